@@ -1,0 +1,105 @@
+"""What a tiny pipeline is, and how its random weights are made worth testing with."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline, SchedulerMixin
+
+PROMPT = "a red fox"
+NEGATIVE = "blurry"
+
+KNOWN_WARNINGS = (r"__array__ implementation doesn't accept a copy keyword",)
+"""Patterns of third-party warnings that cannot be avoided: diffusers' Euler and DPM solvers convert tensors to arrays
+in a way that NumPy 2 deprecates."""
+
+Build = Callable[[], DiffusionPipeline]
+Call = Callable[..., np.ndarray]
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A family of pipelines, as an instance with random weights that runs in about a second on one core."""
+
+    name: str
+    build: Build
+    """Deterministic: same weights every time; float32, eval mode, no progress bar."""
+    call: Call
+    """`call(pipe, seed=0, steps=4, guidance=True, **extra)`: the decoded output, floats in [0, 1]."""
+    denoisers: tuple[str, ...]
+    kind: str
+    """`dit` or `unet`."""
+    calls_per_step: int
+    """Denoiser calls per scheduler step with guidance: 1 batched (or embedded), 2 sequential."""
+    blocks: int
+    """Transformer blocks of all lists together; 0 for a U-Net."""
+    block_lists: tuple[str, ...] = ()
+    """Where the blocks are: attributes of every denoiser; empty for a U-Net."""
+
+
+def seeded(assemble: Build) -> Build:
+    """Turn a function that assembles a pipeline into a `Tiny.build`."""
+
+    @wraps(assemble)
+    def build() -> DiffusionPipeline:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            pipe = assemble()
+            for module in modules_of(pipe):
+                wake(module.eval())
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    return build
+
+
+def wake(module: torch.nn.Module, std: float = 0.1) -> None:
+    """Draw every all-zero parameter anew, from the global generator.
+
+    Zero-initialised output layers and gates are right for training, but here they would hide whatever a block
+    computes, and a test of caching could not fail.
+    """
+    for parameter in module.parameters():
+        if not parameter.detach().any():
+            torch.nn.init.normal_(parameter, std=std)
+
+
+def modules_of(pipe: DiffusionPipeline) -> Iterator[torch.nn.Module]:
+    """The components with weights, in the order of the pipeline's signature."""
+    return (part for part in pipe.components.values() if isinstance(part, torch.nn.Module))
+
+
+def caller(on: dict[str, Any], off: dict[str, Any], **fixed: Any) -> Call:
+    """Make a `Tiny.call` from the arguments that switch guidance on and off, and those that never change."""
+
+    def call(
+        pipe: DiffusionPipeline, seed: int = 0, steps: int = 4, guidance: bool = True, **extra: Any
+    ) -> np.ndarray:
+        settings = {
+            "num_inference_steps": steps,
+            "generator": torch.Generator("cpu").manual_seed(seed),
+            "output_type": "np",
+            **fixed,
+            **(on if guidance else off),
+            **extra,
+        }
+        return np.asarray(pipe(**settings, return_dict=False)[0], dtype=np.float32)
+
+    return call
+
+
+def share(pipe: DiffusionPipeline) -> DiffusionPipeline:
+    """A second pipeline of the same class on the same components, but with schedulers of its own."""
+    accepted = inspect.signature(type(pipe).__init__).parameters
+    options = {key: value for key, value in pipe.config.items() if key in accepted}
+    parts = {
+        key: type(part).from_config(part.config) if isinstance(part, SchedulerMixin) else part
+        for key, part in pipe.components.items()
+    }
+    twin = type(pipe)(**{**options, **parts})
+    twin.set_progress_bar_config(disable=True)
+    return twin

@@ -1,0 +1,136 @@
+"""The fixtures themselves: deterministic, lively, and sensitive to every block that a cache may skip."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+
+from tests.tiny import FAMILIES, KNOWN_WARNINGS, Tiny, share
+
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
+
+VISIBLE = 1e-4
+"""Mean absolute difference of two outputs in [0, 1] that counts as a difference."""
+
+
+@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys(), scope="module")
+def tiny(request: pytest.FixtureRequest) -> Tiny:
+    """Each family in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def pipe(tiny: Tiny) -> DiffusionPipeline:
+    """Its pipeline, built once."""
+    return tiny.build()
+
+
+@pytest.fixture(scope="module")
+def plain(tiny: Tiny, pipe: DiffusionPipeline) -> np.ndarray:
+    """What it generates by default."""
+    return tiny.call(pipe)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean absolute difference."""
+    return float(np.abs(one - other).mean())
+
+
+def skip(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+    """Forward hook that makes a module the identity: an output becomes the input of the same shape."""
+    bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments.values()
+    inputs = [value for value in bound if isinstance(value, torch.Tensor)]
+
+    def through(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        return next(candidate for candidate in inputs if candidate.shape == value.shape)
+
+    return tuple(map(through, output)) if isinstance(output, tuple) else through(output)
+
+
+def skippable(tiny: Tiny, pipe: DiffusionPipeline) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Every block of a transformer, or the middle block of a U-Net, by its path."""
+    for name in tiny.denoisers:
+        for path in tiny.block_lists or ("mid_block",):
+            module = getattr(pipe, name).get_submodule(path)
+            for index, block in enumerate(module if tiny.block_lists else [module]):
+                yield f"{name}.{path}.{index}", block
+
+
+def test_the_output_is_finite_and_varied(plain: np.ndarray) -> None:
+    """Floats in [0, 1] that are not all alike."""
+    assert plain.dtype == np.float32
+    assert np.isfinite(plain).all()
+    assert 0 <= plain.min() < plain.max() <= 1
+    assert plain.std() > 0.02
+
+
+def test_builds_and_calls_are_bit_identical(tiny: Tiny, pipe: DiffusionPipeline, plain: np.ndarray) -> None:
+    """Two builds have the same weights; two calls of either give the same output."""
+    assert np.array_equal(tiny.call(pipe), plain)
+    assert np.array_equal(tiny.call(tiny.build()), plain)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"guidance": False}, {"steps": 5}], ids=str)
+def test_each_setting_matters(
+    tiny: Tiny, pipe: DiffusionPipeline, plain: np.ndarray, change: dict[str, Any]
+) -> None:
+    """Seed, guidance and step count change the output."""
+    assert difference(tiny.call(pipe, **change), plain) > VISIBLE
+
+
+def test_every_block_matters(tiny: Tiny, pipe: DiffusionPipeline, plain: np.ndarray) -> None:
+    """Skipping any one block shows in the output."""
+    seen = {}
+    for path, block in skippable(tiny, pipe):
+        hook = block.register_forward_hook(skip, with_kwargs=True)
+        try:
+            seen[path] = difference(tiny.call(pipe), plain)
+        finally:
+            hook.remove()
+    assert len(seen) == (tiny.blocks or len(tiny.denoisers))
+    assert min(seen.values()) > VISIBLE, seen
+    assert np.array_equal(tiny.call(pipe), plain)
+
+
+@pytest.mark.parametrize("guidance", [True, False], ids=["guided", "unguided"])
+def test_denoiser_calls_per_scheduler_step(
+    tiny: Tiny, pipe: DiffusionPipeline, guidance: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipeline calls its denoisers as often as the family says, at every step of its scheduler."""
+    calls = [0]  # before the first, the second, ... scheduler step
+    step = pipe.scheduler.step
+
+    def counted_step(*args: Any, **kwargs: Any) -> Any:
+        calls.append(0)
+        return step(*args, **kwargs)
+
+    def count(*_: Any) -> None:
+        calls[-1] += 1
+
+    monkeypatch.setattr(pipe.scheduler, "step", counted_step)
+    hooks = [getattr(pipe, name).register_forward_pre_hook(count) for name in tiny.denoisers]
+    try:
+        tiny.call(pipe, guidance=guidance)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    steps = len(calls) - 1
+    assert steps > 0
+    assert calls == [tiny.calls_per_step if guidance else 1] * steps + [0]
+
+
+def test_a_shared_pipeline_has_only_its_own_scheduler(
+    tiny: Tiny, pipe: DiffusionPipeline, plain: np.ndarray
+) -> None:
+    """`share` gives the same output by the same weights, with another scheduler."""
+    twin = share(pipe)
+    assert type(twin) is type(pipe)
+    assert twin.scheduler is not pipe.scheduler
+    assert all(getattr(twin, name) is getattr(pipe, name) for name in tiny.denoisers)
+    assert np.array_equal(tiny.call(twin), plain)
