@@ -1,0 +1,1 @@
+"""evocache: diffusers pipelines that compute fewer features."""

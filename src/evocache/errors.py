@@ -1,0 +1,59 @@
+"""The exception tree. Every message says what was given, what was expected, and the mend.
+
+```
+Error
+├── ScheduleError        a grid that is no schedule, or does not fit what it is used for
+│   ├── CodecError       bytes or JSON that are no schedule
+│   └── MismatchError    a schedule that was made for another model
+├── PolicyError          an unknown or malformed policy spec, or a policy that makes no sense for a model
+├── PipelineError        something that is no pipeline, or a pipeline without a denoiser
+├── GenerationError      a generation that the runtime cannot follow
+└── ZooError             an unknown or damaged embedded model
+```
+"""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Base of all errors that evocache raises for a user's input.
+
+    Args:
+        given: what was given.
+        expected: what was expected instead.
+        mend: what to do about it.
+    """
+
+    def __init__(self, given: str, expected: str, mend: str) -> None:
+        super().__init__(f"given: {given}; expected: {expected}; mend: {mend}")
+        self.given = given
+        self.expected = expected
+        self.mend = mend
+
+
+class ScheduleError(Error):
+    """A grid that is no schedule, or a schedule that does not fit what it is used for."""
+
+
+class CodecError(ScheduleError):
+    """Bytes or JSON that are no schedule."""
+
+
+class MismatchError(ScheduleError):
+    """A schedule that was made for another model."""
+
+
+class PolicyError(Error):
+    """An unknown or malformed policy spec, or a policy that makes no sense for a model."""
+
+
+class PipelineError(Error):
+    """Something that is no pipeline, or a pipeline without a denoiser."""
+
+
+class GenerationError(Error):
+    """A generation that the runtime cannot follow."""
+
+
+class ZooError(Error):
+    """An unknown or damaged embedded model."""
