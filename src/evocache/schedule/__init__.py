@@ -1,0 +1,24 @@
+"""Schedules: what is computed, reused or forecast at every step. numpy only; nothing here knows torch."""
+
+from .action import COMPUTE, MAX_ORDER, REUSE, Action, forecast
+from .component import KINDS, LEAF_KINDS, Component, Tree, deep_depth, deep_id, span_id, span_range
+from .schedule import Provenance, Schedule, uniform
+
+__all__ = [
+    "COMPUTE",
+    "KINDS",
+    "LEAF_KINDS",
+    "MAX_ORDER",
+    "REUSE",
+    "Action",
+    "Component",
+    "Provenance",
+    "Schedule",
+    "Tree",
+    "deep_depth",
+    "deep_id",
+    "forecast",
+    "span_id",
+    "span_range",
+    "uniform",
+]

@@ -1,0 +1,232 @@
+"""The schedule: an immutable grid, steps x components, of actions. Pure; the runtime compiles it to tables."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ScheduleError
+from .action import COMPUTE, MAX_ORDER, REUSE, Action
+from .canonical import canonicalise
+from .component import Component, Tree
+
+Orders = npt.NDArray[np.int8]
+Gains = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+MAX_CELLS = 10_000_000
+"""More cells than any model and step count needs; a guard against hostile files."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a schedule came to be.
+
+    Attributes:
+        origin: the policy spec, run or file that made it.
+        objectives: measured objectives, name to value, as they were measured there.
+        notes: anything else worth keeping, as text.
+    """
+
+    origin: str = ""
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """The grid steps x components of actions, in canonical form, with what it was made for.
+
+    Canonical form gives every behaviour exactly one grid, so that equality and hash speak of behaviour:
+
+    - a cell under an ancestor that does not compute is `reuse` (it is never looked at), and so is dead code;
+    - a forecast with gain 0, or of a component with only one computed value so far, is `reuse`;
+    - a forecast asks for no more values than have been computed.
+
+    Args:
+        tree: the components.
+        orders: (steps, components) int8: -1 compute, 0 reuse, 1.. the order of a forecast.
+        gains: (steps, components) float64: gains of the forecasts, ignored elsewhere; all 1 when not given.
+        model: class of each denoiser by its name, `{"transformer": "PixArtTransformer2DModel"}`; empty if unknown.
+        provenance: how it came to be; not part of its identity.
+
+    Raises:
+        ScheduleError: if the shapes or values are no schedule's, or something is reused before it was computed.
+    """
+
+    tree: Tree
+    orders: Orders
+    gains: Gains | None = None
+    model: Mapping[str, str] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+    executed: Mask = field(init=False, repr=False)
+    read: Mask = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._settle(repair=False)
+
+    def _settle(self, *, repair: bool) -> None:
+        orders, gains = _checked(self.tree, self.orders, self.gains)
+        grid = canonicalise(self.tree, orders, gains, repair=repair)
+        for name in ("orders", "gains", "executed", "read"):
+            array = getattr(grid, name)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def repaired(cls, tree: Tree, orders: Any, gains: Any = None, **rest: Any) -> Schedule:
+        """The nearest schedule to a grid: whatever would be reused before it was computed is computed instead.
+
+        Raises:
+            ScheduleError: if the shapes or values are no schedule's.
+        """
+        schedule = object.__new__(cls)
+        values = {"model": {}, "provenance": Provenance(), **rest, "tree": tree, "orders": orders, "gains": gains}
+        for name, value in values.items():
+            object.__setattr__(schedule, name, value)
+        schedule._settle(repair=True)
+        return schedule
+
+    @classmethod
+    def full(cls, tree: Tree, steps: int, **rest: Any) -> Schedule:
+        """The schedule that computes everything."""
+        return cls(tree, np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8), **rest)
+
+    @property
+    def steps(self) -> int:
+        """Number of denoising steps."""
+        return int(self.orders.shape[0])
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The components, parents before children."""
+        return self.tree.components
+
+    def action(self, step: int, component: str) -> Action:
+        """What a component does at a step."""
+        column = self.tree.index[component]
+        assert self.gains is not None
+        return Action(int(self.orders[step, column]), float(self.gains[step, column]))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether everything is computed at every step."""
+        return bool(self.executed.all())
+
+    def counts(self) -> dict[str, int]:
+        """Steps at which each component is executed."""
+        return dict(zip(self.tree.index, (int(n) for n in self.executed.sum(axis=0)), strict=True))
+
+    def cost(self, costs: Mapping[str, float]) -> float:
+        """Total cost under exclusive component costs (what a component costs without its children), per step.
+
+        Components that the mapping does not name cost nothing.
+        """
+        vector = np.array([costs.get(c.id, 0.0) for c in self.components])
+        return float(self.executed.sum(axis=0) @ vector)
+
+    def executed_fraction(self, costs: Mapping[str, float] | None = None) -> float:
+        """Share of the cells of leaves that are executed, or of the given exclusive costs (FLOPs, seconds)."""
+        if costs is None:
+            costs = {c.id: 1.0 for c in self.components if c.is_leaf}
+        total = self.steps * sum(costs.get(c.id, 0.0) for c in self.components)
+        return self.cost(costs) / total if total else 1.0
+
+    def resampled(self, steps: int) -> Schedule:
+        """The schedule for another number of steps: each component's computed steps keep their relative places.
+
+        Each new step takes the action of the old step at the same fraction of the generation. Where several old steps
+        fall on one new one, it computes if one of them did.
+
+        Raises:
+            ScheduleError: if the number of steps is not positive.
+        """
+        if steps < 1:
+            raise ScheduleError(f"{steps} steps", "at least 1", "ask for more steps")
+        if steps == self.steps:
+            return self
+        assert self.gains is not None
+        old = np.arange(self.steps)
+        nearest = np.minimum((np.arange(steps) + 0.5) * self.steps / steps, self.steps - 1).astype(int)
+        orders, gains = self.orders[nearest].copy(), self.gains[nearest].copy()
+        if steps > self.steps:  # an old computed step that spreads over several new ones is computed at the first
+            repeated = np.concatenate([[False], nearest[1:] == nearest[:-1]])
+            orders[repeated] = np.where(orders[repeated] < 0, self._continuation(nearest[repeated]), orders[repeated])
+        else:
+            landing = np.minimum(old * steps // self.steps, steps - 1)
+            for step in range(steps):
+                computed = self.executed[landing == step].any(axis=0)
+                orders[step, computed] = COMPUTE.order
+        return Schedule.repaired(self.tree, orders, gains, model=self.model, provenance=self.provenance)
+
+    def _continuation(self, steps: npt.NDArray[np.intp]) -> Orders:
+        """What follows a computed cell when it is stretched: compute if the next step computes too, else reuse."""
+        following = self.orders[np.minimum(steps + 1, self.steps - 1)]
+        return np.where(following < 0, COMPUTE.order, REUSE.order).astype(np.int8)
+
+    def starting_at(self, step: int) -> Schedule:
+        """The schedule of a generation that starts late (image-to-image): rows from `step` on, repaired."""
+        if step == 0:
+            return self
+        assert self.gains is not None
+        rest = {"model": self.model, "provenance": self.provenance}
+        return Schedule.repaired(self.tree, self.orders[step:], self.gains[step:], **rest)
+
+    def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
+        """The same schedule with another provenance."""
+        provenance = replace(self.provenance, **({"origin": origin} if origin else {}), **changes)
+        assert self.gains is not None
+        return Schedule(self.tree, self.orders, self.gains, self.model, provenance)
+
+    @cached_property
+    def digest(self) -> str:
+        """Stable hash of the behaviour (16 hexadecimal digits), the same on every machine."""
+        hasher = hashlib.sha256(f"{self.steps}\n".encode())
+        for component in self.components:
+            hasher.update(f"{component.id} {component.kind}\n".encode())
+        hasher.update(np.ascontiguousarray(self.orders).tobytes())
+        hasher.update(np.ascontiguousarray(self.gains, dtype="<f8").tobytes())
+        return hasher.hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schedule) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        share = f"{self.executed_fraction():.0%}"
+        origin = f" {self.provenance.origin!r}" if self.provenance.origin else ""
+        return f"<Schedule{origin}: {self.steps} steps, {len(self.tree)} components, {share} executed>"
+
+
+def uniform(tree: Tree, steps: int, columns: Sequence[str], computed: Sequence[int], between: Action = REUSE) -> Schedule:
+    """A schedule in which the named components compute at the given steps and do `between` at the others."""
+    orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
+    gains = np.zeros(orders.shape)
+    chosen = [tree.index[c] for c in columns]
+    skipped = np.setdiff1d(np.arange(steps), np.asarray(computed, dtype=int))
+    orders[np.ix_(skipped, chosen)] = between.order
+    gains[np.ix_(skipped, chosen)] = between.gain
+    return Schedule(tree, orders, gains)
+
+
+def _checked(tree: Tree, orders: Any, gains: Any) -> tuple[Orders, Gains]:
+    orders = np.array(orders)
+    shape = (orders.shape[0] if orders.ndim else 0, len(tree))
+    if orders.ndim != 2 or orders.shape != shape or orders.size == 0:
+        raise ScheduleError(f"a grid of shape {orders.shape}", f"(steps, {len(tree)})", "one row a step, one column a component")
+    if orders.size > MAX_CELLS:
+        raise ScheduleError(f"{orders.size} cells", f"at most {MAX_CELLS}", "schedule fewer steps or components")
+    if orders.dtype.kind not in "iu" or orders.min() < COMPUTE.order or orders.max() > MAX_ORDER:
+        raise ScheduleError("orders out of range", f"whole numbers in -1..{MAX_ORDER}", "-1 computes, 0 reuses")
+    gains = np.ones(orders.shape) if gains is None else np.array(gains, dtype=np.float64)
+    if gains.shape != orders.shape or not np.isfinite(gains).all():
+        raise ScheduleError(f"gains of shape {gains.shape}", f"finite numbers of shape {orders.shape}", "one gain a cell")
+    return orders.astype(np.int8), gains
