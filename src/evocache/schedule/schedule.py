@@ -15,6 +15,7 @@ from ..errors import ScheduleError
 from .action import COMPUTE, MAX_ORDER, REUSE, Action
 from .canonical import canonicalise
 from .component import Component, Tree
+from .resample import resample
 
 Orders = npt.NDArray[np.int8]
 Gains = npt.NDArray[np.float64]
@@ -139,36 +140,16 @@ class Schedule:
         return self.cost(costs) / total if total else 1.0
 
     def resampled(self, steps: int) -> Schedule:
-        """The schedule for another number of steps: each component's computed steps keep their relative places.
-
-        Each new step takes the action of the old step at the same fraction of the generation. Where several old steps
-        fall on one new one, it computes if one of them did.
+        """The schedule for another number of steps, with the same share of computed steps, as densely where it was.
 
         Raises:
             ScheduleError: if the number of steps is not positive.
         """
-        if steps < 1:
-            raise ScheduleError(f"{steps} steps", "at least 1", "ask for more steps")
         if steps == self.steps:
             return self
         assert self.gains is not None
-        old = np.arange(self.steps)
-        nearest = np.minimum((np.arange(steps) + 0.5) * self.steps / steps, self.steps - 1).astype(int)
-        orders, gains = self.orders[nearest].copy(), self.gains[nearest].copy()
-        if steps > self.steps:  # an old computed step that spreads over several new ones is computed at the first
-            repeated = np.concatenate([[False], nearest[1:] == nearest[:-1]])
-            orders[repeated] = np.where(orders[repeated] < 0, self._continuation(nearest[repeated]), orders[repeated])
-        else:
-            landing = np.minimum(old * steps // self.steps, steps - 1)
-            for step in range(steps):
-                computed = self.executed[landing == step].any(axis=0)
-                orders[step, computed] = COMPUTE.order
+        orders, gains = resample(self.executed, self.orders, self.gains, steps)
         return Schedule.repaired(self.tree, orders, gains, model=self.model, provenance=self.provenance)
-
-    def _continuation(self, steps: npt.NDArray[np.intp]) -> Orders:
-        """What follows a computed cell when it is stretched: compute if the next step computes too, else reuse."""
-        following = self.orders[np.minimum(steps + 1, self.steps - 1)]
-        return np.where(following < 0, COMPUTE.order, REUSE.order).astype(np.int8)
 
     def starting_at(self, step: int) -> Schedule:
         """The schedule of a generation that starts late (image-to-image): rows from `step` on, repaired."""
