@@ -1,0 +1,5 @@
+"""Trained models in the box: `zoo.load("zoo:emoji")`, and what a call of them needs."""
+
+from evocache.zoo.load import Zoo, find, load, names
+
+__all__ = ["Zoo", "find", "load", "names"]

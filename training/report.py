@@ -1,0 +1,142 @@
+"""Write the zoo's README from `figures.json`, and the sample sheet that it shows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from evocache import zoo
+from evocache.zoo.prompts import DEMO_PROMPTS, HELD_OUT_EVERY, is_held_out, parse
+from training.evaluate import FIGURES, generate
+from training.paths import ZOO
+
+SHEET = ZOO / "sample.png"
+README = ZOO / "README.md"
+ZOOM = 4
+
+TEXT = """\
+# Embedded models
+
+`zoo:emoji` is a PixArt-style latent text-to-image pipeline, trained from scratch by the scripts in `training/` on
+Noto Color Emoji: {classes} classes on {backgrounds} plain backgrounds, 48x48 pixels. It exists so that caching can be
+tried, tested and evolved on a real trained model in seconds, on a CPU, with no download.
+
+![Sixteen prompts, 20 steps]({sheet})
+
+```python
+from evocache import zoo
+
+pipe = zoo.load("zoo:emoji")
+images = pipe(["fox on a light blue background"], **zoo.find("zoo:emoji").call_defaults).images
+```
+
+The folder `weights/emoji` is in ordinary diffusers layout:
+`diffusers.PixArtAlphaPipeline.from_pretrained` loads it too. On the sheet, * marks a combination never trained on.
+
+## Figures
+
+Written by `python -m training.evaluate`; the judge is a small convolutional network (`weights/judge`) trained on
+degraded renderings, never on generated pictures or on reconstructions of this VAE. It knows all {classes} classes, so
+chance is {chance:.1%}.
+
+| what | pictures | top-1 | top-5 | background |
+|---|---|---|---|---|
+| real renderings, flipped and shifted | {real} |
+| VAE reconstructions | {rebuilt} |
+| generated, combinations seen in training | {seen} |
+| generated, combinations never seen | {unseen} |
+| generated, all {classes} x {backgrounds} combinations | {all} |
+
+Generated without caching: {steps} steps of DPM-Solver++ (second order, flow prediction), guidance {guidance}, one
+picture a prompt, one seed. Judge top-1 on renderings warped by scale, rotation and shift: {warped:.1%}.
+VAE: {psnr} dB PSNR over [0, 1], all pixels. Frechet distance in the judge's 128 features, to real renderings:
+reconstructions {frechet_vae}, generated {frechet}.
+
+| part | parameters | form |
+|---|---|---|
+| transformer | 7.0 M | PixArtTransformer2DModel, 8 layers, 7 heads of 32, 36 tokens (2x2 patches of 12x12x6 latents) |
+| VAE | 1.6 M | AutoencoderKL, channels 32/64/96, f = 4, 6 latent channels |
+| text encoder | 0.8 M | T5EncoderModel, 2 layers, width 192, words as tokens |
+| judge | 0.4 M | three residual blocks; class head, background head, 128 features |
+
+## Training
+
+Hardware: {training[hardware]}.
+
+| part | samples seen | minutes |
+|---|---|---|
+| VAE | {training[vae][samples]:,} | {training[vae][minutes]} |
+| transformer and text encoder, {training[transformer][steps]:,} steps | {training[transformer][samples]:,} | \
+{training[transformer][minutes]} |
+
+`python -m training.emoji` reruns all of it (Debian packages `fonts-noto-color-emoji` and `unicode-data`). One in
+{every} combinations of class and background is never shown; `evocache.zoo.prompts.is_held_out` says which.
+
+## Limits
+
+- It knows {classes} things, {backgrounds} backgrounds and the words of their names; other words are one unknown token.
+- One object a picture, in the style of one font.
+- Most missed classes, pictures taken for another class out of up to {backgrounds}: {missed}.
+
+Glyphs: Noto Color Emoji, SIL Open Font License 1.1. Names: Unicode CLDR.
+"""
+
+
+def sheet() -> Image.Image:
+    """The demo's sixteen prompts, labelled, 4 x 4."""
+    images = generate(zoo.load(), DEMO_PROMPTS, seed=0)
+    cell, label, gap = 48 * ZOOM, 18, 6
+    font = ImageFont.load_default(11)
+    canvas = Image.new("RGB", (4 * (cell + gap) + gap, 4 * (cell + label + gap) + gap), "white")
+    draw = ImageDraw.Draw(canvas)
+    for place, (prompt, pixels) in enumerate(zip(DEMO_PROMPTS, images, strict=True)):
+        left, top = gap + place % 4 * (cell + gap), gap + place // 4 * (cell + label + gap)
+        picture = Image.fromarray((pixels * 255).round().astype(np.uint8))
+        canvas.paste(picture.resize((cell, cell), Image.Resampling.BICUBIC), (left, top))
+        name, background = parse(prompt)
+        mark = " *" if is_held_out(name, background) else ""
+        draw.text((left, top + cell + 2), f"{name}, {background}{mark}", fill="black", font=font)
+    return canvas
+
+
+def cells(score: dict[str, float]) -> str:
+    """The last four cells of a row of the table."""
+    return " | ".join([str(score["n"]), *(f"{score[key]:.1%}" for key in ("top1", "top5", "background"))])
+
+
+def readme() -> str:
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    generated = figures["generated"]
+    return TEXT.format(
+        sheet=SHEET.name,
+        classes=figures["classes"],
+        backgrounds=figures["backgrounds"],
+        chance=1 / figures["classes"],
+        real=cells(figures["judge"]["real"]),
+        warped=figures["judge"]["warped_top1"],
+        rebuilt=cells(figures["vae"]["reconstructions"]),
+        psnr=figures["vae"]["psnr_db"],
+        frechet_vae=figures["vae"]["frechet"],
+        seen=cells(generated["trained_combinations"]),
+        unseen=cells(generated["held_out_combinations"]),
+        all=cells(generated["all"]),
+        steps=generated["steps"],
+        guidance=generated["guidance_scale"],
+        frechet=generated["frechet"],
+        missed=", ".join(f"{name} {count}" for name, count in generated["most_missed"].items()),
+        training=figures["training"],
+        every=HELD_OUT_EVERY,
+    )
+
+
+def main() -> None:
+    torch.set_num_threads(2)
+    sheet().quantize(256).save(SHEET, optimize=True)
+    README.write_text(readme(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
