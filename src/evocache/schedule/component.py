@@ -107,9 +107,7 @@ class Tree:
     @cached_property
     def sources(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """Pairs (component, its only readers), as indices."""
-        return tuple(
-            (i, tuple(self.index[r] for r in c.readers)) for i, c in enumerate(self.components) if c.readers
-        )
+        return tuple((i, tuple(self.index[r] for r in c.readers)) for i, c in enumerate(self.components) if c.readers)
 
     @cached_property
     def structure(self) -> str:

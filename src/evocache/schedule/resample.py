@@ -21,7 +21,8 @@ def resample(
 
     Args:
         executed: (old steps, components) the cells that run.
-        orders, gains: (old steps, components) the grid.
+        orders: (old steps, components) the actions of the grid.
+        gains: (old steps, components) the gains of its forecasts.
         steps: the new number of steps.
 
     Raises:

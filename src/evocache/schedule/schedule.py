@@ -160,8 +160,8 @@ class Schedule:
         return Schedule.repaired(self.tree, self.orders[step:], self.gains[step:], **rest)
 
     def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
-        """The same schedule with another provenance."""
-        provenance = replace(self.provenance, **({"origin": origin} if origin else {}), **changes)
+        """The same schedule with another provenance; what is not given stays."""
+        provenance = replace(self.provenance, origin=origin or self.provenance.origin, **changes)
         assert self.gains is not None
         return Schedule(self.tree, self.orders, self.gains, self.model, provenance)
 
@@ -187,11 +187,13 @@ class Schedule:
         return f"<Schedule{origin}: {self.steps} steps, {len(self.tree)} components, {share} executed>"
 
 
-def uniform(tree: Tree, steps: int, columns: Sequence[str], computed: Sequence[int], between: Action = REUSE) -> Schedule:
+def uniform(
+    tree: Tree, steps: int, columns: Sequence[str], computed: Sequence[int], between: Action = REUSE
+) -> Schedule:
     """A schedule in which the named components compute at the given steps and do `between` at the others."""
     orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
     gains = np.zeros(orders.shape)
-    chosen = [tree.index[c] for c in columns]
+    chosen = np.array([tree.index[c] for c in columns], dtype=np.intp)
     skipped = np.setdiff1d(np.arange(steps), np.asarray(computed, dtype=int))
     orders[np.ix_(skipped, chosen)] = between.order
     gains[np.ix_(skipped, chosen)] = between.gain
@@ -202,12 +204,16 @@ def _checked(tree: Tree, orders: Any, gains: Any) -> tuple[Orders, Gains]:
     orders = np.array(orders)
     shape = (orders.shape[0] if orders.ndim else 0, len(tree))
     if orders.ndim != 2 or orders.shape != shape or orders.size == 0:
-        raise ScheduleError(f"a grid of shape {orders.shape}", f"(steps, {len(tree)})", "one row a step, one column a component")
+        raise ScheduleError(
+            f"a grid of shape {orders.shape}", f"(steps, {len(tree)})", "one row a step, one column a component"
+        )
     if orders.size > MAX_CELLS:
         raise ScheduleError(f"{orders.size} cells", f"at most {MAX_CELLS}", "schedule fewer steps or components")
     if orders.dtype.kind not in "iu" or orders.min() < COMPUTE.order or orders.max() > MAX_ORDER:
         raise ScheduleError("orders out of range", f"whole numbers in -1..{MAX_ORDER}", "-1 computes, 0 reuses")
     gains = np.ones(orders.shape) if gains is None else np.array(gains, dtype=np.float64)
     if gains.shape != orders.shape or not np.isfinite(gains).all():
-        raise ScheduleError(f"gains of shape {gains.shape}", f"finite numbers of shape {orders.shape}", "one gain a cell")
+        raise ScheduleError(
+            f"gains of shape {gains.shape}", f"finite numbers of shape {orders.shape}", "one gain a cell"
+        )
     return orders.astype(np.int8), gains
