@@ -1,6 +1,7 @@
 """Schedules: what is computed, reused or forecast at every step. numpy only; nothing here knows torch."""
 
 from .action import COMPUTE, MAX_ORDER, REUSE, Action, forecast
+from .codec import dumps, load, loads, save
 from .component import KINDS, LEAF_KINDS, Component, Tree, deep_depth, deep_id, span_id, span_range
 from .schedule import Provenance, Schedule, uniform
 
@@ -17,7 +18,11 @@ __all__ = [
     "Tree",
     "deep_depth",
     "deep_id",
+    "dumps",
     "forecast",
+    "load",
+    "loads",
+    "save",
     "span_id",
     "span_range",
     "uniform",
