@@ -11,6 +11,8 @@ from ..errors import ScheduleError
 from .action import COMPUTE, REUSE
 from .component import Tree
 
+Indices = npt.NDArray[np.intp]
+
 
 class Grid(NamedTuple):
     """A canonical grid; every array is (steps, components).
@@ -34,46 +36,41 @@ def canonicalise(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np
     executed = np.zeros(orders.shape, dtype=bool)
     read = np.zeros(orders.shape, dtype=bool)
     history = np.zeros(len(tree), dtype=np.int64)
+    stages = [(level, *_readers(tree, level)) for level in tree.levels]
     for step in range(len(orders)):
         row, runs = orders[step], executed[step]
-        for level in tree.levels:
-            _settle_row(tree, step, level, row, runs, read[step], history, repair)
-        for source, readers in tree.sources:
-            if any(runs[r] for r in readers):
-                _settle_row(tree, step, np.array([source]), row, runs, read[step], history, repair)
-            else:
-                row[source] = REUSE.order
+        for level, sources, readers, starts in stages:
+            parents = tree.parents[level]
+            active = (parents < 0) | runs[parents]
+            if len(sources):
+                active[sources] &= np.logical_or.reduceat(runs[readers], starts)
+            early = active & (row[level] >= 0) & (history[level] == 0)
+            if early.any() and not repair:
+                raise _early(tree, int(level[int(np.argmax(early))]), step)
+            computes = active & ((row[level] < 0) | early)
+            runs[level] = computes
+            read[step, level] = active & ~computes
+            lowered = np.minimum(row[level], np.maximum(history[level] - 1, 0))
+            row[level] = np.where(computes, COMPUTE.order, np.where(active, lowered, REUSE.order))
         history += runs
-    gains[(orders <= 0) | ~read] = 0.0
     orders[(orders > 0) & (gains == 0.0)] = REUSE.order
+    gains[orders <= 0] = 0.0
     return Grid(orders, gains, executed, read)
 
 
-def _settle_row(
-    tree: Tree,
-    step: int,
-    level: npt.NDArray[np.intp],
-    row: npt.NDArray[np.int8],
-    runs: npt.NDArray[np.bool_],
-    reads: npt.NDArray[np.bool_],
-    history: npt.NDArray[np.int64],
-    repair: bool,
-) -> None:
-    parents = tree.parents[level]
-    active = (parents < 0) | runs[parents]
-    wanted = row[level]
-    early = active & (wanted >= 0) & (history[level] == 0)
-    if early.any():
-        if not repair:
-            name = tree.components[int(level[int(np.argmax(early))])].id
-            raise ScheduleError(
-                f"{name} is reused at step {step}, before it was computed",
-                "every component computed before it is reused",
-                "compute it at an earlier step, or build the schedule with Schedule.repaired",
-            )
-        wanted = np.where(early, COMPUTE.order, wanted)
-    computes = active & (wanted < 0)
-    runs[level] = computes
-    reads[level] = active & ~computes
-    lowered = np.minimum(wanted, np.maximum(history[level] - 1, 0))
-    row[level] = np.where(computes, COMPUTE.order, np.where(active, lowered, REUSE.order))
+def _readers(tree: Tree, level: Indices) -> tuple[Indices, Indices, Indices]:
+    """Positions in a level of components with readers, all their readers in one row, and where each one's start."""
+    known = dict(tree.sources)
+    sources = [k for k, i in enumerate(level) if int(i) in known]
+    lists = [known[int(level[k])] for k in sources]
+    starts = np.cumsum([0, *(len(readers) for readers in lists)])[:-1]
+    readers = [reader for readers in lists for reader in readers]
+    return np.array(sources, dtype=np.intp), np.array(readers, dtype=np.intp), starts.astype(np.intp)
+
+
+def _early(tree: Tree, component: int, step: int) -> ScheduleError:
+    return ScheduleError(
+        f"{tree.components[component].id} is reused at step {step}, before it was computed",
+        "every component computed before it is reused",
+        "compute it at an earlier step, or build the schedule with Schedule.repaired",
+    )

@@ -54,13 +54,18 @@ class Component:
 class Tree:
     """Components, parents before children, with the indices that schedules compute with.
 
+    `levels` are the component indices in the order in which it can be decided what they do: each level comes after
+    the parents and the readers of its members.
+
     Raises:
-        ScheduleError: for duplicate ids, unknown kinds, parents or readers, or a child before its parent.
+        ScheduleError: for duplicate ids, unknown kinds, parents or readers, a child before its parent, or a
+            component that is, through others, its own reader.
     """
 
     components: tuple[Component, ...]
     index: Mapping[str, int] = field(init=False, repr=False, compare=False)
     parents: npt.NDArray[np.intp] = field(init=False, repr=False, compare=False)
+    levels: tuple[npt.NDArray[np.intp], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index: dict[str, int] = {}
@@ -86,23 +91,33 @@ class Tree:
         parents.flags.writeable = False
         object.__setattr__(self, "index", index)
         object.__setattr__(self, "parents", parents)
+        object.__setattr__(self, "levels", self._sorted())
+
+    def _sorted(self) -> tuple[npt.NDArray[np.intp], ...]:
+        readers = dict(self.sources)
+        waits = [{*readers.get(i, ()), *([int(p)] if p >= 0 else [])} for i, p in enumerate(self.parents)]
+        heard: list[list[int]] = [[] for _ in waits]
+        for i, others in enumerate(waits):
+            for other in others:
+                heard[other].append(i)
+        level = [i for i, others in enumerate(waits) if not others]
+        levels = []
+        while level:
+            levels.append(np.array(sorted(level), dtype=np.intp))
+            for i in level:
+                for j in heard[i]:
+                    waits[j].discard(i)
+            level = [j for j in {j for i in level for j in heard[i]} if not waits[j]]
+        if any(waits):
+            name = self.components[next(i for i, others in enumerate(waits) if others)].id
+            raise ScheduleError(f"{name} is read by itself", "readers that depend on nothing they read", "correct them")
+        return tuple(levels)
 
     def __len__(self) -> int:
         return len(self.components)
 
     def __iter__(self) -> Iterator[Component]:
         return iter(self.components)
-
-    @cached_property
-    def levels(self) -> tuple[npt.NDArray[np.intp], ...]:
-        """Component indices by depth in the tree, roots first; sources of readers stand in `sources` instead."""
-        depth = np.zeros(len(self), dtype=np.intp)
-        for i, parent in enumerate(self.parents):
-            depth[i] = 0 if parent < 0 else depth[parent] + 1
-        source = np.zeros(len(self), dtype=bool)
-        source[[i for i, _ in self.sources]] = True
-        deepest = int(depth.max()) if len(self) else -1
-        return tuple(np.flatnonzero((depth == d) & ~source) for d in range(deepest + 1))
 
     @cached_property
     def sources(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
