@@ -7,15 +7,22 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 
 PROMPT = "a red fox"
 NEGATIVE = "blurry"
 
-KNOWN_WARNINGS = (r"__array__ implementation doesn't accept a copy keyword",)
-"""Patterns of third-party warnings that cannot be avoided: diffusers' Euler and DPM solvers convert tensors to arrays
-in a way that NumPy 2 deprecates."""
+KNOWN_WARNINGS = (
+    # diffusers' Euler and DPM solvers convert tensors to arrays in a way that NumPy 2 deprecates.
+    r"__array__ implementation doesn't accept a copy keyword",
+    # Mochi's rotary positions ask for autocast to float32, which the CPU does not know and does not need.
+    r"In CPU autocast, but the target dtype is not supported",
+    # Kandinsky 2.2's combined pipeline hands its own deprecated arguments on, whether given or not.
+    r"`callback(_steps)?` is deprecated",
+)
+"""Patterns of third-party warnings that cannot be avoided."""
 
 Build = Callable[[], DiffusionPipeline]
 Call = Callable[..., np.ndarray]
@@ -38,7 +45,7 @@ class Tiny:
     blocks: int
     """Transformer blocks of all lists together; 0 for a U-Net."""
     block_lists: tuple[str, ...] = ()
-    """Where the blocks are: attributes of every denoiser; empty for a U-Net."""
+    """Paths from the pipeline to the lists of blocks, such as `transformer.blocks`."""
 
 
 def seeded(assemble: Build) -> Build:
@@ -76,9 +83,7 @@ def modules_of(pipe: DiffusionPipeline) -> Iterator[torch.nn.Module]:
 def caller(on: dict[str, Any], off: dict[str, Any], **fixed: Any) -> Call:
     """Make a `Tiny.call` from the arguments that switch guidance on and off, and those that never change."""
 
-    def call(
-        pipe: DiffusionPipeline, seed: int = 0, steps: int = 4, guidance: bool = True, **extra: Any
-    ) -> np.ndarray:
+    def call(pipe: DiffusionPipeline, seed: int = 0, steps: int = 4, guidance: bool = True, **extra: Any) -> np.ndarray:
         settings = {
             "num_inference_steps": steps,
             "generator": torch.Generator("cpu").manual_seed(seed),
@@ -87,9 +92,16 @@ def caller(on: dict[str, Any], off: dict[str, Any], **fixed: Any) -> Call:
             **(on if guidance else off),
             **extra,
         }
-        return np.asarray(pipe(**settings, return_dict=False)[0], dtype=np.float32)
+        return np.asarray(pipe(**settings)[0], dtype=np.float32)
 
     return call
+
+
+def picture() -> PIL.Image.Image:
+    """A picture to start from: two colour ramps."""
+    ramp = np.linspace(0, 255, 32, dtype=np.uint8)
+    red, green = np.meshgrid(ramp, ramp)
+    return PIL.Image.fromarray(np.stack([red, green, 255 - red], axis=-1))
 
 
 def share(pipe: DiffusionPipeline) -> DiffusionPipeline:

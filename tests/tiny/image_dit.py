@@ -1,21 +1,22 @@
 """Diffusion transformers for images."""
 
+from dataclasses import replace
+
 from diffusers import (
     DDPMScheduler,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
-    FluxPipeline,
-    FluxTransformer2DModel,
     HunyuanDiT2DModel,
     HunyuanDiTPipeline,
     PixArtAlphaPipeline,
+    PixArtSigmaPipeline,
     PixArtTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
 
 from tests.tiny.base import NEGATIVE, PROMPT, Tiny, caller, seeded
-from tests.tiny.parts import bert_text, clip_text, clip_text_projected, image_vae, t5_text
+from tests.tiny.parts import bert_text, clip_text_projected, image_vae, t5_text
 from tests.tiny.tokenizers import MAX_LENGTH, bert_tokenizer, clip_tokenizer, t5_tokenizer
 
 
@@ -46,32 +47,15 @@ def build_pixart() -> PixArtAlphaPipeline:
     )
 
 
-def flux_transformer() -> FluxTransformer2DModel:
-    """2 double and 3 single blocks; guidance is an embedding, as in FLUX.1-dev."""
-    return FluxTransformer2DModel(
-        in_channels=16,
-        num_layers=2,
-        num_single_layers=3,
-        num_attention_heads=2,
-        attention_head_dim=16,
-        joint_attention_dim=32,
-        pooled_projection_dim=32,
-        axes_dims_rope=(4, 6, 6),
-        guidance_embeds=True,
-    )
-
-
 @seeded
-def build_flux() -> FluxPipeline:
-    """FLUX.1 with dynamic shifting of its timesteps."""
-    return FluxPipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        vae=image_vae(shift_factor=0.1),
-        text_encoder=clip_text(),
-        tokenizer=clip_tokenizer(),
-        text_encoder_2=t5_text(),
-        tokenizer_2=t5_tokenizer(),
-        transformer=flux_transformer(),
+def build_pixart_sigma() -> PixArtSigmaPipeline:
+    """PixArt-sigma: the same transformer, another pipeline."""
+    return PixArtSigmaPipeline(
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5_text(),
+        vae=image_vae(),
+        transformer=pixart_transformer(),
+        scheduler=DPMSolverMultistepScheduler(),
     )
 
 
@@ -110,7 +94,7 @@ def build_sd3() -> StableDiffusion3Pipeline:
 def build_hunyuandit() -> HunyuanDiTPipeline:
     """Hunyuan-DiT: long skips join the first two blocks to the last two.
 
-    The pipeline takes its autoencoder's factor of 8 for granted, hence the deeper autoencoder and the bigger image.
+    The pipeline takes a factor of 8 between image and latents for granted, hence four levels and 64x64.
     """
     transformer = HunyuanDiT2DModel(
         sample_size=8,
@@ -153,19 +137,9 @@ PIXART = Tiny(
     kind="dit",
     calls_per_step=1,
     blocks=4,
-    block_lists=("transformer_blocks",),
+    block_lists=("transformer.transformer_blocks",),
 )
-FLUX = Tiny(
-    "flux",
-    build_flux,
-    # Guidance is embedded; the second, sequential pass is asked for by `true_cfg_scale` and `negative_prompt`.
-    caller({"guidance_scale": 3.5}, NO_CFG, prompt=PROMPT, **SIZE, max_sequence_length=MAX_LENGTH),
-    denoisers=("transformer",),
-    kind="dit",
-    calls_per_step=1,
-    blocks=5,
-    block_lists=("transformer_blocks", "single_transformer_blocks"),
-)
+PIXART_SIGMA = replace(PIXART, name="pixart_sigma", build=build_pixart_sigma)
 SD3 = Tiny(
     "sd3",
     build_sd3,
@@ -174,7 +148,7 @@ SD3 = Tiny(
     kind="dit",
     calls_per_step=1,
     blocks=4,
-    block_lists=("transformer_blocks",),
+    block_lists=("transformer.transformer_blocks",),
 )
 HUNYUANDIT = Tiny(
     "hunyuandit",
@@ -184,5 +158,5 @@ HUNYUANDIT = Tiny(
     kind="dit",
     calls_per_step=1,
     blocks=6,
-    block_lists=("blocks",),
+    block_lists=("transformer.blocks",),
 )

@@ -1,14 +1,17 @@
 """U-Nets for images."""
 
+from dataclasses import replace
+
 from diffusers import (
     DDIMScheduler,
     EulerDiscreteScheduler,
+    StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 
-from tests.tiny.base import NEGATIVE, PROMPT, Tiny, caller, seeded
+from tests.tiny.base import NEGATIVE, PROMPT, Tiny, caller, picture, seeded
 from tests.tiny.parts import clip_text, clip_text_projected, image_vae
 from tests.tiny.tokenizers import clip_tokenizer
 
@@ -53,8 +56,14 @@ def build_sd15() -> StableDiffusionPipeline:
 
 
 @seeded
+def build_sd15_img2img() -> StableDiffusionImg2ImgPipeline:
+    """Stable Diffusion 1.5 from a picture, on the parts of `sd15`."""
+    return StableDiffusionImg2ImgPipeline(**build_sd15().components, requires_safety_checker=False)
+
+
+@seeded
 def build_sdxl() -> StableDiffusionXLPipeline:
-    """Stable Diffusion XL: three levels, two transformer layers at the deepest, pooled text and size conditions."""
+    """Stable Diffusion XL: three levels, two transformer layers at the deepest, pooled text and sizes."""
     unet = UNet2DConditionModel(
         sample_size=16,
         block_out_channels=(8, 16, 16),
@@ -100,6 +109,13 @@ SD15 = Tiny(
     kind="unet",
     calls_per_step=1,
     blocks=0,
+)
+SD15_IMG2IMG = replace(
+    SD15,
+    name="sd15_img2img",
+    build=build_sd15_img2img,
+    # The first of four steps is left out.
+    call=caller(CFG, NO_CFG, prompt=PROMPT, image=picture(), strength=0.75),
 )
 SDXL = Tiny(
     "sdxl",

@@ -7,11 +7,12 @@ from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
+    CLIPVisionConfig,
     T5Config,
     T5EncoderModel,
 )
 
-from tests.tiny.tokenizers import MAX_LENGTH, bert_tokenizer, clip_tokenizer, t5_tokenizer
+from tests.tiny.tokenizers import bert_tokenizer, clip_tokenizer, t5_tokenizer
 
 
 def clip_config(width: int, projection: int) -> CLIPTextConfig:
@@ -24,7 +25,7 @@ def clip_config(width: int, projection: int) -> CLIPTextConfig:
         projection_dim=projection,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=MAX_LENGTH,
+        max_position_embeddings=77,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -39,6 +40,19 @@ def clip_text(width: int = 32) -> CLIPTextModel:
 def clip_text_projected(width: int = 32, projection: int = 32) -> CLIPTextModelWithProjection:
     """CLIP text encoder with a pooled, projected output."""
     return CLIPTextModelWithProjection(clip_config(width, projection))
+
+
+def clip_vision_config(projection: int = 16) -> CLIPVisionConfig:
+    """CLIP image configuration: 4 patches, at the 224x224 that pipelines take for granted."""
+    return CLIPVisionConfig(
+        hidden_size=16,
+        intermediate_size=32,
+        projection_dim=projection,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=224,
+        patch_size=112,
+    )
 
 
 def t5_text(width: int = 32) -> T5EncoderModel:
@@ -71,7 +85,7 @@ def bert_text(width: int = 32) -> BertModel:
 
 
 def image_vae(latent_channels: int = 4, levels: int = 2, shift_factor: float | None = None) -> AutoencoderKL:
-    """Image autoencoder that halves the size `levels - 1` times: latents `(batch, channels, 16, 16)` at 32x32."""
+    """Image autoencoder that halves the size `levels - 1` times: latents of 16x16 at 32x32 by default."""
     return AutoencoderKL(
         block_out_channels=(8, 16, 16, 16)[:levels],
         down_block_types=("DownEncoderBlock2D",) * levels,

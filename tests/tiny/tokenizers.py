@@ -2,12 +2,21 @@
 
 import string
 
-from transformers import BertTokenizer, CLIPTokenizer, T5Tokenizer
+from tokenizers import pre_tokenizers
+from transformers import (
+    BertTokenizer,
+    CLIPTokenizer,
+    GemmaTokenizer,
+    LlamaTokenizer,
+    Qwen2Tokenizer,
+    T5Tokenizer,
+)
 
 LETTERS = string.ascii_lowercase + string.digits + ",.-'"
+SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 MAX_LENGTH = 16
-"""Tokens of a padded CLIP prompt; it differs from every tiny image's token count, so that streams of text and of
-image can be told apart by their shapes."""
+"""Tokens of a padded prompt. It differs from the token counts of the tiny images and videos that share a
+block with it, so that streams can be told apart by their shapes."""
 
 
 def clip_tokenizer(pad_token: str = "<|endoftext|>") -> CLIPTokenizer:
@@ -19,7 +28,7 @@ def clip_tokenizer(pad_token: str = "<|endoftext|>") -> CLIPTokenizer:
 
 def t5_tokenizer() -> T5Tokenizer:
     """Unigram model over letters; no sentinel tokens, which only pre-training needs."""
-    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\N{LOWER ONE EIGHTH BLOCK}", -2.0)]
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), (SPACE, -2.0)]
     letters = [(letter, -3.0) for letter in LETTERS]
     return T5Tokenizer(vocab=[*special, *letters], extra_ids=0, model_max_length=MAX_LENGTH)
 
@@ -29,3 +38,32 @@ def bert_tokenizer() -> BertTokenizer:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     pieces = [*special, *LETTERS, *("##" + letter for letter in LETTERS)]
     return BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, model_max_length=77)
+
+
+def llama_tokenizer() -> LlamaTokenizer:
+    """Byte-pair encoding without merges; pads on the left, as language models do."""
+    pieces = ["<unk>", "<s>", "</s>", "<pad>", SPACE, *LETTERS]
+    vocab = {piece: index for index, piece in enumerate(pieces)}
+    return LlamaTokenizer(vocab=vocab, merges=[], pad_token="<pad>", model_max_length=MAX_LENGTH)
+
+
+def gemma_tokenizer() -> GemmaTokenizer:
+    """Byte-pair encoding without merges."""
+    pieces = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", SPACE, *LETTERS]
+    vocab = {piece: index for index, piece in enumerate(pieces)}
+    return GemmaTokenizer(vocab=vocab, merges=[], model_max_length=MAX_LENGTH)
+
+
+def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
+    """Byte-level encoding; the words of the template are tokens, as they are in the real vocabulary.
+
+    The pipelines drop a fixed number of tokens, their own template's, from the front of every prompt.
+    """
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    splitter = Qwen2Tokenizer(vocab={}, merges=[]).backend_tokenizer.pre_tokenizer
+    words = sorted({word for word, _ in splitter.pre_tokenize_str(template)} - set(alphabet))
+    vocab = {piece: index for index, piece in enumerate([*special, *alphabet, *words])}
+    tokenizer = Qwen2Tokenizer(vocab=vocab, merges=[], extra_special_tokens=special[1:], model_max_length=1024)
+    tokenizer.backend_tokenizer.model.ignore_merges = True  # words need no merges to be found
+    return tokenizer

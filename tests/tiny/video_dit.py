@@ -1,5 +1,7 @@
 """Diffusion transformers for video."""
 
+from dataclasses import replace
+
 from diffusers import (
     AutoencoderKLCogVideoX,
     AutoencoderKLWan,
@@ -51,11 +53,15 @@ def build_wan() -> WanPipeline:
         tokenizer=t5_tokenizer(),
         text_encoder=wan_text(),
         vae=wan_vae(),
-        scheduler=UniPCMultistepScheduler(
-            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
-        ),
+        scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0),
         transformer=wan_transformer(),
     )
+
+
+@seeded
+def build_wan22() -> WanPipeline:
+    """Wan 2.2: one transformer for timesteps above 875, another below."""
+    return WanPipeline(**{**build_wan().components, "transformer_2": wan_transformer()}, boundary_ratio=0.875)
 
 
 @seeded
@@ -109,7 +115,15 @@ WAN = Tiny(
     kind="dit",
     calls_per_step=2,
     blocks=4,
-    block_lists=("blocks",),
+    block_lists=("transformer.blocks",),
+)
+WAN22 = replace(
+    WAN,
+    name="wan22",
+    build=build_wan22,
+    denoisers=("transformer", "transformer_2"),
+    blocks=8,
+    block_lists=("transformer.blocks", "transformer_2.blocks"),
 )
 COGVIDEOX = Tiny(
     "cogvideox",
@@ -119,5 +133,5 @@ COGVIDEOX = Tiny(
     kind="dit",
     calls_per_step=1,
     blocks=4,
-    block_lists=("transformer_blocks",),
+    block_lists=("transformer.transformer_blocks",),
 )

@@ -1,7 +1,7 @@
 """U-Nets for video."""
 
-import numpy as np
-import PIL.Image
+from dataclasses import replace
+
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKLTemporalDecoder,
@@ -9,22 +9,17 @@ from diffusers import (
     EulerDiscreteScheduler,
     MotionAdapter,
     StableVideoDiffusionPipeline,
+    TextToVideoSDPipeline,
+    UNet3DConditionModel,
     UNetMotionModel,
     UNetSpatioTemporalConditionModel,
 )
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
-from tests.tiny.base import NEGATIVE, PROMPT, Tiny, caller, seeded
-from tests.tiny.image_unet import sd_unet
-from tests.tiny.parts import clip_text, image_vae
+from tests.tiny.base import NEGATIVE, PROMPT, Tiny, caller, picture, seeded
+from tests.tiny.image_unet import sd_scheduler, sd_unet
+from tests.tiny.parts import clip_text, clip_vision_config, image_vae
 from tests.tiny.tokenizers import clip_tokenizer
-
-
-def picture() -> PIL.Image.Image:
-    """A picture to start from: two colour ramps."""
-    ramp = np.linspace(0, 255, 32, dtype=np.uint8)
-    red, green = np.meshgrid(ramp, ramp)
-    return PIL.Image.fromarray(np.stack([red, green, 255 - red], axis=-1))
 
 
 @seeded
@@ -45,19 +40,9 @@ def build_svd() -> StableVideoDiffusionPipeline:
         layers_per_block=1,
         sample_size=32,
     )
-    # The pipeline resizes its picture to 224x224, whatever the encoder asks for.
-    vision = CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=32,
-        projection_dim=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=224,
-        patch_size=112,
-    )
     return StableVideoDiffusionPipeline(
         vae=vae,
-        image_encoder=CLIPVisionModelWithProjection(vision),
+        image_encoder=CLIPVisionModelWithProjection(clip_vision_config()),
         unet=unet,
         scheduler=EulerDiscreteScheduler(
             beta_start=0.00085,
@@ -102,7 +87,29 @@ def build_animatediff() -> AnimateDiffPipeline:
     )
 
 
+@seeded
+def build_text_to_video_sd() -> TextToVideoSDPipeline:
+    """ModelScope text-to-video: convolutions and attention over time after each over space."""
+    unet = UNet3DConditionModel(
+        sample_size=16,
+        block_out_channels=(8, 16, 16, 16),
+        layers_per_block=2,
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        norm_num_groups=4,
+    )
+    return TextToVideoSDPipeline(
+        vae=image_vae(),
+        text_encoder=clip_text(),
+        tokenizer=clip_tokenizer(),
+        unet=unet,
+        scheduler=sd_scheduler(),
+    )
+
+
 SIZE = {"height": 32, "width": 32}
+CFG = {"guidance_scale": 4.0, "negative_prompt": NEGATIVE}
+NO_CFG = {"guidance_scale": 1.0}
 
 SVD = Tiny(
     "svd",
@@ -124,15 +131,14 @@ SVD = Tiny(
 ANIMATEDIFF = Tiny(
     "animatediff",
     build_animatediff,
-    caller(
-        {"guidance_scale": 4.0, "negative_prompt": NEGATIVE},
-        {"guidance_scale": 1.0},
-        prompt=PROMPT,
-        num_frames=6,
-        **SIZE,
-    ),
+    caller(CFG, NO_CFG, prompt=PROMPT, num_frames=6, **SIZE),
     denoisers=("unet",),
     kind="unet",
     calls_per_step=1,
     blocks=0,
+)
+TEXT_TO_VIDEO_SD = replace(
+    ANIMATEDIFF,
+    name="text_to_video_sd",
+    build=build_text_to_video_sd,
 )
