@@ -47,6 +47,24 @@ def alive(schedule: Schedule) -> list[list[Value]]:
     return [[v for v in stored if v.born <= step < v.last_read] for step in range(schedule.steps)]
 
 
+class Lifetimes(NamedTuple):
+    """One branch of a denoiser, for `peak_of`.
+
+    Attributes:
+        schedule: what it follows.
+        sizes: bytes of one stored value, by component id.
+        order: component ids in order of execution (a container counts as executed when its last part is).
+        start: the step of the generation at which the schedule's first row is executed.
+        rows: how many rows were executed, when the branch ended early; what it held is then forgotten.
+    """
+
+    schedule: Schedule
+    sizes: Mapping[str, int]
+    order: Sequence[str]
+    start: int = 0
+    rows: int | None = None
+
+
 def peak_bytes(
     schedule: Schedule,
     sizes: Mapping[str, int] | Sequence[Mapping[str, int]],
@@ -61,27 +79,34 @@ def peak_bytes(
         schedule: the schedule.
         sizes: bytes of one stored value by component id; or one such mapping for each branch, when the denoiser is
             called several times a step.
-        order: component ids in order of execution (a container counts as executed when its last part is); the order
-            of the components when not given.
+        order: component ids in order of execution; the order of the components when not given.
     """
     branches = [sizes] if isinstance(sizes, Mapping) else list(sizes)
-    ids = [c.id for c in schedule.components]
-    rank = {id: i for i, id in enumerate(order if order is not None else ids)}
-    place = [rank.get(id, len(rank)) for id in ids]
-    born: dict[tuple[int, int], bool] = {}
-    dies: dict[tuple[int, int], int] = {}
-    for value in values(schedule):
-        born[value.born, value.component] = True
-        dies[value.last_read, value.component] = dies.get((value.last_read, value.component), 0) + 1
-    events = sorted({*born, *dies}, key=lambda cell: (cell[0], place[cell[1]]))
+    ids = [c.id for c in schedule.components] if order is None else order
+    return peak_of([Lifetimes(schedule, branch, ids) for branch in branches])
+
+
+def peak_of(branches: Sequence[Lifetimes]) -> int:
+    """Peak bytes over branches that share one store: within a step they follow one another in the order given."""
+    events: list[tuple[int, int, int, int, int]] = []
+    for number, branch in enumerate(branches):
+        ids = [c.id for c in branch.schedule.components]
+        rank = {id: i for i, id in enumerate(branch.order)}
+        changes: dict[tuple[int, int], list[int]] = {}
+        for value in values(branch.schedule):
+            size = branch.sizes.get(ids[value.component], 0)
+            changes.setdefault((value.born, value.component), [0, 0])[0] += size
+            changes.setdefault((value.last_read, value.component), [0, 0])[1] += size
+        last = branch.schedule.steps if branch.rows is None else branch.rows
+        left = 0
+        for (step, column), (stored, freed) in changes.items():
+            if step < last:
+                left += stored - freed
+                events.append((step + branch.start, number, rank.get(ids[column], len(rank)), stored, freed))
+        events.append((last + branch.start, -1, number, 0, left))
     held = peak = 0
-    for step in range(schedule.steps):
-        row = [cell for cell in events if cell[0] == step]
-        for branch in branches:
-            for cell in row:
-                size = branch.get(ids[cell[1]], 0)
-                if cell in born:
-                    held += size
-                    peak = max(peak, held)
-                held -= size * dies.get(cell, 0)
+    for *_, stored, freed in sorted(events):
+        held += stored
+        peak = max(peak, held)
+        held -= freed
     return peak

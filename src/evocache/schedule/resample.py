@@ -7,10 +7,14 @@ import numpy.typing as npt
 
 from ..errors import ScheduleError
 from .action import COMPUTE, REUSE
+from .component import Tree
+
+Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
 
 
 def resample(
-    executed: npt.NDArray[np.bool_], orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64], steps: int
+    tree: Tree, executed: Mask, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64], steps: int
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
     """Orders and gains for `steps` steps.
 
@@ -19,7 +23,11 @@ def resample(
     whole number. So the share of computed steps and their local spacing, in steps, stay what they were. The other
     steps take the action of the nearest old step that did not compute.
 
+    Counted are only the steps at which a component is looked at: those at which its parent, and a reader if it has
+    any, computes. Otherwise the computed steps of a part would drift away from those of what contains it.
+
     Args:
+        tree: the components.
         executed: (old steps, components) the cells that run.
         orders: (old steps, components) the actions of the grid.
         gains: (old steps, components) the gains of its forecasts.
@@ -30,19 +38,37 @@ def resample(
     """
     if steps < 1:
         raise ScheduleError(f"{steps} steps", "at least 1", "ask for more steps")
-    old = len(orders)
-    edges = np.arange(steps + 1) * old / steps
-    middles = (edges[:-1] + edges[1:]) / 2 - 0.5
-    new_orders = np.full((steps, orders.shape[1]), REUSE.order, dtype=np.int8)
+    new_orders = np.full((steps, len(tree)), REUSE.order, dtype=np.int8)
     new_gains = np.zeros(new_orders.shape)
-    for column in range(orders.shape[1]):
-        computed = np.flatnonzero(executed[:, column])
-        count = np.interp(edges, [*computed, old], np.arange(len(computed) + 1)) * steps / old
-        whole = np.ceil(count - 1e-9)
-        between = np.flatnonzero(~executed[:, column])
-        if len(between):
-            nearest = between[np.abs(middles[:, None] - between[None, :]).argmin(axis=1)]
-            new_orders[:, column] = orders[nearest, column]
-            new_gains[:, column] = gains[nearest, column]
-        new_orders[whole[1:] > whole[:-1], column] = COMPUTE.order
+    runs = np.zeros(new_orders.shape, dtype=bool)
+    for level in tree.levels:
+        for column in level:
+            old, new = _looked_at(tree, column, executed), _looked_at(tree, column, runs)
+            computes = _spread(executed[old, column], len(new))
+            runs[new, column] = computes
+            new_orders[new[computes], column] = COMPUTE.order
+            between = np.flatnonzero(~executed[old, column])
+            if len(between):
+                middles = (np.flatnonzero(~computes) + 0.5) * len(old) / len(new) - 0.5
+                nearest = old[between[np.abs(middles[:, None] - between).argmin(axis=1)]]
+                new_orders[new[~computes], column] = orders[nearest, column]
+                new_gains[new[~computes], column] = gains[nearest, column]
     return new_orders, new_gains
+
+
+def _looked_at(tree: Tree, column: np.intp, runs: Mask) -> Indices:
+    """Steps at which the parent of a component, and one of its readers if it has any, computes."""
+    parent, readers = tree.parents[column], dict(tree.sources).get(int(column), ())
+    above = runs[:, parent] if parent >= 0 else np.ones(len(runs), dtype=bool)
+    return np.flatnonzero(above & runs[:, list(readers)].any(axis=1) if readers else above)
+
+
+def _spread(computed: Mask, steps: int) -> Mask:
+    """Which of `steps` new steps compute, for the old steps that do."""
+    old = len(computed)
+    points = np.flatnonzero(computed)
+    edges = np.arange(steps + 1) * old / steps
+    count = np.interp(edges, [*points, old], np.arange(len(points) + 1)) * steps / old
+    whole = np.ceil(count - 1e-9)
+    mask: Mask = whole[1:] > whole[:-1]
+    return mask

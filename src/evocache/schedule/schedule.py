@@ -148,16 +148,32 @@ class Schedule:
         if steps == self.steps:
             return self
         assert self.gains is not None
-        orders, gains = resample(self.executed, self.orders, self.gains, steps)
+        orders, gains = resample(self.tree, self.executed, self.orders, self.gains, steps)
         return Schedule.repaired(self.tree, orders, gains, model=self.model, provenance=self.provenance)
 
     def starting_at(self, step: int) -> Schedule:
-        """The schedule of a generation that starts late (image-to-image): rows from `step` on, repaired."""
+        """The schedule of a generation that starts late (image-to-image): rows from `step` on, repaired.
+
+        Raises:
+            ScheduleError: if there is no such step.
+        """
+        if not 0 <= step < self.steps:
+            raise ScheduleError(f"start at step {step}", f"a step in 0..{self.steps - 1}", "start within the schedule")
         if step == 0:
             return self
         assert self.gains is not None
         rest = {"model": self.model, "provenance": self.provenance}
         return Schedule.repaired(self.tree, self.orders[step:], self.gains[step:], **rest)
+
+    def of_denoiser(self, name: str) -> Schedule:
+        """The part of the schedule that concerns one denoiser of several."""
+        columns = [i for i, c in enumerate(self.components) if c.denoiser == name]
+        if len(columns) == len(self.tree):
+            return self
+        assert self.gains is not None
+        tree = Tree(tuple(self.components[i] for i in columns))
+        rest = {"model": self.model, "provenance": self.provenance}
+        return Schedule(tree, self.orders[:, columns], self.gains[:, columns], **rest)
 
     def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
         """The same schedule with another provenance; what is not given stays."""

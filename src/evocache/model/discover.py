@@ -1,0 +1,164 @@
+"""Structural discovery: the denoisers of a pipeline and their component tree. No table of model classes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+from ..errors import PipelineError
+from ..schedule import Component, Tree, deep_id, span_id
+from .kinds import repeated
+from .leaves import leaves
+from .unet import UNet, find_unet, unit_kind
+
+_TIME_ARGUMENTS = {"timestep", "timesteps", "t", "timestep_ratio", "time_step", "sigma", "t_cond"}
+_DENOISER_NAMES = ("transformer", "unet", "prior", "decoder", "denoiser", "dit", "super_res")
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A denoiser of a pipeline: its name there, its module, its components and where their modules are.
+
+    Attributes:
+        name: attribute of the pipeline that holds it.
+        module: the module itself (unwrapped, if it was compiled).
+        components: its components, parents before children.
+        modules: module of each component that is one module (leaves, blocks, the denoiser).
+        blocks: its numbered blocks, by index.
+        unet: its stages, if it is a U-Net.
+    """
+
+    name: str
+    module: nn.Module
+    components: tuple[Component, ...]
+    modules: Mapping[str, nn.Module]
+    blocks: tuple[nn.Module, ...]
+    unet: UNet | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """The denoisers of a pipeline."""
+
+    denoisers: tuple[Denoiser, ...]
+
+    @cached_property
+    def tree(self) -> Tree:
+        """Components of all denoisers."""
+        return Tree(tuple(c for d in self.denoisers for c in d.components))
+
+    @cached_property
+    def classes(self) -> dict[str, str]:
+        """Class of each denoiser, by name."""
+        return {d.name: type(d.module).__name__ for d in self.denoisers}
+
+    def __getitem__(self, name: str) -> Denoiser:
+        for denoiser in self.denoisers:
+            if denoiser.name == name:
+                return denoiser
+        raise KeyError(name)
+
+
+def discover(pipe: Any) -> Model:
+    """The denoisers of a pipeline, or of a bare denoiser module, and their component tree.
+
+    Raises:
+        PipelineError: if it is neither, or has no denoiser.
+    """
+    if isinstance(pipe, nn.Module):
+        return Model((_denoiser("denoiser", unwrapped(pipe)),))
+    components = getattr(pipe, "components", None)
+    if not isinstance(components, Mapping) or not callable(pipe):
+        raise PipelineError(f"a {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline itself")
+    found = [(name, unwrapped(m)) for name, m in components.items() if isinstance(m, nn.Module)]
+    found = [(name, m) for name, m in found if is_denoiser(name, m)]
+    if not found:
+        names = ", ".join(components) or "none"
+        raise PipelineError(
+            f"a {type(pipe).__name__} with components {names}",
+            "a pipeline with a denoiser (a module that is called with a timestep)",
+            "load the pipeline with its transformer or unet",
+        )
+    return Model(tuple(_denoiser(name, module) for name, module in found))
+
+
+def is_denoiser(name: str, module: nn.Module) -> bool:
+    """Whether a pipeline's module denoises: it is called with a time, and is not a ControlNet or an autoencoder."""
+    if hasattr(module, "decode") or hasattr(module, "get_input_embeddings"):
+        return False
+    arguments = set(inspect.signature(type(module).forward).parameters)
+    if any("controlnet" in a or a == "conditioning_scale" for a in arguments):
+        return "controlnet" not in type(module).__name__.lower() and bool(arguments & _TIME_ARGUMENTS)
+    return bool(arguments & _TIME_ARGUMENTS) or (name.startswith(_DENOISER_NAMES) and any(repeated(module)))
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module that `torch.compile` wrapped, or the module itself."""
+    inner = getattr(module, "_orig_mod", None)
+    return inner if isinstance(inner, nn.Module) else module
+
+
+def _denoiser(name: str, module: nn.Module) -> Denoiser:
+    unet = find_unet(module)
+    parts = list(_unet_parts(name, unet) if unet else _transformer_parts(name, module))
+    root = (Component(name, "denoiser"), module)
+    modules = {c.id: m for c, m in [root, *parts] if m is not None}
+    blocks = tuple(m for c, m in parts if c.kind == "block" and c.block is not None and m is not None)
+    return Denoiser(name, module, tuple(c for c, _ in [root, *parts]), modules, blocks, unet)
+
+
+Parts = Iterator[tuple[Component, nn.Module | None]]
+
+
+def _transformer_parts(name: str, module: nn.Module) -> Parts:
+    lists = list(repeated(module))
+    outer = [(path, list_) for path, list_ in lists if "." not in path] or lists
+    numbered = {id(block): i for i, block in enumerate(b for _, list_ in outer for b in list_)}
+    span = span_id(name, 0, len(numbered)) if len(numbered) > 1 else None
+    for path, list_ in lists:
+        if (path, list_) not in outer:
+            for i, block in enumerate(list_):
+                yield from _block_parts(name, f"{path}.{i}", block, None, name)
+    if span:
+        yield Component(span, "span", None, name), None
+    for path, list_ in outer:
+        for i, block in enumerate(list_):
+            yield from _block_parts(name, f"{path}.{i}", block, numbered[id(block)], span or name)
+
+
+def _block_parts(name: str, path: str, block: nn.Module, index: int | None, parent: str) -> Parts:
+    id = f"{name}/{path}"
+    yield Component(id, "block", index, parent), block
+    for leaf in leaves(block):
+        readers = tuple(f"{id}.{r}" for r in leaf.readers)
+        yield Component(f"{id}.{leaf.path}", leaf.kind, index, id, readers), leaf.module
+
+
+def _unet_parts(name: str, unet: UNet) -> Parts:
+    held: dict[int, list[tuple[Component, nn.Module | None]]] = {}
+    index = 0
+    for stage in unet.stages:
+        for j, layer in enumerate(stage.layers):
+            depth = unet.depth_of(stage, j)
+            parent = deep_id(name, depth) if depth >= 0 else name
+            for path, unit in layer:
+                above, kind = parent, unit_kind(path, unit)
+                if kind:
+                    above = f"{name}/{path}"
+                    held.setdefault(depth, []).append((Component(above, kind, None, parent), unit))
+                for inner, list_ in repeated(unit):
+                    for i, block in enumerate(list_):
+                        held.setdefault(depth, []).extend(
+                            _block_parts(name, f"{path}.{inner}.{i}", block, index, above)
+                        )
+                        index += 1
+    yield from held.get(-1, [])
+    for depth in range(len(unet.deeps)):
+        above = deep_id(name, depth - 1) if depth else name
+        yield Component(deep_id(name, depth), "deep", None, above), None
+        yield from held.get(depth, [])

@@ -1,0 +1,69 @@
+"""What a module is, by its structure: attention, feed-forward, residual convolution block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+_WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_PROJECTIONS = ("to_q", "to_k", "to_qkv", "to_kv", "qkv", "q_proj", "query", "to_qkv_mlp_proj", "img_qkv_proj")
+
+
+def weighted(module: nn.Module) -> int:
+    """Number of linear and convolution layers in a module, itself included."""
+    return sum(isinstance(m, _WEIGHTED) or type(m).__name__.endswith("Linear") for m in module.modules())
+
+
+def is_attention(module: nn.Module) -> bool:
+    """Whether a module is one attention layer: it owns query, key or joint projections."""
+    own = dict(module.named_children())
+    named = "atten" in type(module).__name__.lower() or "attn" in type(module).__name__.lower()
+    if any(isinstance(child, nn.ModuleList) and any(map(has_attention, child)) for child in own.values()):
+        return False
+    return any(name in own for name in _PROJECTIONS) or (named and hasattr(module, "processor"))
+
+
+def has_attention(module: nn.Module) -> bool:
+    """Whether a module contains an attention layer, itself included."""
+    return any(is_attention(m) for m in module.modules())
+
+
+def is_cross_attention(name: str, module: nn.Module) -> bool:
+    """Whether an attention layer's keys come from another sequence than its queries; its name decides a tie."""
+    flag = getattr(module, "is_cross_attention", None)
+    if isinstance(flag, bool) and getattr(module, "added_kv_proj_dim", None) is None:
+        return flag
+    query, key = getattr(module, "to_q", None), getattr(module, "to_k", None)
+    if isinstance(query, nn.Linear) and isinstance(key, nn.Linear):
+        if query.in_features != key.in_features:
+            return True
+        if getattr(module, "added_kv_proj_dim", None) is not None:
+            return False
+    return name.split(".")[-1] == "attn2" or "cross" in f"{name}{type(module).__name__}".lower()
+
+
+def is_modulation(name: str, module: nn.Module) -> bool:
+    """Whether a module only scales, embeds or modulates: too cheap to cache, or fed by the timestep alone."""
+    text = f"{name} {type(module).__name__}".lower()
+    return any(hint in text for hint in ("norm", "embed", "modul", "_mod", "adaln", "ada_", "timestep", "gate_logits"))
+
+
+def is_feed_forward(name: str, module: nn.Module) -> bool:
+    """Whether a module is a feed-forward network: at least two weighted layers and no attention."""
+    return not is_modulation(name, module) and weighted(module) >= 2 and not has_attention(module)
+
+
+def is_block(module: nn.Module) -> bool:
+    """Whether a module may be a transformer block: attention and, beside it, another weighted layer."""
+    return not is_attention(module) and has_attention(module)
+
+
+def repeated(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.ModuleList]]:
+    """Outermost module lists of blocks below a module, with their paths, in order of definition."""
+    for name, child in module.named_children():
+        path = f"{prefix}{name}"
+        if isinstance(child, nn.ModuleList) and len(child) and all(is_block(m) for m in child):
+            yield path, child
+        elif not is_attention(child):
+            yield from repeated(child, f"{path}.")

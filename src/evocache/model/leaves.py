@@ -1,0 +1,65 @@
+"""The leaves of a block: its attention layers, feed-forward networks and bare projections."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import nn
+
+from .kinds import has_attention, is_attention, is_cross_attention, is_feed_forward, is_modulation
+
+
+class Leaf(NamedTuple):
+    """A cacheable leaf: its path below the block, its kind, the paths of its only readers, and the module."""
+
+    path: str
+    kind: str
+    readers: tuple[str, ...]
+    module: nn.Module
+
+
+def leaves(block: nn.Module) -> list[Leaf]:
+    """Leaves of a block, in order of definition."""
+    found: list[Leaf] = []
+    for path, module in _walk(block, ""):
+        if is_attention(module):
+            found.append(Leaf(path, "cross_attention" if is_cross_attention(path, module) else "attention", (), module))
+        elif isinstance(module, nn.Linear):
+            wider = module.out_features > module.in_features
+            found.append(Leaf(path, "feed_forward" if wider else "projection", (), module))
+        else:
+            found.append(Leaf(path, "feed_forward", (), module))
+    return [leaf._replace(readers=_readers(leaf, found)) for leaf in found]
+
+
+def _walk(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
+    out: list[tuple[str, nn.Module]] = []
+    for name, child in module.named_children():
+        path = f"{prefix}{name}"
+        if (
+            is_attention(child)
+            or (isinstance(child, nn.Linear) and not is_modulation(name, child))
+            or is_feed_forward(name, child)
+        ):
+            out.append((path, child))
+        elif has_attention(child):
+            out += _walk(child, f"{path}.")
+    return out
+
+
+def _readers(leaf: Leaf, all_leaves: list[Leaf]) -> tuple[str, ...]:
+    """In a single-stream block one projection reads the attention and the widened tokens, side by side, and alone.
+
+    It is recognised by its width: it takes as many channels as the widening projection gives plus those that it
+    returns itself, which are the attention's (FLUX: 15360 = 12288 + 3072).
+    """
+    linear = [other for other in all_leaves if isinstance(other.module, nn.Linear)]
+    for out in linear:
+        for up in linear:
+            assert isinstance(out.module, nn.Linear)
+            assert isinstance(up.module, nn.Linear)
+            if out is up or out.module.in_features != up.module.out_features + out.module.out_features:
+                continue
+            if leaf is up or (is_attention(leaf.module) and leaf is not out):
+                return (out.path,)
+    return ()

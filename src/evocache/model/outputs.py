@@ -1,0 +1,44 @@
+"""Packing and unpacking of what modules return: the only place that knows that outputs are nested."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+Spec = Any
+"""How leaves were nested; opaque. None stands for a bare tensor."""
+
+
+def unpack(output: Any) -> tuple[list[Any], Spec]:
+    """Leaves of an output (tensors, None, numbers), in order, and how they were nested."""
+    if isinstance(output, torch.Tensor):
+        return [output], None
+    leaves, spec = pytree.tree_flatten(output)
+    return leaves, spec
+
+
+def pack(leaves: list[Any], spec: Spec) -> Any:
+    """The inverse of `unpack`."""
+    return leaves[0] if spec is None else pytree.tree_unflatten(leaves, spec)
+
+
+def tensors(output: Any) -> list[torch.Tensor]:
+    """The tensors among the leaves of an output."""
+    return [leaf for leaf in unpack(output)[0] if isinstance(leaf, torch.Tensor)]
+
+
+def nbytes(output: Any) -> int:
+    """Bytes of the tensors in an output."""
+    return sum(t.numel() * t.element_size() for t in tensors(output))
+
+
+def blank(output: Any) -> Any:
+    """A stand-in with the shapes, types and devices of an output, all zero, that takes no memory."""
+    leaves, spec = unpack(output)
+    return pack([_blank(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
+
+
+def _blank(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.zeros((), dtype=tensor.dtype, device=tensor.device).expand(tensor.shape)

@@ -1,0 +1,11 @@
+"""Policies: published caching methods, each a short recipe that yields a schedule for any model."""
+
+from .base import Policy
+from .deepcache import DeepCache
+from .fora import Fora
+from .none import NoCache
+from .spec import POLICIES, is_spec, parse
+from .steps import Steps
+from .tgate import TGate
+
+__all__ = ["POLICIES", "DeepCache", "Fora", "NoCache", "Policy", "Steps", "TGate", "is_spec", "parse"]

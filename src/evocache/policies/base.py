@@ -1,0 +1,82 @@
+"""What a policy is: a named recipe that yields a schedule for any model that it makes sense for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from ..errors import PolicyError
+from ..schedule import LEAF_KINDS, Component, Provenance, Schedule, Tree, uniform
+
+
+@dataclass(frozen=True)
+class Policy(ABC):
+    """A policy; its fields are its parameters, in the order in which a spec gives them.
+
+    Class attributes: `name` as used in specs, `usage` the form of a spec, `summary` one line, `paper` its source.
+    """
+
+    name: ClassVar[str]
+    usage: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str]
+
+    @property
+    def spec(self) -> str:
+        """The text that `parse` turns into this policy."""
+        values = [getattr(self, f.name) for f in fields(self)]
+        flat = [str(v) for value in values for v in (value if isinstance(value, tuple) else (value,))]
+        return f"{self.name}:{','.join(flat)}" if flat else self.name
+
+    @property
+    def min_steps(self) -> int:
+        """Fewest steps that it can be made for."""
+        return 1
+
+    def schedule(self, tree: Tree, steps: int) -> Schedule:
+        """The schedule for a component tree and a number of steps.
+
+        Raises:
+            PolicyError: if the policy makes no sense for the model or the number of steps.
+        """
+        schedule = self.compile(tree, steps)
+        return schedule.with_provenance(self.spec) if not schedule.provenance.origin else schedule
+
+    @abstractmethod
+    def compile(self, tree: Tree, steps: int) -> Schedule:
+        """The schedule, without provenance."""
+
+    def __str__(self) -> str:
+        return self.spec
+
+    def refuse(self, tree: Tree, needs: str, mend: str) -> PolicyError:
+        """The error for a model that lacks what the policy acts on."""
+        kinds = sorted({c.kind for c in tree.components})
+        return PolicyError(f"{self.spec} on a model with {', '.join(kinds)}", needs, mend)
+
+
+def positive(policy: Policy, name: str, value: Any) -> None:
+    """Check that a parameter is a positive whole number.
+
+    Raises:
+        PolicyError: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise PolicyError(f"{name} {value!r} for {policy.name}", "a whole number from 1", f"write {policy.usage}")
+
+
+def every(steps: int, interval: int) -> range:
+    """Steps 0, interval, 2 * interval, ..."""
+    return range(0, steps, interval)
+
+
+def leaf_ids(tree: Tree, *kinds: str) -> list[str]:
+    """Ids of the leaves of the kinds named, or of all kinds; motion modules that contain leaves are not leaves here."""
+    parents = {c.parent for c in tree.components}
+    chosen: Sequence[Component] = tree.of_kind(*(kinds or LEAF_KINDS))
+    return [c.id for c in chosen if c.id not in parents]
+
+
+__all__ = ["Policy", "Provenance", "every", "leaf_ids", "positive", "uniform"]

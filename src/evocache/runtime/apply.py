@@ -1,0 +1,193 @@
+"""`apply` and its inverse: the one place where a pipeline is changed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import MismatchError, PipelineError, PolicyError
+from ..model import Model, discover
+from ..policies import Policy, is_spec, parse
+from ..schedule import Schedule, Tree
+from ..schedule.codec import load
+from .generation import Generation, Program
+from .stats import Stats
+
+TRIAL_STEPS = 20
+"""Number of steps at which a policy is tried when it is applied, so that errors show at once."""
+
+FAR = 1.5
+"""Resampling a schedule by more than this factor is warned about."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A program that follows one schedule, resampled where the pipeline asks for another number of steps."""
+
+    given: Schedule
+
+    @property
+    def min_steps(self) -> int:
+        """Fewest steps that it can be made for."""
+        return 1
+
+    def schedule(self, tree: Tree, steps: int) -> Schedule:
+        """The schedule for a number of steps; warns when it was made for a very different one."""
+        if steps != self.given.steps and not 1 / FAR <= steps / self.given.steps <= FAR:
+            warnings.warn(
+                f"the schedule was made for {self.given.steps} steps and is resampled to {steps}: its quality is "
+                "unknown there; evolve or choose one made for this number of steps",
+                stacklevel=2,
+            )
+        return self.given.resampled(steps)
+
+
+class Handle:
+    """An accelerated pipeline's handle: what is applied, what it did, and the way back.
+
+    As a context manager it removes itself at the end.
+    """
+
+    def __init__(self, pipe: Any, model: Model, program: Program) -> None:
+        self.pipe = pipe
+        self.model = model
+        self.program = program
+        self._last: Generation | None = None
+        self._class: type = type(pipe)
+        self._accelerated: type | None = None
+
+    @property
+    def stats(self) -> Stats:
+        """Figures of the latest generation, also while it runs.
+
+        Raises:
+            PipelineError: if there has been none.
+        """
+        if self._last is None:
+            raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
+        return self._last.stats()
+
+    @property
+    def active(self) -> bool:
+        """Whether the pipeline is accelerated by this handle."""
+        return self._accelerated is not None
+
+    def generation(self) -> Generation:
+        """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`."""
+        self._last = Generation(self.pipe, self._model_now(), self.program)
+        return self._last
+
+    def remove(self) -> None:
+        """Give the pipeline back as it was; nothing happens if that was done already."""
+        if self._accelerated is not None and type(self.pipe) is self._accelerated:
+            object.__setattr__(self.pipe, "__class__", self._class)
+        self._accelerated = None
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def __repr__(self) -> str:
+        return f"<Handle: {self.program} on {type(self.pipe).__name__}{'' if self.active else ', removed'}>"
+
+    def _install(self) -> None:
+        """Swap the pipeline's class for a subclass whose `__call__` runs inside a generation."""
+        cls, handle = self._class, self
+
+        @functools.wraps(cls.__call__)
+        def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self is not handle.pipe or not handle.active:  # a copy, or a pipeline built from this one's class
+                return cls.__call__(self, *args, **kwargs)
+            with handle.generation():
+                return cls.__call__(self, *args, **kwargs)
+
+        names = ("__module__", "__qualname__", "__doc__")
+        body = {**{name: getattr(cls, name) for name in names}, "__call__": __call__, "_evocache_handle": self}
+        self._accelerated = type(cls)(cls.__name__, (cls,), body)
+        object.__setattr__(self.pipe, "__class__", self._accelerated)
+
+    def _model_now(self) -> Model:
+        """The pipeline's denoisers as they are now: a replaced one is discovered anew and must fit the schedule."""
+        current = {d.name: self.pipe.components.get(d.name) for d in self.model.denoisers}
+        same = all(
+            current[d.name] is d.module or getattr(current[d.name], "_orig_mod", None) is d.module
+            for d in self.model.denoisers
+        )
+        if not same:
+            model = discover(self.pipe)
+            _check(self.program, model)
+            self.model = model
+        return self.model
+
+
+def apply(pipe: Any, what: Schedule | Policy | str | os.PathLike[str]) -> Handle:
+    """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
+
+    Args:
+        pipe: a diffusers pipeline with a denoiser.
+        what: a schedule, a schedule file, a policy or its spec such as `"fora:3"` (see `evocache policies`).
+
+    Returns:
+        The handle.
+
+    Raises:
+        PipelineError: if it is no pipeline or has no denoiser.
+        PolicyError: if the policy is unknown, or makes no sense for the model.
+        ScheduleError: if the file is no schedule, or was made for another model.
+    """
+    model = discover(pipe)
+    if "components" not in dir(type(pipe)):
+        raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
+    program = resolve(what)
+    _check(program, model)
+    previous = type(pipe).__dict__.get("_evocache_handle")
+    if isinstance(previous, Handle) and previous.pipe is pipe:
+        previous.remove()
+    handle = Handle(pipe, model, program)
+    handle._install()
+    return handle
+
+
+def resolve(what: Schedule | Policy | str | os.PathLike[str]) -> Program:
+    """What is to be applied, from any of the forms that a user may give.
+
+    Raises:
+        PolicyError: if it is none of them.
+        ScheduleError: if it is a file that holds no schedule.
+    """
+    if isinstance(what, Schedule):
+        return Fixed(what)
+    if isinstance(what, Policy):
+        return what
+    if isinstance(what, str) and (is_spec(what) or not Path(what).exists()):
+        return parse(what)
+    if isinstance(what, (str, os.PathLike)):
+        return Fixed(load(Path(what)))
+    raise PolicyError(f"a {type(what).__name__}", "a schedule, a policy, a spec or a file", 'try apply(pipe, "fora:3")')
+
+
+def _check(program: Program, model: Model) -> None:
+    """Refuse what cannot be executed on the model, before anything is changed."""
+    if not isinstance(program, Fixed):
+        program.schedule(model.tree, max(TRIAL_STEPS, program.min_steps))
+        return
+    schedule = program.given
+    if schedule.tree.structure != model.tree.structure:
+        made_for = ", ".join(f"{n}: {c}" for n, c in schedule.model.items()) or "another model"
+        here = ", ".join(f"{n}: {c}" for n, c in model.classes.items())
+        blocks = [len(t.of_kind("block")) for t in (schedule.tree, model.tree)]
+        raise MismatchError(
+            f"a schedule for {made_for} with {blocks[0]} blocks",
+            f"one for {here} with {blocks[1]} blocks",
+            "use a schedule that was made for this model",
+        )
+    known = {c.id for c in model.tree if c.kind == "deep"}
+    for component in schedule.tree.of_kind("deep"):
+        if component.id not in known:
+            raise MismatchError(component.id, f"one of {', '.join(sorted(known))}", "use a schedule for this model")

@@ -1,0 +1,93 @@
+"""The clock: which step a denoiser call belongs to, told by the scheduler, and which of the step's calls it is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+
+class Tick(NamedTuple):
+    """When a denoiser call happens: the denoising step, and the number of the call within the step, from 0."""
+
+    step: int
+    branch: int
+
+
+class Clock:
+    """Follows one generation.
+
+    `set_timesteps` begins a pass; the first denoiser call after one or more `scheduler.step` calls begins the next
+    step. Calls of the same denoiser within a step are branches (sequential guidance, several passes). Nothing here
+    reads a tensor's values on a device, so following costs no synchronisation.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.passes = 0
+        self._begin(None)
+
+    def _begin(self, scheduler: Any) -> None:
+        self.step = -1
+        self._scheduler = scheduler
+        self._stepped = False
+        self._seen: Any = None
+        self._calls: dict[str, int] = {}
+
+    def timesteps_set(self, scheduler: Any) -> None:
+        """A scheduler was given its timesteps: a pass begins."""
+        self.total = len(scheduler.timesteps)
+        self.passes += 1
+        self._begin(scheduler)
+
+    def timestep_seen(self, timestep: Any) -> None:
+        """The pipeline named the timestep of the coming denoiser call to the scheduler."""
+        if self.step < 0:
+            self._seen = timestep
+
+    def stepped(self) -> None:
+        """The scheduler made a step."""
+        self._stepped = True
+
+    def called(self, denoiser: str, timestep: Any = None) -> Tick:
+        """A denoiser is called; `timestep` is its argument of that name, if it has one."""
+        if self.step < 0:
+            self.step = self._first_step(timestep)
+            self._stepped = False
+        elif self._stepped:
+            self.step += 1
+            self._stepped = False
+            self._calls.clear()
+        branch = self._calls.get(denoiser, 0)
+        self._calls[denoiser] = branch + 1
+        return Tick(self.step, branch)
+
+    def _first_step(self, timestep: Any) -> int:
+        """Where the pass starts: late for image-to-image."""
+        begin = getattr(self._scheduler, "begin_index", None)
+        if isinstance(begin, int):
+            return begin
+        timesteps = getattr(self._scheduler, "timesteps", None)
+        for seen in (self._seen, timestep):
+            index = _position(seen, timesteps)
+            if index is not None:
+                return index
+        return 0
+
+
+def _position(timestep: Any, timesteps: Any) -> int | None:
+    """Index of a timestep among the timesteps: by where it lies in memory, or by value where that is on the host."""
+    if not isinstance(timesteps, torch.Tensor) or timesteps.ndim != 1:
+        return None
+    if isinstance(timestep, torch.Tensor) and timestep.numel():
+        ahead = timestep.data_ptr() - timesteps.data_ptr()
+        stride = timesteps.element_size() * max(timesteps.stride(0), 1)
+        if timestep.dtype == timesteps.dtype and 0 <= ahead < stride * len(timesteps) and ahead % stride == 0:
+            return ahead // stride
+        if timestep.device.type != "cpu":
+            return None
+        timestep = timestep.flatten()[0].item()
+    if isinstance(timestep, (int, float)) and timesteps.device.type == "cpu":
+        matches = torch.nonzero(timesteps == timestep).flatten()
+        return int(matches[0]) if len(matches) else None
+    return None

@@ -1,0 +1,203 @@
+"""One generation: from the pipeline's call to its return. Everything that it attaches or stores ends with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from ..errors import GenerationError
+from ..memory import FeatureStore
+from ..model import Denoiser, Model
+from ..model.outputs import unpack
+from ..schedule import Schedule, Tree
+from .attach import Op, attach, detach, intercepting, listening, local
+from .clock import Clock, Tick
+from .lane import Lane
+from .leaf import Keep, Reuse
+from .plan import Plan
+from .stats import Stats
+
+
+class Program(Protocol):
+    """What makes the schedule when the number of steps is known: a policy, or a schedule that is resampled."""
+
+    @property
+    def min_steps(self) -> int:
+        """Fewest steps that it can be made for."""
+
+    def schedule(self, tree: Tree, steps: int) -> Schedule:
+        """The schedule for a component tree and a number of steps."""
+
+
+class Generation:
+    """Follows one call of a pipeline and executes the schedule in it; a context manager.
+
+    Args:
+        pipe: the pipeline.
+        model: its denoisers.
+        program: what makes the schedule.
+    """
+
+    def __init__(self, pipe: Any, model: Model, program: Program) -> None:
+        self.model = model
+        self.program = program
+        self.clock = Clock()
+        self.store = FeatureStore()
+        self.lanes: dict[tuple[str, int], Lane] = {}
+        self.finished: list[Lane] = []
+        self.schedule: Schedule | None = None
+        self._plans: dict[tuple[str, int], Plan] = {}
+        self._attached: list[Any] = []
+        self._inner: set[int] = set()
+        self._outer: dict[int, Op] = {}
+        self._holders = {d.name: _holder(pipe, d) for d in model.denoisers}
+        self._schedulers = [c for c in pipe.components.values() if _is_scheduler(c)]
+
+    def __enter__(self) -> Generation:
+        self._before = (local.table, local.listener)
+        try:
+            for scheduler in self._schedulers:
+                self._attach(scheduler, listening)
+            for denoiser in self.model.denoisers:
+                holder = self._holders[denoiser.name]
+                self._attach(holder, intercepting)
+                self._outer[id(holder)] = self._operation(denoiser)
+            local.table, local.listener = self._outer, self
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        local.table, local.listener = self._before
+        while self._attached:
+            detach(self._attached.pop())
+        self._end_pass()
+        self.store.clear()
+
+    def _attach(self, thing: Any, make: Callable[[type], type]) -> None:
+        if id(thing) not in self._inner:
+            attach(thing, make)
+            self._inner.add(id(thing))
+            self._attached.append(thing)
+
+    def _end_pass(self) -> None:
+        self.finished += self.lanes.values()
+        self.lanes.clear()
+
+    def timesteps_set(self, scheduler: Any) -> None:
+        """A scheduler was given its timesteps: features of an earlier pass are forgotten."""
+        self._end_pass()
+        self.store.clear()
+        self.clock.timesteps_set(scheduler)
+
+    def timestep_seen(self, timestep: Any) -> None:
+        """The scheduler was told the timestep of the coming call."""
+        self.clock.timestep_seen(timestep)
+
+    def stepped(self) -> None:
+        """The scheduler made a step."""
+        self.clock.stepped()
+
+    def _operation(self, denoiser: Denoiser) -> Op:
+        def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+            tick = self.clock.called(denoiser.name, kwargs.get("timestep"))
+            lane = self._lane(denoiser, tick, _signature(args, kwargs))
+            before = local.table
+            local.table = lane.begin(tick.step)
+            try:
+                return self._call(lane, tick, original, module, args, kwargs)
+            finally:
+                local.table = before
+                lane.finish()
+
+        return operation
+
+    def _call(
+        self, lane: Lane, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
+        row = lane.plan.row(tick.step)
+        if row is None:
+            return original(module, *args, **kwargs)
+        if 0 in row.recalls:
+            lane.copies.add(0)
+            return Reuse(lane, 0, row.recalls[0])(original, module, args, kwargs)
+        if 0 in row.stores:
+            lane.copies.add(0)
+            return Keep(lane, 0)(original, module, args, kwargs)
+        return original(module, *args, **kwargs)
+
+    def _lane(self, denoiser: Denoiser, tick: Tick, signature: object) -> Lane:
+        """The lane of a call; a new one where the branch begins, or goes on with inputs of another shape."""
+        key = (denoiser.name, tick.branch)
+        lane = self.lanes.get(key)
+        if lane is None or lane.signature != signature:
+            if lane is not None:
+                lane.drop()
+                self.finished.append(self.lanes.pop(key))
+            plan = self._plan(denoiser, tick.step)
+            lane = Lane(denoiser, plan, self.store, (*key, len(self.finished)), signature, self.clock.passes)
+            self.lanes[key] = lane
+        return lane
+
+    def _plan(self, denoiser: Denoiser, step: int) -> Plan:
+        if self.clock.total == 0:
+            raise GenerationError(
+                f"a call of {denoiser.name} before the scheduler was given its timesteps",
+                "a pipeline that calls scheduler.set_timesteps first",
+                "call handle.remove() before running this pipeline",
+            )
+        if self.schedule is None or self.schedule.steps != self.clock.total:
+            self.schedule = self.program.schedule(self.model.tree, self.clock.total)
+            self._plans.clear()
+        key = (denoiser.name, step)
+        if key not in self._plans:
+            plan = Plan.compile(self.schedule.of_denoiser(denoiser.name), step)
+            self._plans[key] = plan
+            for module in touched_modules(denoiser, plan):
+                self._attach(module, intercepting)
+        return self._plans[key]
+
+    def stats(self) -> Stats:
+        """What the generation did so far."""
+        return Stats.of([*self.finished, *self.lanes.values()], self.store, self.schedule)
+
+
+def touched_modules(denoiser: Denoiser, plan: Plan) -> list[nn.Module]:
+    """Modules whose calls a plan changes or watches."""
+    lane = Lane(denoiser, plan, FeatureStore(), None, None)
+    out: dict[int, nn.Module] = {}
+    for column in plan.touched:
+        kind = lane.components[column].kind
+        if kind == "deep":
+            deep = lane.deep(column)
+            modules = [*deep.skipped, *deep.exits, *deep.entry]
+        elif kind in ("span", "block"):
+            modules = [lane.module(block) for block in lane.covered(column)]
+        else:
+            modules = [] if kind == "denoiser" else [lane.module(column)]
+        out.update({id(m): m for m in modules})
+    return list(out.values())
+
+
+def _holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
+    """The object that the pipeline calls: the denoiser, or what `torch.compile` wrapped around it."""
+    holder = pipe.components.get(denoiser.name)
+    return holder if isinstance(holder, nn.Module) else denoiser.module
+
+
+def _is_scheduler(thing: Any) -> bool:
+    return callable(getattr(thing, "set_timesteps", None)) and callable(getattr(thing, "step", None))
+
+
+def _signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    """Shape and type of the first tensor among the arguments, the latents as a rule."""
+    for value in (*args, *kwargs.values()):
+        for leaf in unpack(value)[0] if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(leaf, torch.Tensor) and leaf.ndim > 1:
+                return (tuple(leaf.shape), leaf.dtype, leaf.device)
+    return None

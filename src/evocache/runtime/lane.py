@@ -1,0 +1,157 @@
+"""A lane: one branch of one denoiser through one pass. It holds what was learned there and makes the steps' tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..memory import FeatureStore, Stale
+from ..model import Denoiser
+from ..model.unet import Deep
+from ..schedule import deep_depth, span_range
+from .attach import Op
+from .forecast import combine
+from .leaf import Packing
+from .plan import Plan, Recall
+from .stream import Flow, Slot
+from .table import table
+
+
+class Lane:
+    """State of one branch: which features are stored, how outputs are packed, how streams flow.
+
+    Args:
+        denoiser: the denoiser.
+        plan: its plan, over the whole schedule's components.
+        store: the generation's store.
+        key: what distinguishes this lane's features in the store.
+        signature: shape of the denoiser's input; a lane serves only calls of that shape.
+        number: number of the pass.
+    """
+
+    def __init__(
+        self, denoiser: Denoiser, plan: Plan, store: FeatureStore, key: object, signature: object, number: int = 0
+    ) -> None:
+        self.denoiser = denoiser
+        self.plan = plan
+        self.store = store
+        self.key = key
+        self.signature = signature
+        self.number = number
+        self.components = plan.schedule.tree.components
+        self.sizes: dict[str, int] = {}
+        """Bytes of one stored value, by component, in order of execution."""
+        self.packing: dict[int, list[Packing]] = {}
+        """Per component, how each of the calls of its module in one step packs its output."""
+        self.layouts: dict[int, dict[int, list[Slot]]] = {}
+        """Per span or block: at the blocks where a run of linked blocks ends, which stored tensor joins which stream."""
+        self.flows: dict[int, Flow] = {}
+        """Per block: how it is passed by."""
+        self.linked: dict[int, bool] = {}
+        """Per block: whether its flow was seen at the next block, rather than guessed."""
+        self.blanks: dict[int, Any] = {}
+        """Stand-ins for the outputs of modules that are skipped, by module id."""
+        self.exits: dict[int, int] = {}
+        """Per deep part: id of the module that returns the tensor that leaves it."""
+        self.copies: set[int] = set()
+        """Components whose output the host changes in place, so that they are stored as copies."""
+        self.executed = np.zeros(len(self.components), dtype=np.int64)
+        self.calls = 0
+        self.row = 0
+        self.open: list[Any] = []
+
+    def begin(self, step: int) -> dict[int, Op]:
+        """The table of a denoiser call at a step: which modules do something else than run, by module id."""
+        self.calls += 1
+        self.row = step - self.plan.start
+        row = self.plan.row(step)
+        if row is None:
+            self.executed += 1
+            return {}
+        self.executed += row.executed
+        return table(self, row)
+
+    def finish(self) -> None:
+        """The denoiser call is over: close what the host left open, free what it did not come to read."""
+        for capture in self.open:
+            capture.close()
+        self.open.clear()
+        if 0 <= self.row < len(self.plan.rows):
+            for column, recall in self.plan.rows[self.row].recalls.items():
+                self.free(column, recall)
+
+    def put(self, column: int, tensors: Sequence[torch.Tensor]) -> None:
+        """Store a component's feature, computed at this step."""
+        id = self.components[column].id
+        size = self.store.put((self.key, column, self.row), tensors, copy=column in self.copies)
+        self.sizes[id] = size
+
+    def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
+        """The recalled feature of a component; None if it has to be computed after all.
+
+        That is so where the host changed it in place, or did not run the component when the schedule expected it.
+        """
+        try:
+            values = [self.store.get((self.key, column, born)) for born in recall.born]
+        except Stale:
+            self.copies.add(column)
+            return None
+        except KeyError:
+            return None
+        if len({tuple(t.shape for t in value) for value in values}) > 1:
+            values = values[:1]
+        by = recall.weights if len(values) == len(recall.weights) else (1.0,)
+        feature = combine(values, by)
+        return [t.clone() for t in feature] if column in self.copies and len(values) == 1 else feature
+
+    def free(self, column: int, recall: Recall) -> None:
+        """Forget the values that are read for the last time."""
+        for born in recall.dies:
+            self.store.free((self.key, column, born))
+
+    def drop(self) -> None:
+        """Forget everything that the lane holds: its branch goes on in another lane."""
+        for column in self.plan.touched:
+            for born in range(self.row + 1):
+                self.store.free((self.key, column, born))
+
+    def renew(self, column: int, recall: Recall, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace a stale value by what was computed in its stead, for later readers."""
+        self.executed[column] += 1
+        if recall.born[0] not in recall.dies:
+            self.store.put((self.key, column, recall.born[0]), tensors, copy=True)
+        self.free(column, recall)
+
+    def covered(self, column: int) -> list[int]:
+        """Columns of the blocks that a span covers, or of the block itself."""
+        component = self.components[column]
+        if component.kind == "block":
+            return [column]
+        first, last = span_range(component.id)
+        return [
+            i
+            for i, c in enumerate(self.components)
+            if c.kind == "block" and c.denoiser == component.denoiser and c.block is not None and first <= c.block < last
+        ]
+
+    def unobserved(self) -> list[torch.nn.Module]:
+        """Modules that will be skipped and whose output has not been seen yet."""
+        modules: list[torch.nn.Module] = []
+        for column in self.plan.touched:
+            if self.components[column].kind == "deep":
+                modules += self.deep(column).skipped
+            elif self.components[column].readers:
+                modules.append(self.module(column))
+        return [m for m in modules if id(m) not in self.blanks]
+
+    def module(self, column: int) -> torch.nn.Module:
+        """The module of a leaf, a block or the denoiser."""
+        return self.denoiser.modules[self.components[column].id]
+
+    def deep(self, column: int) -> Deep:
+        """The shape of a deep part."""
+        assert self.denoiser.unet is not None
+        return self.denoiser.unet.deeps[deep_depth(self.components[column].id)]

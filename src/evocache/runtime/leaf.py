@@ -1,0 +1,117 @@
+"""Operations on leaves: keep the output of a computed leaf, recall it, or stand in for one that nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..model.outputs import Spec, blank, pack, unpack
+from .plan import Recall
+
+if TYPE_CHECKING:
+    from .lane import Lane
+
+Packing = tuple[list[Any], list[int], Spec]
+"""Leaves of an output with tensors left out, the places of the tensors, and the nesting."""
+
+
+class Keep:
+    """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs."""
+
+    __slots__ = ("column", "lane", "packing", "tensors")
+
+    def __init__(self, lane: Lane, column: int) -> None:
+        self.lane = lane
+        self.column = column
+        self.tensors: list[torch.Tensor] = []
+        self.packing: list[Packing] = []
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        output = original(module, *args, **kwargs)
+        self.after(module, output)
+        return output
+
+    def after(self, module: Any, output: Any) -> None:
+        """Store what the module returned."""
+        tensors, packing = packed(output)
+        self.tensors += tensors
+        self.packing.append(packing)
+        self.lane.packing[self.column] = self.packing
+        self.lane.put(self.column, self.tensors)
+
+
+class Reuse:
+    """A leaf does not compute: it returns what was stored, or a forecast from it."""
+
+    __slots__ = ("column", "feature", "lane", "ordinal", "recall")
+
+    def __init__(self, lane: Lane, column: int, recall: Recall) -> None:
+        self.lane = lane
+        self.column = column
+        self.recall = recall
+        self.ordinal = 0
+        self.feature: list[torch.Tensor] | None = None
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        lane, column = self.lane, self.column
+        packing = lane.packing.get(column, [])
+        if self.ordinal == 0:
+            self.feature = lane.take(column, self.recall) if packing else None
+        if self.feature is None or self.ordinal >= len(packing):
+            output = original(module, *args, **kwargs)
+            if self.ordinal == 0:
+                lane.renew(column, self.recall, packed(output)[0])
+            return output
+        leaves, places, spec = packing[self.ordinal]
+        self.ordinal += 1
+        count = len(places)
+        tensors, self.feature = self.feature[:count], self.feature[count:]
+        if self.ordinal == len(packing):
+            lane.free(column, self.recall)
+        if spec is None:
+            return tensors[0]
+        leaves = list(leaves)
+        for place, tensor in zip(places, tensors, strict=True):
+            leaves[place] = tensor
+        return pack(leaves, spec)
+
+
+class Blank:
+    """A module is skipped and nobody reads its output: a stand-in of the right shape is returned."""
+
+    __slots__ = ("lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        stand_in = self.lane.blanks.get(id(module))
+        return original(module, *args, **kwargs) if stand_in is None else stand_in
+
+
+class Observe:
+    """Remembers what the output of a module looks like, for a stand-in."""
+
+    __slots__ = ("lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+
+    def before(self, module: Any, args: Any, kwargs: Any) -> None:
+        """Nothing is to be seen before the call."""
+
+    def after(self, module: Any, output: Any) -> None:
+        """Remember shapes and types."""
+        self.lane.blanks[id(module)] = blank(output)
+
+
+def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
+    """The tensors of an output, and all else that is needed to build it again around other tensors."""
+    if isinstance(output, torch.Tensor):
+        return [output], ([None], [0], None)
+    leaves, spec = unpack(output)
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+    rest = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+    return [leaves[i] for i in places], (rest, places, spec)

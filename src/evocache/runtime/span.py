@@ -1,0 +1,144 @@
+"""Operations on spans and blocks: capture what a run of blocks adds to its streams; pass the blocks by and add it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..model.outputs import pack, unpack
+from .plan import Recall
+from .stream import Slot, arguments, flow, linked
+
+if TYPE_CHECKING:
+    from .lane import Lane
+
+Call = tuple[int, dict[str, Any], list[Any], Any]
+"""A block's column, its arguments by name, the leaves of its output, and the output."""
+
+
+class Capture:
+    """Records the residual of a span (streams out - streams in) while its blocks compute.
+
+    Blocks that hand their streams on by identity form a *run*, which needs one residual. Where the host does something
+    between two blocks (adds a control signal, rearranges), a new run begins, so that this goes on being done live.
+    """
+
+    def __init__(self, lane: Lane, column: int, blocks: list[int]) -> None:
+        self.lane = lane
+        self.column = column
+        self.left = len(blocks)
+        self.entry: dict[str, Any] = {}
+        self.last: Call | None = None
+        self.tensors: list[torch.Tensor] = []
+        self.layout: dict[int, list[Slot]] = {}
+        self.closed = False
+
+    def before(self, block: int, inputs: dict[str, Any]) -> None:
+        """A block of the span is called."""
+        if self.last is None:
+            self.entry = inputs
+            return
+        links = linked(self.last[2], inputs)
+        self._learn(links)
+        if not links:
+            self._end_run()
+            self.entry = inputs
+
+    def after(self, block: int, inputs: dict[str, Any], output: Any) -> None:
+        """A block of the span has returned."""
+        self.last = (block, inputs, unpack(output)[0], output)
+        self.left -= 1
+        if self.left == 0:
+            self.close()
+
+    def close(self) -> None:
+        """The span is over: store what it added."""
+        if self.closed or self.last is None:
+            return
+        self._learn([])
+        self._end_run()
+        self.closed = True
+        self.lane.layouts[self.column] = self.layout
+        self.lane.put(self.column, self.tensors)
+
+    def _learn(self, links: list[tuple[str, int]]) -> None:
+        assert self.last is not None
+        block, inputs, _, output = self.last
+        flows = self.lane.flows
+        if block not in flows or (links and not self.lane.linked.get(block)):
+            self.lane.linked[block] = bool(links)
+            flows[block] = flow(inputs, output, links, next(reversed(flows.values()), None))
+
+    def _end_run(self) -> None:
+        assert self.last is not None
+        block, _, leaves, _ = self.last
+        streams = {leaf: name for name, leaf in self.lane.flows[block].streams}
+        slots = self.layout[block] = []
+        for i, leaf in enumerate(leaves):
+            if not isinstance(leaf, torch.Tensor):
+                continue
+            came_in = self.entry.get(streams.get(i, ""))
+            residual = isinstance(came_in, torch.Tensor) and came_in.shape == leaf.shape
+            slots.append(Slot(i, len(self.tensors), residual))
+            self.tensors.append(leaf - came_in if residual else leaf)
+        self.entry, self.last = {}, None
+
+
+class Skip:
+    """A span is passed by: its blocks hand their streams on, and where a run ends its residual is added."""
+
+    def __init__(self, lane: Lane, column: int, recall: Recall, blocks: list[int]) -> None:
+        self.lane = lane
+        self.column = column
+        self.recall = recall
+        self.left = len(blocks)
+        self.feature: list[torch.Tensor] = []
+
+    def run(self, block: int, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of one of the blocks; a block that was never seen computing computes."""
+        lane = self.lane
+        passing = lane.flows.get(block)
+        if passing is None or not self._ready():
+            return original(module, *args, **kwargs)
+        inputs = arguments(module, args, kwargs)
+        leaves = list(passing.template)
+        for name, leaf in passing.streams:
+            leaves[leaf] = inputs[name]
+        for slot in lane.layouts[self.column].get(block, ()):
+            tensor = self.feature[slot.index]
+            leaves[slot.leaf] = leaves[slot.leaf] + tensor if slot.residual else tensor
+        self.left -= 1
+        if self.left == 0:
+            self.feature = []
+            lane.free(self.column, self.recall)
+        return pack(leaves, passing.spec)
+
+    def _ready(self) -> bool:
+        if not self.feature and self.column in self.lane.layouts:
+            self.feature = self.lane.take(self.column, self.recall) or []
+        return bool(self.feature)
+
+
+class BlockOp:
+    """What happens at the call of one block: spans that it lies in capture it; it, or one of them, may be passed by."""
+
+    __slots__ = ("block", "captures", "skip")
+
+    def __init__(self, block: int) -> None:
+        self.block = block
+        self.captures: list[Capture] = []
+        self.skip: Skip | None = None
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        inputs = arguments(module, args, kwargs) if self.captures else {}
+        for capture in self.captures:
+            capture.before(self.block, inputs)
+        if self.skip is not None:
+            output = self.skip.run(self.block, original, module, args, kwargs)
+        else:
+            output = original(module, *args, **kwargs)
+        for capture in self.captures:
+            capture.after(self.block, inputs, output)
+        return output

@@ -1,0 +1,58 @@
+"""What a generation did: what ran, and what its cache held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..memory import FeatureStore
+from ..schedule import Schedule
+from ..schedule.liveness import Lifetimes, peak_of
+
+if TYPE_CHECKING:
+    from .lane import Lane
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Figures of one generation.
+
+    Attributes:
+        executed: by component, in how many denoiser calls it ran.
+        calls: by denoiser, how often it was called.
+        executed_fraction: share of the leaves' possible executions that took place.
+        peak_cached_bytes: most bytes of features held at one time, as counted by the store.
+        predicted_peak_bytes: the same, as liveness predicts it from the schedule and the features' sizes.
+        cached_bytes: bytes held now (0 between generations).
+        schedule: the schedule that was executed, for the steps that the pipeline asked for.
+    """
+
+    executed: Mapping[str, int]
+    calls: Mapping[str, int]
+    executed_fraction: float
+    peak_cached_bytes: int
+    predicted_peak_bytes: int
+    cached_bytes: int
+    schedule: Schedule | None
+
+    @classmethod
+    def of(cls, lanes: Sequence[Lane], store: FeatureStore, schedule: Schedule | None) -> Stats:
+        """Figures of the lanes of a generation."""
+        executed: dict[str, int] = {}
+        calls: dict[str, int] = {}
+        ran = possible = 0
+        for lane in lanes:
+            calls[lane.denoiser.name] = calls.get(lane.denoiser.name, 0) + lane.calls
+            for component, count in zip(lane.components, lane.executed, strict=True):
+                executed[component.id] = executed.get(component.id, 0) + int(count)
+                if component.is_leaf:
+                    ran += int(count)
+                    possible += lane.calls
+        passes: dict[int, list[Lifetimes]] = {}
+        for lane in lanes:
+            lifetimes = Lifetimes(lane.plan.schedule, lane.sizes, tuple(lane.sizes), lane.plan.start, lane.row + 1)
+            passes.setdefault(lane.number, []).append(lifetimes)
+        predicted = max(map(peak_of, passes.values()), default=0)
+        fraction = ran / possible if possible else 1.0
+        return cls(executed, calls, fraction, store.peak_bytes, predicted, store.bytes, schedule)

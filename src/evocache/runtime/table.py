@@ -1,0 +1,89 @@
+"""The table of one denoiser call: which modules do something else than run. Looking it up is the whole hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .attach import Op
+from .deep import DeepKeep
+from .leaf import Blank, Keep, Observe, Reuse
+from .plan import Row
+from .span import BlockOp, Capture, Skip
+
+if TYPE_CHECKING:
+    from .lane import Lane
+
+
+class Watcher(Protocol):
+    """Sees the calls of a module without changing them."""
+
+    def before(self, module: Any, args: Any, kwargs: Any) -> None:
+        """The module is called."""
+
+    def after(self, module: Any, output: Any) -> None:
+        """The module has returned."""
+
+
+class Watched:
+    """A module's operation, or the module itself, with watchers around it."""
+
+    __slots__ = ("inner", "watchers")
+
+    def __init__(self, inner: Op | None, watchers: list[Watcher]) -> None:
+        self.inner = inner
+        self.watchers = watchers
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        for watcher in self.watchers:
+            watcher.before(module, args, kwargs)
+        inner = self.inner
+        output = original(module, *args, **kwargs) if inner is None else inner(original, module, args, kwargs)
+        for watcher in reversed(self.watchers):
+            watcher.after(module, output)
+        return output
+
+
+def table(lane: Lane, row: Row) -> dict[int, Op]:
+    """Operations by module id for a denoiser call under `row`."""
+    ops: dict[int, Op] = {}
+    blocks: dict[int, BlockOp] = {}
+    watchers: dict[int, list[Watcher]] = {}
+    for column, recall in row.recalls.items():
+        kind = lane.components[column].kind
+        if kind == "deep":
+            if column in lane.exits:
+                ops.update({id(module): Blank(lane) for module in lane.deep(column).skipped})
+                ops[lane.exits[column]] = Reuse(lane, column, recall)
+        elif kind in ("span", "block"):
+            covered = lane.covered(column)
+            skip = Skip(lane, column, recall, covered)
+            for block in covered:
+                blocks.setdefault(block, BlockOp(block)).skip = skip
+        elif kind != "denoiser":
+            ops[id(lane.module(column))] = Reuse(lane, column, recall)
+    for column in row.blanks:
+        ops[id(lane.module(column))] = Blank(lane)
+    for column in sorted(row.stores):
+        kind = lane.components[column].kind
+        if kind == "deep":
+            deep = lane.deep(column)
+            keep = DeepKeep(lane, column, {id(m) for m in deep.exits}, {id(m) for m in deep.entry})
+            lane.open.append(keep)
+            for id_ in keep.exits | keep.entry:
+                watchers.setdefault(id_, []).append(keep)
+        elif kind in ("span", "block"):
+            covered = lane.covered(column)
+            capture = Capture(lane, column, covered)
+            lane.open.append(capture)
+            for block in covered:
+                blocks.setdefault(block, BlockOp(block)).captures.append(capture)
+        elif kind != "denoiser":
+            ops[id(lane.module(column))] = Keep(lane, column)
+    for block, op in blocks.items():
+        ops[id(lane.module(block))] = op
+    for module in lane.unobserved():
+        watchers.setdefault(id(module), []).append(Observe(lane))
+    for id_, watching in watchers.items():
+        ops[id_] = Watched(ops.get(id_), watching)
+    return ops
