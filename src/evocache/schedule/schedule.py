@@ -172,7 +172,7 @@ class Schedule:
             return self
         assert self.gains is not None
         tree = Tree(tuple(self.components[i] for i in columns))
-        rest = {"model": self.model, "provenance": self.provenance}
+        rest: dict[str, Any] = {"model": self.model, "provenance": self.provenance}
         return Schedule(tree, self.orders[:, columns], self.gains[:, columns], **rest)
 
     def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
