@@ -55,7 +55,8 @@ class Lifetimes(NamedTuple):
         sizes: bytes of one stored value, by component id.
         order: component ids in order of execution (a container counts as executed when its last part is).
         start: the step of the generation at which the schedule's first row is executed.
-        rows: how many rows were executed, when the branch ended early; what it held is then forgotten.
+        rows: how many rows were executed; all when not given.
+        dropped: the step of the generation before which all that it still held was forgotten, if it was.
     """
 
     schedule: Schedule
@@ -63,6 +64,7 @@ class Lifetimes(NamedTuple):
     order: Sequence[str]
     start: int = 0
     rows: int | None = None
+    dropped: int | None = None
 
 
 def peak_bytes(
@@ -79,7 +81,8 @@ def peak_bytes(
         schedule: the schedule.
         sizes: bytes of one stored value by component id; or one such mapping for each branch, when the denoiser is
             called several times a step.
-        order: component ids in order of execution; the order of the components when not given.
+        order: component ids in order of execution; the order of the components when not given, and of those that it
+            does not name, which come last.
     """
     branches = [sizes] if isinstance(sizes, Mapping) else list(sizes)
     ids = [c.id for c in schedule.components] if order is None else order
@@ -102,8 +105,9 @@ def peak_of(branches: Sequence[Lifetimes]) -> int:
         for (step, column), (stored, freed) in changes.items():
             if step < last:
                 left += stored - freed
-                events.append((step + branch.start, number, rank.get(ids[column], len(rank)), stored, freed))
-        events.append((last + branch.start, -1, number, 0, left))
+                events.append((step + branch.start, number, rank.get(ids[column], len(rank) + column), stored, freed))
+        if branch.dropped is not None:
+            events.append((branch.dropped, -1, number, 0, left))
     held = peak = 0
     for *_, stored, freed in sorted(events):
         held += stored
