@@ -1,1 +1,30 @@
-"""evocache: diffusers pipelines that compute fewer features."""
+"""evocache: diffusers pipelines that compute fewer features.
+
+`apply(pipe, "fora:3")` accelerates a pipeline and returns the handle that undoes it; see the README.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import Error
+    from .model import discover
+    from .runtime import Handle, apply
+    from .schedule import Schedule
+
+_HOMES = {"Error": "errors", "Handle": "runtime", "Schedule": "schedule", "apply": "runtime", "discover": "model"}
+
+__all__ = ["Error", "Handle", "Schedule", "apply", "discover"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that the import itself costs nothing."""
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

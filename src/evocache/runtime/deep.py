@@ -1,4 +1,4 @@
-"""Operations on U-Nets: keep the one tensor that leaves a deep part, and skip the part (DeepCache, arXiv 2312.00858)."""
+"""Operations on U-Nets: keep the one tensor that leaves a deep part (DeepCache, arXiv 2312.00858)."""
 
 from __future__ import annotations
 

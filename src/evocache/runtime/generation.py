@@ -116,9 +116,7 @@ class Generation:
 
         return operation
 
-    def _call(
-        self, lane: Lane, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any
-    ) -> Any:
+    def _call(self, lane: Lane, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
         row = lane.plan.row(tick.step)
         if row is None:
@@ -133,16 +131,24 @@ class Generation:
 
     def _lane(self, denoiser: Denoiser, tick: Tick, signature: object) -> Lane:
         """The lane of a call; a new one where the branch begins, or goes on with inputs of another shape."""
+        self._retire(tick.step)
         key = (denoiser.name, tick.branch)
         lane = self.lanes.get(key)
         if lane is None or lane.signature != signature:
             if lane is not None:
-                lane.drop()
+                lane.drop(tick.step)
                 self.finished.append(self.lanes.pop(key))
             plan = self._plan(denoiser, tick.step)
             lane = Lane(denoiser, plan, self.store, (*key, len(self.finished)), signature, self.clock.passes)
             self.lanes[key] = lane
         return lane
+
+    def _retire(self, step: int) -> None:
+        """Drop the lanes that a whole step went by without: the pipeline has left their branch or denoiser."""
+        for key in [key for key, lane in self.lanes.items() if lane.step < step - 1]:
+            lane = self.lanes.pop(key)
+            lane.drop(step)
+            self.finished.append(lane)
 
     def _plan(self, denoiser: Denoiser, step: int) -> Plan:
         if self.clock.total == 0:

@@ -12,6 +12,7 @@ from ..memory import FeatureStore, Stale
 from ..model import Denoiser
 from ..model.unet import Deep
 from ..schedule import deep_depth, span_range
+from ..schedule.liveness import Lifetimes
 from .attach import Op
 from .forecast import combine
 from .leaf import Packing
@@ -47,7 +48,7 @@ class Lane:
         self.packing: dict[int, list[Packing]] = {}
         """Per component, how each of the calls of its module in one step packs its output."""
         self.layouts: dict[int, dict[int, list[Slot]]] = {}
-        """Per span or block: at the blocks where a run of linked blocks ends, which stored tensor joins which stream."""
+        """Per span or block: where a run of linked blocks ends, which stored tensor joins which stream."""
         self.flows: dict[int, Flow] = {}
         """Per block: how it is passed by."""
         self.linked: dict[int, bool] = {}
@@ -60,6 +61,7 @@ class Lane:
         """Components whose output the host changes in place, so that they are stored as copies."""
         self.executed = np.zeros(len(self.components), dtype=np.int64)
         self.calls = 0
+        self.dropped: int | None = None
         self.row = 0
         self.open: list[Any] = []
 
@@ -112,8 +114,18 @@ class Lane:
         for born in recall.dies:
             self.store.free((self.key, column, born))
 
-    def drop(self) -> None:
-        """Forget everything that the lane holds: its branch goes on in another lane."""
+    @property
+    def step(self) -> int:
+        """The step of the generation that the lane was last called at."""
+        return self.plan.start + self.row
+
+    def lifetimes(self) -> Lifetimes:
+        """What the lane stored and when, for the prediction of peak bytes."""
+        return Lifetimes(self.plan.schedule, self.sizes, tuple(self.sizes), self.plan.start, self.row + 1, self.dropped)
+
+    def drop(self, step: int) -> None:
+        """Forget everything before `step`: the branch is called no more, or goes on in another lane."""
+        self.dropped = step
         for column in self.plan.touched:
             for born in range(self.row + 1):
                 self.store.free((self.key, column, born))
@@ -134,7 +146,10 @@ class Lane:
         return [
             i
             for i, c in enumerate(self.components)
-            if c.kind == "block" and c.denoiser == component.denoiser and c.block is not None and first <= c.block < last
+            if c.kind == "block"
+            and c.denoiser == component.denoiser
+            and c.block is not None
+            and first <= c.block < last
         ]
 
     def unobserved(self) -> list[torch.nn.Module]:

@@ -29,6 +29,7 @@ class Keep:
         self.packing: list[Packing] = []
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
         output = original(module, *args, **kwargs)
         self.after(module, output)
         return output
@@ -55,6 +56,7 @@ class Reuse:
         self.feature: list[torch.Tensor] | None = None
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
         lane, column = self.lane, self.column
         packing = lane.packing.get(column, [])
         if self.ordinal == 0:
@@ -87,6 +89,7 @@ class Blank:
         self.lane = lane
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
         stand_in = self.lane.blanks.get(id(module))
         return original(module, *args, **kwargs) if stand_in is None else stand_in
 

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..schedule import Schedule
-from ..schedule import liveness
+from ..schedule import Schedule, liveness
 from .forecast import weights
 
 

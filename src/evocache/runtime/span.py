@@ -80,9 +80,12 @@ class Capture:
             if not isinstance(leaf, torch.Tensor):
                 continue
             came_in = self.entry.get(streams.get(i, ""))
-            residual = isinstance(came_in, torch.Tensor) and came_in.shape == leaf.shape
-            slots.append(Slot(i, len(self.tensors), residual))
-            self.tensors.append(leaf - came_in if residual else leaf)
+            if isinstance(came_in, torch.Tensor) and came_in.shape == leaf.shape:
+                slots.append(Slot(i, len(self.tensors), True))
+                self.tensors.append(leaf - came_in)
+            else:
+                slots.append(Slot(i, len(self.tensors), False))
+                self.tensors.append(leaf)
         self.entry, self.last = {}, None
 
 
@@ -107,7 +110,7 @@ class Skip:
         for name, leaf in passing.streams:
             leaves[leaf] = inputs[name]
         for slot in lane.layouts[self.column].get(block, ()):
-            tensor = self.feature[slot.index]
+            tensor = self.feature[slot.stored]
             leaves[slot.leaf] = leaves[slot.leaf] + tensor if slot.residual else tensor
         self.left -= 1
         if self.left == 0:
@@ -132,6 +135,7 @@ class BlockOp:
         self.skip: Skip | None = None
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
         inputs = arguments(module, args, kwargs) if self.captures else {}
         for capture in self.captures:
             capture.before(self.block, inputs)

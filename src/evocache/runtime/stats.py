@@ -51,8 +51,7 @@ class Stats:
                     possible += lane.calls
         passes: dict[int, list[Lifetimes]] = {}
         for lane in lanes:
-            lifetimes = Lifetimes(lane.plan.schedule, lane.sizes, tuple(lane.sizes), lane.plan.start, lane.row + 1)
-            passes.setdefault(lane.number, []).append(lifetimes)
+            passes.setdefault(lane.number, []).append(lane.lifetimes())
         predicted = max(map(peak_of, passes.values()), default=0)
         fraction = ran / possible if possible else 1.0
         return cls(executed, calls, fraction, store.peak_bytes, predicted, store.bytes, schedule)

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -19,7 +19,7 @@ class Slot(NamedTuple):
     """Where one stored tensor goes: the output leaf it belongs to; added to the stream, or taking its place."""
 
     leaf: int
-    index: int
+    stored: int
     residual: bool
 
 
@@ -38,15 +38,15 @@ class Flow:
     streams: tuple[tuple[str, int], ...]
 
 
-@functools.lru_cache(maxsize=None)
-def _parameters(cls: type) -> tuple[str, ...]:
+@functools.cache
+def _parameters(cls: Any) -> tuple[str, ...]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(n for n, p in inspect.signature(cls.forward).parameters.items() if p.kind in kinds)[1:]  # type: ignore[attr-defined]
+    return tuple(n for n, p in inspect.signature(cls.forward).parameters.items() if p.kind in kinds)[1:]
 
 
 def arguments(module: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """A call's arguments by name; positional ones beyond the signature are numbered."""
-    names = _parameters(type(module))
+    names = _parameters(cast(Any, type(module)))
     named = {names[i] if i < len(names) else f"*{i}": value for i, value in enumerate(args)}
     named.update(kwargs)
     return named
@@ -81,9 +81,9 @@ def flow(inputs: Mapping[str, Any], output: Any, links: Sequence[tuple[str, int]
     for leaf, value in enumerate(leaves):
         if leaf not in taken and isinstance(value, torch.Tensor):
             names = sorted(inputs, key=lambda n: _FAVOURED.index(n) if n in _FAVOURED else len(_FAVOURED))
-            name = next((n for n in names if n not in taken.values() and _alike(inputs[n], value)), None)
-            if name is not None:
-                taken[leaf] = name
+            free = [n for n in names if n not in taken.values() and _alike(inputs[n], value)]
+            if free:
+                taken[leaf] = free[0]
     return Flow(template, spec, tuple((name, leaf) for leaf, name in sorted(taken.items())))
 
 

@@ -35,6 +35,7 @@ class Watched:
         self.watchers = watchers
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
         for watcher in self.watchers:
             watcher.before(module, args, kwargs)
         inner = self.inner
