@@ -64,6 +64,7 @@ class Lane:
         self.dropped: int | None = None
         self.row = 0
         self.open: list[Any] = []
+        self._covered: dict[int, list[int]] = {}
 
     def begin(self, step: int) -> dict[int, Op]:
         """The table of a denoiser call at a step: which modules do something else than run, by module id."""
@@ -139,18 +140,13 @@ class Lane:
 
     def covered(self, column: int) -> list[int]:
         """Columns of the blocks that a span covers, or of the block itself."""
-        component = self.components[column]
-        if component.kind == "block":
-            return [column]
-        first, last = span_range(component.id)
-        return [
-            i
-            for i, c in enumerate(self.components)
-            if c.kind == "block"
-            and c.denoiser == component.denoiser
-            and c.block is not None
-            and first <= c.block < last
-        ]
+        if column not in self._covered:
+            component = self.components[column]
+            first, last = span_range(component.id) if component.kind == "span" else (0, 0)
+            blocks = [(i, c.block) for i, c in enumerate(self.components) if c.kind == "block" and c.block is not None]
+            inside = [i for i, block in blocks if first <= block < last]
+            self._covered[column] = inside if component.kind == "span" else [column]
+        return self._covered[column]
 
     def unobserved(self) -> list[torch.nn.Module]:
         """Modules that will be skipped and whose output has not been seen yet."""
