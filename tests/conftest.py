@@ -1,0 +1,55 @@
+"""What all tests share: no network, one thread, and tiny pipelines that are built once."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.family import Family
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests that run tiny pipelines pass over the warnings of others that cannot be avoided."""
+    users = [item for item in items if "family" in getattr(item, "fixturenames", ())]
+    if users:
+        from tests.tiny import KNOWN_WARNINGS
+
+        for item in users:
+            for pattern in KNOWN_WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(f"ignore:{pattern}"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """More threads than free cores make small models many times slower: they wait by spinning."""
+    import sys
+
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def _families() -> dict[str, Family]:
+    return {}
+
+
+@pytest.fixture
+def family(_families: dict[str, Family]) -> Callable[[str], Family]:
+    """`family("pixart")`: a tiny pipeline with its reference output; built once, to be left as it was found."""
+    from tests.family import Family
+
+    def get(name: str) -> Family:
+        if name not in _families:
+            _families[name] = Family(name)
+        return _families[name]
+
+    return get

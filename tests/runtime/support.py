@@ -1,0 +1,91 @@
+"""Observers that know nothing of the runtime: which modules ran, what an object looks like, how alike outputs are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from evocache.schedule import COMPUTE, Schedule, Tree
+from tests.family import Family
+
+POLICIES = ("fora:2", "fora:3", "steps:0,2", "deepcache:2", "deepcache:3,1", "tgate:2")
+
+
+def suits(spec: str, tree: Tree) -> bool:
+    """Whether a spec makes sense for a model."""
+    if spec.startswith("steps"):
+        return True
+    kinds = {"fora": ("attention", "cross_attention", "feed_forward", "projection", "resnet"), "deepcache": ("deep",)}
+    return bool(tree.of_kind(*kinds.get(spec.split(":")[0], ("cross_attention",))))
+
+
+@contextmanager
+def counted(family: Family) -> Iterator[Counter[str]]:
+    """Count, by hooks, in how many denoiser calls the module of each component ran."""
+    counts: Counter[str] = Counter()
+    hooks = []
+    for denoiser in family.model.denoisers:
+        seen: set[str] = set()
+        for id, module in denoiser.modules.items():
+            hooks.append(module.register_forward_pre_hook(_count(counts, seen, id, id == denoiser.name)))
+    try:
+        yield counts
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _count(counts: Counter[str], seen: set[str], id: str, outermost: bool) -> Any:
+    def hook(*_: Any) -> None:
+        if outermost:
+            seen.clear()
+        if id not in seen:
+            seen.add(id)
+            counts[id] += 1
+
+    return hook
+
+
+def random_schedule(tree: Tree, steps: int, seed: int, computed: float = 0.5) -> Schedule:
+    """A schedule of every action anywhere; containers compute more often than leaves, or leaves would never matter."""
+    rng = np.random.default_rng(seed)
+    shape = (steps, len(tree))
+    orders = rng.integers(0, 4, shape).astype(np.int8)
+    often = np.array([computed if c.is_leaf else 0.8 if c.kind == "block" else 0.9 for c in tree.components])
+    orders[rng.random(shape) < often] = COMPUTE.order
+    return Schedule.repaired(tree, orders, rng.choice([0.0, 0.25, 0.5, 1.0], shape))
+
+
+def snapshot(pipe: Any) -> dict[str, Any]:
+    """Everything that an accelerated run might leave behind, by path. It holds on to the objects, so that `is` works."""
+    out: dict[str, Any] = {}
+    for name, thing in {"": pipe, **pipe.components}.items():
+        parts = thing.named_modules(prefix=name) if isinstance(thing, torch.nn.Module) else [(name, thing)]
+        for path, part in parts:
+            out[f"{path}.__class__"] = type(part)
+            for key, value in getattr(part, "__dict__", {}).items():
+                out[f"{path}.{key}"] = value
+                if isinstance(value, dict):
+                    out.update({f"{path}.{key}[{k}]": v for k, v in value.items()})
+    return out
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """Paths at which two snapshots differ: by identity, but for plain values."""
+    same = {key for key in before.keys() & after.keys() if _same(before[key], after[key])}
+    return (before.keys() | after.keys()) - same
+
+
+def _same(a: Any, b: Any) -> bool:
+    plain = (int, float, str, tuple, type(None))
+    return a is b or (type(a) is type(b) and isinstance(a, plain) and a == b)
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of outputs in [0, 1], in decibels."""
+    return float(-10 * np.log10(np.mean((a.astype(np.float64) - b) ** 2) + 1e-20))

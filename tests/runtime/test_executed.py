@@ -1,0 +1,37 @@
+"""What runs is what the schedule says, as counted by hooks on the modules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evocache import apply
+from evocache.policies import parse
+from tests.runtime.support import POLICIES, counted, psnr, random_schedule, suits
+from tests.tiny import FAMILIES
+
+
+def executes(one, what, program):
+    """Run; the modules that ran, the handle's figures and the schedule's own counts agree."""
+    expected = one.expected(program)
+    with apply(one.pipe, what) as handle, counted(one) as ran:
+        output = one.call()
+    modules = {id for denoiser in one.model.denoisers for id in denoiser.modules}
+    assert {id: ran[id] for id in modules} == {id: expected[id] for id in modules}
+    assert handle.stats.executed == expected
+    assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes > 0
+    assert handle.stats.cached_bytes == 0
+    assert np.isfinite(output).all()
+    return output
+
+
+@pytest.mark.parametrize("spec", POLICIES)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_policies_execute_what_their_schedules_say(family, name, spec):
+    one = family(name)
+    if not suits(spec, one.model.tree):
+        pytest.skip(f"{spec} makes no sense here")
+    output = executes(one, spec, parse(spec).schedule)
+    if spec == "fora:2":
+        with apply(one.pipe, spec):
+            assert np.array_equal(one.call(), output)
