@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evocache.schedule import Component, Schedule, Tree
 
-MODEST = settings(max_examples=40, deadline=None)
+MODEST = settings(max_examples=30, deadline=None)
 
 GAINS = (-1.0, -0.0, 0.0, 0.5, 1.0, 1.5)
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -96,8 +96,8 @@ def test_very_long_schedules_share_columns():
     assert "  feed_forward " + "█" * 20 + "▃" + "░" * 19 + "  51%" in lines
 
 
-@MODEST
-@given(schedules(), st.integers(20, 70), st.booleans(), st.integers(1, 300))
+@settings(MODEST, max_examples=15)
+@given(schedules(), st.integers(20, 70), st.booleans(), st.integers(1, 200))
 def test_lines_stay_within_the_width(schedule, width, detail, steps):
     lines = show(schedule.resampled(steps), width, console=90, detail=detail)
     assert max(cell_len(line) for line in lines) <= width
