@@ -1,0 +1,50 @@
+"""What a result was measured with, and writing it down."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "diffusers", "transformers", "numpy", "evocache")
+
+
+def environment() -> dict[str, Any]:
+    """Machine, versions and commit."""
+    root = Path(__file__).parent.parent
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True)
+    changed = subprocess.run(["git", "status", "--porcelain", "src"], cwd=root, capture_output=True, text=True)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 2),
+        "gpu": gpu,
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "commit": commit.stdout.strip() + ("+" if changed.stdout.strip() else ""),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text().split("flags", 1)[1].split("\n", 1)[0] if info.exists() else ""
+    has = [name for name in ("avx2", "avx512f", "amx_bf16") if name in flags]
+    return f"{platform.machine()} {' '.join(has)}".strip()
+
+
+def write(name: str, result: dict[str, Any]) -> Path:
+    """Write a result to `results/<name>.json`, with the environment."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"environment": environment(), **result}, indent=1) + "\n")
+    print(f"wrote {path}")
+    return path
