@@ -1,4 +1,4 @@
-"""Example inputs for a bare denoiser, from its configuration: to count FLOPs and bytes without weights or a pipeline."""
+"""Example inputs for a bare denoiser, from its configuration: what counting FLOPs without a pipeline needs."""
 
 from __future__ import annotations
 

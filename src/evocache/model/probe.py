@@ -79,20 +79,23 @@ class _Captured(BaseException):
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def probe(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any], *, repeats: int = 3) -> dict[str, Measure]:
+def probe(
+    denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any], *, repeats: int = 3
+) -> dict[str, Measure]:
     """Measures of a denoiser's components, from `repeats` timed forwards and one that counts FLOPs.
 
     Args:
         denoiser: the denoiser.
-        args, kwargs: what it is called with.
+        args: positional arguments that it is called with.
+        kwargs: keyword arguments that it is called with.
         repeats: timed forwards; 0 for meta or fake tensors.
     """
     watched = _watched(denoiser)
     counted: dict[int, int] = {}
     outputs: dict[int, Any] = {}
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        with _around(watched, counter.get_total_flops, counted, outputs):
-            denoiser.module(*args, **kwargs)
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter, _around(watched, counter.get_total_flops, counted, outputs):
+        denoiser.module(*args, **kwargs)
     samples: dict[int, list[float]] = {}
     for _ in range(repeats):
         timed: dict[int, float] = {}

@@ -11,10 +11,12 @@ from typing import Any
 
 from ..errors import MismatchError, PipelineError, PolicyError
 from ..model import Model, discover
+from ..model.discover import unwrapped
 from ..policies import Policy, is_spec, parse
 from ..schedule import Schedule, Tree
 from ..schedule.codec import load
-from .generation import Generation, Program
+from .compiled import Compiled, Program
+from .generation import Generation
 from .stats import Stats
 
 TRIAL_STEPS = 20
@@ -54,11 +56,16 @@ class Handle:
 
     def __init__(self, pipe: Any, model: Model, program: Program) -> None:
         self.pipe = pipe
-        self.model = model
         self.program = program
+        self._compiled = Compiled(model, program)
         self._last: Generation | None = None
         self._class: type = type(pipe)
         self._accelerated: type | None = None
+
+    @property
+    def model(self) -> Model:
+        """The pipeline's denoisers, as they were at the latest generation."""
+        return self._compiled.model
 
     @property
     def stats(self) -> Stats:
@@ -78,7 +85,7 @@ class Handle:
 
     def generation(self) -> Generation:
         """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`."""
-        self._last = Generation(self.pipe, self._model_now(), self.program)
+        self._last = Generation(self.pipe, self._current())
         return self._last
 
     def remove(self) -> None:
@@ -112,18 +119,16 @@ class Handle:
         self._accelerated = type(cls)(cls.__name__, (cls,), body)
         object.__setattr__(self.pipe, "__class__", self._accelerated)
 
-    def _model_now(self) -> Model:
-        """The pipeline's denoisers as they are now: a replaced one is discovered anew and must fit the schedule."""
-        current = {d.name: self.pipe.components.get(d.name) for d in self.model.denoisers}
-        same = all(
-            current[d.name] is d.module or getattr(current[d.name], "_orig_mod", None) is d.module
-            for d in self.model.denoisers
-        )
-        if not same:
-            model = discover(self.pipe)
-            _check(self.program, model)
-            self.model = model
-        return self.model
+    def _current(self) -> Compiled:
+        """What is applied to the denoisers as they are now: a replaced one is discovered anew and must fit."""
+        for denoiser in self.model.denoisers:
+            held = self.pipe.components.get(denoiser.name)
+            if held is None or unwrapped(held) is not denoiser.module:
+                model = discover(self.pipe)
+                _check(self.program, model)
+                self._compiled = Compiled(model, self.program)
+                break
+        return self._compiled
 
 
 def apply(pipe: Any, what: Schedule | Policy | str | os.PathLike[str]) -> Handle:

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import GenerationError
 from ..memory import FeatureStore
-from ..model import Denoiser, Model
+from ..model import Denoiser
 from ..model.outputs import unpack
-from ..schedule import Schedule, Tree
+from ..schedule import Schedule
 from .attach import Op, attach, detach, intercepting, listening, local
 from .clock import Clock, Tick
+from .compiled import Compiled
 from .lane import Lane
 from .leaf import Keep, Reuse
 from .plan import Plan
 from .stats import Stats
-
-
-class Program(Protocol):
-    """What makes the schedule when the number of steps is known: a policy, or a schedule that is resampled."""
-
-    @property
-    def min_steps(self) -> int:
-        """Fewest steps that it can be made for."""
-
-    def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule for a component tree and a number of steps."""
 
 
 class Generation:
@@ -37,19 +27,17 @@ class Generation:
 
     Args:
         pipe: the pipeline.
-        model: its denoisers.
-        program: what makes the schedule.
+        compiled: its denoisers and what is applied to them.
     """
 
-    def __init__(self, pipe: Any, model: Model, program: Program) -> None:
-        self.model = model
-        self.program = program
+    def __init__(self, pipe: Any, compiled: Compiled) -> None:
+        model = compiled.model
+        self.compiled = compiled
         self.clock = Clock()
         self.store = FeatureStore()
         self.lanes: dict[tuple[str, int], Lane] = {}
         self.finished: list[Lane] = []
         self.schedule: Schedule | None = None
-        self._plans: dict[tuple[str, int], Plan] = {}
         self._attached: list[Any] = []
         self._inner: set[int] = set()
         self._outer: dict[int, Op] = {}
@@ -61,7 +49,7 @@ class Generation:
         try:
             for scheduler in self._schedulers:
                 self._attach(scheduler, listening)
-            for denoiser in self.model.denoisers:
+            for denoiser in self.compiled.model.denoisers:
                 holder = self._holders[denoiser.name]
                 self._attach(holder, intercepting)
                 self._outer[id(holder)] = self._operation(denoiser)
@@ -104,7 +92,7 @@ class Generation:
 
     def _operation(self, denoiser: Denoiser) -> Op:
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            tick = self.clock.called(denoiser.name, kwargs.get("timestep"))
+            tick = self.clock.called(denoiser.name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
             lane = self._lane(denoiser, tick, _signature(args, kwargs))
             before = local.table
             local.table = lane.begin(tick.step)
@@ -124,7 +112,7 @@ class Generation:
         if 0 in row.recalls:
             lane.copies.add(0)
             return Reuse(lane, 0, row.recalls[0])(original, module, args, kwargs)
-        if 0 in row.stores:
+        if 0 in lane.kept(row):
             lane.copies.add(0)
             return Keep(lane, 0)(original, module, args, kwargs)
         return original(module, *args, **kwargs)
@@ -157,37 +145,15 @@ class Generation:
                 "a pipeline that calls scheduler.set_timesteps first",
                 "call handle.remove() before running this pipeline",
             )
-        if self.schedule is None or self.schedule.steps != self.clock.total:
-            self.schedule = self.program.schedule(self.model.tree, self.clock.total)
-            self._plans.clear()
-        key = (denoiser.name, step)
-        if key not in self._plans:
-            plan = Plan.compile(self.schedule.of_denoiser(denoiser.name), step)
-            self._plans[key] = plan
-            for module in touched_modules(denoiser, plan):
-                self._attach(module, intercepting)
-        return self._plans[key]
+        self.schedule = self.compiled.schedule(self.clock.total)
+        plan, modules = self.compiled.plan(denoiser, self.clock.total, step)
+        for module in modules:
+            self._attach(module, intercepting)
+        return plan
 
     def stats(self) -> Stats:
         """What the generation did so far."""
         return Stats.of([*self.finished, *self.lanes.values()], self.store, self.schedule)
-
-
-def touched_modules(denoiser: Denoiser, plan: Plan) -> list[nn.Module]:
-    """Modules whose calls a plan changes or watches."""
-    lane = Lane(denoiser, plan, FeatureStore(), None, None)
-    out: dict[int, nn.Module] = {}
-    for column in plan.touched:
-        kind = lane.components[column].kind
-        if kind == "deep":
-            deep = lane.deep(column)
-            modules = [*deep.skipped, *deep.exits, *deep.entry]
-        elif kind in ("span", "block"):
-            modules = [lane.module(block) for block in lane.covered(column)]
-        else:
-            modules = [] if kind == "denoiser" else [lane.module(column)]
-        out.update({id(m): m for m in modules})
-    return list(out.values())
 
 
 def _holder(pipe: Any, denoiser: Denoiser) -> nn.Module:

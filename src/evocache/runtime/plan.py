@@ -59,6 +59,8 @@ class Plan:
     @classmethod
     def compile(cls, schedule: Schedule, start: int = 0) -> Plan:
         """The plan of a schedule that is entered at step `start`."""
+        if start >= schedule.steps:
+            return cls(schedule, start, (), frozenset())
         schedule = schedule.starting_at(start)
         last: dict[tuple[int, int], int] = {(v.component, v.born): v.last_read for v in liveness.values(schedule)}
         stores: list[set[int]] = [set() for _ in range(schedule.steps)]

@@ -1,0 +1,65 @@
+"""What is applied to a pipeline, compiled once for each number of steps and start, and kept between generations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import nn
+
+from ..memory import FeatureStore
+from ..model import Denoiser, Model
+from ..schedule import Schedule, Tree
+from .lane import Lane
+from .plan import Plan
+
+
+class Program(Protocol):
+    """What makes the schedule when the number of steps is known: a policy, or a schedule that is resampled."""
+
+    @property
+    def min_steps(self) -> int:
+        """Fewest steps that it can be made for."""
+
+    def schedule(self, tree: Tree, steps: int) -> Schedule:
+        """The schedule for a component tree and a number of steps."""
+
+
+class Compiled:
+    """A program for a model. Schedules and plans are made when they are first asked for."""
+
+    def __init__(self, model: Model, program: Program) -> None:
+        self.model = model
+        self.program = program
+        self._schedules: dict[int, Schedule] = {}
+        self._plans: dict[tuple[str, int, int], tuple[Plan, tuple[nn.Module, ...]]] = {}
+
+    def schedule(self, steps: int) -> Schedule:
+        """The schedule for a number of steps."""
+        if steps not in self._schedules:
+            self._schedules[steps] = self.program.schedule(self.model.tree, steps)
+        return self._schedules[steps]
+
+    def plan(self, denoiser: Denoiser, steps: int, start: int) -> tuple[Plan, tuple[nn.Module, ...]]:
+        """The plan of a denoiser that is first called at step `start`, and the modules whose calls it concerns."""
+        key = (denoiser.name, steps, start)
+        if key not in self._plans:
+            plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name), start)
+            self._plans[key] = (plan, touched_modules(denoiser, plan))
+        return self._plans[key]
+
+
+def touched_modules(denoiser: Denoiser, plan: Plan) -> tuple[nn.Module, ...]:
+    """Modules whose calls a plan changes or watches."""
+    lane = Lane(denoiser, plan, FeatureStore(), None, None)
+    out: dict[int, nn.Module] = {}
+    for column in plan.touched:
+        kind = lane.components[column].kind
+        if kind == "deep":
+            deep = lane.deep(column)
+            modules = [*deep.skipped, *deep.exits, *deep.entry]
+        elif kind in ("span", "block"):
+            modules = [lane.module(block) for block in lane.covered(column)]
+        else:
+            modules = [] if kind == "denoiser" else [lane.module(column)]
+        out.update({id(m): m for m in modules})
+    return tuple(out.values())
