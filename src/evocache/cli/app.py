@@ -1,0 +1,81 @@
+"""The application: its commands, its global options, and how it fails."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .console import errors, quiet
+from .demo import demo
+from .failures import examples, show
+from .generate import generate
+from .inspect import inspect
+from .policies import policies
+from .schedule import schedule
+
+
+class Forgiving(typer.core.TyperGroup):
+    """Shows our own errors as short messages with exit code 2, and third-party warnings not at all."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        from ..errors import Error
+
+        if ctx.params.get("debug"):
+            return super().invoke(ctx)
+        with quiet():
+            try:
+                return super().invoke(ctx)
+            except Error as error:
+                errors().print(show(error))
+                raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="evocache",
+    cls=Forgiving,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("evocache demo", "evocache inspect zoo:emoji", 'evocache generate -p "fox on a pink background"'),
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"evocache {version('evocache')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks and all warnings; goes before the command.")
+    ] = False,
+) -> None:
+    """Faster, lighter diffusers pipelines: compute fewer features, reuse or forecast the rest."""
+
+
+app.command(epilog=examples("evocache demo", "evocache demo --out demo --prompts 4", "evocache demo --json"))(demo)
+app.command(
+    epilog=examples(
+        'evocache generate -p "red heart on a white background" -p "rocket on a navy background"',
+        "evocache generate --prompts prompts.tsv --schedule fora:2 --out images",
+        "evocache generate -m PixArt-alpha/PixArt-XL-2-256x256 -p cactus --schedule fora:3 --steps 20",
+    )
+)(generate)
+app.command(
+    epilog=examples(
+        "evocache inspect zoo:emoji", "evocache inspect ./my-pipeline --depth 4", "evocache inspect zoo:emoji --json"
+    )
+)(inspect)
+app.add_typer(schedule, name="schedule")
+app.command(epilog=examples("evocache policies", "evocache policies --json"))(policies)

@@ -1,0 +1,58 @@
+"""Calling any pipeline: its arguments, one generator a prompt, its output as pictures."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .failures import InputError
+from .load import first_line
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+
+def arguments(pipe: Any, defaults: Mapping[str, Any], **wanted: Any) -> dict[str, Any]:
+    """Arguments of the pipeline's call: the defaults, and over them what is wanted and not None.
+
+    Raises:
+        InputError: if the pipeline does not take one of them.
+    """
+    accepted = inspect.signature(type(pipe).__call__).parameters
+    given = {name: value for name, value in wanted.items() if value is not None}
+    for name in given:
+        if name not in accepted:
+            known = ", ".join(n for n in accepted if n != "self")
+            raise InputError(f"{name} for a {type(pipe).__name__}", f"one of {known}", "leave the option out")
+    return {**defaults, **given}
+
+
+def generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One random generator a prompt, on the CPU, so that a picture depends on its seed and not on its batch."""
+    import torch
+
+    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+
+
+def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) -> list[list[Image]]:
+    """Pictures of the prompts, each as its frames: one for an image, many for a video.
+
+    Raises:
+        InputError: if the pipeline refuses its arguments, or returns no pictures.
+    """
+    try:
+        output = pipe(prompt=list(prompts), generator=generators(seeds), output_type="pil", **given)
+    except (TypeError, ValueError) as error:
+        shown = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "its own defaults"
+        raise InputError(
+            f"{type(pipe).__name__} called with {shown}", "arguments that the pipeline takes", first_line(error, 400)
+        ) from error
+    images = getattr(output, "images", None)
+    found: list[list[Image]] = [[i] for i in images] if images is not None else list(getattr(output, "frames", ()))
+    if len(found) < len(prompts):
+        raise InputError(
+            f"{type(output).__name__} of {type(pipe).__name__}", "images or frames", "use a text-to-image pipeline"
+        )
+    return found

@@ -1,0 +1,90 @@
+"""Where commands print: results on stdout, everything else on stderr, third-party noise nowhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+NOISY = ("diffusers", "transformers", "huggingface_hub", "torch")
+
+
+def out() -> Console:
+    """The console on stdout."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def errors() -> Console:
+    """The console on stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def progress(console: Console | None = None) -> Progress:
+    """A progress bar on stderr that leaves nothing behind."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=console or errors(), transient=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within the context third-party warnings are silent, and our own are notes on stderr."""
+    loggers = [logging.getLogger(name) for name in NOISY]
+    levels = [logger.level for logger in loggers]
+    # The hosts read these when they are imported, which is later.
+    added = {name for name in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY") if name not in os.environ}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("default", category=UserWarning, module=r"evocache\.")
+        warnings.showwarning = _note
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        os.environ.update(dict.fromkeys(added, "error"))
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+            for name in added:
+                os.environ.pop(name, None)
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Within the context diffusers and transformers draw no progress bars; imports them."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    hosts = [host for host in (diffusers_logging, transformers_logging) if host.is_progress_bar_enabled()]
+    for host in hosts:
+        host.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for host in hosts:
+            host.enable_progress_bar()
+
+
+def _note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> Any:
+    from rich.text import Text
+
+    errors().print(Text.assemble(("note ", "yellow"), str(message)))

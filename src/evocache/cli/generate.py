@@ -1,0 +1,121 @@
+"""`evocache generate`: pictures of prompts, uncached or under a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .call import arguments, call
+from .console import out, progress
+from .failures import folder
+from .load import load_pipeline
+from .pictures import file_name, save_picture, versions
+from .prompts import gather
+
+if TYPE_CHECKING:
+    from ..runtime import Handle
+
+MODELS = "Zoo name, folder of a diffusers pipeline, or hub id."
+
+
+def generate(
+    prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="A prompt; may be repeated.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="A file: lines, TSV/CSV, JSON or JSON lines with prompts.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help=MODELS)] = "zoo:emoji",
+    schedule: Annotated[
+        str | None,
+        typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="A schedule file, or a policy such as fora:2."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the first prompt; each prompt has the next one.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Denoising steps; the model's own number if not given.")
+    ] = None,
+    guidance: Annotated[float | None, typer.Option(help="Guidance scale.")] = None,
+    height: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Prompts in one call; a picture does not depend on it.")] = 4,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many prompts.")] = None,
+    out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the PNG files.")] = Path("out"),
+    device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+) -> None:
+    """Generate pictures of prompts as PNG files that carry their parameters."""
+    texts = gather(prompt or [], prompts, limit)
+    target = folder(out_)
+    pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
+    given = arguments(pipe, defaults, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width)
+    from ..runtime import apply
+
+    handle = apply(pipe, schedule) if schedule else None
+    log = _Log(model, schedule, given, handle)
+    with handle or nullcontext(), progress() as bar:
+        task = bar.add_task("generating", total=len(texts))
+        for first in range(0, len(texts), batch):
+            some = texts[first : first + batch]
+            seeds = [seed + first + i for i in range(len(some))]
+            start = perf_counter()
+            pictures = call(pipe, some, seeds, **given)
+            log.batch(len(some), perf_counter() - start)
+            for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
+                name = file_name(first + i, text, seeds[i], schedule or "uncached")
+                save_picture(frames, target / name, log.metadata(text, seeds[i]))
+            bar.advance(task, len(some))
+    log.report(target)
+
+
+@dataclass
+class _Log:
+    """What is known of the pictures made so far."""
+
+    model: str
+    schedule: str | None
+    given: Mapping[str, Any]
+    handle: Handle | None
+    images: int = 0
+    seconds: float = 0.0
+    peak: int = field(default=0)
+
+    def batch(self, images: int, seconds: float) -> None:
+        self.images += images
+        self.seconds += seconds
+        if self.handle:
+            self.peak = max(self.peak, self.handle.stats.peak_cached_bytes)
+
+    def metadata(self, prompt: str, seed: int) -> dict[str, Any]:
+        """Text chunks of one picture; a setting that was left to the pipeline is not among them."""
+        made = self.handle.stats.schedule if self.handle else None
+        named = {
+            "steps": made.steps if made else self.given.get("num_inference_steps"),
+            "guidance": self.given.get("guidance_scale"),
+            "height": self.given.get("height"),
+            "width": self.given.get("width"),
+            "schedule": made.digest if made else "uncached",
+            "schedule origin": (made.provenance.origin or self.schedule) if made else None,
+        }
+        return {
+            "model": self.model,
+            "prompt": prompt,
+            "seed": seed,
+            **{name: value for name, value in named.items() if value is not None},
+            "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+        }
+
+    def report(self, target: Path) -> None:
+        from ..report.tables import in_bytes, in_percent, in_seconds
+
+        parts = [f"{self.images} image{'s' * (self.images != 1)}", f"{in_seconds(self.seconds / self.images)} an image"]
+        if self.handle:
+            stats = self.handle.stats
+            parts += [f"{in_percent(stats.executed_fraction)} executed", f"{in_bytes(self.peak)} cached at most"]
+        else:
+            parts.append("uncached")
+        out().print(", ".join(parts), markup=False)
+        out().print(f"in {target}", markup=False, soft_wrap=True)

@@ -1,0 +1,5 @@
+"""Stub."""
+
+
+def inspect() -> None:
+    """Stub."""

@@ -1,0 +1,19 @@
+"""Metrics: what a schedule costs, and how far its output is from the uncached one. numpy only, float64 inside."""
+
+from .checks import MetricError
+from .cost import Timing, flops, interleaved
+from .distribution import frechet_distance
+from .image import psnr, ssim
+from .latent import LatentError, latent_error
+
+__all__ = [
+    "LatentError",
+    "MetricError",
+    "Timing",
+    "flops",
+    "frechet_distance",
+    "interleaved",
+    "latent_error",
+    "psnr",
+    "ssim",
+]

@@ -1,0 +1,93 @@
+"""What a generation costs: operations on paper, seconds on the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..schedule import Schedule
+from .checks import MetricError
+
+if TYPE_CHECKING:
+    from ..model.probe import Probe
+
+
+def flops(schedule: Schedule, probe: Probe) -> float:
+    """Floating-point operations of the denoiser calls of one generation, with one call a step.
+
+    Guidance in one batch is within the probe's figures; guidance by a second call doubles the result.
+    """
+    return schedule.cost(probe.exclusive("flops"))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one case.
+
+    Attributes:
+        samples: in the order in which they were taken.
+    """
+
+    samples: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Median, in seconds."""
+        return float(np.median(self.samples))
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """Lower and upper quartile, in seconds."""
+        low, high = np.quantile(self.samples, (0.25, 0.75))
+        return float(low), float(high)
+
+    def speedup_over(self, other: Timing) -> float:
+        """How many times faster than another case of the same run: the median of the ratios, round by round.
+
+        A load that slows a round down slows both, and cancels.
+
+        Raises:
+            MetricError: if the two have not been timed together.
+        """
+        if len(self.samples) != len(other.samples):
+            given = f"{len(self.samples)} and {len(other.samples)} samples"
+            raise MetricError(given, "two cases of one run", "time them together")
+        return float(np.median(np.divide(other.samples, self.samples)))
+
+
+def interleaved(
+    cases: Mapping[str, Callable[[], object]],
+    repeats: int = 5,
+    warmup: int = 1,
+    *,
+    clock: Callable[[], float] = perf_counter,
+) -> dict[str, Timing]:
+    """Time cases in turn: every round runs each of them once, every second round in reverse.
+
+    So a machine that gets slower or busier does not favour any of them.
+
+    Args:
+        cases: what to run, by name.
+        repeats: rounds that count.
+        warmup: rounds before them that do not.
+        clock: seconds, from any origin.
+
+    Raises:
+        MetricError: if there is no case, or no round that counts.
+    """
+    if not cases or repeats < 1 or warmup < 0:
+        given = f"{len(cases)} cases, {repeats} rounds, {warmup} rounds before them"
+        raise MetricError(given, "at least one case and one round", "name what to time")
+    samples: dict[str, list[float]] = {name: [] for name in cases}
+    for number in range(-warmup, repeats):
+        for name in reversed(list(cases)) if number % 2 else cases:
+            start = clock()
+            cases[name]()
+            seconds = clock() - start
+            if number >= 0:
+                samples[name].append(seconds)
+    return {name: Timing(tuple(taken)) for name, taken in samples.items()}

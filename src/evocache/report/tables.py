@@ -1,0 +1,80 @@
+"""Tables for terminals, and the numbers in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        header: its name.
+        numeric: aligned to the right, and never wrapped or cut.
+        style: of its cells, in Rich's words.
+        wrap: whether long cells are broken over lines; if not, the column is as wide as its cells.
+    """
+
+    header: str
+    numeric: bool = False
+    style: str = ""
+    wrap: bool = False
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text] | None], title: str = "") -> Table:
+    """A table of rows of cells; None draws a line between rows. Cells are plain text, not markup."""
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False)
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.numeric else "left"
+        no_wrap = not column.wrap
+        made.add_column(column.header, justify=justify, style=column.style, no_wrap=no_wrap, overflow="fold")
+    for row in rows:
+        if row is None:
+            made.add_section()
+        else:
+            made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return made
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes with a binary unit: 1548288 -> '1.5 MiB'."""
+    for unit in ("B", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def in_seconds(seconds: float) -> str:
+    """A duration with three digits: 0.01234 -> '12.3 ms'."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        value = seconds * scale
+        if value >= 1 or unit == "µs":
+            break
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+
+
+def in_flops(count: float) -> str:
+    """A number of operations with a decimal unit: 2.5e9 -> '2.50 GFLOP'."""
+    for unit in ("", "k", "M", "G"):
+        if abs(count) < 1000:
+            return f"{count:.3g} {unit}FLOP"
+        count /= 1000
+    return f"{count:.3g} TFLOP"
+
+
+def in_percent(share: float) -> str:
+    """A share of one as a whole percentage."""
+    return f"{share:.0%}"
+
+
+def in_decibels(value: float) -> str:
+    """A ratio in decibels, with one digit behind the point."""
+    return "∞" if value == float("inf") else f"{value:.1f} dB"
