@@ -1,0 +1,150 @@
+"""A trial: the same prompts under several ways of generating them, timed in turn and held against the uncached ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..metrics import Timing, interleaved
+from ..policies import parse
+from ..policies.steps import outermost
+from ..runtime import apply
+from ..schedule import Schedule, Tree, forecast, uniform
+from .call import generators
+
+ROUNDS = 4
+"""The prompts are split into so many batches; every round each contender generates the next one."""
+
+MIN_ROUNDS = 3
+
+REFERENCE = "uncached"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way of generating the prompts.
+
+    Attributes:
+        name: what it is called in tables.
+        group: contenders of about equal cost.
+        steps: denoising steps.
+        schedule: what is applied; None is the untouched pipeline.
+    """
+
+    name: str
+    group: str
+    steps: int
+    schedule: Schedule | None = None
+
+
+@dataclass
+class Outcome:
+    """What a contender did.
+
+    Attributes:
+        images: (prompts, height, width, 3) in [0, 1].
+        timing: seconds an image, by round.
+        executed: share of the leaves' executions, relative to the reference's number of steps.
+        peak_cached_bytes: most bytes of cached features in one batch.
+    """
+
+    images: list[npt.NDArray[np.floating[Any]]]
+    timing: Timing = field(default_factory=lambda: Timing(()))
+    executed: float = 1.0
+    peak_cached_bytes: int = 0
+
+
+def contenders(tree: Tree, steps: int) -> list[Contender]:
+    """The untouched pipeline; then reuse, forecast and fewer steps, at a half and at a third of its cost."""
+    found = [Contender(REFERENCE, "", steps)]
+    for interval, gain, group in ((2, 0.9, "half"), (3, 0.4, "third")):
+        computed = range(0, steps, interval)
+        spans = [c.id for c in outermost(tree)]
+        between = uniform(tree, steps, spans, computed, forecast(1, gain)).with_provenance(f"forecast every {interval}")
+        found += [
+            Contender(f"fora:{interval}", group, steps, parse(f"fora:{interval}").schedule(tree, steps)),
+            Contender(f"forecast 1 in {interval}", group, steps, between),
+            Contender(f"{len(computed)} steps", group, len(computed)),
+        ]
+    return found
+
+
+class Trial:
+    """Runs contenders on prompts.
+
+    Args:
+        pipe: the pipeline.
+        defaults: arguments of its call.
+        prompts: one or more.
+        seed: of the first prompt; the next ones follow.
+        advance: called before every batch with the contender's name and the number of its images.
+    """
+
+    def __init__(
+        self,
+        pipe: Any,
+        defaults: Mapping[str, Any],
+        prompts: Sequence[str],
+        seed: int,
+        advance: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.pipe, self.defaults, self.prompts, self.seed, self.advance = pipe, defaults, prompts, seed, advance
+        size = max(1, len(prompts) // ROUNDS)
+        starts = range(0, len(prompts), size)
+        self.batches = [range(s, min(s + size, len(prompts))) for s in starts]
+        self.rounds = max(MIN_ROUNDS, len(self.batches))
+
+    def run(self, entrants: Sequence[Contender]) -> dict[str, Outcome]:
+        """Outcomes by name; the first entrant is the reference that shares of work are relative to."""
+        self._warm_up(entrants)
+        outcomes = {c.name: Outcome([np.empty(0)] * len(self.prompts)) for c in entrants}
+        cases = {c.name: self._case(c, outcomes[c.name]) for c in entrants}
+        timings = interleaved(cases, self.rounds, warmup=0)
+        sizes = [len(self.batches[r % len(self.batches)]) for r in range(self.rounds)]
+        for contender in entrants:
+            outcome = outcomes[contender.name]
+            seconds = timings[contender.name].samples
+            outcome.timing = Timing(tuple(s / n for s, n in zip(seconds, sizes, strict=True)))
+            outcome.executed *= contender.steps / entrants[0].steps
+        return outcomes
+
+    def _warm_up(self, entrants: Sequence[Contender]) -> None:
+        """A few steps of the untouched pipeline and of an accelerated one, of a batch as it will come."""
+        self.advance("warming up")
+        for schedule in (None, next((c.schedule for c in entrants if c.schedule), None)):
+            with _applied(self.pipe, schedule.resampled(3) if schedule else None):
+                self._generate(self.batches[0], 3)
+
+    def _case(self, contender: Contender, outcome: Outcome) -> Callable[[], None]:
+        turns = iter(self.batches * self.rounds)
+
+        def run() -> None:
+            batch = next(turns)
+            self.advance(contender.name)
+            with _applied(self.pipe, contender.schedule) as handle:
+                for i, image in zip(batch, self._generate(batch, contender.steps), strict=True):
+                    outcome.images[i] = image
+                if handle:
+                    outcome.executed = handle.stats.executed_fraction
+                    outcome.peak_cached_bytes = max(outcome.peak_cached_bytes, handle.stats.peak_cached_bytes)
+
+        return run
+
+    def _generate(self, batch: range, steps: int) -> npt.NDArray[np.floating[Any]]:
+        texts = [self.prompts[i] for i in batch]
+        seeds = generators([self.seed + i for i in batch])
+        given = {**self.defaults, "num_inference_steps": steps, "output_type": "np", "generator": seeds}
+        images: npt.NDArray[np.floating[Any]] = self.pipe(prompt=texts, **given).images
+        return images
+
+
+@contextmanager
+def _applied(pipe: Any, schedule: Schedule | None) -> Iterator[Any]:
+    """The handle, where there is a schedule to apply."""
+    with apply(pipe, schedule) if schedule else nullcontext() as handle:
+        yield handle
