@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -176,10 +177,11 @@ class Schedule:
         return Schedule(tree, self.orders[:, columns], self.gains[:, columns], **rest)
 
     def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
-        """The same schedule with another provenance; what is not given stays."""
-        provenance = replace(self.provenance, origin=origin or self.provenance.origin, **changes)
-        assert self.gains is not None
-        return Schedule(self.tree, self.orders, self.gains, self.model, provenance)
+        """The same schedule with another provenance."""
+        same = copy(self)
+        provenance = replace(self.provenance, **({"origin": origin} if origin else {}), **changes)
+        object.__setattr__(same, "provenance", provenance)
+        return same
 
     @cached_property
     def digest(self) -> str:
