@@ -61,8 +61,17 @@ def random_schedule(tree: Tree, steps: int, seed: int, computed: float = 0.5) ->
     return Schedule.repaired(tree, orders, rng.choice([0.0, 0.25, 0.5, 1.0], shape))
 
 
+def with_nested_spans(tree: Tree) -> Tree:
+    """The tree with spans over the first blocks of every denoiser that has several: two of them, nested."""
+    for root in tree.of_kind("denoiser"):
+        blocks = [c for c in tree.of_kind("block") if c.denoiser == root.id and c.block is not None]
+        if tree.of_kind("span") and len(blocks) > 3:
+            tree = tree.with_span(root.id, 0, 3).with_span(root.id, 1, 3)
+    return tree
+
+
 def snapshot(pipe: Any) -> dict[str, Any]:
-    """Everything that an accelerated run might leave behind, by path. It holds on to the objects, so that `is` works."""
+    """Everything that an accelerated run might leave behind, by path; objects are held, so that `is` works later."""
     out: dict[str, Any] = {}
     for name, thing in {"": pipe, **pipe.components}.items():
         parts = thing.named_modules(prefix=name) if isinstance(thing, torch.nn.Module) else [(name, thing)]

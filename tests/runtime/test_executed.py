@@ -7,7 +7,7 @@ import pytest
 
 from evocache import apply
 from evocache.policies import parse
-from tests.runtime.support import POLICIES, counted, psnr, random_schedule, suits
+from tests.runtime.support import POLICIES, counted, suits
 from tests.tiny import FAMILIES
 
 

@@ -16,7 +16,7 @@ from ..schedule.liveness import Lifetimes
 from .attach import Op
 from .forecast import combine
 from .leaf import Packing
-from .plan import Plan, Recall
+from .plan import Plan, Recall, Row
 from .stream import Flow, Slot
 from .table import table
 
@@ -87,10 +87,13 @@ class Lane:
                 self.free(column, recall)
 
     def put(self, column: int, tensors: Sequence[torch.Tensor]) -> None:
-        """Store a component's feature, computed at this step."""
+        """A component computed at this step: note its size and order, and store its feature if it will be read."""
         id = self.components[column].id
-        size = self.store.put((self.key, column, self.row), tensors, copy=column in self.copies)
-        self.sizes[id] = size
+        if not self.row:
+            self.sizes.pop(id, None)  # called several times, it was executed at the last of them
+        self.sizes[id] = sum(t.numel() * t.element_size() for t in tensors)
+        if column in self.plan.rows[self.row].stores:
+            self.store.put((self.key, column, self.row), tensors, copy=column in self.copies)
 
     def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
         """The recalled feature of a component; None if it has to be computed after all.
@@ -147,6 +150,14 @@ class Lane:
             inside = [i for i, block in blocks if first <= block < last]
             self._covered[column] = inside if component.kind == "span" else [column]
         return self._covered[column]
+
+    def kept(self, row: Row) -> frozenset[int]:
+        """Columns whose output is looked at when it is computed: those that are stored.
+
+        In the lane's first row, where everything computes, those of all components that will ever be stored, so that
+        their order of execution is known.
+        """
+        return row.stores if self.row else self.plan.touched
 
     def unobserved(self) -> list[torch.nn.Module]:
         """Modules that will be skipped and whose output has not been seen yet."""

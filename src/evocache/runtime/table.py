@@ -65,7 +65,7 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
             ops[id(lane.module(column))] = Reuse(lane, column, recall)
     for column in row.blanks:
         ops[id(lane.module(column))] = Blank(lane)
-    for column in sorted(row.stores):
+    for column in sorted(lane.kept(row)):
         kind = lane.components[column].kind
         if kind == "deep":
             deep = lane.deep(column)
