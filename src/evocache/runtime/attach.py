@@ -46,32 +46,54 @@ def intercepting(cls: type) -> type:
     return _subclass(cls, {"__call__": __call__})
 
 
-@functools.cache
-def listening(cls: type) -> type:
-    """The subclass of a scheduler's class that tells the thread's listener what happens; signatures are kept."""
-    methods: dict[str, Any] = {}
+class _Told:
+    """A scheduler's method that tells the thread's listener that it is called.
 
-    def tell(name: str, event: Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], None], *, after: bool) -> None:
-        original = getattr(cls, name, None)
-        if original is None:
-            return
+    It goes before what an instance holds under the same name, so that a method that somebody else wrapped on the
+    scheduler itself is heard, too. Signatures are kept: pipelines look at them.
+    """
 
-        @functools.wraps(original)
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def __init__(self, name: str, original: Callable[..., Any], event: Callable[..., None], *, after: bool) -> None:
+        self.name = name
+        self.original = original
+        self.event = event
+        self.after = after
+
+    def __get__(self, scheduler: Any, owner: type) -> Any:
+        if scheduler is None:
+            return self.original
+        bound = scheduler.__dict__.get(self.name) or self.original.__get__(scheduler)
+
+        @functools.wraps(bound)
+        def method(*args: Any, **kwargs: Any) -> Any:
             listener = local.listener
-            if listener is not None and not after:
-                event(listener, self, args, kwargs)
-            result = original(self, *args, **kwargs)
-            if listener is not None and after:
-                event(listener, self, args, kwargs)
+            if listener is not None and not self.after:
+                self.event(listener, scheduler, args)
+            result = bound(*args, **kwargs)
+            if listener is not None and self.after:
+                self.event(listener, scheduler, args)
             return result
 
-        methods[name] = method
+        return method
 
-    tell("set_timesteps", lambda who, scheduler, args, kwargs: who.timesteps_set(scheduler), after=True)
-    tell("step", lambda who, scheduler, args, kwargs: who.stepped(), after=True)
-    tell("scale_model_input", lambda who, s, args, kwargs: who.timestep_seen((*args, None, None)[1]), after=False)
-    return _subclass(cls, methods)
+    def __set__(self, scheduler: Any, value: Any) -> None:
+        scheduler.__dict__[self.name] = value
+
+    def __delete__(self, scheduler: Any) -> None:
+        if scheduler.__dict__.pop(self.name, None) is None:
+            raise AttributeError(self.name)
+
+
+@functools.cache
+def listening(cls: type) -> type:
+    """The subclass of a scheduler's class that tells the thread's listener what happens."""
+    told = [
+        ("set_timesteps", lambda who, scheduler, args: who.timesteps_set(scheduler), True),
+        ("step", lambda who, scheduler, args: who.stepped(), True),
+        ("scale_model_input", lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), False),
+    ]
+    have = [(name, event, after) for name, event, after in told if hasattr(cls, name)]
+    return _subclass(cls, {name: _Told(name, getattr(cls, name), event, after=after) for name, event, after in have})
 
 
 def attach(thing: Any, make: Callable[[type], type]) -> None:
