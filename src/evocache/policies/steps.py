@@ -1,4 +1,4 @@
-"""A step mask: whole steps are computed or skipped (as in BudCache, DPCache, LeMiCa; here the steps are given)."""
+"""A step mask: whole steps are computed or skipped. BudCache and others choose the steps; here they are given."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Steps(Policy):
     name: ClassVar[str] = "steps"
     usage: ClassVar[str] = "steps:0,1,4,8,..."
     summary: ClassVar[str] = "all blocks at the steps listed"
-    paper: ClassVar[str] = "step masks: arXiv 2510.05367, 2411.19108 and others choose them"
+    paper: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if not self.computed or any(isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in self.computed):
