@@ -98,6 +98,9 @@ def save(state: dict[str, Any], path: Path) -> None:
 def _start(rank: int, work: Callable[..., None], world: int, store: str, args: Any) -> None:
     torch.set_num_threads(1)
     if world > 1:
+        # Linux shares a busy CPU out by session first (autogroup): in the session of the shell both
+        # processes together, and everything else started there, would get one share.
+        os.setsid()
         dist.init_process_group("gloo", init_method=store, rank=rank, world_size=world)
     work(rank, world, args)
     if world > 1:

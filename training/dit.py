@@ -36,6 +36,8 @@ def build(channels: int) -> PixArtTransformer2DModel:
         patch_size=2,
         norm_elementwise_affine=False,
         norm_eps=1e-6,
+        # The exact form costs half as much CPU time as the tanh approximation, forward and backward.
+        activation_fn="gelu",
         use_additional_conditions=False,
     )
     for module in model.modules():

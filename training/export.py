@@ -37,15 +37,18 @@ def export(checkpoint: Path, folder: Path = FOLDER, *, averaged: bool = True) ->
         transformer=transformer.half(),
         scheduler=scheduler(),
     )
-    if folder.exists():
-        shutil.rmtree(folder)
-    pipeline.save_pretrained(folder)
-    for path in folder.rglob("*.json"):
+    partial = folder.with_name(f"{folder.name}.partial")
+    pipeline.save_pretrained(partial)
+    for path in partial.rglob("*.json"):
         # The name that transformers 4 and 5 both know.
         text = path.read_text(encoding="utf-8").replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"')
         path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    for path in folder.rglob("*.safetensors"):
+    for path in partial.rglob("*.safetensors"):
         path.chmod(0o644)
+    # Renamed at the end: whoever loads meanwhile finds the old model or the new one.
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
     print(f"exported after {facts['samples']} samples, {facts['seconds'] / 60:.0f} minutes")
 
 

@@ -106,6 +106,7 @@ def export(judge: Judge) -> None:
         for name, value in judge.state_dict().items()
     }
     save_file({name: value.contiguous() for name, value in state.items()}, FOLDER / "model.safetensors")
+    (FOLDER / "model.safetensors").chmod(0o644)
 
 
 @torch.no_grad()

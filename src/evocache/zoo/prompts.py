@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
+from itertools import cycle, islice
 
 from evocache.errors import ZooError
 
@@ -87,17 +88,12 @@ def sample_prompts(n: int, seed: int, held_out: bool = False) -> list[str]:
     rng = random.Random(seed)
     by_class = {name: [ground for ground in BACKGROUNDS if is_held_out(name, ground) is held_out] for name in CLASSES}
     drawn: list[str] = []
-    for grounds in by_class.values():
-        rng.shuffle(grounds)
-    while len(drawn) < n:
+    while any(by_class.values()):
         # Every round draws each class once, on its next background.
         round_of = [name for name, grounds in by_class.items() if grounds]
-        if not round_of:
-            drawn += drawn[: n - len(drawn)]
-            break
         rng.shuffle(round_of)
         drawn += [caption(name, by_class[name].pop()) for name in round_of]
-    return drawn[:n]
+    return list(islice(cycle(drawn), n))
 
 
 def _words(text: str) -> str:
