@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,24 @@ def arguments(pipe: Any, defaults: Mapping[str, Any], **wanted: Any) -> dict[str
     return {**defaults, **given}
 
 
+def settings(given: Sequence[str]) -> dict[str, Any]:
+    """Further arguments from texts `name=value`; a value that is no JSON is a text.
+
+    Raises:
+        InputError: if a text has not that form.
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"--set {text!r}", "the form name=value", 'write --set negative_prompt="blurry"')
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
     """One random generator a prompt, on the CPU, so that a picture depends on its seed and not on its batch."""
     import torch
@@ -47,7 +66,9 @@ def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) 
     except (TypeError, ValueError) as error:
         shown = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "its own defaults"
         raise InputError(
-            f"{type(pipe).__name__} called with {shown}", "arguments that the pipeline takes", first_line(error, 400)
+            f"{type(pipe).__name__} called with {shown}",
+            "arguments that the pipeline takes",
+            f"it says: {first_line(error, 400)}",
         ) from error
     images = getattr(output, "images", None)
     found: list[list[Image]] = [[i] for i in images] if images is not None else list(getattr(output, "frames", ()))

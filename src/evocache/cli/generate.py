@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .call import arguments, call
+from .call import arguments, call, settings
 from .console import out, progress
 from .failures import folder
 from .load import load_pipeline
@@ -43,15 +43,20 @@ def generate(
     width: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Prompts in one call; a picture does not depend on it.")] = 4,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many prompts.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
+    ] = None,
     out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the PNG files.")] = Path("out"),
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Generate pictures of prompts as PNG files that carry their parameters."""
     texts = gather(prompt or [], prompts, limit)
+    further = settings(set_ or [])
     target = folder(out_)
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
-    given = arguments(pipe, defaults, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width)
+    named = {"num_inference_steps": steps, "guidance_scale": guidance, "height": height, "width": width}
+    given = arguments(pipe, defaults, **{**further, **{name: v for name, v in named.items() if v is not None}})
     from ..runtime import apply
 
     handle = apply(pipe, schedule) if schedule else None

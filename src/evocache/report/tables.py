@@ -17,9 +17,9 @@ class Column:
 
     Attributes:
         header: its name.
-        numeric: aligned to the right, and never wrapped or cut.
+        numeric: aligned to the right; the last to lose room.
         style: of its cells, in Rich's words.
-        wrap: whether long cells are broken over lines; if not, the column is as wide as its cells.
+        wrap: whether long cells are broken over lines; if not, they end in an ellipsis where there is no room.
     """
 
     header: str
@@ -31,10 +31,19 @@ class Column:
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text] | None], title: str = "") -> Table:
     """A table of rows of cells; None draws a line between rows. Cells are plain text, not markup."""
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False)
+    made.collapse_padding = True
     for column in columns:
         justify: Literal["left", "right"] = "right" if column.numeric else "left"
         no_wrap = not column.wrap
-        made.add_column(column.header, justify=justify, style=column.style, no_wrap=no_wrap, overflow="fold")
+        width = len(column.header) if column.numeric else None
+        made.add_column(
+            column.header,
+            justify=justify,
+            style=column.style,
+            min_width=width,
+            no_wrap=no_wrap,
+            overflow="ellipsis" if no_wrap else "fold",
+        )
     for row in rows:
         if row is None:
             made.add_section()

@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evocache.cli.trial import REFERENCE, Trial, contenders
+from evocache.model import discover
+from tests.cli.conftest import weights
+from tests.tiny import FAMILIES, KNOWN_WARNINGS
+
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
+
+CALL = {"height": 32, "width": 32, "use_resolution_binning": False, "clean_caption": False}
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return FAMILIES["pixart"].build()
+
+
+def test_contenders_of_a_group_cost_about_the_same(pipe):
+    found = contenders(discover(pipe).tree, 20)
+    assert [c.name for c in found] == [
+        "uncached",
+        "fora:2",
+        "forecast 1 in 2",
+        "10 steps",
+        "fora:3",
+        "forecast 1 in 3",
+        "7 steps",
+    ]
+    share = {c.name: c.schedule.executed_fraction() if c.schedule else c.steps / 20 for c in found}
+    assert share["fora:2"] == share["forecast 1 in 2"] == share["10 steps"] == 0.5
+    assert share["fora:3"] == share["forecast 1 in 3"] == share["7 steps"] == 0.35
+
+
+def test_a_trial_generates_every_prompt_and_accounts_for_it(pipe):
+    prompts = ["a fox", "a dog", "a cat", "a cow", "a pig"]
+    seen = []
+    trial = Trial(pipe, CALL, prompts, seed=3, advance=seen.append)
+    entrants = contenders(discover(pipe).tree, 6)[:4]
+    found = trial.run(entrants)
+    assert trial.rounds == 5
+    assert len(seen) == 1 + 5 * 4
+    for outcome in found.values():
+        assert np.stack(outcome.images).shape == (5, 32, 32, 3)
+        assert len(outcome.timing.samples) == 5
+    assert [round(o.executed, 3) for o in found.values()] == [1.0, 0.5, 0.5, 0.5]
+    assert [o.peak_cached_bytes > 0 for o in found.values()] == [False, True, True, False]
+    alone = Trial(pipe, CALL, prompts[:1], seed=3).run(entrants[:1])[REFERENCE]
+    np.testing.assert_allclose(alone.images[0], found[REFERENCE].images[0], atol=1e-4)
+    assert len(alone.timing.samples) == 3
+
+
+@pytest.mark.slow
+def test_the_demo_prints_json_only_and_writes_the_sheet(run, tmp_path):
+    weights()
+    result = run("demo", "--json", "--prompts", 2, "--steps", 4, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [row["name"] for row in found["rows"]][:2] == ["uncached", "fora:2"]
+    assert found["rows"][0]["psnr_db"] is None
+    assert found["rows"][0]["speedup"] == 1.0
+    assert found["rows"][1]["executed_fraction"] == 0.5
+    assert {"device", "cores", "torch", "evocache"} <= set(found["machine"])
+    assert Image.open(Path(found["sheet"])).width > 400
+
+
+def test_bad_input(refused, run, tmp_path):
+    assert run("demo", "--steps", 1).exit_code == 2
+    assert run("demo", "--prompts", 0).exit_code == 2
+    file = tmp_path / "file"
+    file.touch()
+    assert "--out" in refused("demo", "--out", file)

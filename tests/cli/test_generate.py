@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from evocache.cli.pictures import file_name, save_picture, slug
+from evocache.schedule import load
+
+SMALL = ("--height", 32, "--width", 32, "--set", "use_resolution_binning=false", "--set", "clean_caption=false")
+TWO = ("-p", "a red fox", "-p", "a blue fox", "--steps", 3, *SMALL)
+
+
+def pictures(path):
+    return {file.name: np.asarray(Image.open(file)).astype(int) for file in sorted(path.glob("*.png"))}
+
+
+def test_pictures_carry_how_they_came_to_be(run, folder, tmp_path):
+    result = run("generate", "-m", folder, *TWO, "--seed", 7, "--guidance", 3.5, "-s", "fora:2", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "2 images" in result.stdout
+    assert "67% executed" in result.stdout
+    names = ["0000-a-red-fox-seed7-fora-2.png", "0001-a-blue-fox-seed8-fora-2.png"]
+    assert [file.name for file in sorted(tmp_path.glob("*"))] == names
+    text = Image.open(tmp_path / names[1]).text
+    expected = {"prompt": "a blue fox", "seed": "8", "steps": "3", "guidance": "3.5", "height": "32", "model": folder}
+    assert {key: text[key] for key in expected} == expected
+    assert text["schedule origin"] == "fora:2"
+    assert len(text["schedule"]) == 16
+    assert "torch" in text["versions"]
+    assert "evocache" in text["versions"]
+
+
+def test_a_picture_does_not_depend_on_its_batch(run, folder, tmp_path):
+    run("generate", "-m", folder, *TWO, "-o", tmp_path / "together")
+    run("generate", "-m", folder, *TWO, "--batch", 1, "-o", tmp_path / "alone")
+    together, alone = pictures(tmp_path / "together"), pictures(tmp_path / "alone")
+    assert len(together) == 2
+    assert together.keys() == alone.keys()
+    for name in together:
+        assert np.abs(together[name] - alone[name]).max() <= 1
+    first, second = together.values()
+    assert np.abs(first - second).max() > 1
+
+
+def test_a_full_schedule_changes_nothing_and_a_schedule_does(run, folder, tmp_path):
+    for schedule in ("none", "fora:3"):
+        run("generate", "-m", folder, *TWO, "-s", schedule, "-o", tmp_path / schedule.replace(":", ""))
+    run("generate", "-m", folder, *TWO, "-o", tmp_path / "plain")
+    plain, full, fora = (list(pictures(tmp_path / name).values()) for name in ("plain", "none", "fora3"))
+    np.testing.assert_array_equal(plain, full)
+    assert not np.array_equal(plain, fora)
+
+
+def test_a_schedule_file_is_applied(run, folder, tmp_path):
+    file = tmp_path / "s.json"
+    run("schedule", "convert", "fora:3", file, "-m", folder, "--steps", 3)
+    result = run("generate", "-m", folder, *TWO, "-s", file, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    (first, _) = sorted((tmp_path / "out").glob("*.png"))
+    assert Image.open(first).text["schedule"] == load(file).digest
+
+
+def test_prompt_files(run, folder, tmp_path):
+    file = tmp_path / "p.tsv"
+    file.write_text("Prompt\tCategory\na fox\tx\ntwo foxes\tx\nthree\tx\n")
+    result = run(
+        "generate", "-m", folder, "--prompts", file, "--limit", 2, "--steps", 2, *SMALL, "-o", tmp_path / "out"
+    )
+    assert "2 images" in result.stdout
+    assert len(pictures(tmp_path / "out")) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((), "--prompt"),
+        (("-p", "x", "-m", "nonsense"), "zoo:emoji"),
+        (("-p", "x", "-m", "zoo:nonsense"), "zoo:emoji"),
+        (("-p", "x", "-m", "owner/nothing"), "HF_HUB_OFFLINE"),
+        (("-p", "x", "-m", "."), "model_index.json"),
+        (("-p", "x", "-m", "FOLDER", "--device", "abacus"), "--device cpu"),
+        (("-p", "x", "-m", "FOLDER", "--dtype", "int3"), "float32"),
+        (("-p", "x", "-m", "FOLDER", "-s", "magic:3"), "evocache policies"),
+        (("-p", "x", "-m", "FOLDER", "-s", "deepcache:3"), "U-Net"),
+        (("-p", "x", "-m", "FOLDER", *SMALL, "--height", 31), "divisible by 8"),
+        (("-p", "x", "-m", "FOLDER", "--set", "speed"), "name=value"),
+        (("-p", "x", "-m", "FOLDER", "--set", "speed=3"), "num_inference_steps"),
+    ],
+)
+def test_what_cannot_be_done_is_explained(refused, folder, tmp_path, monkeypatch, arguments, word):
+    monkeypatch.chdir(tmp_path)
+    given = [folder if a == "FOLDER" else a for a in arguments]
+    assert word in refused("generate", *given, "-o", tmp_path / "out")
+    assert not pictures(tmp_path / "out")
+
+
+def test_an_output_folder_that_is_a_file(refused, folder, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    assert "--out" in refused("generate", "-p", "x", "-m", folder, "-o", file)
+
+
+def test_a_damaged_pipeline_is_explained(refused, folder, tmp_path):
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "broken")
+    (tmp_path / "broken" / "transformer" / "config.json").write_text("{")
+    assert "save_pretrained" in refused("generate", "-p", "x", "-m", tmp_path / "broken", "-o", tmp_path / "out")
+
+
+def test_names_of_files():
+    assert slug("Red heart, on a WHITE background!") == "red-heart-on-a-white-background"
+    assert slug("../../etc/passwd") == "etc-passwd"
+    assert slug("…") == "image"
+    assert len(slug("word " * 40)) <= 48
+    assert len(slug("w" * 400)) == 48
+    assert file_name(3, "狐", 5, "steps:0,1,2,4,6,8,11,14,17") == "0003-狐-seed5-steps-0-1-2-4-6-8-11-14.png"
+
+
+def test_videos_are_animated(tmp_path):
+    frames = [Image.new("RGB", (4, 4), (level, 0, 0)) for level in (0, 100, 200)]
+    save_picture(frames, tmp_path / "a.png", {"prompt": "狐"})
+    with Image.open(tmp_path / "a.png") as found:
+        assert found.n_frames == 3
+        assert found.text["prompt"] == "狐"

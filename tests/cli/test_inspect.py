@@ -1,0 +1,102 @@
+import json
+
+import pytest
+
+from evocache.cli.nodes import nodes
+from evocache.schedule import Component, Tree
+from tests.cli.conftest import weights
+
+PLAIN = ("--set", "use_resolution_binning=false", "--set", "clean_caption=false")
+
+
+def test_equal_blocks_share_a_line(run, folder):
+    text = run("inspect", folder, *PLAIN).stdout
+    assert "transformer_blocks.0-3 ×4" in " ".join(text.split())
+    assert "attn2 ×4" in " ".join(text.split())
+    assert "100%" in text
+    assert "one denoiser call" in text
+
+
+def test_depth_shows_every_component_of_so_many_levels(run, folder):
+    text = run("inspect", folder, "--depth", 3).stdout
+    assert all(f"transformer_blocks.{i}" in text for i in range(4))
+    assert "attn1" not in text
+
+
+def test_json_has_every_component_and_its_measures(run, folder):
+    found = json.loads(run("inspect", folder, *PLAIN, "--json", "--schedule", "fora:2", "--steps", 4).stdout)
+    rows = {row["id"]: row for row in found["components"]}
+    assert found["denoisers"] == {"transformer": "PixArtTransformer2DModel"}
+    assert len(rows) == 1 + 1 + 4 * 4
+    root, leaf = rows["transformer"], rows["transformer/transformer_blocks.2.attn1"]
+    assert root["flops_share"] == root["seconds_share"] == 1.0
+    assert leaf["kind"] == "attention"
+    assert leaf["shapes"] == [[2, 64, 32]]
+    assert leaf["bytes"] == 2 * 64 * 32 * 4
+    assert 0 < leaf["flops"] < root["flops"]
+    assert (root["executed_steps"], leaf["executed_steps"]) == (4, 2)
+    schedule = found["schedule"]
+    assert schedule["executed_fraction"] == 0.5
+    assert schedule["peak_cached_bytes"] == 12 * leaf["bytes"]
+    assert 0.5 < schedule["flops_fraction"] < 0.6
+
+
+def test_a_tree_is_shown_where_a_prompt_is_not_enough(run, folder):
+    result = run("inspect", folder)
+    assert result.exit_code == 0
+    assert "attn1 ×4" in " ".join(result.stdout.split())
+    assert "--set" in result.stderr
+
+
+def test_u_nets(run, unet_folder):
+    text = run("inspect", unet_folder, "--schedule", "deepcache:2", "--steps", 4).stdout
+    assert "deep[0]" in text
+    assert "resnet" in text
+
+
+def test_bad_input(refused, folder, tmp_path):
+    assert "existing folder" in refused("inspect", "nonsense")
+    assert "U-Net" in refused("inspect", folder, "--schedule", "deepcache:2")
+
+
+def test_a_schedule_of_another_model(refused, run, folder, unet_folder, tmp_path):
+    run("schedule", "convert", "fora:2", tmp_path / "s.json", "-m", unet_folder)
+    assert "made for this model" in refused("inspect", folder, "--schedule", tmp_path / "s.json")
+
+
+def test_neighbours_share_a_line_only_if_they_are_alike():
+    parts = [Component("t", "denoiser")]
+    for i in range(4):
+        parts.append(Component(f"t/blocks.{i}", "block", i, "t"))
+        parts.append(Component(f"t/blocks.{i}.attn", "attention", i, f"t/blocks.{i}"))
+    parts.append(Component("t/blocks.3.ff", "feed_forward", 3, "t/blocks.3"))
+    tree = Tree(tuple(parts))
+    lines = [(n.level, n.label, len(n.members)) for n in nodes(tree, lambda c: None)]
+    assert lines == [
+        (0, "t", 1),
+        (1, "blocks.0-2", 3),
+        (2, "attn", 3),
+        (1, "blocks.3", 1),
+        (2, "attn", 1),
+        (2, "ff", 1),
+    ]
+    wide = nodes(tree, lambda c: c.block == 1)
+    assert [n.label for n in wide if n.level == 1] == ["blocks.0", "blocks.1", "blocks.2", "blocks.3"]
+    assert [n.label for n in nodes(tree, lambda c: None, depth=2)] == ["t", *(f"blocks.{i}" for i in range(4))]
+
+
+def test_nested_deep_parts_are_not_indented():
+    parts = [Component("unet", "denoiser"), Component("unet/deep[0]", "deep", None, "unet")]
+    parts.append(Component("unet/down.0", "resnet", None, "unet/deep[0]"))
+    parts.append(Component("unet/deep[1]", "deep", None, "unet/deep[0]"))
+    parts.append(Component("unet/mid", "resnet", None, "unet/deep[1]"))
+    lines = [(n.level, n.label) for n in nodes(Tree(tuple(parts)), lambda c: None)]
+    assert lines == [(0, "unet"), (1, "deep[0]"), (2, "down.0"), (1, "deep[1]"), (2, "mid")]
+
+
+@pytest.mark.slow
+def test_the_embedded_model(run):
+    weights()
+    found = json.loads(run("inspect", "zoo:emoji", "--json").stdout)
+    assert found["steps"] == 20
+    assert found["pipeline"] == "PixArtAlphaPipeline"

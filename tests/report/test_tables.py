@@ -1,0 +1,39 @@
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from evocache.report.tables import Column, in_bytes, in_decibels, in_flops, in_percent, in_seconds, table
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (in_bytes(0), "0 B"),
+        (in_bytes(1023), "1023 B"),
+        (in_bytes(1548288), "1.5 MiB"),
+        (in_bytes(3 << 30), "3.0 GiB"),
+        (in_seconds(0.01234), "12.3 ms"),
+        (in_seconds(1.5), "1.50 s"),
+        (in_seconds(250.0), "250 s"),
+        (in_seconds(2e-7), "0.20 µs"),
+        (in_flops(12), "12 FLOP"),
+        (in_flops(2.5e9), "2.5 GFLOP"),
+        (in_flops(4e15), "4e+03 TFLOP"),
+        (in_percent(0.355), "36%"),
+        (in_decibels(31.25), "31.2 dB"),
+        (in_decibels(float("inf")), "∞"),
+    ],
+)
+def test_numbers_with_units(text, expected):
+    assert text == expected
+
+
+def test_cells_are_text_and_numbers_are_never_cut():
+    console = Console(file=StringIO(), width=40)
+    columns = (Column("name", wrap=True), Column("x", numeric=True))
+    console.print(table(columns, [("[bold]a long name that wraps around[/bold]", "123456.7"), None, ("b", "1")]))
+    text = console.file.getvalue()
+    assert "[bold]" in text
+    assert "123456.7" in text
+    assert max(map(len, text.splitlines())) <= 40
