@@ -16,7 +16,7 @@ from diffusers import DiffusionPipeline
 from evocache import zoo
 from evocache.zoo.judge import Judge
 from evocache.zoo.prompts import BACKGROUNDS, CLASSES, caption, is_held_out, parse
-from training import data, latents
+from training import data, latents, nearest
 from training import judge as judge_training
 from training.paths import CACHE, ZOO
 
@@ -106,6 +106,7 @@ def measure(every: int = 1) -> dict[str, Any]:
         "vae": {
             "psnr_db": round(-10 * math.log10(float(np.square(rebuilt - real).mean())), 2),
             "reconstructions": scores(judge, rebuilt, trained + held_out),
+            "nearest_rendering": nearest.score(rebuilt, trained + held_out),
             "frechet": round(frechet(judge.features(real), judge.features(rebuilt)), 3),
         },
     }
@@ -120,6 +121,7 @@ def measure(every: int = 1) -> dict[str, Any]:
         "held_out_combinations": scores(judge, drawn_held_out, held_out),
         "all": scores(judge, np.concatenate([drawn, drawn_held_out]), asked + held_out),
         "frechet": round(frechet(judge.features(drawn), judge.features(references)), 3),
+        "nearest_rendering": nearest.score(np.concatenate([drawn, drawn_held_out]), asked + held_out),
         "most_missed": missed(judge, drawn, asked),
     }
     return figures
