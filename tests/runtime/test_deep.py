@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from types import MethodType
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from diffusers.utils.torch_utils import apply_freeu
 
 from evocache import Schedule, apply
 from evocache.schedule import deep_id, uniform
@@ -45,10 +47,14 @@ class DeepCacheByHand:
                     self.kept = x
                 x = self.kept
             if computes or left <= self.depth:
-                x = self.layer(stage, layer, torch.cat([x, skips[left]], dim=1), emb, encoder_hidden_states)
+                x = self.layer(stage, layer, self.join(stage, x, skips[left]), emb, encoder_hidden_states)
                 if layer == len(stage.resnets) - 1 and stage.upsamplers:
                     x = stage.upsamplers[0](x)
         return (unet.conv_out(unet.conv_act(unet.conv_norm_out(x))),)
+
+    def join(self, stage, x, skip):
+        """A skip connection."""
+        return torch.cat([x, skip], dim=1)
 
     def down(self, x, emb, text):
         """What makes one skip connection after the other."""
@@ -66,12 +72,16 @@ class DeepCacheByHand:
         return x
 
 
+def by_hand(one, hand):
+    """The output under caching by hand, and what was kept."""
+    with replaced(one.pipe.unet, MethodType(lambda _, *args, **kwargs: hand(*args, **kwargs), one.pipe.unet)):
+        return one.call(), hand.kept
+
+
 @pytest.mark.parametrize("depth", [0, 1, 2, 3, 5, 8, 11])
 def test_deep_reuse_is_deepcache(family, depth):
     one = family("sd15")
-    hand = DeepCacheByHand(one.pipe.unet, depth)
-    with replaced(one.pipe.unet, MethodType(lambda _, *args, **kwargs: hand(*args, **kwargs), one.pipe.unet)):
-        expected = one.call()
+    expected, kept = by_hand(one, DeepCacheByHand(one.pipe.unet, depth))
     part = deep_id("unet", depth)
     with apply(one.pipe, uniform(one.model.tree, 4, [part], sorted(COMPUTED))) as handle, counted(one) as ran:
         output = one.call()
@@ -81,7 +91,7 @@ def test_deep_reuse_is_deepcache(family, depth):
     inside = [c.id for c in one.model.tree if part in ancestors(one.model.tree, c)]
     assert {ran[id] for id in inside if "deep" not in id} <= {2}
     assert {ran[c.id] for c in one.model.tree if c.id not in inside and c.kind != "deep"} == {4}
-    assert handle.stats.peak_cached_bytes == hand.kept.nbytes
+    assert handle.stats.peak_cached_bytes == kept.nbytes
 
 
 def ancestors(tree, component):
@@ -108,3 +118,26 @@ def test_depths_may_alternate(family):
     assert ran["unet/up_blocks.3.resnets.0"] == 3
     assert ran["unet/up_blocks.3.resnets.2"] == 4
     assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes
+
+
+class FreeUByHand(DeepCacheByHand):
+    """The same with FreeU, which scales features in place."""
+
+    scales: ClassVar = {"s1": 0.9, "s2": 0.2, "b1": 1.4, "b2": 1.6}
+
+    def join(self, stage, x, skip):
+        return super().join(stage, *apply_freeu(stage.resolution_idx, x.clone(), skip, **self.scales))
+
+
+@pytest.mark.parametrize("depth", [1, 6, 7, 9])
+def test_features_that_the_host_changes_in_place_are_kept_as_they_were(family, depth):
+    one = family("sd15")
+    one.pipe.enable_freeu(**FreeUByHand.scales)
+    try:
+        expected, _ = by_hand(one, FreeUByHand(one.pipe.unet, depth))
+        with apply(one.pipe, uniform(one.model.tree, 4, [deep_id("unet", depth)], sorted(COMPUTED))):
+            assert np.array_equal(one.call(), expected)
+    finally:
+        one.pipe.disable_freeu()
+        for block in one.pipe.unet.up_blocks:
+            del block.s1, block.s2, block.b1, block.b2

@@ -106,3 +106,32 @@ def test_nobody_computes_what_only_a_reused_leaf_would_read(family):
     one.call(steps=1)
     hook.remove()
     assert handle.stats.peak_cached_bytes == shapes[0]  # nothing is kept of attn and proj_mlp
+
+
+@pytest.mark.parametrize("computed", [[0], [0, 2]])
+def test_a_feature_that_the_host_changed_in_place_is_computed_again(family, computed):
+    """So is what it alone reads; from then on copies are kept."""
+    one = family("flux")
+    blocks = one.pipe.transformer.single_transformer_blocks
+    leaf = "transformer/single_transformer_blocks.0.proj_out"
+    fresh = []
+
+    def change(*_):
+        while fresh:
+            fresh.pop().mul_(1.0)
+
+    hooks = [
+        blocks[0].proj_out.register_forward_hook(lambda module, args, output: fresh.append(output)),
+        blocks[1].register_forward_pre_hook(change),
+    ]
+    try:
+        with apply(one.pipe, uniform(one.model.tree, 4, [leaf], computed)) as handle, counted(one) as ran:
+            output = one.call()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    with apply(one.pipe, uniform(one.model.tree, 4, [leaf], sorted({*computed, 1}))):
+        assert np.array_equal(output, one.call())
+    for part in ("attn", "proj_mlp", "proj_out"):
+        id = leaf.replace("proj_out", part)
+        assert handle.stats.executed[id] == ran[id] == len(computed) + 1

@@ -39,6 +39,11 @@ class FeatureStore:
         self.peak_bytes = max(self.peak_bytes, self.bytes)
         return size
 
+    def intact(self, key: Hashable) -> bool:
+        """Whether a feature is there, as it was stored."""
+        tensors, versions = self._features.get(key, ([], [-1]))
+        return [_version(t) for t in tensors] == versions
+
     def get(self, key: Hashable) -> list[torch.Tensor]:
         """The tensors of a feature, not copied.
 
@@ -46,11 +51,9 @@ class FeatureStore:
             KeyError: if it is not there.
             Stale: if one of them was changed in place since it was stored.
         """
-        tensors, versions = self._features[key]
-        for tensor, version in zip(tensors, versions, strict=True):
-            if version != _version(tensor):
-                raise Stale(key)
-        return tensors
+        if key in self._features and not self.intact(key):
+            raise Stale(key)
+        return self._features[key][0]
 
     def free(self, key: Hashable) -> None:
         """Forget a feature; nothing happens if it is not there."""

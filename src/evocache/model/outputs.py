@@ -40,5 +40,15 @@ def blank(output: Any) -> Any:
     return pack([_blank(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
 
 
+def empty(stand_in: Any) -> Any:
+    """Fresh tensors, of any content, for a stand-in: the host may write into what it is given."""
+    leaves, spec = unpack(stand_in)
+    return pack([_empty(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
+
+
+def _empty(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+
+
 def _blank(tensor: torch.Tensor) -> torch.Tensor:
     return torch.zeros((), dtype=tensor.dtype, device=tensor.device).expand(tensor.shape)

@@ -26,12 +26,10 @@ class Deep:
     Attributes:
         skipped: modules, outermost first, that do not run when it is reused.
         exits: modules of which the last to be called returns the one tensor that leaves the part.
-        entry: modules of which the first to be called reads that tensor.
     """
 
     skipped: tuple[nn.Module, ...]
     exits: tuple[nn.Module, ...]
-    entry: tuple[nn.Module, ...]
 
 
 @dataclass(frozen=True)
@@ -139,4 +137,4 @@ def _deep(
         exits = tuple(unit for _, unit in stage.layers[j - 1])
     else:
         exits = ((before[-1] if before else (mid or down)[-1]).module,)
-    return Deep(tuple(skipped), exits, tuple(unit for _, unit in stage.layers[j]))
+    return Deep(tuple(skipped), exits)

@@ -56,7 +56,7 @@ def touched_modules(denoiser: Denoiser, plan: Plan) -> tuple[nn.Module, ...]:
         kind = lane.components[column].kind
         if kind == "deep":
             deep = lane.deep(column)
-            modules = [*deep.skipped, *deep.exits, *deep.entry]
+            modules = [*deep.skipped, *deep.exits]
         elif kind in ("span", "block"):
             modules = [lane.module(block) for block in lane.covered(column)]
         else:

@@ -43,6 +43,9 @@ class Lane:
         self.signature = signature
         self.number = number
         self.components = plan.schedule.tree.components
+        self.sources = dict(plan.schedule.tree.sources)
+        """Per component that only others read, these readers."""
+        self.readers = {reader for readers in self.sources.values() for reader in readers}
         self.sizes: dict[str, int] = {}
         """Bytes of one stored value, by component, in order of execution."""
         self.packing: dict[int, list[Packing]] = {}
@@ -112,6 +115,21 @@ class Lane:
         by = recall.weights if len(values) == len(recall.weights) else (1.0,)
         feature = combine(values, by)
         return [t.clone() for t in feature] if column in self.copies and len(values) == 1 else feature
+
+    def lost(self, row: Row) -> set[int]:
+        """Columns that compute although the row says otherwise: what they stand for would need stand-ins as inputs.
+
+        These are the deep parts and the readers whose feature is not there, or was changed in place by the host, and
+        whatever these readers read.
+        """
+        needy = {column for column in row.recalls if self.components[column].kind == "deep" or column in self.readers}
+        gone = {column for column in needy if not self._intact(column, row.recalls[column])}
+        sources = {source for source in row.blanks if gone & set(self.sources[source])}
+        self.executed[list(sources)] += 1
+        return gone | sources
+
+    def _intact(self, column: int, recall: Recall) -> bool:
+        return column in self.packing and all(self.store.intact((self.key, column, born)) for born in recall.born)
 
     def free(self, column: int, recall: Recall) -> None:
         """Forget the values that are read for the last time."""

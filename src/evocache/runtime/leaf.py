@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..model.outputs import Spec, blank, pack, unpack
+from ..model.outputs import Spec, blank, empty, pack, unpack
 from .plan import Recall
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Blank:
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
         stand_in = self.lane.blanks.get(id(module))
-        return original(module, *args, **kwargs) if stand_in is None else stand_in
+        return original(module, *args, **kwargs) if stand_in is None else empty(stand_in)
 
 
 class Observe:

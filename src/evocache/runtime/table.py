@@ -50,10 +50,11 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
     ops: dict[int, Op] = {}
     blocks: dict[int, BlockOp] = {}
     watchers: dict[int, list[Watcher]] = {}
+    lost = lane.lost(row)
     for column, recall in row.recalls.items():
         kind = lane.components[column].kind
         if kind == "deep":
-            if column in lane.exits:
+            if column not in lost:
                 ops.update({id(module): Blank(lane) for module in lane.deep(column).skipped})
                 ops[lane.exits[column]] = Reuse(lane, column, recall)
         elif kind in ("span", "block"):
@@ -63,15 +64,14 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
                 blocks.setdefault(block, BlockOp(block)).skip = skip
         elif kind != "denoiser":
             ops[id(lane.module(column))] = Reuse(lane, column, recall)
-    for column in row.blanks:
+    for column in row.blanks - lost:
         ops[id(lane.module(column))] = Blank(lane)
     for column in sorted(lane.kept(row)):
         kind = lane.components[column].kind
         if kind == "deep":
             deep = lane.deep(column)
-            keep = DeepKeep(lane, column, {id(m) for m in deep.exits}, {id(m) for m in deep.entry})
-            lane.open.append(keep)
-            for id_ in keep.exits | keep.entry:
+            keep = DeepKeep(lane, column, {id(m) for m in deep.exits})
+            for id_ in keep.exits:
                 watchers.setdefault(id_, []).append(keep)
         elif kind in ("span", "block"):
             covered = lane.covered(column)
