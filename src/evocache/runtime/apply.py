@@ -114,8 +114,13 @@ class Handle:
             with handle.generation():
                 return cls.__call__(self, *args, **kwargs)
 
+        def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
+            _, _, *state = cls.__reduce_ex__(self, protocol)
+            return object.__new__, (cls,), *state  # copies and pickles are of the class as it was
+
         names = ("__module__", "__qualname__", "__doc__")
-        body = {**{name: getattr(cls, name) for name in names}, "__call__": __call__, "_evocache_handle": self}
+        body = {**{name: getattr(cls, name) for name in names}, "_evocache_handle": self}
+        body |= {"__call__": __call__, "__reduce_ex__": __reduce_ex__}
         self._accelerated = type(cls)(cls.__name__, (cls,), body)
         object.__setattr__(self.pipe, "__class__", self._accelerated)
 
