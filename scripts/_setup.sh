@@ -16,6 +16,9 @@ python="$root/.venv/bin/python"
 # Models come from the package or a folder, never from a network.
 export HF_HUB_OFFLINE=1
 
+# Threads that wait by spinning slow everything down as soon as anything else runs.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
+
 fail() {
   printf '\nscripts/%s: %s\n' "$here" "$1" >&2
   exit 1

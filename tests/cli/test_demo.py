@@ -30,9 +30,13 @@ def test_contenders_of_a_group_cost_about_the_same(pipe):
         "fora:3",
         "forecast 1 in 3",
         "7 steps",
+        "fora:5",
+        "forecast 1 in 5",
+        "4 steps",
     ]
     share = {c.name: c.schedule.executed_fraction() if c.schedule else c.steps / 20 for c in found}
     assert share["fora:2"] == share["forecast 1 in 2"] == share["10 steps"] == 0.5
+    assert share["fora:5"] == share["forecast 1 in 5"] == share["4 steps"] == 0.2
     assert share["fora:3"] == share["forecast 1 in 3"] == share["7 steps"] == 0.35
 
 

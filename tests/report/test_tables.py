@@ -31,7 +31,7 @@ def test_numbers_with_units(text, expected):
 
 def test_cells_are_text_and_numbers_are_never_cut():
     console = Console(file=StringIO(), width=40)
-    columns = (Column("name", wrap=True), Column("x", numeric=True))
+    columns = (Column("name", room="wrap"), Column("x", numeric=True))
     console.print(table(columns, [("[bold]a long name that wraps around[/bold]", "123456.7"), None, ("b", "1")]))
     text = console.file.getvalue()
     assert "[bold]" in text

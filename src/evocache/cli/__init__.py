@@ -7,6 +7,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line on the arguments of the process."""
+    import os
+
+    # Threads that wait by spinning slow everything down as soon as anything else runs; read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from .app import app
 
     app()

@@ -169,7 +169,7 @@ def _sheet(rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> 
         {row.contender.name: row.outcome.images for row in rows},
         texts,
         heads,
-        title=f"{MODEL}: the same prompts and seeds, uncached and at a half and a third of the cost",
+        title=f"{MODEL}: the same prompts and seeds, uncached and at a part of the cost",
         footer="Speed-up and PSNR are relative to the uncached pictures. A red frame: the judge network sees something "
         f"else than the prompt.\n{sentence(facts)}",
     )

@@ -150,7 +150,7 @@ class _View:
         classes = ", ".join(f"{name}: {kind}" for name, kind in self.model.classes.items())
         console.print(f"[bold]{self.name}[/bold]  {self.pipeline}  [dim]{classes}[/dim]\n")
         columns = [
-            Column("component", style="cyan"),
+            Column("component", style="cyan", room="cut"),
             Column("", numeric=True),
             Column("kind", style="dim"),
             Column("output"),

@@ -25,5 +25,5 @@ def policies(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
         (row["usage"], Text.assemble(row["summary"], (f"\n{row['paper']}" if row["paper"] else "", "dim")))
         for row in rows
     ]
-    out().print(table((Column("policy", style="cyan"), Column("what it does", wrap=True)), cells))
+    out().print(table((Column("policy", style="cyan"), Column("what it does", room="wrap")), cells))
     out().print('\nevocache generate -p "..." --schedule fora:2\nevocache.apply(pipe, "fora:2")', style="dim")

@@ -22,7 +22,7 @@ class SheetColumn:
     Attributes:
         title: what was done.
         lines: figures of it, one a line.
-        group: columns that follow one another in one group stand together, apart from the next.
+        group: columns that follow one another in one group stand together under its name, apart from the next.
         marked: rows whose image is framed, because something is wrong with it.
     """
 
@@ -101,14 +101,20 @@ class _Sheet:
         """The sheet."""
         title_height = 22 * len(self.title) + (GAP if self.title else 0)
         titles, lines = (max(map(len, part.values())) for part in (self.titles, self.lines))
+        if any(head.group for head in self.heads.values()):
+            title_height += 20
         top = MARGIN + title_height + 18 * titles + 15 * lines + GAP
         foot = top + len(self.rows) * (self.tile[1] + GAP)
         height = foot + (GAP + 15 * len(self.footer) if self.footer else 0) + MARGIN
         sheet = Image.new("RGB", (self.width, height), PAPER)
         draw = ImageDraw.Draw(sheet)
         self._text(draw, (MARGIN, MARGIN), self.title, self.bold, INK, 22)
-        for name in self.heads:
+        group = ""
+        for name, head in self.heads.items():
             x, y = self.left[name], MARGIN + title_height
+            if head.group != group:
+                self._text(draw, (x, y - 20), [head.group], self.bold, INK, 20)
+            group = head.group
             self._text(draw, (x, y + 18 * (titles - len(self.titles[name]))), self.titles[name], self.body, INK, 18)
             self._text(draw, (x, y + 18 * titles), self.lines[name], self.small, FAINT, 15)
         for i, row in enumerate(self.rows):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -17,32 +18,34 @@ class Column:
 
     Attributes:
         header: its name.
-        numeric: aligned to the right; the last to lose room.
+        numeric: aligned to the right.
         style: of its cells, in Rich's words.
-        wrap: whether long cells are broken over lines; if not, they end in an ellipsis where there is no room.
+        room: where the terminal is too narrow: `keep` stays as wide as its widest cell, `wrap` breaks cells over
+            lines, `cut` ends them in an ellipsis.
     """
 
     header: str
     numeric: bool = False
     style: str = ""
-    wrap: bool = False
+    room: Literal["keep", "wrap", "cut"] = "keep"
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text] | None], title: str = "") -> Table:
     """A table of rows of cells; None draws a line between rows. Cells are plain text, not markup."""
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False)
     made.collapse_padding = True
-    for column in columns:
+    for number, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if column.numeric else "left"
-        no_wrap = not column.wrap
-        width = len(column.header) if column.numeric else None
+        cells = [Text.assemble(row[number]).cell_len for row in rows if row is not None]
+        least = max([cell_len(column.header), *cells]) if column.room == "keep" else None
+        no_wrap = column.room == "keep"  # a table takes from the others first
         made.add_column(
             column.header,
             justify=justify,
             style=column.style,
-            min_width=width,
+            min_width=least,
             no_wrap=no_wrap,
-            overflow="ellipsis" if no_wrap else "fold",
+            overflow="fold" if column.room == "wrap" else "ellipsis",
         )
     for row in rows:
         if row is None:
