@@ -175,7 +175,7 @@ def resolve(what: Schedule | Policy | str | os.PathLike[str]) -> Program:
         return Fixed(what)
     if isinstance(what, Policy):
         return what
-    if isinstance(what, str) and (is_spec(what) or not Path(what).exists()):
+    if isinstance(what, str) and (is_spec(what) or not os.path.isfile(what)):
         return parse(what)
     if isinstance(what, (str, os.PathLike)):
         return Fixed(load(Path(what)))
