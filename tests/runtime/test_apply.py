@@ -68,7 +68,7 @@ def test_a_handle_speaks_of_its_state(sd15):
     assert isinstance(handle, Handle)
     assert repr(handle) == "<Handle: fora:2 on StableDiffusionPipeline>"
     with pytest.raises(PipelineError) as caught:
-        handle.stats
+        _ = handle.stats
     assert caught.value.mend == "call the pipeline first"
     handle.remove()
     assert repr(handle) == "<Handle: fora:2 on StableDiffusionPipeline, removed>"
@@ -127,7 +127,7 @@ def test_other_pipelines_from_this_one_are_not_accelerated(sd15):
         again.set_progress_bar_config(disable=True)
         assert np.array_equal(sd15.tiny.call(again), sd15.reference)
         with pytest.raises(PipelineError):
-            handle.stats
+            _ = handle.stats
 
 
 def test_a_replaced_scheduler_is_followed(sd15):
