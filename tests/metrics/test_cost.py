@@ -37,6 +37,7 @@ def test_median_quartiles_and_paired_speedup():
     slow, fast = Timing((4.0, 40.0, 6.0, 8.0, 10.0)), Timing((2.0, 20.0, 3.0, 4.0, 5.0))
     assert slow.median == 8.0
     assert slow.quartiles == (6.0, 10.0)
+    assert slow.spread == 0.5
     assert fast.speedup_over(slow) == 2.0
     with pytest.raises(MetricError, match="one run"):
         fast.speedup_over(Timing((1.0,)))

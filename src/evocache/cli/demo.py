@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MODEL = "zoo:emoji"
 
+BUSY = 0.3
+"""Spread of a contender's times above which the machine was not its own."""
+
 
 def demo(
     out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the contact sheet.")] = Path("evocache-demo"),
@@ -147,13 +150,18 @@ def _table(rows: Sequence[Row], steps: int) -> Table:
 
 
 def _notes(rows: Sequence[Row], facts: dict[str, Any]) -> list[str]:
-    return [
-        f"s/image: median of {facts['rounds']} interleaved rounds, batch {facts['batch']}, decoding included; speedup:"
-        " median of the rounds' ratios",
+    notes = [
+        f"s/image: median of {facts['rounds']} interleaved rounds, batch {facts['batch']}, decoding included;"
+        " speedup: median of the rounds' ratios",
         "executed: share of the uncached run's attention and feed-forward calls; cached: most bytes of features held",
         "PSNR: to the uncached pictures; prompts: pictures in which the judge network sees what was asked for",
         sentence(facts),
     ]
+    if max(row.outcome.timing.spread for row in rows) > BUSY:
+        notes.append(
+            "The rounds' times differ much: something else ran on this machine, so take the speedups with care"
+        )
+    return notes
 
 
 def _sheet(rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> Any:

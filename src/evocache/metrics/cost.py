@@ -45,6 +45,12 @@ class Timing:
         low, high = np.quantile(self.samples, (0.25, 0.75))
         return float(low), float(high)
 
+    @property
+    def spread(self) -> float:
+        """Distance of the quartiles, relative to the median."""
+        low, high = self.quartiles
+        return (high - low) / self.median
+
     def speedup_over(self, other: Timing) -> float:
         """How many times faster than another case of the same run: the median of the ratios, round by round.
 
