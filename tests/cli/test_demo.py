@@ -61,7 +61,7 @@ def test_a_trial_generates_every_prompt_and_accounts_for_it(pipe):
 @pytest.mark.slow
 def test_the_demo_prints_json_only_and_writes_the_sheet(run, tmp_path):
     weights()
-    result = run("demo", "--json", "--prompts", 2, "--steps", 4, "--out", tmp_path)
+    result = run("demo", "--json", "--prompts", 2, "--steps", 6, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert [row["name"] for row in found["rows"]][:2] == ["uncached", "fora:2"]
@@ -69,7 +69,8 @@ def test_the_demo_prints_json_only_and_writes_the_sheet(run, tmp_path):
     assert found["rows"][0]["speedup"] == 1.0
     assert found["rows"][1]["executed_fraction"] == 0.5
     assert {"device", "cores", "torch", "evocache"} <= set(found["machine"])
-    assert Image.open(Path(found["sheet"])).width > 400
+    with Image.open(Path(found["sheet"])) as sheet:
+        assert sheet.width > 400
 
 
 def test_bad_input(refused, run, tmp_path):

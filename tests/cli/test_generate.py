@@ -10,7 +10,16 @@ TWO = ("-p", "a red fox", "-p", "a blue fox", "--steps", 3, *SMALL)
 
 
 def pictures(path):
-    return {file.name: np.asarray(Image.open(file)).astype(int) for file in sorted(path.glob("*.png"))}
+    found = {}
+    for file in sorted(path.glob("*.png")):
+        with Image.open(file) as picture:
+            found[file.name] = np.asarray(picture).astype(int)
+    return found
+
+
+def parameters(file):
+    with Image.open(file) as picture:
+        return picture.text
 
 
 def test_pictures_carry_how_they_came_to_be(run, folder, tmp_path):
@@ -20,7 +29,7 @@ def test_pictures_carry_how_they_came_to_be(run, folder, tmp_path):
     assert "67% executed" in result.stdout
     names = ["0000-a-red-fox-seed7-fora-2.png", "0001-a-blue-fox-seed8-fora-2.png"]
     assert [file.name for file in sorted(tmp_path.glob("*"))] == names
-    text = Image.open(tmp_path / names[1]).text
+    text = parameters(tmp_path / names[1])
     expected = {"prompt": "a blue fox", "seed": "8", "steps": "3", "guidance": "3.5", "height": "32", "model": folder}
     assert {key: text[key] for key in expected} == expected
     assert text["schedule origin"] == "fora:2"
@@ -56,7 +65,7 @@ def test_a_schedule_file_is_applied(run, folder, tmp_path):
     result = run("generate", "-m", folder, *TWO, "-s", file, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     (first, _) = sorted((tmp_path / "out").glob("*.png"))
-    assert Image.open(first).text["schedule"] == load(file).digest
+    assert parameters(first)["schedule"] == load(file).digest
 
 
 def test_prompt_files(run, folder, tmp_path):
@@ -82,6 +91,7 @@ def test_prompt_files(run, folder, tmp_path):
         (("-p", "x", "-m", "FOLDER", "-s", "magic:3"), "evocache policies"),
         (("-p", "x", "-m", "FOLDER", "-s", "deepcache:3"), "U-Net"),
         (("-p", "x", "-m", "FOLDER", *SMALL, "--height", 31), "divisible by 8"),
+        (("-p", "x", "-m", "FOLDER", *SMALL, "--steps", 1), "--debug"),
         (("-p", "x", "-m", "FOLDER", "--set", "speed"), "name=value"),
         (("-p", "x", "-m", "FOLDER", "--set", "speed=3"), "num_inference_steps"),
     ],

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Error
 from .failures import InputError
 from .load import first_line
 
@@ -63,12 +64,14 @@ def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) 
     """
     try:
         output = pipe(prompt=list(prompts), generator=generators(seeds), output_type="pil", **given)
-    except (TypeError, ValueError) as error:
+    except Error:
+        raise
+    except Exception as error:  # whatever another library makes of arguments that it did not expect
         shown = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "its own defaults"
         raise InputError(
             f"{type(pipe).__name__} called with {shown}",
             "arguments that the pipeline takes",
-            f"it says: {first_line(error, 400)}",
+            f"it raised {type(error).__name__}: {first_line(error, 400)}; evocache --debug shows where",
         ) from error
     images = getattr(output, "images", None)
     found: list[list[Image]] = [[i] for i in images] if images is not None else list(getattr(output, "frames", ()))

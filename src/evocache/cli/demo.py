@@ -29,7 +29,7 @@ BUSY = 0.3
 def demo(
     out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the contact sheet.")] = Path("evocache-demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only, on stdout.")] = False,
-    steps: Annotated[int, typer.Option(min=4, max=1000, help="Denoising steps of the uncached pictures.")] = 20,
+    steps: Annotated[int, typer.Option(min=6, max=1000, help="Denoising steps of the uncached pictures.")] = 20,
     prompts: Annotated[int, typer.Option(min=1, max=1000, help="Number of prompts.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first prompt; each has the next one.")] = 0,
 ) -> None:
