@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the tests that run tiny pipelines pass over the warnings of others that cannot be avoided."""
-    users = [item for item in items if "family" in getattr(item, "fixturenames", ())]
+    users = [
+        i
+        for i in items
+        if "family" in getattr(i, "fixturenames", ()) or hasattr(getattr(i, "module", None), "FAMILIES")
+    ]
     if users:
         from tests.tiny import KNOWN_WARNINGS
 

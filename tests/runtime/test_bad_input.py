@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_a_pipeline_without_a_denoiser(family):
     class Decoding:
         """Like a pipeline, but it only decodes."""
 
-        components = {"vae": AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)}
+        components: ClassVar = {"vae": AutoencoderKL(block_out_channels=(8,), norm_num_groups=4)}
 
         def __call__(self):
             return None

@@ -117,12 +117,12 @@ def test_a_generation_sees_nothing_of_those_before(family, name):
             assert np.array_equal(one.call(), fresh)
 
 
-class Halt(Exception):
+class HaltError(Exception):
     """Raised by a callback."""
 
 
 @pytest.mark.parametrize("spec", ["fora:3", "deepcache:3", "steps:0,3"])
-@pytest.mark.parametrize("error", [Halt, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [HaltError, KeyboardInterrupt])
 def test_an_exception_between_steps_leaves_nothing(family, spec, error):
     one = family("sd15")
     before = snapshot(one.pipe)
@@ -157,12 +157,12 @@ def test_an_exception_within_a_forward_leaves_nothing(family, where, spec):
     def halt(*_):
         calls.append(1)
         if len(calls) == 2 or where == "vae":
-            raise Halt
+            raise HaltError
 
     with apply(one.pipe, spec) as handle:
         fresh = one.call()
         hook = module.register_forward_pre_hook(halt)
-        with pytest.raises(Halt):
+        with pytest.raises(HaltError):
             one.call()
         hook.remove()
         assert handle.stats.cached_bytes == len(handle._last.store) == 0

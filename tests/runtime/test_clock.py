@@ -1,0 +1,94 @@
+"""Steps and branches, told by a scheduler; forecasts' weights."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from evocache.runtime.clock import Clock, Tick
+from evocache.runtime.forecast import combine, weights
+
+
+def scheduler(timesteps=(9, 7, 5, 3), **attributes):
+    return SimpleNamespace(timesteps=torch.tensor(timesteps), **attributes)
+
+
+def test_steps_begin_with_the_first_call_after_the_scheduler_stepped():
+    clock = Clock()
+    clock.timesteps_set(scheduler())
+    assert (clock.total, clock.passes) == (4, 1)
+    assert [clock.called("a"), clock.called("a"), clock.called("b")] == [Tick(0, 0), Tick(0, 1), Tick(0, 0)]
+    clock.stepped()
+    clock.stepped()  # several schedulers
+    assert [clock.called("b"), clock.called("a"), clock.called("a")] == [Tick(1, 0), Tick(1, 0), Tick(1, 1)]
+    clock.timesteps_set(scheduler((5, 4)))
+    assert (clock.total, clock.passes) == (2, 2)
+    assert clock.called("a") == Tick(0, 0)
+
+
+@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("how", ["begin_index", "view", "seen", "expanded", "number", "tensor"])
+def test_a_pass_may_begin_late(index, how):
+    source = scheduler(begin_index=index if how == "begin_index" else None)
+    clock = Clock()
+    clock.timesteps_set(source)
+    given = {
+        "begin_index": None,
+        "view": source.timesteps[index],
+        "seen": None,
+        "expanded": source.timesteps[index].expand(2),
+        "number": int(source.timesteps[index]),
+        "tensor": torch.tensor([source.timesteps[index]] * 2),
+    }[how]
+    if how == "seen":
+        clock.timestep_seen(source.timesteps[index:][0])
+    assert clock.called("a", given) == Tick(index, 0)
+    clock.stepped()
+    clock.timestep_seen(source.timesteps[0])  # only the first tells
+    assert clock.called("a", source.timesteps[0]) == Tick(index + 1, 0)
+
+
+def test_a_repeated_timestep_is_told_apart_by_its_place():
+    source = scheduler((9, 7, 7, 5))
+    for index in range(4):
+        clock = Clock()
+        clock.timesteps_set(source)
+        assert clock.called("a", source.timesteps[index]).step == index
+
+
+def test_what_is_no_timestep_begins_at_the_beginning():
+    for strange in (None, 4.5, torch.zeros(0), torch.tensor(0.1), "t"):
+        clock = Clock()
+        clock.timesteps_set(scheduler())
+        assert clock.called("a", strange) == Tick(0, 0)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("computed", [(3,), (3, 1), (4, 3, 1), (7, 5, 4, 0)])
+def test_weights_follow_straight_lines_and_add_up_to_one(computed, gain):
+    for ahead in (1, 2, 5):
+        step = computed[0] + ahead
+        by = weights(computed, step, gain)
+        assert sum(by) == pytest.approx(1)
+        line = sum(w * (2 * t - 3) for w, t in zip(by, computed, strict=True))
+        slope = 2 if len(computed) > 1 else 0
+        assert line == pytest.approx(2 * computed[0] - 3 + gain * slope * ahead)
+
+
+def test_weights_of_a_taylor_forecast_by_hand():
+    # f(6) from f(4), f(2), f(1): slope (f4 - f2) / 2, curve (slope - (f2 - f1)) / 2, ahead 2
+    f = np.array([5.0, 1.0, 2.0])
+    slope = (5 - 1) / 2
+    curve = (slope - (1 - 2) / 1) / 2
+    assert float(np.dot(weights((4, 2, 1), 6), f)) == pytest.approx(5 + slope * 2 + curve * 2**2 / 2)
+
+
+def test_combine():
+    a, b = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0])
+    assert combine([[a]], (1.0,))[0] is a
+    (out,) = combine([[a], [b]], (2.0, -1.0))
+    assert out.tolist() == [-1.0, -1.0]
+    assert a.tolist() == [1.0, 2.0]
