@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# More threads than free cores make small models many times slower: they wait by spinning.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -28,17 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in users:
             for pattern in KNOWN_WARNINGS:
                 item.add_marker(pytest.mark.filterwarnings(f"ignore:{pattern}"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """More threads than free cores make small models many times slower: they wait by spinning."""
-    import sys
-
-    if "torch" in sys.modules:
-        import torch
-
-        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ Error
 ├── GenerationError      a generation that the runtime cannot follow
 └── ZooError             an unknown or damaged embedded model
 ```
+
+Two packages add their own: `metrics.MetricError`, and the command line's `InputError` and `ModelError`.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ class Handle:
                 return cls.__call__(self, *args, **kwargs)
 
         def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
-            _, _, *state = cls.__reduce_ex__(self, protocol)
+            reduce: Any = cls.__reduce_ex__
+            _, _, *state = reduce(self, protocol)
             return object.__new__, (cls,), *state  # copies and pickles are of the class as it was
 
         names = ("__module__", "__qualname__", "__doc__")

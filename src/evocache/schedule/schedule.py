@@ -179,7 +179,7 @@ class Schedule:
     def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
         """The same schedule with another provenance."""
         same = copy(self)
-        provenance = replace(self.provenance, **({"origin": origin} if origin else {}), **changes)
+        provenance = replace(self.provenance, origin=origin or self.provenance.origin, **changes)
         object.__setattr__(same, "provenance", provenance)
         return same
 
