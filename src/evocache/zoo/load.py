@@ -34,7 +34,7 @@ _MODELS = (
         call_defaults=MappingProxyType(
             {
                 "num_inference_steps": 20,
-                "guidance_scale": 3.0,
+                "guidance_scale": 2.5,
                 "height": 48,
                 "width": 48,
                 # The pipeline's bins and caption cleaning are made for other models.
