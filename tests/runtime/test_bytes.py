@@ -86,12 +86,7 @@ def test_between_steps_memory_grows_by_what_is_alive_and_nothing_else(family, na
     assert [b - a for a, b in zip(plain, cached, strict=True)] == [n * branches for n in alive]
 
 
-ENDS_EARLY = pytest.mark.xfail(
-    strict=True, reason="its schedulers have one timestep more than its loops make steps, so the end is not foreseen"
-)
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=ENDS_EARLY if n == "stable_cascade" else ()) for n in FAMILIES])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_nothing_is_alive_when_the_decoder_runs(family, name, monkeypatch):
     one = family(name)
     modules = [part for part in one.pipe.components.values() if isinstance(part, torch.nn.Module)]
@@ -165,3 +160,39 @@ def test_sequential_guidance_holds_each_branch(family):
         assert both == 2 * handle.stats.peak_cached_bytes > 0
     schedule = parse("fora:3").schedule(one.model.tree, 4)
     assert np.array_equal(schedule.executed, handle.stats.schedule.executed)
+
+
+def test_nothing_is_alive_at_decode_after_an_interruption(family):
+    one = family("sd15")
+
+    def interrupt(pipe, step, timestep, values):
+        pipe._interrupt = step == 1
+        return values
+
+    held_then: list[int] = []
+    decode = type(one.pipe.vae).decode
+    with apply(one.pipe, "fora:4") as handle, pytest.MonkeyPatch.context() as patch:
+
+        def looking(self, *args, **kwargs):
+            held_then.append(handle.stats.cached_bytes)
+            return decode(self, *args, **kwargs)
+
+        patch.setattr(type(one.pipe.vae), "decode", looking)
+        one.tiny.call(one.pipe, seed=0, steps=8, callback_on_step_end=interrupt)
+    assert held_then == [0]
+    assert handle.stats.peak_cached_bytes > 0
+
+
+def test_a_preview_does_not_end_what_is_held(family):
+    one = family("sd15")
+
+    def preview(pipe, step, timestep, values):
+        pipe.vae.decode(values["latents"])
+        return values
+
+    with apply(one.pipe, "fora:3") as handle:
+        plain = one.tiny.call(one.pipe, seed=0, steps=6)
+        counts = dict(handle.stats.executed)
+        seen = one.tiny.call(one.pipe, seed=0, steps=6, callback_on_step_end=preview)
+        assert handle.stats.executed == counts
+    assert (plain == seen).all()

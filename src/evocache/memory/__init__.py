@@ -1,5 +1,5 @@
 """Where cached features live."""
 
-from .store import FeatureStore, Stale
+from .store import FeatureStore, Stale, version
 
-__all__ = ["FeatureStore", "Stale"]
+__all__ = ["FeatureStore", "Stale", "version"]

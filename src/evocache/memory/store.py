@@ -33,7 +33,7 @@ class FeatureStore:
         """Store a feature, replacing what the key held; returns its bytes."""
         self.free(key)
         kept = [_owned(t, tensors, copy) for t in tensors]
-        self._features[key] = (kept, [_version(t) for t in kept])
+        self._features[key] = (kept, [version(t) for t in kept])
         size = sum(t.numel() * t.element_size() for t in kept)
         self.bytes += size
         self.peak_bytes = max(self.peak_bytes, self.bytes)
@@ -42,7 +42,7 @@ class FeatureStore:
     def intact(self, key: Hashable) -> bool:
         """Whether a feature is there, as it was stored."""
         tensors, versions = self._features.get(key, ([], [-1]))
-        return [_version(t) for t in tensors] == versions
+        return [version(t) for t in tensors] == versions
 
     def get(self, key: Hashable) -> list[torch.Tensor]:
         """The tensors of a feature, not copied.
@@ -78,5 +78,6 @@ def _owned(tensor: torch.Tensor, beside: Sequence[torch.Tensor], copy: bool) -> 
     return tensor
 
 
-def _version(tensor: torch.Tensor) -> int:
+def version(tensor: torch.Tensor) -> int:
+    """How often a tensor was written into; always 0 for inference tensors, which do not count it."""
     return 0 if tensor.is_inference() else tensor._version

@@ -24,6 +24,12 @@ def is_attention(module: nn.Module) -> bool:
     return any(name in own for name in _PROJECTIONS) or (named and hasattr(module, "processor"))
 
 
+def linear(module: nn.Module) -> nn.Linear | None:
+    """The linear layer that a module is, or that an adapter (LoRA) was put around."""
+    inner = getattr(module, "base_layer", module)
+    return inner if isinstance(inner, nn.Linear) else None
+
+
 def has_attention(module: nn.Module) -> bool:
     """Whether a module contains an attention layer, itself included."""
     return any(is_attention(m) for m in module.modules())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from .kinds import has_attention, is_attention, is_cross_attention, is_feed_forward, is_modulation
+from .kinds import has_attention, is_attention, is_cross_attention, is_feed_forward, is_modulation, linear
 
 
 class Leaf(NamedTuple):
@@ -24,8 +24,8 @@ def leaves(block: nn.Module) -> list[Leaf]:
     for path, module in _walk(block, ""):
         if is_attention(module):
             found.append(Leaf(path, "cross_attention" if is_cross_attention(path, module) else "attention", (), module))
-        elif isinstance(module, nn.Linear):
-            wider = module.out_features > module.in_features
+        elif (layer := linear(module)) is not None:
+            wider = layer.out_features > layer.in_features
             found.append(Leaf(path, "feed_forward" if wider else "projection", (), module))
         else:
             found.append(Leaf(path, "feed_forward", (), module))
@@ -38,7 +38,7 @@ def _walk(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
         path = f"{prefix}{name}"
         if (
             is_attention(child)
-            or (isinstance(child, nn.Linear) and not is_modulation(name, child))
+            or (linear(child) is not None and not is_modulation(name, child))
             or is_feed_forward(name, child)
         ):
             out.append((path, child))
@@ -53,12 +53,10 @@ def _readers(leaf: Leaf, all_leaves: list[Leaf]) -> tuple[str, ...]:
     It is recognised by its width: it takes as many channels as the widening projection gives plus those that it
     returns itself, which are the attention's (FLUX: 15360 = 12288 + 3072).
     """
-    linear = [other for other in all_leaves if isinstance(other.module, nn.Linear)]
-    for out in linear:
-        for up in linear:
-            assert isinstance(out.module, nn.Linear)
-            assert isinstance(up.module, nn.Linear)
-            if out is up or out.module.in_features != up.module.out_features + out.module.out_features:
+    layers = [(other, layer) for other in all_leaves if (layer := linear(other.module)) is not None]
+    for out, reading in layers:
+        for up, widening in layers:
+            if out is up or reading.in_features != widening.out_features + reading.out_features:
                 continue
             if leaf is up or (is_attention(leaf.module) and leaf is not out):
                 return (out.path,)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from ..errors import PolicyError
-from ..schedule import LEAF_KINDS, Component, Provenance, Schedule, Tree, uniform
+from ..schedule import Provenance, Schedule, Tree, uniform
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,8 @@ def every(steps: int, interval: int) -> range:
 
 
 def leaf_ids(tree: Tree, *kinds: str) -> list[str]:
-    """Ids of the leaves of the kinds named, or of all kinds; motion modules that contain leaves are not leaves here."""
-    parents = {c.parent for c in tree.components}
-    chosen: Sequence[Component] = tree.of_kind(*(kinds or LEAF_KINDS))
-    return [c.id for c in chosen if c.id not in parents]
+    """Ids of the leaves of the kinds named that contain no other component."""
+    return [tree.components[i].id for i in tree.leaves if tree.components[i].kind in kinds]
 
 
 __all__ = ["Policy", "Provenance", "every", "leaf_ids", "positive", "uniform"]

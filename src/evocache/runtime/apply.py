@@ -83,9 +83,14 @@ class Handle:
         """Whether the pipeline is accelerated by this handle."""
         return self._accelerated is not None
 
-    def generation(self) -> Generation:
-        """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`."""
-        self._last = Generation(self.pipe, self._current())
+    def generation(self, *, previews: bool = True) -> Generation:
+        """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
+
+        Args:
+            previews: whether latents may be decoded in the middle of the loop; if not, what is cached is let go when
+                they are decoded.
+        """
+        self._last = Generation(self.pipe, self._current(), previews=previews)
         return self._last
 
     def remove(self) -> None:
@@ -111,7 +116,8 @@ class Handle:
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if self is not handle.pipe or not handle.active:  # a copy, or a pipeline built from this one's class
                 return cls.__call__(self, *args, **kwargs)
-            with handle.generation():
+            previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
+            with handle.generation(previews=previews):
                 return cls.__call__(self, *args, **kwargs)
 
         def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807

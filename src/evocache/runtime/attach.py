@@ -47,22 +47,22 @@ def intercepting(cls: type) -> type:
 
 
 class _Told:
-    """A scheduler's method that tells the thread's listener that it is called.
+    """A method that tells the thread's listener that it is called.
 
     It goes before what an instance holds under the same name, so that a method that somebody else wrapped on the
     scheduler itself is heard, too. Signatures are kept: pipelines look at them.
     """
 
-    def __init__(self, name: str, original: Callable[..., Any], event: Callable[..., None], *, after: bool) -> None:
+    def __init__(self, name: str, base: type, event: Callable[..., None], *, after: bool) -> None:
         self.name = name
-        self.original = original
+        self.base = base
         self.event = event
         self.after = after
 
     def __get__(self, scheduler: Any, owner: type) -> Any:
         if scheduler is None:
-            return self.original
-        bound = scheduler.__dict__.get(self.name) or self.original.__get__(scheduler)
+            return getattr(self.base, self.name)
+        bound = scheduler.__dict__.get(self.name) or getattr(self.base, self.name).__get__(scheduler)
 
         @functools.wraps(bound)
         def method(*args: Any, **kwargs: Any) -> Any:
@@ -86,14 +86,15 @@ class _Told:
 
 @functools.cache
 def listening(cls: type) -> type:
-    """The subclass of a scheduler's class that tells the thread's listener what happens."""
+    """The subclass of a scheduler's or autoencoder's class that tells the thread's listener what happens."""
     told = [
         ("set_timesteps", lambda who, scheduler, args: who.timesteps_set(scheduler), True),
         ("step", lambda who, scheduler, args: who.stepped(), True),
         ("scale_model_input", lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), False),
+        ("decode", lambda who, autoencoder, args: who.decoding(), False),
     ]
     have = [(name, event, after) for name, event, after in told if hasattr(cls, name)]
-    return _subclass(cls, {name: _Told(name, getattr(cls, name), event, after=after) for name, event, after in have})
+    return _subclass(cls, {name: _Told(name, cls, event, after=after) for name, event, after in have})
 
 
 def attach(thing: Any, make: Callable[[type], type]) -> None:

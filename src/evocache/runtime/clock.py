@@ -18,8 +18,9 @@ class Clock:
     """Follows one generation.
 
     `set_timesteps` begins a pass; the first denoiser call after one or more `scheduler.step` calls begins the next
-    step. Calls of the same denoiser within a step are branches (sequential guidance, several passes). Nothing here
-    reads a tensor's values on a device, so following costs no synchronisation.
+    step. Where the pipeline never calls `scheduler.step`, another timestep argument begins the next step. Calls of the
+    same denoiser within a step are branches (sequential guidance, several passes). Nothing here reads a tensor's values
+    on a device, so following costs no synchronisation.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,8 @@ class Clock:
         self.step = -1
         self._scheduler = scheduler
         self._stepped = False
+        self._ever_stepped = False
+        self._position: int | None = None
         self._seen: Any = None
         self._calls: dict[str, int] = {}
 
@@ -47,14 +50,14 @@ class Clock:
 
     def stepped(self) -> None:
         """The scheduler made a step."""
-        self._stepped = True
+        self._stepped = self._ever_stepped = True
 
     def called(self, denoiser: str, timestep: Any = None) -> Tick:
         """A denoiser is called; `timestep` is its argument of that name, if it has one."""
         if self.step < 0:
             self.step = self._first_step(timestep)
             self._stepped = False
-        elif self._stepped:
+        elif self._stepped or (not self._ever_stepped and self._moved(timestep)):
             self.step += 1
             self._stepped = False
             self._calls.clear()
@@ -62,8 +65,14 @@ class Clock:
         self._calls[denoiser] = branch + 1
         return Tick(self.step, branch)
 
+    def _moved(self, timestep: Any) -> bool:
+        """Whether the timestep is another than at the last call: tells the step of a pipeline that solves by itself."""
+        before, self._position = self._position, _position(timestep, getattr(self._scheduler, "timesteps", None))
+        return self._position is not None and before is not None and self._position != before
+
     def _first_step(self, timestep: Any) -> int:
         """Where the pass starts: late for image-to-image."""
+        self._moved(timestep)
         begin = getattr(self._scheduler, "begin_index", None)
         if isinstance(begin, int):
             return begin

@@ -28,9 +28,10 @@ class Generation:
     Args:
         pipe: the pipeline.
         compiled: its denoisers and what is applied to them.
+        previews: whether the caller may decode latents while it denoises (in a callback).
     """
 
-    def __init__(self, pipe: Any, compiled: Compiled) -> None:
+    def __init__(self, pipe: Any, compiled: Compiled, *, previews: bool = True) -> None:
         model = compiled.model
         self.compiled = compiled
         self.clock = Clock()
@@ -42,13 +43,15 @@ class Generation:
         self._inner: set[int] = set()
         self._outer: dict[int, Op] = {}
         self._holders = {d.name: _holder(pipe, d) for d in model.denoisers}
-        self._schedulers = [c for c in pipe.components.values() if _is_scheduler(c)]
+        self._pipe = pipe
+        self._previews = previews
+        self._heard = [c for c in pipe.components.values() if _is_scheduler(c) or _is_autoencoder(c)]
 
     def __enter__(self) -> Generation:
         self._before = (local.table, local.listener)
         try:
-            for scheduler in self._schedulers:
-                self._attach(scheduler, listening)
+            for thing in self._heard:
+                self._attach(thing, listening)
             for denoiser in self.compiled.model.denoisers:
                 holder = self._holders[denoiser.name]
                 self._attach(holder, intercepting)
@@ -89,6 +92,16 @@ class Generation:
     def stepped(self) -> None:
         """The scheduler made a step."""
         self.clock.stepped()
+
+    def decoding(self) -> None:
+        """Latents are decoded. Nothing is held then, even if the loop ended before the last timestep.
+
+        A preview is decoded in the middle of the loop and goes on with what is held; unless the pipeline allows none,
+        or was interrupted, we cannot tell.
+        """
+        if not self._previews or getattr(self._pipe, "_interrupt", False):
+            for lane in self.lanes.values():
+                lane.drop(self.clock.step + 1)
 
     def _operation(self, denoiser: Denoiser) -> Op:
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -164,6 +177,10 @@ def _holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
 
 def _is_scheduler(thing: Any) -> bool:
     return callable(getattr(thing, "set_timesteps", None)) and callable(getattr(thing, "step", None))
+
+
+def _is_autoencoder(thing: Any) -> bool:
+    return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
 
 
 def _signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:

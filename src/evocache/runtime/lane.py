@@ -62,6 +62,10 @@ class Lane:
         """Per deep part: id of the module that returns the tensor that leaves it."""
         self.copies: set[int] = set()
         """Components whose output the host changes in place, so that they are stored as copies."""
+        self.rewritten: set[int] = set()
+        """Spans with a block that writes into the stream it is given, so that the stream is copied at their entry."""
+        self.written: set[int] = set()
+        """Blocks after which the host writes into their output."""
         self.executed = np.zeros(len(self.components), dtype=np.int64)
         self.calls = 0
         self.dropped: int | None = None
@@ -115,6 +119,15 @@ class Lane:
         by = recall.weights if len(values) == len(recall.weights) else (1.0,)
         feature = combine(values, by)
         return [t.clone() for t in feature] if column in self.copies and len(values) == 1 else feature
+
+    def computed_after_all(self, column: int) -> None:
+        """Count that a span or block, with all its parts, ran although the schedule says otherwise."""
+        tree = self.plan.schedule.tree
+        inside = np.zeros(len(tree), dtype=bool)
+        inside[column] = True
+        for i, parent in enumerate(tree.parents):
+            inside[i] |= parent >= 0 and inside[parent]
+        self.executed[inside] += 1
 
     def lost(self, row: Row) -> set[int]:
         """Columns that compute although the row says otherwise: what they stand for would need stand-ins as inputs.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..memory import version
 from ..model.outputs import pack, unpack
 from .plan import Recall
 from .stream import Slot, arguments, flow, linked
@@ -14,73 +15,97 @@ from .stream import Slot, arguments, flow, linked
 if TYPE_CHECKING:
     from .lane import Lane
 
-Call = tuple[int, dict[str, Any], list[Any], Any]
-"""A block's column, its arguments by name, the leaves of its output, and the output."""
+Call = tuple[int, dict[str, Any], list[Any], list[int], Any]
+"""A block's column, its arguments by name, the leaves of its output, their versions, and the output."""
 
 
 class Capture:
     """Records the residual of a span (streams out - streams in) while its blocks compute.
 
-    Blocks that hand their streams on by identity form a *run*, which needs one residual. Where the host does something
-    between two blocks (adds a control signal, rearranges), a new run begins, so that this goes on being done live.
+    Blocks that hand all their streams on by identity form a *run*, which needs one residual. Where the host does
+    something between two blocks (adds a control signal, rearranges), a new run begins, so that this goes on being done
+    live. Where it does so by writing into a stream, that shows only afterwards: what was captured is then not stored,
+    and from the next time on the run ends before the host writes.
     """
 
     def __init__(self, lane: Lane, column: int, blocks: list[int]) -> None:
         self.lane = lane
         self.column = column
         self.left = len(blocks)
-        self.entry: dict[str, Any] = {}
+        self.entry: dict[str, tuple[torch.Tensor, int]] = {}
         self.last: Call | None = None
         self.tensors: list[torch.Tensor] = []
         self.layout: dict[int, list[Slot]] = {}
+        self.void = False
         self.closed = False
 
     def before(self, block: int, inputs: dict[str, Any]) -> None:
         """A block of the span is called."""
-        if self.last is None:
-            self.entry = inputs
-            return
-        links = linked(self.last[2], inputs)
-        self._learn(links)
-        if not links:
+        if self.last is not None:
+            self._learn(linked(self.last[2], inputs))
+            if self._goes_on(inputs):
+                return
             self._end_run()
-            self.entry = inputs
+        copied = self.column in self.lane.rewritten
+        found = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
+        self.entry = {name: (t.clone() if copied else t, version(t)) for name, t in found.items()}
 
     def after(self, block: int, inputs: dict[str, Any], output: Any) -> None:
         """A block of the span has returned."""
-        self.last = (block, inputs, unpack(output)[0], output)
+        leaves = unpack(output)[0]
+        versions = [version(leaf) if isinstance(leaf, torch.Tensor) else 0 for leaf in leaves]
+        self.last = (block, inputs, leaves, versions, output)
         self.left -= 1
         if self.left == 0:
             self.close()
+        elif block in self.lane.written:
+            self._end_run()
 
     def close(self) -> None:
         """The span is over: store what it added."""
-        if self.closed or self.last is None:
+        if self.closed or (self.last is None and not self.layout):
             return
-        self._learn([])
-        self._end_run()
+        if self.last is not None:
+            self._learn([])
+            self._end_run()
         self.closed = True
         self.lane.layouts[self.column] = self.layout
-        self.lane.put(self.column, self.tensors)
+        if not self.void:
+            self.lane.put(self.column, self.tensors)
 
     def _learn(self, links: list[tuple[str, int]]) -> None:
         assert self.last is not None
-        block, inputs, _, output = self.last
+        block, inputs, *_, output = self.last
         flows = self.lane.flows
         if block not in flows or (links and not self.lane.linked.get(block)):
             self.lane.linked[block] = bool(links)
             flows[block] = flow(inputs, output, links, next(reversed(flows.values()), None))
 
+    def _goes_on(self, inputs: dict[str, Any]) -> bool:
+        """Whether the next block takes all streams of the last one as they are."""
+        assert self.last is not None
+        block, _, leaves, versions, _ = self.last
+        streams = self.lane.flows[block].streams
+        handed = [leaf for name, leaf in streams if inputs.get(name) is leaves[leaf]]
+        if any(version(leaves[leaf]) != versions[leaf] for leaf in handed):
+            self.lane.written.add(block)
+            self.void = True
+            return False
+        return bool(streams) and len(handed) == len(streams)
+
     def _end_run(self) -> None:
         assert self.last is not None
-        block, _, leaves, _ = self.last
+        block, _, leaves, *_ = self.last
         streams = {leaf: name for name, leaf in self.lane.flows[block].streams}
         slots = self.layout[block] = []
         for i, leaf in enumerate(leaves):
             if not isinstance(leaf, torch.Tensor):
                 continue
-            came_in = self.entry.get(streams.get(i, ""))
-            if isinstance(came_in, torch.Tensor) and came_in.shape == leaf.shape:
+            came_in, seen = self.entry.get(streams.get(i, ""), (None, 0))
+            if came_in is not None and came_in.shape == leaf.shape:
+                if self.column not in self.lane.rewritten and version(came_in) != seen:
+                    self.lane.rewritten.add(self.column)
+                    self.void = True
                 slots.append(Slot(i, len(self.tensors), True))
                 self.tensors.append(leaf - came_in)
             else:
@@ -98,12 +123,18 @@ class Skip:
         self.recall = recall
         self.left = len(blocks)
         self.feature: list[torch.Tensor] = []
+        self.computing = False
 
     def run(self, block: int, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of one of the blocks; a block that was never seen computing computes."""
         lane = self.lane
         passing = lane.flows.get(block)
-        if passing is None or not self._ready():
+        if passing is None:
+            return original(module, *args, **kwargs)
+        if not self._ready():
+            if not self.computing:
+                self.computing = True
+                lane.computed_after_all(self.column)
             return original(module, *args, **kwargs)
         inputs = arguments(module, args, kwargs)
         leaves = list(passing.template)

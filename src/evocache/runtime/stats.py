@@ -46,9 +46,9 @@ class Stats:
             calls[lane.denoiser.name] = calls.get(lane.denoiser.name, 0) + lane.calls
             for component, count in zip(lane.components, lane.executed, strict=True):
                 executed[component.id] = executed.get(component.id, 0) + int(count)
-                if component.is_leaf:
-                    ran += int(count)
-                    possible += lane.calls
+            leaves = lane.plan.schedule.tree.leaves
+            ran += int(lane.executed[list(leaves)].sum())
+            possible += lane.calls * len(leaves)
         passes: dict[int, list[Lifetimes]] = {}
         for lane in lanes:
             passes.setdefault(lane.number, []).append(lane.lifetimes())

@@ -125,6 +125,12 @@ class Tree:
         return tuple((i, tuple(self.index[r] for r in c.readers)) for i, c in enumerate(self.components) if c.readers)
 
     @cached_property
+    def leaves(self) -> tuple[int, ...]:
+        """Indices of the leaves that contain no other component (a motion module contains attention layers)."""
+        parents = {int(p) for p in self.parents}
+        return tuple(i for i, c in enumerate(self.components) if c.is_leaf and i not in parents)
+
+    @cached_property
     def structure(self) -> str:
         """Hash of what belongs to the model itself: leaves and blocks, not the spans drawn over them."""
         text = "\n".join(f"{c.id} {c.kind}" for c in self.components if c.kind not in ("span", "deep"))

@@ -136,7 +136,7 @@ class Schedule:
     def executed_fraction(self, costs: Mapping[str, float] | None = None) -> float:
         """Share of the cells of leaves that are executed, or of the given exclusive costs (FLOPs, seconds)."""
         if costs is None:
-            costs = {c.id: 1.0 for c in self.components if c.is_leaf}
+            costs = {self.components[i].id: 1.0 for i in self.tree.leaves}
         total = self.steps * sum(costs.get(c.id, 0.0) for c in self.components)
         return self.cost(costs) / total if total else 1.0
 
