@@ -18,6 +18,7 @@ from evocache.zoo.judge import Judge
 from evocache.zoo.prompts import BACKGROUNDS, CLASSES, caption, is_held_out, parse
 from training import data, latents, nearest
 from training import judge as judge_training
+from training.distributed import launch
 from training.paths import CACHE, ZOO
 
 FIGURES = ZOO / "figures.json"
@@ -30,14 +31,19 @@ def all_prompts(held_out: bool) -> list[str]:
     ]
 
 
+def asked(held_out: bool, every: int) -> list[str]:
+    """The prompts to draw: all held-out combinations, one trained one in `every`."""
+    return all_prompts(held_out)[:: 1 if held_out else every]
+
+
 def renderings(prompts: Sequence[str], seed: int) -> data.Floats:
     """The real pictures of these prompts, randomly flipped and shifted: (n, 48, 48, 3)."""
     rng = np.random.default_rng(seed)
-    asked = [parse(prompt) for prompt in prompts]
-    kinds = [CLASSES.index(name) for name, _ in asked]
-    colours = data.palette()[[list(BACKGROUNDS).index(ground) for _, ground in asked]]
-    shifts = rng.integers(-data.SHIFT, data.SHIFT + 1, size=(len(asked), 2))
-    return data.compose(data.glyphs()[kinds], colours, rng.random(len(asked)) < 0.5, shifts)
+    pairs = [parse(prompt) for prompt in prompts]
+    kinds = [CLASSES.index(name) for name, _ in pairs]
+    colours = data.palette()[[list(BACKGROUNDS).index(ground) for _, ground in pairs]]
+    shifts = rng.integers(-data.SHIFT, data.SHIFT + 1, size=(len(pairs), 2))
+    return data.compose(data.glyphs()[kinds], colours, rng.random(len(pairs)) < 0.5, shifts)
 
 
 @torch.no_grad()
@@ -49,7 +55,7 @@ def reconstruct(pipeline: DiffusionPipeline, images: data.Floats) -> data.Floats
 
 
 def generate(
-    pipeline: DiffusionPipeline, prompts: Sequence[str], seed: int, batch: int = 64, **changes: Any
+    pipeline: DiffusionPipeline, prompts: Sequence[str], seed: int, batch: int = 16, **changes: Any
 ) -> data.Floats:
     """Pictures of the prompts, (n, 48, 48, 3) in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
@@ -90,41 +96,63 @@ def missed(judge: Judge, images: data.Floats, prompts: Sequence[str]) -> dict[st
     return dict(wrong.most_common(12))
 
 
-def measure(every: int = 1) -> dict[str, Any]:
-    """All figures; with `every` > 1 on that fraction of the trained combinations (a quick look)."""
-    judge, pipeline = Judge.load(), zoo.load()
-    trained, held_out = all_prompts(False), all_prompts(True)
-    real = renderings(trained + held_out, seed=3)
-    rebuilt = reconstruct(pipeline, real)
-    figures: dict[str, Any] = {
+def draw(rank: int, world: int, args: argparse.Namespace) -> None:
+    """Draw one process's share of the pictures, kept in the cache for `drawn`."""
+    pipeline = zoo.load()
+    for held_out in (False, True):
+        prompts = asked(held_out, args.every)[rank::world]
+        images = generate(pipeline, prompts, seed=2 * rank + held_out)
+        np.save(CACHE / f"drawn_{held_out}_{rank}.npy", images)
+
+
+def drawn(held_out: bool, every: int, world: int) -> tuple[data.Floats, list[str]]:
+    """What all processes drew, and its prompts."""
+    shares = [np.load(CACHE / f"drawn_{held_out}_{rank}.npy") for rank in range(world)]
+    prompts = asked(held_out, every)
+    return np.concatenate(shares), [prompt for rank in range(world) for prompt in prompts[rank::world]]
+
+
+def measure_parts(judge: Judge) -> dict[str, Any]:
+    """The judge on real pictures, and the VAE."""
+    prompts = all_prompts(False) + all_prompts(True)
+    real = renderings(prompts, seed=3)
+    rebuilt = reconstruct(zoo.load(), real)
+    return {
         "classes": len(CLASSES),
         "backgrounds": len(BACKGROUNDS),
         "judge": {
-            "real": scores(judge, real, trained + held_out),
+            "real": scores(judge, real, prompts),
             "warped_top1": round(judge_training.measure(judge, data.glyphs(), 4000)["warped"], 4),
         },
         "vae": {
             "psnr_db": round(-10 * math.log10(float(np.square(rebuilt - real).mean())), 2),
-            "reconstructions": scores(judge, rebuilt, trained + held_out),
-            "nearest_rendering": nearest.score(rebuilt, trained + held_out),
+            "reconstructions": scores(judge, rebuilt, prompts),
+            "nearest_rendering": nearest.score(rebuilt, prompts),
             "frechet": round(frechet(judge.features(real), judge.features(rebuilt)), 3),
         },
     }
-    asked = trained[::every]
-    drawn = generate(pipeline, asked, seed=7)
-    drawn_held_out = generate(pipeline, held_out, seed=8)
-    references = renderings(asked, seed=4)
-    figures["generated"] = {
+
+
+def measure_generated(judge: Judge, every: int, world: int) -> dict[str, Any]:
+    """The pictures of the whole pipeline."""
+    images, prompts = drawn(False, every, world)
+    new_images, new_prompts = drawn(True, every, world)
+    both, both_prompts = np.concatenate([images, new_images]), prompts + new_prompts
+    references = renderings(both_prompts, seed=4)
+    elsewhere = renderings(both_prompts, seed=9)
+    features = judge.features(references)
+    return {
         "steps": zoo.find().call_defaults["num_inference_steps"],
         "guidance_scale": zoo.find().call_defaults["guidance_scale"],
-        "trained_combinations": scores(judge, drawn, asked),
-        "held_out_combinations": scores(judge, drawn_held_out, held_out),
-        "all": scores(judge, np.concatenate([drawn, drawn_held_out]), asked + held_out),
-        "frechet": round(frechet(judge.features(drawn), judge.features(references)), 3),
-        "nearest_rendering": nearest.score(np.concatenate([drawn, drawn_held_out]), asked + held_out),
-        "most_missed": missed(judge, drawn, asked),
+        "trained_combinations": scores(judge, images, prompts),
+        "held_out_combinations": scores(judge, new_images, new_prompts),
+        "all": scores(judge, both, both_prompts),
+        "frechet": round(frechet(judge.features(both), features), 3),
+        # What other flips and shifts alone amount to.
+        "frechet_floor": round(frechet(judge.features(elsewhere), features), 3),
+        "nearest_rendering": nearest.score(both, both_prompts),
+        "most_missed": missed(judge, both, both_prompts),
     }
-    return figures
 
 
 def training_facts() -> dict[str, Any]:
@@ -146,13 +174,21 @@ def training_facts() -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="evaluate on one prompt in so many")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, help="draw one trained combination in so many")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--keep", action="store_true", help="keep the stored figures of judge and VAE")
     args = parser.parse_args(arguments)
-    torch.set_num_threads(args.threads)
-    figures = {**measure(args.every), "training": training_facts()}
+    launch(draw, args.processes, args)
+    torch.set_num_threads(args.processes)
+    judge = Judge.load()
+    parts = json.loads(FIGURES.read_text(encoding="utf-8")) if args.keep else measure_parts(judge)
+    figures = {
+        **parts,
+        "generated": measure_generated(judge, args.every, args.processes),
+        "training": training_facts(),
+    }
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps(figures, indent=1, ensure_ascii=False))
+    print(json.dumps(figures["generated"], indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -48,12 +48,13 @@ chance is {chance:.1%}.
 | VAE reconstructions | {rebuilt} |
 | generated, combinations seen in training | {seen} |
 | generated, combinations never seen | {unseen} |
-| generated, all {classes} x {backgrounds} combinations | {all} |
+| generated, both together | {all} |
 
 Generated without caching: {steps} steps of DPM-Solver++ (second order, flow prediction), guidance {guidance}, one
 picture a prompt, one seed. Judge top-1 on renderings warped by scale, rotation and shift: {warped:.1%}.
 VAE: {psnr} dB PSNR over [0, 1], all pixels. Frechet distance in the judge's 128 features, to real renderings:
-reconstructions {frechet_vae}, generated {frechet}.
+reconstructions {frechet_vae}, generated {frechet}, the same real pictures at other placements {floor} (it grows as
+pictures get fewer).
 
 The judge forgives soft shapes. A second opinion without a network compares pixels with every class on the asked
 background, at every placement of the training data: the closest rendering is of the asked class for
@@ -84,7 +85,7 @@ Hardware: {training[hardware]}.
 
 - It knows {classes} things, {backgrounds} backgrounds and the words of their names; other words are one unknown token.
 - One object a picture, in the style of one font.
-- Most missed classes, pictures taken for another class out of up to {backgrounds}: {missed}.
+- Classes that the judge took for others, with the number of pictures: {missed}.
 
 Glyphs: Noto Color Emoji, SIL Open Font License 1.1. Names: Unicode CLDR.
 """
@@ -132,8 +133,9 @@ def readme() -> str:
         guidance=generated["guidance_scale"],
         near_rebuilt=figures["vae"]["nearest_rendering"],
         near=generated["nearest_rendering"],
+        floor=generated["frechet_floor"],
         frechet=generated["frechet"],
-        missed=", ".join(f"{name} {count}" for name, count in generated["most_missed"].items()),
+        missed=", ".join(f"{name} {count}" for name, count in generated["most_missed"].items()) or "none",
         training=figures["training"],
         every=HELD_OUT_EVERY,
     )
