@@ -12,8 +12,8 @@ from training import dit, evaluate, export, judge, latents, report, vae
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vae-minutes", type=float, default=28)
-    parser.add_argument("--judge-minutes", type=float, default=4)
+    parser.add_argument("--vae-minutes", type=float, default=24)
+    parser.add_argument("--judge-minutes", type=float, default=6)
     parser.add_argument("--dit-minutes", type=float, default=90)
     args = parser.parse_args()
     vae.main(["--minutes", str(args.vae_minutes)])

@@ -163,6 +163,8 @@ def training_facts() -> dict[str, Any]:
         "samples": autoencoder["step"] * autoencoder["batch"],
         "minutes": round(autoencoder["seconds"] / 60, 1),
     }
+    critic = torch.load(CACHE / "judge.pt")
+    facts["judge"] = {"samples": critic["samples"], "minutes": round(critic["seconds"] / 60, 1)}
     facts["transformer"] = {
         "samples": transformer["samples"],
         "minutes": round(transformer["seconds"] / 60, 1),

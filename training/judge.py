@@ -91,7 +91,8 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
             right = (class_logits.argmax(1) == kinds).float().mean()
             print(f"{step} {clock.seconds:.0f}s {loss.item():.3f} top1 {right:.3f}", flush=True)
     if rank == 0:
-        save({"model": judge.state_dict(), "step": step}, CHECKPOINT)
+        samples = step * args.batch * world
+        save({"model": judge.state_dict(), "samples": samples, "seconds": clock.seconds}, CHECKPOINT)
         export(judge)
         print("clean, warped:", measure(judge.eval(), canvas, 4000))
 
@@ -126,7 +127,7 @@ def measure(judge: Judge, canvas: data.Floats, n: int) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=4)
+    parser.add_argument("--minutes", type=float, default=6)
     parser.add_argument("--batch", type=int, default=64, help="per process")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args(arguments)
