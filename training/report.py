@@ -15,7 +15,7 @@ from training.paths import ZOO
 
 SHEET = ZOO / "sample.png"
 README = ZOO / "README.md"
-ZOOM = 4
+ZOOM = 3
 #: Counted by looking at the sheet; to be counted again after a training.
 RECOGNISED = 16
 
@@ -106,7 +106,7 @@ def sheet() -> Image.Image:
     for place, (prompt, pixels) in enumerate(zip(DEMO_PROMPTS, images, strict=True)):
         left, top = gap + place % 4 * (cell + gap), gap + place // 4 * (cell + label + gap)
         picture = Image.fromarray((pixels * 255).round().astype(np.uint8))
-        canvas.paste(picture.resize((cell, cell), Image.Resampling.BICUBIC), (left, top))
+        canvas.paste(picture.resize((cell, cell), Image.Resampling.NEAREST), (left, top))
         name, background = parse(prompt)
         mark = " *" if is_held_out(name, background) else ""
         draw.text((left, top + cell + 2), f"{name}, {background}{mark}", fill="black", font=font)
@@ -149,7 +149,8 @@ def readme() -> str:
 
 def main() -> None:
     torch.set_num_threads(2)
-    sheet().quantize(256).save(SHEET, optimize=True)
+    # Full colour: a palette would hide the noise on the backgrounds.
+    sheet().save(SHEET, optimize=True)
     README.write_text(readme(), encoding="utf-8")
 
 
