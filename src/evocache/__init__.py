@@ -13,10 +13,20 @@ if TYPE_CHECKING:
     from .model import discover
     from .runtime import Handle, apply
     from .schedule import Schedule
+    from .schedule.front import Front
+    from .search.api import evolve
 
-_HOMES = {"Error": "errors", "Handle": "runtime", "Schedule": "schedule", "apply": "runtime", "discover": "model"}
+_HOMES = {
+    "Error": "errors",
+    "Front": "schedule.front",
+    "Handle": "runtime",
+    "Schedule": "schedule",
+    "apply": "runtime",
+    "discover": "model",
+    "evolve": "search.api",
+}
 
-__all__ = ["Error", "Handle", "Schedule", "apply", "discover"]
+__all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,8 @@ Error
 ├── ScheduleError        a grid that is no schedule, or does not fit what it is used for
 │   ├── CodecError       bytes or JSON that are no schedule
 │   └── MismatchError    a schedule that was made for another model
+├── FrontError           a wish that no point of a front meets
+├── RunError             a run folder or an evaluation that cannot be used
 ├── PolicyError          an unknown or malformed policy spec, or a policy that makes no sense for a model
 ├── PipelineError        something that is no pipeline, or a pipeline without a denoiser
 ├── GenerationError      a generation that the runtime cannot follow
@@ -51,6 +53,14 @@ class PolicyError(Error):
 
 class PipelineError(Error):
     """Something that is no pipeline, or a pipeline without a denoiser."""
+
+
+class FrontError(Error):
+    """A wish that no point of a front meets, or that is none."""
+
+
+class RunError(Error):
+    """A run folder, journal or candidate evaluation that cannot be used."""
 
 
 class GenerationError(Error):

@@ -8,7 +8,9 @@ import typer
 
 from .console import errors, quiet
 from .demo import demo
+from .evolve import evolve
 from .failures import examples, show
+from .front import front
 from .generate import generate
 from .inspect import inspect
 from .policies import policies
@@ -77,5 +79,12 @@ app.command(
         "evocache inspect zoo:emoji", "evocache inspect ./my-pipeline --depth 4", "evocache inspect zoo:emoji --json"
     )
 )(inspect)
+app.command(
+    epilog=examples(
+        "evocache evolve --budget 10m --out runs/emoji",
+        "evocache evolve -m ./my-pipeline --prompts prompts.txt --steps 20 --out runs/mine",
+    )
+)(evolve)
+app.command(epilog=examples("evocache front runs/emoji", "evocache front runs/emoji --json"))(front)
 app.add_typer(schedule, name="schedule")
 app.command(epilog=examples("evocache policies", "evocache policies --json"))(policies)

@@ -15,6 +15,7 @@ from ..model.discover import unwrapped
 from ..policies import Policy, is_spec, parse
 from ..schedule import Schedule, Tree
 from ..schedule.codec import load
+from ..schedule.front import Point
 from .compiled import Compiled, Program
 from .generation import Generation
 from .stats import Stats
@@ -143,12 +144,12 @@ class Handle:
         return self._compiled
 
 
-def apply(pipe: Any, what: Schedule | Policy | str | os.PathLike[str]) -> Handle:
+def apply(pipe: Any, what: Schedule | Point | Policy | str | os.PathLike[str]) -> Handle:
     """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
 
     Args:
         pipe: a diffusers pipeline with a denoiser.
-        what: a schedule, a schedule file, a policy or its spec such as `"fora:3"` (see `evocache policies`).
+        what: a schedule or its file, a point of a front, a policy or its spec (`"fora:3"`; see `evocache policies`).
 
     Returns:
         The handle.
@@ -171,7 +172,7 @@ def apply(pipe: Any, what: Schedule | Policy | str | os.PathLike[str]) -> Handle
     return handle
 
 
-def resolve(what: Schedule | Policy | str | os.PathLike[str]) -> Program:
+def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program:
     """What is to be applied, from any of the forms that a user may give.
 
     Raises:
@@ -180,6 +181,8 @@ def resolve(what: Schedule | Policy | str | os.PathLike[str]) -> Program:
     """
     if isinstance(what, Schedule):
         return Fixed(what)
+    if isinstance(what, Point):
+        return Fixed(what.schedule)
     if isinstance(what, Policy):
         return what
     if isinstance(what, str) and (is_spec(what) or not os.path.isfile(what)):

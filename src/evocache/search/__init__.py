@@ -1,0 +1,1 @@
+"""Searching for schedules: evolution of a Pareto front over quality, latency and memory."""

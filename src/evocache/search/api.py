@@ -1,0 +1,124 @@
+"""`evolve`: from a pipeline and a handful of prompts to a measured front."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+from ..schedule.front import Front, in_bytes
+from .calibrate import calibrate
+from .cost import Costs
+from .evaluate import LocalEvaluator
+from .evolution import Settings
+from .files import read_calibration, write_calibration, write_front
+from .prove import contenders, measured, prove
+from .quality import quality
+from .run import Progress, Run
+from .seeds import Drift, distinct, mask_seeds, policy_seeds
+from .space import Space
+from .workload import Workload
+
+CALIBRATION = 4
+"""Prompts that features and times are calibrated on."""
+
+
+def evolve(
+    pipe: Any,
+    prompts: Sequence[str],
+    *,
+    call: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    budget_seconds: float | None = 600.0,
+    held_out: Sequence[str] = (),
+    objectives: Sequence[str] = ("latency",),
+    judge: str = "latent",
+    max_memory: int | str | None = None,
+    settings: Settings | None = None,
+    batch: int = 16,
+    tell: Callable[[Progress], bool | None] = lambda progress: None,
+    stage: Callable[[str], None] = lambda name: None,
+) -> Front:
+    """Evolve a Pareto front of schedules for a pipeline and prompts.
+
+    Args:
+        pipe: a diffusers pipeline.
+        prompts: calibration prompts; 16 are enough as a rule.
+        call: further arguments of the pipeline's call (steps, guidance, size).
+        out: folder of the run; going on with one that exists. A temporary one when not given.
+        budget_seconds: time for the evolution, over all sittings; None to run all generations.
+        held_out: prompts that the front is proven on; the calibration prompts with other seeds when none are given.
+        objectives: what is minimised beside the error: `latency`, `macs`, `memory`, one or two of them.
+        judge: `latent`, `psnr`, `ssim` or `module:function` (see `quality`).
+        max_memory: most bytes of cached features, `"200MB"`.
+        settings: of the search.
+        batch: prompts in one call.
+        tell: is told of every generation, and may stop the evolution by returning True.
+        stage: is told what is being done.
+
+    Returns:
+        The front, measured on held-out prompts and by the clock, from the fastest to the slowest.
+
+    Raises:
+        RunError: if the pipeline, prompts, settings or folder cannot be used.
+    """
+    chosen = settings or Settings(prompts=len(prompts), rungs=(4,) if len(prompts) > 4 else ())
+    unknown = sorted({*objectives} - {"latency", "macs", "memory"})
+    if unknown or not objectives:
+        raise RunError(f"objectives {', '.join(objectives)}", "latency, macs, memory", "choose among them")
+    workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
+    evaluator = LocalEvaluator(pipe, workload, quality(judge))
+    folder = _folder(out)
+    stage("calibrating")
+    costs, drift, steps = _calibrated(evaluator, folder)
+    tree = evaluator.tree
+    seeds = distinct(iter([*policy_seeds(tree, steps), *mask_seeds(tree, steps, drift)]))
+    names = tuple(dict.fromkeys((*objectives, *(("memory",) if max_memory is not None else ()))))
+    if max_memory is not None:
+        limits = {**chosen.limits, "memory": float(in_bytes(max_memory))}
+        chosen = Settings(**{**vars(chosen), "limits": limits})
+    run = Run(
+        folder,
+        Space(tree, steps),
+        seeds,
+        chosen,
+        lambda schedule: costs.price(schedule, names),
+        evaluator,
+        identity={"prompts": list(prompts), "judge": judge, "objectives": list(names)},
+        budget_seconds=budget_seconds,
+    )
+    stage("evolving")
+    front = run.evolve(tell)
+    stage("proving")
+    proof = list(held_out) or list(prompts)
+    held = Workload.of(proof, call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
+    rivals = contenders(front, seeds, steps)
+    figures = prove(evaluator, held, costs, rivals, stage)
+    front = measured(front, rivals, figures)
+    groups = {rival.name: rival.group for rival in rivals}
+    write_front(folder, front, {name: {**f, "group": groups[name]} for name, f in figures.items()})
+    return front
+
+
+def _folder(out: str | Path | None) -> Path:
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="evocache-run-"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder} ({error.strerror})", "a folder that can be written", "choose another") from None
+    return folder
+
+
+def _calibrated(evaluator: LocalEvaluator, folder: Path) -> tuple[Costs, Drift, int]:
+    """Calibrate, or take what an earlier sitting calibrated."""
+    earlier = read_calibration(folder)
+    if earlier is not None:
+        evaluator.steps = earlier[2]
+        return earlier
+    prompts = evaluator.workload.batches(range(min(CALIBRATION, len(evaluator.workload.prompts))))[0]
+    found = calibrate(evaluator, prompts)
+    drift = found.drift()
+    write_calibration(folder, found.costs, drift, evaluator.steps)
+    return found.costs, drift, evaluator.steps

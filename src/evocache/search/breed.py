@@ -1,0 +1,101 @@
+"""pymoo's NSGA-II over schedules: our operators, its survival and selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.crossover import Crossover
+from pymoo.core.duplicate import ElementwiseDuplicateElimination
+from pymoo.core.mutation import Mutation
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+
+from ..schedule import Schedule
+from .space import Space
+from .variation import Rng, cross, mutate
+
+
+class _Cross(Crossover):  # type: ignore[misc]
+    def __init__(self, space: Space, rng: Rng, prob: float) -> None:
+        super().__init__(2, 2, prob=prob)
+        self.space, self.rng = space, rng
+
+    def _do(self, problem: Any, X: Any, **_: Any) -> Any:  # noqa: N803
+        children = np.empty_like(X)
+        for i in range(X.shape[1]):
+            mother, father = X[0, i, 0], X[1, i, 0]
+            children[0, i, 0] = cross(mother, father, self.space, self.rng)
+            children[1, i, 0] = cross(father, mother, self.space, self.rng)
+        return children
+
+
+class _Mutate(Mutation):  # type: ignore[misc]
+    def __init__(self, space: Space, rng: Rng, prob: float) -> None:
+        super().__init__(prob=prob)
+        self.space, self.rng = space, rng
+
+    def _do(self, problem: Any, X: Any, **_: Any) -> Any:  # noqa: N803
+        out = np.empty_like(X)
+        for i in range(len(X)):
+            out[i, 0] = mutate(X[i, 0], self.space, self.rng)
+        return out
+
+
+class _Same(ElementwiseDuplicateElimination):  # type: ignore[misc]
+    def is_equal(self, a: Any, b: Any) -> bool:
+        return bool(a.X[0].digest == b.X[0].digest)
+
+
+class Breeder:
+    """Ask for offspring, tell what they are worth; the population is what survives.
+
+    Args:
+        space: what may vary.
+        first: the first population, which the first `ask` gives back.
+        population: how many survive.
+        offspring: how many are asked for at a time.
+        objectives: number of objectives.
+        seed: of all randomness.
+    """
+
+    def __init__(
+        self, space: Space, first: Sequence[Schedule], population: int, offspring: int, objectives: int, seed: int
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        self._algorithm = NSGA2(
+            pop_size=population,
+            n_offsprings=offspring,
+            sampling=_population(first),
+            crossover=_Cross(space, rng, prob=0.5),
+            mutation=_Mutate(space, rng, prob=0.9),
+            eliminate_duplicates=_Same(),
+        )
+        problem = Problem(n_var=1, n_obj=objectives, vtype=object)
+        self._algorithm.setup(problem, termination=("n_gen", 10**9), seed=seed, verbose=False)
+
+    def ask(self) -> list[Schedule]:
+        """The first population; later offspring of the population, none of which is in it."""
+        return [individual.X[0] for individual in self._algorithm.ask()]
+
+    def tell(self, schedules: Sequence[Schedule], values: npt.NDArray[np.float64]) -> None:
+        """Values (schedules, objectives), lower is better, of those that were asked for and are worth keeping."""
+        told = _population(schedules)
+        told.set("F", np.asarray(values, dtype=float))
+        for individual in told:
+            individual.evaluated.update({"F", "G", "H"})
+        self._algorithm.tell(infills=told)
+
+    @property
+    def population(self) -> list[Schedule]:
+        """Those that survive."""
+        return [individual.X[0] for individual in self._algorithm.pop]
+
+
+def _population(schedules: Sequence[Schedule]) -> Any:
+    cells = np.empty((len(schedules), 1), dtype=object)
+    cells[:, 0] = schedules
+    return Population.new("X", cells)

@@ -1,0 +1,109 @@
+"""The journal of a run: append-only JSON lines. The run is its replay."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..errors import RunError
+
+VERSION = 1
+Line = dict[str, Any]
+
+
+class Journal:
+    """Lines of a file, read once and then appended to; a context manager.
+
+    A line counts when it ends with a newline: what a killed writer left of its last line is cut off when the journal
+    is opened. Appending flushes to the disk before it returns. While it is open, no other process can open it.
+
+    Args:
+        path: the file; made if it does not exist.
+
+    Raises:
+        RunError: if another process has it open, it cannot be written, or it is no journal of this version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        try:
+            self._lock()
+            self.lines = tuple(self._read())
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _lock(self) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                f"{self.path}, in use by another process",
+                "a run that nobody else works on",
+                "wait, or use another folder",
+            ) from None
+
+    def _read(self) -> Iterator[Line]:
+        with open(self._file, "rb", closefd=False) as file:
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) < len(data):
+            os.ftruncate(self._file, len(whole))
+        os.lseek(self._file, 0, os.SEEK_END)
+        for number, text in enumerate(whole.splitlines(), 1):
+            try:
+                line = json.loads(text)
+            except (ValueError, RecursionError):
+                line = None
+            if not isinstance(line, dict) or line.get("v") != VERSION:
+                raise RunError(
+                    f"line {number} of {self.path}", f"a journal line of version {VERSION}", "use another folder"
+                )
+            yield line
+
+    def append(self, kind: str, **values: Any) -> None:
+        """Add a line, on the disk when this returns.
+
+        Raises:
+            RunError: if it cannot be written (a full disk); what was there before is kept.
+        """
+        text = json.dumps({"v": VERSION, "kind": kind, **values}, allow_nan=False) + "\n"
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            _write_all(self._file, text.encode())
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, end)
+            raise _unwritable(self.path, error) from None
+
+    def close(self) -> None:
+        """Let others open it."""
+        os.close(self._file)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    reason = (error.strerror or "cannot be written").lower()
+    return RunError(f"{path} ({reason})", "a journal that can be written", "free space, or choose another folder")

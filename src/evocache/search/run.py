@@ -1,0 +1,153 @@
+"""A run: one evolution in a folder. Its journal holds every evaluation; opening the folder again goes on from there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import RunError
+from ..schedule import Schedule
+from ..schedule.front import Front
+from .evolution import Job, Price, Settings, State, evolve
+from .journal import Journal
+from .space import Space
+
+
+class Evaluator(Protocol):
+    """Whoever evaluates jobs."""
+
+    def evaluate(self, jobs: Sequence[Job]) -> list[list[float]]:
+        """Errors of each job's schedule on its prompts."""
+
+
+@dataclass
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        state: generation, points and number of jobs.
+        seconds: how long the run has taken, earlier sittings included.
+        replayed: jobs whose verdict came from the journal.
+    """
+
+    state: State
+    seconds: float
+    replayed: int
+
+
+@dataclass
+class Run:
+    """A run in a folder.
+
+    Args:
+        folder: where the journal is kept.
+        space: what may vary.
+        seeds: schedules to start from.
+        settings: how the search goes about it.
+        price: the objectives that need no evaluation.
+        evaluator: who evaluates.
+        identity: what the evaluations depend on (model, prompts, quality); a journal of another run is refused.
+        budget_seconds: when to stop, counted over all sittings; None for no limit.
+        clock: seconds.
+    """
+
+    folder: Path
+    space: Space
+    seeds: Sequence[Schedule]
+    settings: Settings
+    price: Price
+    evaluator: Evaluator
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    budget_seconds: float | None = None
+    clock: Callable[[], float] = time.perf_counter
+
+    def evolve(self, tell: Callable[[Progress], bool | None] = lambda progress: None) -> Front:
+        """Evolve to the end of the budget or the generations; `tell` is told of every generation, and may stop it.
+
+        Raises:
+            RunError: if the folder cannot be used, or holds another run.
+        """
+        with Journal(self.folder / "journal.jsonl") as journal:
+            self._identify(journal)
+            return _Sitting(self, journal).drive(tell)
+
+    def _identify(self, journal: Journal) -> None:
+        settings = {**asdict(self.settings), "generations": None}
+        own = {"steps": self.space.steps, "structure": self.space.tree.structure, **self.identity}
+        own = json.loads(json.dumps({**own, "settings": settings, "seeds": [s.digest for s in self.seeds]}))
+        if not journal.lines:
+            journal.append("start", run=own)
+        elif journal.lines[0].get("run") != own:
+            before = journal.lines[0].get("run") or {}
+            changed = sorted(k for k in {*own, *before} if own.get(k) != before.get(k))
+            raise RunError(
+                f"{self.folder}, a run with other {', '.join(changed)}",
+                "the settings it was begun with",
+                "use a new folder",
+            )
+
+
+class _Sitting:
+    """One sitting at a run: replays the journal, then goes on."""
+
+    def __init__(self, run: Run, journal: Journal) -> None:
+        self.run = run
+        self.journal = journal
+        self.known: dict[tuple[str, tuple[int, ...]], list[float]] = {}
+        self.ended: dict[int, Mapping[str, Any]] = {}
+        for line in journal.lines:
+            if line["kind"] == "eval":
+                errors = [float("inf") if e is None else e for e in line["errors"]]
+                self.known[line["schedule"], tuple(line["prompts"])] = errors
+            elif line["kind"] == "generation":
+                self.ended[line["number"]] = line
+        self.before = max((line["seconds"] for line in journal.lines if "seconds" in line), default=0.0)
+        self.began = run.clock()
+        self.replayed = 0
+
+    @property
+    def seconds(self) -> float:
+        return float(self.before + self.run.clock() - self.began)
+
+    def drive(self, tell: Callable[[Progress], bool | None]) -> Front:
+        run = self.run
+        evolution = evolve(run.space, run.seeds, run.settings, run.price)
+        item = next(evolution)
+        try:
+            while True:
+                item = evolution.send(self._generation(item, tell) if isinstance(item, State) else self._jobs(item))
+        except StopIteration as end:
+            front: Front = end.value
+            return front
+
+    def _jobs(self, jobs: list[Job]) -> list[list[float]]:
+        answers: list[list[float]] = []
+        for job in jobs:
+            key = (job.schedule.digest, job.prompts)
+            if key in self.known:
+                self.replayed += 1
+            else:
+                (errors,) = self.run.evaluator.evaluate([job])
+                self.known[key] = errors
+                finite = [e if np.isfinite(e) else None for e in errors]
+                self.journal.append(
+                    "eval", schedule=key[0], prompts=job.prompts, errors=finite, seconds=round(self.seconds, 3)
+                )
+            answers.append(self.known[key])
+        return answers
+
+    def _generation(self, state: State, tell: Callable[[Progress], bool | None]) -> bool:
+        """Note the end of a generation; whether to stop. What was decided in an earlier sitting is decided again."""
+        if state.generation in self.ended and state.generation + 1 in self.ended:
+            return False
+        stop = bool(tell(Progress(state, self.seconds, self.replayed)))
+        if state.generation not in self.ended:
+            self.journal.append("generation", number=state.generation, jobs=state.jobs, seconds=round(self.seconds, 3))
+        budget = self.run.budget_seconds
+        return stop or (budget is not None and self.seconds >= budget)

@@ -1,0 +1,58 @@
+"""What a search may vary: groups of components that are worth acting on together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..schedule import LEAF_KINDS, Tree
+
+Columns = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The search space over a component tree and a number of steps."""
+
+    tree: Tree
+    steps: int
+
+    @cached_property
+    def outer(self) -> tuple[Columns, ...]:
+        """Groups of one container each: spans, deep parts, and denoisers that contain neither."""
+        containers = [i for i, c in enumerate(self.tree.components) if c.kind in ("span", "deep")]
+        covered = {self.tree.components[i].denoiser for i in containers}
+        roots = [i for i, c in enumerate(self.tree.components) if c.kind == "denoiser" and c.denoiser not in covered]
+        return tuple(np.array([i], dtype=np.intp) for i in containers + roots)
+
+    @cached_property
+    def kinds(self) -> dict[str, Columns]:
+        """Leaves by kind."""
+        columns = {kind: [i for i, c in enumerate(self.tree.components) if c.kind == kind] for kind in LEAF_KINDS}
+        return {kind: np.array(found, dtype=np.intp) for kind, found in columns.items() if found}
+
+    @cached_property
+    def leaves(self) -> Columns:
+        """All leaves."""
+        return np.sort(np.concatenate([*self.kinds.values(), np.array([], dtype=np.intp)])).astype(np.intp)
+
+    @cached_property
+    def blocks(self) -> npt.NDArray[np.int64]:
+        """Block of each component; -1 for those above blocks."""
+        return np.array([-1 if c.block is None else c.block for c in self.tree.components], dtype=np.int64)
+
+    def pick_group(self, rng: np.random.Generator, outer: float = 0.5) -> Columns:
+        """A group: a container with probability `outer`, else a kind of leaves over a random range of blocks."""
+        if self.outer and (rng.random() < outer or not len(self.leaves)):
+            return self.outer[int(rng.integers(len(self.outer)))]
+        kinds = list(self.kinds.values())
+        columns = kinds[int(rng.integers(len(kinds)))] if rng.random() < 0.8 else self.leaves
+        present = np.unique(self.blocks[columns])
+        if rng.random() < 0.5 or len(present) < 2:
+            return columns
+        low, high = np.sort(rng.choice(present, 2))
+        inside = columns[(self.blocks[columns] >= low) & (self.blocks[columns] <= high)]
+        return inside if len(inside) else columns

@@ -1,0 +1,88 @@
+"""A real evolution of a tiny pipeline, from prompts to a measured front."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evocache.errors import RunError
+from evocache.schedule import liveness
+from evocache.search.api import evolve
+from evocache.search.evaluate import LocalEvaluator
+from evocache.search.evolution import Job, Settings
+from evocache.search.files import read_calibration, read_front
+from evocache.search.quality import quality
+from evocache.search.workload import Workload
+
+CALL = {
+    "num_inference_steps": 6,
+    "height": 32,
+    "width": 32,
+    "use_resolution_binning": False,
+    "clean_caption": False,
+    "max_sequence_length": 16,
+}
+PROMPTS = ["a cat", "a dog", "a red house", "two birds"]
+SETTINGS = Settings(population=8, offspring=6, generations=2, prompts=4, rungs=(2,))
+
+
+@pytest.fixture
+def pipe(family):
+    return family("pixart").pipe
+
+
+def test_from_prompts_to_a_measured_front(pipe, tmp_path: Path) -> None:
+    stages: list[str] = []
+    front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path, settings=SETTINGS, batch=4, stage=stages.append)
+    assert len(front) >= 3
+    assert stages[:2] == ["calibrating", "evolving"]
+    saved, baselines = read_front(tmp_path)
+    assert [p.schedule for p in saved] == [p.schedule for p in front]
+    assert [p.measured for p in saved] == [p.measured for p in front]
+    assert {b["group"] for b in baselines.values()} == {"front", "seed", "steps"}
+    assert front.pick(quality=-100).measured["speedup"] == max(p.measured["speedup"] for p in front)
+    costs, drift, steps = read_calibration(tmp_path) or (None, {}, 0)
+    assert costs is not None
+    assert steps == 6
+    assert drift["transformer/blocks[0:4]"].shape == (6, 6)
+    assert np.allclose(np.diag(drift["transformer/blocks[0:4]"]), 0, atol=1e-5)
+    for point in front:
+        assert point.measured["memory"] == liveness.peak_bytes(point.schedule, costs.sizes)
+
+
+def test_a_memory_limit_is_kept(pipe, tmp_path: Path) -> None:
+    front = evolve(
+        pipe, PROMPTS, call=CALL, out=tmp_path, settings=SETTINGS, batch=4, max_memory="70kB", objectives=("macs",)
+    )
+    assert len(front) >= 2
+    assert max(p.measured["memory"] for p in front) <= 70_000
+    assert max(p.measured["memory"] for p in front) > 0
+
+
+def test_the_uncached_schedule_has_no_error_and_a_pipeline_is_left_as_it_was(pipe) -> None:
+    cls = type(pipe)
+    evaluator = LocalEvaluator(pipe, Workload.of(PROMPTS, CALL, batch=3), quality("latent"))
+    from evocache.policies import parse
+
+    jobs = [Job(parse(spec).schedule(evaluator.tree, 6), (0, 1, 2, 3)) for spec in ("none", "fora:2", "fora:3")]
+    errors = evaluator.evaluate(jobs)
+    assert errors[0] == [-80.0] * 4
+    assert np.mean(errors[0]) < np.mean(errors[1]) < np.mean(errors[2])
+    assert evaluator.evaluate(jobs[1:2]) == errors[1:2]
+    assert evaluator.evaluate([Job(jobs[1].schedule, (2, 0))]) == [
+        [pytest.approx(errors[1][i], abs=0.1) for i in (2, 0)]
+    ]
+    assert type(pipe) is cls
+
+
+def test_bad_input(pipe, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="prompt"):
+        evolve(pipe, [], call=CALL, out=tmp_path)
+    with pytest.raises(RunError, match="objectives"):
+        evolve(pipe, PROMPTS, call=CALL, out=tmp_path, objectives=("beauty",))
+    with pytest.raises(RunError, match="fails uncached"):
+        evolve(pipe, PROMPTS, call={**CALL, "height": 31}, out=tmp_path)
+    with pytest.raises(RunError, match="front"):
+        read_front(tmp_path)

@@ -1,0 +1,143 @@
+"""The journal: torn lines, second openers, full disks, and runs that are killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evocache.errors import RunError
+from evocache.search.evolution import Settings
+from evocache.search.journal import Journal
+from evocache.search.run import Run
+from tests.search.test_evolution import SEEDS, SPACE, answer, price
+
+
+def test_lines_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("start", a=1)
+        journal.append("eval", errors=[0.5, None])
+    with Journal(path) as journal:
+        assert [line["kind"] for line in journal.lines] == ["start", "eval"]
+        assert journal.lines[1]["errors"] == [0.5, None]
+
+
+def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("start")
+        journal.append("eval", errors=[1.0])
+    whole = path.read_bytes()
+    for cut in range(len(whole) - 1, whole.index(b"\n"), -7):
+        path.write_bytes(whole[:cut])
+        with Journal(path) as journal:
+            assert len(journal.lines) == 1
+            journal.append("eval", errors=[2.0])
+        assert len(path.read_bytes().splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["nonsense\n", "[1]\n", '{"v": 99, "kind": "start"}\n', "[" * 5000 + "\n"])
+def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text(text)
+    with pytest.raises(RunError, match="line 1"):
+        Journal(path)
+    assert path.read_text() == text
+
+
+def test_a_second_opener_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path):
+        code = f"from evocache.search.journal import Journal\nfrom pathlib import Path\nJournal(Path({str(path)!r}))"
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert "in use by another process" in found.stderr
+    Journal(path).close()
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal.jsonl"
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        write(file, data[:5])
+        raise OSError(28, "No space left on device")
+
+    with Journal(path) as journal:
+        journal.append("start")
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(RunError, match="no space left"):
+            journal.append("eval", errors=[1.0])
+        monkeypatch.undo()
+        journal.append("eval", errors=[2.0])
+    with Journal(path) as journal:
+        assert [line.get("errors") for line in journal.lines] == [None, [2.0]]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="journal"):
+        Journal(tmp_path / "missing" / "journal.jsonl")
+
+
+class Counting:
+    """Evaluates jobs, and can be told to die in the middle."""
+
+    def __init__(self, die_after: int | None = None) -> None:
+        self.jobs = 0
+        self.die_after = die_after
+
+    def evaluate(self, jobs):
+        out = []
+        for job in jobs:
+            if self.jobs == self.die_after:
+                raise KeyboardInterrupt
+            self.jobs += 1
+            out.append(answer(job, ""))
+        return out
+
+
+SETTINGS = Settings(population=10, offspring=6, generations=4, prompts=4, rungs=(2,))
+
+
+def run(folder: Path, evaluator: Counting, settings: Settings = SETTINGS) -> Run:
+    folder.mkdir(exist_ok=True)
+    return Run(folder, SPACE, SEEDS, settings, price, evaluator)
+
+
+@pytest.mark.parametrize("after", [0, 3, 60, 85, 100])
+def test_a_killed_run_goes_on_to_the_same_front(tmp_path: Path, after: int) -> None:
+    whole = Counting()
+    expected = run(tmp_path / "whole", whole).evolve()
+    assert whole.jobs > 100
+    broken = Counting(die_after=after)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", broken).evolve()
+    file = tmp_path / "broken" / "journal.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"v": 1, "kind": "ev')  # killed in the middle of a line
+    rest = Counting()
+    front = run(tmp_path / "broken", rest).evolve()
+    assert [p.schedule.digest for p in front] == [p.schedule.digest for p in expected]
+    assert [dict(p.objectives) for p in front] == [dict(p.objectives) for p in expected]
+    assert broken.jobs + rest.jobs == whole.jobs  # nothing was evaluated twice
+
+
+def test_a_finished_run_evaluates_nothing_again(tmp_path: Path) -> None:
+    first = run(tmp_path / "run", Counting()).evolve()
+    again = Counting()
+    second = run(tmp_path / "run", again).evolve()
+    assert again.jobs == 0
+    assert [p.schedule.digest for p in first] == [p.schedule.digest for p in second]
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "run", Counting()).evolve()
+    before = (tmp_path / "run" / "journal.jsonl").read_text()
+    other = Settings(population=10, offspring=6, generations=4, prompts=4, rungs=(2,), seed=9)
+    with pytest.raises(RunError, match="settings"):
+        run(tmp_path / "run", Counting(), other).evolve()
+    assert (tmp_path / "run" / "journal.jsonl").read_text() == before
+    assert json.loads(before.splitlines()[0])["kind"] == "start"
