@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from evocache import apply
 from evocache.schedule import COMPUTE, Schedule, Tree
 from tests.family import Family
 
@@ -98,3 +99,17 @@ def _same(a: Any, b: Any) -> bool:
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     """Peak signal-to-noise ratio of outputs in [0, 1], in decibels."""
     return float(-10 * np.log10(np.mean((a.astype(np.float64) - b) ** 2) + 1e-20))
+
+
+def executes(one, what, program):
+    """Run; the modules that ran, the handle's figures and the schedule's own counts agree."""
+    expected = one.expected(program)
+    with apply(one.pipe, what) as handle, counted(one) as ran:
+        output = one.call()
+    modules = {id for denoiser in one.model.denoisers for id in denoiser.modules}
+    assert {id: ran[id] for id in modules} == {id: expected[id] for id in modules}
+    assert handle.stats.executed == expected
+    assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes > 0
+    assert handle.stats.cached_bytes == 0
+    assert np.isfinite(output).all()
+    return output

@@ -7,23 +7,8 @@ import pytest
 
 from evocache import apply
 from evocache.policies import parse
-from tests.runtime.support import POLICIES, counted, suits
+from tests.runtime.support import POLICIES, executes, suits
 from tests.tiny import FAMILIES
-
-
-def executes(one, what, program):
-    """Run; the modules that ran, the handle's figures and the schedule's own counts agree."""
-    expected = one.expected(program)
-    with apply(one.pipe, what) as handle, counted(one) as ran:
-        output = one.call()
-    modules = {id for denoiser in one.model.denoisers for id in denoiser.modules}
-    assert {id: ran[id] for id in modules} == {id: expected[id] for id in modules}
-    assert handle.stats.executed == expected
-    assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes > 0
-    assert handle.stats.cached_bytes == 0
-    assert np.isfinite(output).all()
-    return output
-
 
 SLOW = ("svd", "animatediff", "text_to_video_sd")
 

@@ -61,22 +61,6 @@ def quiet() -> Iterator[None]:
                 os.environ.pop(name, None)
 
 
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """Within the context diffusers and transformers draw no progress bars; imports them."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    hosts = [host for host in (diffusers_logging, transformers_logging) if host.is_progress_bar_enabled()]
-    for host in hosts:
-        host.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for host in hosts:
-            host.enable_progress_bar()
-
-
 def _note(
     message: Warning | str,
     category: type[Warning],

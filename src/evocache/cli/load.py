@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import no_bars
+from ..zoo.load import no_bars
 from .failures import InputError, ModelError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from ..errors import PolicyError
-from ..schedule import Provenance, Schedule, Tree, uniform
+from ..schedule import Schedule, Tree, uniform
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ def leaf_ids(tree: Tree, *kinds: str) -> list[str]:
     return [tree.components[i].id for i in tree.leaves if tree.components[i].kind in kinds]
 
 
-__all__ = ["Policy", "Provenance", "every", "leaf_ids", "positive", "uniform"]
+__all__ = ["Policy", "every", "leaf_ids", "positive", "uniform"]

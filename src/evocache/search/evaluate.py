@@ -62,17 +62,14 @@ class LocalEvaluator:
                     outputs = self.generate(numbers)
                     self.step_equivalents += handle.stats.executed_fraction * self.steps * len(numbers)
                 texts = [self.workload.prompts[n] for n in numbers]
-                out += [float(e) if math.isfinite(e) else math.inf for e in self._judge(outputs, references, texts)]
-            except (KeyboardInterrupt, MemoryError):
+                out += [
+                    float(e) if math.isfinite(e) else math.inf for e in self.quality.measure(outputs, references, texts)
+                ]
+            except (MemoryError, RunError):
                 raise
-            except Exception as error:
-                if isinstance(error, RunError):
-                    raise
+            except Exception:
                 out += [math.inf] * len(numbers)
         return out
-
-    def _judge(self, outputs: Any, references: Any, texts: list[str]) -> Sequence[float]:
-        return self.quality.measure(outputs, references, texts)
 
     def references(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[Any]]:
         """Uncached outputs of prompts, (n, ...)."""

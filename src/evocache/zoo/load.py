@@ -66,8 +66,8 @@ def find(name: str = "zoo:emoji") -> Zoo:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars while loading: they would outlast the load of 20 MB."""
+def no_bars() -> Iterator[None]:
+    """Within the context diffusers and transformers draw no progress bars; imports them."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
@@ -96,7 +96,7 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
             expected="the folder of a diffusers pipeline",
             mend="install the package again, or train the model: python -m training.emoji",
         )
-    with _quiet():
+    with no_bars():  # they would outlast the load of 20 MB
         pipeline: DiffusionPipeline = DiffusionPipeline.from_pretrained(model.folder, local_files_only=True)
     # As an argument of from_pretrained its name would differ between versions of diffusers, and
     # the pipeline's own `to` warns of modules to be kept in float32, of which there are none.
