@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -45,6 +47,33 @@ def test_a_schedule_does_not_follow_the_arrays_it_was_made_from():
     schedule = Schedule(tree, orders, gains)
     orders[:], gains[:] = -1, 9.0
     assert schedule.orders.tolist() == [[-1, -1, -1, -1], [-1, -1, 0, 0]]
+
+
+def test_a_schedule_does_not_follow_the_mappings_it_was_made_from():
+    model, objectives, notes = {"transformer": "Toy"}, {"seconds": 1.0}, {"by": "hand"}
+    schedule = Schedule.full(dit(1), 2, model=model, provenance=Provenance("", objectives, notes))
+    model["unet"], objectives["seconds"], notes["by"] = "Other", 2.0, "machine"
+    assert schedule.model == {"transformer": "Toy"}
+    assert schedule.provenance == Provenance("", {"seconds": 1.0}, {"by": "hand"})
+
+
+@pytest.mark.parametrize("copied", [lambda s: pickle.loads(pickle.dumps(s)), copy.deepcopy, copy.copy])
+def test_copies_and_pickles_are_equal_and_read_only(copied):
+    schedule = example()
+    other = copied(schedule)
+    assert other == schedule
+    assert (other.tree, other.model, other.provenance) == (schedule.tree, schedule.model, schedule.provenance)
+    for array in (other.orders, other.gains, other.executed, other.read, other.tree.parents):
+        assert not array.flags.writeable
+    assert other.executed.tolist() == schedule.executed.tolist()
+    assert other.read.tolist() == schedule.read.tolist()
+    assert other.resampled(7) == schedule.resampled(7)
+
+
+def test_a_pickle_is_not_made_canonical_again(monkeypatch):
+    text = pickle.dumps(example())
+    monkeypatch.setattr("evocache.schedule.schedule.canonicalise", None)
+    assert pickle.loads(text).digest == "422f25af8cefa785"
 
 
 def test_digest_is_pinned():
@@ -105,6 +134,14 @@ def test_uniform_leaves_the_other_columns_alone():
         uniform(dit(1), 5, [FF], [1, 4])
 
 
+def test_uniform_knows_only_components_and_steps_that_are_there():
+    with pytest.raises(ScheduleError, match=r"blocks\.0\.ff3.*such as transformer/blocks\.0\.ff"):
+        uniform(dit(1), 5, [FF + "3"], [0])
+    for step in (5, -1):
+        with pytest.raises(ScheduleError, match=rf"step {step}.*0\.\.4"):
+            uniform(dit(1), 5, [FF], [0, step])
+
+
 def test_a_late_start_computes_first():
     schedule = example().starting_at(1)
     assert schedule.steps == 3
@@ -126,6 +163,8 @@ def test_one_denoiser_of_several():
     part = Schedule(both, orders, model={"prior": "Toy"}).of_denoiser("transformer")
     assert part == uniform(dit(1), 2, [ATTN], [0])
     assert part.of_denoiser("transformer") is part
+    with pytest.raises(ScheduleError, match="'unet'; expected: one of transformer, prior"):
+        Schedule(both, orders).of_denoiser("unet")
 
 
 def test_provenance_is_replaced_without_touching_identity():

@@ -93,6 +93,9 @@ class Tree:
         object.__setattr__(self, "parents", parents)
         object.__setattr__(self, "levels", self._sorted())
 
+    def __reduce__(self) -> tuple[type[Tree], tuple[tuple[Component, ...]]]:
+        return Tree, (self.components,)  # the indices follow from the components, and come back read-only
+
     def _sorted(self) -> tuple[npt.NDArray[np.intp], ...]:
         readers = dict(self.sources)
         waits = [{*readers.get(i, ()), *([int(p)] if p >= 0 else [])} for i, p in enumerate(self.parents)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -40,6 +41,10 @@ class Provenance:
     objectives: Mapping[str, float] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "objectives", dict(self.objectives))
+        object.__setattr__(self, "notes", dict(self.notes))
+
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
@@ -76,10 +81,14 @@ class Schedule:
     def _settle(self, *, repair: bool) -> None:
         orders, gains = _checked(self.tree, self.orders, self.gains)
         grid = canonicalise(self.tree, orders, gains, repair=repair)
-        for name in ("orders", "gains", "executed", "read"):
-            array = getattr(grid, name)
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        self.__setstate__({**grid._asdict(), "model": dict(self.model)})
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take over attributes. Copies and pickles come this way too: what was canonical is not made so again."""
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False  # which numpy forgets when it pickles
+            object.__setattr__(self, name, value)
 
     @classmethod
     def repaired(cls, tree: Tree, orders: Any, gains: Any = None, **rest: Any) -> Schedule:
@@ -167,8 +176,15 @@ class Schedule:
         return Schedule.repaired(self.tree, self.orders[step:], self.gains[step:], **rest)
 
     def of_denoiser(self, name: str) -> Schedule:
-        """The part of the schedule that concerns one denoiser of several."""
+        """The part of the schedule that concerns one denoiser of several.
+
+        Raises:
+            ScheduleError: if there is none of that name.
+        """
         columns = [i for i, c in enumerate(self.components) if c.denoiser == name]
+        if not columns:
+            known = ", ".join(dict.fromkeys(c.denoiser for c in self.components))
+            raise ScheduleError(f"denoiser {name!r}", f"one of {known}", "name one that the schedule is made for")
         if len(columns) == len(self.tree):
             return self
         assert self.gains is not None
@@ -208,7 +224,20 @@ class Schedule:
 def uniform(
     tree: Tree, steps: int, columns: Sequence[str], computed: Sequence[int], between: Action = REUSE
 ) -> Schedule:
-    """A schedule in which the named components compute at the given steps and do `between` at the others."""
+    """A schedule in which the named components compute at the given steps and do `between` at the others.
+
+    Raises:
+        ScheduleError: if there is no such component or step, or none of the steps is the first.
+    """
+    for column in columns:
+        if column not in tree.index:
+            near = difflib.get_close_matches(column, tree.index, 3, 0) or ["no component at all"]
+            raise ScheduleError(
+                f"component {column!r}", f"one of the tree's, such as {', '.join(near)}", "correct the id"
+            )
+    beyond = [step for step in computed if not 0 <= step < steps]
+    if beyond:
+        raise ScheduleError(f"step {beyond[0]}", f"steps in 0..{steps - 1}", "compute within the schedule")
     orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
     gains = np.zeros(orders.shape)
     chosen = np.array([tree.index[c] for c in columns], dtype=np.intp)
