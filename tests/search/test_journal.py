@@ -91,13 +91,11 @@ class Counting:
         self.die_after = die_after
 
     def evaluate(self, jobs):
-        out = []
-        for job in jobs:
+        for number, job in enumerate(jobs):
             if self.jobs == self.die_after:
                 raise KeyboardInterrupt
             self.jobs += 1
-            out.append(answer(job, ""))
-        return out
+            yield number, answer(job, "")
 
 
 SETTINGS = Settings(population=10, offspring=6, generations=4, prompts=4, rungs=(2,))

@@ -83,11 +83,7 @@ class Breeder:
 
     def tell(self, schedules: Sequence[Schedule], values: npt.NDArray[np.float64]) -> None:
         """Values (schedules, objectives), lower is better, of those that were asked for and are worth keeping."""
-        told = _population(schedules)
-        told.set("F", np.asarray(values, dtype=float))
-        for individual in told:
-            individual.evaluated.update({"F", "G", "H"})
-        self._algorithm.tell(infills=told)
+        self._algorithm.tell(infills=told(_population(schedules), values))
 
     @property
     def population(self) -> list[Schedule]:
@@ -99,3 +95,11 @@ def _population(schedules: Sequence[Schedule]) -> Any:
     cells = np.empty((len(schedules), 1), dtype=object)
     cells[:, 0] = schedules
     return Population.new("X", cells)
+
+
+def told(population: Any, values: npt.NDArray[np.float64]) -> Any:
+    """A population of pymoo's with its values, so that pymoo takes it as evaluated."""
+    population.set("F", np.asarray(values, dtype=float))
+    for individual in population:
+        individual.evaluated.update({"F", "G", "H"})
+    return population

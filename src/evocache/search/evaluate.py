@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +18,9 @@ from ..schedule import Schedule, Tree
 from .evolution import Job
 from .quality import Quality
 from .workload import Workload
+
+
+Outputs = np.ndarray[Any, np.dtype[Any]]
 
 
 class LocalEvaluator:
@@ -45,40 +48,72 @@ class LocalEvaluator:
         """Time spent in generations so far."""
         self.step_equivalents = 0.0
         """Denoiser steps of one prompt spent so far, a skipped step counting as the share that is executed."""
-        self._references: dict[int, np.ndarray[Any, np.dtype[Any]]] = {}
+        self._references: dict[int, Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
-    def evaluate(self, jobs: Sequence[Job]) -> list[list[float]]:
-        """Errors of each job's schedule on its prompts, lower is better; infinite where a generation failed."""
-        return [self.errors(job.schedule, job.prompts) for job in jobs]
+    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, list[float]]]:
+        """Numbers of jobs with their answers, in order."""
+        for number, job in enumerate(jobs):
+            yield number, self.grams(job) if job.turns else self.errors(job.schedule, job.prompts)
 
     def errors(self, schedule: Schedule, prompts: Sequence[int]) -> list[float]:
         """Errors of a schedule on prompts. What fails on one candidate counts as infinitely bad, and goes on."""
         out: list[float] = []
         for numbers in self.workload.batches(prompts):
             references = self.references(numbers)
-            try:
-                with apply(self.pipe, schedule) as handle:
-                    outputs = self.generate(numbers)
-                    self.step_equivalents += handle.stats.executed_fraction * self.steps * len(numbers)
-                texts = [self.workload.prompts[n] for n in numbers]
-                out += [
-                    float(e) if math.isfinite(e) else math.inf for e in self.quality.measure(outputs, references, texts)
-                ]
-            except (MemoryError, RunError):
-                raise
-            except Exception:
-                out += [math.inf] * len(numbers)
+            outputs = self._outputs(schedule, numbers)
+            out += [math.inf] * len(numbers) if outputs is None else self._judged(outputs, references, numbers)
         return out
 
-    def references(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[Any]]:
+    def _outputs(self, schedule: Schedule, numbers: Sequence[int]) -> Outputs | None:
+        """Outputs under a schedule; None if the generation failed, for a reason that lies in the schedule."""
+        try:
+            with apply(self.pipe, schedule) as handle:
+                outputs = self.generate(numbers)
+                self.step_equivalents += handle.stats.executed_fraction * self.steps * len(numbers)
+            return outputs
+        except (MemoryError, RunError):
+            raise
+        except Exception:
+            return None
+
+    def _judged(self, outputs: Outputs, references: Outputs, numbers: Sequence[int]) -> list[float]:
+        try:
+            errors = self.quality.measure(outputs, references, [self.workload.prompts[n] for n in numbers])
+        except (MemoryError, RunError):
+            raise
+        except Exception:
+            return [math.inf] * len(numbers)
+        return [float(error) if math.isfinite(error) else math.inf for error in errors]
+
+    def grams(self, job: Job) -> list[float]:
+        """The Gram matrix of a schedule's residual and of how its turns move the outputs, (1 + turns)^2 numbers.
+
+        Averaged over the prompts, each relative to its own squared residual; infinite where a generation failed.
+        """
+        size = 1 + len(job.turns)
+        total, count = np.zeros((size, size)), 0
+        for numbers in self.workload.batches(job.prompts):
+            references = self.references(numbers)
+            outputs = [self._outputs(schedule, numbers) for schedule in (job.schedule, *job.turns)]
+            if any(output is None or not np.isfinite(output).all() for output in outputs):
+                return [math.inf] * size**2
+            base = np.asarray(outputs[0], dtype=float)
+            moves = [base - references, *(np.asarray(output, dtype=float) - base for output in outputs[1:])]
+            rows = np.stack(moves).reshape(size, len(numbers), -1)
+            scale = np.maximum(np.square(rows[0]).sum(axis=-1), 1e-30)
+            total += np.einsum("ipf,jpf,p->ij", rows, rows, 1 / scale, optimize=True)
+            count += len(numbers)
+        return [float(value) for value in (total / count).reshape(-1)]
+
+    def references(self, numbers: Sequence[int]) -> Outputs:
         """Uncached outputs of prompts, (n, ...)."""
         missing = [n for n in numbers if n not in self._references]
         for part in self.workload.batches(missing):
             self._references.update(zip(part, self.uncached(part), strict=True))
         return np.stack([self._references[n] for n in numbers])
 
-    def uncached(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[Any]]:
+    def uncached(self, numbers: Sequence[int]) -> Outputs:
         """Generate without caching, and learn the number of steps.
 
         Raises:
@@ -102,7 +137,7 @@ class LocalEvaluator:
         self.step_equivalents += self.steps * len(numbers)
         return outputs
 
-    def generate(self, numbers: Sequence[int]) -> np.ndarray[Any, np.dtype[Any]]:
+    def generate(self, numbers: Sequence[int]) -> Outputs:
         """Outputs of prompts under whatever is applied, (n, ...)."""
         call = {**self.workload.call, "output_type": self.quality.output, "return_dict": False}
         if self._takes_prompts:

@@ -6,8 +6,11 @@ run resumable by replay and independent of who evaluates and in which order.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +18,9 @@ import numpy.typing as npt
 from ..errors import RunError
 from ..schedule import Schedule
 from ..schedule.front import Front, Point, front_of, non_dominated
+from .binary import BinaryBreeder
 from .breed import Breeder
+from .hypervolume import Box
 from .space import Space
 
 ERROR = "error"
@@ -34,6 +39,7 @@ class Settings:
         rungs: numbers of prompts after which offspring that are dominated so far are given up.
         limits: most that a priced objective may be (`{"memory": 200e6}`).
         seed: of all randomness.
+        method: `evocache`, or `ecad` for the search of that paper, to compare with (see `Settings.ecad`).
     """
 
     population: int = 40
@@ -43,8 +49,16 @@ class Settings:
     rungs: tuple[int, ...] = (4,)
     limits: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+    method: str = "evocache"
+
+    @classmethod
+    def ecad(cls, **others: Any) -> Settings:
+        """The settings of ECAD (arXiv 2506.15682): a population of 72, all of which is bred anew, and no rungs."""
+        return cls(**{"population": 72, "offspring": 72, "rungs": (), **others, "method": "ecad"})
 
     def __post_init__(self) -> None:
+        if self.method not in ("evocache", "ecad"):
+            raise RunError(f"method {self.method!r}", "evocache or ecad", "choose one of them")
         counts = (self.population, self.offspring, self.prompts)
         if min(counts) < 1 or self.generations < 0 or self.population < 2:
             raise RunError(f"{self}", "at least 2 survivors, 1 offspring and 1 prompt", "raise the numbers")
@@ -54,23 +68,53 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """A schedule to be evaluated on prompts, given by their numbers."""
+    """What is to be evaluated: a schedule on prompts, given by their numbers.
+
+    With `turns`, variants of the schedule, the answer is not the errors but how the variants move the outputs: see
+    `polish.Grams`.
+    """
 
     schedule: Schedule
     prompts: tuple[int, ...]
+    turns: tuple[Schedule, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """What the answer depends on, as a short hash: the same on every machine."""
+        parts = [self.schedule.digest, *map(str, self.prompts), "", *(turn.digest for turn in self.turns)]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def step_equivalents(self) -> float:
+        """Denoiser steps of one prompt that it takes; a step counts as the share of its leaves that are executed."""
+        shares = sum(schedule.executed_fraction() for schedule in (self.schedule, *self.turns))
+        return shares * self.schedule.steps * len(self.prompts)
 
 
 @dataclass(frozen=True)
 class State:
-    """Where the evolution is, told after every generation."""
+    """Where the evolution is, told after every generation.
+
+    Attributes:
+        generation: 0 after the seeds.
+        points: all schedules that went through all prompts.
+        names: of their objectives, in order.
+        jobs: evaluations so far.
+        step_equivalents: what they took, see `Job.step_equivalents`.
+        hypervolume: share of the box around the seeds that the points dominate.
+    """
 
     generation: int
     points: tuple[Point, ...]
+    names: tuple[str, ...]
     jobs: int
+    step_equivalents: float
+    hypervolume: float
 
 
 Price = Callable[[Schedule], Mapping[str, float]]
-Evolve = Generator[list[Job] | State, Sequence[Sequence[float]] | bool | None, Front]
+Answer = Sequence[float]
+Evolve = Generator[list[Job] | State, Sequence[Answer] | bool | None, Front]
 
 
 def evolve(space: Space, seeds: Sequence[Schedule], settings: Settings, price: Price) -> Evolve:
@@ -95,35 +139,51 @@ class _Evolution:
         self.errors: dict[str, npt.NDArray[np.float64]] = {}
         self.schedules: dict[str, Schedule] = {}
         self.jobs = 0
+        self.step_equivalents = 0.0
+        self.box: Box | None = None
         allowed = [seed for seed in seeds if self._within(seed)]
         if not allowed:
             limits = ", ".join(f"{name} {most:g}" for name, most in settings.limits.items())
             raise RunError(f"limits {limits} that no seed keeps", "limits that some schedule keeps", "raise them")
         self.names = (ERROR, *self._priced(allowed[0]))
-        self.breeder = Breeder(space, allowed, settings.population, settings.offspring, len(self.names), settings.seed)
+        self.breeder = self._breeder(space, allowed)
+
+    def _breeder(self, space: Space, first: list[Schedule]) -> Breeder | BinaryBreeder:
+        own, objectives = self.settings, len(self.names)
+        if own.method == "ecad":
+            return BinaryBreeder(space, first, own.population, objectives, own.seed)
+        return Breeder(space, first, own.population, own.offspring, objectives, own.seed)
 
     def run(self) -> Evolve:
         order = np.random.default_rng(self.settings.seed).permutation(self.settings.prompts)
         prompts = [tuple(int(p) for p in part) for part in np.split(order, self.settings.rungs)]
         yield from self._evaluate(self.breeder.ask(), prompts, give_up=False)
         for generation in range(self.settings.generations + 1):
-            state = State(generation, tuple(self._points()), self.jobs)
-            if (yield state) or generation == self.settings.generations:
+            if (yield self._state(generation)) or generation == self.settings.generations:
                 break
             yield from self._evaluate(self.breeder.ask(), prompts, give_up=True)
         return front_of(self._points(), self.names)
 
+    def _state(self, generation: int) -> State:
+        values = np.array([self._values(schedule) for schedule in self.schedules.values()])
+        values = values.reshape(-1, len(self.names))
+        if self.box is None and len(values):
+            # what is all computed has no error at all, which would make everything else look alike
+            some = values[[not schedule.is_full for schedule in self.schedules.values()]]
+            self.box = Box.around(some if len(some) else values)
+        volume = self.box.volume(values) if self.box else 0.0
+        return State(generation, tuple(self._points()), self.names, self.jobs, self.step_equivalents, volume)
+
     def _evaluate(self, schedules: list[Schedule], prompts: list[tuple[int, ...]], *, give_up: bool) -> Evolve:
-        """Evaluate rung by rung; tell the breeder of those that went through all rungs."""
-        left = [s for s in schedules if self._within(s) and s.digest not in self.errors]
+        """Evaluate rung by rung; tell the breeder of those that went through all rungs, now or earlier."""
+        fresh = {s.digest: s for s in schedules if self._within(s) and s.digest not in self.errors}
+        left = list(fresh.values())
         partial: dict[str, npt.NDArray[np.float64]] = {s.digest: np.full(self.settings.prompts, np.inf) for s in left}
         done: list[int] = []
         for rung in prompts:
             if not left:
                 break
-            answer = yield [Job(schedule, rung) for schedule in left]
-            assert isinstance(answer, Sequence)
-            self.jobs += len(left)
+            answer = yield from self._asked([Job(schedule, rung) for schedule in left])
             done += rung
             for schedule, errors in zip(left, answer, strict=True):
                 values = np.asarray(errors, dtype=float)
@@ -134,9 +194,16 @@ class _Evolution:
         for schedule in left:
             self.errors[schedule.digest] = partial[schedule.digest]
             self.schedules[schedule.digest] = schedule
-        self.breeder.tell(left, np.array([self._values(s) for s in left]).reshape(len(left), len(self.names)))
+        known = [s for s in schedules if s.digest in self.errors]
+        self.breeder.tell(known, np.array([self._values(s) for s in known]).reshape(len(known), len(self.names)))
         empty: Front = Front(())
         return empty
+
+    def _asked(self, jobs: list[Job]) -> Generator[list[Job], Sequence[Answer], Sequence[Answer]]:
+        answers = yield jobs
+        self.jobs += len(jobs)
+        self.step_equivalents += sum(job.step_equivalents for job in jobs)
+        return answers
 
     def _promising(
         self, schedules: list[Schedule], partial: dict[str, npt.NDArray[np.float64]], done: list[int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,18 +12,28 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import RunError
-from ..schedule import Schedule
+from ..schedule import Schedule, save
 from ..schedule.front import Front
-from .evolution import Job, Price, Settings, State, evolve
+from .cells import pack
+from .evolution import Answer, Job, Price, Settings, State, evolve
 from .journal import Journal
 from .space import Space
+
+
+JOURNAL = "journal.jsonl"
+MODEL = "uncached.json"
+"""The schedule that computes everything: whose tree the cells in the journal are of."""
 
 
 class Evaluator(Protocol):
     """Whoever evaluates jobs."""
 
-    def evaluate(self, jobs: Sequence[Job]) -> list[list[float]]:
-        """Errors of each job's schedule on its prompts."""
+    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Answer]]:
+        """Numbers of jobs with their answers, in any order, each as soon as it is known.
+
+        The answer to a job is one error for each of its prompts, lower is better, infinite where a generation failed;
+        to one with turns it is what `polish.Grams` wants.
+        """
 
 
 @dataclass
@@ -73,8 +83,9 @@ class Run:
         Raises:
             RunError: if the folder cannot be used, or holds another run.
         """
-        with Journal(self.folder / "journal.jsonl") as journal:
+        with Journal(self.folder / JOURNAL) as journal:
             self._identify(journal)
+            save(Schedule.full(self.space.tree, self.space.steps), self.folder / MODEL)
             return _Sitting(self, journal).drive(tell)
 
     def _identify(self, journal: Journal) -> None:
@@ -99,12 +110,14 @@ class _Sitting:
     def __init__(self, run: Run, journal: Journal) -> None:
         self.run = run
         self.journal = journal
-        self.known: dict[tuple[str, tuple[int, ...]], list[float]] = {}
+        self.known: dict[str, Answer] = {}
+        self.written: set[str] = set()
         self.ended: dict[int, Mapping[str, Any]] = {}
         for line in journal.lines:
             if line["kind"] == "eval":
-                errors = [float("inf") if e is None else e for e in line["errors"]]
-                self.known[line["schedule"], tuple(line["prompts"])] = errors
+                self.known[line["key"]] = [float("inf") if value is None else value for value in line["values"]]
+            elif line["kind"] == "schedule":
+                self.written.add(line["digest"])
             elif line["kind"] == "generation":
                 self.ended[line["number"]] = line
         self.before = max((line["seconds"] for line in journal.lines if "seconds" in line), default=0.0)
@@ -126,21 +139,31 @@ class _Sitting:
             front: Front = end.value
             return front
 
-    def _jobs(self, jobs: list[Job]) -> list[list[float]]:
-        answers: list[list[float]] = []
-        for job in jobs:
-            key = (job.schedule.digest, job.prompts)
-            if key in self.known:
-                self.replayed += 1
-            else:
-                (errors,) = self.run.evaluator.evaluate([job])
-                self.known[key] = errors
-                finite = [e if np.isfinite(e) else None for e in errors]
-                self.journal.append(
-                    "eval", schedule=key[0], prompts=job.prompts, errors=finite, seconds=round(self.seconds, 3)
-                )
-            answers.append(self.known[key])
-        return answers
+    def _jobs(self, jobs: list[Job]) -> list[Answer]:
+        """Answers to jobs, from the journal where they are in it."""
+        missing = list({job.key: job for job in jobs if job.key not in self.known}.values())
+        self.replayed += len(jobs) - len(missing)
+        for number, answer in self.run.evaluator.evaluate(missing) if missing else ():
+            self._note(missing[number], answer)
+        return [self.known[job.key] for job in jobs]
+
+    def _note(self, job: Job, answer: Answer) -> None:
+        schedule = job.schedule
+        if schedule.digest not in self.written:
+            origin = schedule.provenance.origin
+            self.journal.append("schedule", digest=schedule.digest, cells=pack(schedule), origin=origin)
+            self.written.add(schedule.digest)
+        self.journal.append(
+            "eval",
+            key=job.key,
+            schedule=schedule.digest,
+            prompts=job.prompts,
+            turns=len(job.turns),
+            values=[value if np.isfinite(value) else None for value in answer],
+            steps=round(job.step_equivalents, 3),
+            seconds=round(self.seconds, 3),
+        )
+        self.known[job.key] = answer
 
     def _generation(self, state: State, tell: Callable[[Progress], bool | None]) -> bool:
         """Note the end of a generation; whether to stop. What was decided in an earlier sitting is decided again."""
@@ -148,6 +171,14 @@ class _Sitting:
             return False
         stop = bool(tell(Progress(state, self.seconds, self.replayed)))
         if state.generation not in self.ended:
-            self.journal.append("generation", number=state.generation, jobs=state.jobs, seconds=round(self.seconds, 3))
+            self.journal.append(
+                "generation",
+                number=state.generation,
+                jobs=state.jobs,
+                steps=round(state.step_equivalents, 3),
+                schedules=len(state.points),
+                hypervolume=state.hypervolume,
+                seconds=round(self.seconds, 3),
+            )
         budget = self.run.budget_seconds
         return stop or (budget is not None and self.seconds >= budget)
