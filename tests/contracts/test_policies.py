@@ -13,7 +13,20 @@ from evocache.policies import POLICIES, is_spec, parse
 from evocache.schedule import dumps, loads
 from tests.tiny import FAMILIES
 
-SPECS = ["none", "fora:1", "fora:3", "deepcache:2", "deepcache:5,1", "tgate:1", "tgate:9", "steps:0", "steps:0,1,4"]
+SPECS = [
+    "none",
+    "fora:1",
+    "fora:3",
+    "taylorseer:4",
+    "taylorseer:3,2",
+    "smoothcache:0.1,nowhere",
+    "deepcache:2",
+    "deepcache:5,1",
+    "tgate:1",
+    "tgate:9",
+    "steps:0",
+    "steps:0,1,4",
+]
 
 
 def compiled(tree, spec, steps):

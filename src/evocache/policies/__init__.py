@@ -4,8 +4,22 @@ from .base import Policy
 from .deepcache import DeepCache
 from .fora import Fora
 from .none import NoCache
+from .smoothcache import SmoothCache
 from .spec import POLICIES, is_spec, parse
 from .steps import Steps
+from .taylorseer import TaylorSeer
 from .tgate import TGate
 
-__all__ = ["POLICIES", "DeepCache", "Fora", "NoCache", "Policy", "Steps", "TGate", "is_spec", "parse"]
+__all__ = [
+    "POLICIES",
+    "DeepCache",
+    "Fora",
+    "NoCache",
+    "Policy",
+    "SmoothCache",
+    "Steps",
+    "TGate",
+    "TaylorSeer",
+    "is_spec",
+    "parse",
+]

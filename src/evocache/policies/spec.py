@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields
+from typing import Any
 
 from ..errors import PolicyError
 from .base import Policy
 from .deepcache import DeepCache
 from .fora import Fora
 from .none import NoCache
+from .smoothcache import SmoothCache
 from .steps import Steps
+from .taylorseer import TaylorSeer
 from .tgate import TGate
 
-POLICIES: dict[str, type[Policy]] = {p.name: p for p in (NoCache, Fora, DeepCache, TGate, Steps)}
+POLICIES: dict[str, type[Policy]] = {
+    p.name: p for p in (NoCache, Fora, TaylorSeer, SmoothCache, DeepCache, TGate, Steps)
+}
+
+_READ = {"int": int, "float": float, "str": str, "tuple[int, ...]": int}
+"""How a parameter is read from text, by the type of its field; a text takes the rest of the spec, commas included.
+Fields of other types cannot be written in a spec."""
 
 
 def is_spec(text: str) -> bool:
@@ -31,14 +41,18 @@ def parse(text: str) -> Policy:
     if policy is None:
         usages = ", ".join(p.usage for p in POLICIES.values())
         raise PolicyError(f"{text!r}", f"a policy ({usages}) or an existing file", "see `evocache policies`")
-    try:
-        numbers = [int(part) for part in rest.split(",")] if rest else []
-    except ValueError:
-        raise PolicyError(f"{text!r}", "whole numbers after the colon", f"write {policy.usage}") from None
-    wanted = fields(policy)
-    if len(wanted) == 1 and str(wanted[0].type).startswith("tuple"):
-        return policy(tuple(numbers))  # type: ignore[call-arg]
-    least = sum(f.default is MISSING for f in wanted)
-    if not least <= len(numbers) <= len(wanted):
+    wanted = [f for f in fields(policy) if f.type in _READ]
+    types = [str(f.type) for f in wanted]
+    parts = rest.split(",", types.index("str") if "str" in types else -1) if rest else []
+    listed = types == ["tuple[int, ...]"]
+    if not listed and not sum(f.default is MISSING for f in wanted) <= len(parts) <= len(wanted):
         raise PolicyError(f"{text!r}", f"the form {policy.usage}", "give the parameters that it names")
-    return policy(*numbers)
+    try:
+        values: list[Any] = [
+            _READ[t](part) for t, part in zip(types * len(parts) if listed else types, parts, strict=False)
+        ]
+    except ValueError:
+        kind = "a number" if "float" in types else "whole numbers"
+        raise PolicyError(f"{text!r}", f"{kind} after the colon", f"write {policy.usage}") from None
+    make: Callable[..., Policy] = policy
+    return make(tuple(values)) if listed else make(*values)

@@ -1,0 +1,129 @@
+"""SmoothCache: A Universal Inference Acceleration Technique for Diffusion Transformers (arXiv 2411.10510)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import CodecError, PolicyError
+from ..schedule import COMPUTE, REUSE, Schedule, Tree
+from ..schedule.strict_json import read_text
+from .base import Policy
+
+Errors = Mapping[str, npt.NDArray[np.float64]]
+"""By group of layers (`transformer/attention`), a (steps, steps) matrix: mean relative L1 error, over the group, of
+using the output computed at one step (row) at a later one (column)."""
+
+LOOKAHEAD = 3
+"""Most steps in a row that are reused: beyond it, the paper does not calibrate."""
+
+CALIBRATION = "calibration.json"
+
+
+@dataclass(frozen=True)
+class SmoothCache(Policy):
+    """Reuses layers for as many steps as their calibrated error stays within a threshold.
+
+    Layers of one kind in one denoiser decide together, by the mean of their errors (eq. 4): deciding layer by layer
+    would let errors add up along the depth. The first and the last step are computed, as the authors do. For another
+    number of steps than was calibrated, the schedule is resampled.
+
+    Attributes:
+        threshold: largest mean relative L1 error; the paper's alpha.
+        calibration: folder of a run, or its `calibration.json`, where the errors are read from.
+        errors: the errors themselves, instead of a file; `Calibration.errors`.
+    """
+
+    threshold: float
+    calibration: str = ""
+    errors: Errors | None = field(default=None, compare=False, repr=False)
+
+    name: ClassVar[str] = "smoothcache"
+    usage: ClassVar[str] = "smoothcache:THRESHOLD,FILE"
+    summary: ClassVar[str] = "kinds of layers while their calibrated error is below a threshold"
+    paper: ClassVar[str] = "arXiv 2411.10510"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.threshold, bool) or not 0 <= self.threshold < float("inf"):
+            raise PolicyError(f"threshold {self.threshold!r} for {self.name}", "a number from 0", f"write {self.usage}")
+
+    @property
+    def spec(self) -> str:
+        """The text that `parse` turns into this policy; errors that were given in memory are not part of it."""
+        return f"{self.name}:{self.threshold:g}" + (f",{self.calibration}" if self.calibration else "")
+
+    def compile(self, tree: Tree, steps: int) -> Schedule:
+        """Reuse each group of layers between the steps that its errors ask for."""
+        errors = self.errors if self.errors is not None else self._read()
+        columns = groups(tree)
+        known = [name for name in columns if name in errors]
+        if not known:
+            raise self.refuse(tree, f"a model with {', '.join(errors) or 'layers'}", "calibrate on this model")
+        calibrated = len(errors[known[0]])
+        orders = np.full((calibrated, len(tree)), COMPUTE.order, dtype=np.int8)
+        for name in known:
+            skipped = np.setdiff1d(np.arange(calibrated), computed_steps(errors[name], self.threshold))
+            orders[np.ix_(skipped, np.array(columns[name]))] = REUSE.order
+        return Schedule(tree, orders).resampled(steps)
+
+    def _read(self) -> Errors:
+        """Errors from the calibration of a run."""
+        mend = "run `evocache evolve`, whose folder holds one, and write smoothcache:0.1,FOLDER"
+        if not self.calibration:
+            raise PolicyError(f"{self.spec} without a calibration", "a run's folder after the threshold", mend)
+        path = Path(self.calibration)
+        file = path / CALIBRATION if path.is_dir() else path
+        try:
+            found = json.loads(read_text(file))["errors"]
+            return {name: unpacked(rows) for name, rows in found.items()}
+        except (CodecError, ValueError, KeyError, TypeError, AttributeError):
+            raise PolicyError(f"{str(file)!r}", "the calibration of a run", mend) from None
+
+
+def groups(tree: Tree) -> dict[str, list[int]]:
+    """Columns of the layers that decide together: leaves of a kind in a denoiser, `transformer/attention`."""
+    out: dict[str, list[int]] = {}
+    for i in tree.leaves:
+        component = tree.components[i]
+        out.setdefault(f"{component.denoiser}/{component.kind}", []).append(i)
+    return out
+
+
+def computed_steps(errors: npt.NDArray[np.float64], threshold: float) -> list[int]:
+    """Steps to compute: from each, the farthest jump within `LOOKAHEAD` whose error is within the threshold.
+
+    Args:
+        errors: (steps, steps); `errors[computed, step]` is read for computed < step.
+        threshold: largest error.
+    """
+    steps, step, computed = len(errors), 0, []
+    while step < steps:
+        computed.append(step)
+        jumps = [k for k in range(1, LOOKAHEAD + 1) if step + k < steps and errors[step, step + k] <= threshold]
+        step += 1 + max(jumps, default=0)
+    return sorted({*computed, steps - 1})
+
+
+def packed(matrix: npt.NDArray[np.float64]) -> list[list[float]]:
+    """What is read of a (steps, steps) matrix, to four significant digits: each row right of the diagonal."""
+    return [[float(f"{value:.4g}") for value in row[i + 1 :]] for i, row in enumerate(matrix)]
+
+
+def unpacked(rows: list[list[float]]) -> npt.NDArray[np.float64]:
+    """The inverse of `packed`, zero elsewhere.
+
+    Raises:
+        ValueError: if the rows do not get shorter one by one, or hold what is no number from 0.
+    """
+    out = np.zeros((len(rows), len(rows)))
+    for i, row in enumerate(rows):
+        out[i, i + 1 :] = np.array(row, dtype=float).reshape(len(rows) - i - 1)
+    if not rows or not np.isfinite(out).all() or (out < 0).any():
+        raise ValueError("no drift")
+    return out
