@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import numpy as np
 import pytest
 
@@ -38,18 +35,31 @@ def test_videos_are_judged_frame_by_frame() -> None:
     assert errors[1] == FLOOR < errors[0]
 
 
-def test_rewards_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("rewards_of_mine")
-    module.brightness = lambda images, prompts: images.mean(axis=(1, 2, 3))  # type: ignore[attr-defined]
-    module.broken = lambda images, prompts: [float("nan")] * len(images)  # type: ignore[attr-defined]
-    module.short = lambda images, prompts: [1.0]  # type: ignore[attr-defined]
-    module.number = 3  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "rewards_of_mine", module)
-    judge = quality("rewards_of_mine:brightness").measure
-    assert judge(IMAGES, IMAGES, [""] * 3) == pytest.approx((-IMAGES.mean(axis=(1, 2, 3))).tolist())
-    assert quality("rewards_of_mine:broken").measure(IMAGES, IMAGES, [""] * 3) == [float("inf")] * 3
-    with pytest.raises(RunError, match="1 rewards for 3"):
-        quality("rewards_of_mine:short").measure(IMAGES, IMAGES, [""] * 3)
-    for name in ("rewards_of_mine:number", "rewards_of_mine:missing", "no_such_module:f", "beauty"):
-        with pytest.raises(RunError):
-            quality(name)
+@pytest.mark.parametrize(
+    ("name", "error", "shown", "unit", "residual"),
+    [
+        ("latent", -21.0, 21.0, "dB", True),
+        ("psnr", -30.5, 30.5, "dB", True),
+        ("ssim", 0.125, 0.875, "", False),
+        ("math:fsum", -0.5, 0.5, "", False),
+    ],
+)
+def test_figures_are_shown_as_people_know_them(
+    name: str, error: float, shown: float, unit: str, residual: bool
+) -> None:
+    found = quality(name)
+    assert (found.shown(error), found.unit, found.residual, found.name) == (shown, unit, residual, name)
+
+
+def test_uncached_outputs_are_as_good_as_can_be() -> None:
+    assert quality("psnr").uncached(IMAGES, [""] * 3) == [FLOOR] * 3
+    assert quality("ssim").uncached(IMAGES, [""] * 3) == pytest.approx([0.0] * 3)
+    with pytest.raises(RunError, match=r"fails on uncached outputs.*channels last"):
+        quality("psnr").uncached(IMAGES[0], [""] * 3)
+
+
+def test_names_that_are_none_list_what_there_is() -> None:
+    with pytest.raises(
+        RunError, match=r"latent, psnr, ssim, lpips:FOLDER, clip:NAME, imagereward:NAME, module:function"
+    ):
+        quality("beauty")

@@ -1,4 +1,7 @@
-"""Metrics: what a schedule costs, and how far its output is from the uncached one. numpy only, float64 inside."""
+"""Metrics: what a schedule costs, and how far its output is from the uncached one. numpy only, float64 inside.
+
+Those that need a trained network are asked for by their modules: `lpips`, `clip_score`, `image_reward`.
+"""
 
 from .checks import MetricError
 from .cost import Timing, flops, interleaved

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RunError
+from ..errors import Error, RunError
 from ..metrics import latent_error, psnr, ssim
+from . import rewards
 
 FLOOR = -80.0
 """Error in decibels that identical outputs get: beyond it nothing is to be gained."""
@@ -27,30 +27,81 @@ class Quality:
     Attributes:
         name: as it was asked for.
         output: the pipeline's `output_type` that is needed.
-        measure: (outputs, uncached outputs, prompts) -> one error for each prompt, lower is better.
-        unit: what the errors are in.
+        measure: (outputs, uncached outputs, prompts) -> one error for each prompt, lower is better; infinite where
+            there is nothing to judge.
+        unit: of the figures that `shown` gives; empty if they have none.
+        best: the figure that an error of 0 is shown as.
+        residual: whether outputs are compared with the uncached ones as vectors, so that the error is a function of
+            the difference of the two alone and falls with its length.
     """
 
     name: str
     output: str
     measure: Measure
-    unit: str
+    unit: str = ""
+    best: float = 0.0
+    residual: bool = False
+
+    def shown(self, error: float) -> float:
+        """The figure that people know, higher is better: decibels, a similarity or a reward."""
+        return self.best - error
+
+    def uncached(self, outputs: Any, prompts: Sequence[str]) -> list[float]:
+        """Errors of uncached outputs, measured against themselves; what nothing can be judged by is found out here.
+
+        Raises:
+            RunError: if they cannot be judged, or none of them gets a finite figure.
+        """
+        try:
+            errors = [float(error) for error in self.measure(outputs, outputs, prompts)]
+        except (MemoryError, RunError):
+            raise
+        except Exception as error:
+            why = error.given if isinstance(error, Error) else f"{type(error).__name__}: {error}"
+            mend = error.mend if isinstance(error, Error) else "call it by hand on an image and its prompt"
+            raise RunError(f"quality {self.name}, which fails on uncached outputs ({why})", "figures", mend) from error
+        if not any(map(math.isfinite, errors)):
+            raise RunError(f"quality {self.name}, which is not finite for any prompt", "figures", "correct the reward")
+        return errors
 
 
-def quality(name: str) -> Quality:
-    """A quality by name: `latent`, `psnr`, `ssim`, or `module:function`, a reward of the user's.
+def quality(judge: str | Quality | rewards.Reward) -> Quality:
+    """The quality that is meant by a name, a function or a quality.
 
-    A reward is called with images (n, height, width, 3), floats in [0, 1], and their prompts; it returns one number for
-    each, higher is better.
+    Names:
+        - `latent`, `psnr`, `ssim`: how far outputs are from the uncached ones;
+        - `lpips:FOLDER`: perceptual distance, with the weights in a folder (see `metrics.lpips`);
+        - `clip:MODEL`: CLIP score, or another reward that is a CLIP model, such as PickScore; a folder or hub id;
+        - `imagereward:NAME`: ImageReward by its own package, such as `imagereward:ImageReward-v1.0`;
+        - `module:function`: a reward of the user's.
+
+    A reward, named or given as a function, is called with images (n, height, width, 3), or videos
+    (n, frames, height, width, 3), floats in [0, 1], and their prompts; it returns one number for each, higher is
+    better. What is not a finite number counts as infinitely bad.
 
     Raises:
-        RunError: if there is none of that name, or the reward cannot be imported.
+        RunError: if there is none of that name, or the reward cannot be loaded.
     """
+    if isinstance(judge, Quality):
+        return judge
+    if isinstance(judge, str):
+        return _named(judge)
+    if callable(judge):
+        return Quality(rewards.name_of(judge), "np", rewards.Rewarded(judge))
+    raise RunError(f"a {type(judge).__name__} as quality", "a name, a function or a Quality", 'try "psnr"')
+
+
+def _named(name: str) -> Quality:
     if name in _BUILT_IN:
         return _BUILT_IN[name]
-    if ":" in name:
-        return Quality(name, "np", _rewarded(_imported(name)), "reward, negated")
-    raise RunError(f"quality {name!r}", f"one of {', '.join(_BUILT_IN)} or module:function", "choose one of these")
+    kind, colon, what = name.partition(":")
+    if not colon or not what:
+        names = (*_BUILT_IN, "lpips:FOLDER", *(f"{known}:NAME" for known in rewards.LEARNED), "module:function")
+        raise RunError(f"quality {name!r}", f"one of {', '.join(names)}", "choose one of these")
+    if kind == "lpips":
+        return Quality(name, "np", rewards.perceptual(what), "negated LPIPS")
+    reward = rewards.learned(kind, what) if kind in rewards.LEARNED else rewards.imported(name)
+    return Quality(name, "np", rewards.Rewarded(reward))
 
 
 def _latent(outputs: Any, references: Any, prompts: Sequence[str]) -> list[float]:
@@ -79,29 +130,7 @@ def _per_prompt(
 
 
 _BUILT_IN = {
-    "latent": Quality("latent", "latent", _latent, "dB relative to the latents"),
-    "psnr": Quality("psnr", "np", _psnr, "dB"),
-    "ssim": Quality("ssim", "np", _ssim, "1 - SSIM"),
+    "latent": Quality("latent", "latent", _latent, "dB", residual=True),
+    "psnr": Quality("psnr", "np", _psnr, "dB", residual=True),
+    "ssim": Quality("ssim", "np", _ssim, best=1.0),
 }
-
-
-def _rewarded(reward: Callable[[Any, Sequence[str]], Any]) -> Measure:
-    def measure(outputs: Any, references: Any, prompts: Sequence[str]) -> list[float]:
-        values = np.asarray(reward(outputs, prompts), dtype=float).reshape(-1)
-        if len(values) != len(prompts):
-            raise RunError(f"{len(values)} rewards for {len(prompts)} prompts", "one each", "correct the reward")
-        return [-float(value) if math.isfinite(value) else math.inf for value in values]
-
-    return measure
-
-
-def _imported(name: str) -> Callable[[Any, Sequence[str]], Any]:
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise RunError(f"reward {name!r} ({error})", "module:function", "check the name and PYTHONPATH") from None
-    if not callable(found):
-        raise RunError(f"reward {name!r}, a {type(found).__name__}", "a function", "name a function")
-    wanted: Callable[[Any, Sequence[str]], Any] = found
-    return wanted
