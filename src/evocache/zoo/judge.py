@@ -1,11 +1,13 @@
 """A small network that says what is on a picture, to score prompt accuracy.
 
+Its functions are rewards of images and prompts: `evocache evolve --quality evocache.zoo.judge:agreement`.
 Trained by `training/judge.py` on degraded renderings of the same glyphs; never on generated
 pictures or on reconstructions of the zoo's VAE.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,17 +109,7 @@ class Judge(nn.Module):
     @torch.no_grad()
     def score(self, images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> JudgeScore:
         """Compare images (n, height, width, 3) in [0, 1] with the prompts they were made for."""
-        pixels = self._pixels(images)
-        if len(prompts) != len(pixels) or not prompts:
-            raise ZooError(
-                given=f"{len(pixels)} images and {len(prompts)} prompts",
-                expected="one prompt for each image, at least one",
-                mend="repeat a prompt for every image made from it",
-            )
-        asked = [parse(prompt) for prompt in prompts]
-        kinds = torch.tensor([self.classes.index(kind) for kind, _ in asked])
-        grounds = torch.tensor([self.backgrounds.index(ground) for _, ground in asked])
-        class_logits, background_logits = (logits.cpu() for logits in self(pixels))
+        (class_logits, kinds), (background_logits, grounds) = self._asked(images, prompts)
         hits = class_logits.topk(5).indices == kinds[:, None]
         return JudgeScore(
             top1=hits[:, 0].double().mean().item(),
@@ -125,3 +117,52 @@ class Judge(nn.Module):
             background=(background_logits.argmax(1) == grounds).double().mean().item(),
             count=len(prompts),
         )
+
+    @torch.no_grad()
+    def agreement(self, images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> NDArray[np.float64]:
+        """Log-probability (n,) of the class and background asked for, taken as independent; at most 0."""
+        parts = [
+            logits.double().log_softmax(1).gather(1, asked[:, None])[:, 0]
+            for logits, asked in self._asked(images, prompts)
+        ]
+        found: NDArray[np.float64] = torch.stack(parts).sum(0).numpy()
+        return found
+
+    @torch.no_grad()
+    def accuracy(self, images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> NDArray[np.float64]:
+        """1 for each picture whose class and background are those asked for, else 0; (n,)."""
+        hits = [logits.argmax(1) == asked for logits, asked in self._asked(images, prompts)]
+        found: NDArray[np.float64] = torch.stack(hits).all(0).double().numpy()
+        return found
+
+    def _asked(
+        self, images: NDArray[np.floating] | Tensor, prompts: Sequence[str]
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Logits (n, classes) and (n, backgrounds), each with the indices (n,) that the prompts ask for."""
+        pixels = self._pixels(images)
+        if len(prompts) != len(pixels) or not prompts:
+            raise ZooError(
+                given=f"{len(pixels)} images and {len(prompts)} prompts",
+                expected="one prompt for each image, at least one",
+                mend="repeat a prompt for every image made from it",
+            )
+        pairs = [parse(prompt) for prompt in prompts]
+        kinds = torch.tensor([self.classes.index(kind) for kind, _ in pairs])
+        grounds = torch.tensor([self.backgrounds.index(ground) for _, ground in pairs])
+        class_logits, background_logits = (logits.cpu() for logits in self(pixels))
+        return (class_logits, kinds), (background_logits, grounds)
+
+
+def agreement(images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> NDArray[np.float64]:
+    """`Judge.agreement` of the trained judge: a reward that rises smoothly."""
+    return _trained().agreement(images, prompts)
+
+
+def accuracy(images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> NDArray[np.float64]:
+    """`Judge.accuracy` of the trained judge: the figure that is reported, as a reward."""
+    return _trained().accuracy(images, prompts)
+
+
+@functools.cache
+def _trained() -> Judge:
+    return Judge.load()
