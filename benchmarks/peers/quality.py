@@ -11,16 +11,12 @@ import torch
 from benchmarks.peers.checkpoint import Checkpoint, key_of
 from benchmarks.peers.contender import UNCACHED, Contender, Session
 from benchmarks.peers.generate import OTHER_SEEDS, Bench, Pictures
-from benchmarks.peers.watch import pristine
+from benchmarks.peers.watch import ChangedError, pristine
 from evocache.metrics import frechet_distance, latent_error, psnr
 from evocache.zoo.judge import Judge
 
 BEST_DB = 100.0
 """A picture without any error counts as this many decibels, so that means stay finite."""
-
-
-class ChangedError(RuntimeError):
-    """A contender was taken off, and the pipeline is not what it was before."""
 
 
 class Quality:

@@ -11,12 +11,15 @@ import numpy as np
 import torch
 
 from benchmarks.peers.checkpoint import Checkpoint, key_of
-from benchmarks.peers.contender import UNCACHED, Contender, Session
+from benchmarks.peers.contender import STEPS, UNCACHED, Contender, Session
 from benchmarks.peers.generate import Bench
-from benchmarks.peers.watch import pristine
+from benchmarks.peers.watch import ChangedError, pristine
 
 EVERY = 6
-"""The uncached pipeline runs before every so many contenders, and after the last: the machine may change its pace."""
+"""The uncached pipeline runs before and after every so many contenders: the machine may change its pace."""
+
+Taken = list[tuple[str, float]]
+"""Seconds of runs, by contender, in the order in which they ran."""
 
 
 def run(
@@ -24,39 +27,42 @@ def run(
 ) -> dict[str, list[float]]:
     """Speedups of each contender, one a round: the mean of the two uncached runs around it, over its own time.
 
-    Rounds in the checkpoint are not measured again. A round belongs to one process; one that breaks off is measured
-    anew.
+    What lies between two uncached runs belongs together; what the checkpoint has of that is not measured again.
     """
     entrants = [contender for contender in contenders if contender.family != UNCACHED]
     identity = {c.name: [c.family, c.steps, dict(c.settings)] for c in entrants}
     before = bench.fingerprint()
-    bench.timed(Session(), 20)
+    bench.timed(Session(), STEPS)
     speedups: dict[str, list[float]] = {contender.name: [] for contender in entrants}
     for number in range(rounds):
-        key = key_of(round=number, batch=bench.batch, contenders=identity)
-        found = checkpoint.find(key)
-        if found is None:
-            order = list(entrants)
-            random.Random(seed + number).shuffle(order)
-            found = {"seconds": _round(bench, order)}
-            checkpoint.add(key, found)
+        order = list(entrants)
+        random.Random(seed + number).shuffle(order)
+        last = None
+        for start in range(0, len(order), EVERY):
+            key = key_of(round=number, start=start, batch=bench.batch, contenders=identity)
+            found = checkpoint.find(key)
+            if found is None:
+                taken = _stretch(bench, order[start : start + EVERY], last)
+                last = taken[-1][1]
+                found = {"seconds": taken}
+                checkpoint.add(key, found)
+            else:
+                last = None
+            for name, ratio in ratios(found["seconds"]).items():
+                speedups[name].append(ratio)
         if not torch.equal(before, bench.fingerprint()):
-            raise RuntimeError("after a round the uncached pipeline generates something else")
-        for name, ratio in ratios(found["seconds"]).items():
-            speedups[name].append(ratio)
+            raise ChangedError("after a round of timing the uncached pipeline generates something else")
         print(f"timing round {number + 1}/{rounds}", flush=True)
     return speedups
 
 
-def _round(bench: Bench, order: Sequence[Contender]) -> list[tuple[str, float]]:
-    taken: list[tuple[str, float]] = []
-    for place, contender in enumerate(order):
-        if place % EVERY == 0:
-            taken.append((UNCACHED, _seconds(bench, Session(), 20)))
+def _stretch(bench: Bench, order: Sequence[Contender], before: float | None) -> Taken:
+    """Times of contenders between two uncached runs, of which the first may just have been taken."""
+    taken = [(UNCACHED, _seconds(bench, Session(), STEPS) if before is None else before)]
+    for contender in order:
         with pristine(bench.pipe, bench.pipe.transformer, set()), contender.on(bench.pipe) as session:
             taken.append((contender.name, _seconds(bench, session, contender.steps)))
-    taken.append((UNCACHED, _seconds(bench, Session(), 20)))
-    return taken
+    return [*taken, (UNCACHED, _seconds(bench, Session(), STEPS))]
 
 
 def _seconds(bench: Bench, session: Session, steps: int) -> float:
@@ -66,16 +72,9 @@ def _seconds(bench: Bench, session: Session, steps: int) -> float:
 
 
 def ratios(taken: Sequence[Sequence[Any]]) -> dict[str, float]:
-    """Speedups of one round: the mean time of the uncached runs before and after, over a contender's."""
-    places = [place for place, (name, _) in enumerate(taken) if name == UNCACHED]
-    out: dict[str, float] = {}
-    for place, (name, seconds) in enumerate(taken):
-        if name == UNCACHED:
-            continue
-        before = max(p for p in places if p < place)
-        after = min(p for p in places if p > place)
-        out[name] = (taken[before][1] + taken[after][1]) / 2 / seconds
-    return out
+    """Speedups of what ran between two uncached runs: their mean time over a contender's."""
+    uncached = (taken[0][1] + taken[-1][1]) / 2
+    return {name: uncached / seconds for name, seconds in taken[1:-1]}
 
 
 def summary(speedups: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Any]]:

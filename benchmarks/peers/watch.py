@@ -13,6 +13,10 @@ STATEFUL = ("diffusers.hooks", "cache_dit")
 """Modules whose objects hold the peers' caches."""
 
 
+class ChangedError(RuntimeError):
+    """A contender was taken off, and the pipeline is not what it was before."""
+
+
 class Work:
     """Multiply-adds of the linear layers inside the blocks of a denoiser, added up as they run.
 

@@ -1,0 +1,169 @@
+"""What the comparison with other caches concludes from its rows, and how it counts."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks.peers import analysis, checkpoint, table, timing, watch
+from benchmarks.peers.contender import FEWER, FRONT, POLICY, UNCACHED
+
+
+def row(name, family, speedup, psnr, accuracy=1.0, **more):
+    figures = {"latent psnr": psnr, "frechet": 1.0, "executed": 1 / speedup, "cached bytes": 1000, "no-op": False}
+    return {"name": name, "family": family, "speedup": speedup, "psnr": psnr, "prompt accuracy": accuracy} | (
+        figures | more
+    )
+
+
+ROWS = [
+    row("uncached", UNCACHED, 1.0, 100.0),
+    row("front 0", FRONT, 3.0, 30.0, 0.9),
+    row("front 1", FRONT, 2.5, 36.0),
+    row("front 2", FRONT, 1.5, 45.0),
+    row("10 steps", FEWER, 2.0, 36.0),
+    row("8 steps", FEWER, 2.4, 36.05),
+    row("5 steps", FEWER, 3.5, 20.0, 0.5),
+    row("fora:2", POLICY, 1.95, 37.0),
+    row("slow", "diffusers A", 1.2, 90.0),
+    row("nothing", "diffusers B", 1.6, 100.0, **{"no-op": True}),
+    {"name": "broken", "family": "diffusers C", "error": "ValueError: no"},
+]
+
+
+def duel(name):
+    return next(d for d in analysis.duels(ROWS) if d["rival"] == name)
+
+
+def test_rivals_are_those_that_work_within_the_range():
+    assert [r["name"] for r in analysis.rivals(ROWS)] == ["10 steps", "8 steps", "5 steps", "fora:2"]
+
+
+def test_a_rival_is_met_by_measured_points_only():
+    met = duel("10 steps")
+    assert (met["speedup at equal quality"], met["gain"]) == (2.5, 1.25)
+    assert (met["quality at equal speedup"], met["margin"], met["verdict"]) == (36.0, 0.0, "equals")
+
+
+def test_a_slightly_better_rival_is_equalled_but_not_reached_in_quality_at_its_speed():
+    met = duel("8 steps")
+    assert met["speedup at equal quality"] == 1.5
+    assert (met["margin"], met["verdict"]) == (-0.05, "equals")
+
+
+def test_no_point_is_as_fast():
+    met = duel("5 steps")
+    assert met["margin"] is None
+    assert met["verdict"] == "not reached"
+    assert met["gain"] == pytest.approx(3.0 / 3.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("margin", "word"),
+    [(None, "not reached"), (0.1, "dominates"), (0.09, "equals"), (-0.1, "equals"), (-0.11, "loses")],
+)
+def test_verdicts(margin, word):
+    assert analysis.verdict(margin) == word
+
+
+def test_dominance_counts_and_names_exceptions():
+    held = analysis.dominance(ROWS)
+    assert (held["rivals"], held["dominates"], held["equals"], held["loses"], held["not reached"]) == (4, 0, 2, 1, 1)
+    assert held["least margin"] == -1.0  # against fora:2, which front 1 outruns at 36 dB
+    assert held["exceptions"] == ["5 steps", "fora:2"]
+    assert not held["dominates or equals all"]
+
+
+def test_no_rivals_are_not_a_victory():
+    assert not analysis.dominance([ROWS[0], ROWS[1]])["dominates or equals all"]
+
+
+def test_faster_still_takes_the_best_heuristic_at_about_two():
+    still = analysis.faster_still(ROWS)
+    assert still["psnr"]["heuristic"] == "fora:2"
+    assert still["psnr"]["our speedup"] == 1.5
+    assert still["prompt accuracy"]["ours"] == "front 1"
+    assert still["prompt accuracy"]["gain"] == pytest.approx(2.5 / 1.95, abs=1e-3)
+    fewer = analysis.faster_still(ROWS, families=(FEWER,))
+    assert fewer["psnr"]["heuristic"] == "8 steps"
+
+
+def test_faster_still_without_heuristics_says_so():
+    assert analysis.faster_still(ROWS[:4])["psnr"]["gain"] is None
+
+
+def test_error_of_a_paired_difference():
+    one, other = {"psnr of each": [30.0, 32.0, 34.0]}, {"psnr of each": [29.0, 31.0, 33.0]}
+    assert analysis.standard_error(one, other) == 0.0
+    assert analysis.standard_error(one, {"psnr of each": [29.0, 32.0, 32.0]}) == pytest.approx(0.577, abs=1e-3)
+    assert analysis.standard_error(one, {}) is None
+
+
+def test_non_dominated_rows_go_from_slow_to_fast():
+    names = [r["name"] for r in analysis.non_dominated(ROWS)]
+    assert names == ["slow", "front 2", "fora:2", "8 steps", "front 1", "front 0", "5 steps"]
+
+
+def test_speedups_are_over_the_uncached_runs_around():
+    taken = [("uncached", 2.0), ("a", 1.0), ("b", 1.5), ("uncached", 4.0)]
+    assert timing.ratios(taken) == {"a": 3.0, "b": 2.0}
+    assert timing.summary({"a": [1.0, 2.0, 3.0]}) == {"a": {"speedup": 2.0, "speedup quartiles": [1.5, 2.5]}}
+
+
+def test_a_torn_line_of_the_checkpoint_is_survived(tmp_path):
+    kept = checkpoint.Checkpoint(tmp_path / "work" / "lines.jsonl")
+    key = checkpoint.key_of(name="a", prompts=4)
+    kept.add(key, {"psnr": 1.0})
+    with kept.file.open("a") as out:
+        out.write('{"key": "b", "ps')
+    kept.add("c", {"psnr": 3.0})
+    assert [line["psnr"] for line in kept.lines()] == [1.0, 3.0]
+    assert kept.find(checkpoint.key_of(prompts=4, name="a")) == {"key": key, "psnr": 1.0}
+    assert kept.find("b") is None
+
+
+def test_tables_name_the_best_and_what_fails():
+    result = {"rows": ROWS, "analysis": analysis.analyse(ROWS), "steps": 20, "batch": 16, "prompts": 4}
+    result = json.loads(json.dumps(result))
+    short = table.short(result)
+    assert "| evocache, evolved front | **45.0** | **36.0** | **36.0** | **30.0** | - |" in short
+    assert "| fewer steps, uncached | 36.0 | **36.0** | 20.0 | 20.0 | **20.0** |" in short
+    assert "loses to 1 and does not reach 1" in short
+    long = table.long(result)
+    assert "| broken |" in long
+    assert "fails: ValueError: no" in long
+    assert "does nothing" in long
+
+
+def test_held_bytes_count_a_storage_once_and_whole():
+    whole = torch.zeros(2, 8)
+    assert watch.held_bytes([{"a": whole[1], "b": [whole[0], (whole,)]}, whole, torch.nn.Linear(4, 4)]) == 64
+
+
+def test_work_counts_what_runs_inside_blocks():
+    model = torch.nn.ModuleDict(
+        {"blocks": torch.nn.Sequential(torch.nn.Linear(3, 5)), "head": torch.nn.Linear(5, 7)},
+    )
+    with watch.working(model) as work:
+        model["head"](model["blocks"](torch.zeros(2, 3)))
+    assert work.multiply_adds == 2 * 3 * 5
+
+
+def test_what_a_contender_leaves_behind_is_named_and_taken_away():
+    class Pipe:
+        pass
+
+    class Other(Pipe):
+        pass
+
+    pipe, denoiser, left = Pipe(), torch.nn.Sequential(torch.nn.Linear(2, 2)), set()
+    with watch.pristine(pipe, denoiser, left):
+        pipe.cached = True
+        Pipe.__call__ = lambda self: None
+        denoiser[0].forward = lambda x: x
+        denoiser[0].in_features = 3
+    assert left == {"cached", "__call__", "forward", "in_features"}
+    assert "forward" not in vars(denoiser[0])
+    assert denoiser[0].in_features == 2
+    assert not hasattr(pipe, "cached")
+    assert "__call__" not in vars(Pipe)
