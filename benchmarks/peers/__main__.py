@@ -41,7 +41,7 @@ INAPPLICABLE = {
 NO_OP = "the latents are those of the uncached pipeline, bit for bit"
 
 
-def entrants(bench: Bench, checkpoint: Checkpoint, front: Path | None) -> list[Contender]:
+def entrants(bench: Bench, checkpoint: Checkpoint, front: Path | None, work: Path) -> list[Contender]:
     """All contenders, the uncached pipeline first."""
     from benchmarks.peers import cache_dit_caches, diffusers_caches
 
@@ -59,10 +59,13 @@ def entrants(bench: Bench, checkpoint: Checkpoint, front: Path | None) -> list[C
         values: list[float] = found["ratios"]
         return values
 
+    call = {**bench.defaults, "num_inference_steps": STEPS, "output_type": "latent"}
+    calibration = ours.calibration_of(bench.pipe, bench.calibration_prompts, call, work)
     return [
         ours.uncached(),
         *ours.fewer_steps(),
         *ours.policies(bench.pipe),
+        *ours.calibrated(bench.pipe, calibration),
         *(ours.front(front) if front else []),
         *diffusers_caches.contenders(ratios()),
         *cache_dit_caches.contenders(),
@@ -106,7 +109,7 @@ def main() -> None:
     bench = Bench(options.prompts, options.batch)
     checkpoint = Checkpoint(options.work / "peers.jsonl")
     front = options.run or options.front or (DEFAULT_FRONT if DEFAULT_FRONT.exists() else None)
-    contenders = chosen(entrants(bench, checkpoint, front), options.only)
+    contenders = chosen(entrants(bench, checkpoint, front, options.work), options.only)
     if options.list:
         print("\n".join(f"{contender.family}: {contender.name}" for contender in contenders))
         return

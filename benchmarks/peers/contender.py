@@ -13,6 +13,7 @@ STEPS = 20
 UNCACHED = "uncached"
 FEWER = "fewer steps"
 POLICY = "policy"
+CALIBRATED = "calibrated policy"
 FRONT = "evolved front"
 
 

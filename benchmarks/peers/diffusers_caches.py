@@ -49,7 +49,7 @@ MAGNITUDES = (
 BROADCASTS = ((2, 2, (100, 800)), (2, 4, (100, 800)), (3, 6, (100, 850)), (2, 5, (0, 950)), (4, 6, (0, 950)))
 """Of PyramidAttentionBroadcast: intervals of self-attention and of cross-attention, range of timesteps."""
 
-TAYLOR = ((2, 1, 3), (3, 0, 3), (3, 1, 2), (3, 1, 3), (3, 2, 3), (4, 1, 3), (5, 0, 3), (5, 1, 2), (5, 1, 3), (7, 1, 2))
+TAYLOR = ((2, 1, 3), (3, 0, 3), (3, 1, 2), (3, 1, 3), (3, 2, 3), (4, 1, 3), (5, 1, 2), (7, 1, 2))
 """Of TaylorSeer: interval, order (0 is reuse), steps at the beginning that are all computed."""
 
 FASTER = ((2, 5, (-1, 681)), (2, 2, (-1, 901)), (2, 5, (-1, 901)), (3, 10, (-1, 901)))

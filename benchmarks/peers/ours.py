@@ -7,13 +7,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.contender import FEWER, FRONT, POLICY, STEPS, UNCACHED, Contender, Session
+from benchmarks.peers.contender import CALIBRATED, FEWER, FRONT, POLICY, STEPS, UNCACHED, Contender, Session
 from evocache import apply, discover
 from evocache.errors import PolicyError
-from evocache.policies import parse
+from evocache.policies import SmoothCache, parse
 from evocache.policies.steps import outermost
 from evocache.schedule import Schedule, forecast, uniform
+from evocache.search.calibrate import calibrate
+from evocache.search.calibration import Calibration, read_calibration, write_calibration
+from evocache.search.evaluate import LocalEvaluator
 from evocache.search.files import read_front
+from evocache.search.quality import quality
+from evocache.search.seeds import mask_seeds, thresholds
+from evocache.search.workload import Workload
 
 FEWEST, MOST = 4, 16
 """Range of the step counts of *fewer steps*."""
@@ -30,6 +36,9 @@ MASKS = (
 
 FORECASTS = ((2, 0.9), (2, 1.0), (3, 0.4), (3, 1.0), (4, 0.3), (5, 0.2))
 """Interval between computed steps, and gain of the forecast between."""
+
+BUDGETS = (5, 6, 7, 8, 10, 12)
+"""Computed steps of the calibrated masks."""
 
 SPECS = (
     *(f"fora:{n}" for n in (2, 3, 4, 5, 7)),
@@ -67,14 +76,36 @@ def policies(pipe: Any) -> list[Contender]:
     return found
 
 
+def calibrated(pipe: Any, calibration: Calibration) -> list[Contender]:
+    """SmoothCache, and the step masks of least drift, reused and forecast."""
+    tree = discover(pipe).tree
+    found = []
+    for threshold in thresholds(calibration.errors):
+        schedule = SmoothCache(threshold, errors=calibration.errors).schedule(tree, STEPS)
+        found.append(Contender(f"smoothcache:{threshold:g}", CALIBRATED, applied(schedule), _digest(schedule)))
+    for schedule in mask_seeds(tree, STEPS, calibration.drift):
+        name = schedule.provenance.origin
+        if any(name == f"dp mask of {budget} steps, gain {gain}" for budget in BUDGETS for gain in (0, 0.8)):
+            found.append(Contender(name, CALIBRATED, applied(schedule), _digest(schedule)))
+    return found
+
+
+def calibration_of(pipe: Any, prompts: list[str], call: dict[str, Any], folder: Path) -> Calibration:
+    """Errors and drift of one uncached batch of prompts that nothing is measured on; kept in a folder."""
+    known = read_calibration(folder)
+    if known is None:
+        workload = Workload.of(prompts, call, seed=50_000, batch=len(prompts))
+        evaluator = LocalEvaluator(pipe, workload, quality("latent"))
+        known = calibrate(evaluator, range(len(prompts)), repeats=1, schedules=(0, 0))
+        write_calibration(folder, known)
+    return known
+
+
 def front(path: str | Path) -> list[Contender]:
     """Points of the front of a run folder or a file, from the fastest to the slowest."""
     points, _ = read_front(path)
     full = [point.schedule for point in points if not point.schedule.is_full]
-    return [
-        Contender(f"front {i}", FRONT, applied(schedule), {"digest": schedule.digest})
-        for i, schedule in enumerate(full)
-    ]
+    return [Contender(f"front {i}", FRONT, applied(schedule), _digest(schedule)) for i, schedule in enumerate(full)]
 
 
 def applied(schedule: Schedule) -> Any:
@@ -86,6 +117,10 @@ def applied(schedule: Schedule) -> Any:
             yield Session(peak=lambda: handle.stats.peak_cached_bytes)
 
     return on
+
+
+def _digest(schedule: Schedule) -> dict[str, Any]:
+    return {"digest": schedule.digest}
 
 
 def _nothing(pipe: Any) -> AbstractContextManager[Session]:

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.peers.analysis import Row, best, fastest, measured
-from benchmarks.peers.contender import FEWER, FRONT, POLICY
+from benchmarks.peers.contender import CALIBRATED, FEWER, FRONT, POLICY
 
 SPEEDUPS = (1.5, 2.0, 2.5, 3.0, 3.5)
 DECIBELS = (45, 40, 35, 30, 25)
 
-LABELS = {FRONT: "evocache, evolved front", POLICY: "evocache, fixed policies", FEWER: "fewer steps, uncached"}
+LABELS = {
+    FRONT: "evocache, evolved front",
+    CALIBRATED: "evocache, calibrated policies",
+    POLICY: "evocache, fixed policies",
+    FEWER: "fewer steps, uncached",
+}
 
 
 def short(result: dict[str, Any]) -> str:
