@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from evocache.errors import FrontError
+from evocache.errors import FrontError, MismatchError, PipelineError
 from evocache.policies import parse
+from evocache.schedule import Schedule, uniform
 from evocache.schedule.front import Front, Point, front_of, in_bytes, non_dominated
 from tests.search.trees import stack
 
@@ -34,12 +38,112 @@ def test_pick_gives_the_best_that_meets_the_wish() -> None:
 def test_what_nobody_reaches_names_the_nearest() -> None:
     with pytest.raises(FrontError, match=r"speedup 4.*nearest has speedup 3"):
         FRONT.pick(speedup=4)
-    with pytest.raises(FrontError, match="memory"):
+    with pytest.raises(FrontError, match=r"memory 10 B.*nearest has speedup 1\.6, quality 40, memory 50 MB"):
         FRONT.pick(memory=10)
+    with pytest.raises(
+        FrontError, match=r"speedup 2, quality 35, memory 200 MB; .*nearest has speedup 1\.6, quality 40"
+    ):
+        FRONT.pick(speedup=2, quality=35, memory="200MB")
     with pytest.raises(FrontError, match=r"front\.pick"):
         FRONT.pick()
     with pytest.raises(FrontError, match="evolve"):
         Front(()).pick(speedup=1)
+
+
+def test_combined_wishes_are_all_met() -> None:
+    assert FRONT.pick(quality=30, memory="300MB") is MIDDLE
+    assert FRONT.pick(quality=30, memory="200MB") is GOOD
+    assert FRONT.pick(speedup=2.5, quality=20, memory="1GB") is FAST
+    assert FRONT.pick(speedup=3.0, memory=100e6) is FAST
+    assert FRONT.pick(speedup="2") is MIDDLE  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wish", [{"speedup": "fast"}, {"speedup": float("nan")}, {"quality": float("inf")}, {"memory": float("nan")}]
+)
+def test_wishes_that_are_none(wish: dict[str, Any]) -> None:
+    with pytest.raises(FrontError, match=next(iter(wish.values())) if "fast" in wish.values() else "nan|inf"):
+        FRONT.pick(**wish)
+
+
+def test_what_nobody_has_measured_is_said() -> None:
+    bare = Front(tuple(Point(p.schedule, {"error": 1.0}) for p in FRONT))
+    with pytest.raises(FrontError, match=r"whose speedup and memory nobody has measured.*quality"):
+        bare.pick(speedup=2, memory="1GB")
+    quick = Front(tuple(Point(p.schedule, {}, {"speedup": p.measured["speedup"]}) for p in FRONT))
+    with pytest.raises(FrontError, match=r"whose quality nobody has measured.*a wish for speedup or memory"):
+        quick.pick(quality=30)
+    assert quick.pick(speedup=2).measured == {"speedup": 2.2}  # of those fast enough, the one that computes most
+
+
+def test_points_have_numbers() -> None:
+    assert (FRONT[0], FRONT[-1], len(FRONT)) == (FAST, GOOD, 3)
+
+
+def test_a_retargeted_front_predicts_speed_and_nothing_else() -> None:
+    moved = FRONT.retarget(stack(8), depth=True)
+    assert [p.schedule.tree for p in moved] == [stack(8)] * 3
+    assert [(p.objectives, p.measured) for p in moved] == [({}, {})] * 3
+    assert [p.predicted for p in moved] == [{"speedup": pytest.approx(p.measured["speedup"])} for p in FRONT]
+    assert moved.pick(speedup=2).schedule == MIDDLE.schedule.retargeted(stack(8), depth=True)
+    assert "speedup 2.2, quality 32, memory 3e+08" in moved[1].schedule.provenance.notes["made for"]
+    for wish in ({"quality": 30}, {"memory": "200MB"}, {"speedup": 2, "quality": 30}):
+        with pytest.raises(FrontError, match="nobody has measured"):
+            moved.pick(**wish)
+    with pytest.raises(MismatchError, match="depth=True"):
+        FRONT.retarget(stack(8))
+
+
+def test_what_is_predicted_there_can_be_picked_by() -> None:
+    def predict(schedule: Schedule) -> dict[str, float]:
+        return {"speedup": 1 / schedule.executed_fraction(), "memory": 1e6}
+
+    moved = FRONT.retarget(TREE, predict=predict)
+    assert moved.pick(memory="1MB", speedup=3.5).schedule == FAST.schedule
+    assert moved[2].predicted == {"speedup": 2.0, "memory": 1e6}
+    measured = replace(moved[2], measured={"speedup": 1.7})
+    assert (measured.figure("speedup"), measured.figure("memory"), measured.figure("quality")) == (1.7, 1e6, None)
+
+
+def test_other_step_counts_scale_the_prediction_by_what_is_executed() -> None:
+    moved = FRONT.retarget(TREE, steps=13)
+    assert [p.schedule for p in moved] == [p.schedule.resampled(13) for p in FRONT]
+    old, new = GOOD.schedule.executed_fraction(), moved[2].schedule.executed_fraction()
+    assert (old, new) == (6 / 12, 7 / 13)
+    assert moved[2].predicted == {"speedup": pytest.approx(1.6 * old / new)}
+
+
+def test_retargeting_twice_remembers_where_it_was_measured() -> None:
+    twice = FRONT.retarget(stack(8), depth=True).retarget(TREE, depth=True)
+    assert twice[1].predicted == {"speedup": pytest.approx(2.2)}
+    assert twice[1].schedule.provenance.notes["made for"].startswith("a model, 4 blocks, 12 steps; measured there")
+    assert twice[1].schedule == MIDDLE.schedule
+
+
+def test_points_that_become_one_are_kept_once() -> None:
+    tree = stack(4)
+    low, high = (Point(uniform(tree, 4, [f"t/b.{i}"], [0]), {}, {"speedup": 1.1}) for i in (0, 1))
+    assert len(Front((low, high)).retarget(stack(2), depth=True)) == 2
+    assert len(Front((low, low)).retarget(tree)) == 1
+
+
+def test_a_front_is_retargeted_to_a_pipeline_or_what_was_found_in_it(family: Any) -> None:
+    import evocache
+
+    pipe = family("pixart").pipe
+    model = evocache.discover(pipe)
+    front = Front((Point(parse("fora:2").schedule(model.tree, 4), {}, {"speedup": 1.8}),))
+    for target in (pipe, model):
+        moved = front.retarget(target)
+        assert moved[0].schedule == front[0].schedule
+        assert moved[0].schedule.model == {"transformer": "PixArtTransformer2DModel"}
+        with evocache.apply(pipe, moved.pick(speedup=1.5)) as handle:
+            assert handle.active
+    bare = front.retarget(pipe.transformer)[0].schedule
+    assert {c.denoiser for c in bare.components} == {"denoiser"}
+    assert bare.orders.tolist() == front[0].schedule.orders.tolist()
+    with pytest.raises(PipelineError, match="a str"):
+        front.retarget("zoo:emoji")
 
 
 def test_non_dominated_against_the_definition() -> None:
@@ -59,9 +163,10 @@ def test_front_of_leaves_out_what_is_dominated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("200MB", 200_000_000), ("1.5 GiB", 3 << 29), ("12", 12), (7, 7), (".5kb", 500)]
+    ("text", "count"),
+    [("200MB", 200_000_000), ("1.5 GiB", 3 << 29), ("12", 12), (7, 7), (2e8, 200_000_000), (".5kb", 500)],
 )
-def test_bytes_are_read(text: int | str, count: int) -> None:
+def test_bytes_are_read(text: float | str, count: int) -> None:
     assert in_bytes(text) == count
 
 

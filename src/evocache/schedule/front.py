@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrontError
+from .component import Tree
 from .schedule import Schedule
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -24,11 +27,17 @@ class Point:
         objectives: by name, what the search minimised, on its calibration prompts.
         measured: by name, what was measured afterwards on held-out prompts and by the clock: `speedup`, `quality`
             (higher is better), `memory` (bytes of cached features) and others; empty if nothing was.
+        predicted: what is expected under the same names where nothing was measured, as after `Front.retarget`.
     """
 
     schedule: Schedule
     objectives: Mapping[str, float]
     measured: Mapping[str, float] = field(default_factory=dict)
+    predicted: Mapping[str, float] = field(default_factory=dict)
+
+    def figure(self, name: str) -> float | None:
+        """What was measured, or else what is predicted, under a name."""
+        return self.measured.get(name, self.predicted.get(name))
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,16 @@ class Front:
     def __iter__(self) -> Iterator[Point]:
         return iter(self.points)
 
+    def __getitem__(self, number: int) -> Point:
+        return self.points[number]
+
     def pick(
-        self, *, speedup: float | None = None, quality: float | None = None, memory: int | str | None = None
+        self, *, speedup: float | None = None, quality: float | None = None, memory: int | float | str | None = None
     ) -> Point:
         """The best point among those that are at least so fast and so good and take so little memory.
 
-        Asked for a quality, with or without memory, the fastest one that reaches it; else the one of best quality.
+        Asked for a quality, with or without memory, the fastest one that reaches it; else the one of best quality, or,
+        where no quality is known, the one that does most.
 
         Args:
             speedup: least speed-up over the uncached pipeline.
@@ -56,25 +69,88 @@ class Front:
             memory: most bytes of cached features; a number or a text such as `"200MB"`.
 
         Raises:
-            FrontError: if no point meets it all; the message names the nearest.
+            FrontError: if no point meets it all; the message names the nearest. Or if the front does not know.
         """
-        limits = {"speedup": speedup, "quality": quality, "memory": None if memory is None else in_bytes(memory)}
-        wanted = {name: float(value) for name, value in limits.items() if value is not None}
+        limits = {
+            "speedup": None if speedup is None else _number("speedup", speedup),
+            "quality": None if quality is None else _number("quality", quality),
+            "memory": None if memory is None else float(in_bytes(memory)),
+        }
+        wanted = {name: value for name, value in limits.items() if value is not None}
         if not wanted:
             raise FrontError("no wish", "speedup, quality or memory", "try front.pick(speedup=2)")
         fitting = [point for point in self.points if _shortfall(point, wanted) == 0]
         if not fitting:
             raise self._unreachable(wanted)
-        first, then = ("speedup", "quality") if quality is not None and speedup is None else ("quality", "speedup")
-        return max(fitting, key=lambda point: (_figure(point, first), _figure(point, then)))
+        if quality is not None and speedup is None:
+            return max(fitting, key=lambda point: (_figure(point, "speedup"), _figure(point, "quality")))
+        return max(fitting, key=lambda point: (_figure(point, "quality"), _speed_at_equal_quality(point)))
+
+    def retarget(
+        self,
+        target: Any,
+        *,
+        steps: int | None = None,
+        depth: bool = False,
+        predict: Callable[[Schedule], Mapping[str, float]] | None = None,
+    ) -> Front:
+        """The front for another pipeline: a variant of the model, another resolution, another number of steps.
+
+        Nothing of it has been measured there. What was measured elsewhere is noted in each schedule's provenance, but
+        for the speed-up, which is expected to be as far as the share that is executed stays; quality and memory are
+        unknown, and `pick` says so, until they are predicted or measured.
+
+        Args:
+            target: the pipeline, what `evocache.discover` finds in it, or a component tree.
+            steps: number of steps; the same as here when not given.
+            depth: whether the model may have more or fewer blocks (see `Schedule.retargeted`).
+            predict: figures of a schedule there, of `speedup`, `quality` (higher is better) and `memory` (bytes).
+
+        Raises:
+            MismatchError: if the pipeline's components are not like those that the schedules were made for.
+            PipelineError: if it is none.
+        """
+        tree, model = _components(target)
+        points: dict[str, Point] = {}
+        for point in self.points:
+            given = point.schedule
+            known = {**given.provenance.objectives, **point.measured}
+            moved = given.with_provenance(objectives=known).retargeted(tree, model=model, depth=depth)
+            moved = moved.resampled(steps or moved.steps)
+            expected = {} if predict is None else dict(predict(moved))
+            speedup = point.figure("speedup")
+            if speedup is not None:
+                expected.setdefault("speedup", speedup * given.executed_fraction() / moved.executed_fraction())
+            points.setdefault(moved.digest, Point(moved, {}, {}, expected))
+        return replace(self, points=tuple(points.values()))
 
     def _unreachable(self, wanted: Mapping[str, float]) -> FrontError:
-        asked = ", ".join(f"{name} {value:g}" for name, value in wanted.items())
+        asked = ", ".join(_told(name, value) for name, value in wanted.items())
         if not self.points:
             return FrontError(asked, "a front with points", "evolve one first")
+        unknown = [name for name in wanted if all(point.figure(name) is None for point in self.points)]
+        if unknown:
+            known = [name for name in ("speedup", "quality", "memory") if name not in unknown]
+            given = f"{asked} of a front whose {' and '.join(unknown)} nobody has measured"
+            return FrontError(
+                given, f"a wish for {' or '.join(known) or 'a point by its number'}", "evolve it there, or predict it"
+            )
         nearest = min(self.points, key=lambda point: _shortfall(point, wanted))
-        has = ", ".join(f"{name} {_figure(nearest, name):g}" for name in ("speedup", "quality", "memory"))
+        figures = {name: nearest.figure(name) for name in ("speedup", "quality", "memory")}
+        has = ", ".join(_told(name, value) for name, value in figures.items() if value is not None)
         return FrontError(asked, f"what some point reaches; the nearest has {has}", "ask for less, or evolve longer")
+
+
+def _components(target: Any) -> tuple[Tree, Mapping[str, str]]:
+    """The component tree of whatever a front is retargeted to, and the classes of its denoisers."""
+    if isinstance(target, Tree):
+        return target, {}
+    if not isinstance(getattr(target, "tree", None), Tree):
+        # A schedule knows no models. The root does, and it loads what it takes only when it is asked.
+        import evocache
+
+        target = evocache.discover(target)
+    return target.tree, getattr(target, "classes", {})
 
 
 def front_of(points: Sequence[Point], names: Sequence[str]) -> Front:
@@ -94,23 +170,46 @@ def non_dominated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return keep
 
 
-def in_bytes(amount: int | str) -> int:
+def in_bytes(amount: int | float | str) -> int:
     """Bytes of an amount such as `"200MB"` or `"1.5 GiB"`.
 
     Raises:
         FrontError: if it is none.
     """
-    if isinstance(amount, int) and not isinstance(amount, bool):
-        return amount
+    if isinstance(amount, (int, float)) and not isinstance(amount, bool) and math.isfinite(amount):
+        return int(amount)
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*", str(amount))
     if not match or match[2].upper() not in _UNITS:
         raise FrontError(f"{amount!r}", "bytes, such as 200MB or 1.5GiB", "write a number and a unit")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
+def _number(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise FrontError(f"{name} {value!r}", "a number", f"try front.pick({name}=2)")
+    return number
+
+
+def _told(name: str, value: float) -> str:
+    if name != "memory":
+        return f"{name} {value:.4g}"
+    unit = next(unit for unit in ("GB", "MB", "KB", "B") if abs(value) >= _UNITS[unit] or unit == "B")
+    return f"{name} {value / _UNITS[unit]:.4g} {unit}"
+
+
 def _figure(point: Point, name: str) -> float:
-    """What was measured under a name; the worst possible where nothing was."""
-    return float(point.measured.get(name, float("inf") if name == "memory" else float("-inf")))
+    """What is known under a name; the worst possible where nothing is."""
+    value = point.figure(name)
+    return float((math.inf if name == "memory" else -math.inf) if value is None else value)
+
+
+def _speed_at_equal_quality(point: Point) -> float:
+    """What decides between points of equal quality: the speed-up; the less of it where no quality is known."""
+    return _figure(point, "speedup") * (-1 if point.figure("quality") is None else 1)
 
 
 def _shortfall(point: Point, wanted: Mapping[str, float]) -> float:

@@ -18,6 +18,7 @@ from .action import COMPUTE, MAX_ORDER, REUSE, Action
 from .canonical import canonicalise
 from .component import Component, Tree
 from .resample import resample
+from .retarget import transfer
 
 Orders = npt.NDArray[np.int8]
 Gains = npt.NDArray[np.float64]
@@ -191,6 +192,36 @@ class Schedule:
         tree = Tree(tuple(self.components[i] for i in columns))
         rest: dict[str, Any] = {"model": self.model, "provenance": self.provenance}
         return Schedule(tree, self.orders[:, columns], self.gains[:, columns], **rest)
+
+    def retargeted(self, tree: Tree, *, model: Mapping[str, str] | None = None, depth: bool = False) -> Schedule:
+        """The schedule for another model: a variant with the same components, under the same names or others.
+
+        What was measured was measured elsewhere: it moves from the objectives to the note `made for`.
+
+        Args:
+            tree: the components of the other model.
+            model: class of each of its denoisers.
+            depth: whether stacks of blocks may be higher or lower: a block then does what is done at the same relative
+                height here.
+
+        Raises:
+            MismatchError: if the models are not alike.
+        """
+        moves = transfer(self.tree, tree, depth=depth)
+        assert self.gains is not None
+        orders, gains = moves.moved(self.executed, self.orders, self.gains)
+        notes = dict(self.provenance.notes)
+        if self.provenance.objectives or "made for" not in notes:
+            notes["made for"] = self._made_for()
+        provenance = replace(self.provenance, objectives={}, notes=notes)
+        return Schedule.repaired(moves.tree, orders, gains, model=model or {}, provenance=provenance)
+
+    def _made_for(self) -> str:
+        """The model and what was measured there, in words."""
+        blocks = len(self.tree.of_kind("block"))
+        model = ", ".join(f"{name}: {kind}" for name, kind in self.model.items()) or "a model"
+        figures = ", ".join(f"{name} {value:g}" for name, value in self.provenance.objectives.items())
+        return f"{model}, {blocks} blocks, {self.steps} steps{f'; measured there: {figures}' if figures else ''}"
 
     def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
         """The same schedule with another provenance."""
