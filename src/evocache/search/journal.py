@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import RunError
+from .claim import claim
 
 VERSION = 1
 Line = dict[str, Any]
@@ -35,23 +36,11 @@ class Journal:
         except OSError as error:
             raise _unwritable(path, error) from None
         try:
-            self._lock()
+            claim(self._file, path)
             self.lines = tuple(self._read())
         except BaseException:
             os.close(self._file)
             raise
-
-    def _lock(self) -> None:
-        import fcntl
-
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(
-                f"{self.path}, in use by another process",
-                "a run that nobody else works on",
-                "wait, or use another folder",
-            ) from None
 
     def _read(self) -> Iterator[Line]:
         with open(self._file, "rb", closefd=False) as file:
