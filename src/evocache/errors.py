@@ -34,6 +34,9 @@ class Error(Exception):
         self.expected = expected
         self.mend = mend
 
+    def __reduce__(self) -> tuple[type[Error], tuple[str, str, str]]:
+        return type(self), (self.given, self.expected, self.mend)
+
 
 class ScheduleError(Error):
     """A grid that is no schedule, or a schedule that does not fit what it is used for."""
