@@ -19,7 +19,6 @@ from .evolution import Job
 from .quality import Quality
 from .workload import Workload
 
-
 Outputs = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -48,7 +47,7 @@ class LocalEvaluator:
         """Time spent in generations so far."""
         self.step_equivalents = 0.0
         """Denoiser steps of one prompt spent so far, a skipped step counting as the share that is executed."""
-        self._references: dict[int, Outputs] = {}
+        self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
     def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, list[float]]]:
@@ -107,11 +106,16 @@ class LocalEvaluator:
         return [float(value) for value in (total / count).reshape(-1)]
 
     def references(self, numbers: Sequence[int]) -> Outputs:
-        """Uncached outputs of prompts, (n, ...)."""
-        missing = [n for n in numbers if n not in self._references]
-        for part in self.workload.batches(missing):
-            self._references.update(zip(part, self.uncached(part), strict=True))
-        return np.stack([self._references[n] for n in numbers])
+        """Uncached outputs of prompts, (n, ...), made once for each batch.
+
+        A batch has its own, since the last bits of an output depend on what else is in its batch: so an answer does
+        not depend on what was answered before, in this process or another.
+        """
+        parts = [tuple(part) for part in self.workload.batches(numbers)]
+        for part in parts:
+            if part not in self._references:
+                self._references[part] = self.uncached(part)
+        return np.concatenate([self._references[part] for part in parts])
 
     def uncached(self, numbers: Sequence[int]) -> Outputs:
         """Generate without caching, and learn the number of steps.
@@ -137,9 +141,9 @@ class LocalEvaluator:
         self.step_equivalents += self.steps * len(numbers)
         return outputs
 
-    def generate(self, numbers: Sequence[int]) -> Outputs:
-        """Outputs of prompts under whatever is applied, (n, ...)."""
-        call = {**self.workload.call, "output_type": self.quality.output, "return_dict": False}
+    def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
+        """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
+        call = {**self.workload.call, "output_type": self.quality.output, "return_dict": False, **changes}
         if self._takes_prompts:
             call["prompt"] = [self.workload.prompts[n] for n in numbers]
         device = getattr(self.pipe, "_execution_device", "cpu")
