@@ -1,9 +1,11 @@
+import csv
+import json
 from pathlib import Path
 
 import pytest
 
 from evocache.cli.failures import InputError
-from evocache.cli.prompts import gather, read
+from evocache.cli.prompts import distinct, gather, read
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "prompts"
 
@@ -17,12 +19,48 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "prompts"
         ("a.json", '["a fox", {"id": 2, "prompt": "two foxes"}]'),
         ("a.jsonl", '{"prompt": "a fox"}\n\n{"Prompt": "two foxes", "x": 1}\n'),
         ("a", "\ufeffa fox\ntwo foxes"),
+        ("a.txt", "# of foxes\n#\na fox\r\r\n\ttwo foxes"),
+        ("a.TSV", "\ufeffid\tPROMPT\r\n1\ta fox\r\n2\ttwo foxes\r\n"),
+        ("a.csv", "prompt;note\n a fox ;1,5\ntwo foxes;\n\n"),
+        ("a.csv", "Caption\na fox\ntwo foxes"),
+        ("a.ndjson", '{"prompt_en": "a fox"}\r\n{"text": "two foxes"}'),
     ],
 )
 def test_kinds_of_files(tmp_path, name, text):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     assert read(path) == ["a fox", "two foxes"]
+
+
+def test_separators_within_a_prompt_do_not_end_its_line(tmp_path):
+    odd = "a\u2028fox\x85 and\x0ca hare"
+    for name, text in (("a.jsonl", json.dumps({"prompt": odd}, ensure_ascii=False)), ("a.tsv", f"prompt\n{odd}")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert read(tmp_path / name) == [odd]
+        assert gather([], tmp_path / name) == ["a fox and a hare"]
+
+
+def test_quotes_hashes_and_accents_are_part_of_a_prompt(tmp_path):
+    prompts = ['"hello" on a sign', "#1 fan", 'a 5" disc', "crème brûlée, 紅狐"]
+    (tmp_path / "a.txt").write_text("\n".join(prompts), encoding="utf-8")
+    (tmp_path / "a.tsv").write_text("\n".join(["x\tprompt", *(f"\t{p}" for p in prompts)]), encoding="utf-8")
+    (tmp_path / "b.txt").write_text("\n".join(prompts), encoding="utf-16")
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["prompt", "n"], *([p, i] for i, p in enumerate(prompts))])
+    for name in ("a.txt", "a.tsv", "b.txt", "a.csv"):
+        assert read(tmp_path / name) == prompts
+
+
+def test_repeats_are_kept_until_they_matter(tmp_path):
+    (tmp_path / "a.txt").write_text("b\na\nb\n")
+    assert gather([], tmp_path / "a.txt") == ["b", "a", "b"]
+    assert distinct(gather([], tmp_path / "a.txt")) == ["b", "a"]
+
+
+def test_half_a_character_is_no_text(tmp_path):
+    (tmp_path / "a.json").write_text('["a \\ud83d fox"]')
+    with pytest.raises(InputError, match="half of a character"):
+        gather([], tmp_path / "a.json")
 
 
 def test_a_csv_cell_may_hold_commas_and_line_breaks(tmp_path):
@@ -42,13 +80,27 @@ def test_the_command_line_comes_first_and_the_limit_counts_all(tmp_path):
     ("name", "content", "word"),
     [
         ("a.txt", b"\n\n", "without a prompt"),
+        ("a.txt", b"", "without a prompt"),
+        ("a.txt", b"# nothing but this\n", "without a prompt"),
         ("a.txt", b"\xff\xfe\x00", "UTF-8"),
+        ("a.txt", "a fox\ncr\u00e8me".encode("latin-1"), r"byte 0xe8 in line 2"),
+        ("a.txt", b"\x89PNG\r\n", r"byte 0x89 in line 1"),
+        ("a.txt", b"a\x00b", "no text"),
         ("a.tsv", b"Category\tNote\nx\ty\n", "Category, Note"),
+        ("a.tsv", b"id\tprompt\n1\ta fox\n2\n", "without a prompt in row 3"),
         ("a.csv", b"", "a column"),
+        ("a.csv", b"prompt\n", "without a prompt"),
+        ("a.csv", b'prompt\n"a fox\ntwo foxes\n', "unexpected end of data"),
+        ("a.csv", b"id,prompt\n1,a fox\n2,\n", "without a prompt in row 3"),
         ("a.json", b'{"prompt": "x"}', "an object"),
         ("a.json", b'["x", 3]', "a number as entry 1"),
         ("a.json", b"[" * 100_000, "JSON"),
         ("a.json", b'[{"id": 3}]', "an object as entry 0"),
+        ("a.json", b'[{"prompt": null}]', "null as entry 0"),
+        ("a.json", b'["x", " "]', "an empty prompt as entry 1"),
+        ("a.json", b'{"prompt": "x"}\n{"prompt": "y"}\n', r"name it \.jsonl"),
+        ("a.json", b"[]", "without a prompt"),
+        ("a.json", b"", "JSON"),
         ("a.jsonl", b'{"prompt": "x"}\n{"prompt"', "line 2"),
     ],
 )
@@ -84,3 +136,4 @@ def test_published_prompt_sets(path, count, first):
     prompts = read(REAL / path)
     assert len(prompts) == count
     assert prompts[0] == first
+    assert all(prompt == prompt.strip() != "" for prompt in prompts)
