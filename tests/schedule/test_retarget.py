@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evocache.errors import MismatchError
 from evocache.policies import parse
 from evocache.schedule import REUSE, Component, Provenance, Schedule, Tree, deep_id, dumps, loads, uniform
+from evocache.schedule.front import Front, Point
 from evocache.schedule.retarget import transfer
 from tests.search.trees import stack
 
@@ -209,3 +210,22 @@ def test_a_pipelines_own_schedules_fit_it_after_the_move(family, name):
     names = {c.denoiser for c in tree}
     other = renamed(tree, lambda id: "other" + id if len(names) == 1 else id)
     assert schedule.retargeted(other).orders.tolist() == schedule.orders.tolist()
+
+
+def test_a_front_of_another_class_name_and_depth_runs_in_a_pipeline(family):
+    """Eight blocks of a bare transformer, evolved for 6 steps, serve a pipeline of four blocks with its own steps."""
+    import evocache
+    from tests.tiny.image_dit import pixart_transformer
+
+    deep = pixart_transformer()
+    deep.transformer_blocks.extend(pixart_transformer().transformer_blocks)
+    schedule = parse("fora:2").schedule(evocache.discover(deep).tree, 6)
+    front = Front((Point(schedule, {}, {"speedup": 1.9}),))
+    sigma = family("pixart_sigma")
+    point = front.retarget(sigma.pipe, depth=True).pick(speedup=1.9)
+    assert point.schedule.tree == sigma.model.tree
+    with evocache.apply(sigma.pipe, point) as handle:
+        sigma.call()
+        steps = handle.stats.schedule.steps
+        assert dict(handle.stats.executed) == sigma.expected(lambda tree, steps: point.schedule.resampled(steps))
+        assert handle.stats.executed[sigma.model.tree.components[-1].id] == -(-steps // 2)

@@ -13,6 +13,9 @@ from ..errors import MismatchError
 from .action import COMPUTE
 from .component import Component, Tree, deep_depth, deep_id, span_id, span_range
 
+MOST_STACKS = 5
+"""Stacks whose heights are told one by one when models are not alike."""
+
 _EVOLVE = "evolve a schedule for this model"
 
 
@@ -130,6 +133,7 @@ def _form(unit: Unit) -> tuple[object, ...]:
 
 
 def _told(tree: Tree, denoiser: str, stacks: list[list[Unit]]) -> str:
-    heights = " + ".join(str(len(stack)) for stack in stacks) or "no"
+    heights = [len(stack) for stack in stacks]
+    count = " + ".join(map(str, heights)) if 0 < len(heights) <= MOST_STACKS else str(sum(heights))
     kinds = dict.fromkeys(c.kind for c in tree if c.denoiser == denoiser and c.is_leaf)
-    return f"{denoiser} with {heights} parts ({', '.join(kinds) or 'no leaves'})"
+    return f"{denoiser} with {count} parts ({', '.join(kinds) or 'no leaves'})"
