@@ -92,7 +92,7 @@ def test_a_reward_that_can_never_work_is_found_out_on_uncached_outputs() -> None
     def fails(images: Any, prompts: Any) -> Any:
         raise KeyError("weights")
 
-    for reward, word in ((fails, "KeyError: 'weights'"), (lambda images, prompts: [math.nan] * 3, "not finite")):
+    for reward, word in ((fails, "KeyError: 'weights'"), (lambda images, prompts: [math.nan] * 3, "no finite number")):
         with pytest.raises(RunError, match=word):
             quality(reward).uncached(IMAGES, PROMPTS)
     assert quality(brightness).uncached(IMAGES, PROMPTS) == pytest.approx((-MEANS).tolist())

@@ -59,9 +59,11 @@ class Quality:
         except Exception as error:
             why = error.given if isinstance(error, Error) else f"{type(error).__name__}: {error}"
             mend = error.mend if isinstance(error, Error) else "call it by hand on an image and its prompt"
-            raise RunError(f"quality {self.name}, which fails on uncached outputs ({why})", "figures", mend) from error
+            given = f"quality {self.name}, which fails on uncached outputs ({why})"
+            raise RunError(given, "a figure for each prompt", mend) from error
         if not any(map(math.isfinite, errors)):
-            raise RunError(f"quality {self.name}, which is not finite for any prompt", "figures", "correct the reward")
+            given = f"quality {self.name}, which gives no finite number for any uncached output"
+            raise RunError(given, "a figure for each prompt", "call it by hand on an image and its prompt")
         return errors
 
 
