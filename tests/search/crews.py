@@ -1,0 +1,76 @@
+"""Made-up evaluators for crews, made in their workers; some are deadly. Workers import this, so it imports little."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from evocache.errors import MismatchError
+from evocache.schedule.front import Front
+from evocache.search.evolution import Job, Settings
+from evocache.search.run import Evaluator, Run
+from tests.search.test_evolution import SEEDS, SPACE, answer, price
+
+JOBS = [Job(seed, (0, 1, 2)) for seed in SEEDS[:12]]
+ANSWERS = [answer(job, "") for job in JOBS]
+SETTINGS = Settings(population=10, offspring=6, generations=3, prompts=4, rungs=(2,))
+
+
+class Made:
+    """Answers as the landscape of `test_evolution` does, after something has happened."""
+
+    def __init__(self, before: Callable[[Job], object] = lambda job: None) -> None:
+        self.before = before
+
+    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, list[float]]]:
+        for number, job in enumerate(jobs):
+            self.before(job)
+            yield number, answer(job, "")
+
+
+def plain(worker: int) -> Made:
+    return Made()
+
+
+def dying(worker: int, *, mark: Path, times: int, how: Callable[[], object]) -> Made:
+    """Over a certain schedule something happens to the worker, so many times in all."""
+
+    def before(job: Job) -> None:
+        if job.schedule.digest == SEEDS[3].digest and len(list(mark.parent.glob(f"{mark.name}*"))) < times:
+            mark.with_name(f"{mark.name}{os.getpid()}").touch()
+            how()
+
+    return Made(before)
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refused() -> None:
+    raise MismatchError("a schedule of another model", "one of this model", "evolve it anew")
+
+
+def failed() -> None:
+    raise ZeroDivisionError("nothing to divide by")
+
+
+def exhausted() -> None:
+    raise MemoryError
+
+
+def deadly(mark: Path, times: int, how: Callable[[], object] = killed) -> functools.partial[Made]:
+    return functools.partial(dying, mark=mark, times=times, how=how)
+
+
+def front(folder: Path, evaluator: Evaluator, settings: Settings = SETTINGS) -> Front:
+    """The front of a short run."""
+    folder.mkdir(exist_ok=True)
+    return Run(folder, SPACE, SEEDS, settings, price, evaluator).evolve()
+
+
+def figures(front: Front) -> list[tuple[str, dict[str, float]]]:
+    return [(point.schedule.digest, dict(point.objectives)) for point in front]
