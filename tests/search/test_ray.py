@@ -1,0 +1,74 @@
+"""A real Ray cluster on this machine: the fronts of one process, also when a worker is killed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evocache.errors import MismatchError, RunError
+from evocache.search.crew import TRIES
+from evocache.search.ray_pool import RayEvaluator
+from tests.search import crews
+from tests.search.crews import JOBS, Made, deadly, figures, front, plain
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'evocache[ray]'")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Two CPUs, reachable from this machine only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(
+            num_cpus=2,
+            include_dashboard=False,
+            object_store_memory=80_000_000,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+        )
+        yield
+        ray.shutdown()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nonsense"])
+def test_an_address_that_cannot_be_reached_is_told(address: str) -> None:
+    with pytest.raises(RunError, match=f"Ray address '{address}'.*ray start --head"):
+        RayEvaluator(plain, address)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RunError, match=r"pip install 'evocache\[ray\]'"):
+        RayEvaluator(plain)
+
+
+@pytest.mark.slow
+def test_a_killed_actor_is_replaced_and_the_front_is_that_of_one_process(cluster: None, tmp_path: Path) -> None:
+    expected = figures(front(tmp_path / "local", Made()))
+    mark = tmp_path / "died"
+    with RayEvaluator(deadly(mark, times=TRIES - 1)) as crew:
+        assert crew.size == 2
+        assert figures(front(tmp_path / "ray", crew)) == expected
+    assert len(list(tmp_path.glob("died*"))) == TRIES - 1
+    assert ray.is_initialized()  # who connected disconnects
+
+
+@pytest.mark.slow
+def test_what_ends_a_run_is_told(cluster: None, tmp_path: Path) -> None:
+    refusing = RayEvaluator(deadly(tmp_path / "refused", times=99, how=crews.refused))
+    with refusing, pytest.raises(MismatchError, match="mend: evolve it anew"):
+        list(refusing.evaluate(JOBS))
+    dying = RayEvaluator(deadly(tmp_path / "killed", times=99))
+    with dying, pytest.raises(RunError, match=rf"{TRIES} workers were lost \(.*actor died"):
+        list(dying.evaluate(JOBS))
+
+
+@pytest.mark.slow
+def test_a_cluster_without_what_is_needed_is_refused(cluster: None) -> None:
+    with pytest.raises(RunError, match="without a GPU"):
+        RayEvaluator(plain, gpu=True)
