@@ -19,7 +19,6 @@ from .evolution import Answer, Job, Price, Settings, State, evolve
 from .journal import Journal
 from .space import Space
 
-
 JOURNAL = "journal.jsonl"
 MODEL = "uncached.json"
 """The schedule that computes everything: whose tree the cells in the journal are of."""
@@ -64,6 +63,7 @@ class Run:
         evaluator: who evaluates.
         identity: what the evaluations depend on (model, prompts, quality); a journal of another run is refused.
         budget_seconds: when to stop, counted over all sittings; None for no limit.
+        watch: is told how many of the jobs at hand have been answered, and how many they are.
         clock: seconds.
     """
 
@@ -75,6 +75,7 @@ class Run:
     evaluator: Evaluator
     identity: Mapping[str, Any] = field(default_factory=dict)
     budget_seconds: float | None = None
+    watch: Callable[[int, int], None] = lambda answered, jobs: None
     clock: Callable[[], float] = time.perf_counter
 
     def evolve(self, tell: Callable[[Progress], bool | None] = lambda progress: None) -> Front:
@@ -143,8 +144,10 @@ class _Sitting:
         """Answers to jobs, from the journal where they are in it."""
         missing = list({job.key: job for job in jobs if job.key not in self.known}.values())
         self.replayed += len(jobs) - len(missing)
-        for number, answer in self.run.evaluator.evaluate(missing) if missing else ():
+        self.run.watch(0, len(missing))
+        for answered, (number, answer) in enumerate(self.run.evaluator.evaluate(missing) if missing else (), 1):
             self._note(missing[number], answer)
+            self.run.watch(answered, len(missing))
         return [self.known[job.key] for job in jobs]
 
     def _note(self, job: Job, answer: Answer) -> None:
