@@ -1,171 +1,107 @@
-"""Calibration: what components cost and how their features drift between steps, from one uncached generation."""
+"""Calibration: what components cost and how their features drift, from one uncached generation and a few timed ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from time import perf_counter
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import nn
 
-from ..model import Denoiser, Probe, discover, probe
-from ..model.outputs import tensors
-from ..policies.steps import outermost
-from ..runtime.stream import arguments, flow
-from ..schedule import Component, span_range
+from ..model import Model, Probe, discover, probe
+from ..schedule import Schedule
+from .calibration import Calibration
 from .cost import Costs
+from .drift import group_errors, sketch, squared
 from .evaluate import LocalEvaluator
+from .latency import Accuracy, fit
+from .samples import random_schedules
+from .sketch import Sketches
+from .timing import timed
 
-SKETCH = 4096
-"""Elements of a feature, chosen at random once, that stand for it: enough for relative distances within 2 %."""
+FITTED, CHECKED = 10, 6
+"""Random schedules that the latency model is fitted to, and others that it is held against."""
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """What was learned of a pipeline on a workload.
+def calibrate(
+    evaluator: LocalEvaluator,
+    prompts: Sequence[int],
+    *,
+    repeats: int = 3,
+    schedules: tuple[int, int] = (FITTED, CHECKED),
+    rounds: int = 2,
+    seed: int = 0,
+) -> Calibration:
+    """Calibrate on some prompts of the evaluator's workload (one batch).
 
-    Attributes:
-        costs: of its components.
-        sketches: by component id, (steps, elements) samples of the feature that is cached.
+    It takes about as long as 25 uncached generations of these prompts.
+
+    Args:
+        evaluator: whose pipeline and workload.
+        prompts: their numbers; four give a drift and a speed that hold for more.
+        repeats: timed forwards of each denoiser.
+        schedules: how many random schedules are timed, to fit the latency model to and to check it on; none to go by
+            the probe alone.
+        rounds: how often each is timed.
+        seed: of the random schedules.
     """
-
-    costs: Costs
-    sketches: dict[str, npt.NDArray[np.float32]]
-
-    def drift(self) -> dict[str, npt.NDArray[np.float64]]:
-        """By component id, (steps, steps) relative squared distances: row, the step computed; column, the step used."""
-        return {id: _distances(sketch.astype(np.float64)) for id, sketch in self.sketches.items()}
-
-
-def _distances(sketch: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    squares = np.square(sketch).sum(axis=1)
-    products = sketch @ sketch.T
-    distances = np.maximum(squares[:, None] + squares[None, :] - 2 * products, 0.0)
-    relative: npt.NDArray[np.float64] = distances / np.maximum(squares[None, :], 1e-30)
-    return relative
-
-
-def calibrate(evaluator: LocalEvaluator, prompts: list[int], *, repeats: int = 3) -> Calibration:
-    """Calibrate on some prompts of the evaluator's workload (one batch): one generation and a few forwards."""
-    pipe = evaluator.pipe
-    model = discover(pipe)
-    sketches: dict[str, list[npt.NDArray[np.float32]]] = {}
-    calls: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
-    spent: dict[str, list[float]] = {}
-    with _watching(model.denoisers, outermost(model.tree), sketches, calls, spent):
-        began = perf_counter()
+    model = discover(evaluator.pipe)
+    sketches = Sketches()
+    with sketches.taken(model):
         evaluator.uncached(prompts)
-        whole = perf_counter() - began
+    steps = evaluator.steps
+    found = {component.id: sketches.of(component.id) for component in model.tree}
+    grids = {id: sketch(rows, total, steps) for id, (rows, total) in found.items() if rows}
+    costs = _probed(model, sketches, evaluator, repeats)
+    costs, accuracy = _fitted(evaluator, costs, prompts, schedules, rounds, seed)
+    drift = {id: squared(*grid) for id, grid in grids.items()}
+    return Calibration(steps, costs, drift, group_errors(model.tree, grids), accuracy)
+
+
+def _probed(model: Model, sketches: Sketches, evaluator: LocalEvaluator, repeats: int) -> Costs:
     measures = {}
     for denoiser in model.denoisers:
-        if denoiser.name in calls:
-            args, kwargs = calls[denoiser.name]
+        if denoiser.name in sketches.calls:
+            args, kwargs = sketches.calls[denoiser.name]
             measures.update(probe(denoiser, args, kwargs, repeats=repeats))
     found = Probe(model, measures)
-    costs = Costs(
+    return Costs(
         seconds=found.exclusive("seconds"),
         flops=found.exclusive("flops"),
         sizes=found.sizes(),
         calls=evaluator.calls,
-        fixed=max(0.0, whole - sum(sum(times) for times in spent.values())),
+        calls_at={d.name: _calls_at(sketches, d.name, evaluator.steps) for d in model.denoisers},
     )
-    return Calibration(costs, {id: _by_step(rows, evaluator.steps) for id, rows in sketches.items() if rows})
 
 
-def _by_step(rows: list[npt.NDArray[np.float32]], steps: int) -> npt.NDArray[np.float32]:
-    """One row a step: the calls of a step side by side; a denoiser that is not called at all steps is padded."""
-    share = max(1, len(rows) // steps)
-    whole = [np.concatenate(rows[i : i + share]) for i in range(0, share * (len(rows) // share), share)]
-    whole += [whole[-1]] * (steps - len(whole))
-    return np.stack(whole[:steps])
+def _calls_at(sketches: Sketches, denoiser: str, steps: int) -> list[float]:
+    """Calls of a denoiser at each step, over all passes; those of a pass with other steps keep their number."""
+    out = np.zeros(steps)
+    for number, called in sketches.called.get(denoiser, {}).items():
+        total = sketches.totals[number]
+        places = np.round(np.linspace(0, total - 1, steps)).astype(int)
+        row = np.array([called.get(int(place), 0) for place in places], dtype=float)
+        out += row * (sum(called.values()) / max(row.sum(), 1.0))
+    return [float(value) for value in out]
 
 
-@contextmanager
-def _watching(
-    denoisers: tuple[Denoiser, ...],
-    parts: list[Component],
-    sketches: dict[str, list[npt.NDArray[np.float32]]],
-    calls: dict[str, tuple[tuple[Any, ...], dict[str, Any]]],
-    spent: dict[str, list[float]],
-) -> Iterator[None]:
-    """Within the context, features of parts are sampled, first calls are kept, and denoiser calls are timed."""
-    hooks: list[Any] = []
-    by_name = {denoiser.name: denoiser for denoiser in denoisers}
-    try:
-        for denoiser in denoisers:
-            hooks += _timed(denoiser, calls, spent.setdefault(denoiser.name, []))
-        for part in parts:
-            first, last = _ends(by_name[part.denoiser], part)
-            hooks += _sampled(first, last, sketches.setdefault(part.id, []))
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _timed(denoiser: Denoiser, calls: dict[str, Any], spent: list[float]) -> list[Any]:
-    began: list[float] = []
-
-    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        calls.setdefault(denoiser.name, (args, kwargs))
-        began.append(perf_counter())
-
-    def after(module: nn.Module, args: Any, output: Any) -> None:
-        spent.append(perf_counter() - began.pop())
-
-    module = denoiser.module
-    return [module.register_forward_pre_hook(before, with_kwargs=True), module.register_forward_hook(after)]
-
-
-def _ends(denoiser: Denoiser, part: Component) -> tuple[nn.Module | None, nn.Module]:
-    """The modules whose input and output bound a part; no first one where the output itself is what is cached."""
-    if part.kind == "span":
-        first, last = span_range(part.id)
-        return denoiser.blocks[first], denoiser.blocks[last - 1]
-    if part.kind == "block":
-        return denoiser.modules[part.id], denoiser.modules[part.id]
-    return None, denoiser.module
-
-
-def _sampled(first: nn.Module | None, last: nn.Module, rows: list[npt.NDArray[np.float32]]) -> list[Any]:
-    """Hooks that sample output - input of a part, or the output alone."""
-    entered: list[dict[str, Any]] = []
-    pick = _sampler()
-
-    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        entered[:] = [arguments(module, args, kwargs)]
-
-    def after(module: nn.Module, args: Any, output: Any) -> None:
-        leaves = tensors(output)
-        streams = flow(entered[0], output, (), None).streams if entered else ()
-        if streams:
-            name, leaf = max(streams, key=lambda s: entered[0][s[0]].numel())
-            found = torch.utils._pytree.tree_leaves(output)[leaf]
-            rows.append(pick(found) - pick(entered[0][name]))
-        elif leaves:
-            rows.append(pick(max(leaves, key=lambda t: t.numel())))
-
-    hooks: list[Any] = [last.register_forward_hook(after)]
-    if first is not None:
-        hooks.append(first.register_forward_pre_hook(before, with_kwargs=True))
-    return hooks
-
-
-def _sampler() -> Callable[[torch.Tensor], npt.NDArray[np.float32]]:
-    """Picks the same random elements of every tensor of a size."""
-    places: dict[int, torch.Tensor] = {}
-
-    def pick(tensor: torch.Tensor) -> npt.NDArray[np.float32]:
-        count = tensor.numel()
-        if count not in places:
-            generator = torch.Generator().manual_seed(0)
-            places[count] = torch.randint(count, (min(SKETCH, count),), generator=generator).to(tensor.device)
-        picked: npt.NDArray[np.float32] = tensor.detach().reshape(-1)[places[count]].float().cpu().numpy()
-        return picked
-
-    return pick
+def _fitted(
+    evaluator: LocalEvaluator,
+    costs: Costs,
+    prompts: Sequence[int],
+    schedules: tuple[int, int],
+    rounds: int,
+    seed: int,
+) -> tuple[Costs, Accuracy]:
+    """Costs with a latency model that was fitted and checked by the clock."""
+    fitted, checked = schedules
+    if not fitted:
+        return costs, Accuracy()
+    tree, steps = evaluator.tree, evaluator.steps
+    chosen = random_schedules(tree, steps, fitted + checked, seed)
+    timings = timed(evaluator, chosen, prompts, rounds=rounds)
+    terms = costs.terms(tree, steps)
+    rows = np.array([terms.of(schedule) for schedule in (Schedule.full(tree, steps), *chosen[:fitted])])
+    seconds = np.array([timings.uncached, *timings.seconds[:fitted]])
+    costs = replace(costs, fixed=timings.fixed, weights=fit(terms.names, rows, seconds, timings.fixed))
+    predicted = np.array([costs.latency(schedule) for schedule in chosen[fitted:]])
+    return costs, Accuracy.of(predicted, timings.seconds[fitted:], fitted=fitted, scatter=timings.scatter)

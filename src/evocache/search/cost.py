@@ -1,23 +1,30 @@
-"""Prices of schedules: predicted latency, FLOPs and bytes, from measures of the components. Pure."""
+"""Prices of schedules: predicted latency, multiply-adds and bytes, from measures of the components. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ..schedule import Schedule, liveness
+import numpy as np
+import numpy.typing as npt
+
+from ..schedule import Schedule, Tree, liveness
+from .latency import FIXED, Terms
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What components cost in one denoiser call.
+    """What components cost in one denoiser call, and how that adds up to a generation.
 
     Attributes:
-        seconds: by component id, without its parts.
+        seconds: by component id, without its parts, as probed.
         flops: by component id, without its parts.
         sizes: bytes of one stored value, by component id.
         calls: denoiser calls a step (2 with sequential guidance).
-        fixed: seconds of a generation outside the denoiser.
+        fixed: seconds of a generation outside the denoisers.
+        calls_at: by denoiser, its calls at each step; where not given, `calls` at all steps.
+        weights: of the terms of the latency model (see `latency.Terms`), as fitted; those that are not given are 1
+            for probed seconds, `fixed` for what lies outside, and 0 for the overhead of reading.
     """
 
     seconds: Mapping[str, float]
@@ -25,14 +32,19 @@ class Costs:
     sizes: Mapping[str, int]
     calls: int = 1
     fixed: float = 0.0
+    calls_at: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    _made: list[_Vectors] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def latency(self, schedule: Schedule) -> float:
         """Predicted seconds of a generation."""
-        return self.fixed + self.calls * schedule.cost(self.seconds)
+        vectors = self._vectors(schedule)
+        return float(vectors.terms.of(schedule) @ vectors.weights)
 
     def macs(self, schedule: Schedule) -> float:
         """Multiply-adds of a generation's denoiser calls."""
-        return self.calls * schedule.cost(self.flops) / 2
+        vectors = self._vectors(schedule)
+        return float((vectors.terms.calls * schedule.executed).sum(axis=0) @ vectors.macs)
 
     def memory(self, schedule: Schedule) -> float:
         """Peak bytes of cached features."""
@@ -42,3 +54,31 @@ class Costs:
         """The objectives named, of `latency`, `macs` and `memory`."""
         known = {"latency": self.latency, "macs": self.macs, "memory": self.memory}
         return {name: known[name](schedule) for name in names}
+
+    def terms(self, tree: Tree, steps: int) -> Terms:
+        """The terms of the latency model for schedules over a tree."""
+        everywhere = {root.denoiser: [float(self.calls)] for root in tree.of_kind("denoiser")}
+        return Terms(tree, steps, self.seconds, self.sizes, {**everywhere, **self.calls_at})
+
+    def _vectors(self, schedule: Schedule) -> _Vectors:
+        """What schedules over one tree are multiplied with; kept for the next, as a search asks for one tree only."""
+        if not self._made or not self._made[0].serve(schedule):
+            self._made[:] = [_Vectors(self, schedule.tree, schedule.steps)]
+        return self._made[0]
+
+
+class _Vectors:
+    """A price list laid out along the columns of a tree."""
+
+    def __init__(self, costs: Costs, tree: Tree, steps: int) -> None:
+        self.tree = tree
+        self.steps = steps
+        self.terms = costs.terms(tree, steps)
+        usual = {**dict.fromkeys(self.terms.names[:-2], 1.0), FIXED: costs.fixed}
+        weights = {**usual, **costs.weights}
+        self.weights: npt.NDArray[np.float64] = np.array([weights.get(name, 0.0) for name in self.terms.names])
+        self.macs = np.array([costs.flops.get(c.id, 0.0) / 2 for c in tree])
+
+    def serve(self, schedule: Schedule) -> bool:
+        """Whether they fit a schedule."""
+        return schedule.tree is self.tree and schedule.steps == self.steps

@@ -1,54 +1,101 @@
-"""Schedules that a search starts from: published policies at several strengths, and masks from calibrated drift."""
+"""Schedules that a search starts from: published policies at several strengths, step masks, fills. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import PolicyError
-from ..policies import parse
+from ..policies import SmoothCache, parse
+from ..policies.smoothcache import LOOKAHEAD, Errors
 from ..policies.steps import outermost
 from ..schedule import REUSE, Action, Schedule, Tree, forecast, uniform
+from .calibration import Calibration
+from .drift import Drift
+from .fills import fills
 from .masks import best_masks
-
-Drift = Mapping[str, npt.NDArray[np.float64]]
-"""By component id, a (steps, steps) matrix: error of using the value computed at one step at a later one."""
 
 GAINS = (0.0, 0.4, 0.8)
 """Forecast gains that masks are seeded with; 0 is reuse."""
 
+THRESHOLDS = 5
+"""Thresholds that SmoothCache is seeded with."""
 
-def policy_seeds(tree: Tree, steps: int) -> Iterator[Schedule]:
-    """Every policy that makes sense for the model, at several strengths."""
+
+def all_seeds(tree: Tree, calibration: Calibration) -> list[Schedule]:
+    """Everything that a calibrated search may start from, each behaviour once."""
+    steps, drift = calibration.steps, calibration.drift
+    denoisers = [c.id for c in tree.of_kind("denoiser")]
+    seeds = [
+        *policy_seeds(tree, steps, calibration.errors),
+        *mask_seeds(tree, steps, drift),
+        *mask_seeds(tree, steps, drift, parts=denoisers, every=2),
+        *fills(tree, steps, drift, calibration.costs.seconds),
+        *fills(tree, steps, drift, calibration.costs.seconds, gain=0.5),
+    ]
+    return distinct(seeds)
+
+
+def policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterator[Schedule]:
+    """Every policy that makes sense for the model, at several strengths; SmoothCache with calibrated errors."""
     specs = ["none", *(f"fora:{n}" for n in (2, 3, 4, 5)), *(f"deepcache:{n}" for n in (2, 3, 5))]
     specs += [f"deepcache:{n},{branch}" for n in (2, 3) for branch in (2, 4)]
     specs += [f"tgate:{max(1, round(steps * share))}" for share in (0.25, 0.5)]
-    for spec in specs:
+    specs += [f"taylorseer:{n}" for n in (2, 3, 4, 6)] + [f"taylorseer:{n},2" for n in (2, 3, 5)]
+    policies = [parse(spec) for spec in specs]
+    if errors:
+        policies += [SmoothCache(threshold, errors=errors) for threshold in thresholds(errors)]
+    for policy in policies:
         try:
-            yield parse(spec).schedule(tree, steps)
+            yield policy.schedule(tree, steps)
         except PolicyError:
             continue
 
 
-def mask_seeds(tree: Tree, steps: int, drift: Drift | None = None) -> Iterator[Schedule]:
-    """Step masks on the outermost parts, for every budget down to a sixth of the steps, reused and forecast.
+def thresholds(errors: Errors, count: int = THRESHOLDS) -> list[float]:
+    """Thresholds of SmoothCache that spread over its budgets: quantiles of the errors that it compares them with.
 
-    With the calibrated drift of those parts the masks are the best ones under it; without, steps are spread evenly.
+    Quantiles of all groups together, so that a low one lets the calmest kinds of layers be reused, and a high one all.
     """
-    parts = [c.id for c in outermost(tree)]
-    known = [drift[part] for part in parts if part in drift] if drift else []
+    ages = [np.diagonal(matrix, age) for matrix in errors.values() for age in range(1, LOOKAHEAD + 1)]
+    met = np.concatenate([age[age > 0] for age in ages]) if ages else np.array([])
+    if not len(met):
+        return []
+    quantiles = np.quantile(met, np.linspace(0, 1, count + 2)[1:-1])
+    return sorted({float(f"{q:.3g}") for q in quantiles})
+
+
+def mask_seeds(
+    tree: Tree, steps: int, drift: Drift | None = None, parts: Iterable[str] | None = None, every: int = 1
+) -> Iterator[Schedule]:
+    """Step masks, for every budget down to a sixth of the steps, reused and forecast.
+
+    With the calibrated drift of the parts the masks are the best ones under it; without, steps are spread evenly.
+
+    Args:
+        tree: the components.
+        steps: number of steps.
+        drift: by component.
+        parts: ids of what is skipped between computed steps; the outermost parts when not given.
+        every: one budget out of so many.
+    """
+    chosen = [c.id for c in outermost(tree)] if parts is None else list(parts)
+    known = [drift[part] for part in chosen if part in drift] if drift else []
     masks = best_masks(np.sum(known, axis=0)) if known else {}
-    for budget in range(max(2, steps // 6), steps):
+    what = "" if parts is None else f" on {', '.join(chosen)}"
+    for budget in range(max(2, steps // 6), steps, every):
         even = tuple(sorted({0, *np.round(np.linspace(0, steps, budget, endpoint=False)).astype(int).tolist()}))
         for name, mask in {"dp": masks.get(budget), "even": None if known else even}.items():
             for gain in GAINS if mask else ():
                 between: Action = forecast(1, gain) if gain else REUSE
-                schedule = uniform(tree, steps, parts, mask or (), between)
-                yield schedule.with_provenance(f"{name} mask of {budget} steps, gain {gain:g}")
+                schedule = uniform(tree, steps, chosen, mask or (), between)
+                yield schedule.with_provenance(f"{name} mask of {budget} steps{what}, gain {gain:g}")
 
 
-def distinct(schedules: Iterator[Schedule]) -> list[Schedule]:
-    """The schedules, each behaviour once."""
-    return list({schedule.digest: schedule for schedule in schedules}.values())
+def distinct(schedules: Iterable[Schedule]) -> list[Schedule]:
+    """The schedules, each behaviour once, under the name that it came with first."""
+    out: dict[str, Schedule] = {}
+    for schedule in schedules:
+        out.setdefault(schedule.digest, schedule)
+    return list(out.values())

@@ -1,0 +1,147 @@
+"""The latency model on schedules whose seconds are made up: terms by hand, weights recovered, noise withstood."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from evocache.schedule import Schedule, forecast, uniform
+from evocache.search.cost import Costs
+from evocache.search.latency import Accuracy, Terms, calls_grid, fit
+from evocache.search.samples import random_schedules
+from tests.search.trees import stack
+
+TREE, STEPS = stack(3), 8
+SECONDS = {"t": 0.01, "t/blocks[0:3]": 0.0}
+SECONDS |= {
+    c.id: {"block": 0.002, "attention": 0.03, "cross_attention": 0.01, "feed_forward": 0.05}[c.kind]
+    for c in TREE
+    if c.block is not None
+}
+SIZES = {c.id: 1000 for c in TREE}
+TERMS = Terms(TREE, STEPS, SECONDS, SIZES, {})
+FULL = Schedule.full(TREE, STEPS)
+
+
+def terms(schedule: Schedule) -> dict[str, float]:
+    return dict(zip(TERMS.names, TERMS.of(schedule).tolist(), strict=True))
+
+
+def test_terms_of_computing_everything() -> None:
+    assert terms(FULL) == pytest.approx(
+        {
+            "fixed": 1,
+            "attention": 8 * 3 * 0.03,
+            "cross_attention": 8 * 3 * 0.01,
+            "feed_forward": 8 * 3 * 0.05,
+            "other": 8 * (0.01 + 3 * 0.002),
+            "reads": 0,
+            "bytes": 0,
+        }
+    )
+
+
+def test_terms_of_reading() -> None:
+    span = terms(uniform(TREE, STEPS, ["t/blocks[0:3]"], range(6)))
+    assert span["reads"] == 2 * 3  # blocks passed by
+    assert span["bytes"] == 2 * 2 * 1000  # a residual is read and a stream written
+    assert span["other"] == pytest.approx(8 * 0.01 + 6 * 3 * 0.002)
+    leaf = terms(uniform(TREE, STEPS, ["t/b.0.a"], range(6)))
+    assert (leaf["reads"], leaf["bytes"]) == (2, 0)
+    ahead = terms(uniform(TREE, STEPS, ["t/b.0.a"], range(6), forecast(2)))
+    assert (ahead["reads"], ahead["bytes"]) == (2, 2 * (3 + 1) * 1000)  # three values read, one written
+
+
+def test_a_skipped_denoiser_leaves_its_read_alone() -> None:
+    found = terms(uniform(TREE, STEPS, ["t"], [0]))
+    assert found["reads"] == 7
+    for name in ("attention", "cross_attention", "feed_forward", "other"):
+        assert found[name] == pytest.approx(terms(FULL)[name] / STEPS)
+
+
+def test_calls_weigh_steps_and_fit_any_number_of_them() -> None:
+    grid = calls_grid(TREE, 4, {"t": [2, 2, 0, 0]})
+    assert grid[:, 0].tolist() == [2, 2, 0, 0]
+    assert calls_grid(TREE, 8, {"t": [2, 2, 0, 0]})[:, 5].tolist() == [2, 2, 2, 2, 0, 0, 0, 0]
+    assert calls_grid(TREE, 2, {}).tolist() == np.ones((2, len(TREE))).tolist()
+    costs = Costs(SECONDS, {"t/b.0.a": 10.0}, SIZES, calls_at={"t": [2.0, 1.0]})
+    assert costs.macs(Schedule.full(TREE, 2)) == (2 + 1) * 10 / 2
+    assert Costs(SECONDS, {"t/b.0.a": 10.0}, SIZES, calls=2).macs(Schedule.full(TREE, 3)) == 2 * 3 * 10 / 2
+
+
+TRUE = {
+    "fixed": 0.3,
+    "attention": 1.2,
+    "cross_attention": 0.9,
+    "feed_forward": 1.1,
+    "other": 1.3,
+    "reads": 1e-5,
+    "bytes": 1e-9,
+}
+
+
+def clocked(schedules: list[Schedule], noise: float, seed: int = 0) -> np.ndarray:
+    exact = np.array([sum(TRUE[name] * value for name, value in terms(s).items()) for s in schedules])
+    return exact * np.exp(np.random.default_rng(seed).normal(0, noise, len(schedules)))
+
+
+@pytest.mark.parametrize(("noise", "worst"), [(0.0, 0.02), (0.03, 0.06)])
+def test_what_was_timed_with_noise_is_predicted_on_other_schedules(noise: float, worst: float) -> None:
+    schedules = [FULL, *random_schedules(TREE, STEPS, 10)]
+    weights = fit(TERMS.names, np.array([TERMS.of(s) for s in schedules]), clocked(schedules, noise), 0.3)
+    others = random_schedules(TREE, STEPS, 40, seed=1)
+    costs = Costs(SECONDS, {}, SIZES, fixed=0.3, weights=weights)
+    accuracy = Accuracy.of(np.array([costs.latency(s) for s in others]), clocked(others, 0), fitted=11, scatter=noise)
+    assert accuracy.median < worst / 2
+    assert accuracy.largest < worst
+    assert (accuracy.fitted, accuracy.checked, accuracy.scatter) == (11, 40, noise)
+    assert min(weights.values()) >= 0
+
+
+def test_the_scale_is_fitted_and_a_kind_that_was_never_timed_apart_follows_it() -> None:
+    seconds = 3.0 * np.array([TERMS.of(FULL)[1:-2].sum()]) + 0.3
+    weights = fit(TERMS.names, TERMS.of(FULL)[None], seconds, 0.3)
+    for name in ("attention", "cross_attention", "feed_forward", "other"):
+        assert weights[name] == pytest.approx(3.0, rel=0.05)
+    assert weights["fixed"] == pytest.approx(0.3, rel=0.05)
+
+
+def test_without_a_fit_the_probe_is_believed() -> None:
+    costs = Costs(SECONDS, {}, SIZES, fixed=0.3)
+    assert costs.latency(FULL) == pytest.approx(0.3 + FULL.cost(SECONDS))
+    half = uniform(TREE, STEPS, ["t/blocks[0:3]"], range(4))
+    assert costs.latency(half) == pytest.approx(0.3 + half.cost(SECONDS))
+
+
+def test_prices_follow_the_tree_of_the_schedule() -> None:
+    costs = Costs(SECONDS, {}, SIZES, fixed=0.3)
+    other = Schedule.full(stack(1), STEPS)
+    assert costs.latency(other) == pytest.approx(0.3 + other.cost(SECONDS))
+    assert costs.latency(FULL) == pytest.approx(0.3 + FULL.cost(SECONDS))
+
+
+def test_a_prediction_takes_far_less_than_an_evaluation() -> None:
+    big = stack(57)
+    costs = Costs({c.id: 0.001 for c in big}, {}, {c.id: 1000 for c in big})
+    schedules = random_schedules(big, 50, 5)
+    costs.latency(schedules[0])
+    taken = []
+    for schedule in schedules * 4:
+        began = perf_counter()
+        costs.latency(schedule)
+        taken.append(perf_counter() - began)
+    assert min(taken) < 0.002  # 0.1 ms as a rule; the bound is for machines under load
+
+
+def test_random_schedules_cover_the_range_and_are_the_same_again() -> None:
+    schedules = random_schedules(TREE, STEPS, 20)
+    assert [s.digest for s in schedules] == [s.digest for s in random_schedules(TREE, STEPS, 20)]
+    shares = np.array([s.executed_fraction() for s in schedules])
+    assert shares.min() < 0.35
+    assert shares.max() > 0.75
+    assert any(s.read[:, TREE.index["t"]].any() for s in schedules)
+    assert any(s.read[:, TREE.index["t/blocks[0:3]"]].any() for s in schedules)
+    assert any(s.read[:, TREE.index["t/b.1.f"]].any() for s in schedules)
+    assert any((s.orders == 2).any() for s in schedules)
