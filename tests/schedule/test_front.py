@@ -101,6 +101,8 @@ def test_what_is_predicted_there_can_be_picked_by() -> None:
     moved = FRONT.retarget(TREE, predict=predict)
     assert moved.pick(memory="1MB", speedup=3.5).schedule == FAST.schedule
     assert moved[2].predicted == {"speedup": 2.0, "memory": 1e6}
+    slow = FRONT.retarget(TREE, predict=lambda schedule: {"speedup": schedule.executed_fraction()})
+    assert [p.schedule for p in slow] == [p.schedule for p in reversed(FRONT.points)]  # the fastest there comes first
     measured = replace(moved[2], measured={"speedup": 1.7})
     assert (measured.figure("speedup"), measured.figure("memory"), measured.figure("quality")) == (1.7, 1e6, None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ class Front:
             if speedup is not None:
                 expected.setdefault("speedup", speedup * given.executed_fraction() / moved.executed_fraction())
             points.setdefault(moved.digest, Point(moved, {}, {}, expected))
-        return replace(self, points=tuple(points.values()))
+        return Front(tuple(sorted(points.values(), key=lambda point: -_figure(point, "speedup"))))
 
     def _unreachable(self, wanted: Mapping[str, float]) -> FrontError:
         asked = ", ".join(_told(name, value) for name, value in wanted.items())
