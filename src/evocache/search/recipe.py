@@ -1,0 +1,151 @@
+"""Recipes: how a worker, in another process or on another machine, makes the evaluator that this process has."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import RunError
+from .crew import Crew
+from .evaluate import LocalEvaluator
+from .pool import PoolEvaluator
+from .quality import Quality, quality
+from .rewards import Reward
+from .run import Evaluator
+from .workload import Workload
+
+Load = Callable[[], Any]
+"""Makes a pipeline; it must be picklable."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes an evaluator: a picklable function of the worker's number.
+
+    Attributes:
+        load: makes the pipeline.
+        workload: what is evaluated on.
+        judge: names, or is, the quality.
+        threads: that the worker computes with.
+        gpu: whether the pipeline is to run on a GPU; workers of one machine take turns at its GPUs.
+    """
+
+    load: Load
+    workload: Workload
+    judge: str | Quality | Reward
+    threads: int
+    gpu: bool
+
+    def __call__(self, worker: int) -> LocalEvaluator:
+        """The evaluator of a worker."""
+        torch.set_num_threads(self.threads)
+        pipe = self.load()
+        if self.gpu and (count := torch.cuda.device_count()):
+            pipe.to(f"cuda:{worker % count}")
+        return LocalEvaluator(pipe, self.workload, quality(self.judge))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A pipeline in a file, whose weights the processes of a machine share."""
+
+    path: Path
+
+    def __call__(self) -> Any:
+        """The pipeline."""
+        return torch.load(self.path, map_location="cpu", mmap=True, weights_only=False)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A pipeline as bytes, which travel to other machines."""
+
+    data: bytes
+
+    def __call__(self) -> Any:
+        """The pipeline."""
+        return torch.load(io.BytesIO(self.data), map_location="cpu", weights_only=False)
+
+
+@contextmanager
+def spread(
+    local: LocalEvaluator,
+    judge: str | Quality | Reward,
+    *,
+    workers: int = 1,
+    ray: str | None = None,
+    load: Load | None = None,
+) -> Iterator[Evaluator]:
+    """Within the context, an evaluator that answers as the local one does, with more hands.
+
+    Args:
+        local: the evaluator of this process, used as it is where nothing else is asked for.
+        judge: what its quality was named by.
+        workers: processes of this machine.
+        ray: address of a Ray cluster, or `auto`, to use all of it instead.
+        load: makes the pipeline in a worker; else this process's pipeline is copied.
+
+    Raises:
+        RunError: if the pipeline or the judge cannot be sent to workers, or there is no cluster.
+    """
+    if workers < 1:
+        raise RunError(f"{workers} workers", "1 or more", "raise the number")
+    if workers == 1 and ray is None:
+        yield local
+        return
+    gpu = torch.device(getattr(local.pipe, "device", "cpu")).type == "cuda"
+    with tempfile.TemporaryDirectory(prefix="evocache-pipe-") as folder:
+        if ray is not None:
+            from .ray_pool import RayEvaluator
+
+            recipe = Recipe(load or _packed(local.pipe), local.workload, judge, 1, gpu)
+            crew: Crew = RayEvaluator(_sendable(recipe), ray, gpu=gpu)
+        else:
+            threads = max(1, torch.get_num_threads() // workers)
+            recipe = Recipe(load or _stored(local.pipe, Path(folder)), local.workload, judge, threads, gpu)
+            crew = PoolEvaluator(_sendable(recipe), workers)
+        with crew:
+            yield crew
+
+
+def _stored(pipe: Any, folder: Path) -> Stored:
+    path = folder / "pipe.pt"
+    _save(pipe, path)
+    return Stored(path)
+
+
+def _packed(pipe: Any) -> Packed:
+    buffer = io.BytesIO()
+    _save(pipe, buffer)
+    return Packed(buffer.getvalue())
+
+
+def _save(pipe: Any, file: os.PathLike[str] | io.BytesIO) -> None:
+    try:
+        torch.save(pipe, file)
+    except OSError:
+        raise
+    except Exception as error:  # pickling calls whatever code the parts of a pipeline bring along
+        raise _unsendable(type(pipe).__name__, error, "give load=, a function of a module that loads it") from error
+
+
+def _sendable(recipe: Recipe) -> Recipe:
+    try:
+        pickle.dumps(recipe)
+    except Exception as error:
+        raise _unsendable("what loads or judges", error, "name functions of modules, no lambdas") from error
+    return recipe
+
+
+def _unsendable(what: str, error: Exception, mend: str) -> RunError:
+    why = f"{type(error).__name__}: {error}"
+    return RunError(f"{what}, which cannot be sent to workers ({why})", "something that can be pickled", mend)

@@ -1,0 +1,92 @@
+"""Recipes: workers have the pipeline that this process has, and give the same answers to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from evocache.errors import RunError
+from evocache.policies import parse
+from evocache.search.evaluate import LocalEvaluator
+from evocache.search.evolution import Job
+from evocache.search.quality import quality
+from evocache.search.recipe import Packed, Recipe, Stored, _save, spread
+from evocache.search.workload import Workload
+from tests.search.test_api import CALL, PROMPTS
+from tests.tiny import FAMILIES
+
+
+def tiny() -> Any:
+    return FAMILIES["pixart"].build()
+
+
+def brightness(images: Any, prompts: Any) -> Any:
+    return images.mean(axis=(1, 2, 3))
+
+
+@pytest.fixture
+def local(family) -> Iterator[LocalEvaluator]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield LocalEvaluator(family("pixart").pipe, Workload.of(PROMPTS, CALL, batch=3), quality("latent"))
+    torch.set_num_threads(threads)
+
+
+def jobs(local: LocalEvaluator) -> list[Job]:
+    schedules = [parse(spec).schedule(local.tree, 6) for spec in ("none", "fora:2", "fora:3", "taylorseer:2")]
+    return [
+        *(Job(schedule, prompts) for schedule in schedules for prompts in ((3, 1), (0, 2))),
+        Job(schedules[1], (0, 1), (schedules[2], schedules[3])),
+    ]
+
+
+def test_one_worker_is_this_process(local: LocalEvaluator) -> None:
+    with spread(local, "latent") as evaluator:
+        assert evaluator is local
+
+
+def test_answers_do_not_depend_on_what_was_answered_before(local: LocalEvaluator) -> None:
+    asked = jobs(local)
+    forwards = dict(local.evaluate(asked))
+    fresh = LocalEvaluator(local.pipe, local.workload, local.quality)
+    backwards = dict(fresh.evaluate(asked[::-1]))
+    assert forwards == {len(asked) - 1 - number: answer for number, answer in backwards.items()}
+
+
+@pytest.mark.slow
+def test_two_workers_answer_as_one_process_does(local: LocalEvaluator) -> None:
+    asked = jobs(local)
+    with spread(local, "latent", workers=2) as evaluator:
+        assert evaluator is not local
+        assert sorted(evaluator.evaluate(asked)) == list(local.evaluate(asked))
+
+
+def test_copies_are_the_pipeline_whose_weights_they_share(local: LocalEvaluator, tmp_path) -> None:
+    _save(local.pipe, tmp_path / "pipe.pt")
+    own = dict(local.pipe.transformer.named_parameters())
+    for load in (Stored(tmp_path / "pipe.pt"), Packed((tmp_path / "pipe.pt").read_bytes())):
+        pipe = load()
+        assert type(pipe) is type(local.pipe)
+        assert all(torch.equal(weight, own[name]) for name, weight in pipe.transformer.named_parameters())
+
+
+def test_rewards_travel_by_name(local: LocalEvaluator) -> None:
+    recipe = Recipe(tiny, local.workload, f"{__name__}:brightness", 1, gpu=False)
+    judged = recipe(0)
+    assert judged.quality.output == "np"
+    ((_, errors),) = judged.evaluate([Job(parse("fora:2").schedule(local.tree, 6), (0, 1))])
+    assert len(errors) == 2
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_cannot_be_sent_is_refused(local: LocalEvaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RunError, match="0 workers"), spread(local, "latent", workers=0):
+        pass
+    with pytest.raises(RunError, match="no lambdas"), spread(local, "latent", workers=2, load=lambda: local.pipe):
+        pass
+    monkeypatch.setattr(local.pipe, "watcher", lambda: None, raising=False)
+    with pytest.raises(RunError, match=r"PixArt.*load="), spread(local, "latent", workers=2):
+        pass
