@@ -10,9 +10,10 @@ import pytest
 from evocache.errors import RunError
 from evocache.schedule import liveness
 from evocache.search.api import evolve
+from evocache.search.calibration import read_calibration
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Job, Settings
-from evocache.search.files import read_calibration, read_front
+from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.workload import Workload
 
@@ -42,14 +43,15 @@ def test_from_prompts_to_a_measured_front(pipe, tmp_path: Path) -> None:
     front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path, settings=SETTINGS, batch=4, stage=stages.append)
     assert len(front) >= 3
     assert stages[:2] == ["calibrating", "evolving"]
-    saved, baselines = read_front(tmp_path)
-    assert [p.schedule for p in saved] == [p.schedule for p in front]
-    assert [p.measured for p in saved] == [p.measured for p in front]
-    assert {b["group"] for b in baselines.values()} == {"front", "seed", "steps"}
+    saved = read_proof(tmp_path)
+    assert [p.schedule for p in saved.front] == [p.schedule for p in front]
+    assert [p.measured for p in saved.front] == [p.measured for p in front]
+    assert {b.group for b in saved.baselines.values()} == {"uncached", "seed", "steps"}
     assert front.pick(quality=-100).measured["speedup"] == max(p.measured["speedup"] for p in front)
-    costs, drift, steps = read_calibration(tmp_path) or (None, {}, 0)
-    assert costs is not None
-    assert steps == 6
+    calibration = read_calibration(tmp_path)
+    assert calibration is not None
+    assert calibration.steps == 6
+    costs, drift = calibration.costs, calibration.drift
     assert drift["transformer/blocks[0:4]"].shape == (6, 6)
     assert np.allclose(np.diag(drift["transformer/blocks[0:4]"]), 0, atol=1e-5)
     for point in front:
@@ -89,4 +91,4 @@ def test_bad_input(pipe, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="fails uncached"):
         evolve(pipe, PROMPTS, call={**CALL, "height": 31}, out=tmp_path)
     with pytest.raises(RunError, match="front"):
-        read_front(tmp_path)
+        read_proof(tmp_path)

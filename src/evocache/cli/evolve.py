@@ -58,10 +58,11 @@ def evolve(
     call = arguments(pipe, defaults, **{**settings(set_ or []), **named})
     from ..search.api import evolve as run
     from ..search.evolution import Settings
+    from ..search.proof import read_proof
 
     live = _Live(seconds)
     with live:
-        front = run(
+        run(
             pipe,
             texts,
             call=call,
@@ -78,7 +79,7 @@ def evolve(
             tell=live.tell,
             stage=live.stage,
         )
-    show_front(front, out_)
+    show_front(read_proof(out_))
 
 
 def in_seconds(text: str) -> float | None:

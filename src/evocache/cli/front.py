@@ -12,7 +12,7 @@ import typer
 from .console import out
 
 if TYPE_CHECKING:
-    from ..schedule.front import Front
+    from ..search.proof import Proof
 
 
 def front(
@@ -20,49 +20,77 @@ def front(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a front: speed-up, quality and memory, measured on held-out prompts, next to what it was held against."""
-    from ..search.files import read_front
+    from ..search.proof import read_proof
 
-    found, baselines = read_front(run)
+    proof = read_proof(run)
     if as_json:
-        points = [{"schedule": p.schedule.digest, **p.measured} for p in found]
-        typer.echo(json.dumps({"points": points, "baselines": baselines}, indent=2))
-        return
-    show_front(found, run)
+        typer.echo(json.dumps(facts(proof), indent=2))
+    else:
+        show_front(proof)
 
 
-def show_front(found: Front, run: Path) -> None:
+def facts(proof: Proof) -> dict[str, object]:
+    """Everything but the schedules' cells, for JSON."""
+    from dataclasses import asdict
+
+    points = [
+        {"name": name, "schedule": p.schedule.digest, "objectives": dict(p.objectives), **p.measured}
+        for name, p in zip(proof.names, proof.front, strict=True)
+    ]
+    baselines = {name: {"group": b.group, **b.measured} for name, b in proof.baselines.items()}
+    return {"basis": asdict(proof.basis), "points": points, "baselines": baselines, "pictures": asdict(proof.pictures)}
+
+
+def show_front(proof: Proof) -> None:
     """Print the table of a front, and of what it was measured against."""
     from ..report.tables import Column, table
-    from ..search.files import read_front
+    from ..search.proof import GROUPS
 
-    _, baselines = read_front(run)
-    executed = {p.schedule.digest: p.schedule.executed_fraction() for p in found}
-    groups: dict[str, list[tuple[str, Mapping[str, float], float | None]]] = {
-        "evolved": [(f"front {i}", p.measured, executed[p.schedule.digest]) for i, p in enumerate(found)]
-    }
-    for name, given in baselines.items():
-        if given["group"] != "front":
-            groups.setdefault(given["group"], []).append((name, given, None))
-    numbers = ("speedup", "quality", "middle half", "cached", "executed")
+    unit = f" {proof.basis.unit}" if proof.basis.unit else ""
+    numbers = ("speedup", f"quality{unit}", "middle half", "calibration", "fewer steps", "cached", "executed")
     columns = [Column("", style="cyan", room="cut"), *(Column(name, numeric=True) for name in numbers)]
+    groups: dict[str, list[tuple[str, Mapping[str, float], float | None]]] = {
+        "front": [
+            (name, p.measured, p.schedule.executed_fraction()) for name, p in zip(proof.names, proof.front, strict=True)
+        ]
+    }
+    for name, b in proof.baselines.items():
+        share = None if b.schedule is None else b.schedule.executed_fraction()
+        groups.setdefault(b.group, []).append((name, b.measured, share))
     cells: list[Sequence[str] | None] = []
-    for rows in groups.values():
+    for group in (group for group in GROUPS if group in groups):
         cells += [None] if cells else []
-        for name, figures, share in sorted(rows, key=lambda row: -row[1]["speedup"]):
+        for name, figures, share in sorted(groups[group], key=lambda row: -row[1]["speedup"]):
             cells.append(_cells(name, figures, share))
     out().print(table(columns, cells))
-    note = "quality: mean over held-out prompts, higher is better, and its middle half; speedup: median of rounds"
-    out().print(f"\n{note}", style="dim", markup=False)
+    for line in notes(proof):
+        out().print(line, style="dim", markup=False)
+
+
+def notes(proof: Proof) -> list[str]:
+    """What the figures mean and stand on, as lines."""
+    basis = proof.basis
+    lines = [
+        f"quality: {basis.quality}, mean over {basis.prompts} held-out prompts, higher is better, and its middle half; "
+        "calibration: on the prompts that were evolved on; fewer steps: of the uncached pipeline in the same time",
+        f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}",
+    ]
+    return lines + ([f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else [])
 
 
 def _cells(name: str, figures: Mapping[str, float], share: float | None) -> tuple[str, ...]:
-    from ..report.tables import in_bytes, in_percent
+    from ..report.tables import in_bytes, in_figures, in_percent
+
+    def shown(key: str) -> str:
+        return in_figures(figures[key]) if key in figures else ""
 
     return (
         name,
         f"{figures['speedup']:.2f}x",
-        f"{figures['quality']:.2f}",
-        f"{figures['quality q1']:.1f} .. {figures['quality q3']:.1f}",
-        in_bytes(figures["memory"]) if figures["memory"] else "-",
+        shown("quality"),
+        f"{shown('quality q1')} .. {shown('quality q3')}",
+        shown("calibration quality"),
+        shown("fewer steps quality"),
+        in_bytes(figures["memory"]) if figures.get("memory") else "-",
         "" if share is None else in_percent(share),
     )

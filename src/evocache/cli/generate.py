@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..metrics.versions import versions
 from .call import arguments, call, settings
 from .console import out, progress
 from .failures import folder
 from .load import load_pipeline
-from .pictures import file_name, save_picture, versions
+from .pictures import file_name, save_picture
 from .prompts import gather
 
 if TYPE_CHECKING:

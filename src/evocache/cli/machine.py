@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from .pictures import versions
+from ..metrics.versions import versions
 
 
 def describe(device: str = "cpu") -> dict[str, str | int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +11,6 @@ from .failures import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-PACKAGES = ("evocache", "torch", "diffusers", "transformers", "numpy")
 
 
 def slug(text: str, most: int = 48) -> str:
@@ -34,17 +30,6 @@ def file_name(number: int, prompt: str, seed: int, schedule: str) -> str:
     `0003-red-heart-on-a-white-background-seed42-fora-2.png`
     """
     return f"{number:04d}-{slug(prompt)}-seed{seed}-{slug(schedule, 24)}.png"
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a picture depends on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def save_picture(frames: Sequence[Image], path: Path, metadata: Mapping[str, Any]) -> None:

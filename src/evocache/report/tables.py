@@ -82,6 +82,11 @@ def in_flops(count: float) -> str:
     return f"{count:.3g} TFLOP"
 
 
+def in_figures(value: float) -> str:
+    """A quality with three digits at least, and no more than three behind the point: 21.37 -> '21.4'."""
+    return f"{value:.{3 if abs(value) < 1 else 2 if abs(value) < 10 else 1}f}"
+
+
 def in_percent(share: float) -> str:
     """A share of one as a whole percentage."""
     return f"{share:.0%}"

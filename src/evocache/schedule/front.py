@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,17 @@ class Front:
 
     def __getitem__(self, number: int) -> Point:
         return self.points[number]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Front:
+        """The measured front of a run's folder, or of its `front.json`.
+
+        Raises:
+            RunError: if there is none, it is of another version, or it is damaged.
+        """
+        from .front_file import load
+
+        return load(path)
 
     def pick(
         self, *, speedup: float | None = None, quality: float | None = None, memory: int | float | str | None = None

@@ -10,19 +10,25 @@ from typing import Any
 from ..errors import RunError
 from ..schedule.front import Front, in_bytes
 from .calibrate import calibrate
-from .cost import Costs
+from .calibration import Calibration, read_calibration, write_calibration
+from .contenders import Field
 from .evaluate import LocalEvaluator
 from .evolution import Settings
-from .files import read_calibration, write_calibration, write_front
-from .prove import contenders, measured, prove
+from .prove import SECONDS, prove
 from .quality import quality
 from .run import Progress, Run
-from .seeds import Drift, distinct, mask_seeds, policy_seeds
+from .seeds import all_seeds
 from .space import Space
 from .workload import Workload
 
 CALIBRATION = 4
 """Prompts that features and times are calibrated on."""
+
+PROOF = 0.25
+"""Time of the proof, relative to the evolution's."""
+
+LEAST_PROOF = 30.0
+"""Seconds that a proof may take however short the evolution was."""
 
 
 def evolve(
@@ -72,9 +78,10 @@ def evolve(
     evaluator = LocalEvaluator(pipe, workload, quality(judge))
     folder = _folder(out)
     stage("calibrating")
-    costs, drift, steps = _calibrated(evaluator, folder)
+    calibration = _calibrated(evaluator, folder)
+    costs, steps = calibration.costs, calibration.steps
     tree = evaluator.tree
-    seeds = distinct(iter([*policy_seeds(tree, steps), *mask_seeds(tree, steps, drift)]))
+    seeds = all_seeds(tree, calibration)
     names = tuple(dict.fromkeys((*objectives, *(("memory",) if max_memory is not None else ()))))
     if max_memory is not None:
         limits = {**chosen.limits, "memory": float(in_bytes(max_memory))}
@@ -92,14 +99,10 @@ def evolve(
     stage("evolving")
     front = run.evolve(tell)
     stage("proving")
-    proof = list(held_out) or list(prompts)
-    held = Workload.of(proof, call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
-    rivals = contenders(front, seeds, steps)
-    figures = prove(evaluator, held, costs, rivals, stage)
-    front = measured(front, rivals, figures)
-    groups = {rival.name: rival.group for rival in rivals}
-    write_front(folder, front, {name: {**f, "group": groups[name]} for name, f in figures.items()})
-    return front
+    held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
+    within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
+    field = Field(front, seeds, costs, steps)
+    return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
 
 
 def _folder(out: str | Path | None) -> Path:
@@ -111,14 +114,13 @@ def _folder(out: str | Path | None) -> Path:
     return folder
 
 
-def _calibrated(evaluator: LocalEvaluator, folder: Path) -> tuple[Costs, Drift, int]:
+def _calibrated(evaluator: LocalEvaluator, folder: Path) -> Calibration:
     """Calibrate, or take what an earlier sitting calibrated."""
     earlier = read_calibration(folder)
     if earlier is not None:
-        evaluator.steps = earlier[2]
+        evaluator.steps = earlier.steps
         return earlier
     prompts = evaluator.workload.batches(range(min(CALIBRATION, len(evaluator.workload.prompts))))[0]
     found = calibrate(evaluator, prompts)
-    drift = found.drift()
-    write_calibration(folder, found.costs, drift, evaluator.steps)
-    return found.costs, drift, evaluator.steps
+    write_calibration(folder, found)
+    return found

@@ -1,0 +1,89 @@
+"""The points of a `front.json`, as a run writes it: schedules with what was searched for and measured."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError, ScheduleError
+from . import strict_json as sj
+from .codec import dumps, loads
+from .front import Front, Point
+
+FILE = "front.json"
+FORMAT = "evocache.front"
+VERSION = 2
+
+
+def load(path: str | os.PathLike[str]) -> Front:
+    """The front of a run folder or a `front.json`.
+
+    Raises:
+        RunError: if there is none, it is of another version, or it is damaged.
+    """
+    return Front(tuple(point for _, point in points(document(path), path)))
+
+
+def document(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The document of a run folder or a `front.json`; only its format and version are checked.
+
+    Raises:
+        RunError: if there is none, or it is of another version.
+    """
+    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise RunError(f"{os.fspath(path)!r} without a front", "a run that has ended", "evolve it to its end first")
+    try:
+        found = sj.parse(sj.read_text(file))
+    except ScheduleError as error:
+        raise RunError(f"{os.fspath(file)!r} ({error.given})", "a front.json", "evolve into a new folder") from None
+    if found.get("format") != FORMAT or found.get("version") != VERSION:
+        version = f"version {found['version']!r}" if found.get("format") == FORMAT else "something else"
+        raise RunError(f"{os.fspath(file)!r}, {version}", f"a front of version {VERSION}", "evolve into a new folder")
+    return found
+
+
+def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[str, Point]]:
+    """Names and points of a document.
+
+    Raises:
+        RunError: if it is damaged.
+    """
+    try:
+        return [
+            (
+                sj.string(entry["name"], "name"),
+                Point(
+                    loads(json.dumps(sj.obj(entry["schedule"], "schedule"))),
+                    figures(entry["objectives"], "objectives"),
+                    figures(entry["measured"], "measured"),
+                ),
+            )
+            for entry in (sj.obj(value, "points") for value in sj.array(found.get("points"), "points"))
+        ]
+    except KeyError as error:
+        raise damaged(path, f"a point without {error}") from None
+    except ScheduleError as error:
+        raise damaged(path, f"{error.given}, where {error.expected} is due") from None
+
+
+def as_json(name: str, point: Point) -> dict[str, Any]:
+    """A point as `points` reads it."""
+    return {
+        "name": name,
+        "schedule": json.loads(dumps(point.schedule)),
+        "objectives": dict(point.objectives),
+        "measured": dict(point.measured),
+    }
+
+
+def figures(value: Any, where: str) -> dict[str, float]:
+    """Numbers by name."""
+    return {name: sj.number(number, f"{where}.{name}") for name, number in sj.obj(value, where).items()}
+
+
+def damaged(path: str | os.PathLike[str], why: str) -> RunError:
+    """The error for a file that is not as a run writes it."""
+    return RunError(f"{os.fspath(path)!r}, which is damaged ({why})", "a front as a run writes it", "evolve again")

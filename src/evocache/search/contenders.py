@@ -1,0 +1,118 @@
+"""What a proof measures: points of a front, the policies it started from, and fewer steps at the same time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from ..policies import is_spec
+from ..schedule import Schedule
+from ..schedule.front import Front, Point
+from .cost import Costs
+from .hypervolume import Box
+from .latency import FIXED
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that is measured: a schedule, or the uncached pipeline with fewer steps.
+
+    Attributes:
+        name: what it is called in tables.
+        group: `front`, `seed` or `steps`.
+        share: of the uncached pipeline's time that it is predicted to take.
+        point: of the front, or a policy as a point without objectives; None for fewer steps.
+        steps: `num_inference_steps` of the call, where it differs.
+    """
+
+    name: str
+    group: str
+    share: float
+    point: Point | None = None
+    steps: int | None = None
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """What is applied; None for fewer steps."""
+        return None if self.point is None else self.point.schedule
+
+
+@dataclass(frozen=True)
+class Field:
+    """Everything that could be measured; `contenders` chooses.
+
+    Args:
+        front: the points that the search ended with.
+        seeds: what it started from; those that a policy spec makes count.
+        costs: to predict times with.
+        steps: of the uncached pipeline.
+    """
+
+    front: Front
+    seeds: Sequence[Schedule]
+    costs: Costs
+    steps: int
+
+    @property
+    def points(self) -> list[Point]:
+        """Points that skip something, from the fastest to the slowest."""
+        points = [point for point in self.front if not point.schedule.is_full]
+        return sorted(points, key=lambda point: self.costs.latency(point.schedule))
+
+    @property
+    def policies(self) -> list[Schedule]:
+        """Seeds that a policy spec makes and that skip something, from the fastest to the slowest."""
+        policies = [s for s in self.seeds if is_spec(s.provenance.origin) and not s.is_full]
+        return sorted(policies, key=self.costs.latency)
+
+    def contenders(self, points: int, policies: int, counts: int) -> list[Contender]:
+        """At most so many points, policies and numbers of steps."""
+        chosen = best_spread(self.points, points)
+        found = [Contender(f"front {i}", "front", self.share(p.schedule), p) for i, p in enumerate(chosen)]
+        found += [
+            Contender(s.provenance.origin, "seed", self.share(s), Point(s, {}))
+            for s in thinned(self.policies, policies)
+        ]
+        equal = self.equal_steps([point.schedule for point in chosen])
+        return found + [Contender(f"{n} steps", "steps", n / self.steps, steps=n) for n in thinned(equal, counts)]
+
+    def share(self, schedule: Schedule) -> float:
+        """Predicted time of a schedule, relative to the uncached one's."""
+        full = self.costs.latency(Schedule.full(schedule.tree, schedule.steps))
+        return self.costs.latency(schedule) / full if full else schedule.executed_fraction()
+
+    def equal_steps(self, schedules: Sequence[Schedule]) -> list[int]:
+        """Numbers of steps that are predicted to take the time of one of the schedules, in increasing order."""
+        fixed = self.costs.weights.get(FIXED, self.costs.fixed)
+        counts = set()
+        for schedule in schedules:
+            full = self.costs.latency(Schedule.full(schedule.tree, schedule.steps))
+            share = (self.costs.latency(schedule) - fixed) / (full - fixed) if full > fixed else 1.0
+            counts.add(max(2, round(self.steps * share)))
+        return sorted(count for count in counts if count < self.steps)
+
+
+def best_spread(points: Sequence[Point], most: int) -> list[Point]:
+    """At most `most` points, in their order: the two ends, then whichever adds most hypervolume to those chosen."""
+    if len(points) <= most:
+        return list(points)
+    values = np.array([list(point.objectives.values()) for point in points])
+    box = Box.around(values)
+    chosen = list(dict.fromkeys([0, int(np.argmin(values[:, 0]))]))[:most]
+    while len(chosen) < most:
+        left = [i for i in range(len(points)) if i not in chosen]
+        chosen.append(max(left, key=lambda i: box.volume(values[[*chosen, i]])))
+    return [points[i] for i in sorted(chosen)]
+
+
+def thinned(items: Sequence[Kind], most: int) -> list[Kind]:
+    """At most `most` of a sequence, spread evenly, both ends among them."""
+    if len(items) <= most:
+        return list(items)
+    places = np.round(np.linspace(0, len(items) - 1, most)).astype(int)
+    return [items[i] for i in dict.fromkeys(places.tolist())]

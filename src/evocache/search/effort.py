@@ -1,0 +1,85 @@
+"""How much a proof measures, so that it stays within a time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .contenders import Contender, Field
+
+ROUNDS = 5
+"""Interleaved rounds of timing; never fewer."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Most of everything that is measured.
+
+    Attributes:
+        points: of the front.
+        policies: among the seeds.
+        counts: of fewer steps.
+        prompts: held-out ones that quality is measured on.
+        timed: prompts in a timed call.
+        pictures: prompts whose pictures are kept.
+    """
+
+    points: int
+    policies: int
+    counts: int
+    prompts: int
+    timed: int
+    pictures: int
+
+    @property
+    def generations(self) -> int:
+        """Prompts that every contender generates in all."""
+        return self.prompts + self.pictures + ROUNDS * self.timed
+
+    def contenders(self, field: Field) -> list[Contender]:
+        """Those of a field that it measures."""
+        return field.contenders(self.points, self.policies, self.counts)
+
+    def seconds(self, rivals: Sequence[Contender], unit: float) -> float:
+        """Predicted time, with `unit` the seconds of one prompt uncached."""
+        return unit * self.generations * (1 + sum(rival.share for rival in rivals))
+
+
+LADDER = (
+    Effort(12, 12, 12, 32, 8, 8),
+    Effort(12, 8, 8, 32, 6, 8),
+    Effort(12, 6, 6, 32, 4, 8),
+    Effort(12, 5, 5, 32, 3, 8),
+    Effort(10, 4, 4, 32, 3, 8),
+    Effort(10, 4, 4, 32, 2, 6),
+    Effort(8, 3, 4, 24, 2, 4),
+    Effort(6, 3, 3, 16, 2, 4),
+    Effort(4, 2, 2, 8, 1, 2),
+)
+"""From the most thorough to the least."""
+
+
+def affordable(field: Field, unit: float, seconds: float) -> Effort:
+    """The most thorough effort that is predicted to keep within the time; the least one if none does.
+
+    Args:
+        field: what could be measured.
+        unit: seconds of one prompt uncached.
+        seconds: what the proof may take.
+    """
+    for effort in LADDER:
+        if effort.seconds(effort.contenders(field), unit) <= seconds:
+            return effort
+    return LADDER[-1]
+
+
+def left_out(effort: Effort, field: Field, prompts: int) -> list[str]:
+    """What an effort does not measure, in words."""
+    equal = field.equal_steps([r.point.schedule for r in effort.contenders(field) if r.group == "front" and r.point])
+    counted = {
+        "points of the front": (len(field.points), effort.points),
+        "policies among the seeds": (len(field.policies), effort.policies),
+        "numbers of steps": (len(equal), effort.counts),
+        "held-out prompts": (prompts, effort.prompts),
+    }
+    return [f"{all_ - most} of {all_} {name}" for name, (all_, most) in counted.items() if all_ > most]

@@ -1,0 +1,182 @@
+"""What a run proves, and the `front.json` that keeps it: a measured front, what it was held against, and on what."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import ScheduleError
+from ..schedule import Schedule, dumps, loads
+from ..schedule import front_file as ff
+from ..schedule import strict_json as sj
+from ..schedule.front import Front
+from .strips import FOLDER
+
+UNCACHED = "uncached"
+
+GROUPS = {"front": "evolved", "seed": "policies", "steps": "fewer steps", "uncached": "uncached"}
+"""Groups of what is measured, and what people call them."""
+
+_PICTURE = re.compile(rf"{FOLDER}/[a-z0-9][a-z0-9.-]*\.png")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Something that a front is held against.
+
+    Attributes:
+        group: `uncached`, `seed` (a policy that the search started from) or `steps`.
+        measured: as of a point of the front.
+        schedule: of a policy.
+    """
+
+    group: str
+    measured: Mapping[str, float]
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the figures of a proof stand on.
+
+    Attributes:
+        prompts: number of held-out prompts.
+        rounds: interleaved rounds of timing.
+        timed: prompts in a timed call.
+        quality: name of the quality.
+        unit: of its figures; empty if they have none.
+        residual: whether it compares with the uncached output, which then is as good as can be.
+        device: where it ran.
+        versions: of the packages.
+        seconds: what the proof took.
+        left_out: what could have been measured and was not, in words.
+    """
+
+    prompts: int
+    rounds: int
+    timed: int
+    quality: str
+    unit: str = ""
+    residual: bool = False
+    device: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Strips of pictures, in the order of their prompts.
+
+    Attributes:
+        prompts: of the pictures.
+        files: by name of a point or baseline, relative to the run's folder.
+    """
+
+    prompts: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A measured front with its baselines.
+
+    `measured` holds, for points and baselines alike, where known: `speedup` over the uncached pipeline by the clock
+    with its quartiles over rounds (`speedup q1`, `speedup q3`), `seconds` for a prompt, `quality` on held-out prompts
+    (mean, higher is better, in the basis' unit) with quartiles over prompts (`quality q1`, `quality median`,
+    `quality q3`), `calibration quality` on the prompts that were searched on, `fewer steps quality` that the uncached
+    pipeline has at the same speed with fewer steps, and `memory` (bytes of cached features).
+
+    Attributes:
+        front: points, from the fastest to the slowest.
+        names: of the points, in their order.
+        baselines: by name.
+        basis: what was measured on.
+        pictures: of points and baselines.
+    """
+
+    front: Front
+    names: tuple[str, ...]
+    baselines: Mapping[str, Baseline]
+    basis: Basis
+    pictures: Pictures = field(default_factory=Pictures)
+
+
+def write_proof(folder: Path, proof: Proof) -> None:
+    """Write a proof to `front.json` in a folder.
+
+    Raises:
+        CodecError: if it cannot be written.
+    """
+    document = {
+        "format": ff.FORMAT,
+        "version": ff.VERSION,
+        "basis": asdict(proof.basis),
+        "points": [ff.as_json(name, point) for name, point in zip(proof.names, proof.front, strict=True)],
+        "baselines": {name: _baseline_json(baseline) for name, baseline in proof.baselines.items()},
+        "pictures": asdict(proof.pictures),
+    }
+    sj.write_text(folder / ff.FILE, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def read_proof(path: str | os.PathLike[str]) -> Proof:
+    """The proof of a run folder or a `front.json`.
+
+    Raises:
+        RunError: if there is none, it is of another version, or it is damaged.
+    """
+    document = ff.document(path)
+    points = ff.points(document, path)
+    try:
+        baselines = sj.obj(document["baselines"], "baselines")
+        return Proof(
+            Front(tuple(point for _, point in points)),
+            tuple(name for name, _ in points),
+            {name: _baseline(value, f"baselines.{name}") for name, value in baselines.items()},
+            _basis(sj.obj(document["basis"], "basis")),
+            _pictures(sj.obj(document["pictures"], "pictures")),
+        )
+    except KeyError as error:
+        raise ff.damaged(path, f"no {error}") from None
+    except ScheduleError as error:
+        raise ff.damaged(path, f"{error.given}, where {error.expected} is due") from None
+
+
+def _baseline_json(baseline: Baseline) -> dict[str, Any]:
+    schedule = {} if baseline.schedule is None else {"schedule": json.loads(dumps(baseline.schedule))}
+    return {"group": baseline.group, "measured": dict(baseline.measured), **schedule}
+
+
+def _baseline(value: Any, where: str) -> Baseline:
+    value = sj.obj(value, where)
+    schedule = loads(json.dumps(value["schedule"])) if "schedule" in value else None
+    return Baseline(sj.string(value["group"], "group"), ff.figures(value["measured"], "measured"), schedule)
+
+
+def _basis(value: dict[str, Any]) -> Basis:
+    prompts, rounds, timed = (sj.integer(value[name], name, 0, 10**9) for name in ("prompts", "rounds", "timed"))
+    quality, unit, device = (sj.string(value[name], name) for name in ("quality", "unit", "device"))
+    return Basis(
+        prompts,
+        rounds,
+        timed,
+        quality,
+        unit,
+        device=device,
+        residual=value["residual"] is True,
+        versions={k: sj.string(v, k) for k, v in sj.obj(value["versions"], "versions").items()},
+        seconds=sj.number(value["seconds"], "seconds"),
+        left_out=tuple(sj.string(text, "left_out") for text in sj.array(value["left_out"], "left_out")),
+    )
+
+
+def _pictures(value: dict[str, Any]) -> Pictures:
+    """Pictures; a file that is not in the run's own folder of pictures is not taken."""
+    files = {name: sj.string(file, name) for name, file in sj.obj(value["files"], "files").items()}
+    prompts = tuple(sj.string(text, "prompts") for text in sj.array(value["prompts"], "prompts"))
+    return Pictures(prompts, {name: file for name, file in files.items() if _PICTURE.fullmatch(file)})

@@ -1,0 +1,197 @@
+"""What is measured at the end of a run, on a clock and a quality that are known, and on a tiny pipeline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evocache.errors import RunError
+from evocache.policies import parse
+from evocache.schedule import Schedule
+from evocache.schedule.front import Front, Point
+from evocache.search.contenders import Contender, Field, best_spread, thinned
+from evocache.search.cost import Costs
+from evocache.search.effort import LADDER, affordable, left_out
+from evocache.search.proof import read_proof
+from evocache.search.prove import add_equal_time, prove
+from evocache.search.quality import quality
+from evocache.search.strips import GAP, drawn, write_strips
+from evocache.search.workload import Workload
+from tests.search.test_api import CALL, PROMPTS
+
+from .trees import stack
+
+TREE = stack()
+STEPS = 20
+COSTS = Costs({c.id: 1.0 for c in TREE}, {}, {c.id: 8 for c in TREE})
+NAMES = ("none", "fora:2", "fora:3", "fora:5", "tgate:10")
+SEEDS = [parse(spec).schedule(TREE, STEPS) for spec in NAMES]
+
+
+def field(count: int = 4, seeds: list[Schedule] = SEEDS) -> Field:
+    points = []
+    for i in range(count):
+        schedule = parse(f"steps:{','.join(map(str, range(0, STEPS, i + 1)))}").schedule(TREE, STEPS)
+        points.append(Point(schedule, {"error": float(i), "latency": COSTS.latency(schedule)}))
+    return Field(Front(tuple(points)), seeds, COSTS, STEPS)
+
+
+def test_contenders_are_points_policies_and_steps_of_equal_time() -> None:
+    found = field().contenders(points=8, policies=8, counts=8)
+    groups = {group: [c.name for c in found if c.group == group] for group in ("front", "seed", "steps")}
+    assert groups["front"] == ["front 0", "front 1", "front 2"]  # what computes everything is no contender
+    assert sorted(groups["seed"]) == ["fora:2", "fora:3", "fora:5", "tgate:10"]
+    for rival, steps in zip([c for c in found if c.group == "front"], groups["steps"], strict=True):
+        assert steps == f"{round(STEPS * rival.share)} steps"
+    assert [c.share for c in found if c.group == "front"] == sorted(c.share for c in found if c.group == "front")
+
+
+def test_the_ends_and_what_adds_most_are_chosen() -> None:
+    corners = [(0.0, 10.0), (1.0, 9.0), (1.2, 2.0), (5.0, 1.9), (10.0, 0.0)]
+    points = [Point(SEEDS[0], {"error": e, "latency": t}) for e, t in reversed(corners)]
+    assert [p.objectives["error"] for p in best_spread(points, 3)] == [10.0, 1.2, 0.0]
+    assert best_spread(points, 9) == points
+    assert thinned(range(10), 3) == [0, 4, 9]
+
+
+def test_effort_follows_from_the_time() -> None:
+    for seconds in (1e6, 100.0, 10.0):
+        effort = affordable(field(), 0.1, seconds)
+        assert effort.seconds(effort.contenders(field()), 0.1) <= seconds
+    assert affordable(field(), 0.1, 1e6) == LADDER[0]
+    assert affordable(field(), 1e3, 1.0) == LADDER[-1]
+    assert left_out(LADDER[0], field(), prompts=32) == []
+    assert left_out(LADDER[-1], field(), prompts=32) == [
+        "2 of 4 policies among the seeds",
+        "1 of 3 numbers of steps",
+        "24 of 32 held-out prompts",
+    ]
+
+
+def test_fewer_steps_at_equal_time_lie_between_those_measured() -> None:
+    rivals = [Contender(name, group, 0.5) for name, group in (("f", "front"), ("far", "front"), ("s", "steps"))]
+    rivals.append(Contender("t", "steps", 0.5))
+    figures = {
+        "f": {"speedup": 1 / 0.4, "quality": 30.0},
+        "far": {"speedup": 10.0, "quality": 3.0},
+        "s": {"speedup": 2.0, "quality": 20.0},
+        "t": {"speedup": 1 / 0.3, "quality": 10.0},
+    }
+    add_equal_time(rivals, figures)
+    assert figures["f"]["fewer steps quality"] == pytest.approx(15.0)
+    assert [name for name, found in figures.items() if "fewer steps quality" in found] == ["f"]
+
+
+@pytest.fixture
+def pipe(family: Any) -> Any:
+    return family("pixart").pipe
+
+
+def proven(pipe: Any, folder: Path, judge: str = "psnr", **settings: Any) -> Any:
+    from evocache.model import discover
+
+    tree = discover(pipe).tree
+    schedules = [parse(spec).schedule(tree, 6) for spec in ("fora:2", "fora:3")]
+    costs = Costs({c.id: 1.0 for c in tree if c.is_leaf}, {}, {c.id: 8 for c in tree})
+    points = tuple(Point(s, {"error": -20.0, "latency": costs.latency(s)}) for s in schedules[:1])
+    held = Workload.of(PROMPTS, CALL, seed=9, batch=3)
+    return prove(pipe, quality(judge), held, Field(Front(points), schedules, costs, 6), folder, **settings)
+
+
+def test_a_proof_is_kept_as_it_was_measured(pipe: Any, tmp_path: Path) -> None:
+    cls, told = type(pipe), []
+    proof = proven(pipe, tmp_path, tell=told.append)
+    assert type(pipe) is cls
+    assert read_proof(tmp_path) == proof
+    assert Front.load(tmp_path) == Front.load(tmp_path / "front.json") == proof.front
+    assert proof.names == ("front 0",)
+    assert {name: b.group for name, b in proof.baselines.items()} == {
+        "uncached": "uncached",
+        "fora:3": "seed",
+        "fora:2": "seed",
+        "3 steps": "steps",
+    }
+    assert (proof.basis.prompts, proof.basis.rounds, proof.basis.unit) == (4, 5, "dB")
+    point = proof.front[0].measured
+    assert point["calibration quality"] == 20.0
+    assert point["quality q1"] <= point["quality median"] <= point["quality q3"]
+    assert point["speedup q1"] <= point["speedup"] <= point["speedup q3"]
+    # the same schedule as a policy is measured anew, and its pictures are the same
+    assert proof.baselines["fora:2"].measured["quality"] == pytest.approx(point["quality"])
+    assert proof.baselines["uncached"].measured["speedup"] == 1.0
+    assert proof.baselines["uncached"].measured["quality"] == 80.0
+    assert "timing" in told
+
+
+def test_pictures_are_kept_in_strips(pipe: Any, tmp_path: Path) -> None:
+    pictures = proven(pipe, tmp_path).pictures
+    assert pictures.prompts == tuple(PROMPTS)
+    assert set(pictures.files) == {"uncached", "front 0", "fora:3", "fora:2", "3 steps"}
+    for file in pictures.files.values():
+        with Image.open(tmp_path / file) as strip:
+            assert strip.size == (4 * (32 + GAP) - GAP, 32)
+
+
+def test_a_pipeline_without_pictures_is_proven_without(pipe: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    def decode(*_: Any, **__: Any) -> None:
+        raise RuntimeError("it cannot")
+
+    monkeypatch.setattr(pipe.vae, "decode", decode)
+    proof = proven(pipe, tmp_path, "latent")
+    assert proof.pictures.files == {}
+    assert proof.front[0].measured["speedup"] > 0
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_what_fails_is_left_out_and_said(pipe: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    from evocache.search import prove as module
+
+    def errors(self: Any, schedule: Schedule, prompts: list[int]) -> list[float]:
+        return [float("inf") if schedule.provenance.origin == "fora:3" else -1.0] * len(prompts)
+
+    monkeypatch.setattr(module.LocalEvaluator, "errors", errors)
+    proof = proven(pipe, tmp_path)
+    assert "fora:3" not in proof.baselines
+    assert any("fora:3" in text for text in proof.basis.left_out)
+
+
+def test_strips_of_images_videos_and_what_is_neither(tmp_path: Path) -> None:
+    image = np.zeros((2, 16, 8, 3))
+    image[1, :, :, 0] = 1.0
+    strip = drawn(image)
+    assert strip is not None
+    assert strip.size == (2 * 8 + GAP, 16)
+    assert strip.getpixel((8 + GAP, 0)) == (255, 0, 0)
+    video = np.zeros((1, 4, 8, 8, 3))
+    video[:, 2:, :, :, 2] = 1.0
+    film = drawn(video)
+    assert film is not None
+    assert (film.size, film.getpixel((0, 0)), film.getpixel((0, 8 + GAP))) == ((8, 16 + GAP), (0, 0, 0), (0, 0, 255))
+    large = drawn(np.zeros((1, 512, 256, 3)))
+    assert large is not None
+    assert large.size == (96, 192)
+    found = write_strips(tmp_path, {"latent": np.zeros((2, 4, 8, 8)), "../Fora:2": image})
+    assert found == {"../Fora:2": "pictures/01-fora-2.png"}
+
+
+def test_a_damaged_front_is_refused(pipe: Any, tmp_path: Path) -> None:
+    proven(pipe, tmp_path)
+    file = tmp_path / "front.json"
+    document = json.loads(file.read_text())
+    for damage, word in (
+        ({"version": 1}, "version 2"),
+        ({"points": [{}]}, "name"),
+        ({"points": 3}, "list"),
+        ({"basis": {}}, "prompts"),
+        ({"baselines": {"x": {"group": "seed", "measured": {"speedup": "fast"}}}}, "number"),
+    ):
+        file.write_text(json.dumps({**document, **damage}))
+        with pytest.raises(RunError, match=word):
+            read_proof(tmp_path)
+    file.write_text(json.dumps({**document, "pictures": {"prompts": [], "files": {"a": "../../secret.png"}}}))
+    assert read_proof(file).pictures.files == {}
