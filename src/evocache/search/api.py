@@ -27,7 +27,7 @@ CALIBRATION = 4
 PROOF = 0.25
 """Time of the proof, relative to the evolution's."""
 
-LEAST_PROOF = 30.0
+LEAST_PROOF = 60.0
 """Seconds that a proof may take however short the evolution was."""
 
 
