@@ -22,6 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from diffusers.utils import logging as diffusers_logging
+
 from benchmarks.environment import RESULTS, write
 from benchmarks.peers import ours, table
 from benchmarks.peers.analysis import analyse
@@ -106,6 +108,7 @@ def main() -> None:
     from benchmarks.peers import timing
     from benchmarks.peers.quality import Quality
 
+    diffusers_logging.set_verbosity_error()  # FasterCache warns each time that it is an experiment
     bench = Bench(options.prompts, options.batch)
     checkpoint = Checkpoint(options.work / "peers.jsonl")
     front = options.run or options.front or (DEFAULT_FRONT if DEFAULT_FRONT.exists() else None)

@@ -36,7 +36,12 @@ POLICIES = ("slow", "medium", "fast", "ultra")
 """The masks that `cache_dit.steps_mask` knows by name."""
 
 ORDERS = (0, 1, 2)
-"""Of TaylorSeer; 0 is without. The second order is forecast by fewer strengths: it is worse than the first throughout."""
+"""Of TaylorSeer; 0 is without. Order 2 takes part at its lighter strengths only: at others it diverges."""
+
+LIGHT = 11
+"""Least computed steps of a light mask."""
+
+LIGHT_THRESHOLD = 0.18
 
 
 def contenders() -> list[Contender]:
@@ -45,6 +50,8 @@ def contenders() -> list[Contender]:
     for order in ORDERS:
         family = f"cache-dit DBCache{f' + TaylorSeer {order}' if order else ''}"
         for blocks, threshold, most in DYNAMIC:
+            if order == 2 and threshold > LIGHT_THRESHOLD:
+                continue
             settings: dict[str, Any] = {
                 "Fn_compute_blocks": blocks,
                 "residual_diff_threshold": threshold,
@@ -54,6 +61,8 @@ def contenders() -> list[Contender]:
             name = f"{family}, F{blocks} {threshold}, at most {most}"
             found.append(Contender(name, family, _enabled(settings, order), {**settings, "order": order}))
         for name, mask in _masks().items():
+            if order == 2 and sum(mask) < LIGHT:
+                continue
             settings = {
                 "Fn_compute_blocks": 1,
                 "max_warmup_steps": WARMUP,
@@ -91,5 +100,5 @@ def _enabled(settings: dict[str, Any], order: int) -> Any:
 def _quiet() -> None:
     """Its loggers, each with a level of its own, tell every step of every configuration."""
     for name in list(logging.root.manager.loggerDict):
-        if name.startswith("cache_dit"):
+        if name.lower().startswith("cache_dit"):
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -13,10 +14,10 @@ from evocache.errors import PolicyError
 from evocache.policies import SmoothCache, parse
 from evocache.policies.steps import outermost
 from evocache.schedule import Schedule, forecast, uniform
+from evocache.schedule.codec import loads
 from evocache.search.calibrate import calibrate
 from evocache.search.calibration import Calibration, read_calibration, write_calibration
 from evocache.search.evaluate import LocalEvaluator
-from evocache.search.files import read_front
 from evocache.search.quality import quality
 from evocache.search.seeds import mask_seeds, thresholds
 from evocache.search.workload import Workload
@@ -103,9 +104,11 @@ def calibration_of(pipe: Any, prompts: list[str], call: dict[str, Any], folder: 
 
 def front(path: str | Path) -> list[Contender]:
     """Points of the front of a run folder or a file, from the fastest to the slowest."""
-    points, _ = read_front(path)
-    full = [point.schedule for point in points if not point.schedule.is_full]
-    return [Contender(f"front {i}", FRONT, applied(schedule), _digest(schedule)) for i, schedule in enumerate(full)]
+    file = Path(path) / "front.json" if Path(path).is_dir() else Path(path)
+    points = json.loads(file.read_text(encoding="utf-8"))["points"]
+    schedules = [loads(json.dumps(point["schedule"])) for point in points]
+    fast = [schedule for schedule in schedules if not schedule.is_full]
+    return [Contender(f"front {i}", FRONT, applied(schedule), _digest(schedule)) for i, schedule in enumerate(fast)]
 
 
 def applied(schedule: Schedule) -> Any:
