@@ -101,4 +101,4 @@ def _quiet() -> None:
     """Its loggers, each with a level of its own, tell every step of every configuration."""
     for name in list(logging.root.manager.loggerDict):
         if name.lower().startswith("cache_dit"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+            logging.getLogger(name).setLevel(logging.ERROR)

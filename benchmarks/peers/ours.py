@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.contender import CALIBRATED, FEWER, FRONT, POLICY, STEPS, UNCACHED, Contender, Session
-from evocache import apply, discover
+from evocache import discover
 from evocache.errors import PolicyError
 from evocache.policies import SmoothCache, parse
 from evocache.policies.steps import outermost
+from evocache.runtime.apply import apply
 from evocache.schedule import Schedule, forecast, uniform
 from evocache.schedule.codec import loads
 from evocache.search.calibrate import calibrate
