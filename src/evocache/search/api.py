@@ -11,11 +11,13 @@ from ..errors import RunError
 from ..schedule.front import Front, in_bytes
 from .calibrate import calibrate
 from .calibration import Calibration, read_calibration, write_calibration
+from .claim import claimed
 from .contenders import Field
 from .evaluate import LocalEvaluator
 from .evolution import Settings
 from .prove import SECONDS, prove
 from .quality import quality
+from .recipe import spread
 from .run import Progress, Run
 from .seeds import all_seeds
 from .space import Space
@@ -44,8 +46,12 @@ def evolve(
     max_memory: int | str | None = None,
     settings: Settings | None = None,
     batch: int = 16,
+    workers: int = 1,
+    ray: str | None = None,
+    load: Callable[[], Any] | None = None,
     tell: Callable[[Progress], bool | None] = lambda progress: None,
     stage: Callable[[str], None] = lambda name: None,
+    watch: Callable[[int, int], None] = lambda answered, jobs: None,
 ) -> Front:
     """Evolve a Pareto front of schedules for a pipeline and prompts.
 
@@ -61,8 +67,12 @@ def evolve(
         max_memory: most bytes of cached features, `"200MB"`.
         settings: of the search.
         batch: prompts in one call.
+        workers: processes of this machine that evaluate; 1 is this one.
+        ray: address of a Ray cluster whose machines evaluate instead, or `auto`.
+        load: loads the pipeline in a worker, a function of a module; else workers get a copy of this one.
         tell: is told of every generation, and may stop the evolution by returning True.
         stage: is told what is being done.
+        watch: is told how many of the jobs at hand have been answered, and how many they are.
 
     Returns:
         The front, measured on held-out prompts and by the clock, from the fastest to the slowest.
@@ -77,32 +87,36 @@ def evolve(
     workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
     evaluator = LocalEvaluator(pipe, workload, quality(judge))
     folder = _folder(out)
-    stage("calibrating")
-    calibration = _calibrated(evaluator, folder)
-    costs, steps = calibration.costs, calibration.steps
-    tree = evaluator.tree
-    seeds = all_seeds(tree, calibration)
-    names = tuple(dict.fromkeys((*objectives, *(("memory",) if max_memory is not None else ()))))
-    if max_memory is not None:
-        limits = {**chosen.limits, "memory": float(in_bytes(max_memory))}
-        chosen = Settings(**{**vars(chosen), "limits": limits})
-    run = Run(
-        folder,
-        Space(tree, steps),
-        seeds,
-        chosen,
-        lambda schedule: costs.price(schedule, names),
-        evaluator,
-        identity={"prompts": list(prompts), "judge": judge, "objectives": list(names)},
-        budget_seconds=budget_seconds,
-    )
-    stage("evolving")
-    front = run.evolve(tell)
-    stage("proving")
-    held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
-    within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
-    field = Field(front, seeds, costs, steps)
-    return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
+    with claimed(folder):
+        stage("calibrating")
+        calibration = _calibrated(evaluator, folder)
+        costs, steps = calibration.costs, calibration.steps
+        tree = evaluator.tree
+        seeds = all_seeds(tree, calibration)
+        names = tuple(dict.fromkeys((*objectives, *(("memory",) if max_memory is not None else ()))))
+        if max_memory is not None:
+            limits = {**chosen.limits, "memory": float(in_bytes(max_memory))}
+            chosen = Settings(**{**vars(chosen), "limits": limits})
+        identity = {"prompts": list(prompts), "judge": judge, "objectives": list(names), "call": _plain(call or {})}
+        stage("evolving")
+        with spread(evaluator, judge, workers=workers, ray=ray, load=load) as crew:
+            run = Run(
+                folder,
+                Space(tree, steps),
+                seeds,
+                chosen,
+                lambda schedule: costs.price(schedule, names),
+                crew,
+                identity=identity,
+                budget_seconds=budget_seconds,
+                watch=watch,
+            )
+            front = run.evolve(tell)
+        stage("proving")
+        held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
+        within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
+        field = Field(front, seeds, costs, steps)
+        return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
 
 
 def _folder(out: str | Path | None) -> Path:
@@ -121,6 +135,13 @@ def _calibrated(evaluator: LocalEvaluator, folder: Path) -> Calibration:
         evaluator.steps = earlier.steps
         return earlier
     prompts = evaluator.workload.batches(range(min(CALIBRATION, len(evaluator.workload.prompts))))[0]
+    outputs = evaluator.references(prompts)
+    evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
     found = calibrate(evaluator, prompts)
     write_calibration(folder, found)
     return found
+
+
+def _plain(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call that JSON can hold: they tell two runs apart."""
+    return {name: value for name, value in call.items() if isinstance(value, (str, int, float, bool, type(None)))}
