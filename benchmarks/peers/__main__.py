@@ -102,6 +102,9 @@ def main() -> None:
     """Measure, write and print."""
     options = arguments()
     show = table.long if options.long else table.short
+    front = options.run or options.front
+    if front and not (front / "front.json" if front.is_dir() else front).is_file():
+        raise SystemExit(f"no front in {front}: name the folder of a run that has ended, or its front.json")
     if options.table:
         print(show(json.loads((RESULTS / "peers.json").read_text())))
         return
@@ -111,7 +114,7 @@ def main() -> None:
     diffusers_logging.set_verbosity_error()  # FasterCache warns each time that it is an experiment
     bench = Bench(options.prompts, options.batch)
     checkpoint = Checkpoint(options.work / "peers.jsonl")
-    front = options.run or options.front or (DEFAULT_FRONT if DEFAULT_FRONT.exists() else None)
+    front = front or (DEFAULT_FRONT if DEFAULT_FRONT.exists() else None)
     contenders = chosen(entrants(bench, checkpoint, front, options.work), options.only)
     if options.list:
         print("\n".join(f"{contender.family}: {contender.name}" for contender in contenders))
@@ -142,6 +145,7 @@ def main() -> None:
         "rounds": options.rounds,
         "seed": 0,
         "versions of peers": {name: version(name) for name in ("diffusers", "cache-dit")},
+        "frechet": "128 features; with fewer prompts than that comparable within this result only",
         "not applicable": INAPPLICABLE,
         "rows": rows,
         "analysis": analysis,

@@ -69,11 +69,11 @@ def policies(pipe: Any) -> list[Contender]:
             schedule = parse(spec).schedule(tree, STEPS)
         except PolicyError:
             continue
-        found.append(Contender(spec, POLICY, applied(schedule), {"spec": spec}))
+        found.append(Contender(spec, POLICY, applied(schedule), {"spec": spec, **_digest(schedule)}))
     spans = [component.id for component in outermost(tree)]
     for interval, gain in FORECASTS:
         schedule = uniform(tree, STEPS, spans, range(0, STEPS, interval), forecast(1, gain))
-        settings = {"interval": interval, "gain": gain}
+        settings = {"interval": interval, "gain": gain, **_digest(schedule)}
         found.append(Contender(f"forecast 1 in {interval}, gain {gain}", POLICY, applied(schedule), settings))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class Quality:
             settings=contender.settings,
             prompts=len(self.bench.prompts),
             batch=self.bench.batch,
+            versions=[version(name) for name in ("torch", "diffusers", "cache-dit")],
         )
 
     def _measured(self, contender: Contender) -> dict[str, Any]:

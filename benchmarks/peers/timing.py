@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,8 @@ def run(
     What lies between two uncached runs belongs together; what the checkpoint has of that is not measured again.
     """
     entrants = [contender for contender in contenders if contender.family != UNCACHED]
-    identity = {c.name: [c.family, c.steps, dict(c.settings)] for c in entrants}
+    identity = key_of(contenders={c.name: [c.family, c.steps, dict(c.settings)] for c in entrants})
+    field = hashlib.sha256(identity.encode()).hexdigest()[:16]
     before = bench.fingerprint()
     bench.timed(Session(), STEPS)
     speedups: dict[str, list[float]] = {contender.name: [] for contender in entrants}
@@ -39,7 +41,7 @@ def run(
         random.Random(seed + number).shuffle(order)
         last = None
         for start in range(0, len(order), EVERY):
-            key = key_of(round=number, start=start, batch=bench.batch, contenders=identity)
+            key = key_of(round=number, start=start, batch=bench.batch, seed=seed, contenders=field)
             found = checkpoint.find(key)
             if found is None:
                 taken = _stretch(bench, order[start : start + EVERY], last)
