@@ -168,7 +168,7 @@ def test_timing_counts_ratios_to_the_uncached_generations_around(family) -> None
     evaluator.generate = generate  # type: ignore[method-assign]
     found = timed(evaluator, schedules, [0], rounds=2, clock=lambda: now[0])
     assert found.seconds / found.uncached == pytest.approx([0.25, 0.5, 0.75, 1.0], rel=1e-3)
-    assert found.scatter < 1e-3
+    assert found.scatter < 0.02  # the machine gets slower by 1 % a generation
 
 
 def test_the_fitted_model_is_checked_on_other_schedules(family) -> None:

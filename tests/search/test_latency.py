@@ -100,6 +100,25 @@ def test_what_was_timed_with_noise_is_predicted_on_other_schedules(noise: float,
     assert min(weights.values()) >= 0
 
 
+def test_steps_add_up_to_the_generation() -> None:
+    for schedule in random_schedules(TREE, STEPS, 10):
+        whole = TERMS.of(schedule)
+        assert np.allclose(TERMS.rows(schedule).sum(axis=0)[1:], whole[1:])
+        assert not TERMS.rows(schedule)[:, 0].any()
+
+
+def test_steps_tell_more_than_generations_and_disturbed_ones_are_passed_over() -> None:
+    schedules = [FULL, *random_schedules(TREE, STEPS, 10)]
+    rows = np.concatenate([TERMS.rows(schedule) for schedule in schedules])
+    rng = np.random.default_rng(0)
+    noise = np.exp(rng.normal(0, 0.05, len(rows))) * np.where(rng.random(len(rows)) < 0.1, 2.0, 1.0)
+    weights = fit(TERMS.names, rows, rows @ list(TRUE.values()) * noise, 0.3)
+    others = random_schedules(TREE, STEPS, 40, seed=1)
+    costs = Costs(SECONDS, {}, SIZES, fixed=0.3, weights=weights)
+    errors = np.array([costs.latency(s) for s in others]) / clocked(others, 0) - 1
+    assert np.abs(errors).max() < 0.04
+
+
 def test_the_scale_is_fitted_and_a_kind_that_was_never_timed_apart_follows_it() -> None:
     seconds = 3.0 * np.array([TERMS.of(FULL)[1:-2].sum()]) + 0.3
     weights = fit(TERMS.names, TERMS.of(FULL)[None], seconds, 0.3)

@@ -13,13 +13,16 @@ from .calibration import Calibration
 from .cost import Costs
 from .drift import group_errors, sketch, squared
 from .evaluate import LocalEvaluator
-from .latency import Accuracy, fit
+from .latency import Accuracy, Terms, fit
 from .samples import random_schedules
 from .sketch import Sketches
-from .timing import timed
+from .timing import Timings, timed
 
-FITTED, CHECKED = 10, 6
+FITTED, CHECKED = 12, 6
 """Random schedules that the latency model is fitted to, and others that it is held against."""
+
+ROUNDS, WITHIN = 4, 50.0
+"""How often each of them is timed, as far as these seconds last; once in any case."""
 
 
 def calibrate(
@@ -28,12 +31,13 @@ def calibrate(
     *,
     repeats: int = 3,
     schedules: tuple[int, int] = (FITTED, CHECKED),
-    rounds: int = 2,
+    rounds: int = ROUNDS,
+    within: float = WITHIN,
     seed: int = 0,
 ) -> Calibration:
     """Calibrate on some prompts of the evaluator's workload (one batch).
 
-    It takes about as long as 25 uncached generations of these prompts.
+    It takes about as long as 20 uncached generations of these prompts, or up to a minute where they are fast.
 
     Args:
         evaluator: whose pipeline and workload.
@@ -41,7 +45,8 @@ def calibrate(
         repeats: timed forwards of each denoiser.
         schedules: how many random schedules are timed, to fit the latency model to and to check it on; none to go by
             the probe alone.
-        rounds: how often each is timed.
+        rounds: how often each is timed at most.
+        within: seconds after which no other round of timing begins.
         seed: of the random schedules.
     """
     model = discover(evaluator.pipe)
@@ -52,7 +57,7 @@ def calibrate(
     found = {component.id: sketches.of(component.id) for component in model.tree}
     grids = {id: sketch(rows, total, steps) for id, (rows, total) in found.items() if rows}
     costs = _probed(model, sketches, evaluator, repeats)
-    costs, accuracy = _fitted(evaluator, costs, prompts, schedules, rounds, seed)
+    costs, accuracy = _fitted(evaluator, costs, prompts, schedules, (rounds, within), seed)
     drift = {id: squared(*grid) for id, grid in grids.items()}
     return Calibration(steps, costs, drift, group_errors(model.tree, grids), accuracy)
 
@@ -89,7 +94,7 @@ def _fitted(
     costs: Costs,
     prompts: Sequence[int],
     schedules: tuple[int, int],
-    rounds: int,
+    limits: tuple[int, float],
     seed: int,
 ) -> tuple[Costs, Accuracy]:
     """Costs with a latency model that was fitted and checked by the clock."""
@@ -98,10 +103,22 @@ def _fitted(
         return costs, Accuracy()
     tree, steps = evaluator.tree, evaluator.steps
     chosen = random_schedules(tree, steps, fitted + checked, seed)
-    timings = timed(evaluator, chosen, prompts, rounds=rounds)
+    timings = timed(evaluator, chosen, prompts, rounds=limits[0], within=limits[1])
     terms = costs.terms(tree, steps)
-    rows = np.array([terms.of(schedule) for schedule in (Schedule.full(tree, steps), *chosen[:fitted])])
-    seconds = np.array([timings.uncached, *timings.seconds[:fitted]])
-    costs = replace(costs, fixed=timings.fixed, weights=fit(terms.names, rows, seconds, timings.fixed))
+    costs = replace(costs, fixed=timings.fixed, weights=_weights(terms, chosen[:fitted], timings))
     predicted = np.array([costs.latency(schedule) for schedule in chosen[fitted:]])
     return costs, Accuracy.of(predicted, timings.seconds[fitted:], fitted=fitted, scatter=timings.scatter)
+
+
+def _weights(terms: Terms, schedules: Sequence[Schedule], timings: Timings) -> dict[str, float]:
+    """Weights fitted to the steps of schedules, or to whole generations where steps cannot be told apart."""
+    count, full = len(schedules), Schedule.full(schedules[0].tree, schedules[0].steps)
+    everything = (*schedules, full)
+    if timings.rows is None:
+        rows = np.array([terms.of(schedule) for schedule in everything])
+        seconds = np.array([*timings.seconds[:count], timings.uncached])
+    else:
+        rows = np.concatenate([terms.rows(schedule) for schedule in everything])
+        seconds = np.concatenate([*timings.rows[:count], timings.rows[-1]])
+        rows, seconds = rows[seconds > 0], seconds[seconds > 0]
+    return fit(terms.names, rows, seconds, timings.fixed)

@@ -17,11 +17,17 @@ from ..schedule import LEAF_KINDS, Component, Schedule, Tree, span_range
 
 Vector = npt.NDArray[np.float64]
 
-NOISE = 0.02
+NOISE = 0.03
 """Relative error of a timing: the unit in which the fit weighs timings against what is expected of the weights."""
 
-SPREAD = 0.2
+SPREAD = 0.1
 """How far the scale of one kind is expected to lie from the common scale, and `fixed` from what was clocked."""
+
+FLOOR = 0.1
+"""Share of the longest timing that is added to each as the unit of its error: short ones are not known as exactly."""
+
+ROBUST = 5
+"""Rounds of reweighting: timings that miss by far, in which another program got in, count for less."""
 
 READ_SECONDS = 2e-5
 """Expected size of the overhead of one read."""
@@ -76,6 +82,15 @@ class Terms:
         out[-1] = (read * moved).sum(axis=0) @ self._sizes
         return out
 
+    def rows(self, schedule: Schedule) -> Vector:
+        """The terms of each step, (steps, terms); `fixed`, which belongs to no step, is 0."""
+        read = self.calls * schedule.read
+        moved = np.where(schedule.orders > 0, schedule.orders + 2.0, self._moves)
+        out: Vector = (self.calls * schedule.executed) @ self._seconds
+        out[:, -2] = read @ self._passed
+        out[:, -1] = (read * moved) @ self._sizes
+        return out
+
 
 def calls_grid(tree: Tree, steps: int, calls: Mapping[str, Sequence[float]]) -> Vector:
     """How often each component's denoiser is called at each step, (steps, components), for any number of steps."""
@@ -93,36 +108,44 @@ def _passed(component: Component) -> float:
 
 
 def fit(names: Sequence[str], terms: Vector, seconds: Vector, fixed: float) -> dict[str, float]:
-    """Non-negative weights of the terms, by least squares on relative errors.
+    """Non-negative weights of the terms, by robust least squares (Huber's weights) on relative errors.
 
     The scales of all kinds are held near one another (their common scale is free), `fixed` near what was clocked, and
     the overheads near zero; each as firmly as `SPREAD` and `NOISE` say.
 
     Args:
         names: of the terms, as in `Terms`.
-        terms: (schedules, terms).
-        seconds: of each schedule, as timed; (schedules,).
+        terms: (timings, terms), of single steps or of whole generations.
+        seconds: of each, as timed; (timings,).
         fixed: seconds outside the denoisers, as clocked.
     """
     from scipy.optimize import nnls  # type: ignore[import-untyped,unused-ignore]
 
-    unknowns = len(names) + 1  # the last is the common scale
-    rows = np.concatenate([terms / seconds[:, None], np.zeros((len(terms), 1))], axis=1)
-    targets = np.ones(len(terms))
-    expected: list[tuple[dict[int, float], float]] = []
-    for i, name in enumerate(names):
-        if name == FIXED:
-            unit = max(fixed, NOISE * float(np.median(seconds)))
-            expected.append(({i: NOISE / SPREAD / unit}, NOISE / SPREAD * fixed / unit))
-        elif name in (READS, BYTES):
-            expected.append(({i: NOISE / (READ_SECONDS if name == READS else BYTE_SECONDS)}, 0.0))
-        else:
-            expected.append(({i: NOISE / SPREAD, unknowns - 1: -NOISE / SPREAD}, 0.0))
-    for row, target in expected:
-        rows = np.vstack([rows, [row.get(i, 0.0) for i in range(unknowns)]])
-        targets = np.append(targets, target)
-    weights, _ = nnls(rows, targets)
+    unit = seconds + FLOOR * seconds.max()
+    rows = np.concatenate([terms, np.zeros((len(terms), 1))], axis=1) / unit[:, None]  # last: the common scale
+    targets = seconds / unit
+    held = [_expected(names, i, fixed, float(seconds.max())) for i in range(len(names))]
+    firm, aims = np.array([row for row, _ in held]), np.array([aim for _, aim in held])
+    trust = np.ones(len(rows))
+    for _ in range(ROBUST):
+        weights, _ = nnls(np.vstack([rows * trust[:, None], firm]), np.concatenate([targets * trust, aims]))
+        misses = np.abs(rows @ weights - targets)
+        usual = 1.5 * max(float(np.median(misses)) / 0.6745, 1e-9)
+        trust = np.sqrt(np.minimum(1.0, usual / np.maximum(misses, 1e-12)))
     return {name: float(weight) for name, weight in zip(names, weights, strict=False)}
+
+
+def _expected(names: Sequence[str], i: int, fixed: float, longest: float) -> tuple[list[float], float]:
+    """What is expected of a weight before anything is timed, as an equation in the unit of `NOISE`."""
+    row = [0.0] * (len(names) + 1)
+    if names[i] == FIXED:
+        row[i] = NOISE / SPREAD / max(fixed, NOISE * longest)
+        return row, row[i] * fixed
+    if names[i] in (READS, BYTES):
+        row[i] = NOISE / (READ_SECONDS if names[i] == READS else BYTE_SECONDS)
+    else:
+        row[i], row[-1] = NOISE / SPREAD, -NOISE / SPREAD
+    return row, 0.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +157,7 @@ class Accuracy:
         checked: number of other schedules that it was held against.
         median: median of their relative errors.
         largest: largest of their relative errors.
-        scatter: median relative deviation of repeated timings of one schedule: what no model can be better than.
+        scatter: median relative deviation of uncached generations from their neighbours: the noise of one timing.
     """
 
     fitted: int = 0

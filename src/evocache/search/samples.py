@@ -58,10 +58,11 @@ def _denoisers(tree: Tree, orders: Grid, share: float, rng: Rng) -> bool:
 
 
 def _kinds(tree: Tree, orders: Grid, share: float, rng: Rng) -> bool:
+    """Each kind by itself, as far from the others as the share lets, so that their seconds can be told apart."""
     kinds = sorted({tree.components[i].kind for i in tree.leaves})
     for kind in kinds:
         columns = [i for i in tree.leaves if tree.components[i].kind == kind]
-        _skip(orders, columns, float(np.clip(share + rng.normal(0, 0.25), 0, 1)), rng)
+        _skip(orders, columns, float(rng.uniform(0, 2 * share) if share < 0.5 else rng.uniform(2 * share - 1, 1)), rng)
     return bool(kinds)
 
 

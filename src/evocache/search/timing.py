@@ -15,6 +15,7 @@ from torch import nn
 
 from ..model import discover
 from ..runtime import apply
+from ..runtime.attach import local
 from ..schedule import Schedule
 from .evaluate import LocalEvaluator
 
@@ -24,32 +25,59 @@ BETWEEN = 3
 """Schedules that are timed between two uncached generations."""
 
 
+Seconds = npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Timings:
     """Seconds of schedules, as if all had been timed while the machine was as busy as it usually was.
 
     Attributes:
         seconds: (schedules,); the median ratio to the uncached generations around, times their median.
+        rows: (schedules + 1, steps); of these, what denoisers took at each step, the uncached generation in the last
+            row. None where steps cannot be told apart (two stages that count them differently).
         uncached: median of the uncached ones.
         fixed: median of what these spent outside the denoisers.
-        scatter: median deviation of single ratios from their schedule's median, relative.
+        scatter: median deviation of an uncached generation from the mean of those before and after it, relative:
+            what a single timing is worth on this machine at this time.
     """
 
-    seconds: npt.NDArray[np.float64]
+    seconds: Seconds
+    rows: Seconds | None
     uncached: float
     fixed: float
     scatter: float
+
+
+class _Laps:
+    """Seconds of one generation, and those of its denoiser calls by step."""
+
+    def __init__(self, steps: int) -> None:
+        self.whole = 0.0
+        self.rows = np.zeros(steps)
+        self.told = True
+
+    def add(self, step: int, total: int, seconds: float) -> None:
+        """A denoiser call at a step of so many took these seconds."""
+        self.told = self.told and total == len(self.rows) and step < total
+        self.rows[min(step, len(self.rows) - 1)] += seconds
 
 
 def fair_clock(pipe: Any) -> Clock:
     """The clock that other programs disturb least.
 
     Where one thread does all the work, the time that this process was given: what a clock shows on an idle machine.
-    With more threads or a GPU that time means nothing, and it is the clock on the wall.
+    With more threads that time means nothing, and it is the clock on the wall; a GPU is waited for at each look.
     """
-    device = getattr(pipe, "_execution_device", "cpu")
-    alone = torch.device(device).type == "cpu" and torch.get_num_threads() == 1
-    return process_time if alone else perf_counter
+    device = torch.device(getattr(pipe, "_execution_device", "cpu"))
+    if device.type == "cuda":
+
+        def waiting() -> float:
+            torch.cuda.synchronize(device)
+            return perf_counter()
+
+        return waiting
+    return process_time if device.type == "cpu" and torch.get_num_threads() == 1 else perf_counter
 
 
 def timed(
@@ -57,7 +85,8 @@ def timed(
     schedules: Sequence[Schedule],
     prompts: Sequence[int],
     *,
-    rounds: int = 2,
+    rounds: int = 4,
+    within: float = float("inf"),
     clock: Clock | None = None,
 ) -> Timings:
     """Time schedules on prompts, each once a round, every second round in reverse; uncached ones between.
@@ -66,64 +95,73 @@ def timed(
         evaluator: whose pipeline and workload.
         schedules: at least one.
         prompts: their numbers.
-        rounds: how often each is timed.
+        rounds: how often each is timed at most.
+        within: seconds on the wall after which no other round begins; there is always one.
         clock: seconds from any origin; `fair_clock` when not given.
     """
     clock = clock or fair_clock(evaluator.pipe)
+    began = perf_counter()
     full = Schedule.full(evaluator.tree, evaluator.steps)
-    outside: list[float] = []
-    uncached: list[float] = []
-    ratios: list[list[float]] = [[] for _ in schedules]
-
-    def reference() -> float:
-        with _inside(evaluator.pipe, clock) as spent:
-            seconds = _seconds(evaluator, full, prompts, clock)
-        outside.append(seconds - sum(spent))
-        uncached.append(seconds)
-        return seconds
-
-    before = reference()
+    uncached = [_lapped(evaluator, full, prompts, clock)]
+    laps: list[list[_Laps]] = [[] for _ in schedules]
+    pace: list[list[float]] = [[] for _ in schedules]
     for number in range(rounds):
         order = range(len(schedules))[:: -1 if number % 2 else 1]
         for start in range(0, len(order), BETWEEN):
             part = order[start : start + BETWEEN]
-            taken = [_seconds(evaluator, schedules[i], prompts, clock) for i in part]
-            after = reference()
-            for place, (i, seconds) in enumerate(zip(part, taken, strict=True)):
-                share = (place + 1) / (len(part) + 1)
-                ratios[i].append(seconds / (before * (1 - share) + after * share))
-            before = after
-    middle = float(np.median(uncached))
-    medians = np.array([np.median(values) for values in ratios])
-    scatter = [abs(r / m - 1) for values, m in zip(ratios, medians, strict=True) for r in values]
-    return Timings(medians * middle, middle, max(0.0, float(np.median(outside))), float(np.median(scatter)))
+            for i in part:
+                laps[i].append(_lapped(evaluator, schedules[i], prompts, clock))
+            uncached.append(_lapped(evaluator, full, prompts, clock))
+            before, after = uncached[-2].whole, uncached[-1].whole
+            shares = np.arange(1, len(part) + 1) / (len(part) + 1)
+            for i, share in zip(part, shares, strict=True):
+                pace[i].append(float(before * (1 - share) + after * share))
+        if (perf_counter() - began) * (number + 2) / (number + 1) > within:
+            break
+    own = np.array([lap.whole for lap in uncached])
+    middle = float(np.median(own))
+    wholes = [np.median([lap.whole / p for lap, p in zip(*both, strict=True)]) for both in zip(laps, pace, strict=True)]
+    rows = [
+        np.median([lap.rows / p for lap, p in zip(*both, strict=True)], axis=0) for both in zip(laps, pace, strict=True)
+    ]
+    rows.append(np.median([lap.rows / lap.whole for lap in uncached], axis=0))
+    told = all(lap.told for several in (*laps, uncached) for lap in several)
+    return Timings(
+        seconds=np.array(wholes) * middle,
+        rows=np.array(rows) * middle if told else None,
+        uncached=middle,
+        fixed=max(0.0, float(np.median([lap.whole - lap.rows.sum() for lap in uncached]))),
+        scatter=float(np.median(np.abs(2 * own[1:-1] / (own[:-2] + own[2:]) - 1))) if len(own) > 2 else 0.0,
+    )
 
 
-def _seconds(evaluator: LocalEvaluator, schedule: Schedule, prompts: Sequence[int], clock: Clock) -> float:
-    with apply(evaluator.pipe, schedule):
+def _lapped(evaluator: LocalEvaluator, schedule: Schedule, prompts: Sequence[int], clock: Clock) -> _Laps:
+    laps = _Laps(evaluator.steps)
+    with apply(evaluator.pipe, schedule), _lapping(evaluator.pipe, laps, clock):
         began = clock()
         evaluator.generate(prompts)
-        return clock() - began
+        laps.whole = clock() - began
+    return laps
 
 
 @contextmanager
-def _inside(pipe: Any, clock: Clock) -> Iterator[list[float]]:
-    """Within the context, the seconds of every denoiser call are noted (of its launches, on a GPU)."""
-    spent: list[float] = []
+def _lapping(pipe: Any, laps: _Laps, clock: Clock) -> Iterator[None]:
+    """Within the context, denoiser calls are noted; one that is skipped altogether is not seen, and takes no time."""
     began: list[float] = []
 
     def before(module: nn.Module, args: Any) -> None:
         began.append(clock())
 
     def after(module: nn.Module, args: Any, output: Any) -> None:
-        spent.append(clock() - began.pop())
+        at = local.listener.clock
+        laps.add(at.step, at.total, clock() - began.pop())
 
     hooks: list[Any] = []
     try:
         for denoiser in discover(pipe).denoisers:
             hooks.append(denoiser.module.register_forward_pre_hook(before))
             hooks.append(denoiser.module.register_forward_hook(after))
-        yield spent
+        yield
     finally:
         for hook in hooks:
             hook.remove()
