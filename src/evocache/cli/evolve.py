@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,13 +19,13 @@ from .console import errors
 from .failures import InputError
 from .front import show_front
 from .generate import MODELS
+from .live import Live
 from .load import load_pipeline
 from .prompts import gather
+from .workers import count as processes
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from ..search.run import Progress
+    from ..search.evolution import Settings
 
 HELD_OUT = 32
 """Prompts that a front is proven on, where the user names none."""
@@ -36,14 +41,25 @@ def evolve(
     count: Annotated[int, typer.Option("--count", min=1, help="How many prompts to evolve on.")] = 16,
     budget: Annotated[str, typer.Option(help="Time to evolve for: 90s, 10m, 2h; or none.")] = "10m",
     generations: Annotated[int, typer.Option(min=0, help="Most generations.")] = 1000,
+    method: Annotated[str, typer.Option(help="evocache, or ecad: that paper's search, to compare with.")] = "evocache",
     objective: Annotated[
-        list[str] | None, typer.Option(help="Beside the error: latency (default), macs or memory; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Beside the error: latency, macs (for ecad) or memory; may be repeated."),
     ] = None,
-    quality: Annotated[str, typer.Option(help="latent, psnr, ssim, or module:function, a reward of yours.")] = "latent",
+    quality: Annotated[
+        str | None, typer.Option(help="latent (default), psnr, ssim, clip:MODEL, lpips:FOLDER, imagereward:NAME.")
+    ] = None,
+    reward: Annotated[
+        str | None, typer.Option(metavar="MODULE:FUNCTION", help="Instead: reward(images, prompts), higher is better.")
+    ] = None,
     max_memory: Annotated[str | None, typer.Option(help="Most bytes of cached features: 200MB.")] = None,
     steps: Annotated[int | None, typer.Option(min=2, help="Denoising steps.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search and of the first prompt.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Prompts in one call.")] = 16,
+    workers: Annotated[str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.")] = "auto",
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or auto.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
     ] = None,
@@ -52,16 +68,18 @@ def evolve(
 ) -> None:
     """Evolve a Pareto front of caching schedules; Ctrl-C stops it cleanly, the same command goes on."""
     seconds = in_seconds(budget)
+    judge = _judge(quality, reward)
+    shown = _shown(judge)
     texts, proof = _prompts(model, prompts, held_out, count, seed)
-    pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
-    named = {"num_inference_steps": steps} if steps else {}
-    call = arguments(pipe, defaults, **{**settings(set_ or []), **named})
-    from ..search.api import evolve as run
-    from ..search.evolution import Settings
-    from ..search.proof import read_proof
+    objectives = tuple(objective or (["macs"] if method == "ecad" else ["latency"]))
+    with _resumable(), Live(seconds, shown) as live:
+        pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
+        named = {"num_inference_steps": steps} if steps else {}
+        call = arguments(pipe, defaults, **{**settings(set_ or []), **named})
+        from ..search.api import evolve as run
 
-    live = _Live(seconds)
-    with live:
+        chosen = _settings(method, prompts=len(texts), generations=generations, seed=seed)
+        live.workers = processes(workers, pipe, seconds, chosen.offspring)
         run(
             pipe,
             texts,
@@ -69,17 +87,59 @@ def evolve(
             out=out_,
             budget_seconds=seconds,
             held_out=proof,
-            objectives=tuple(objective or ("latency",)),
-            judge=quality,
+            objectives=objectives,
+            judge=judge,
             max_memory=max_memory,
-            settings=Settings(
-                prompts=len(texts), rungs=(4,) if len(texts) > 4 else (), generations=generations, seed=seed
-            ),
+            settings=chosen,
             batch=batch,
+            workers=live.workers,
+            ray=ray,
+            load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),
             tell=live.tell,
             stage=live.stage,
+            watch=live.watch,
         )
+    from ..search.proof import read_proof
+
     show_front(read_proof(out_))
+
+
+def _loaded(model: str, device: str, dtype: str) -> Any:
+    """The pipeline, in a worker."""
+    return load_pipeline(model, device=device, dtype=dtype)[0]
+
+
+def _settings(method: str, prompts: int, **others: Any) -> Settings:
+    """The settings of a method; the first rung is 4 prompts, where there are more."""
+    from ..search.evolution import Settings
+
+    if method == "ecad":
+        return Settings.ecad(prompts=prompts, **others)
+    return Settings(prompts=prompts, rungs=(4,) if prompts > 4 else (), method=method, **others)
+
+
+def _judge(quality: str | None, reward: str | None) -> str:
+    if quality is not None and reward is not None:
+        raise InputError("both --quality and --reward", "one of them", "leave one out")
+    return quality or reward or "latent"
+
+
+def _shown(judge: str) -> Callable[[float], float]:
+    """How errors are shown: as the quality does, or negated, where it would take a model to be loaded to know."""
+    from ..search.quality import quality
+
+    return operator.neg if ":" in judge else quality(judge).shown
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Within the context, breaking off says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = shlex.join(["evocache", *sys.argv[1:]])
+        errors().print(f"broken off; what was evaluated is kept, and this goes on:\n  {again}", markup=False)
+        raise typer.Exit(130) from None
 
 
 def in_seconds(text: str) -> float | None:
@@ -93,7 +153,10 @@ def in_seconds(text: str) -> float | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if not match:
         raise InputError(f"budget {text!r}", "a duration such as 90s, 10m or 2h, or none", "write one of these")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    if not seconds:
+        raise InputError(f"budget {text!r}", "some time", "try 5m, or --generations 0 to prove the seeds alone")
+    return seconds
 
 
 def _prompts(
@@ -109,57 +172,3 @@ def _prompts(
     from ..zoo.prompts import sample_prompts
 
     return sample_prompts(count, seed), proof or sample_prompts(HELD_OUT, seed + 1, held_out=True)
-
-
-class _Live:
-    """A display on stderr of where the run is, and Ctrl-C as a wish to stop after the generation."""
-
-    def __init__(self, budget: float | None) -> None:
-        from rich.live import Live
-
-        self.budget = budget
-        self.stopping = False
-        self.name = "loading"
-        self.progress: Progress | None = None
-        self._live = Live(console=errors(), transient=True, get_renderable=self._shown, refresh_per_second=2)
-
-    def __enter__(self) -> _Live:
-        import signal
-
-        self._before = signal.signal(signal.SIGINT, self._interrupted)
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        import signal
-
-        self._live.stop()
-        signal.signal(signal.SIGINT, self._before)
-
-    def _interrupted(self, number: int, frame: Any) -> None:
-        if self.stopping:
-            raise KeyboardInterrupt
-        self.stopping = True
-
-    def stage(self, name: str) -> None:
-        """What is being done."""
-        self.name = name
-
-    def tell(self, progress: Progress) -> bool:
-        """A generation has ended; whether to stop."""
-        self.progress = progress
-        return self.stopping
-
-    def _shown(self) -> RenderableType:
-        from rich.text import Text
-
-        parts = [f"{self.name}"]
-        if self.progress is not None:
-            state = self.progress.state
-            left = "" if self.budget is None else f" of {self.budget:.0f}"
-            points: Mapping[str, int] = {"schedules": len(state.points), "evaluations": state.jobs}
-            figures = ", ".join(f"{count} {name}" for name, count in points.items())
-            parts.append(f"generation {state.generation}: {figures}, {self.progress.seconds:.0f}{left} s")
-        if self.stopping:
-            parts.append("stopping after this generation; Ctrl-C again breaks off")
-        return Text("  ".join(parts), style="dim")

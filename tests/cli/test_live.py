@@ -1,0 +1,132 @@
+"""The display of an evolution: what it says and when, and how Ctrl-C is taken."""
+
+from __future__ import annotations
+
+import os
+import signal
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from evocache.cli.live import LONG_SILENCE, Live, duration, sparkline, spread_evenly
+from evocache.schedule import Schedule
+from evocache.schedule.front import Point
+from evocache.search.evolution import State
+from evocache.search.run import Progress
+from tests.search.trees import stack
+
+FULL = Schedule.full(stack(), 4)
+
+
+def point(error: float, latency: float) -> Point:
+    return Point(FULL, {"error": error, "latency": latency})
+
+
+def progress(generation: int, volume: float = 0.5, seconds: float = 5.0) -> Progress:
+    points = (point(-20.0, 0.25), point(-80.0, 1.0), point(-10.0, 0.5))
+    return Progress(State(generation, points, ("error", "latency"), 40 + generation, 100.0, volume), seconds, 0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def made(clock: Clock, *, terminal: bool = False) -> Live:
+    return Live(600.0, console=Console(file=StringIO(), force_terminal=terminal, width=100), clock=clock)
+
+
+def text(live: Live) -> str:
+    console = Console(file=StringIO(), width=100)
+    console.print(live.shown())
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def lines(live: Live) -> list[str]:
+    return live.console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_a_terminal_sees_generation_evaluations_volume_front_and_time(clock: Clock) -> None:
+    live = made(clock, terminal=True)
+    assert "loading" in text(live)
+    live.stage("evolving")
+    live.workers = 2
+    live.watch(0, 30)
+    assert "seeds: 2 workers are starting, 0 evaluations, 0:00 of 10:00" in text(live)
+    clock.now += 30
+    live.watch(1, 30)
+    assert "seeds: 1 of 30 tried, 1 evaluations (2 a minute), 0:30 of 10:00" in text(live)
+    live.tell(progress(0, 0.5, 40.0))
+    clock.now += 5
+    live.watch(0, 24)
+    live.watch(1, 24)
+    live.tell(progress(1, 0.6, 60.0))
+    shown = text(live)
+    assert "generation 1, 41 evaluations" in shown
+    assert "1:00 of 10:00" in shown
+    assert "hypervolume 0.6000 (+0.1000 in the last 1)  ▁█" in shown
+    assert "quality     20     80" in shown  # the point that is dominated is not shown
+    assert "latency 250 ms 1.00 s" in shown
+    live.stage("proving")
+    live.stage("fora:2 on held-out prompts")
+    assert "proving  fora:2 on held-out prompts" in text(live)
+
+
+def test_elsewhere_a_line_comes_for_each_generation_but_not_too_often(clock: Clock) -> None:
+    live = made(clock)
+    with live:
+        live.stage("evolving")
+        for generation in range(4):
+            clock.now += 4
+            live.watch(1, 10)
+            live.tell(progress(generation))
+        assert len(lines(live)) == 2
+        assert lines(live)[1].startswith("generation 2, 42 evaluations")
+        clock.now += LONG_SILENCE
+        live.watch(3, 10)
+        assert lines(live)[-1].startswith("generation 4: 3 of 10 tried")
+    assert "\x1b" not in "".join(lines(live))
+
+
+def ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_is_a_wish_once_and_breaks_off_twice(clock: Clock) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with made(clock) as live:
+        live.stage("evolving")
+        assert live.tell(progress(0)) is False
+        ctrl_c()
+        assert lines(live)[-1].startswith("stopping after this generation")
+        assert live.tell(progress(1)) is True
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("stage", ["loading", "calibrating", "proving"])
+def test_where_nothing_can_be_waited_for_ctrl_c_breaks_off(clock: Clock, stage: str) -> None:
+    with made(clock) as live:
+        live.stage(stage)
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c()
+
+
+def test_parts() -> None:
+    assert [duration(s) for s in (0, 75.9, 3671)] == ["0:00", "1:15", "1:01:11"]
+    assert sparkline([1, 1, 1]) == "▁▁▁"
+    assert sparkline([0, 0.5, 1]) == "▁▄█"
+    points = [point(-float(i), i) for i in range(30)]
+    chosen = spread_evenly(points, 8)
+    assert len(chosen) == 8
+    assert (chosen[0], chosen[-1]) == (points[0], points[-1])
