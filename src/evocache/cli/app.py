@@ -14,6 +14,7 @@ from .front import front
 from .generate import generate
 from .inspect import inspect
 from .policies import policies
+from .report import report
 from .schedule import schedule
 
 
@@ -86,5 +87,8 @@ app.command(
     )
 )(evolve)
 app.command(epilog=examples("evocache front runs/emoji", "evocache front runs/emoji --json"))(front)
+app.command(epilog=examples("evocache report runs/emoji", "evocache report runs/emoji --out emoji.html --no-png"))(
+    report
+)
 app.add_typer(schedule, name="schedule")
 app.command(epilog=examples("evocache policies", "evocache policies --json"))(policies)

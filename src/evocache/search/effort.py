@@ -10,6 +10,9 @@ from .contenders import Contender, Field
 ROUNDS = 5
 """Interleaved rounds of timing; never fewer."""
 
+SLACK = 1.2
+"""What small batches take beyond their share of the time of large ones."""
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -33,8 +36,8 @@ class Effort:
 
     @property
     def generations(self) -> int:
-        """Prompts that every contender generates in all."""
-        return self.prompts + self.pictures + ROUNDS * self.timed
+        """Prompts that every contender generates in all, a round to warm up among them."""
+        return self.prompts + self.pictures + (ROUNDS + 1) * self.timed
 
     def contenders(self, field: Field) -> list[Contender]:
         """Those of a field that it measures."""
@@ -42,7 +45,7 @@ class Effort:
 
     def seconds(self, rivals: Sequence[Contender], unit: float) -> float:
         """Predicted time, with `unit` the seconds of one prompt uncached."""
-        return unit * self.generations * (1 + sum(rival.share for rival in rivals))
+        return SLACK * unit * self.generations * (1 + sum(rival.share for rival in rivals))
 
 
 LADDER = (
@@ -51,8 +54,8 @@ LADDER = (
     Effort(12, 6, 6, 32, 4, 8),
     Effort(12, 5, 5, 32, 3, 8),
     Effort(10, 4, 4, 32, 3, 8),
-    Effort(10, 4, 4, 32, 2, 6),
-    Effort(8, 3, 4, 24, 2, 4),
+    Effort(8, 4, 4, 32, 2, 6),
+    Effort(7, 3, 4, 24, 2, 4),
     Effort(6, 3, 3, 16, 2, 4),
     Effort(4, 2, 2, 8, 1, 2),
 )

@@ -1,0 +1,183 @@
+"""What a report shows of a run, gathered from its folder."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import RunError
+from ..schedule import Schedule
+from ..schedule.front import Point, front_of
+from ..schedule.front_file import FILE
+from ..search.calibration import Calibration, read_calibration
+from ..search.proof import Basis, Proof, read_proof
+from ..search.quality import Quality, quality
+from .history import History, read_history
+from .importance import Importance, importance
+
+BUILT_IN = ("latent", "psnr", "ssim")
+"""Qualities that can be shown without running a user's code."""
+
+MOST_PICTURE_BYTES = 4_000_000
+"""Longest picture file that is taken into a report."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something in the report's plots: a point, a policy, fewer steps, or the uncached pipeline.
+
+    Attributes:
+        name: what it is called.
+        group: `front`, `seed`, `steps` or `uncached`.
+        figures: as in `Proof`; of an unproven run only `speedup` and `calibration quality`, both as predicted.
+        schedule: if it has one.
+        strip: its pictures as a data URI; empty if there are none.
+    """
+
+    name: str
+    group: str
+    figures: Mapping[str, float]
+    schedule: Schedule | None = None
+    strip: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a report shows.
+
+    Attributes:
+        title: of the run.
+        entries: the front from the fastest to the slowest, then what it is held against.
+        basis: what was measured on; None for a run that was not proven.
+        prompts: of the pictures.
+        history: how the search went, if its journal is there.
+        importance: of cells, if enough schedules were evaluated.
+        calibration: with how well latency is predicted, if it is there.
+        quality: name of the quality.
+        unit: of its figures.
+    """
+
+    title: str
+    entries: tuple[Entry, ...]
+    basis: Basis | None
+    prompts: tuple[str, ...]
+    history: History | None
+    importance: Importance | None
+    calibration: Calibration | None
+    quality: str
+    unit: str
+
+    @property
+    def proven(self) -> bool:
+        """Whether figures were measured on held-out prompts."""
+        return self.basis is not None
+
+    @property
+    def axis(self) -> str:
+        """The quality as an axis is labelled with."""
+        return f"{self.quality} ({self.unit})" if self.unit else self.quality
+
+    @property
+    def main(self) -> str:
+        """The figure that is shown as quality: on held-out prompts where it was measured there."""
+        return "quality" if self.proven else "calibration quality"
+
+    def group(self, name: str) -> list[Entry]:
+        """Entries of a group, from the fastest to the slowest."""
+        return sorted((e for e in self.entries if e.group == name), key=lambda e: -e.figures["speedup"])
+
+
+def gather(run: Path) -> Contents:
+    """What there is to show of a run's folder.
+
+    Raises:
+        RunError: if it is no run's folder, nothing was evaluated in it, or a file in it is damaged.
+    """
+    if not run.is_dir():
+        raise RunError(f"{str(run)!r}", "the folder of a run", "name the folder that evolve wrote")
+    proof = read_proof(run) if (run / FILE).exists() else None
+    history = None
+    if proof is None or (run / "journal.jsonl").exists():
+        history = read_history(run)
+    calibration = read_calibration(run)
+    points = history.points if history else ()
+    if proof is None and not points:
+        raise RunError(f"{str(run)!r}, where nothing was evaluated to the end", "a run with schedules", "evolve on")
+    entries = _proven(run, proof, points) if proof else _searched(points, calibration, _judge(history))
+    judge = _judge(history)
+    return Contents(
+        title=run.resolve().name,
+        entries=tuple(entries),
+        basis=proof.basis if proof else None,
+        prompts=proof.pictures.prompts if proof else (),
+        history=history,
+        importance=importance(points),
+        calibration=calibration,
+        quality=proof.basis.quality if proof else judge.name,
+        unit=proof.basis.unit if proof else judge.unit,
+    )
+
+
+def _proven(run: Path, proof: Proof, points: tuple[Point, ...]) -> list[Entry]:
+    """The measured front and baselines; policies with their calibration quality, which the journal knows."""
+    files = proof.pictures.files
+    found = [
+        Entry(name, "front", point.measured, point.schedule, _strip(run, files.get(name)))
+        for name, point in zip(proof.names, proof.front, strict=True)
+    ]
+    errors = {point.schedule.digest: point.objectives["error"] for point in points}
+    offset = _offset(proof)
+    for name, baseline in proof.baselines.items():
+        figures = dict(baseline.measured)
+        if baseline.schedule is not None and offset is not None and baseline.schedule.digest in errors:
+            figures.setdefault("calibration quality", offset - errors[baseline.schedule.digest])
+        found.append(Entry(name, baseline.group, figures, baseline.schedule, _strip(run, files.get(name))))
+    return found
+
+
+def _offset(proof: Proof) -> float | None:
+    """What an error is subtracted from to be shown (see `Quality.shown`), as the front's points tell it."""
+    for point in proof.front:
+        if "error" in point.objectives and "calibration quality" in point.measured:
+            return point.measured["calibration quality"] + point.objectives["error"]
+    return None
+
+
+def _searched(points: tuple[Point, ...], calibration: Calibration | None, judge: Quality) -> list[Entry]:
+    """The current front of a run that was not proven: calibration quality over predicted speed-up."""
+
+    def seconds(schedule: Schedule) -> float:
+        return calibration.costs.latency(schedule) if calibration else schedule.executed_fraction()
+
+    full = Schedule.full(points[0].schedule.tree, points[0].schedule.steps)
+    priced = [Point(p.schedule, {**p.objectives, "seconds": seconds(p.schedule)}) for p in points]
+    front = front_of([p for p in priced if not p.schedule.is_full], ("error", "seconds"))
+    found = []
+    for number, point in enumerate(front):
+        figures = {
+            "speedup": seconds(full) / point.objectives["seconds"],
+            "calibration quality": judge.shown(point.objectives["error"]),
+        }
+        if calibration is not None:
+            figures["memory"] = calibration.costs.memory(point.schedule)
+        found.append(Entry(f"front {number}", "front", figures, point.schedule))
+    return found
+
+
+def _judge(history: History | None) -> Quality:
+    """How the run's errors are shown; a user's reward is not loaded for it."""
+    name = str(history.run.get("judge", "quality")) if history else "quality"
+    return quality(name) if name in BUILT_IN else Quality(name, "np", lambda *_: [])
+
+
+def _strip(run: Path, file: str | None) -> str:
+    """A picture file as a data URI; nothing if it is not there, or is no PNG file of a reasonable size."""
+    try:
+        data = (run / file).read_bytes() if file else b""
+    except OSError:
+        return ""
+    if not data.startswith(b"\x89PNG") or len(data) > MOST_PICTURE_BYTES:
+        return ""
+    return "data:image/png;base64," + base64.b64encode(data).decode()

@@ -1,0 +1,192 @@
+"""The report's page and plots, of runs that are made up."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evocache.errors import RunError
+from evocache.report.cells import cells, words
+from evocache.report.contents import gather
+from evocache.report.history import read_history
+from evocache.report.html import page
+from evocache.report.importance import importance
+from evocache.report.plots import write_plots
+from evocache.schedule import Schedule
+from evocache.schedule.front import Point
+
+from .runs import HOSTILE, STEPS, TREE, candidates, error, write_front, write_journal
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    write_journal(tmp_path, candidates())
+    write_front(tmp_path)
+    return tmp_path
+
+
+class Reader(HTMLParser):
+    """The elements of a page, its text, and the data of its script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self._raw = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._raw = tag if tag in ("script", "style") else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._raw = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._raw == "script":
+            self.scripts.append(data)
+        elif not self._raw:
+            self.texts.append(data)
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.scripts[0])
+
+
+def test_the_history_is_what_the_journal_tells(tmp_path: Path) -> None:
+    schedules = candidates()
+    write_journal(tmp_path, schedules, torn='{"v": 1, "kind": "eval", "sch')
+    history = read_history(tmp_path)
+    assert {p.schedule: p.objectives["error"] for p in history.points} == {
+        s: pytest.approx(error(s)) for s in schedules
+    }
+    assert [(g.number, g.steps, g.hypervolume) for g in history.generations] == [(0, 100.0, 0.5), (1, 200.0, 0.6)]
+
+
+def test_a_page_is_one_file_with_everything_in_it(run: Path) -> None:
+    found = Reader(page(gather(run)))
+    assert not [name for _, a in found.tags for name in ("src", "href") if a.get(name)]
+    assert len(found.scripts) == 3
+    assert "plotly.js" in found.scripts[1][:200]
+    data = found.data
+    assert [e["name"] for e in data["entries"]] == ["front 0", "front 1", "fora:2", "4 steps", "uncached"]
+    first = data["entries"][0]
+    assert (first["speedup"], first["quality"], first["calibration"], first["quality1"]) == (3.0, 20.0, 22.0, 18.0)
+    strip = base64.b64decode(first["strip"].partition(",")[2])
+    assert strip == (run / "pictures" / "01-front-0.png").read_bytes()
+    assert first["cells"]["letters"][0] == "CR" + "C1" * (STEPS // 2 - 1)  # from one value nothing can be forecast
+    assert first["cells"]["gains"][0] == [0.5] * (STEPS // 2 - 1)
+    assert data["hypervolume"]["volume"] == [0.5, 0.6]
+    assert data["entries"][data["first"]]["name"] == "front 1"
+
+
+def test_a_page_says_its_figures_in_words_and_a_table(run: Path) -> None:
+    found = Reader(page(gather(run)))
+    rows = [a["data-name"] for tag, a in found.tags if tag == "tr" and "data-name" in a]
+    assert rows == ["front 0", "front 1", "fora:2", "4 steps", "uncached"]
+    text = " ".join(found.texts)
+    for word in ("32 held-out prompts", "20.0 (front 0)", "25.0 (front 1)", "3 of 5 policies", "exact", "22.0"):
+        assert word in text
+    labelled = [a for tag, a in found.tags if a.get("role") == "img"]
+    assert len(labelled) == 7
+    assert all(a.get("aria-label") or a.get("id") == "heat" for a in labelled)
+
+
+def test_texts_of_strangers_stay_texts(tmp_path: Path) -> None:
+    folder = tmp_path / "<b>run"
+    folder.mkdir()
+    write_journal(folder, candidates(), prompt=HOSTILE)
+    write_front(folder, name=HOSTILE, prompt=HOSTILE)
+    made = page(gather(folder))
+    found = Reader(made)
+    assert not [tag for tag, a in found.tags if tag in ("img", "b") or any(name.startswith("on") for name in a)]
+    assert len(found.scripts) == 3
+    assert found.data["prompts"][0] == HOSTILE
+    assert HOSTILE in [a["data-name"] for tag, a in found.tags if "data-name" in a]
+    assert "onerror=alert(1)>" not in re.sub(r"<script>.*?</script>", "", made, flags=re.S)
+
+
+def test_a_run_without_a_proof_shows_what_was_searched(tmp_path: Path) -> None:
+    write_journal(tmp_path, candidates())
+    contents = gather(tmp_path)
+    assert not contents.proven
+    front = contents.group("front")
+    qualities = [entry.figures["calibration quality"] for entry in front]
+    assert len(front) >= 2
+    assert qualities == sorted(qualities)
+    assert qualities[-1] == pytest.approx(-min(map(error, candidates())))
+    assert "not been proven" in page(contents)
+    assert [file.name for file in write_plots(contents, tmp_path)] == [
+        "pareto.png",
+        "hypervolume.png",
+        "importance.png",
+    ]
+
+
+def test_a_front_without_a_journal_is_reported(tmp_path: Path) -> None:
+    write_front(tmp_path)
+    contents = gather(tmp_path)
+    assert contents.history is None
+    assert "front 1" in page(contents)
+
+
+@pytest.mark.parametrize(
+    ("files", "word"),
+    [
+        ({}, "without a journal"),
+        ({"journal.jsonl": ""}, "nothing has been evaluated"),
+        ({"journal.jsonl": "nonsense\n"}, "line 1"),
+        ({"journal.jsonl": '{"kind": "start", "run": {"settings": {"prompts": 2}}}\n'}, "nothing was evaluated"),
+        ({"front.json": "{}"}, "version 2"),
+    ],
+)
+def test_folders_that_are_no_runs_are_refused(tmp_path: Path, files: dict[str, str], word: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(RunError, match=word):
+        gather(tmp_path)
+
+
+def test_plots_are_written_for_papers(run: Path, tmp_path: Path) -> None:
+    found = write_plots(gather(run), tmp_path)
+    assert [f.name for f in found] == ["pareto.png", "hypervolume.png", "importance.png", "overfitting.png"]
+    for file in found:
+        with Image.open(file) as image:
+            assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+            assert len(image.convert("RGB").getcolors(1 << 20) or []) > 10
+
+
+def test_importance_is_told_at_equal_cost() -> None:
+    points = [Point(s, {"error": error(s)}) for s in candidates()]
+    found = importance(points)
+    assert found is not None
+    assert found.good.shape == (12, STEPS)
+    shares = found.by_kind()
+    assert list(shares) == ["attention", "cross attention", "feed forward"]
+    # those that compute all of feed-forward are the better half of every group
+    assert shares["feed forward"][0] == 1.0 > shares["feed forward"][1]
+    assert shares["attention"][0] < shares["attention"][1]
+    assert shares["cross attention"] == (1.0, 1.0)
+    assert np.all(found.lift[:, 0] == 0)
+    assert importance(points[:10]) is None
+
+
+def test_cells_show_what_is_skipped_where() -> None:
+    orders = np.full((3, len(TREE)), -1, dtype=np.int8)
+    orders[1, 1], orders[2, 3] = 0, 0
+    found = cells(Schedule(TREE, orders))
+    assert found.bands == ("span", *["attention"] * 4, *["cross attention"] * 4, *["feed forward"] * 4)
+    assert found.letters[:3] == ("CRC", "C.R", "C.C")
+    assert found.heights[0] == 1.5 > found.heights[1] == 1.0
+    assert words(Schedule(TREE, orders)).startswith(
+        "3 steps, 64% of the leaves' executions. blocks[0:4] computes at steps 0, 2."
+    )
