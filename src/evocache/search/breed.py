@@ -13,6 +13,8 @@ from pymoo.core.duplicate import ElementwiseDuplicateElimination
 from pymoo.core.mutation import Mutation
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from ..schedule import Schedule
 from .space import Space
@@ -103,3 +105,16 @@ def told(population: Any, values: npt.NDArray[np.float64]) -> Any:
     for individual in population:
         individual.evaluated.update({"F", "G", "H"})
     return population
+
+
+def best(values: npt.NDArray[np.float64], count: int) -> list[int]:
+    """Which of the rows (points, objectives) NSGA-II would let survive: by rank, then by crowding; in order."""
+    fronts = NonDominatedSorting().do(values, n_stop_if_ranked=count)
+    kept: list[int] = []
+    for front in fronts:
+        left = count - len(kept)
+        if len(front) > left:
+            spread = get_crowding_function("cd").do(values[front], n_remove=len(front) - left)
+            front = front[np.argsort(-spread, kind="stable")[:left]]
+        kept += [int(i) for i in front]
+    return sorted(kept)

@@ -19,8 +19,9 @@ from ..errors import RunError
 from ..schedule import Schedule
 from ..schedule.front import Front, Point, front_of, non_dominated
 from .binary import BinaryBreeder
-from .breed import Breeder
+from .breed import Breeder, best
 from .hypervolume import Box
+from .polish import TURN, Polisher, polished, turned
 from .space import Space
 
 ERROR = "error"
@@ -36,7 +37,10 @@ class Settings:
         offspring: how many are bred in one.
         generations: most generations; the caller may stop earlier.
         prompts: number of calibration prompts.
-        rungs: numbers of prompts after which offspring that are dominated so far are given up.
+        rungs: numbers of prompts after which those that are dominated so far are given up; of the seeds, all but the
+            best `population` are.
+        polish: how many schedules have their gains polished in a generation (see `polish`).
+        polish_prompts: on how many prompts.
         limits: most that a priced objective may be (`{"memory": 200e6}`).
         seed: of all randomness.
         method: `evocache`, or `ecad` for the search of that paper, to compare with (see `Settings.ecad`).
@@ -47,6 +51,8 @@ class Settings:
     generations: int = 100
     prompts: int = 16
     rungs: tuple[int, ...] = (4,)
+    polish: int = 4
+    polish_prompts: int = 8
     limits: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
     method: str = "evocache"
@@ -54,7 +60,7 @@ class Settings:
     @classmethod
     def ecad(cls, **others: Any) -> Settings:
         """The settings of ECAD (arXiv 2506.15682): a population of 72, all of which is bred anew, and no rungs."""
-        return cls(**{"population": 72, "offspring": 72, "rungs": (), **others, "method": "ecad"})
+        return cls(**{"population": 72, "offspring": 72, "rungs": (), "polish": 0, **others, "method": "ecad"})
 
     def __post_init__(self) -> None:
         if self.method not in ("evocache", "ecad"):
@@ -147,6 +153,7 @@ class _Evolution:
             raise RunError(f"limits {limits} that no seed keeps", "limits that some schedule keeps", "raise them")
         self.names = (ERROR, *self._priced(allowed[0]))
         self.breeder = self._breeder(space, allowed)
+        self.polisher = Polisher(space, np.random.default_rng([settings.seed, 1]))
 
     def _breeder(self, space: Space, first: list[Schedule]) -> Breeder | BinaryBreeder:
         own, objectives = self.settings, len(self.names)
@@ -157,12 +164,25 @@ class _Evolution:
     def run(self) -> Evolve:
         order = np.random.default_rng(self.settings.seed).permutation(self.settings.prompts)
         prompts = [tuple(int(p) for p in part) for part in np.split(order, self.settings.rungs)]
-        yield from self._evaluate(self.breeder.ask(), prompts, give_up=False)
+        yield from self._evaluate(self.breeder.ask(), prompts)
         for generation in range(self.settings.generations + 1):
             if (yield self._state(generation)) or generation == self.settings.generations:
                 break
-            yield from self._evaluate(self.breeder.ask(), prompts, give_up=True)
+            bred = self.breeder.ask()
+            polished = yield from self._polished(tuple(int(p) for p in order[: self.settings.polish_prompts]))
+            yield from self._evaluate([*bred, *polished], prompts)
         return front_of(self._points(), self.names)
+
+    def _polished(self, prompts: tuple[int, ...]) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
+        """Some schedules with better gains, not evaluated yet."""
+        count = self.settings.polish
+        chosen = self.polisher.choose(front_of(self._points(), self.names), self.names[1], count) if count else []
+        if not chosen:
+            return []
+        jobs = [Job(s, prompts, tuple(turned(s, [knob], [TURN]) for knob in knobs)) for s, knobs in chosen]
+        answers = yield from self._asked(jobs)
+        better = [polished(s, knobs, grams) for (s, knobs), grams in zip(chosen, answers, strict=True)]
+        return [schedule for schedules in better for schedule in schedules]
 
     def _state(self, generation: int) -> State:
         values = np.array([self._values(schedule) for schedule in self.schedules.values()])
@@ -174,7 +194,7 @@ class _Evolution:
         volume = self.box.volume(values) if self.box else 0.0
         return State(generation, tuple(self._points()), self.names, self.jobs, self.step_equivalents, volume)
 
-    def _evaluate(self, schedules: list[Schedule], prompts: list[tuple[int, ...]], *, give_up: bool) -> Evolve:
+    def _evaluate(self, schedules: list[Schedule], prompts: list[tuple[int, ...]]) -> Evolve:
         """Evaluate rung by rung; tell the breeder of those that went through all rungs, now or earlier."""
         fresh = {s.digest: s for s in schedules if self._within(s) and s.digest not in self.errors}
         left = list(fresh.values())
@@ -189,7 +209,7 @@ class _Evolution:
                 values = np.asarray(errors, dtype=float)
                 partial[schedule.digest][list(rung)] = np.where(np.isfinite(values), values, np.inf)
             left = [s for s in left if np.isfinite(partial[s.digest][done]).all()]
-            if give_up and len(done) < self.settings.prompts:
+            if len(done) < self.settings.prompts and self.settings.method != "ecad":
                 left = self._promising(left, partial, done)
         for schedule in left:
             self.errors[schedule.digest] = partial[schedule.digest]
@@ -208,11 +228,13 @@ class _Evolution:
     def _promising(
         self, schedules: list[Schedule], partial: dict[str, npt.NDArray[np.float64]], done: list[int]
     ) -> list[Schedule]:
-        """Those that nobody in the population dominates on the prompts seen so far, pair by pair."""
-        rivals = [self._values(s, done) for s in self.breeder.population]
+        """Those that nobody dominates on the prompts seen so far, pair by pair; of the seeds, the best by rank."""
         own = [(float(partial[s.digest][done].mean()), *self._priced(s).values()) for s in schedules]
         if not own:
             return []
+        if not self.errors:
+            return [schedules[i] for i in best(np.array(own), self.settings.population)]
+        rivals = [self._values(s, done) for s in self.breeder.population]
         keep = non_dominated(np.array([*rivals, *own]))[len(rivals) :]
         return [schedule for schedule, kept in zip(schedules, keep, strict=True) if kept]
 

@@ -22,11 +22,9 @@ class Space:
 
     @cached_property
     def outer(self) -> tuple[Columns, ...]:
-        """Groups of one container each: spans, deep parts, and denoisers that contain neither."""
-        containers = [i for i, c in enumerate(self.tree.components) if c.kind in ("span", "deep")]
-        covered = {self.tree.components[i].denoiser for i in containers}
-        roots = [i for i, c in enumerate(self.tree.components) if c.kind == "denoiser" and c.denoiser not in covered]
-        return tuple(np.array([i], dtype=np.intp) for i in containers + roots)
+        """Groups of one container each: spans, deep parts and whole denoisers."""
+        containers = [i for i, c in enumerate(self.tree.components) if c.kind in ("span", "deep", "denoiser")]
+        return tuple(np.array([i], dtype=np.intp) for i in containers)
 
     @cached_property
     def kinds(self) -> dict[str, Columns]:

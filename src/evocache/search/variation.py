@@ -7,7 +7,7 @@ are all worse than plain recipes, because they break what steps and kinds share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -173,7 +173,9 @@ def regain(draft: Draft, space: Space, rng: Rng) -> None:
 
 Operator = Callable[[Draft, Space, Rng], None]
 
-OPERATORS: tuple[tuple[Operator, float], ...] = (
+Operators = Sequence[tuple[Operator, float]]
+
+OPERATORS: Operators = (
     (move, 3.0),
     (add, 1.5),
     (drop, 1.5),
@@ -186,13 +188,17 @@ OPERATORS: tuple[tuple[Operator, float], ...] = (
 """Mutations and how often each is chosen, relative to the others."""
 
 
-def mutate(schedule: Schedule, space: Space, rng: Rng) -> Schedule:
+STRUCTURAL = tuple((operator, weight) for operator, weight in OPERATORS if operator not in (reorder, regain))
+"""The mutations that change what is computed, not how it is forecast."""
+
+
+def mutate(schedule: Schedule, space: Space, rng: Rng, operators: Operators = OPERATORS) -> Schedule:
     """A neighbour of a schedule: one mutation, sometimes several; what changes nothing is tried again."""
-    weights = np.array([weight for _, weight in OPERATORS])
+    weights = np.array([weight for _, weight in operators])
     for _ in range(8):
         draft = Draft(schedule)
         for _ in range(int(rng.geometric(0.65))):
-            operator = OPERATORS[int(rng.choice(len(OPERATORS), p=weights / weights.sum()))][0]
+            operator = operators[int(rng.choice(len(operators), p=weights / weights.sum()))][0]
             operator(draft, space, rng)
         child = draft.schedule()
         if child != schedule:
