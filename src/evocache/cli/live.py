@@ -76,6 +76,7 @@ class Live:
                 console=self.console, transient=True, get_renderable=self.shown, refresh_per_second=REFRESH
             )
             self._display.start()
+        self.stage(STAGES[0])
         return self
 
     def __exit__(self, *_: object) -> None:
