@@ -51,6 +51,14 @@ def test_contenders_are_points_policies_and_steps_of_equal_time() -> None:
     assert [c.share for c in found if c.group == "front"] == sorted(c.share for c in found if c.group == "front")
 
 
+def test_the_strongest_policies_are_chosen_where_errors_are_known() -> None:
+    errors = {SEEDS[0].digest: 0.0, SEEDS[1].digest: 1.0, SEEDS[2].digest: 9.0, SEEDS[3].digest: 10.0}
+    errors[SEEDS[4].digest] = 9.9
+    known = Field(field().front, SEEDS, COSTS, STEPS, errors)
+    assert [c.name for c in known.contenders(1, 3, 0) if c.group == "seed"] == ["fora:5", "fora:3", "fora:2"]
+    assert [p.objectives for p in field().policies] == [{}] * 4
+
+
 def test_the_ends_and_what_adds_most_are_chosen() -> None:
     corners = [(0.0, 10.0), (1.0, 9.0), (1.2, 2.0), (5.0, 1.9), (10.0, 0.0)]
     points = [Point(SEEDS[0], {"error": e, "latency": t}) for e, t in reversed(corners)]

@@ -72,6 +72,7 @@ app.command(
     epilog=examples(
         'evocache generate -p "red heart on a white background" -p "rocket on a navy background"',
         "evocache generate --prompts prompts.tsv --schedule fora:2 --out images",
+        "evocache generate -p cactus --schedule runs/emoji --speedup 2",
         "evocache generate -m PixArt-alpha/PixArt-XL-2-256x256 -p cactus --schedule fora:3 --steps 20",
     )
 )(generate)

@@ -34,7 +34,13 @@ def facts(proof: Proof) -> dict[str, object]:
     from dataclasses import asdict
 
     points = [
-        {"name": name, "schedule": p.schedule.digest, "objectives": dict(p.objectives), **p.measured}
+        {
+            "name": name,
+            "schedule": p.schedule.digest,
+            "executed": p.schedule.executed_fraction(),
+            "objectives": dict(p.objectives),
+            **p.measured,
+        }
         for name, p in zip(proof.names, proof.front, strict=True)
     ]
     baselines = {name: {"group": b.group, **b.measured} for name, b in proof.baselines.items()}
@@ -47,21 +53,19 @@ def show_front(proof: Proof) -> None:
     from ..search.proof import GROUPS
 
     unit = f" {proof.basis.unit}" if proof.basis.unit else ""
-    numbers = ("speedup", f"quality{unit}", "middle half", "calibration", "fewer steps", "cached", "executed")
-    columns = [Column("", style="cyan", room="cut"), *(Column(name, numeric=True) for name in numbers)]
-    groups: dict[str, list[tuple[str, Mapping[str, float], float | None]]] = {
-        "front": [
-            (name, p.measured, p.schedule.executed_fraction()) for name, p in zip(proof.names, proof.front, strict=True)
-        ]
+    numbers = ("speedup", f"held-out{unit}", "middle half", "calibration", "fewer steps", "cached")
+    columns = [Column("", style="cyan", room="wrap"), *(Column(name, numeric=True) for name in numbers)]
+    groups: dict[str, list[tuple[str, Mapping[str, float]]]] = {
+        "front": [(name, point.measured) for name, point in zip(proof.names, proof.front, strict=True)]
     }
-    for name, b in proof.baselines.items():
-        share = None if b.schedule is None else b.schedule.executed_fraction()
-        groups.setdefault(b.group, []).append((name, b.measured, share))
+    for name, baseline in proof.baselines.items():
+        groups.setdefault(baseline.group, []).append((name, baseline.measured))
     cells: list[Sequence[str] | None] = []
     for group in (group for group in GROUPS if group in groups):
         cells += [None] if cells else []
-        for name, figures, share in sorted(groups[group], key=lambda row: -row[1]["speedup"]):
-            cells.append(_cells(name, figures, share))
+        exact = group == "uncached" and proof.basis.residual
+        for name, figures in sorted(groups[group], key=lambda row: -row[1]["speedup"]):
+            cells.append(_cells(name, figures, exact=exact))
     out().print(table(columns, cells))
     for line in notes(proof):
         out().print(line, style="dim", markup=False)
@@ -78,8 +82,8 @@ def notes(proof: Proof) -> list[str]:
     return lines + ([f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else [])
 
 
-def _cells(name: str, figures: Mapping[str, float], share: float | None) -> tuple[str, ...]:
-    from ..report.tables import in_bytes, in_figures, in_percent
+def _cells(name: str, figures: Mapping[str, float], *, exact: bool) -> tuple[str, ...]:
+    from ..report.tables import in_bytes, in_figures
 
     def shown(key: str) -> str:
         return in_figures(figures[key]) if key in figures else ""
@@ -87,10 +91,9 @@ def _cells(name: str, figures: Mapping[str, float], share: float | None) -> tupl
     return (
         name,
         f"{figures['speedup']:.2f}x",
-        shown("quality"),
-        f"{shown('quality q1')} .. {shown('quality q3')}",
+        "exact" if exact else shown("quality"),
+        "" if exact else f"{shown('quality q1')} .. {shown('quality q3')}",
         shown("calibration quality"),
         shown("fewer steps quality"),
         in_bytes(figures["memory"]) if figures.get("memory") else "-",
-        "" if share is None else in_percent(share),
     )

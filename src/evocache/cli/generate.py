@@ -16,6 +16,7 @@ from .call import arguments, call, settings
 from .console import out, progress
 from .failures import folder
 from .load import load_pipeline
+from .pick import Choice, pick
 from .pictures import file_name, save_picture
 from .prompts import gather
 
@@ -33,8 +34,18 @@ def generate(
     model: Annotated[str, typer.Option("--model", "-m", help=MODELS)] = "zoo:emoji",
     schedule: Annotated[
         str | None,
-        typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="A schedule file, or a policy such as fora:2."),
+        typer.Option(
+            "--schedule",
+            "-s",
+            metavar="FILE|SPEC|RUN",
+            help="A schedule file, a policy such as fora:2, or a run's folder.",
+        ),
     ] = None,
+    speedup: Annotated[float | None, typer.Option(help="From a run's front: at least so many times faster.")] = None,
+    min_quality: Annotated[
+        float | None, typer.Option(help="From a run's front: at least so good, in its unit.")
+    ] = None,
+    memory: Annotated[str | None, typer.Option(help="From a run's front: at most so much cached, 200MB.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first prompt; each prompt has the next one.")] = 0,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Denoising steps; the model's own number if not given.")
@@ -54,14 +65,15 @@ def generate(
     """Generate pictures of prompts as PNG files that carry their parameters."""
     texts = gather(prompt or [], prompts, limit)
     further = settings(set_ or [])
+    choice = pick(schedule, speedup, min_quality, memory)
     target = folder(out_)
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
     named = {"num_inference_steps": steps, "guidance_scale": guidance, "height": height, "width": width}
     given = arguments(pipe, defaults, **{**further, **{name: v for name, v in named.items() if v is not None}})
     from ..runtime import apply
 
-    handle = apply(pipe, schedule) if schedule else None
-    log = _Log(model, schedule, given, handle)
+    handle = apply(pipe, choice.what) if choice else None
+    log = _Log(model, choice, given, handle)
     with handle or nullcontext(), progress() as bar:
         task = bar.add_task("generating", total=len(texts))
         for first in range(0, len(texts), batch):
@@ -71,7 +83,7 @@ def generate(
             pictures = call(pipe, some, seeds, **given)
             log.batch(len(some), perf_counter() - start)
             for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
-                name = file_name(first + i, text, seeds[i], schedule or "uncached")
+                name = file_name(first + i, text, seeds[i], choice.name if choice else "uncached")
                 save_picture(frames, target / name, log.metadata(text, seeds[i]))
             bar.advance(task, len(some))
     log.report(target)
@@ -82,7 +94,7 @@ class _Log:
     """What is known of the pictures made so far."""
 
     model: str
-    schedule: str | None
+    choice: Choice | None
     given: Mapping[str, Any]
     handle: Handle | None
     images: int = 0
@@ -104,7 +116,7 @@ class _Log:
             "height": self.given.get("height"),
             "width": self.given.get("width"),
             "schedule": made.digest if made else "uncached",
-            "schedule origin": (made.provenance.origin or self.schedule) if made else None,
+            "schedule origin": (made.provenance.origin or self.choice.name) if made and self.choice else None,
         }
         return {
             "model": self.model,
@@ -123,5 +135,7 @@ class _Log:
             parts += [f"{in_percent(stats.executed_fraction)} executed", f"{in_bytes(self.peak)} cached at most"]
         else:
             parts.append("uncached")
+        if self.choice and self.choice.told:
+            out().print(self.choice.told, markup=False)
         out().print(", ".join(parts), markup=False)
         out().print(f"in {target}", markup=False, soft_wrap=True)

@@ -105,7 +105,7 @@ def gather(run: Path) -> Contents:
     points = history.points if history else ()
     if proof is None and not points:
         raise RunError(f"{str(run)!r}, where nothing was evaluated to the end", "a run with schedules", "evolve on")
-    entries = _proven(run, proof, points) if proof else _searched(points, calibration, _judge(history))
+    entries = _proven(run, proof) if proof else _searched(points, calibration, _judge(history))
     judge = _judge(history)
     return Contents(
         title=run.resolve().name,
@@ -120,29 +120,17 @@ def gather(run: Path) -> Contents:
     )
 
 
-def _proven(run: Path, proof: Proof, points: tuple[Point, ...]) -> list[Entry]:
-    """The measured front and baselines; policies with their calibration quality, which the journal knows."""
+def _proven(run: Path, proof: Proof) -> list[Entry]:
+    """The measured front and what it was held against."""
     files = proof.pictures.files
     found = [
         Entry(name, "front", point.measured, point.schedule, _strip(run, files.get(name)))
         for name, point in zip(proof.names, proof.front, strict=True)
     ]
-    errors = {point.schedule.digest: point.objectives["error"] for point in points}
-    offset = _offset(proof)
     for name, baseline in proof.baselines.items():
-        figures = dict(baseline.measured)
-        if baseline.schedule is not None and offset is not None and baseline.schedule.digest in errors:
-            figures.setdefault("calibration quality", offset - errors[baseline.schedule.digest])
-        found.append(Entry(name, baseline.group, figures, baseline.schedule, _strip(run, files.get(name))))
+        strip = _strip(run, files.get(name))
+        found.append(Entry(name, baseline.group, baseline.measured, baseline.schedule, strip))
     return found
-
-
-def _offset(proof: Proof) -> float | None:
-    """What an error is subtracted from to be shown (see `Quality.shown`), as the front's points tell it."""
-    for point in proof.front:
-        if "error" in point.objectives and "calibration quality" in point.measured:
-            return point.measured["calibration quality"] + point.objectives["error"]
-    return None
 
 
 def _searched(points: tuple[Point, ...], calibration: Calibration | None, judge: Quality) -> list[Entry]:

@@ -19,6 +19,7 @@ function layout(more) {
   return {paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: {l: 60, r: 12, t: 10, b: 46},
     font: {family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("ink")}, hovermode: "closest",
     hoverlabel: {bgcolor: colour("wash"), bordercolor: colour("line"), font: {color: colour("ink")}},
+    modebar: {bgcolor: "rgba(0,0,0,0)", color: colour("line"), activecolor: colour("ink")},
     legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0, bgcolor: "rgba(0,0,0,0)"}, ...more};
 }
 
@@ -56,8 +57,8 @@ function pareto() {
   const exact = data.residual && data.proven;
   const shapes = exact ? [{type: "line", x0: 1, x1: 1, y0: 0, y1: 1, yref: "paper",
     line: {color: colour("uncached"), width: 1.5, dash: "dash"}}] : [];
-  const annotations = exact ? [{x: 1, y: 1, yref: "paper", text: "uncached: exact", textangle: -90, showarrow: false,
-    xanchor: "right", yanchor: "top", font: {color: colour("faint"), size: 12}}] : [];
+  const annotations = exact ? [{x: 1, y: 0, yref: "paper", text: "uncached: exact", textangle: -90, showarrow: false,
+    xanchor: "right", yanchor: "bottom", font: {color: colour("faint"), size: 12}}] : [];
   const speed = data.proven ? "speed-up over the uncached pipeline, by the clock" : "predicted speed-up";
   const quality = data.axis + (data.proven ? " on held-out prompts" : " on the calibration prompts");
   traces.push(ring(entries.get(kept)));
@@ -145,6 +146,7 @@ function pictures(entry) {
   const place = byId("pictures"), uncached = entries.get("uncached");
   place.replaceChildren();
   if (!uncached || !uncached.strip) return;
+  place.style.maxWidth = 172 * Math.max(4, data.prompts.length) + "px";
   place.append(figure("uncached", uncached));
   if (entry.strip && entry !== uncached) place.append(figure(entry.name, entry));
   const list = document.createElement("ol");

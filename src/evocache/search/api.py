@@ -14,7 +14,7 @@ from .calibration import Calibration, read_calibration, write_calibration
 from .claim import claimed
 from .contenders import Field
 from .evaluate import LocalEvaluator
-from .evolution import Settings
+from .evolution import ERROR, Settings
 from .prove import SECONDS, prove
 from .quality import quality
 from .recipe import spread
@@ -99,6 +99,12 @@ def evolve(
             chosen = Settings(**{**vars(chosen), "limits": limits})
         identity = {"prompts": list(prompts), "judge": judge, "objectives": list(names), "call": _plain(call or {})}
         stage("evolving")
+        errors: dict[str, float] = {}
+
+        def noting(progress: Progress) -> bool | None:
+            errors.update({point.schedule.digest: point.objectives[ERROR] for point in progress.state.points})
+            return tell(progress)
+
         with spread(evaluator, judge, workers=workers, ray=ray, load=load) as crew:
             run = Run(
                 folder,
@@ -111,11 +117,11 @@ def evolve(
                 budget_seconds=budget_seconds,
                 watch=watch,
             )
-            front = run.evolve(tell)
+            front = run.evolve(noting)
         stage("proving")
         held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
         within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
-        field = Field(front, seeds, costs, steps)
+        field = Field(front, seeds, costs, steps, errors)
         return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..policies import is_spec
 from ..schedule import Schedule
 from ..schedule.front import Front, Point
 from .cost import Costs
+from .evolution import ERROR
 from .hypervolume import Box
 from .latency import FIXED
 
@@ -51,12 +52,14 @@ class Field:
         seeds: what it started from; those that a policy spec makes count.
         costs: to predict times with.
         steps: of the uncached pipeline.
+        errors: on the calibration prompts, by digest of a schedule, where they are known.
     """
 
     front: Front
     seeds: Sequence[Schedule]
     costs: Costs
     steps: int
+    errors: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def points(self) -> list[Point]:
@@ -65,21 +68,30 @@ class Field:
         return sorted(points, key=lambda point: self.costs.latency(point.schedule))
 
     @property
-    def policies(self) -> list[Schedule]:
+    def policies(self) -> list[Point]:
         """Seeds that a policy spec makes and that skip something, from the fastest to the slowest."""
-        policies = [s for s in self.seeds if is_spec(s.provenance.origin) and not s.is_full]
-        return sorted(policies, key=self.costs.latency)
+        policies = sorted(
+            (s for s in self.seeds if is_spec(s.provenance.origin) and not s.is_full), key=self.costs.latency
+        )
+        return [Point(s, {ERROR: self.errors[s.digest]} if s.digest in self.errors else {}) for s in policies]
 
     def contenders(self, points: int, policies: int, counts: int) -> list[Contender]:
-        """At most so many points, policies and numbers of steps."""
+        """At most so many points, policies and numbers of steps; the policies that are strongest on calibration."""
         chosen = best_spread(self.points, points)
         found = [Contender(f"front {i}", "front", self.share(p.schedule), p) for i, p in enumerate(chosen)]
-        found += [
-            Contender(s.provenance.origin, "seed", self.share(s), Point(s, {}))
-            for s in thinned(self.policies, policies)
-        ]
+        for point in self._strongest(policies):
+            found.append(Contender(point.schedule.provenance.origin, "seed", self.share(point.schedule), point))
         equal = self.equal_steps([point.schedule for point in chosen])
         return found + [Contender(f"{n} steps", "steps", n / self.steps, steps=n) for n in thinned(equal, counts)]
+
+    def _strongest(self, most: int) -> list[Point]:
+        """At most so many policies, by hypervolume; spread evenly where their errors are not all known."""
+        policies = self.policies
+        if not all(policy.objectives for policy in policies):
+            return thinned(policies, most)
+        priced = [replace(p, objectives={**p.objectives, "seconds": self.costs.latency(p.schedule)}) for p in policies]
+        chosen = {point.schedule.digest for point in best_spread(priced, most)}
+        return [policy for policy in policies if policy.schedule.digest in chosen]
 
     def share(self, schedule: Schedule) -> float:
         """Predicted time of a schedule, relative to the uncached one's."""

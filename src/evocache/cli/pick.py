@@ -1,0 +1,105 @@
+"""What `--schedule` means: a file, a policy, or, with a wish, a point of the front that a run has proven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .failures import InputError
+
+if TYPE_CHECKING:
+    from ..schedule.front import Point
+    from ..search.proof import Proof
+
+WISHES = {"speedup": "--speedup", "quality": "--min-quality", "memory": "--memory"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is applied.
+
+    Attributes:
+        what: as `evocache.apply` takes it.
+        name: in file names and metadata.
+        told: what was measured of it, in words; empty for what comes from no front.
+    """
+
+    what: str | Point
+    name: str
+    told: str = ""
+
+
+def pick(schedule: str | None, speedup: float | None, quality: float | None, memory: str | None) -> Choice | None:
+    """The choice of a user; None for the uncached pipeline.
+
+    Raises:
+        InputError: if a front is named without a wish, or a wish without a front.
+        FrontError: if no point meets the wish; it names the nearest.
+        RunError: if the front cannot be read.
+    """
+    given = {"speedup": speedup, "quality": quality, "memory": memory}
+    wishes = {name: value for name, value in given.items() if value is not None}
+    if schedule is None or not is_front(schedule):
+        if wishes:
+            options = ", ".join(WISHES[name] for name in wishes)
+            raise InputError(
+                f"{options} with {schedule or 'no schedule'}",
+                "the folder of a run, whose front is picked from",
+                "name one with --schedule runs/emoji",
+            )
+        return None if schedule is None else Choice(schedule, schedule)
+    from ..search.proof import read_proof
+
+    proof = read_proof(schedule)
+    if not wishes:
+        raise InputError(f"the front {schedule!r} without a wish", f"one of {reach(proof)}", "add --speedup 2")
+    point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
+    name = proof.names[proof.front.points.index(point)]
+    return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {told(point.measured, proof)}")
+
+
+def is_front(schedule: str) -> bool:
+    """Whether a text names a run's folder or a front's file."""
+    path = Path(schedule)
+    if path.is_dir():
+        return True
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    from ..schedule.front_file import FORMAT
+
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("format") == FORMAT
+
+
+def reach(proof: Proof) -> str:
+    """The wishes, each with what the front's points reach."""
+    from ..report.tables import in_bytes, in_figures
+
+    unit = f" {proof.basis.unit}" if proof.basis.unit else ""
+    shown = {
+        "speedup": lambda value: f"{value:.2f}",
+        "quality": in_figures,
+        "memory": in_bytes,
+    }
+    parts = []
+    for name, option in WISHES.items():
+        values = [point.measured[name] for point in proof.front if name in point.measured]
+        if values:
+            ends = " to ".join(shown[name](value) for value in (min(values), max(values)))
+            parts.append(f"{option} ({ends}{unit if name == 'quality' else ''})")
+    return ", ".join(parts) or "nothing, since the front is empty"
+
+
+def told(measured: Mapping[str, float], proof: Proof) -> str:
+    """What was measured of a point, in a line."""
+    from ..report.tables import in_bytes, in_figures
+
+    unit = f" {proof.basis.unit}" if proof.basis.unit else ""
+    parts = [f"{measured['speedup']:.2f}x", f"{in_figures(measured['quality'])}{unit}"]
+    return ", ".join([*parts, f"{in_bytes(measured['memory'])} cached"]) + " when it was proven"
