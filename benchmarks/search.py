@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from evocache import zoo
 from evocache.model import probe_pipeline
+from evocache.search.api import CALIBRATION
 from evocache.search.binary import ecad_seeds
+from evocache.search.calibrate import calibrate
+from evocache.search.calibration import read_calibration, write_calibration
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Settings
 from evocache.search.quality import quality
 from evocache.search.run import Progress, Run
+from evocache.search.seeds import all_seeds
 from evocache.search.space import Space
 from evocache.search.workload import Workload
 from evocache.zoo.prompts import sample_prompts
@@ -40,19 +45,12 @@ def evaluator(seed: int) -> LocalEvaluator:
     return LocalEvaluator(zoo.load("zoo:emoji"), workload, quality("latent"))
 
 
-def ecad(seed: int, folder: Path, sitting: float | None) -> None:
-    """ECAD's setting: 2,000 evaluations of 16 prompts."""
+def ecad(seed: int, folder: Path, over: Callable[[Progress], bool]) -> None:
+    """ECAD's setting: 2,000 evaluations of 16 prompts; operations are its cost."""
     own = evaluator(seed)
     flops = probe_pipeline(own.pipe, call()).exclusive("flops")
     space = Space(own.tree, STEPS)
-    began = time.perf_counter()
-
-    def tell(progress: Progress) -> bool:
-        state = progress.state
-        print(f"{progress.seconds:.0f} s: {state.jobs} evaluations, {state.hypervolume:.4f}", flush=True)
-        return state.jobs >= EVALUATIONS or (sitting is not None and time.perf_counter() - began > sitting)
-
-    Run(
+    run = Run(
         folder,
         space,
         ecad_seeds(space),
@@ -60,7 +58,28 @@ def ecad(seed: int, folder: Path, sitting: float | None) -> None:
         lambda schedule: {"macs": schedule.cost(flops) / 2},
         own,
         identity={"prompts": list(own.workload.prompts)},
-    ).evolve(tell)
+    )
+    run.evolve(lambda progress: over(progress) or progress.state.jobs >= EVALUATIONS)
+
+
+def evocache(seed: int, folder: Path, over: Callable[[Progress], bool], most: float) -> None:
+    """Our search, with its calibration, for `most` denoiser steps."""
+    own = evaluator(seed)
+    calibration = read_calibration(folder)
+    if calibration is None:
+        calibration = calibrate(own, range(CALIBRATION))
+        write_calibration(folder, calibration)
+    costs = calibration.costs
+    run = Run(
+        folder,
+        Space(own.tree, STEPS),
+        all_seeds(own.tree, calibration),
+        Settings(prompts=PROMPTS, seed=seed),
+        lambda schedule: {"latency": costs.latency(schedule)},
+        own,
+        identity={"prompts": list(own.workload.prompts)},
+    )
+    run.evolve(lambda progress: over(progress) or progress.state.step_equivalents >= most)
 
 
 def main() -> None:
@@ -69,12 +88,24 @@ def main() -> None:
     parser.add_argument("--method", choices=["ecad", "evocache"], required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path(".cache/search"))
+    parser.add_argument("--most", type=float, default=40_000.0, help="denoiser steps that our search may take")
     parser.add_argument("--sitting", type=float, help="seconds after which to break off; the next call goes on")
     options = parser.parse_args()
     torch.set_num_threads(1)
     folder = options.work / f"{options.method}-{options.seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    ecad(options.seed, folder, options.sitting)
+    began = time.perf_counter()
+
+    def over(progress: Progress) -> bool:
+        state = progress.state
+        figures = f"{state.jobs} evaluations, {state.step_equivalents:.0f} steps, {state.hypervolume:.4f}"
+        print(f"{progress.seconds:.0f} s: {figures}", flush=True)
+        return options.sitting is not None and time.perf_counter() - began > options.sitting
+
+    if options.method == "ecad":
+        ecad(options.seed, folder, over)
+    else:
+        evocache(options.seed, folder, over, options.most)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,9 @@ def evolve(
         names = tuple(dict.fromkeys((*objectives, *(("memory",) if max_memory is not None else ()))))
         if max_memory is not None:
             limits = {**chosen.limits, "memory": float(in_bytes(max_memory))}
-            chosen = Settings(**{**vars(chosen), "limits": limits})
+            chosen = replace(chosen, limits=limits)
+        if not evaluator.quality.residual:
+            chosen = replace(chosen, polish=0)
         identity = {"prompts": list(prompts), "judge": judge, "objectives": list(names), "call": _plain(call or {})}
         stage("evolving")
         errors: dict[str, float] = {}

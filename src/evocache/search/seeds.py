@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from .drift import Drift
 from .fills import fills
 from .masks import best_masks
 
-GAINS = (0.0, 0.4, 0.8)
-"""Forecast gains that masks are seeded with; 0 is reuse."""
+GAINS = (0.0, 0.8)
+"""Forecast gains that masks are seeded with; 0 is reuse. What lies between is for polishing and mutation to find."""
 
 THRESHOLDS = 5
 """Thresholds that SmoothCache is seeded with."""
@@ -30,7 +30,7 @@ def all_seeds(tree: Tree, calibration: Calibration) -> list[Schedule]:
     seeds = [
         *policy_seeds(tree, steps, calibration.errors),
         *mask_seeds(tree, steps, drift),
-        *mask_seeds(tree, steps, drift, parts=denoisers, every=2),
+        *mask_seeds(tree, steps, drift, parts=denoisers, gains=GAINS[1:]),
         *fills(tree, steps, drift, calibration.costs.seconds),
         *fills(tree, steps, drift, calibration.costs.seconds, gain=0.5),
     ]
@@ -67,27 +67,32 @@ def thresholds(errors: Errors, count: int = THRESHOLDS) -> list[float]:
 
 
 def mask_seeds(
-    tree: Tree, steps: int, drift: Drift | None = None, parts: Iterable[str] | None = None, every: int = 1
+    tree: Tree,
+    steps: int,
+    drift: Drift | None = None,
+    parts: Iterable[str] | None = None,
+    gains: Sequence[float] = GAINS,
 ) -> Iterator[Schedule]:
     """Step masks, for every budget down to a sixth of the steps, reused and forecast.
 
-    With the calibrated drift of the parts the masks are the best ones under it; without, steps are spread evenly.
+    Steps spread evenly; and, where the drift of the parts is known, the best masks under it for features that are
+    reused. Either may be the better one when they are forecast.
 
     Args:
         tree: the components.
         steps: number of steps.
         drift: by component.
         parts: ids of what is skipped between computed steps; the outermost parts when not given.
-        every: one budget out of so many.
+        gains: of the forecast between computed steps; 0 reuses.
     """
     chosen = [c.id for c in outermost(tree)] if parts is None else list(parts)
     known = [drift[part] for part in chosen if part in drift] if drift else []
     masks = best_masks(np.sum(known, axis=0)) if known else {}
     what = "" if parts is None else f" on {', '.join(chosen)}"
-    for budget in range(max(2, steps // 6), steps, every):
+    for budget in range(max(2, steps // 6), steps):
         even = tuple(sorted({0, *np.round(np.linspace(0, steps, budget, endpoint=False)).astype(int).tolist()}))
-        for name, mask in {"dp": masks.get(budget), "even": None if known else even}.items():
-            for gain in GAINS if mask else ():
+        for name, mask in {"dp": masks.get(budget), "even": even}.items():
+            for gain in gains if mask else ():
                 between: Action = forecast(1, gain) if gain else REUSE
                 schedule = uniform(tree, steps, chosen, mask or (), between)
                 yield schedule.with_provenance(f"{name} mask of {budget} steps{what}, gain {gain:g}")

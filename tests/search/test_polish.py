@@ -1,0 +1,88 @@
+"""Polishing finds gains that are linear in the output at once, within bounds, and chooses what has not been polished."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evocache.policies import parse
+from evocache.schedule import Schedule, forecast, uniform
+from evocache.schedule.front import Front, Point
+from evocache.search.polish import FARTHEST, LARGEST, TURN, Knob, Polisher, knobs, polished, turned
+from evocache.search.space import Space
+from tests.search.trees import stack
+
+TREE, STEPS = stack(), 12
+SPACE = Space(TREE, STEPS)
+SPAN = TREE.of_kind("span")[0].id
+MASK = (0, 2, 4, 7, 10)
+FORECAST = uniform(TREE, STEPS, [SPAN], MASK, forecast(1, 0.5))
+
+
+def gains(schedule: Schedule, found: list[Knob]) -> np.ndarray:
+    assert schedule.gains is not None
+    return np.array([schedule.gains[knob.step, knob.columns[0]] for knob in found])
+
+
+def gram(schedule: Schedule, found: list[Knob], best: np.ndarray, mix: np.ndarray) -> np.ndarray:
+    """Of a made-up pipeline whose output moves by `mix` with the gains, and is right at the `best` ones."""
+    rows = np.stack([mix @ (gains(schedule, found) - best), *(TURN * mix.T)])
+    return (rows @ rows.T).reshape(-1)
+
+
+def test_there_is_a_knob_for_each_step_that_can_be_forecast() -> None:
+    found = knobs(FORECAST, SPACE, most=99)
+    # step 1 has only one computed value before it
+    assert [knob.step for knob in found] == [3, 5, 6, 8, 9, 11]
+    assert all(knob.columns.tolist() == [TREE.index[SPAN]] for knob in found)
+
+
+def test_of_many_knobs_those_that_forecast_farthest_are_kept() -> None:
+    assert [knob.step for knob in knobs(FORECAST, SPACE, most=2)] == [6, 9]
+
+
+def test_leaves_of_a_kind_are_one_knob() -> None:
+    schedule = parse("fora:3").schedule(TREE, STEPS)
+    found = knobs(schedule, SPACE, most=99)
+    assert {len(knob.columns) for knob in found} == {4}
+    assert len(found) == 3 * 6  # kinds, and skipped steps after the second computed one
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gains_that_move_the_output_linearly_are_found_in_one_step(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = knobs(FORECAST, SPACE, most=99)
+    best, mix = rng.uniform(-0.3, 1.3, len(found)), rng.normal(size=(40, len(found)))
+    candidates = polished(FORECAST, found, gram(FORECAST, found, best, mix).tolist())
+    errors = [float(np.linalg.norm(mix @ (gains(s, found) - best))) for s in (FORECAST, *candidates)]
+    assert min(errors) < 0.05 * errors[0]
+    assert np.abs(gains(candidates[-1], found) - best).max() < 0.05  # the boldest comes last
+
+
+def test_no_gain_goes_too_far() -> None:
+    found = knobs(FORECAST, SPACE, most=99)
+    best, mix = np.full(len(found), 50.0), np.eye(len(found))
+    for schedule in polished(FORECAST, found, gram(FORECAST, found, best, mix).tolist()):
+        assert np.abs(gains(schedule, found) - 0.5).max() <= FARTHEST + 1e-9
+    assert np.abs(gains(turned(FORECAST, found, [99.0] * len(found)), found)).max() == LARGEST
+
+
+def test_failed_generations_give_no_candidates() -> None:
+    found = knobs(FORECAST, SPACE, most=99)
+    assert polished(FORECAST, found, [float("inf")] * (1 + len(found)) ** 2) == []
+
+
+def test_points_of_the_front_come_first_and_far_from_each_other() -> None:
+    masks = [range(0, STEPS, n) for n in (2, 3, 4)]
+    schedules = [uniform(TREE, STEPS, [SPAN], mask, forecast(1, 0.5)) for mask in masks]
+    front = Front(tuple(Point(s, {"latency": s.executed_fraction()}) for s in schedules))
+    polisher = Polisher(SPACE, np.random.default_rng(0))
+    first = [schedule for schedule, _ in polisher.choose(front, "latency", 4)]
+    assert first[0] in schedules
+    assert first[2] in schedules
+    assert first[2] != first[0]
+    assert first[1] not in schedules
+    assert first[3] not in schedules
+    later = [schedule for schedule, _ in polisher.choose(front, "latency", 4)]
+    assert sum(schedule in schedules for schedule in later) == 1  # the last one; the others have been
+    assert polisher.choose(Front(()), "latency", 4) == []
