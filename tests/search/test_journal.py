@@ -41,13 +41,30 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
         assert len(path.read_bytes().splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", ["nonsense\n", "[1]\n", '{"v": 99, "kind": "start"}\n', "[" * 5000 + "\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense\n", "[1]\n", '{"v": 99, "kind": "start"}\n', "[" * 5000 + "\n", "no line at all", '{"va'],
+)
 def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_text(text)
     with pytest.raises(RunError, match="line 1"):
         Journal(path)
     assert path.read_text() == text
+
+
+def test_what_no_writer_can_have_left_at_the_end_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append("start")
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"notes of mine")
+    with pytest.raises(RunError, match="line 2"):
+        Journal(path)
+    assert path.read_bytes() == whole + b"notes of mine"
+    path.write_bytes(whole + b"\0" * 100)  # what a power failure may leave
+    Journal(path).close()
+    assert path.read_bytes() == whole
 
 
 def test_a_second_opener_is_refused(tmp_path: Path) -> None:
@@ -106,6 +123,14 @@ def run(folder: Path, evaluator: Counting, settings: Settings = SETTINGS) -> Run
     return Run(folder, SPACE, SEEDS, settings, price, evaluator)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that has ended."""
+    folder = tmp_path_factory.mktemp("finished")
+    run(folder, Counting()).evolve()
+    return folder
+
+
 @pytest.mark.parametrize("after", [0, 3, 60, 85, 100])
 def test_a_killed_run_goes_on_to_the_same_front(tmp_path: Path, after: int) -> None:
     whole = Counting()
@@ -129,6 +154,21 @@ def test_a_finished_run_evaluates_nothing_again(tmp_path: Path) -> None:
     second = run(tmp_path / "run", again).evolve()
     assert again.jobs == 0
     assert [p.schedule.digest for p in first] == [p.schedule.digest for p in second]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"values": [1.0]}, {"values": None}, {"values": ["much"] * 2}, {"prompts": None}, {"seconds": "long"}],
+)
+def test_a_line_that_makes_no_sense_is_told(finished: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+    file = tmp_path / "run" / "journal.jsonl"
+    lines = [json.loads(text) for text in (finished / "journal.jsonl").read_text().splitlines()]
+    number = [line["kind"] for line in lines].index("eval")
+    lines[number] |= changes
+    file.parent.mkdir()
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(RunError, match=f"line {number + 1} of"):
+        run(tmp_path / "run", Counting()).evolve()
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:

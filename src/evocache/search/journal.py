@@ -13,6 +13,9 @@ from ..errors import RunError
 from .claim import claim
 
 VERSION = 1
+START = b'{"v": '
+"""How every line begins."""
+
 Line = dict[str, Any]
 
 
@@ -20,7 +23,8 @@ class Journal:
     """Lines of a file, read once and then appended to; a context manager.
 
     A line counts when it ends with a newline: what a killed writer left of its last line is cut off when the journal
-    is opened. Appending flushes to the disk before it returns. While it is open, no other process can open it.
+    is opened; what no writer of ours can have left is refused and not touched. Appending flushes to the disk before it
+    returns. While it is open, no other process can open it.
 
     Args:
         path: the file; made if it does not exist.
@@ -45,20 +49,21 @@ class Journal:
     def _read(self) -> Iterator[Line]:
         with open(self._file, "rb", closefd=False) as file:
             data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            os.ftruncate(self._file, len(whole))
-        os.lseek(self._file, 0, os.SEEK_END)
-        for number, text in enumerate(whole.splitlines(), 1):
+        end = data.rfind(b"\n") + 1
+        torn = data[end:]
+        for number, text in enumerate(data[:end].splitlines(), 1):
             try:
                 line = json.loads(text)
             except (ValueError, RecursionError):
                 line = None
             if not isinstance(line, dict) or line.get("v") != VERSION:
-                raise RunError(
-                    f"line {number} of {self.path}", f"a journal line of version {VERSION}", "use another folder"
-                )
+                raise unreadable(self.path, number)
             yield line
+        if not (torn.startswith(START) or START.startswith(torn) or not torn.strip(b"\0")):
+            raise unreadable(self.path, data.count(b"\n") + 1)
+        if torn:
+            os.ftruncate(self._file, end)
+        os.lseek(self._file, 0, os.SEEK_END)
 
     def append(self, kind: str, **values: Any) -> None:
         """Add a line, on the disk when this returns.
@@ -91,6 +96,12 @@ class Journal:
 def _write_all(file: int, data: bytes) -> None:
     while data:
         data = data[os.write(file, data) :]
+
+
+def unreadable(path: Path, number: int) -> RunError:
+    """The error that a line of a journal cannot be used."""
+    expected = f"a journal line of version {VERSION}"
+    return RunError(f"line {number} of {path}", expected, "put the file right, or use another folder")
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:

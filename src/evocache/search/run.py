@@ -16,7 +16,7 @@ from ..schedule import Schedule, save
 from ..schedule.front import Front
 from .cells import pack
 from .evolution import Answer, Job, Price, Settings, State, evolve
-from .journal import Journal
+from .journal import Journal, unreadable
 from .space import Space
 
 JOURNAL = "journal.jsonl"
@@ -96,7 +96,8 @@ class Run:
         if not journal.lines:
             journal.append("start", run=own)
         elif journal.lines[0].get("run") != own:
-            before = journal.lines[0].get("run") or {}
+            found = journal.lines[0].get("run")
+            before = found if isinstance(found, dict) else {}
             changed = sorted(k for k in {*own, *before} if own.get(k) != before.get(k))
             raise RunError(
                 f"{self.folder}, a run with other {', '.join(changed)}",
@@ -114,16 +115,26 @@ class _Sitting:
         self.known: dict[str, Answer] = {}
         self.written: set[str] = set()
         self.ended: dict[int, Mapping[str, Any]] = {}
-        for line in journal.lines:
-            if line["kind"] == "eval":
-                self.known[line["key"]] = [float("inf") if value is None else value for value in line["values"]]
-            elif line["kind"] == "schedule":
-                self.written.add(line["digest"])
-            elif line["kind"] == "generation":
-                self.ended[line["number"]] = line
-        self.before = max((line["seconds"] for line in journal.lines if "seconds" in line), default=0.0)
+        self.before = 0.0
+        for number, line in enumerate(journal.lines, 1):
+            try:
+                self._replay(line)
+            except (KeyError, TypeError, ValueError):
+                raise unreadable(journal.path, number) from None
         self.began = run.clock()
         self.replayed = 0
+
+    def _replay(self, line: Mapping[str, Any]) -> None:
+        if line["kind"] == "eval":
+            answer = [float("inf") if value is None else float(value) for value in line["values"]]
+            if len(answer) != ((1 + line["turns"]) ** 2 if line["turns"] else len(line["prompts"])):
+                raise ValueError("another number of values than asked for")
+            self.known[line["key"]] = answer
+        elif line["kind"] == "schedule":
+            self.written.add(line["digest"])
+        elif line["kind"] == "generation":
+            self.ended[int(line["number"])] = line
+        self.before = max(self.before, float(line.get("seconds", 0.0)))
 
     @property
     def seconds(self) -> float:
