@@ -3,7 +3,12 @@ import pytest
 from PIL import Image
 
 from evocache.cli.pictures import file_name, save_picture, slug
+from evocache.model import discover
+from evocache.policies import parse
 from evocache.schedule import load
+from evocache.schedule.front import Front, Point
+from evocache.search.proof import Basis, Proof, read_proof, write_proof
+from tests.tiny import FAMILIES
 
 SMALL = ("--height", 32, "--width", 32, "--set", "use_resolution_binning=false", "--set", "clean_caption=false")
 TWO = ("-p", "a red fox", "-p", "a blue fox", "--steps", 3, *SMALL)
@@ -66,6 +71,67 @@ def test_a_schedule_file_is_applied(run, folder, tmp_path):
     assert result.exit_code == 0, result.output
     (first, _) = sorted((tmp_path / "out").glob("*.png"))
     assert parameters(first)["schedule"] == load(file).digest
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    """A run's folder with a front of two points for the tiny model."""
+    path = tmp_path_factory.mktemp("emoji")
+    tree = discover(FAMILIES["pixart"].build()).tree
+    figures = ((3.0, 10.0, 2e3), (1.5, 30.0, 4e3))
+    points = tuple(
+        Point(
+            parse(spec).schedule(tree, 3),
+            {"error": -quality},
+            {"speedup": speedup, "quality": quality, "memory": memory},
+        )
+        for spec, (speedup, quality, memory) in zip(("fora:3", "fora:2"), figures, strict=True)
+    )
+    write_proof(path, Proof(Front(points), ("front 0", "front 1"), {}, Basis(8, 5, 2, "psnr", "dB")))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wish", "name", "told"),
+    [
+        (("--speedup", 2), "front 0", "3.00x, 10.0 dB"),
+        (("--min-quality", 20), "front 1", "1.50x, 30.0 dB"),
+        (("--memory", "3kB"), "front 0", "2.0 KiB cached"),
+    ],
+)
+def test_a_point_is_picked_from_a_run(run, folder, front, tmp_path, wish, name, told):
+    result = run("generate", "-m", folder, *TWO, "-s", front, *wish, "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert f"{name}: " in result.stdout
+    assert told in result.stdout
+    (first, _) = sorted(tmp_path.glob("*.png"))
+    assert name.replace(" ", "-") in first.name
+    proof = read_proof(front)
+    assert parameters(first)["schedule"] == proof.front[proof.names.index(name)].schedule.digest
+
+
+def test_a_front_s_file_is_as_good_as_its_folder(run, folder, front, tmp_path):
+    result = run("generate", "-m", folder, *TWO, "-s", front / "front.json", "--speedup", 2, "-o", tmp_path)
+    assert "front 0: 3.00x" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-s", "FRONT"), ("--speedup (1.50 to 3.00)", "--min-quality (10.0 to 30.0 dB)", "--memory (2.0 KiB to")),
+        (("-s", "FRONT", "--speedup", 4), ("nearest has speedup 3",)),
+        (("-s", "FRONT", "--memory", "much"), ("200MB",)),
+        (("-s", "fora:2", "--speedup", 2), ("--speedup with fora:2", "folder of a run")),
+        (("--min-quality", 2), ("--min-quality with no schedule",)),
+        (("-s", "."), ("without a front",)),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_explained(refused, folder, front, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    given = [front if a == "FRONT" else a for a in arguments]
+    message = refused("generate", "-m", folder, "-p", "x", *given, "-o", tmp_path / "out")
+    for word in words:
+        assert word in message
 
 
 def test_prompt_files(run, folder, tmp_path):

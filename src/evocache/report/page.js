@@ -45,8 +45,9 @@ function marks(x, y, groups, hover) {
 }
 
 function ring(entry) {
-  return {type: "scatter", mode: "markers", x: entry && entry.quality != null ? [entry.speedup] : [],
-    y: entry && entry.quality != null ? [entry.quality] : [], hoverinfo: "skip", showlegend: false,
+  const seen = entry && entry.quality != null && !entry.off;
+  return {type: "scatter", mode: "markers", x: seen ? [entry.speedup] : [], y: seen ? [entry.quality] : [],
+    hoverinfo: "skip", showlegend: false,
     marker: {size: 19, symbol: "circle-open", color: colour("ink"), line: {width: 2, color: colour("ink")}}};
 }
 
@@ -79,8 +80,8 @@ function keep(name) {
   byId("choice").value = name;
   for (const row of document.querySelectorAll("tr[data-name]"))
     row.setAttribute("aria-selected", String(row.dataset.name === name));
-  const plot = byId("pareto"), entry = entries.get(name), seen = entry.quality != null && !entry.off;
-  Plotly.restyle(plot, {x: [seen ? [entry.speedup] : []], y: [seen ? [entry.quality] : []]}, [plot.data.length - 1]);
+  const plot = byId("pareto"), {x, y} = ring(entries.get(name));
+  Plotly.restyle(plot, {x: [x], y: [y]}, [plot.data.length - 1]);
   show(name);
 }
 
@@ -258,8 +259,13 @@ for (const row of document.querySelectorAll("tr[data-name]")) {
   });
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-addEventListener("beforeprint", draw);
-addEventListener("afterprint", draw);
+for (const [event, printing] of [["beforeprint", true], ["afterprint", false]])
+  addEventListener(event, () => {
+    document.documentElement.classList.toggle("printing", printing);
+    draw();
+    for (const plot of document.querySelectorAll(".js-plotly-plot"))
+      if (plot.offsetParent) Plotly.Plots.resize(plot);
+  });
 legend();
 draw();
 keep(kept);

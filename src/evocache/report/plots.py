@@ -99,13 +99,14 @@ def importance(contents: Contents) -> Figure | None:
         return None
     figure, axes = _figure(5.2, float(np.clip(1.2 + 0.12 * len(found.rows), 2.6, 7.0)))
     most = max(5.0, 100 * float(np.abs(found.lift).max()))
-    drawn = axes.imshow(100 * found.lift, aspect="auto", cmap="PuOr_r", vmin=-most, vmax=most, interpolation="nearest")
+    drawn = axes.imshow(100 * found.lift, aspect="auto", cmap="PuOr", vmin=-most, vmax=most, interpolation="nearest")
     axes.grid(visible=False)
     bands = [[i for i, kind in enumerate(found.kinds) if kind == name] for name in dict.fromkeys(found.kinds)]
     axes.set_yticks([float(np.mean(band)) for band in bands], list(dict.fromkeys(found.kinds)))
     for band in bands[:-1]:
         axes.axhline(band[-1] + 0.5, color="black", linewidth=0.8)
     axes.set_xlabel("step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     bar = figure.colorbar(drawn, ax=axes)
     bar.set_label("executed more often by good schedules\n(points of per cent)")
     return figure

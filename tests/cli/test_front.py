@@ -1,0 +1,46 @@
+"""`evocache front`: what a run has proven, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from tests.report.runs import write_front
+
+
+def test_a_table_in_the_quality_s_own_unit(run, tmp_path):
+    write_front(tmp_path)
+    shown = run("front", tmp_path).stdout
+    rows = {line.split()[0] + " " + line.split()[1]: line.split() for line in shown.splitlines() if "x  " in line}
+    assert "held-out dB" in shown
+    assert rows["front 0"][2:] == ["3.00x", "20.0", "18.0", "..", "22.0", "22.0", "1.0", "MiB"]
+    assert rows["4 steps"][2:4] == ["2.00x", "15.0"]
+    assert rows["uncached 1.00x"][2] == "exact"
+    order = [shown.index(name) for name in ("front 0", "front 1", "fora:2", "4 steps", "uncached  ")]
+    assert order == sorted(order)
+    for note in ("32 held-out prompts", "5 rounds of 4 prompts", "3 of 5 policies"):
+        assert note in " ".join(shown.split())
+
+
+def test_names_stay_on_narrow_terminals(run, tmp_path, monkeypatch):
+    write_front(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("front", tmp_path).stdout
+    assert "front 0" in shown
+    assert "fora:2" in shown
+
+
+def test_everything_as_json(run, tmp_path):
+    proof = write_front(tmp_path)
+    facts = json.loads(run("front", tmp_path / "front.json", "--json").stdout)
+    assert [p["name"] for p in facts["points"]] == ["front 0", "front 1"]
+    assert facts["points"][0]["calibration quality"] == 22.0
+    assert facts["points"][0]["schedule"] == proof.front[0].schedule.digest
+    assert facts["basis"]["unit"] == "dB"
+    assert facts["baselines"]["fora:2"] == {"group": "seed", **proof.baselines["fora:2"].measured}
+    assert facts["pictures"]["prompts"] == ["a cat", "b"]
+
+
+def test_what_holds_no_front_is_refused(refused, tmp_path):
+    assert "without a front" in refused("front", tmp_path)
+    (tmp_path / "front.json").write_text('{"format": "evocache.front", "version": 1}')
+    assert "version 1" in refused("front", tmp_path)
