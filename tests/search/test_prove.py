@@ -56,6 +56,8 @@ def test_the_strongest_policies_are_chosen_where_errors_are_known() -> None:
     errors[SEEDS[4].digest] = 9.9
     known = Field(field().front, SEEDS, COSTS, STEPS, errors)
     assert [c.name for c in known.contenders(1, 3, 0) if c.group == "seed"] == ["fora:5", "fora:3", "fora:2"]
+    some = Field(field().front, SEEDS, COSTS, STEPS, {SEEDS[2].digest: 1.0})
+    assert [c.name for c in some.contenders(1, 2, 0) if c.group == "seed"] == ["fora:5", "fora:3"]
     assert [p.objectives for p in field().policies] == [{}] * 4
 
 

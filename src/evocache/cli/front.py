@@ -52,8 +52,7 @@ def show_front(proof: Proof) -> None:
     from ..report.tables import Column, table
     from ..search.proof import GROUPS
 
-    unit = f" {proof.basis.unit}" if proof.basis.unit else ""
-    numbers = ("speedup", f"held-out{unit}", "middle half", "calibration", "fewer steps", "cached")
+    numbers = ("speedup", "held-out", "middle half", "searched", "fewer steps", "cached")
     columns = [Column("", style="cyan", room="wrap"), *(Column(name, numeric=True) for name in numbers)]
     groups: dict[str, list[tuple[str, Mapping[str, float]]]] = {
         "front": [(name, point.measured) for name, point in zip(proof.names, proof.front, strict=True)]
@@ -74,9 +73,10 @@ def show_front(proof: Proof) -> None:
 def notes(proof: Proof) -> list[str]:
     """What the figures mean and stand on, as lines."""
     basis = proof.basis
+    unit = f" in {basis.unit}" if basis.unit else ""
     lines = [
-        f"quality: {basis.quality}, mean over {basis.prompts} held-out prompts, higher is better, and its middle half; "
-        "calibration: on the prompts that were evolved on; fewer steps: of the uncached pipeline in the same time",
+        f"quality: {basis.quality}{unit}, higher is better; held-out: mean over {basis.prompts} prompts and its "
+        "middle half; searched: on the prompts that were evolved on; fewer steps: of the uncached pipeline in the same time",
         f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}",
     ]
     return lines + ([f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else [])

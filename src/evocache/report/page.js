@@ -263,8 +263,11 @@ for (const [event, printing] of [["beforeprint", true], ["afterprint", false]])
   addEventListener(event, () => {
     document.documentElement.classList.toggle("printing", printing);
     draw();
-    for (const plot of document.querySelectorAll(".js-plotly-plot"))
-      if (plot.offsetParent) Plotly.Plots.resize(plot);
+    // what responsive plots do by themselves comes too late for paper
+    for (const plot of document.querySelectorAll(".js-plotly-plot")) {
+      const size = {width: plot.clientWidth || null, height: plot.clientHeight || null};
+      Plotly.relayout(plot, printing ? size : {width: null, height: null, autosize: true});
+    }
   });
 legend();
 draw();

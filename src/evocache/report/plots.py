@@ -97,6 +97,8 @@ def importance(contents: Contents) -> Figure | None:
     found = contents.importance
     if found is None:
         return None
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure(5.2, float(np.clip(1.2 + 0.12 * len(found.rows), 2.6, 7.0)))
     most = max(5.0, 100 * float(np.abs(found.lift).max()))
     drawn = axes.imshow(100 * found.lift, aspect="auto", cmap="PuOr", vmin=-most, vmax=most, interpolation="nearest")
@@ -106,7 +108,7 @@ def importance(contents: Contents) -> Figure | None:
     for band in bands[:-1]:
         axes.axhline(band[-1] + 0.5, color="black", linewidth=0.8)
     axes.set_xlabel("step")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     bar = figure.colorbar(drawn, ax=axes)
     bar.set_label("executed more often by good schedules\n(points of per cent)")
     return figure

@@ -85,13 +85,14 @@ class Field:
         return found + [Contender(f"{n} steps", "steps", n / self.steps, steps=n) for n in thinned(equal, counts)]
 
     def _strongest(self, most: int) -> list[Point]:
-        """At most so many policies, by hypervolume; spread evenly where their errors are not all known."""
+        """At most so many policies: those that went through the whole search, by hypervolume, then others, by time."""
         policies = self.policies
-        if not all(policy.objectives for policy in policies):
-            return thinned(policies, most)
-        priced = [replace(p, objectives={**p.objectives, "seconds": self.costs.latency(p.schedule)}) for p in policies]
-        chosen = {point.schedule.digest for point in best_spread(priced, most)}
-        return [policy for policy in policies if policy.schedule.digest in chosen]
+        known = [p for p in policies if p.objectives]
+        priced = [replace(p, objectives={**p.objectives, "seconds": self.costs.latency(p.schedule)}) for p in known]
+        chosen = best_spread(priced, most)
+        chosen += thinned([p for p in policies if not p.objectives], most - len(chosen))
+        digests = {point.schedule.digest for point in chosen}
+        return [policy for policy in policies if policy.schedule.digest in digests]
 
     def share(self, schedule: Schedule) -> float:
         """Predicted time of a schedule, relative to the uncached one's."""
@@ -126,5 +127,7 @@ def thinned(items: Sequence[Kind], most: int) -> list[Kind]:
     """At most `most` of a sequence, spread evenly, both ends among them."""
     if len(items) <= most:
         return list(items)
+    if most < 1:
+        return []
     places = np.round(np.linspace(0, len(items) - 1, most)).astype(int)
     return [items[i] for i in dict.fromkeys(places.tolist())]
