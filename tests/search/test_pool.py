@@ -71,6 +71,21 @@ def test_what_ends_a_run_is_told(tmp_path: Path, how: str, kind: type[Exception]
         assert pool.processes == []
 
 
+def test_a_script_that_starts_workers_while_it_is_imported_is_told_how(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from evocache.search.pool import PoolEvaluator\n"
+        "from tests.search.crews import JOBS, plain\n"
+        "with PoolEvaluator(plain, 1) as pool:\n"
+        "    list(pool.evaluate(JOBS[:1]))\n"
+    )
+    words = [sys.executable, str(script)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in ("", *sys.path) if path)}
+    found = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert found.returncode == 1
+    assert "under `if __name__ == '__main__':`" in found.stderr
+
+
 def test_ctrl_c_is_not_for_workers() -> None:
     with PoolEvaluator(plain, 1) as pool:
         list(pool.evaluate(JOBS[:1]))

@@ -6,7 +6,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from .crew import Crew, Hand, Lost, Make, Outcome
@@ -104,6 +104,7 @@ def _work(make: Make, number: int, pipe: Connection) -> None:
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """Processes started within the context never see Ctrl-C, which a terminal sends to all: it is for their parent."""
+    resource_tracker.ensure_running()  # when multiprocessing starts it, it lets Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -113,6 +114,6 @@ def _without_interrupts() -> Iterator[None]:
 
 def _ending(code: int | None) -> str:
     if code is None or code >= 0:
-        return f"ended with exit code {code}"
+        return f"ended with exit code {code}; in a script, start workers under `if __name__ == '__main__':`"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     return f"ended by {name}" + (", perhaps out of memory" if name == "SIGKILL" else "")

@@ -8,7 +8,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Stored:
 class Packed:
     """A pipeline as bytes, which travel to other machines."""
 
-    data: bytes
+    data: bytes = field(repr=False)
 
     def __call__(self) -> Any:
         """The pipeline."""
