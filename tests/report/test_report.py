@@ -159,6 +159,8 @@ def test_folders_that_are_no_runs_are_refused(tmp_path: Path, files: dict[str, s
 def test_plots_are_written_for_papers(run: Path, tmp_path: Path) -> None:
     found = write_plots(gather(run), tmp_path)
     assert [f.name for f in found] == ["pareto.png", "hypervolume.png", "importance.png", "overfitting.png"]
+    write_front(run, quality="my:$reward$^")
+    assert write_plots(gather(run), tmp_path) == found
     for file in found:
         with Image.open(file) as image:
             assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)

@@ -75,8 +75,9 @@ def notes(proof: Proof) -> list[str]:
     basis = proof.basis
     unit = f" in {basis.unit}" if basis.unit else ""
     lines = [
-        f"quality: {basis.quality}{unit}, higher is better; held-out: mean over {basis.prompts} prompts and its "
-        "middle half; searched: on the prompts that were evolved on; fewer steps: of the uncached pipeline in the same time",
+        f"quality: {basis.quality}{unit}, higher is better",
+        f"held-out: mean over {basis.prompts} prompts, and its middle half; searched: on those that were evolved on",
+        "fewer steps: of the uncached pipeline in the same time",
         f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}",
     ]
     return lines + ([f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else [])

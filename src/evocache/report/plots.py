@@ -74,7 +74,7 @@ def pareto(contents: Contents) -> Figure:
         axes.annotate("uncached: exact", (1, 0.02), (-3, 0), xycoords=("data", "axes fraction"),
                       textcoords="offset points", rotation=90, ha="right", va="bottom", fontsize=8)  # fmt: skip
     axes.set_xlabel("speed-up over the uncached pipeline" if contents.proven else "predicted speed-up")
-    axes.set_ylabel(f"{contents.axis}, {'held-out' if contents.proven else 'calibration'} prompts")
+    axes.set_ylabel(f"{_axis(contents)}, {'held-out' if contents.proven else 'calibration'} prompts")
     axes.xaxis.set_major_formatter("{x:g}x")
     axes.legend()
     return figure
@@ -127,8 +127,8 @@ def overfitting(contents: Contents) -> Figure | None:
             axes.plot(x, y, linestyle="", marker=MARKS[group], color=COLOURS[group], label=GROUPS[group], markersize=5)
     values = [e.figures[name] for e in pairs for name in ("calibration quality", "quality")]
     axes.plot([min(values), max(values)], [min(values), max(values)], color="#707070", linewidth=1, linestyle="--")
-    axes.set_xlabel(f"{contents.axis}, calibration prompts")
-    axes.set_ylabel(f"{contents.axis}, held-out prompts")
+    axes.set_xlabel(f"{_axis(contents)}, calibration prompts")
+    axes.set_ylabel(f"{_axis(contents)}, held-out prompts")
     axes.legend()
     return figure
 
@@ -141,6 +141,11 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
+
+
+def _axis(contents: Contents) -> str:
+    """The quality's label, in which dollars are no mathematics."""
+    return contents.axis.replace("$", r"\$")
 
 
 def _marks(axes: Axes, contents: Contents, group: str, entries: list[Entry]) -> None:

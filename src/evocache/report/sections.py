@@ -198,7 +198,8 @@ def _basis(contents: Contents) -> str:
         facts["quality"] = f"{basis.quality}, on {basis.prompts} held-out prompts"
         facts["clock"] = f"{basis.rounds} rounds of {basis.timed} prompts, decoding included, on {basis.device}"
         facts["proof"] = f"took {in_seconds(basis.seconds)}"
-        facts["versions"] = ", ".join(f"{name} {version}" for name, version in basis.versions.items())
+        if basis.versions:
+            facts["versions"] = ", ".join(f"{name} {version}" for name, version in basis.versions.items())
         if basis.left_out:
             facts["not measured"] = "; ".join(basis.left_out)
     if contents.calibration is not None and contents.calibration.accuracy.checked:
