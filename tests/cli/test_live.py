@@ -89,8 +89,8 @@ def test_elsewhere_a_line_comes_for_each_generation_but_not_too_often(clock: Clo
             clock.now += 4
             live.watch(1, 10)
             live.tell(progress(generation))
-        assert len(lines(live)) == 2
-        assert lines(live)[1].startswith("generation 2, 42 evaluations")
+        assert len(lines(live)) == 3  # loading, evolving, generation 2
+        assert lines(live)[2].startswith("generation 2, 42 evaluations")
         clock.now += LONG_SILENCE
         live.watch(3, 10)
         assert lines(live)[-1].startswith("generation 4: 3 of 10 tried")
