@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -12,18 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RunError
-from ..metrics import Timing, interleaved
 from ..metrics.versions import versions
-from ..runtime import apply
 from ..schedule.front import Front
 from .contenders import Contender, Field
 from .effort import ROUNDS, affordable, left_out
-from .evaluate import LocalEvaluator
 from .evolution import ERROR
 from .proof import UNCACHED, Baseline, Basis, Pictures, Proof, write_proof
 from .quality import Quality
 from .strips import write_strips
+from .trial import Figures, Tell, Trial
 from .workload import Workload
 
 SECONDS = 150.0
@@ -31,10 +26,6 @@ SECONDS = 150.0
 
 NEAR = 0.05
 """How far beyond the measured numbers of steps a time may lie, relative to it, to be held against the nearest."""
-
-Figures = dict[str, float]
-Tell = Callable[[str], None]
-Judge = Callable[[list[int], list[str]], Sequence[float]]
 
 
 def prove(
@@ -67,13 +58,14 @@ def prove(
     """
     began = perf_counter()
     tell(UNCACHED)
-    trial = _Trial(pipe, quality, held_out)
+    trial = Trial(pipe, quality, held_out)
     effort = affordable(field, trial.unit, seconds)
     rivals = effort.contenders(field)
     figures = trial.judged(rivals, effort.prompts, tell)
-    failed = [f"{rival.name}, which failed" for rival in rivals if rival.name not in figures]
-    rivals = [rival for rival in rivals if rival.name in figures]
-    outputs = trial.shown(rivals, effort.pictures, tell)
+    outputs = trial.shown([rival for rival in rivals if rival.name in figures], effort.pictures, tell)
+    able = [rival for rival in rivals if rival.name in figures and (rival.name in outputs or not outputs)]
+    failed = [f"{rival.name}, which failed" for rival in rivals if rival not in able]
+    rivals = able
     tell("timing")
     for name, found in trial.timed(rivals, effort.timed).items():
         figures[name] |= found
@@ -97,117 +89,6 @@ def prove(
     proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
     write_proof(folder, proof)
     return proof
-
-
-class _Trial:
-    """One pipeline and held-out prompts, under whatever contends."""
-
-    def __init__(self, pipe: Any, quality: Quality, workload: Workload) -> None:
-        self.judge = LocalEvaluator(pipe, workload, quality)
-        first = workload.batches(range(len(workload.prompts)))[0]
-        self.judge.references(first)
-        self.unit = self.judge.seconds / len(first)
-        """Seconds of one prompt uncached."""
-        self.device = str(getattr(pipe, "_execution_device", "cpu"))
-        self.output = "np"
-        """The `output_type` of pictures and of timed calls."""
-
-    def judged(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
-        """Quality by name, in the quality's own figures; what fails on some prompt has none."""
-        judge, numbers = self.judge, list(range(min(prompts, len(self.judge.workload.prompts))))
-
-        def uncached(part: list[int], texts: list[str]) -> Sequence[float]:
-            return judge.quality.uncached(judge.references(part), texts)
-
-        errors = {UNCACHED: self._by_batch(numbers, uncached)}
-        if not all(map(math.isfinite, errors[UNCACHED])):  # there are prompts that nothing can be judged by
-            numbers = [n for n, error in zip(numbers, errors[UNCACHED], strict=True) if math.isfinite(error)]
-            errors[UNCACHED] = [error for error in errors[UNCACHED] if math.isfinite(error)]
-        for rival in rivals:
-            tell(f"{rival.name} on held-out prompts")
-            errors[rival.name] = self._errors(rival, numbers)
-        return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
-
-    def shown(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
-        """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays."""
-        numbers = range(min(prompts, len(self.judge.workload.prompts)))
-        outputs: dict[str, Any] = {}
-        for name, rival in _cases(rivals).items():
-            tell(f"pictures of {name}")
-            try:
-                outputs[name] = self._generated(rival, numbers, output_type=self.output)
-            except (MemoryError, RunError):
-                raise
-            except Exception:
-                if rival is None:  # then the clock is to run on what the quality is judged by
-                    self.output = self.judge.quality.output
-                    return {}
-        return outputs
-
-    def timed(self, rivals: Sequence[Contender], prompts: int) -> dict[str, Figures]:
-        """Speed-up over the uncached pipeline and seconds for a prompt, by name."""
-        numbers = range(min(prompts, len(self.judge.workload.prompts)))
-
-        def case(rival: Contender | None) -> Callable[[], object]:
-            return lambda: self._generated(rival, numbers, output_type=self.output)
-
-        cases = {name: case(rival) for name, rival in _cases(rivals).items()}
-        timings = interleaved(cases, repeats=ROUNDS)
-        return {name: _clocked(timing, timings[UNCACHED], len(numbers)) for name, timing in timings.items()}
-
-    def _errors(self, rival: Contender, numbers: Sequence[int]) -> list[float]:
-        judge = self.judge
-        if rival.schedule is not None:
-            return judge.errors(rival.schedule, numbers)
-
-        def measured(part: list[int], texts: list[str]) -> Sequence[float]:
-            return judge.quality.measure(self._generated(rival, part), judge.references(part), texts)
-
-        try:
-            return self._by_batch(numbers, measured)
-        except (MemoryError, RunError):
-            raise
-        except Exception:  # a pipeline that cannot do with fewer steps
-            return [math.inf]
-
-    def _by_batch(
-        self, numbers: Sequence[int], errors: Callable[[list[int], list[str]], Sequence[float]]
-    ) -> list[float]:
-        """Errors of prompts, batch by batch, from their numbers and texts."""
-        parts = self.judge.workload.batches(numbers)
-        return [float(e) for part in parts for e in errors(part, [self.judge.workload.prompts[n] for n in part])]
-
-    def _generated(self, rival: Contender | None, numbers: Sequence[int], **changes: Any) -> Any:
-        """Outputs of a contender, or of the uncached pipeline."""
-        if rival is not None and rival.steps is not None:
-            changes["num_inference_steps"] = rival.steps
-        schedule = rival.schedule if rival is not None else None
-        with apply(self.judge.pipe, schedule) if schedule is not None else nullcontext():
-            return self.judge.generate(numbers, **changes)
-
-    def _figures(self, errors: Sequence[float]) -> Figures:
-        shown = [self.judge.quality.shown(error) for error in errors]
-        low, middle, high = np.quantile(shown, (0.25, 0.5, 0.75))
-        return {
-            "quality": float(np.mean(shown)),
-            "quality q1": float(low),
-            "quality median": float(middle),
-            "quality q3": float(high),
-        }
-
-
-def _cases(rivals: Sequence[Contender]) -> dict[str, Contender | None]:
-    return {UNCACHED: None, **{rival.name: rival for rival in rivals}}
-
-
-def _clocked(timing: Timing, uncached: Timing, prompts: int) -> Figures:
-    low, middle, high = np.quantile(np.divide(uncached.samples, timing.samples), (0.25, 0.5, 0.75))
-    return {
-        "speedup": float(middle),
-        "speedup q1": float(low),
-        "speedup q3": float(high),
-        "seconds": timing.median / prompts,
-    }
 
 
 def _known(rival: Contender, field: Field, quality: Quality) -> Figures:
