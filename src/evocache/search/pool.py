@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,9 @@ from multiprocessing.connection import Connection, wait
 
 from .crew import Crew, Hand, Lost, Make, Outcome
 from .evolution import Job
+
+GRACE = 2.0
+"""Seconds that a worker has to end by itself."""
 
 
 class PoolEvaluator(Crew):
@@ -52,6 +56,8 @@ class PoolEvaluator(Crew):
     def stop(self) -> None:
         """End all processes."""
         self._busy.clear()
+        for worker in self._workers.values():
+            worker.process.terminate()
         while self._workers:
             self._workers.popitem()[1].end()
 
@@ -84,6 +90,8 @@ class _Worker:
         return outcome
 
     def end(self) -> None:
+        self.process.terminate()
+        self.process.join(GRACE)
         self.process.kill()
         self.process.join()
         self.process.close()
@@ -92,6 +100,7 @@ class _Worker:
 
 def _work(make: Make, number: int, pipe: Connection) -> None:
     """The life of a worker: it ends when nobody holds the other end of its pipe any more."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that it gives back what libraries hold
     warnings.simplefilter("ignore")  # of whatever there is to warn, the first process has warned
     hand = Hand(make, number)
     try:
