@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evocache.errors import RunError
-from evocache.schedule import liveness
+from evocache.errors import MismatchError, RunError
+from evocache.model import discover
+from evocache.schedule import Schedule, liveness
 from evocache.search.api import evolve
 from evocache.search.calibration import read_calibration
 from evocache.search.evaluate import LocalEvaluator
@@ -92,3 +94,30 @@ def test_bad_input(pipe, tmp_path: Path) -> None:
         evolve(pipe, PROMPTS, call={**CALL, "height": 31}, out=tmp_path)
     with pytest.raises(RunError, match="front"):
         read_proof(tmp_path)
+
+
+def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, family, tmp_path: Path) -> None:
+    first = evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "first", settings=SETTINGS, batch=4)
+    moved = first.retarget(pipe, steps=5)
+    short = Settings(population=8, offspring=4, generations=0, prompts=4, rungs=(2,))
+    call = {**CALL, "num_inference_steps": 5}
+    second = evolve(pipe, PROMPTS, call=call, out=tmp_path / "second", settings=short, start=moved, batch=4)
+    journal = [json.loads(line) for line in (tmp_path / "second" / "journal.jsonl").read_text().splitlines()]
+    evaluated = {line["schedule"] for line in journal if line["kind"] == "eval"}
+    assert {point.schedule.digest for point in moved} <= evaluated
+    assert {point.schedule.steps for point in second} == {5}
+    foreign = [Schedule.full(discover(family("flux").pipe).tree, 6)]
+    with pytest.raises(MismatchError, match="retarget"):
+        evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "third", settings=short, start=foreign)
+
+
+def test_the_method_of_ecad_evolves_leaves_only(pipe, tmp_path: Path) -> None:
+    settings = Settings.ecad(prompts=4, generations=1)
+    front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path, settings=settings, batch=4)
+    assert len(front) >= 2
+    for point in front:
+        assert set(point.objectives) == {"error", "macs"}
+        leaves = list(point.schedule.tree.leaves)
+        containers = [i for i in range(len(point.schedule.tree)) if i not in leaves]
+        assert point.schedule.executed[:, containers].all()
+        assert (point.schedule.orders <= 0).all()

@@ -24,7 +24,7 @@ REFERENCE = np.array([2000.0, 1.05])
 
 
 def residual(schedule: Schedule, prompt: int) -> npt.NDArray[np.float64]:
-    """Grows with the age of what is read; early steps change fast, a gain of 0.6 would be right, 0.3 cannot be mended."""
+    """Grows with the age of what is read; early steps change fast; a gain of 0.6 mends a part of it."""
     out = np.zeros((2, STEPS, len(TREE)))
     for column in range(len(TREE)):
         last = 0

@@ -1,4 +1,4 @@
-"""Polishing finds gains that are linear in the output at once, within bounds, and chooses what has not been polished."""
+"""Polishing finds gains that move the output linearly at once, within bounds, and chooses what was not polished yet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from evocache.policies import parse
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.schedule.front import Front, Point
+from evocache.search.hypervolume import Box
 from evocache.search.polish import FARTHEST, LARGEST, TURN, Knob, Polisher, knobs, polished, turned
 from evocache.search.space import Space
 from tests.search.trees import stack
@@ -72,17 +72,17 @@ def test_failed_generations_give_no_candidates() -> None:
     assert polished(FORECAST, found, [float("inf")] * (1 + len(found)) ** 2) == []
 
 
-def test_points_of_the_front_come_first_and_far_from_each_other() -> None:
+def test_points_of_the_front_are_polished_once_and_those_first_that_promise_most() -> None:
     masks = [range(0, STEPS, n) for n in (2, 3, 4)]
     schedules = [uniform(TREE, STEPS, [SPAN], mask, forecast(1, 0.5)) for mask in masks]
-    front = Front(tuple(Point(s, {"latency": s.executed_fraction()}) for s in schedules))
+    values = np.array([[0.0, 0.9], [1.0, 0.8], [2.0, 0.1]])
+    box = Box(np.array([0.0, 0.0]), np.array([4.0, 1.0]))
     polisher = Polisher(SPACE, np.random.default_rng(0))
-    first = [schedule for schedule, _ in polisher.choose(front, "latency", 4)]
-    assert first[0] in schedules
-    assert first[2] in schedules
-    assert first[2] != first[0]
+    first = [schedule for schedule, _ in polisher.choose(schedules, values, box, 4)]
+    assert first[0] == schedules[2]  # between it and the next one lies most
+    assert first[2] in schedules[:2]
     assert first[1] not in schedules
     assert first[3] not in schedules
-    later = [schedule for schedule, _ in polisher.choose(front, "latency", 4)]
+    later = [schedule for schedule, _ in polisher.choose(schedules, values, box, 4)]
     assert sum(schedule in schedules for schedule in later) == 1  # the last one; the others have been
-    assert polisher.choose(Front(()), "latency", 4) == []
+    assert polisher.choose([], values[:0], box, 4) == []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
-from ..schedule.front import Front, in_bytes
+from ..errors import MismatchError, RunError
+from ..schedule import Schedule
+from ..schedule.front import Front, Point, in_bytes
+from .binary import ecad_seeds
 from .calibrate import calibrate
 from .calibration import Calibration, read_calibration, write_calibration
 from .claim import claimed
@@ -20,7 +22,7 @@ from .prove import SECONDS, prove
 from .quality import quality
 from .recipe import spread
 from .run import Progress, Run
-from .seeds import all_seeds
+from .seeds import all_seeds, distinct
 from .space import Space
 from .workload import Workload
 
@@ -30,7 +32,7 @@ CALIBRATION = 4
 PROOF = 0.25
 """Time of the proof, relative to the evolution's."""
 
-LEAST_PROOF = 60.0
+LEAST_PROOF = 90.0
 """Seconds that a proof may take however short the evolution was."""
 
 
@@ -42,10 +44,11 @@ def evolve(
     out: str | Path | None = None,
     budget_seconds: float | None = 600.0,
     held_out: Sequence[str] = (),
-    objectives: Sequence[str] = ("latency",),
+    objectives: Sequence[str] | None = None,
     judge: str = "latent",
     max_memory: int | str | None = None,
     settings: Settings | None = None,
+    start: Iterable[Schedule | Point] = (),
     batch: int = 16,
     workers: int = 1,
     ray: str | None = None,
@@ -63,10 +66,12 @@ def evolve(
         out: folder of the run; going on with one that exists. A temporary one when not given.
         budget_seconds: time for the evolution, over all sittings; None to run all generations.
         held_out: prompts that the front is proven on; the calibration prompts with other seeds when none are given.
-        objectives: what is minimised beside the error: `latency`, `macs`, `memory`, one or two of them.
+        objectives: what is minimised beside the error: `latency`, `macs`, `memory`, one or two of them; `latency`
+            when not given, and `macs` by the method of ECAD.
         judge: `latent`, `psnr`, `ssim` or `module:function` (see `quality`).
         max_memory: most bytes of cached features, `"200MB"`.
-        settings: of the search.
+        settings: of the search; `Settings.ecad()` for that paper's own.
+        start: further schedules to start from, such as a front that was retargeted to this pipeline.
         batch: prompts in one call.
         workers: processes of this machine that evaluate; 1 is this one.
         ray: address of a Ray cluster whose machines evaluate instead, or `auto`.
@@ -82,9 +87,9 @@ def evolve(
         RunError: if the pipeline, prompts, settings or folder cannot be used.
     """
     chosen = settings or Settings(prompts=len(prompts), rungs=(4,) if len(prompts) > 4 else ())
-    unknown = sorted({*objectives} - {"latency", "macs", "memory"})
-    if unknown or not objectives:
-        raise RunError(f"objectives {', '.join(objectives)}", "latency, macs, memory", "choose among them")
+    wanted = (("macs",) if chosen.method == "ecad" else ("latency",)) if objectives is None else tuple(objectives)
+    if not wanted or {*wanted} - {"latency", "macs", "memory"}:
+        raise RunError(f"objectives {', '.join(wanted) or 'none'}", "latency, macs, memory", "choose among them")
     workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
     evaluator = LocalEvaluator(pipe, workload, quality(judge))
     folder = _folder(out)
@@ -93,8 +98,10 @@ def evolve(
         calibration = _calibrated(evaluator, folder)
         costs, steps = calibration.costs, calibration.steps
         tree = evaluator.tree
-        seeds = all_seeds(tree, calibration)
-        names = tuple(dict.fromkeys((*objectives, *(("memory",) if max_memory is not None else ()))))
+        space = Space(tree, steps)
+        seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration)
+        seeds = distinct([*seeds, *(_fitting(schedule, space) for schedule in start)])
+        names = tuple(dict.fromkeys((*wanted, *(("memory",) if max_memory is not None else ()))))
         if max_memory is not None:
             limits = {**chosen.limits, "memory": float(in_bytes(max_memory))}
             chosen = replace(chosen, limits=limits)
@@ -111,7 +118,7 @@ def evolve(
         with spread(evaluator, judge, workers=workers, ray=ray, load=load) as crew:
             run = Run(
                 folder,
-                Space(tree, steps),
+                space,
                 seeds,
                 chosen,
                 lambda schedule: costs.price(schedule, names),
@@ -126,6 +133,18 @@ def evolve(
         within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
         field = Field(front, seeds, costs, steps, errors)
         return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
+
+
+def _fitting(given: Schedule | Point, space: Space) -> Schedule:
+    """A schedule to start from, for the number of steps at hand.
+
+    Raises:
+        MismatchError: if it was made for another model.
+    """
+    schedule = given.schedule if isinstance(given, Point) else given
+    if schedule.tree.components != space.tree.components:
+        raise MismatchError(f"{schedule!r} to start from", "schedules for this model", "retarget them to the pipeline")
+    return schedule.resampled(space.steps)
 
 
 def _folder(out: str | Path | None) -> Path:

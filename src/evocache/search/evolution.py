@@ -46,12 +46,12 @@ class Settings:
         method: `evocache`, or `ecad` for the search of that paper, to compare with (see `Settings.ecad`).
     """
 
-    population: int = 40
-    offspring: int = 24
+    population: int = 32
+    offspring: int = 16
     generations: int = 100
     prompts: int = 16
     rungs: tuple[int, ...] = (4,)
-    polish: int = 4
+    polish: int = 6
     polish_prompts: int = 8
     limits: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
@@ -175,10 +175,11 @@ class _Evolution:
 
     def _polished(self, prompts: tuple[int, ...]) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
         """Some schedules with better gains, not evaluated yet."""
-        count = self.settings.polish
-        chosen = self.polisher.choose(front_of(self._points(), self.names), self.names[1], count) if count else []
-        if not chosen:
+        front = [p.schedule for p in front_of(self._points(), self.names) if not p.schedule.is_full]
+        if not front or not self.settings.polish or self.box is None:
             return []
+        values = np.array([self._values(schedule) for schedule in front])
+        chosen = self.polisher.choose(front, values, self.box, self.settings.polish)
         jobs = [Job(s, prompts, tuple(turned(s, [knob], [TURN]) for knob in knobs)) for s, knobs in chosen]
         answers = yield from self._asked(jobs)
         better = [polished(s, knobs, grams) for (s, knobs), grams in zip(chosen, answers, strict=True)]

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..schedule import MAX_ORDER, Schedule
-from ..schedule.front import Front
+from .hypervolume import Box
 from .space import Columns, Space
 from .variation import STRUCTURAL, Rng, mutate
 
 TURN = 0.2
 """By how much a gain is turned to see what it does."""
 
-DAMPINGS = (1e-3, 1e-2, 1e-1)
+DAMPINGS = (1e-2, 1e-1)
 """Damping of the least-squares problem, relative to the mean square of the moves."""
 
 FARTHEST = 2.0
@@ -31,6 +31,10 @@ FARTHEST = 2.0
 
 LARGEST = 4.0
 """Largest magnitude of a gain."""
+
+
+PROGRESS = 0.05
+"""What polishing is expected to gain, relative to the width of the errors' range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,17 +91,17 @@ def polished(schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[float]) 
     gram = np.asarray(grams, dtype=float).reshape(1 + len(knobs), -1)
     if not knobs or not np.isfinite(gram).all():
         return []
-    out = [turned(schedule, knobs, step * TURN) for step in (_solved(gram, damping) for damping in DAMPINGS)]
+    out = [turned(schedule, knobs, _solved(gram, damping).tolist()) for damping in DAMPINGS]
     return list({s.digest: s for s in reversed(out) if s != schedule}.values())
 
 
 def _solved(gram: npt.NDArray[np.float64], damping: float) -> npt.NDArray[np.float64]:
-    """How far to turn the knobs: the damped least-squares solution, shortened where it goes too far."""
+    """By how much to change the gains: the damped least-squares solution, shortened where it goes too far."""
     products, onto = gram[1:, 1:], -gram[1:, 0]
     ridge = damping * max(float(np.trace(products)) / len(products), 1e-12)
-    solution: npt.NDArray[np.float64] = np.linalg.solve(products + ridge * np.eye(len(products)), onto)
-    longest = float(np.abs(solution).max()) * TURN
-    return solution * min(1.0, FARTHEST / max(longest, 1e-12))
+    change = TURN * np.linalg.solve(products + ridge * np.eye(len(products)), onto)
+    shortened = change * min(1.0, FARTHEST / max(float(np.abs(change).max()), 1e-12))
+    return np.asarray(shortened, dtype=np.float64)
 
 
 @dataclass
@@ -118,28 +122,47 @@ class Polisher:
     most: int = 14
 
     def __post_init__(self) -> None:
-        self._done: dict[str, float] = {}
+        self._done: set[str] = set()
 
-    def choose(self, front: Front, by: str, count: int) -> list[tuple[Schedule, list[Knob]]]:
-        """Schedules to polish, with what is to be turned; of the front's, those farthest from what has been, in `by`.
+    def choose(
+        self, schedules: Sequence[Schedule], values: npt.NDArray[np.float64], box: Box, count: int
+    ) -> list[tuple[Schedule, list[Knob]]]:
+        """Schedules to polish, with what is to be turned.
 
-        A turn in two goes to a point of the front that has not been polished, while there are any.
+        Every other one is the schedule whose polishing promises most, if it has not been polished; the rest are
+        changed ones, of parents that promise much.
+
+        Args:
+            schedules: a front.
+            values: (schedules, objectives) of it, the error first.
+            box: in which hypervolume is measured.
+            count: how many.
         """
         out: list[tuple[Schedule, list[Knob]]] = []
-        points = {point.schedule.digest: point for point in front if not point.schedule.is_full}
-        for number in range(count if points else 0):
-            fresh = [digest for digest in points if digest not in self._done]
-            if fresh and (number % 2 == 0 or len(fresh) == len(points)):
-                digest = max(fresh, key=lambda d: self._distance(points[d].objectives[by]))
-                schedule = points[digest].schedule
-                self._done[digest] = points[digest].objectives[by]
+        values = values.copy()
+        for number in range(count if len(schedules) else 0):
+            promise = _promises(values, box)
+            fresh = [i for i, schedule in enumerate(schedules) if schedule.digest not in self._done]
+            if fresh and (number % 2 == 0 or len(fresh) == len(schedules)):
+                chosen = max(fresh, key=lambda i: promise[i])
+                schedule = schedules[chosen]
+                self._done.add(schedule.digest)
+                values[chosen, 0] -= PROGRESS * (box.worst - box.best)[0]
             else:
-                parent = points[list(points)[int(self.rng.integers(len(points)))]].schedule
-                schedule = mutate(parent, self.space, self.rng, STRUCTURAL)
+                parent = self.rng.choice(len(schedules), p=promise / promise.sum())
+                schedule = mutate(schedules[int(parent)], self.space, self.rng, STRUCTURAL)
             turnable = knobs(schedule, self.space, self.most)
             if turnable:
                 out.append((schedule, turnable))
         return out
 
-    def _distance(self, value: float) -> float:
-        return min((abs(value - other) for other in self._done.values()), default=0.0)
+
+def _promises(values: npt.NDArray[np.float64], box: Box) -> npt.NDArray[np.float64]:
+    """By how much the hypervolume would grow if the error of a point fell by `PROGRESS`, for each; all above 0."""
+    now = box.volume(values)
+    out = np.empty(len(values))
+    for i in range(len(values)):
+        better = values.copy()
+        better[i, 0] -= PROGRESS * (box.worst - box.best)[0]
+        out[i] = box.volume(better) - now
+    return out + 1e-9
