@@ -16,7 +16,7 @@ from evocache.schedule import Schedule
 from evocache.schedule.front import Front, Point
 from evocache.search.contenders import Contender, Field, best_spread, thinned
 from evocache.search.cost import Costs
-from evocache.search.effort import LADDER, affordable, left_out
+from evocache.search.effort import LADDER, Pace, affordable, left_out
 from evocache.search.proof import read_proof
 from evocache.search.prove import add_equal_time, prove
 from evocache.search.quality import quality
@@ -70,17 +70,28 @@ def test_the_ends_and_what_adds_most_are_chosen() -> None:
 
 
 def test_effort_follows_from_the_time() -> None:
-    for seconds in (1e6, 100.0, 10.0):
-        effort = affordable(field(), 0.1, seconds)
-        assert effort.seconds(effort.contenders(field()), 0.1) <= seconds
-    assert affordable(field(), 0.1, 1e6) == LADDER[0]
-    assert affordable(field(), 1e3, 1.0) == LADDER[-1]
+    pace = Pace(0.0, 0.1, 16)
+    for seconds in (1e6, 100.0, 20.0):
+        effort = affordable(field(), pace, seconds)
+        assert effort.seconds(effort.contenders(field()), pace) <= seconds
+    assert affordable(field(), pace, 1e6) == LADDER[0]
+    assert affordable(field(), Pace(1.0, 1e3, 16), 1.0) == LADDER[-1]
+    efforts = [effort.seconds(effort.contenders(field()), pace) for effort in LADDER]
+    assert efforts == sorted(efforts, reverse=True)
     assert left_out(LADDER[0], field(), prompts=32) == []
     assert left_out(LADDER[-1], field(), prompts=32) == [
         "2 of 4 policies among the seeds",
         "1 of 3 numbers of steps",
         "24 of 32 held-out prompts",
     ]
+
+
+def test_a_pace_has_what_calls_and_what_prompts_take() -> None:
+    pace = Pace.of(seconds=5.0, prompts=4, single=2.0)
+    assert (pace.call, pace.prompt) == (1.0, 1.0)
+    assert [pace.seconds(n) for n in (1, 4, 5)] == [2.0, 5.0, 7.0]
+    assert Pace.of(2.0, 1, 2.0).seconds(3) == 6.0
+    assert Pace.of(1.0, 4, 2.0).seconds(4) == 2.0  # larger calls are as fast as small ones
 
 
 def test_fewer_steps_at_equal_time_lie_between_those_measured() -> None:

@@ -10,8 +10,30 @@ from .contenders import Contender, Field
 ROUNDS = 5
 """Interleaved rounds of timing; never fewer."""
 
-SLACK = 1.2
-"""What small batches take beyond their share of the time of large ones."""
+
+@dataclass(frozen=True)
+class Pace:
+    """How long uncached generations take.
+
+    Attributes:
+        call: seconds that a call takes however many prompts it has.
+        prompt: seconds that each prompt adds.
+        batch: most prompts in a call.
+    """
+
+    call: float
+    prompt: float
+    batch: int
+
+    @classmethod
+    def of(cls, seconds: float, prompts: int, single: float) -> Pace:
+        """The pace of a call of some prompts, and of a call of a single one."""
+        each = max(seconds - single, 0.0) / (prompts - 1) if prompts > 1 else seconds
+        return cls(max(single - each, 0.0), each, prompts)
+
+    def seconds(self, prompts: int) -> float:
+        """Predicted time of some prompts."""
+        return -(-prompts // self.batch) * self.call + prompts * self.prompt
 
 
 @dataclass(frozen=True)
@@ -34,18 +56,14 @@ class Effort:
     timed: int
     pictures: int
 
-    @property
-    def generations(self) -> int:
-        """Prompts that every contender generates in all, a round to warm up among them."""
-        return self.prompts + self.pictures + (ROUNDS + 1) * self.timed
-
     def contenders(self, field: Field) -> list[Contender]:
         """Those of a field that it measures."""
         return field.contenders(self.points, self.policies, self.counts)
 
-    def seconds(self, rivals: Sequence[Contender], unit: float) -> float:
-        """Predicted time, with `unit` the seconds of one prompt uncached."""
-        return SLACK * unit * self.generations * (1 + sum(rival.share for rival in rivals))
+    def seconds(self, rivals: Sequence[Contender], pace: Pace) -> float:
+        """Predicted time of them all and the uncached pipeline, a round to warm up included."""
+        each = pace.seconds(self.prompts) + pace.seconds(self.pictures) + (ROUNDS + 1) * pace.seconds(self.timed)
+        return each * (1 + sum(rival.share for rival in rivals))
 
 
 LADDER = (
@@ -62,16 +80,16 @@ LADDER = (
 """From the most thorough to the least."""
 
 
-def affordable(field: Field, unit: float, seconds: float) -> Effort:
+def affordable(field: Field, pace: Pace, seconds: float) -> Effort:
     """The most thorough effort that is predicted to keep within the time; the least one if none does.
 
     Args:
         field: what could be measured.
-        unit: seconds of one prompt uncached.
+        pace: of uncached generations.
         seconds: what the proof may take.
     """
     for effort in LADDER:
-        if effort.seconds(effort.contenders(field), unit) <= seconds:
+        if effort.seconds(effort.contenders(field), pace) <= seconds:
             return effort
     return LADDER[-1]
 

@@ -59,7 +59,7 @@ def prove(
     began = perf_counter()
     tell(UNCACHED)
     trial = Trial(pipe, quality, held_out)
-    effort = affordable(field, trial.unit, seconds)
+    effort = affordable(field, trial.pace, seconds)
     rivals = effort.contenders(field)
     figures = trial.judged(rivals, effort.prompts, tell)
     outputs = trial.shown([rival for rival in rivals if rival.name in figures], effort.pictures, tell)

@@ -13,7 +13,7 @@ from ..errors import RunError
 from ..metrics import Timing, interleaved
 from ..runtime import apply
 from .contenders import Contender
-from .effort import ROUNDS
+from .effort import ROUNDS, Pace
 from .evaluate import LocalEvaluator
 from .proof import UNCACHED
 from .quality import Quality
@@ -40,8 +40,9 @@ class Trial:
         self.judge = LocalEvaluator(pipe, workload, quality)
         first = workload.batches(range(len(workload.prompts)))[0]
         self.judge.references(first)
-        self.unit = self.judge.seconds / len(first)
-        """Seconds of one prompt uncached."""
+        whole = self.judge.seconds
+        self.judge.generate(first[:1])
+        self.pace = Pace.of(whole, len(first), self.judge.seconds - whole)
         self.device = str(getattr(pipe, "_execution_device", "cpu"))
         self.output = "np"
         """The `output_type` of pictures and of timed calls."""
