@@ -21,7 +21,8 @@ from evocache.report.html import page
 from evocache.report.importance import importance
 from evocache.report.plots import write_plots
 from evocache.schedule import Schedule
-from evocache.schedule.front import Point
+from evocache.schedule.front import Front, Point
+from evocache.search.proof import Proof, write_proof
 
 from .runs import HOSTILE, STEPS, TREE, candidates, error, write_front, write_journal
 
@@ -137,6 +138,16 @@ def test_a_front_without_a_journal_is_reported(tmp_path: Path) -> None:
     contents = gather(tmp_path)
     assert contents.history is None
     assert "front 1" in page(contents)
+
+
+def test_an_empty_front_is_reported_as_such(tmp_path: Path) -> None:
+    proof = write_front(tmp_path)
+    uncached = {"uncached": proof.baselines["uncached"]}
+    write_proof(tmp_path, Proof(Front(()), (), uncached, proof.basis))
+    contents = gather(tmp_path)
+    assert [entry.name for entry in contents.entries] == ["uncached"]
+    assert Reader(page(contents)).data["first"] == 0
+    assert [file.name for file in write_plots(contents, tmp_path)] == ["pareto.png"]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,8 @@ def pareto(contents: Contents) -> Figure:
     axes.set_xlabel("speed-up over the uncached pipeline" if contents.proven else "predicted speed-up")
     axes.set_ylabel(f"{_axis(contents)}, {'held-out' if contents.proven else 'calibration'} prompts")
     axes.xaxis.set_major_formatter("{x:g}x")
-    axes.legend()
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend()
     return figure
 
 
