@@ -1,28 +1,43 @@
 """The search, held against ECAD's own: what each reaches for how many denoiser steps.
 
-python -m benchmarks.search --method ecad --seed 0      # one run; it goes on where it was broken off
-python -m benchmarks.search --method evocache --seed 0
+    python -m benchmarks.search --method ecad --seed 0        # one run; called again, it goes on
+    python -m benchmarks.search --method evocache --seed 0
+    python -m benchmarks.search --compare                     # of all runs so far, to results/search.json
+
+Both methods see the same 16 prompts of zoo:emoji, paired by seed, and judge by the relative error of the latents.
+Cost is counted in denoiser steps of one prompt, a step in which a share of the leaves runs counting as that share; ours
+includes calibration and uncached references, ECAD's the references. Hypervolume is that of quality (10 to 45 dB) and
+predicted latency (a fifth of the uncached one to all of it), on the calibration prompts, of schedules that were
+evaluated on all 16; both methods' schedules are priced by one latency model.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from benchmarks.environment import write
 from evocache import zoo
 from evocache.model import probe_pipeline
+from evocache.schedule import load
 from evocache.search.api import CALIBRATION
 from evocache.search.binary import ecad_seeds
 from evocache.search.calibrate import calibrate
 from evocache.search.calibration import read_calibration, write_calibration
+from evocache.search.cells import unpack
+from evocache.search.cost import Costs
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Settings
+from evocache.search.hypervolume import Box
 from evocache.search.quality import quality
-from evocache.search.run import Progress, Run
+from evocache.search.run import JOURNAL, MODEL, Progress, Run
 from evocache.search.seeds import all_seeds
 from evocache.search.space import Space
 from evocache.search.workload import Workload
@@ -31,6 +46,12 @@ from evocache.zoo.prompts import sample_prompts
 STEPS = 20
 PROMPTS = 16
 EVALUATIONS = 2000
+
+CALIBRATED = 20 * CALIBRATION
+"""Uncached generations of one prompt that calibration takes about as long as (see `calibrate`)."""
+
+BOX = Box(np.array([-45.0, 0.2]), np.array([-10.0, 1.0]))
+"""Error in decibels, and latency relative to the uncached one."""
 
 
 def call() -> dict[str, object]:
@@ -82,16 +103,104 @@ def evocache(seed: int, folder: Path, over: Callable[[Progress], bool], most: fl
     run.evolve(lambda progress: over(progress) or progress.state.step_equivalents >= most)
 
 
+@dataclass(frozen=True)
+class Trace:
+    """What a run had found, by cost.
+
+    Attributes:
+        costs: (n,) denoiser steps spent when a schedule's last prompt was answered, increasing.
+        values: (n, 2) its error in decibels and its latency relative to the uncached one.
+    """
+
+    costs: np.ndarray
+    values: np.ndarray
+
+    def volume(self, cost: float) -> float:
+        """Hypervolume of what was found for a cost."""
+        found = self.values[self.costs <= cost]
+        return BOX.volume(found) if len(found) else 0.0
+
+    def cost_of(self, volume: float) -> float | None:
+        """Least cost for which a hypervolume was reached; None if it never was."""
+        low, high = 0, len(self.costs) - 1  # hypervolume only grows
+        if high < 0 or self.volume(self.costs[high]) < volume:
+            return None
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.volume(self.costs[middle]) >= volume else (middle + 1, high)
+        return float(self.costs[low])
+
+
+def trace(folder: Path, costs: Costs, before: float) -> Trace:
+    """The trace of a run's journal; `before` was spent before its first evaluation."""
+    uncached = load(folder / MODEL)
+    schedules, errors, found, spent = {}, {}, [], before
+    for line in map(json.loads, (folder / JOURNAL).read_text().splitlines()):
+        if line["kind"] == "schedule":
+            schedules[line["digest"]] = unpack(line["cells"], uncached.tree, uncached.steps)
+        elif line["kind"] == "eval":
+            spent += line["steps"]
+            if line["turns"] == 0 and None not in line["values"]:
+                known = errors.setdefault(line["schedule"], {})
+                known.update(zip(line["prompts"], line["values"], strict=True))
+                if len(known) == PROMPTS:
+                    latency = costs.latency(schedules[line["schedule"]]) / costs.latency(uncached)
+                    found.append((spent, float(np.mean(list(known.values()))), latency))
+    table = np.array(found).reshape(-1, 3)
+    return Trace(table[:, 0], table[:, 1:])
+
+
+def compare(work: Path) -> None:
+    """Compare all seeds that both methods were run with, and write the result."""
+    seeds = []
+    for folder in sorted(work.glob("evocache-*")):
+        seed = int(folder.name.rsplit("-", 1)[1])
+        calibration = read_calibration(folder)
+        assert calibration is not None
+        references = float(PROMPTS * STEPS)
+        ours = trace(folder, calibration.costs, CALIBRATED * STEPS + 2 * references)
+        row = {"seed": seed, "evocache": _summary(ours)}
+        if (work / f"ecad-{seed}" / JOURNAL).exists():
+            theirs = trace(work / f"ecad-{seed}", calibration.costs, references)
+            reached = theirs.volume(theirs.costs[-1])
+            cost = ours.cost_of(reached)
+            row["ecad"] = _summary(theirs)
+            row["complete"] = len(theirs.costs) >= EVALUATIONS
+            row["ours for their hypervolume"] = cost
+            row["share of their cost"] = None if cost is None else cost / float(theirs.costs[-1])
+        seeds.append(row)
+        print(json.dumps(row, indent=1))
+    box = {"best": BOX.best.tolist(), "worst": BOX.worst.tolist()}
+    write("search", {"what": __doc__.split("\n", 1)[0], "box (dB, relative latency)": box, "seeds": seeds})
+
+
+def _summary(run: Trace) -> dict[str, object]:
+    marks = [1.0, 0.5, 0.2, 0.1, 0.05]
+    by_cost = {f"{share * run.costs[-1]:.0f}": round(run.volume(share * run.costs[-1]), 4) for share in marks}
+    return {
+        "schedules evaluated on all prompts": len(run.costs),
+        "steps": float(run.costs[-1]),
+        "hypervolume": run.volume(run.costs[-1]),
+        "hypervolume by steps": by_cost,
+    }
+
+
 def main() -> None:
     """Run one method with one seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", choices=["ecad", "evocache"], required=True)
+    parser.add_argument("--method", choices=["ecad", "evocache"])
+    parser.add_argument("--compare", action="store_true", help="compare the runs so far")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path(".cache/search"))
     parser.add_argument("--most", type=float, default=40_000.0, help="denoiser steps that our search may take")
     parser.add_argument("--sitting", type=float, help="seconds after which to break off; the next call goes on")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.compare:
+        compare(options.work)
+        return
+    if options.method is None:
+        parser.error("--method or --compare")
     folder = options.work / f"{options.method}-{options.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
