@@ -19,8 +19,9 @@ from .contenders import Field
 from .evaluate import LocalEvaluator
 from .evolution import ERROR, Settings
 from .prove import SECONDS, prove
-from .quality import quality
+from .quality import Quality, quality
 from .recipe import spread
+from .rewards import Reward
 from .run import Progress, Run
 from .seeds import all_seeds, distinct
 from .space import Space
@@ -45,7 +46,7 @@ def evolve(
     budget_seconds: float | None = 600.0,
     held_out: Sequence[str] = (),
     objectives: Sequence[str] | None = None,
-    judge: str = "latent",
+    judge: str | Quality | Reward = "latent",
     max_memory: int | str | None = None,
     settings: Settings | None = None,
     start: Iterable[Schedule | Point] = (),
@@ -68,7 +69,8 @@ def evolve(
         held_out: prompts that the front is proven on; the calibration prompts with other seeds when none are given.
         objectives: what is minimised beside the error: `latency`, `macs`, `memory`, one or two of them; `latency`
             when not given, and `macs` by the method of ECAD.
-        judge: `latent`, `psnr`, `ssim` or `module:function` (see `quality`).
+        judge: `latent`, `psnr`, `ssim`, `lpips:FOLDER`, `clip:MODEL`, `module:function`, a function or a `Quality` (see
+            `quality`).
         max_memory: most bytes of cached features, `"200MB"`.
         settings: of the search; `Settings.ecad()` for that paper's own.
         start: further schedules to start from, such as a front that was retargeted to this pipeline.
@@ -90,6 +92,7 @@ def evolve(
     wanted = (("macs",) if chosen.method == "ecad" else ("latency",)) if objectives is None else tuple(objectives)
     if not wanted or {*wanted} - {"latency", "macs", "memory"}:
         raise RunError(f"objectives {', '.join(wanted) or 'none'}", "latency, macs, memory", "choose among them")
+    most = None if max_memory is None else float(in_bytes(max_memory))
     workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
     evaluator = LocalEvaluator(pipe, workload, quality(judge))
     folder = _folder(out)
@@ -101,13 +104,13 @@ def evolve(
         space = Space(tree, steps)
         seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration)
         seeds = distinct([*seeds, *(_fitting(schedule, space) for schedule in start)])
-        names = tuple(dict.fromkeys((*wanted, *(("memory",) if max_memory is not None else ()))))
-        if max_memory is not None:
-            limits = {**chosen.limits, "memory": float(in_bytes(max_memory))}
-            chosen = replace(chosen, limits=limits)
+        names = tuple(dict.fromkeys((*wanted, *(() if most is None else ("memory",)))))
+        if most is not None:
+            chosen = replace(chosen, limits={**chosen.limits, "memory": most})
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
-        identity = {"prompts": list(prompts), "judge": judge, "objectives": list(names), "call": _plain(call or {})}
+        judged = evaluator.quality.name
+        identity = {"prompts": list(prompts), "judge": judged, "objectives": list(names), "call": _plain(call or {})}
         stage("evolving")
         errors: dict[str, float] = {}
 
