@@ -39,10 +39,12 @@ class Trial:
     def __init__(self, pipe: Any, quality: Quality, workload: Workload) -> None:
         self.judge = LocalEvaluator(pipe, workload, quality)
         first = workload.batches(range(len(workload.prompts)))[0]
+        self.judge.uncached(first[:1])  # warms up
+        warm = self.judge.seconds
         self.judge.references(first)
         whole = self.judge.seconds
         self.judge.generate(first[:1])
-        self.pace = Pace.of(whole, len(first), self.judge.seconds - whole)
+        self.pace = Pace.of(whole - warm, len(first), self.judge.seconds - whole)
         self.device = str(getattr(pipe, "_execution_device", "cpu"))
         self.output = "np"
         """The `output_type` of pictures and of timed calls."""
