@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -159,9 +160,7 @@ def _components(target: Any) -> tuple[Tree, Mapping[str, str]]:
         return target, {}
     if not isinstance(getattr(target, "tree", None), Tree):
         # A schedule knows no models. The root does, and it loads what it takes only when it is asked.
-        import evocache
-
-        target = evocache.discover(target)
+        target = import_module(__name__.split(".")[0]).discover(target)
     return target.tree, getattr(target, "classes", {})
 
 
