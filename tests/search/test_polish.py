@@ -72,17 +72,31 @@ def test_failed_generations_give_no_candidates() -> None:
     assert polished(FORECAST, found, [float("inf")] * (1 + len(found)) ** 2) == []
 
 
+MASKS = [uniform(TREE, STEPS, [SPAN], range(0, STEPS, n), forecast(1, 0.5)) for n in (2, 3, 4)]
+VALUES = np.array([[0.0, 0.9], [1.0, 0.8], [2.0, 0.1]])
+BOX = Box(np.array([0.0, 0.0]), np.array([4.0, 1.0]))
+
+
 def test_points_of_the_front_are_polished_once_and_those_first_that_promise_most() -> None:
-    masks = [range(0, STEPS, n) for n in (2, 3, 4)]
-    schedules = [uniform(TREE, STEPS, [SPAN], mask, forecast(1, 0.5)) for mask in masks]
-    values = np.array([[0.0, 0.9], [1.0, 0.8], [2.0, 0.1]])
-    box = Box(np.array([0.0, 0.0]), np.array([4.0, 1.0]))
-    polisher = Polisher(SPACE, np.random.default_rng(0))
-    first = [schedule for schedule, _ in polisher.choose(schedules, values, box, 4)]
-    assert first[0] == schedules[2]  # between it and the next one lies most
-    assert first[2] in schedules[:2]
-    assert first[1] not in schedules
-    assert first[3] not in schedules
-    later = [schedule for schedule, _ in polisher.choose(schedules, values, box, 4)]
-    assert sum(schedule in schedules for schedule in later) == 1  # the last one; the others have been
-    assert polisher.choose([], values[:0], box, 4) == []
+    polisher = Polisher(SPACE, BOX, np.random.default_rng(0))
+    first = polisher.points(MASKS, VALUES, 2)
+    assert first[0] == MASKS[2]  # between it and the next one lies most
+    assert len({*first}) == 2
+    assert polisher.points(MASKS, VALUES, 2) == [schedule for schedule in MASKS if schedule not in first]
+    assert polisher.points(MASKS, VALUES, 2) == []
+
+
+def test_litters_are_changed_schedules_that_can_be_polished() -> None:
+    polisher = Polisher(SPACE, BOX, np.random.default_rng(0), litter=5)
+    litters = polisher.litters(MASKS, VALUES, 20)
+    assert len(litters) > 15
+    for litter in litters:
+        assert 1 <= len({*litter}) == len(litter) <= 5
+        assert not {*litter} & {*MASKS}
+        assert all(polisher.knobs(schedule) for schedule in litter)
+
+
+def test_of_a_litter_the_one_is_picked_that_would_add_most() -> None:
+    polisher = Polisher(SPACE, BOX, np.random.default_rng(0))
+    litter = np.array([[2.1, 0.12], [1.3, 0.4], [3.0, 0.05], [1.0, 0.85]])
+    assert polisher.pick(litter, VALUES) == 1

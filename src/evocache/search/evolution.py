@@ -47,7 +47,7 @@ class Settings:
     """
 
     population: int = 32
-    offspring: int = 16
+    offspring: int = 10
     generations: int = 100
     prompts: int = 16
     rungs: tuple[int, ...] = (4,)
@@ -153,7 +153,8 @@ class _Evolution:
             raise RunError(f"limits {limits} that no seed keeps", "limits that some schedule keeps", "raise them")
         self.names = (ERROR, *self._priced(allowed[0]))
         self.breeder = self._breeder(space, allowed)
-        self.polisher = Polisher(space, np.random.default_rng([settings.seed, 1]))
+        self.space = space
+        self.polisher: Polisher | None = None
 
     def _breeder(self, space: Space, first: list[Schedule]) -> Breeder | BinaryBreeder:
         own, objectives = self.settings, len(self.names)
@@ -169,21 +170,50 @@ class _Evolution:
             if (yield self._state(generation)) or generation == self.settings.generations:
                 break
             bred = self.breeder.ask()
-            polished = yield from self._polished(tuple(int(p) for p in order[: self.settings.polish_prompts]))
-            yield from self._evaluate([*bred, *polished], prompts)
+            better = yield from self._polished(prompts)
+            yield from self._evaluate([*bred, *better], prompts)
         return front_of(self._points(), self.names)
 
-    def _polished(self, prompts: tuple[int, ...]) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
+    def _polished(self, prompts: list[tuple[int, ...]]) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
         """Some schedules with better gains, not evaluated yet."""
         front = [p.schedule for p in front_of(self._points(), self.names) if not p.schedule.is_full]
-        if not front or not self.settings.polish or self.box is None:
+        count = self.settings.polish
+        if not front or not count or self.box is None:
             return []
+        if self.polisher is None:
+            self.polisher = Polisher(self.space, self.box, np.random.default_rng([self.settings.seed, 1]))
+        polisher = self.polisher
         values = np.array([self._values(schedule) for schedule in front])
-        chosen = self.polisher.choose(front, values, self.box, self.settings.polish)
-        jobs = [Job(s, prompts, tuple(turned(s, [knob], [TURN]) for knob in knobs)) for s, knobs in chosen]
+        chosen = polisher.points(front, values, (count + 1) // 2)
+        litters = polisher.litters(front, values, count - len(chosen))
+        litters = [kept for kept in ([s for s in litter if self._within(s)] for litter in litters) if kept]
+        chosen += yield from self._picked(polisher, litters, front, prompts[0])
+        chosen = list({s.digest: s for s in chosen}.values())
+        turnable = [polisher.knobs(schedule) for schedule in chosen]
+        some = tuple(p for rung in prompts for p in rung)[: self.settings.polish_prompts]
+        jobs = [
+            Job(schedule, some, tuple(turned(schedule, [knob], [TURN]) for knob in knobs))
+            for schedule, knobs in zip(chosen, turnable, strict=True)
+        ]
         answers = yield from self._asked(jobs)
-        better = [polished(s, knobs, grams) for (s, knobs), grams in zip(chosen, answers, strict=True)]
+        better = [polished(*found) for found in zip(chosen, turnable, answers, strict=True)]
         return [schedule for schedules in better for schedule in schedules]
+
+    def _picked(
+        self, polisher: Polisher, litters: list[list[Schedule]], front: list[Schedule], prompts: tuple[int, ...]
+    ) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
+        """The one of each litter that is worth polishing, as it looks on a few prompts."""
+        jobs = [Job(schedule, prompts) for litter in litters for schedule in litter]
+        answers = iter((yield from self._asked(jobs)) if jobs else ())
+        rivals = np.array([self._values(schedule, list(prompts)) for schedule in front])
+        out = []
+        for litter in litters:
+            means = [float(np.mean(next(answers))) for _ in litter]
+            own = [(mean, *self._priced(s).values()) for mean, s in zip(means, litter, strict=True)]
+            kept = [i for i, mean in enumerate(means) if np.isfinite(mean)]
+            if kept:
+                out.append(litter[kept[polisher.pick(np.array([own[i] for i in kept]), rivals)]])
+        return out
 
     def _state(self, generation: int) -> State:
         values = np.array([self._values(schedule) for schedule in self.schedules.values()])
@@ -210,8 +240,8 @@ class _Evolution:
                 values = np.asarray(errors, dtype=float)
                 partial[schedule.digest][list(rung)] = np.where(np.isfinite(values), values, np.inf)
             left = [s for s in left if np.isfinite(partial[s.digest][done]).all()]
-            if len(done) < self.settings.prompts and self.settings.method != "ecad":
-                left = self._promising(left, partial, done)
+            if self.settings.method != "ecad":
+                left = self._promising(left, {s.digest: float(partial[s.digest][done].mean()) for s in left}, done)
         for schedule in left:
             self.errors[schedule.digest] = partial[schedule.digest]
             self.schedules[schedule.digest] = schedule
@@ -226,15 +256,19 @@ class _Evolution:
         self.step_equivalents += sum(job.step_equivalents for job in jobs)
         return answers
 
-    def _promising(
-        self, schedules: list[Schedule], partial: dict[str, npt.NDArray[np.float64]], done: list[int]
-    ) -> list[Schedule]:
-        """Those that nobody dominates on the prompts seen so far, pair by pair; of the seeds, the best by rank."""
-        own = [(float(partial[s.digest][done].mean()), *self._priced(s).values()) for s in schedules]
-        if not own:
-            return []
-        if not self.errors:
-            return [schedules[i] for i in best(np.array(own), self.settings.population)]
+    def _promising(self, schedules: list[Schedule], means: Mapping[str, float], done: list[int]) -> list[Schedule]:
+        """Those that nobody dominates on the prompts seen so far, pair by pair; of the seeds, the best by rank.
+
+        What was seen by all prompts may be dominated. What is worse than the worst of the seeds is of no use, however
+        fast it is.
+        """
+        if self.box is not None:
+            schedules = [s for s in schedules if means[s.digest] <= self.box.worst[0]]
+        if not schedules or len(done) == self.settings.prompts:
+            return schedules
+        own = np.array([(means[s.digest], *self._priced(s).values()) for s in schedules])
+        if self.box is None:
+            return [schedules[i] for i in best(own, self.settings.population)]
         rivals = [self._values(s, done) for s in self.breeder.population]
         keep = non_dominated(np.array([*rivals, *own]))[len(rivals) :]
         return [schedule for schedule, kept in zip(schedules, keep, strict=True) if kept]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..schedule import MAX_ORDER, Schedule
-from .hypervolume import Box
+from .hypervolume import Box, Values
 from .space import Columns, Space
 from .variation import STRUCTURAL, Rng, mutate
 
@@ -109,55 +109,62 @@ class Polisher:
     """Chooses what is polished: points of the front that have not been, and changed ones that would not survive as yet.
 
     A schedule with gains made for other computed steps is worse than it could be; so it is polished before it is
-    judged.
+    judged. Fronts are given as schedules and their values (schedules, objectives), the error first.
 
     Args:
         space: what may vary.
+        box: in which hypervolume is measured.
         rng: of all its randomness.
         most: most knobs that are turned at a time.
+        litter: how many changed schedules are tried for one that is polished.
     """
 
     space: Space
+    box: Box
     rng: Rng
     most: int = 14
+    litter: int = 6
 
     def __post_init__(self) -> None:
         self._done: set[str] = set()
 
-    def choose(
-        self, schedules: Sequence[Schedule], values: npt.NDArray[np.float64], box: Box, count: int
-    ) -> list[tuple[Schedule, list[Knob]]]:
-        """Schedules to polish, with what is to be turned.
-
-        Every other one is the schedule whose polishing promises most, if it has not been polished; the rest are
-        changed ones, of parents that promise much.
-
-        Args:
-            schedules: a front.
-            values: (schedules, objectives) of it, the error first.
-            box: in which hypervolume is measured.
-            count: how many.
-        """
-        out: list[tuple[Schedule, list[Knob]]] = []
+    def points(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[Schedule]:
+        """Points of a front that have not been polished, those whose polishing promises most hypervolume."""
+        out: list[Schedule] = []
         values = values.copy()
-        for number in range(count if len(schedules) else 0):
-            promise = _promises(values, box)
-            fresh = [i for i, schedule in enumerate(schedules) if schedule.digest not in self._done]
-            if fresh and (number % 2 == 0 or len(fresh) == len(schedules)):
-                chosen = max(fresh, key=lambda i: promise[i])
-                schedule = schedules[chosen]
-                self._done.add(schedule.digest)
-                values[chosen, 0] -= PROGRESS * (box.worst - box.best)[0]
-            else:
-                parent = self.rng.choice(len(schedules), p=promise / promise.sum())
-                schedule = mutate(schedules[int(parent)], self.space, self.rng, STRUCTURAL)
-            turnable = knobs(schedule, self.space, self.most)
-            if turnable:
-                out.append((schedule, turnable))
+        while len(out) < count:
+            fresh = [i for i, s in enumerate(schedules) if s.digest not in self._done and self.knobs(s)]
+            if not fresh:
+                break
+            promise = _promises(values, self.box)
+            chosen = max(fresh, key=lambda i: promise[i])
+            values[chosen, 0] -= PROGRESS * (self.box.worst - self.box.best)[0]
+            self._done.add(schedules[chosen].digest)
+            out.append(schedules[chosen])
         return out
 
+    def litters(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[list[Schedule]]:
+        """Changed schedules of parents that promise much: a few of each, of which one is to be polished."""
+        promise = _promises(values, self.box)
+        out = []
+        for _ in range(count):
+            parent = schedules[int(self.rng.choice(len(schedules), p=promise / promise.sum()))]
+            changed = [mutate(parent, self.space, self.rng, STRUCTURAL) for _ in range(self.litter)]
+            out.append([child for child in {s.digest: s for s in changed}.values() if self.knobs(child)])
+        return [litter for litter in out if litter]
 
-def _promises(values: npt.NDArray[np.float64], box: Box) -> npt.NDArray[np.float64]:
+    def pick(self, values: Values, front: Values) -> int:
+        """Which of a litter would add most hypervolume to a front once it is polished."""
+        polished = values.copy()
+        polished[:, 0] -= PROGRESS * (self.box.worst - self.box.best)[0]
+        return int(np.argmax([self.box.volume(np.vstack([front, value])) for value in polished]))
+
+    def knobs(self, schedule: Schedule) -> list[Knob]:
+        """What is turned of a schedule."""
+        return knobs(schedule, self.space, self.most)
+
+
+def _promises(values: Values, box: Box) -> Values:
     """By how much the hypervolume would grow if the error of a point fell by `PROGRESS`, for each; all above 0."""
     now = box.volume(values)
     out = np.empty(len(values))

@@ -16,7 +16,7 @@ from .drift import Drift
 from .fills import fills
 from .masks import best_masks
 
-GAINS = (0.0, 0.8)
+GAINS = (0.0, 0.4, 0.8)
 """Forecast gains that masks are seeded with; 0 is reuse. What lies between is for polishing and mutation to find."""
 
 THRESHOLDS = 5
@@ -30,7 +30,7 @@ def all_seeds(tree: Tree, calibration: Calibration) -> list[Schedule]:
     seeds = [
         *policy_seeds(tree, steps, calibration.errors),
         *mask_seeds(tree, steps, drift),
-        *mask_seeds(tree, steps, drift, parts=denoisers, gains=GAINS[1:]),
+        *mask_seeds(tree, steps, drift, parts=denoisers, gains=GAINS[-1:]),
         *fills(tree, steps, drift, calibration.costs.seconds),
         *fills(tree, steps, drift, calibration.costs.seconds, gain=0.5),
     ]
@@ -73,7 +73,7 @@ def mask_seeds(
     parts: Iterable[str] | None = None,
     gains: Sequence[float] = GAINS,
 ) -> Iterator[Schedule]:
-    """Step masks, for every budget down to a sixth of the steps, reused and forecast.
+    """Step masks, for every budget down to a fifth of the steps, reused and forecast.
 
     Steps spread evenly; and, where the drift of the parts is known, the best masks under it for features that are
     reused. Either may be the better one when they are forecast.
@@ -89,7 +89,7 @@ def mask_seeds(
     known = [drift[part] for part in chosen if part in drift] if drift else []
     masks = best_masks(np.sum(known, axis=0)) if known else {}
     what = "" if parts is None else f" on {', '.join(chosen)}"
-    for budget in range(max(2, steps // 6), steps):
+    for budget in range(max(2, steps // 5), steps):
         even = tuple(sorted({0, *np.round(np.linspace(0, steps, budget, endpoint=False)).astype(int).tolist()}))
         for name, mask in {"dp": masks.get(budget), "even": even}.items():
             for gain in gains if mask else ():
