@@ -50,14 +50,13 @@ def knobs(schedule: Schedule, space: Space, most: int) -> list[Knob]:
 
     Where there are more than `most`, those of the steps that are forecast farthest are left out last.
     """
-    groups = [*space.outer, *space.kinds.values()]
+    before = np.cumsum(schedule.executed, axis=0) - schedule.executed  # computed values that a step may read
+    turnable = schedule.read & (before >= 2)
     found: list[tuple[int, Knob]] = []
-    for group in groups:
-        for step in np.flatnonzero(schedule.read[:, group].any(axis=1)):
-            columns = group[schedule.read[step, group]]
-            knob = Knob(int(step), columns)
-            if turned(schedule, [knob], [TURN]) != schedule:
-                found.append((len(columns) * _weight(schedule, int(step), columns), knob))
+    for group in (*space.outer, *space.kinds.values()):
+        for step in np.flatnonzero(turnable[:, group].any(axis=1)):
+            columns = group[turnable[step, group]]
+            found.append((len(columns) * _weight(schedule, int(step), columns), Knob(int(step), columns)))
     found.sort(key=lambda item: (-item[0], item[1].step, int(item[1].columns[0])))
     return sorted((knob for _, knob in found[:most]), key=lambda knob: (knob.step, int(knob.columns[0])))
 

@@ -1,0 +1,33 @@
+"""Evolve a front for a pipeline, pick from it, and use it. Real runs take minutes; this one is as short as can be."""
+
+from __future__ import annotations
+
+import tempfile
+
+import evocache
+from evocache import zoo
+from evocache.search.evolution import Settings
+from evocache.zoo.prompts import sample_prompts
+
+
+def main() -> None:
+    """Evolve for one generation, on four prompts and six steps."""
+    pipe = zoo.load("zoo:emoji")
+    call = {**zoo.find("zoo:emoji").call_defaults, "num_inference_steps": 6}
+    with tempfile.TemporaryDirectory() as folder:
+        front = evocache.evolve(
+            pipe,
+            sample_prompts(4, seed=0),
+            held_out=sample_prompts(4, seed=0, held_out=True),
+            call=call,
+            out=folder,
+            settings=Settings(generations=1, population=8, offspring=4, polish=2, prompts=4, rungs=(2,)),
+        )
+    point = front.pick(quality=15)
+    figures = point.measured
+    print(f"{len(front)} points; the fastest from 15 dB on: {figures['speedup']:.2f}x, {figures['quality']:.1f} dB")
+    evocache.apply(pipe, point).remove()
+
+
+if __name__ == "__main__":
+    main()
