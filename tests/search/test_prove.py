@@ -181,6 +181,22 @@ def test_what_fails_is_left_out_and_said(pipe: Any, tmp_path: Path, monkeypatch:
     assert any("fora:3" in text for text in proof.basis.left_out)
 
 
+def test_a_reward_that_raises_now_and_then_costs_its_prompts_only(pipe: Any, tmp_path: Path) -> None:
+    def moody(images: Any, prompts: list[str]) -> list[float]:
+        if PROMPTS[-1] in prompts:  # the last batch holds this prompt alone
+            raise ValueError("not this one")
+        return [float(image.mean()) for image in images]
+
+    proof = proven(pipe, tmp_path, moody)  # type: ignore[arg-type]
+    assert all(np.isfinite(b.measured["quality"]) for b in proof.baselines.values())
+
+    def never(images: Any, prompts: list[str]) -> list[float]:
+        raise ValueError("none of them")
+
+    with pytest.raises(RunError, match="none of them"):
+        proven(pipe, tmp_path, never)  # type: ignore[arg-type]
+
+
 def test_strips_of_images_videos_and_what_is_neither(tmp_path: Path) -> None:
     image = np.zeros((2, 16, 8, 3))
     image[1, :, :, 0] = 1.0

@@ -53,10 +53,19 @@ class Trial:
         """Quality by name, in the quality's own figures; what fails on some prompt has none."""
         judge, numbers = self.judge, list(range(min(prompts, len(self.judge.workload.prompts))))
 
+        failures: list[RunError] = []
+
         def uncached(part: list[int], texts: list[str]) -> Sequence[float]:
-            return judge.quality.uncached(judge.references(part), texts)
+            references = judge.references(part)
+            try:
+                return judge.quality.uncached(references, texts)
+            except RunError as error:
+                failures.append(error)
+                return [math.nan] * len(part)
 
         errors = {UNCACHED: self._by_batch(numbers, uncached)}
+        if failures and not any(map(math.isfinite, errors[UNCACHED])):
+            raise failures[0]
         if not all(map(math.isfinite, errors[UNCACHED])):  # there are prompts that nothing can be judged by
             numbers = [n for n, error in zip(numbers, errors[UNCACHED], strict=True) if math.isfinite(error)]
             errors[UNCACHED] = [error for error in errors[UNCACHED] if math.isfinite(error)]
