@@ -59,16 +59,16 @@ def call() -> dict[str, object]:
     return {"prompt": "red heart on a white background", **zoo.find("zoo:emoji").call_defaults}
 
 
-def evaluator(seed: int) -> LocalEvaluator:
+def evaluator(seed: int, device: str) -> LocalEvaluator:
     """zoo:emoji on 16 prompts of a seed, judged by the latents."""
     call = dict(zoo.find("zoo:emoji").call_defaults)
     workload = Workload.of(sample_prompts(PROMPTS, seed), call, seed=1000 * seed)
-    return LocalEvaluator(zoo.load("zoo:emoji"), workload, quality("latent"))
+    return LocalEvaluator(zoo.load("zoo:emoji").to(device), workload, quality("latent"))
 
 
-def ecad(seed: int, folder: Path, over: Callable[[Progress], bool]) -> None:
+def ecad(seed: int, device: str, folder: Path, over: Callable[[Progress], bool]) -> None:
     """ECAD's setting: 2,000 evaluations of 16 prompts; operations are its cost."""
-    own = evaluator(seed)
+    own = evaluator(seed, device)
     flops = probe_pipeline(own.pipe, call()).exclusive("flops")
     space = Space(own.tree, STEPS)
     run = Run(
@@ -83,9 +83,9 @@ def ecad(seed: int, folder: Path, over: Callable[[Progress], bool]) -> None:
     run.evolve(lambda progress: over(progress) or progress.state.jobs >= EVALUATIONS)
 
 
-def evocache(seed: int, folder: Path, over: Callable[[Progress], bool], most: float) -> None:
+def evocache(seed: int, device: str, folder: Path, over: Callable[[Progress], bool], most: float) -> None:
     """Our search, with its calibration, for `most` denoiser steps."""
-    own = evaluator(seed)
+    own = evaluator(seed, device)
     calibration = read_calibration(folder)
     if calibration is None:
         calibration = calibrate(own, range(CALIBRATION))
@@ -191,6 +191,7 @@ def main() -> None:
     parser.add_argument("--method", choices=["ecad", "evocache"])
     parser.add_argument("--compare", action="store_true", help="compare the runs so far")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--work", type=Path, default=Path(".cache/search"))
     parser.add_argument("--most", type=float, default=40_000.0, help="denoiser steps that our search may take")
     parser.add_argument("--sitting", type=float, help="seconds after which to break off; the next call goes on")
@@ -212,9 +213,9 @@ def main() -> None:
         return options.sitting is not None and time.perf_counter() - began > options.sitting
 
     if options.method == "ecad":
-        ecad(options.seed, folder, over)
+        ecad(options.seed, options.device, folder, over)
     else:
-        evocache(options.seed, folder, over, options.most)
+        evocache(options.seed, options.device, folder, over, options.most)
 
 
 if __name__ == "__main__":

@@ -99,10 +99,13 @@ def _measured(steps: int, prompts: int, seed: int, update: Any) -> tuple[list[Ro
     texts = _prompts(prompts, seed)
     pipe, defaults = load_pipeline(MODEL)
     from ..model import discover
+    from ..schedule.front import Front
     from ..zoo.judge import Judge
+    from ..zoo.load import find
     from .trial import REFERENCE, Trial, contenders
 
-    entrants = contenders(discover(pipe).tree, steps)
+    front = find(MODEL).front
+    entrants = contenders(discover(pipe).tree, steps, Front.load(front) if front.is_file() else None)
     done = -2
 
     def advance(name: str) -> None:

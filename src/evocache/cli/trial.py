@@ -15,6 +15,7 @@ from ..policies import parse
 from ..policies.steps import outermost
 from ..runtime import apply
 from ..schedule import Schedule, Tree, forecast, uniform
+from ..schedule.front import Front
 from .call import generators
 
 ROUNDS = 4
@@ -62,8 +63,11 @@ class Outcome:
     peak_cached_bytes: int = 0
 
 
-def contenders(tree: Tree, steps: int) -> list[Contender]:
-    """The untouched pipeline; then reuse, forecast and fewer steps, at a half, a third and a fifth of its cost."""
+def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Contender]:
+    """The untouched pipeline; then what there is at a half, a third and a fifth of its cost.
+
+    That is reuse, forecast, fewer steps, and the point of a front that computes no more and is best.
+    """
     found = [Contender(REFERENCE, "", steps)]
     for interval, gain, group in GROUPS:
         computed = range(0, steps, interval)
@@ -73,8 +77,18 @@ def contenders(tree: Tree, steps: int) -> list[Contender]:
             Contender(f"fora:{interval}", group, steps, parse(f"fora:{interval}").schedule(tree, steps)),
             Contender(f"forecast 1 in {interval}", group, steps, between),
             Contender(f"{len(computed)} steps", group, len(computed)),
+            *evolved(front, group, steps, len(computed) / steps),
         ]
     return found
+
+
+def evolved(front: Front | None, group: str, steps: int, share: float) -> list[Contender]:
+    """The best point of a front among those made for this number of steps that execute at most a share."""
+    points = [p for p in front or () if p.schedule.steps == steps and p.schedule.executed_fraction() <= share + 1e-9]
+    if not points:
+        return []
+    schedule = max(points, key=lambda point: point.measured["quality"]).schedule
+    return [Contender(f"evolved, {schedule.executed_fraction():.0%}", group, steps, schedule)]
 
 
 class Trial:

@@ -26,6 +26,11 @@ class Zoo:
     folder: Path
     call_defaults: Mapping[str, Any]
 
+    @property
+    def front(self) -> Path:
+        """The front that was evolved for it, a file for `Front.load` and `evocache generate --schedule`."""
+        return self.folder / "front.json"
+
 
 _MODELS = (
     Zoo(
