@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from .crew import Crew, Hand, Lost, Make, Outcome
 from .evolution import Job
 
-GRACE = 2.0
+GRACE = 5.0
 """Seconds that a worker has to end by itself."""
 
 
@@ -100,7 +100,7 @@ class _Worker:
 
 def _work(make: Make, number: int, pipe: Connection) -> None:
     """The life of a worker: it ends when nobody holds the other end of its pipe any more."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that it gives back what libraries hold
+    signal.signal(signal.SIGTERM, _leave)
     warnings.simplefilter("ignore")  # of whatever there is to warn, the first process has warned
     hand = Hand(make, number)
     try:
@@ -108,6 +108,12 @@ def _work(make: Make, number: int, pipe: Connection) -> None:
             pipe.send(hand.answer(pipe.recv()))
     except (EOFError, OSError):
         return
+
+
+def _leave(number: int, frame: object) -> None:
+    """End a worker so that it gives back what libraries hold, semaphores above all; asked again, it is at it."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit()
 
 
 @contextmanager
