@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from evocache import discover
 from evocache.errors import PolicyError
 from evocache.policies import SmoothCache, parse
 from evocache.policies.steps import outermost
+from evocache.report.history import read_history
 from evocache.runtime.apply import apply
 from evocache.schedule import Schedule, forecast, uniform
 from evocache.schedule.codec import loads
+from evocache.schedule.front import front_of
 from evocache.search.calibrate import calibrate
 from evocache.search.calibration import Calibration, read_calibration, write_calibration
 from evocache.search.evaluate import LocalEvaluator
@@ -41,6 +44,9 @@ FORECASTS = ((2, 0.9), (2, 1.0), (3, 0.4), (3, 1.0), (4, 0.3), (5, 0.2))
 
 BUDGETS = (5, 6, 7, 8, 10, 12)
 """Computed steps of the calibrated masks."""
+
+LEAST, GREATEST = 1.15, 6.0
+"""Predicted speed-ups of the front's points that take part."""
 
 SPECS = (
     *(f"fora:{n}" for n in (2, 3, 4, 5, 7)),
@@ -104,12 +110,30 @@ def calibration_of(pipe: Any, prompts: list[str], call: dict[str, Any], folder: 
 
 
 def front(path: str | Path) -> list[Contender]:
-    """Points of the front of a run folder or a file, from the fastest to the slowest."""
-    file = Path(path) / "front.json" if Path(path).is_dir() else Path(path)
-    points = json.loads(file.read_text(encoding="utf-8"))["points"]
-    schedules = [loads(json.dumps(point["schedule"])) for point in points]
+    """Points of the front of a run folder or a file, from the fastest to the slowest.
+
+    A run proves only a part of its front; here all points take part that its journal has, by their predicted latency.
+    """
+    folder = Path(path)
+    if folder.is_dir():
+        schedules = _found(folder)
+    else:
+        points = json.loads(folder.read_text(encoding="utf-8"))["points"]
+        schedules = [loads(json.dumps(point["schedule"])) for point in points]
     fast = [schedule for schedule in schedules if not schedule.is_full]
-    return [Contender(f"front {i}", FRONT, applied(schedule), _digest(schedule)) for i, schedule in enumerate(fast)]
+    return [Contender(f"front {schedule.digest[:6]}", FRONT, applied(schedule), _digest(schedule)) for schedule in fast]
+
+
+def _found(folder: Path) -> list[Schedule]:
+    """Schedules of a run that no other dominates in error and predicted latency, and that are worth their while."""
+    calibration = read_calibration(folder)
+    assert calibration is not None
+    history = read_history(folder)
+    latency = calibration.costs.latency
+    uncached = latency(Schedule.full(history.points[0].schedule.tree, STEPS))
+    points = [replace(p, objectives={**p.objectives, "latency": latency(p.schedule)}) for p in history.points]
+    kept = front_of(points, ("latency", "error"))
+    return [p.schedule for p in reversed(kept.points) if LEAST <= uncached / p.objectives["latency"] <= GREATEST]
 
 
 def applied(schedule: Schedule) -> Any:
