@@ -50,7 +50,8 @@ def knobs(schedule: Schedule, space: Space, most: int) -> list[Knob]:
 
     Where there are more than `most`, those of the steps that are forecast farthest are left out last.
     """
-    before: npt.NDArray[np.int64] = np.cumsum(schedule.executed, axis=0) - schedule.executed  # computed values that a step may read
+    # computed values that a step may read
+    before: npt.NDArray[np.int64] = np.cumsum(schedule.executed, axis=0) - schedule.executed
     turnable = schedule.read & (before >= 2)
     found: list[tuple[int, Knob]] = []
     for group in (*space.outer, *space.kinds.values()):
