@@ -86,6 +86,22 @@ def test_points_of_the_front_are_polished_once_and_those_first_that_promise_most
     assert polisher.points(MASKS, VALUES, 2) == []
 
 
+def test_what_was_polished_is_polished_again_for_less_and_less() -> None:
+    polisher = Polisher(SPACE, BOX, np.random.default_rng(0))
+    schedule, times = MASKS[2], 0
+    while polisher.points([schedule], VALUES[2:], 1) == [schedule]:
+        times += 1
+        found = polisher.knobs(schedule)
+        best, mix = gains(schedule, found) + 0.3, np.eye(len(found))
+        schedule = polisher.results(schedule, found, gram(schedule, found, best, mix).tolist())[-1]
+    assert times == 3
+    # what has not been polished goes before what has, although it promises as much
+    schedules, values = [schedule, MASKS[2]], np.array([[2.0, 0.1], [2.0, 0.1]])
+    assert Polisher.points(polisher, schedules, values, 1) == []  # its origin has been polished, too
+    other = uniform(TREE, STEPS, [SPAN], (0, 4, 9), forecast(1, 0.5))
+    assert polisher.points([schedule, other], values, 1) == [other]
+
+
 def test_litters_are_changed_schedules_that_can_be_polished() -> None:
     polisher = Polisher(SPACE, BOX, np.random.default_rng(0), litter=5)
     litters = polisher.litters(MASKS, VALUES, 20)

@@ -21,7 +21,7 @@ from ..schedule.front import Front, Point, front_of, non_dominated
 from .binary import BinaryBreeder
 from .breed import Breeder, best
 from .hypervolume import Box
-from .polish import TURN, Polisher, polished, turned
+from .polish import TURN, Polisher, turned
 from .space import Space
 
 ERROR = "error"
@@ -196,7 +196,7 @@ class _Evolution:
             for schedule, knobs in zip(chosen, turnable, strict=True)
         ]
         answers = yield from self._asked(jobs)
-        better = [polished(*found) for found in zip(chosen, turnable, answers, strict=True)]
+        better = [polisher.results(*found) for found in zip(chosen, turnable, answers, strict=True)]
         return [schedule for schedules in better for schedule in schedules]
 
     def _picked(

@@ -34,7 +34,13 @@ LARGEST = 4.0
 
 
 PROGRESS = 0.05
-"""What polishing is expected to gain, relative to the width of the errors' range."""
+"""What polishing is expected to gain the first time, relative to the width of the errors' range."""
+
+DECAY = 0.35
+"""What polishing the result once more gains, relative to the time before."""
+
+SPENT = 0.1
+"""When it is not worth while any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,25 +133,39 @@ class Polisher:
 
     def __post_init__(self) -> None:
         self._done: set[str] = set()
+        self._rounds: dict[str, int] = {}  # how often what a schedule came from was polished in a row
 
     def points(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[Schedule]:
-        """Points of a front that have not been polished, those whose polishing promises most hypervolume."""
+        """Points of a front whose polishing promises most hypervolume; what was polished already promises less."""
         out: list[Schedule] = []
         values = values.copy()
         while len(out) < count:
-            fresh = [i for i, s in enumerate(schedules) if s.digest not in self._done and self.knobs(s)]
-            if not fresh:
+            left = np.array([self._left(schedule) for schedule in schedules])
+            promise = np.where(left >= SPENT, _promises(values, self.box, left), 0.0)
+            chosen = int(np.argmax(promise))
+            if not promise[chosen] > 0:
                 break
-            promise = _promises(values, self.box)
-            chosen = max(fresh, key=lambda i: promise[i])
-            values[chosen, 0] -= PROGRESS * (self.box.worst - self.box.best)[0]
+            if self.knobs(schedules[chosen]):
+                values[chosen, 0] -= left[chosen] * PROGRESS * (self.box.worst - self.box.best)[0]
+                out.append(schedules[chosen])
             self._done.add(schedules[chosen].digest)
-            out.append(schedules[chosen])
         return out
+
+    def results(self, schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[float]) -> list[Schedule]:
+        """What came of polishing a schedule, see `polished`."""
+        out = polished(schedule, knobs, grams)
+        self._done.add(schedule.digest)
+        for result in out:
+            self._rounds.setdefault(result.digest, self._rounds.get(schedule.digest, 0) + 1)
+        return out
+
+    def _left(self, schedule: Schedule) -> float:
+        """What polishing may gain, relative to what it gains the first time."""
+        return 0.0 if schedule.digest in self._done else DECAY ** self._rounds.get(schedule.digest, 0)
 
     def litters(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[list[Schedule]]:
         """Changed schedules of parents that promise much: a few of each, of which one is to be polished."""
-        promise = _promises(values, self.box)
+        promise = _promises(values, self.box, np.ones(len(schedules)))
         out = []
         for _ in range(count):
             parent = schedules[int(self.rng.choice(len(schedules), p=promise / promise.sum()))]
@@ -164,12 +184,12 @@ class Polisher:
         return knobs(schedule, self.space, self.most)
 
 
-def _promises(values: Values, box: Box) -> Values:
-    """By how much the hypervolume would grow if the error of a point fell by `PROGRESS`, for each; all above 0."""
+def _promises(values: Values, box: Box, left: Values) -> Values:
+    """By how much the hypervolume would grow if each point's error fell by what is left of `PROGRESS`; all above 0."""
     now = box.volume(values)
     out = np.empty(len(values))
     for i in range(len(values)):
         better = values.copy()
-        better[i, 0] -= PROGRESS * (box.worst - box.best)[0]
+        better[i, 0] -= left[i] * PROGRESS * (box.worst - box.best)[0]
         out[i] = box.volume(better) - now
     return out + 1e-9
