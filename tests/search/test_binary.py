@@ -1,0 +1,85 @@
+"""ECAD's own search: its first population, its operators, and that it sees leaves only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evocache.schedule import forecast, uniform
+from evocache.search.binary import BinaryBreeder, ecad_seeds
+from evocache.search.evolution import Settings
+from evocache.search.space import Space
+from tests.search.trees import stack
+
+SPACE = Space(stack(28), 20)
+SEEDS = ecad_seeds(SPACE)
+
+
+def bits(schedule) -> np.ndarray:
+    return schedule.executed[:, SPACE.leaves]
+
+
+def test_the_first_population_is_that_of_the_paper() -> None:
+    names = [seed.provenance.origin.removeprefix("ECAD: ") for seed in SEEDS]
+    families = (
+        "uncached",
+        "attention skipped",
+        "feed_forward skipped",
+        "cross_attention skipped",
+        "T-GATE",
+        "all every",
+    )
+    counts = [sum(name.startswith(family) for name in names) for family in (*families, "attention every")]
+    assert counts == [1, 20, 18, 7, 13, 7, 6]
+    assert len(SEEDS) == sum(counts) == Settings.ecad(prompts=4).population == 72
+    for seed in SEEDS:
+        assert (seed.orders <= 0).all()
+        assert bits(seed)[0].all()
+
+
+def test_families_without_components_are_left_out() -> None:
+    from evocache.schedule import Component, Tree
+
+    span = "t/blocks[0:2]"
+    rows = [Component("t", "denoiser"), Component(span, "span", None, "t")]
+    for i in range(2):
+        rows += [Component(f"t/b.{i}", "block", i, span), Component(f"t/b.{i}.a", "attention", i, f"t/b.{i}")]
+    names = [seed.provenance.origin for seed in ecad_seeds(Space(Tree(tuple(rows)), 10))]
+    assert not any("feed_forward" in name or "T-GATE" in name for name in names)
+    assert any("all every" in name for name in names)
+
+
+def test_offspring_take_each_bit_from_one_of_the_population_and_nothing_else_is_skipped() -> None:
+    breeder = BinaryBreeder(SPACE, SEEDS, 72, 2, seed=0)
+    first = breeder.ask()
+    assert [schedule.digest for schedule in first] == [seed.digest for seed in SEEDS]
+    values = np.array([[seed.executed_fraction(), 1 - seed.executed_fraction()] for seed in first])
+    breeder.tell(first, values)
+    offspring = breeder.ask()
+    assert len(offspring) == 72
+    either = np.stack([bits(seed) for seed in SEEDS])
+    possible = either.any(axis=0), either.all(axis=0)
+    strange = 0
+    containers = np.setdiff1d(np.arange(len(SPACE.tree)), SPACE.leaves)
+    for child in offspring:
+        assert child.executed[:, containers].all()
+        strange += int((bits(child) & ~possible[0]).sum() + (~bits(child) & possible[1]).sum())
+    assert strange <= 72 * 0.05 * 3  # mutation is about one bit in one offspring of twenty
+
+
+def test_forecasts_and_spans_of_what_it_starts_from_are_not_kept() -> None:
+    span = SPACE.tree.of_kind("span")[0].id
+    given = uniform(SPACE.tree, 20, [span], range(0, 20, 2), forecast(1, 0.5))
+    (schedule,) = BinaryBreeder(SPACE, [given], 1, 2, seed=0).ask()
+    assert (bits(schedule) == bits(given)).all()
+    assert (schedule.orders <= 0).all()
+
+
+def test_the_same_seed_breeds_the_same() -> None:
+    def bred(seed: int) -> list[str]:
+        breeder = BinaryBreeder(SPACE, SEEDS, 72, 2, seed=seed)
+        first = breeder.ask()
+        breeder.tell(first, np.array([[s.executed_fraction(), -s.executed_fraction()] for s in first]))
+        return [schedule.digest for schedule in breeder.ask()]
+
+    assert bred(0) == bred(0)
+    assert bred(0) != bred(1)
