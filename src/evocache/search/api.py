@@ -12,7 +12,7 @@ from ..errors import MismatchError, RunError
 from ..schedule import Schedule
 from ..schedule.front import Front, Point, in_bytes
 from .binary import ecad_seeds
-from .calibrate import calibrate
+from .calibrate import WITHIN, calibrate
 from .calibration import Calibration, read_calibration, write_calibration
 from .claim import claimed
 from .contenders import Field
@@ -29,6 +29,9 @@ from .workload import Workload
 
 CALIBRATION = 4
 """Prompts that features and times are calibrated on."""
+
+CALIBRATING = 0.15
+"""Time for timing schedules in the calibration, relative to the evolution's, as far as that is less than `WITHIN`."""
 
 PROOF = 0.25
 """Time of the proof, relative to the evolution's."""
@@ -98,7 +101,7 @@ def evolve(
     folder = _folder(out)
     with claimed(folder):
         stage("calibrating")
-        calibration = _calibrated(evaluator, folder)
+        calibration = _calibrated(evaluator, folder, budget_seconds)
         costs, steps = calibration.costs, calibration.steps
         tree = evaluator.tree
         space = Space(tree, steps)
@@ -159,7 +162,7 @@ def _folder(out: str | Path | None) -> Path:
     return folder
 
 
-def _calibrated(evaluator: LocalEvaluator, folder: Path) -> Calibration:
+def _calibrated(evaluator: LocalEvaluator, folder: Path, budget_seconds: float | None) -> Calibration:
     """Calibrate, or take what an earlier sitting calibrated."""
     earlier = read_calibration(folder)
     if earlier is not None:
@@ -168,7 +171,8 @@ def _calibrated(evaluator: LocalEvaluator, folder: Path) -> Calibration:
     prompts = evaluator.workload.batches(range(min(CALIBRATION, len(evaluator.workload.prompts))))[0]
     outputs = evaluator.references(prompts)
     evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
-    found = calibrate(evaluator, prompts)
+    within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
+    found = calibrate(evaluator, prompts, within=within)
     write_calibration(folder, found)
     return found
 
