@@ -197,3 +197,11 @@ def test_ctrl_c_once_ends_in_a_front_and_twice_in_the_command_to_go_on(command, 
     assert code == 0
     assert "stopping after this generation" in stderr
     assert "front 0" in stdout
+
+
+def test_a_prompt_that_comes_twice_is_not_proven_on_as_well(tmp_path):
+    from evocache.cli.evolve import _prompts
+
+    path = tmp_path / "prompts.txt"
+    path.write_text("a cat\na dog\na cat\na boat\na dog\n")
+    assert _prompts("model", path, None, 2, 0) == (["a cat", "a dog"], ["a boat"])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,11 +21,8 @@ from .front import show_front
 from .generate import MODELS
 from .live import Live
 from .load import load_pipeline
-from .prompts import gather
+from .prompts import distinct, gather
 from .workers import count as processes
-
-if TYPE_CHECKING:
-    from ..search.evolution import Settings
 
 HELD_OUT = 32
 """Prompts that a front is proven on, where the user names none."""
@@ -71,14 +68,14 @@ def evolve(
     judge = _judge(quality, reward)
     shown = _shown(judge)
     texts, proof = _prompts(model, prompts, held_out, count, seed)
-    objectives = tuple(objective or (["macs"] if method == "ecad" else ["latency"]))
     with _resumable(), Live(seconds, shown) as live:
         pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
         named = {"num_inference_steps": steps} if steps else {}
         call = arguments(pipe, defaults, **{**settings(set_ or []), **named})
         from ..search.api import evolve as run
+        from ..search.evolution import Settings
 
-        chosen = _settings(method, prompts=len(texts), generations=generations, seed=seed)
+        chosen = Settings.of(len(texts), method=method, generations=generations, seed=seed)
         live.workers = processes(workers, pipe, seconds, chosen.offspring)
         run(
             pipe,
@@ -87,7 +84,7 @@ def evolve(
             out=out_,
             budget_seconds=seconds,
             held_out=proof,
-            objectives=objectives,
+            objectives=objective or None,
             judge=judge,
             max_memory=max_memory,
             settings=chosen,
@@ -107,15 +104,6 @@ def evolve(
 def _loaded(model: str, device: str, dtype: str) -> Any:
     """The pipeline, in a worker."""
     return load_pipeline(model, device=device, dtype=dtype)[0]
-
-
-def _settings(method: str, prompts: int, **others: Any) -> Settings:
-    """The settings of a method; the first rung is 4 prompts, where there are more."""
-    from ..search.evolution import Settings
-
-    if method == "ecad":
-        return Settings.ecad(prompts=prompts, **others)
-    return Settings(prompts=prompts, rungs=(4,) if prompts > 4 else (), method=method, **others)
 
 
 def _judge(quality: str | None, reward: str | None) -> str:
@@ -165,7 +153,7 @@ def _prompts(
     """Prompts to evolve on, and others to prove on."""
     proof = gather([], held_out) if held_out else []
     if prompts is not None:
-        texts = gather([], prompts)
+        texts = distinct(gather([], prompts))
         return texts[:count], proof or texts[count : count + HELD_OUT]
     if model.removeprefix("zoo:") != "emoji":
         raise InputError(f"no prompts for {model}", "a file of prompts", "give one with --prompts")

@@ -91,7 +91,7 @@ def evolve(
     Raises:
         RunError: if the pipeline, prompts, settings or folder cannot be used.
     """
-    chosen = settings or Settings(prompts=len(prompts), rungs=(4,) if len(prompts) > 4 else ())
+    chosen = settings or Settings.of(len(prompts))
     wanted = (("macs",) if chosen.method == "ecad" else ("latency",)) if objectives is None else tuple(objectives)
     if not wanted or {*wanted} - {"latency", "macs", "memory"}:
         raise RunError(f"objectives {', '.join(wanted) or 'none'}", "latency, macs, memory", "choose among them")

@@ -58,6 +58,13 @@ class Settings:
     method: str = "evocache"
 
     @classmethod
+    def of(cls, prompts: int, *, method: str = "evocache", **others: Any) -> Settings:
+        """Settings for a number of prompts: the first rung is 4 of them, where there are more."""
+        if method == "ecad":
+            return cls.ecad(prompts=prompts, **others)
+        return cls(**{"prompts": prompts, "rungs": (4,) if prompts > 4 else (), **others, "method": method})
+
+    @classmethod
     def ecad(cls, **others: Any) -> Settings:
         """The settings of ECAD (arXiv 2506.15682): a population of 72, all of which is bred anew, and no rungs."""
         return cls(**{"population": 72, "offspring": 72, "rungs": (), "polish": 0, **others, "method": "ecad"})
@@ -77,7 +84,7 @@ class Job:
     """What is to be evaluated: a schedule on prompts, given by their numbers.
 
     With `turns`, variants of the schedule, the answer is not the errors but how the variants move the outputs: see
-    `polish.Grams`.
+    `polish.polished`.
     """
 
     schedule: Schedule
