@@ -36,8 +36,9 @@ from evocache.search.cost import Costs
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Settings
 from evocache.search.hypervolume import Box
+from evocache.search.journal import JOURNAL, MODEL
 from evocache.search.quality import quality
-from evocache.search.run import JOURNAL, MODEL, Progress, Run
+from evocache.search.run import Progress, Run
 from evocache.search.seeds import all_seeds
 from evocache.search.space import Space
 from evocache.search.workload import Workload

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ from evocache.policies.steps import outermost
 from evocache.report.history import read_history
 from evocache.runtime.apply import apply
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.schedule.codec import loads
-from evocache.schedule.front import front_of
+from evocache.schedule.front import Front
 from evocache.search.calibrate import calibrate
 from evocache.search.calibration import Calibration, read_calibration, write_calibration
 from evocache.search.evaluate import LocalEvaluator
@@ -115,11 +112,7 @@ def front(path: str | Path) -> list[Contender]:
     A run proves only a part of its front; here all points take part that its journal has, by their predicted latency.
     """
     folder = Path(path)
-    if folder.is_dir():
-        schedules = _found(folder)
-    else:
-        points = json.loads(folder.read_text(encoding="utf-8"))["points"]
-        schedules = [loads(json.dumps(point["schedule"])) for point in points]
+    schedules = _found(folder) if folder.is_dir() else [point.schedule for point in Front.load(folder)]
     fast = [schedule for schedule in schedules if not schedule.is_full]
     return [Contender(f"front {schedule.digest[:6]}", FRONT, applied(schedule), _digest(schedule)) for schedule in fast]
 
@@ -131,9 +124,8 @@ def _found(folder: Path) -> list[Schedule]:
     history = read_history(folder)
     latency = calibration.costs.latency
     uncached = latency(Schedule.full(history.points[0].schedule.tree, STEPS))
-    points = [replace(p, objectives={**p.objectives, "latency": latency(p.schedule)}) for p in history.points]
-    kept = front_of(points, ("latency", "error"))
-    return [p.schedule for p in reversed(kept.points) if LEAST <= uncached / p.objectives["latency"] <= GREATEST]
+    kept = history.front(latency)
+    return [p.schedule for p in kept if LEAST <= uncached / p.objectives["seconds"] <= GREATEST]
 
 
 def applied(schedule: Schedule) -> Any:

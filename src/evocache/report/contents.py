@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..errors import RunError
 from ..schedule import Schedule
-from ..schedule.front import Point, front_of
 from ..schedule.front_file import FILE
 from ..search.calibration import Calibration, read_calibration
+from ..search.journal import JOURNAL
 from ..search.proof import Basis, Proof, read_proof
 from ..search.quality import Quality, quality
 from .history import History, read_history
@@ -99,14 +99,17 @@ def gather(run: Path) -> Contents:
         raise RunError(f"{str(run)!r}", "the folder of a run", "name the folder that evolve wrote")
     proof = read_proof(run) if (run / FILE).exists() else None
     history = None
-    if proof is None or (run / "journal.jsonl").exists():
+    if proof is None or (run / JOURNAL).exists():
         history = read_history(run)
     calibration = read_calibration(run)
     points = history.points if history else ()
-    if proof is None and not points:
-        raise RunError(f"{str(run)!r}, where nothing was evaluated to the end", "a run with schedules", "evolve on")
-    entries = _proven(run, proof) if proof else _searched(points, calibration, _judge(history))
     judge = _judge(history)
+    if proof is not None:
+        entries = _proven(run, proof)
+    elif history is not None and points:
+        entries = _searched(history, calibration, judge)
+    else:
+        raise RunError(f"{str(run)!r}, where nothing was evaluated to the end", "a run with schedules", "evolve on")
     return Contents(
         title=run.resolve().name,
         entries=tuple(entries),
@@ -133,17 +136,16 @@ def _proven(run: Path, proof: Proof) -> list[Entry]:
     return found
 
 
-def _searched(points: tuple[Point, ...], calibration: Calibration | None, judge: Quality) -> list[Entry]:
+def _searched(history: History, calibration: Calibration | None, judge: Quality) -> list[Entry]:
     """The current front of a run that was not proven: calibration quality over predicted speed-up."""
 
     def seconds(schedule: Schedule) -> float:
         return calibration.costs.latency(schedule) if calibration else schedule.executed_fraction()
 
-    full = Schedule.full(points[0].schedule.tree, points[0].schedule.steps)
-    priced = [Point(p.schedule, {**p.objectives, "seconds": seconds(p.schedule)}) for p in points]
-    front = front_of([p for p in priced if not p.schedule.is_full], ("error", "seconds"))
+    some = history.points[0].schedule
+    full = Schedule.full(some.tree, some.steps)
     found = []
-    for number, point in enumerate(front):
+    for number, point in enumerate(history.front(seconds)):
         figures = {
             "speedup": seconds(full) / point.objectives["seconds"],
             "calibration quality": judge.shown(point.objectives["error"]),

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import Error, RunError
 from ..schedule import Schedule, load
-from ..schedule.front import Point
+from ..schedule.front import Front, Point, front_of
 from ..search.cells import unpack
-
-JOURNAL = "journal.jsonl"
-MODEL = "uncached.json"
+from ..search.journal import JOURNAL, MODEL
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,13 @@ class History:
     run: Mapping[str, Any]
     generations: tuple[Generation, ...]
     points: tuple[Point, ...]
+
+    def front(self, seconds: Callable[[Schedule], float]) -> Front:
+        """The points that no other beats in error and predicted `seconds`, fast to slow; all of them skip something."""
+        some = [point for point in self.points if not point.schedule.is_full]
+        return front_of(
+            [Point(p.schedule, {**p.objectives, "seconds": seconds(p.schedule)}) for p in some], ("error", "seconds")
+        )
 
 
 def read_history(folder: Path) -> History:

@@ -12,6 +12,12 @@ from typing import Any
 from ..errors import RunError
 from .claim import claim
 
+JOURNAL = "journal.jsonl"
+"""The journal's file in a run's folder."""
+
+MODEL = "uncached.json"
+"""The file of the schedule that computes everything: whose tree the cells in the journal are of."""
+
 VERSION = 1
 START = b'{"v": '
 """How every line begins."""

@@ -16,12 +16,8 @@ from ..schedule import Schedule, save
 from ..schedule.front import Front
 from .cells import pack
 from .evolution import Answer, Job, Price, Settings, State, evolve
-from .journal import Journal, unreadable
+from .journal import JOURNAL, MODEL, Journal, unreadable
 from .space import Space
-
-JOURNAL = "journal.jsonl"
-MODEL = "uncached.json"
-"""The schedule that computes everything: whose tree the cells in the journal are of."""
 
 
 class Evaluator(Protocol):
@@ -31,7 +27,7 @@ class Evaluator(Protocol):
         """Numbers of jobs with their answers, in any order, each as soon as it is known.
 
         The answer to a job is one error for each of its prompts, lower is better, infinite where a generation failed;
-        to one with turns it is what `polish.Grams` wants.
+        to one with turns it is what `polish.polished` wants.
         """
 
 
