@@ -6,11 +6,39 @@ import torch
 
 from evocache import zoo
 from evocache.errors import ZooError
+from evocache.zoo.motions import STILL
+from evocache.zoo.motions import parse as parse_motion
+from evocache.zoo.prompts import parse
+
+ALL = ("zoo:emoji", "zoo:emoji-unet", "zoo:emoji-motion")
 
 
 def test_names_and_short_form():
-    assert zoo.names() == ("zoo:emoji",)
+    assert zoo.names() == tuple(name for name in ALL if zoo.find(name).is_there)
+    assert zoo.names()[0] == "zoo:emoji"
     assert zoo.find("emoji") is zoo.find("zoo:emoji")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_entry_knows_its_prompts_call_and_figures(name):
+    model = zoo.find(name)
+    assert model.call_defaults["height"] == model.call_defaults["width"] == 48
+    assert len(set(model.sample_prompts(20, seed=1))) == len(model.sample_prompts(20, seed=1, held_out=True)) == 20
+    moving = name == "zoo:emoji-motion"
+    for text in (*model.demo_prompts, *model.sample_prompts(20, seed=1)):
+        parse(text)
+        assert (parse_motion(text) == STILL) is not moving
+    assert ("num_frames" in model.call_defaults) is moving
+    assert bool(model.figures) is model.is_there
+
+
+@pytest.mark.parametrize("name", ALL[1:])
+def test_a_model_that_is_not_trained_says_what_trains_it(name):
+    model = zoo.find(name)
+    if model.is_there:
+        pytest.skip(f"{name} is trained")
+    with pytest.raises(ZooError, match=model.training.replace(".", r"\.")):
+        zoo.load(name)
 
 
 def test_unknown_name_lists_what_exists():
@@ -47,7 +75,12 @@ def test_dtype_is_taken():
 
 def test_weights_fit_the_budget():
     folder = zoo.find().folder.parent
-    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 25e6
+
+    def size(*names: str) -> int:
+        return sum(path.stat().st_size for name in names for path in (folder / name).rglob("*") if path.is_file())
+
+    assert size("emoji", "judge") <= 25e6
+    assert size("emoji-unet", "emoji-motion", "video-judge") <= 25e6
 
 
 def test_no_word_of_a_caption_is_unknown(emoji):

@@ -37,20 +37,22 @@ class JudgeScore:
     count: int
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Convolution of 3x3 and batch norm."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs))
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Residual block that halves the resolution."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.first = _convolution(inputs, outputs, stride=2)
-        self.second = _convolution(outputs, outputs)
+        self.first = convolution(inputs, outputs, stride=2)
+        self.second = convolution(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(n, inputs, h, w) -> (n, outputs, h / 2, w / 2)."""
         straight = self.skip(nn.functional.avg_pool2d(x, 2))
         out: Tensor = self.second(torch.relu(self.first(x))) + straight
         return torch.relu(out)
@@ -62,8 +64,8 @@ class Judge(nn.Module):
     def __init__(self, classes: Sequence[str], backgrounds: Sequence[str]) -> None:
         super().__init__()
         self.classes, self.backgrounds = tuple(classes), tuple(backgrounds)
-        self.stem = _convolution(3, 24)
-        self.blocks = nn.Sequential(_Block(24, 48), _Block(48, 96), _Block(96, FEATURES))
+        self.stem = convolution(3, 24)
+        self.blocks = nn.Sequential(Block(24, 48), Block(48, 96), Block(96, FEATURES))
         self.class_head = nn.Linear(FEATURES, len(self.classes))
         self.background_head = nn.Linear(FEATURES, len(self.backgrounds))
 

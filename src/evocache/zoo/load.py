@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evocache.errors import ZooError
+from evocache.zoo import motions, prompts
 
 if TYPE_CHECKING:
     import torch
     from diffusers import DiffusionPipeline
 
-_WEIGHTS = Path(__file__).parent / "weights"
+_ROOT = Path(__file__).parent
+_WEIGHTS = _ROOT / "weights"
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,45 @@ class Zoo:
     name: str
     folder: Path
     call_defaults: Mapping[str, Any]
+    #: The module that trains it, for `python -m`.
+    training: str
+    #: What was measured of it, written by its training.
+    figures_file: Path
+    #: The model that lends the parts that its own folder does not hold.
+    base: str | None = None
+    moving: bool = False
 
     @property
     def front(self) -> Path:
         """The front that was evolved for it, a file for `Front.load` and `evocache generate --schedule`."""
         return self.folder / "front.json"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its weights, and those of its base, are installed."""
+        own = (self.folder / "model_index.json").is_file()
+        return own and (self.base is None or find(self.base).is_there)
+
+    @property
+    def demo_prompts(self) -> tuple[str, ...]:
+        """A few prompts of different kinds."""
+        return motions.DEMO_PROMPTS if self.moving else prompts.DEMO_PROMPTS
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What was measured of it; empty before it is trained."""
+        if not self.figures_file.is_file():
+            return {}
+        found: dict[str, Any] = json.loads(self.figures_file.read_text(encoding="utf-8"))
+        return found
+
+    def sample_prompts(self, n: int, seed: int, held_out: bool = False) -> list[str]:
+        """Draw n prompts in its vocabulary, of combinations never trained on if `held_out`."""
+        sample = motions.sample_prompts if self.moving else prompts.sample_prompts
+        return sample(n, seed, held_out)
+
+
+_SIZE = {"height": 48, "width": 48}
 
 _MODELS = (
     Zoo(
@@ -40,8 +78,7 @@ _MODELS = (
             {
                 "num_inference_steps": 20,
                 "guidance_scale": 2.5,
-                "height": 48,
-                "width": 48,
+                **_SIZE,
                 # The pipeline's bins and caption cleaning are made for other models.
                 "use_resolution_binning": False,
                 "clean_caption": False,
@@ -49,17 +86,38 @@ _MODELS = (
                 "max_sequence_length": 16,
             }
         ),
+        training="training.emoji",
+        figures_file=_ROOT / "figures.json",
+    ),
+    Zoo(
+        name="zoo:emoji-unet",
+        folder=_WEIGHTS / "emoji-unet",
+        call_defaults=MappingProxyType({"num_inference_steps": 20, "guidance_scale": 2.5, **_SIZE}),
+        training="training.emoji_unet",
+        figures_file=_ROOT / "figures-unet.json",
+        base="zoo:emoji",
+    ),
+    Zoo(
+        name="zoo:emoji-motion",
+        folder=_WEIGHTS / "emoji-motion",
+        call_defaults=MappingProxyType(
+            {"num_inference_steps": 20, "guidance_scale": 2.5, **_SIZE, "num_frames": motions.FRAMES}
+        ),
+        training="training.emoji_motion",
+        figures_file=_ROOT / "figures-motion.json",
+        base="zoo:emoji-unet",
+        moving=True,
     ),
 )
 
 
 def names() -> tuple[str, ...]:
-    """Names of the embedded models."""
-    return tuple(model.name for model in _MODELS)
+    """Names of the embedded models whose weights are there."""
+    return tuple(model.name for model in _MODELS if model.is_there)
 
 
 def find(name: str = "zoo:emoji") -> Zoo:
-    """The entry of a model; the prefix `zoo:` may be left out."""
+    """The entry of a model, be its weights there or not; the prefix `zoo:` may be left out."""
     for model in _MODELS:
         if name in (model.name, model.name.removeprefix("zoo:")):
             return model
@@ -86,6 +144,19 @@ def no_bars() -> Iterator[None]:
             host.enable_progress_bar()
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Within the context diffusers' models do not warn: a motion U-Net does of float32 modules that it has not."""
+    from diffusers.models import modeling_utils
+
+    before = modeling_utils.logger.level
+    modeling_utils.logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        modeling_utils.logger.setLevel(before)
+
+
 def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> DiffusionPipeline:
     """The pipeline of an embedded model, on the CPU; call it with `find(name).call_defaults`.
 
@@ -95,14 +166,16 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
     from diffusers import DiffusionPipeline
 
     model = find(name)
-    if not (model.folder / "model_index.json").is_file():
+    if not model.is_there:
         raise ZooError(
             given=f"{model.name} without weights in {model.folder}",
             expected="the folder of a diffusers pipeline",
-            mend="install the package again, or train the model: python -m training.emoji",
+            mend=f"install the package again, or train the model: python -m {model.training}",
         )
-    with no_bars():  # they would outlast the load of 20 MB
-        pipeline: DiffusionPipeline = DiffusionPipeline.from_pretrained(model.folder, local_files_only=True)
+    with no_bars(), _silent():  # bars would outlast the load of 20 MB
+        pipeline: DiffusionPipeline = DiffusionPipeline.from_pretrained(
+            model.folder, local_files_only=True, **_borrowed(model)
+        )
     # As an argument of from_pretrained its name would differ between versions of diffusers, and
     # the pipeline's own `to` warns of modules to be kept in float32, of which there are none.
     for module in pipeline.components.values():
@@ -110,3 +183,24 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
             torch.nn.Module.to(module, dtype or torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _borrowed(model: Zoo) -> dict[str, Any]:
+    """The parts that the folder of a model does not hold, from the nearest base that does."""
+    parts: dict[str, Any] = {}
+    for part in _index(model):
+        lender = model
+        while not (lender.folder / part).is_dir() and lender.base:
+            lender = find(lender.base)
+        if lender is not model:
+            library, kind = _index(lender)[part]
+            parts[part] = getattr(import_module(library), kind).from_pretrained(
+                lender.folder / part, local_files_only=True
+            )
+    return parts
+
+
+def _index(model: Zoo) -> dict[str, tuple[str, str]]:
+    """Library and class of each part of a pipeline that is not empty."""
+    stored = json.loads((model.folder / "model_index.json").read_text(encoding="utf-8"))
+    return {part: tuple(value) for part, value in stored.items() if isinstance(value, list) and value[0]}

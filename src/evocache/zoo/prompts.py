@@ -96,21 +96,22 @@ def sample_prompts(n: int, seed: int, held_out: bool = False) -> list[str]:
     return list(islice(cycle(drawn), n))
 
 
-def _words(text: str) -> str:
+def words(text: str) -> str:
+    """Lower-case a text, with single spaces around its words: what stands in it as whole words is a substring."""
     return f" {' '.join(re.findall(r'[a-z0-9]+', text.lower()))} "
 
 
 def _longest(names: Iterable[str], text: str) -> str | None:
-    found = [name for name in names if _words(name) in text]
+    found = [name for name in names if words(name) in text]
     return max(found, key=len, default=None)
 
 
 def parse(prompt: str) -> tuple[str, str]:
     """(class, background) that a prompt asks for; the inverse of `caption`."""
-    text = _words(prompt)
+    text = words(prompt)
     name = _longest(CLASSES, text)
     # The background is looked for in what the class leaves over ("pink ..." as a class name).
-    rest = text.replace(_words(name), " , ", 1) if name else text
+    rest = text.replace(words(name), " , ", 1) if name else text
     background = _longest(BACKGROUNDS, rest)
     if name is None or background is None:
         raise ZooError(
