@@ -55,11 +55,16 @@ def reconstruct(pipeline: DiffusionPipeline, images: data.Floats) -> data.Floats
 
 
 def generate(
-    pipeline: DiffusionPipeline, prompts: Sequence[str], seed: int, batch: int = 16, **changes: Any
+    pipeline: DiffusionPipeline,
+    prompts: Sequence[str],
+    seed: int,
+    batch: int = 16,
+    model: str = "zoo:emoji",
+    **changes: Any,
 ) -> data.Floats:
     """Pictures of the prompts, (n, 48, 48, 3) in [0, 1]."""
     generator = torch.Generator().manual_seed(seed)
-    defaults = {**zoo.find().call_defaults, **changes}
+    defaults = {**zoo.find(model).call_defaults, **changes}
     parts = [
         pipeline(list(prompts[start : start + batch]), generator=generator, output_type="np", **defaults).images
         for start in range(0, len(prompts), batch)

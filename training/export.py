@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from diffusers import DPMSolverMultistepScheduler, PixArtAlphaPipeline
@@ -37,19 +39,32 @@ def export(checkpoint: Path, folder: Path = FOLDER, *, averaged: bool = True) ->
         transformer=transformer.half(),
         scheduler=scheduler(),
     )
+    with replaced(folder) as partial:
+        pipeline.save_pretrained(partial)
+    print(f"exported after {facts['samples']} samples, {facts['seconds'] / 60:.0f} minutes")
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder to save into, which takes the place of `folder` at the end.
+
+    Whoever loads meanwhile finds the old model or the new one. A front that was evolved for the old
+    weights goes with them.
+    """
     partial = folder.with_name(f"{folder.name}.partial")
-    pipeline.save_pretrained(partial)
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    yield partial
     for path in partial.rglob("*.json"):
         # The name that transformers 4 and 5 both know.
         text = path.read_text(encoding="utf-8").replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"')
         path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
     for path in partial.rglob("*.safetensors"):
         path.chmod(0o644)
-    # Renamed at the end: whoever loads meanwhile finds the old model or the new one.
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
-    print(f"exported after {facts['samples']} samples, {facts['seconds'] / 60:.0f} minutes")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -18,7 +18,7 @@ PATH = CACHE / "latents.pt"
 def build(views: int) -> None:
     """`views` shifted placements, each flipped and not, of every combination not held out."""
     torch.set_num_threads(2)
-    model = vae.load()
+    model = vae.load() if vae.CHECKPOINT.exists() else vae.exported()
     canvas, colours = data.glyphs(), data.palette()
     rng = np.random.default_rng(5)
     pairs = [

@@ -14,13 +14,20 @@ from training.distributed import FlatModel
 
 def is_matrix(name: str, parameter: nn.Parameter) -> bool:
     """Weights inside the repeated blocks; embeddings, heads and conditioning stay with AdamW."""
-    inside = "transformer_blocks." in name or ".block." in name
+    if parameter.ndim == 4:
+        return "resnets." in name and "shortcut" not in name
+    inside = any(part in name for part in ("transformer_blocks.", ".block.", "encoder.layers."))
     return parameter.ndim == 2 and inside and "table" not in name and "bias" not in name
 
 
+def shape(parameter: nn.Parameter) -> tuple[int, int]:
+    """Rows and columns of a weight as a matrix; a convolution's columns are its patches."""
+    return len(parameter), parameter[0].numel()
+
+
 def order(models: Iterable[nn.Module], muon: bool) -> tuple[list[nn.Parameter], int]:
-    """All parameters, matrices for Muon first, and how many of those there are."""
-    named = [item for model in models for item in model.named_parameters()]
+    """All parameters that learn, matrices for Muon first, and how many of those there are."""
+    named = [item for model in models for item in model.named_parameters() if item[1].requires_grad]
     first = [p for name, p in named if muon and is_matrix(name, p)]
     taken = {id(p) for p in first}
     return first + [p for _, p in named if id(p) not in taken], len(first)
@@ -45,7 +52,7 @@ class MuonAdamW:
         self.groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         offset = 0
         for p in flat.parameters[:matrices]:
-            rows, columns = p.shape
+            rows, columns = shape(p)
             self.groups[rows, columns].append((offset, offset + p.numel()))
             offset += p.numel()
         self.split = offset
@@ -68,6 +75,8 @@ class MuonAdamW:
         self.update.zero_()
         for (rows, columns), spans in self.groups.items():
             mine = spans[self.rank :: self.flat.world]
+            if not mine:
+                continue
             stack = torch.stack([look_ahead[a:b].view(rows, columns) for a, b in mine])
             # Factor of Liu et al. 2025: the update has the size that AdamW's would have.
             moved = orthogonal(stack) * (0.2 * max(rows, columns) ** 0.5)

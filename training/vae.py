@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training import data
 from training.distributed import Clock, FlatModel, launch, save
-from training.paths import CACHE
+from training.paths import CACHE, WEIGHTS
 
 CHECKPOINT = CACHE / "vae.pt"
 LATENT_CHANNELS = 6
@@ -119,6 +119,11 @@ def load() -> AutoencoderKL:
     flat.load(torch.load(CHECKPOINT)["flat"])
     flat.swap_in_ema()
     return vae.requires_grad_(False).eval()
+
+
+def exported() -> AutoencoderKL:
+    """The weights in the package, whose latents all models share."""
+    return AutoencoderKL.from_pretrained(WEIGHTS / "emoji" / "vae").float().requires_grad_(False).eval()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,113 @@
+"""Train motion modules in the form of AnimateDiff on the frozen U-Net and text encoder (Guo et al. 2024)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor, nn
+from transformers import CLIPTextModel
+
+from evocache.zoo.motions import FRAMES
+from evocache.zoo.prompts import TEMPLATES
+from training import clip, unet, videos
+from training.distributed import launch
+from training.loop import fit, options, restore
+from training.paths import CACHE
+
+CHECKPOINT = CACHE / "motion.pt"
+
+
+def build(base: UNet2DConditionModel) -> MotionAdapter:
+    """Motion modules that fit a U-Net; they begin as nothing, so the first video is eight pictures."""
+    widths = base.config.block_out_channels
+    adapter = MotionAdapter(
+        block_out_channels=widths,
+        motion_layers_per_block=base.config.layers_per_block,
+        motion_norm_num_groups=base.config.norm_num_groups,
+        motion_num_attention_heads=tuple(width // 32 for width in widths),
+        motion_max_seq_length=4 * FRAMES,
+        use_motion_mid_block=False,
+    )
+    for name, module in adapter.named_modules():
+        if name.endswith(".proj_out"):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+    return adapter
+
+
+def join(base: UNet2DConditionModel, adapter: MotionAdapter) -> UNetMotionModel:
+    """The U-Net for videos, of which only the motion modules learn."""
+    model = UNetMotionModel.from_unet2d(base, adapter)
+    model.freeze_unet2d_params()
+    # Scaled-dot-product kernels are slower than plain products for 8 frames or 144 places on a CPU.
+    model.set_attn_processor(AttnProcessor())
+    return model
+
+
+def noise_levels(n: int) -> Tensor:
+    """Sigma in (0, 1), (n,): as for pictures, but higher, for it is in the noise that the motion is decided."""
+    middle = torch.sigmoid(torch.randn(n) + 0.7)
+    return torch.where(torch.rand(n) < 0.15, torch.rand(n), middle)
+
+
+def loss_of(model: nn.Module, states: Tensor, clean: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+    """Flow matching on videos (n, frames, channels, 12, 12) with text states (n, tokens, width)."""
+    level = sigma[:, None, None, None, None]
+    noisy = ((1 - level) * clean + level * noise).transpose(1, 2)
+    spread = states.repeat_interleave(clean.shape[1], 0)
+    velocity = model(noisy, sigma * 1000, spread, return_dict=False)[0].transpose(1, 2)
+    return (velocity.float() - (noise - clean)).square().mean()
+
+
+def prompt_states(text: CLIPTextModel, tokens: Tensor) -> Tensor:
+    """What the frozen text encoder says of prompts (n, TOKENS): (n, TOKENS, width)."""
+    with torch.no_grad():
+        return torch.cat([text(input_ids=part).last_hidden_state for part in tokens.split(256)])
+
+
+def train(rank: int, world: int, args: argparse.Namespace) -> None:
+    torch.manual_seed(0)
+    stored = videos.load(args.videos)
+    base, text, _ = unet.load(args.unet)
+    tokens, empty = clip.caption_tokens(), clip.encode([""])
+    model = join(base, build(base))
+
+    def batch(rng: np.random.Generator) -> tuple[Tensor, int]:
+        rows = torch.from_numpy(rng.integers(len(stored["latents"]), size=args.batch))
+        clean = stored["latents"][rows].float()
+        kinds, grounds, motions = (stored[key][rows] for key in ("kinds", "grounds", "motions"))
+        words = unet.drop(tokens[kinds, grounds, motions, torch.randint(len(TEMPLATES), kinds.shape)], empty)
+        with torch.autocast("cpu", torch.bfloat16):
+            states = prompt_states(text, words)
+            return loss_of(model, states, clean, noise_levels(len(clean)), torch.randn_like(clean)), len(clean)
+
+    fit(rank, world, args, (model,), batch)
+
+
+def load(path: Path = CHECKPOINT, base: Path = unet.CHECKPOINT) -> tuple[MotionAdapter, dict[str, Any]]:
+    """(motion modules, {step, samples, seconds}) of the checkpoint."""
+    image_model, _, _ = unet.load(base)
+    adapter = build(image_model)
+    model = join(image_model, adapter)
+    facts = restore((model,), path)
+    state = {name: value for name, value in model.state_dict().items() if "motion_modules" in name}
+    adapter.load_state_dict(state)
+    return adapter.requires_grad_(False).eval(), facts
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = options(__doc__, minutes=90, batch=16, checkpoint=CHECKPOINT.name)
+    parser.add_argument("--videos", type=Path, default=videos.PATH)
+    parser.add_argument("--unet", type=Path, default=unet.CHECKPOINT, help="checkpoint of the frozen U-Net")
+    args = parser.parse_args(arguments)
+    launch(train, args.processes, args)
+
+
+if __name__ == "__main__":
+    main()
