@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         return evaluate_motion.main(["--checkpoint", str(checkpoints[motion]), "--unet", base, "--judge", judge, *work])
 
     until_met(args, stage)
-    report.main()
+    report.main([evaluate_motion.NAME])
 
 
 if __name__ == "__main__":

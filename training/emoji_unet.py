@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         return evaluate_unet.main(["--checkpoint", str(checkpoint), *work])
 
     until_met(args, stage)
-    report.main()
+    report.main([evaluate_unet.NAME])
 
 
 if __name__ == "__main__":

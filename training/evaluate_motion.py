@@ -155,7 +155,7 @@ def sweep(rank: int, world: int, args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> bool:
     """Measure, write and print; whether every gate is met."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=256, help="videos of trained combinations, half as many of others")
+    parser.add_argument("--count", type=int, default=128, help="videos of trained combinations, half as many of others")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--work", type=Path, default=CACHE)
     parser.add_argument("--checkpoint", type=Path, default=motion.CHECKPOINT)

@@ -1,8 +1,9 @@
-"""Write the zoo's README from `figures.json`, and the sample sheet that it shows."""
+"""Write the zoo's README from the figures of its models, and the sample sheets that it shows."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,10 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from evocache import zoo
 from evocache.zoo.prompts import DEMO_PROMPTS, HELD_OUT_EVERY, is_held_out, parse
+from training import siblings
 from training.evaluate import FIGURES, generate
 from training.paths import ZOO
+from training.siblings import picture_cells
 
-SHEET = ZOO / "sample.png"
+SHEETS = {"zoo:emoji": ZOO / "sample.png", "zoo:emoji-unet": ZOO / "sample-unet.png"}
 README = ZOO / "README.md"
 ZOOM = 3
 #: Counted by looking at the sheet; to be counted again after a training.
@@ -92,13 +95,13 @@ Hardware: {training[hardware]}.
 - One object a picture, in the style of one font.
 - Classes that the judge took for others, with the number of pictures: {missed}.
 
-Glyphs: Noto Color Emoji, SIL Open Font License 1.1. Names: Unicode CLDR.
+{siblings}Glyphs: Noto Color Emoji, SIL Open Font License 1.1. Names: Unicode CLDR.
 """
 
 
-def sheet() -> Image.Image:
+def sheet(model: str) -> Image.Image:
     """The demo's sixteen prompts, labelled, 4 x 4."""
-    images = generate(zoo.load(), DEMO_PROMPTS, seed=0)
+    images = generate(zoo.load(model), DEMO_PROMPTS, seed=0, model=model)
     cell, label, gap = 48 * ZOOM, 18, 6
     font = ImageFont.load_default(11)
     canvas = Image.new("RGB", (4 * (cell + gap) + gap, 4 * (cell + label + gap) + gap), "white")
@@ -113,28 +116,23 @@ def sheet() -> Image.Image:
     return canvas
 
 
-def cells(score: dict[str, float]) -> str:
-    """The last four cells of a row of the table."""
-    return " | ".join([str(score["n"]), *(f"{score[key]:.1%}" for key in ("top1", "top5", "background"))])
-
-
 def readme() -> str:
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     generated = figures["generated"]
     return TEXT.format(
-        sheet=SHEET.name,
+        sheet=SHEETS["zoo:emoji"].name,
         recognised=RECOGNISED,
         classes=figures["classes"],
         backgrounds=figures["backgrounds"],
         chance=1 / figures["classes"],
-        real=cells(figures["judge"]["real"]),
+        real=picture_cells(figures["judge"]["real"]),
         warped=figures["judge"]["warped_top1"],
-        rebuilt=cells(figures["vae"]["reconstructions"]),
+        rebuilt=picture_cells(figures["vae"]["reconstructions"]),
         psnr=figures["vae"]["psnr_db"],
         frechet_vae=figures["vae"]["frechet"],
-        seen=cells(generated["trained_combinations"]),
-        unseen=cells(generated["held_out_combinations"]),
-        all=cells(generated["all"]),
+        seen=picture_cells(generated["trained_combinations"]),
+        unseen=picture_cells(generated["held_out_combinations"]),
+        all=picture_cells(generated["all"]),
         steps=generated["steps"],
         guidance=generated["guidance_scale"],
         near_rebuilt=figures["vae"]["nearest_rendering"],
@@ -144,13 +142,19 @@ def readme() -> str:
         missed=", ".join(f"{name} {count}" for name, count in generated["most_missed"].items()) or "none",
         training=figures["training"],
         every=HELD_OUT_EVERY,
+        siblings=siblings.sections(),
     )
 
 
-def main() -> None:
+def main(models: Sequence[str] = ("zoo:emoji",)) -> None:
+    """Draw the sheets of these models, and write the README of all."""
     torch.set_num_threads(2)
-    # Full colour: a palette would hide the noise on the backgrounds.
-    sheet().save(SHEET, optimize=True)
+    for model in models:
+        # Full colour: a palette would hide the noise on the backgrounds.
+        if model in SHEETS:
+            sheet(model).save(SHEETS[model], optimize=True)
+        else:
+            siblings.strips().save(siblings.STRIPS, optimize=True)
     README.write_text(readme(), encoding="utf-8")
 
 

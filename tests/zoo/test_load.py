@@ -46,11 +46,12 @@ def test_unknown_name_lists_what_exists():
         zoo.load("zoo:photos")
 
 
-def test_import_is_light_and_load_is_silent_offline():
+@pytest.mark.parametrize("name", zoo.names())
+def test_import_is_light_and_load_is_silent_offline(name):
     script = (
         "import sys, evocache.zoo, evocache.zoo.prompts\n"
         "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
-        "evocache.zoo.load('zoo:emoji')\n"
+        f"evocache.zoo.load({name!r})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,15 +145,22 @@ def no_bars() -> Iterator[None]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Within the context diffusers' models do not warn: a motion U-Net does of float32 modules that it has not."""
-    from diffusers.models import modeling_utils
+    """Within the context diffusers and transformers log errors only.
 
-    before = modeling_utils.logger.level
-    modeling_utils.logger.setLevel(logging.ERROR)
+    A motion U-Net warns of modules to be kept in float32, of which it has none; image processors, which
+    the pipelines import and do not use here, warn of a faster form of themselves.
+    """
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    hosts = [(host, host.get_verbosity()) for host in (diffusers_logging, transformers_logging)]
+    for host, _ in hosts:
+        host.set_verbosity_error()
     try:
         yield
     finally:
-        modeling_utils.logger.setLevel(before)
+        for host, before in hosts:
+            host.set_verbosity(before)
 
 
 def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> DiffusionPipeline:
