@@ -157,6 +157,8 @@ class VideoJudge(nn.Module):
         return [(logits, torch.tensor(numbers)) for logits, numbers in zip(found, asked, strict=True)]
 
     def _pixels(self, videos: Videos) -> Tensor:
+        if not isinstance(videos, Tensor):
+            videos = np.ascontiguousarray(videos)  # a video played backwards has strides that torch does not know
         pixels = torch.as_tensor(videos).detach().to(self.motion.head.weight)
         if pixels.ndim != 5 or pixels.shape[-1] != 3 or pixels.shape[1] < 2:
             raise ZooError(
