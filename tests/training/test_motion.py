@@ -53,6 +53,15 @@ def test_only_motion_modules_learn_and_the_loss_falls(base, batch):
     assert changed <= learn.keys()
 
 
+def test_half_of_the_noise_is_high():
+    torch.manual_seed(0)
+    sigma = motion.noise_levels(4000)
+    assert 0 < sigma.min() < 0.2
+    assert sigma.max() <= 1
+    assert 0.6 < (sigma > 0.75).double().mean() < 0.7
+    assert 0.25 < (sigma > 0.9).double().mean() < 0.35
+
+
 def test_frames_hear_of_each_other_once_trained(base, batch):
     states, clean, sigma, _ = batch
     model = motion.join(base, motion.build(base)).eval()
