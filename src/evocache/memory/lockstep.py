@@ -1,0 +1,73 @@
+"""Slices of one module call, advancing in lockstep: they meet wherever an operation couples them.
+
+A module that treats the positions of an axis alike can be run slice by slice, and holds the temporaries of one slice
+only. Most operations do not care about the other slices; those that do (a normalisation over the axis, a convolution
+along it, attention between its positions) are computed together: each slice runs as a greenlet until it comes to such
+an operation and waits there; when all have arrived, the operation is done for the whole axis, and they go on. Nothing
+is approximated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+from torch.overrides import TorchFunctionMode
+
+from .couplings import COUPLINGS, Request, Uncoupled
+
+
+class _Meeting(TorchFunctionMode):
+    """Within a slice: an operation that may couple slices is handed over to where all of them meet."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in COUPLINGS:
+            return getcurrent().parent.switch(Request(func, tuple(args), kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def lockstep(slices: Sequence[Callable[[], Any]]) -> Iterator[Any]:
+    """What each slice returns, in order; each is run on only when its predecessor's result was taken.
+
+    Args:
+        slices: the calls, in the order of their positions along the axis; their sizes must not all be equal, since
+            the axis is known by it.
+
+    Raises:
+        Uncoupled: if slices do not meet in the same operations, or in one that cannot be done together.
+    """
+    if len(slices) == 1:
+        yield slices[0]()
+        return
+    running = [greenlet(_within(run)) for run in slices]
+    answers: Iterator[Any] = iter([()] * len(slices))
+    try:
+        while True:
+            arrived: list[Request] = []
+            for i, (piece, answer) in enumerate(zip(running, answers, strict=True)):
+                request = piece.switch(*answer)
+                if piece.dead != running[0].dead:
+                    raise Uncoupled("one slice ended before another did")
+                if piece.dead:
+                    yield request
+                elif i and arrived[0].name != request.name:
+                    raise Uncoupled(f"one slice came to {arrived[0].name}, another to {request.name}")
+                else:
+                    arrived.append(request)
+                del request, answer
+            if running[0].dead:
+                return
+            answers = ((answer,) for answer in COUPLINGS[arrived[0].name](arrived))
+    finally:
+        for piece in running:
+            if piece and not piece.dead:
+                piece.throw(GreenletExit)
+
+
+def _within(run: Callable[[], Any]) -> Callable[[], Any]:
+    def piece() -> Any:
+        with _Meeting():
+            return run()
+
+    return piece
