@@ -1,0 +1,84 @@
+"""What one call of a denoiser holds, unit by unit, whole and in slices: what a plan chooses from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .slicing import Slicing
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A module that is run in slices."""
+
+    slicing: Slicing
+    slices: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way of running a unit.
+
+    Attributes:
+        cuts: what is run in slices, by path in the denoiser: the unit, or parts of it; empty for the unit as it is.
+        surge: bytes that its call holds at most beyond what was held before.
+        operations: number of operations that it takes; each costs a launch.
+    """
+
+    cuts: Mapping[str, Cut]
+    surge: int
+    operations: int
+
+
+@dataclass(frozen=True)
+class UnitPrint:
+    """One call of a unit.
+
+    Attributes:
+        path: the module's path in the denoiser.
+        entry: bytes held when it is called, cached features and weights not included.
+        choices: ways of running it; the first is the unit as it is; each later one holds less and takes more
+            operations.
+    """
+
+    path: str
+    entry: int
+    choices: tuple[Choice, ...]
+
+    def within(self, limit: int) -> Choice:
+        """The choice with the fewest operations that stays within a limit of bytes; the smallest if none does."""
+        fitting = [choice for choice in self.choices if self.entry + choice.surge <= limit]
+        return fitting[0] if fitting else self.choices[-1]
+
+
+@dataclass(frozen=True)
+class CallPrint:
+    """One call of a denoiser.
+
+    Attributes:
+        floor: most bytes held while no unit runs.
+        units: calls of units, in order.
+    """
+
+    floor: int
+    units: tuple[UnitPrint, ...]
+
+    def peak(self, limit: int | None = None) -> int:
+        """Most bytes held, with every unit run as it is, or within a limit as far as that can be."""
+        found = [u.entry + (u.choices[0] if limit is None else u.within(limit)).surge for u in self.units]
+        return max([self.floor, *found])
+
+    def limits(self) -> list[int]:
+        """The limits at which something changes, from the least that can be met up to what is held as it is."""
+        least = self.peak(0)
+        tops = {u.entry + choice.surge for u in self.units for choice in u.choices}
+        return sorted({least, *(top for top in tops if top > least), self.peak()})
+
+    def cuts(self, limit: int) -> dict[str, Cut]:
+        """What is run in slices to stay within a limit."""
+        return {path: cut for unit in self.units for path, cut in unit.within(limit).cuts.items()}
+
+    def operations(self, limit: int) -> int:
+        """Operations beyond those of the call as it is."""
+        return sum(unit.within(limit).operations - unit.choices[0].operations for unit in self.units)

@@ -1,0 +1,104 @@
+"""The ledger: bytes of all tensors that are alive, allocation by allocation, real and fake ones alike."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+
+@dataclass
+class Extent:
+    """Bytes alive over a stretch of a computation.
+
+    Attributes:
+        entry: when it began.
+        peak: at most.
+        exit: when it ended.
+    """
+
+    entry: int
+    peak: int
+    exit: int = 0
+
+    @property
+    def surge(self) -> int:
+        """By how much the peak lies above what was alive already."""
+        return self.peak - self.entry
+
+
+class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of tensors' storages from the operation that made them until nothing refers to them.
+
+    What an operation takes and gives back within itself (a convolution's workspace) is not seen. Tensors that were
+    there before are counted if they are adopted.
+
+    Args:
+        granularity: sizes are rounded up to multiples of it; 512 is what PyTorch's CUDA allocator does.
+
+    Attributes:
+        bytes: alive now.
+        operations: how many were done.
+    """
+
+    def __init__(self, granularity: int = 1) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.granularity = granularity
+        self.bytes = 0
+        self.operations = 0
+        self._known: set[int] = set()
+        self._open: list[Extent] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.operations += 1
+        self.adopt(leaf for leaf in tree_iter(out) if isinstance(leaf, torch.Tensor))
+        return out
+
+    def adopt(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Count tensors that are not counted yet."""
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            key = storage._cdata
+            if key in self._known:
+                continue
+            size = -(-storage.nbytes() // self.granularity) * self.granularity
+            self._known.add(key)
+            self.bytes += size
+            weakref.finalize(storage, self._gone, key, size).atexit = False
+            for extent in self._open:
+                extent.peak = max(extent.peak, self.bytes)
+
+    def ignore(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Take tensors for known without counting them; they must live as long as the ledger."""
+        self._known.update(tensor.untyped_storage()._cdata for tensor in tensors)
+
+    def _gone(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.bytes -= size
+
+    def begin(self) -> Extent:
+        """Start following an extent; extents may overlap in any way."""
+        extent = Extent(self.bytes, self.bytes)
+        self._open.append(extent)
+        return extent
+
+    def end(self, extent: Extent) -> None:
+        """Stop following an extent."""
+        extent.exit = self.bytes
+        self._open = [e for e in self._open if e is not extent]
+
+    @contextmanager
+    def extent(self) -> Iterator[Extent]:
+        """An extent over a `with` block."""
+        extent = self.begin()
+        try:
+            yield extent
+        finally:
+            self.end(extent)

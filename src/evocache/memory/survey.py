@@ -1,0 +1,133 @@
+"""The survey: a denoiser's call print, from rehearsals with fake tensors and trials of slicing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_flatten
+
+from ..model.discover import Denoiser
+from ..model.units import Unit, units
+from .footprint import CallPrint, Choice, Cut, UnitPrint
+from .rehearse import Use, rehearse
+from .slicing import Slicing, first, pattern, slicings
+
+SLICES = (2, 4, 8, 16, 32)
+"""Numbers of slices that are surveyed."""
+
+WORTH = 0.97
+"""More slices are surveyed as long as they bring the surge below this share of what fewer do."""
+
+
+def survey(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any]) -> CallPrint:
+    """What a call of a denoiser holds, and what each of its units would hold in slices.
+
+    Args:
+        denoiser: the denoiser; its weights may be real or fake, on any device.
+        args: positional arguments that it is called with; only shapes, types and devices matter.
+        kwargs: keyword arguments that it is called with.
+    """
+    return _Survey({id(unit.module): unit for unit in units(denoiser)}).of(denoiser.module, args, kwargs)
+
+
+class _Survey:
+    """What was found so far: how calls can be sliced, by pattern, and what that leaves to hold, by signature."""
+
+    def __init__(self, units: Mapping[int, Unit]) -> None:
+        self.units = units
+        self.ways: dict[object, list[Slicing]] = {}
+        self.choices: dict[object, list[Choice]] = {}
+
+    def of(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> CallPrint:
+        """The print of a call."""
+        seen = rehearse(module, args, kwargs, [unit.module for unit in self.units.values()])
+        prints = []
+        for use in seen.uses:
+            unit = self.units[id(use.module)]
+            key = _signature(use)
+            if key not in self.choices:
+                self.choices[key] = self._choices(unit, use)
+            choices = tuple(_renamed(choice, unit.path) for choice in self.choices[key])
+            prints.append(UnitPrint(unit.path, use.extent.entry, choices))
+        return CallPrint(seen.floor, tuple(prints))
+
+    def _choices(self, unit: Unit, use: Use) -> list[Choice]:
+        """Ways of running a unit, paths relative to it: as it is, then each holding less and taking more operations."""
+        found = [Choice({}, use.extent.surge, use.operations)]
+        ways = self._slicings(use)
+        for slicing in ways:
+            found += _sliced(unit, use, {"": slicing}, use.operations)
+        if not ways or ways[0].coupled:
+            found += _sliced(unit, use, *self._inner(unit, use))
+        found.sort(key=lambda c: (c.operations, c.surge))
+        kept = found[:1]
+        for choice in found[1:]:
+            if choice.surge < WORTH * kept[-1].surge:
+                kept.append(choice)
+        return kept
+
+    def _slicings(self, use: Use) -> list[Slicing]:
+        key = pattern(use.module, use.args, use.kwargs)
+        if key not in self.ways:
+            self.ways[key] = slicings(use.module, use.args, use.kwargs)
+        return self.ways[key]
+
+    def _inner(self, unit: Unit, use: Use) -> tuple[dict[str, Slicing], int]:
+        """For each part of a unit that can be sliced, the first way of doing it; and the operations of these parts."""
+        parts = {id(module): path.removeprefix(unit.path) for path, module in unit.parts if module is not unit.module}
+        seen = rehearse(unit.module, use.args, use.kwargs, [m for _, m in unit.parts if m is not unit.module])
+        ways = {parts[id(call.module)]: self._slicings(call) for call in seen.uses}
+        operations = sum(call.operations for call in seen.uses if ways[parts[id(call.module)]])
+        return {path: found[0] for path, found in ways.items() if found}, operations
+
+
+def _sliced(unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) -> list[Choice]:
+    """The unit with modules, of so many operations, run in more and more slices, as long as that is worth it."""
+    modules = {"": unit.module, **{path.removeprefix(unit.path): module for path, module in unit.parts}}
+    found: list[Choice] = []
+    for slices in SLICES if by else ():
+        cuts = {path: Cut(slicing, slices) for path, slicing in by.items()}
+        with cut({modules[path]: cut for path, cut in cuts.items()}):
+            seen = rehearse(unit.module, use.args, use.kwargs, [unit.module])
+        (again,) = seen.uses
+        if again.extent.surge >= WORTH * (found[-1].surge if found else use.extent.surge):
+            break
+        found.append(Choice(cuts, again.extent.surge, use.operations + (slices - 1) * operations))
+    return found
+
+
+@contextmanager
+def cut(modules: Mapping[nn.Module, Cut]) -> Iterator[None]:
+    """Within the context, modules hold what they would in slices; for rehearsals only: it replaces their `forward`."""
+    before = {module: module.__dict__.get("forward") for module in modules}
+
+    def sliced(module: nn.Module, how: Cut) -> Any:
+        original = module.forward
+        return lambda *args, **kwargs: first(original, how.slicing, how.slices, args, kwargs)
+
+    for module, how in modules.items():
+        module.__dict__["forward"] = sliced(module, how)
+    try:
+        yield
+    finally:
+        for module, own in before.items():
+            if own is None:
+                del module.__dict__["forward"]
+            else:
+                module.__dict__["forward"] = own
+
+
+def _renamed(choice: Choice, path: str) -> Choice:
+    return Choice({f"{path}{below}": cut for below, cut in choice.cuts.items()}, choice.surge, choice.operations)
+
+
+def _signature(use: Use) -> object:
+    """What two uses have in common if they hold the same: class, weights, and what they are called with."""
+    leaves, spec = tree_flatten((use.args, dict(use.kwargs)))
+    called = tuple((tuple(v.shape), v.dtype) if isinstance(v, torch.Tensor) else repr(v)[:80] for v in leaves)
+    weights = tuple((name, tuple(p.shape), p.dtype) for name, p in use.module.named_parameters())
+    return type(use.module), weights, called, str(spec)
