@@ -1,5 +1,6 @@
 """Where cached features live."""
 
 from .store import FeatureStore, Stale, version
+from .tape import Tape
 
-__all__ = ["FeatureStore", "Stale", "version"]
+__all__ = ["FeatureStore", "Stale", "Tape", "version"]

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import torch
+
+from .tiers import Parked, Tier
 
 
 class Stale(Exception):  # noqa: N818  (not an error: it tells the reader to compute instead)
     """A stored feature was changed in place after it was stored, so it must not be read."""
+
+
+@dataclass
+class _Feature:
+    """A feature: on the device, parked in a lower tier, or both; never neither."""
+
+    size: int
+    tensors: list[torch.Tensor] | None
+    versions: list[int]
+    parked: Parked | None = None
+    counted: bool = True
+
+    def intact(self) -> bool:
+        return self.tensors is None or [version(t) for t in self.tensors] == self.versions
 
 
 class FeatureStore:
@@ -16,12 +33,27 @@ class FeatureStore:
 
     Tensors are kept as they are, without a copy, unless they are part of something larger that would be kept alive
     with them, or unless the caller asks for a copy because the host changes its features in place.
+
+    A feature may be parked in a lower tier: it starts leaving at `park`, is gone from the device at `settle`, starts
+    coming back at `fetch`, and is there at `get`. Its bytes count from `put` to `settle` and again from `fetch` on.
+
+    Args:
+        tier: where features are parked; needed only for that.
+
+    Attributes:
+        bytes: held on the device now.
+        peak_bytes: the most that were.
+        moved: bytes that left for the tier and came back from it.
+        stalled: seconds that waiting for the tier held up.
     """
 
-    def __init__(self) -> None:
-        self._features: dict[Hashable, tuple[list[torch.Tensor], list[int]]] = {}
+    def __init__(self, tier: Tier | None = None) -> None:
+        self.tier = tier
+        self._features: dict[Hashable, _Feature] = {}
         self.bytes = 0
         self.peak_bytes = 0
+        self.moved = 0
+        self.stalled = 0.0
 
     def __len__(self) -> int:
         return len(self._features)
@@ -33,38 +65,84 @@ class FeatureStore:
         """Store a feature, replacing what the key held; returns its bytes."""
         self.free(key)
         kept = [_owned(t, tensors, copy) for t in tensors]
-        self._features[key] = (kept, [version(t) for t in kept])
         size = sum(t.numel() * t.element_size() for t in kept)
+        self._features[key] = _Feature(size, kept, [version(t) for t in kept])
+        self._count(size)
+        return size
+
+    def _count(self, size: int) -> None:
         self.bytes += size
         self.peak_bytes = max(self.peak_bytes, self.bytes)
-        return size
 
     def intact(self, key: Hashable) -> bool:
         """Whether a feature is there, as it was stored."""
-        tensors, versions = self._features.get(key, ([], [-1]))
-        return [version(t) for t in tensors] == versions
+        feature = self._features.get(key)
+        return feature is not None and feature.intact()
 
     def get(self, key: Hashable) -> list[torch.Tensor]:
-        """The tensors of a feature, not copied.
+        """The tensors of a feature, not copied; waits for it if it is coming back.
 
         Raises:
             KeyError: if it is not there.
             Stale: if one of them was changed in place since it was stored.
+            GenerationError: if the tier lost it.
         """
-        if key in self._features and not self.intact(key):
+        feature = self._features[key]
+        if not feature.intact():
             raise Stale(key)
-        return self._features[key][0]
+        if feature.tensors is None:
+            assert feature.parked is not None
+            self.fetch(key)
+            feature.tensors, seconds = feature.parked.take()
+            feature.versions = [version(t) for t in feature.tensors]
+            self.stalled += seconds
+        return feature.tensors
+
+    def park(self, key: Hashable) -> None:
+        """Start moving a feature to the tier; nothing happens if it is there or gone, or was changed in place."""
+        feature = self._features.get(key)
+        if feature is not None and feature.parked is None and feature.intact() and self.tier is not None:
+            assert feature.tensors is not None
+            feature.parked = self.tier.park(feature.tensors)
+            self.moved += feature.size
+
+    def settle(self, key: Hashable) -> None:
+        """Let go of a parked feature on the device; waits until it has left. What is not parked stays.
+
+        What was changed in place while it left is forgotten: neither copy is what was stored.
+        """
+        feature = self._features.get(key)
+        if feature is None or feature.parked is None or feature.tensors is None:
+            return
+        self.stalled += feature.parked.settle()
+        if not feature.intact():
+            self.free(key)
+            return
+        feature.tensors = None
+        feature.counted = False
+        self.bytes -= feature.size
+
+    def fetch(self, key: Hashable) -> None:
+        """Start bringing a parked feature back; nothing happens if it is here, on its way, or unknown."""
+        feature = self._features.get(key)
+        if feature is not None and feature.parked is not None and not feature.counted:
+            feature.counted = True
+            self._count(feature.size)
+            self.moved += feature.size
+            feature.parked.fetch()
 
     def free(self, key: Hashable) -> None:
         """Forget a feature; nothing happens if it is not there."""
         feature = self._features.pop(key, None)
         if feature is not None:
-            self.bytes -= sum(t.numel() * t.element_size() for t in feature[0])
+            self.bytes -= feature.size * feature.counted
+            if feature.parked is not None:
+                feature.parked.drop()
 
     def clear(self) -> None:
         """Forget all features."""
-        self._features.clear()
-        self.bytes = 0
+        for key in list(self._features):
+            self.free(key)
 
 
 def _owned(tensor: torch.Tensor, beside: Sequence[torch.Tensor], copy: bool) -> torch.Tensor:

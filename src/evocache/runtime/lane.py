@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..memory import FeatureStore, Stale
+from ..memory import FeatureStore, Stale, Tape
+from ..memory.tape import Cell
 from ..model import Denoiser
 from ..model.unet import Deep
 from ..schedule import deep_depth, span_range
@@ -31,10 +32,18 @@ class Lane:
         key: what distinguishes this lane's features in the store.
         signature: shape of the denoiser's input; a lane serves only calls of that shape.
         number: number of the pass.
+        tape: which features leave the device when; none do if it is not given.
     """
 
     def __init__(
-        self, denoiser: Denoiser, plan: Plan, store: FeatureStore, key: object, signature: object, number: int = 0
+        self,
+        denoiser: Denoiser,
+        plan: Plan,
+        store: FeatureStore,
+        key: object,
+        signature: object,
+        number: int = 0,
+        tape: Tape | None = None,
     ) -> None:
         self.denoiser = denoiser
         self.plan = plan
@@ -42,6 +51,8 @@ class Lane:
         self.key = key
         self.signature = signature
         self.number = number
+        self.tape = tape
+        self._played: set[Cell] = set()
         self.components = plan.schedule.tree.components
         self.sources = dict(plan.schedule.tree.sources)
         """Per component that only others read, these readers."""
@@ -56,8 +67,8 @@ class Lane:
         """Per block: how it is passed by."""
         self.linked: dict[int, bool] = {}
         """Per block: whether its flow was seen at the next block, rather than guessed."""
-        self.blanks: dict[int, Any] = {}
-        """Stand-ins for the outputs of modules that are skipped, by module id."""
+        self.blanks: dict[int, list[Any]] = {}
+        """Stand-ins for the outputs of modules that are skipped, by module id, one for each call in a forward."""
         self.exits: dict[int, int] = {}
         """Per deep part: id of the module that returns the tensor that leaves it."""
         self.copies: set[int] = set()
@@ -100,6 +111,7 @@ class Lane:
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
         self.sizes[id] = sum(t.numel() * t.element_size() for t in tensors)
         if column in self.plan.rows[self.row].stores:
+            self._move(column)
             self.store.put((self.key, column, self.row), tensors, copy=column in self.copies)
 
     def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
@@ -107,6 +119,7 @@ class Lane:
 
         That is so where the host changed it in place, or did not run the component when the schedule expected it.
         """
+        self._move(column)
         try:
             values = [self.store.get((self.key, column, born)) for born in recall.born]
         except Stale:
@@ -119,6 +132,17 @@ class Lane:
         by = recall.weights if len(values) == len(recall.weights) else (1.0,)
         feature = combine(values, by)
         return [t.clone() for t in feature] if column in self.copies and len(values) == 1 else feature
+
+    def _move(self, column: int) -> None:
+        """A component is about to write or read at this step: move what the tape says moves now, once."""
+        cell = (self.row, column)
+        moves = self.tape.moves.get(cell) if self.tape is not None else None
+        if moves is None or cell in self._played:
+            return
+        self._played.add(cell)
+        for act, cells in zip((self.store.park, self.store.settle, self.store.fetch), moves, strict=True):
+            for step, other in cells:
+                act((self.key, other, step))
 
     def computed_after_all(self, column: int) -> None:
         """Count that a span or block, with all its parts, ran although the schedule says otherwise."""

@@ -1,0 +1,40 @@
+"""Tiers below the device: where features wait between a write and a far read.
+
+Moving is asynchronous. What is parked may be let go on the device once it is settled, and is there again when it is
+taken; in between, the device goes on computing. Bytes come back as they went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+
+class Parked(Protocol):
+    """A feature that left its device, or is leaving it or coming back."""
+
+    def settle(self) -> float:
+        """Wait until it has left, so that its tensors may be let go; returns the seconds that this held up."""
+
+    def fetch(self) -> None:
+        """Start bringing it back; nothing happens if it is on its way."""
+
+    def take(self) -> tuple[list[torch.Tensor], float]:
+        """The tensors, back on their device, and the seconds that waiting for them held up; it stays parked, too."""
+
+    def drop(self) -> None:
+        """Forget it."""
+
+
+class Tier(Protocol):
+    """A place to park features in."""
+
+    name: str
+
+    def park(self, tensors: Sequence[torch.Tensor]) -> Parked:
+        """Start moving a feature there."""
+
+    def close(self) -> None:
+        """Give back what the tier itself holds; nothing may be parked there any more."""
