@@ -10,13 +10,17 @@ Error
 ├── PolicyError          an unknown or malformed policy spec, or a policy that makes no sense for a model
 ├── PipelineError        something that is no pipeline, or a pipeline without a denoiser
 ├── GenerationError      a generation that the runtime cannot follow
+├── BudgetError          a memory budget that a generation cannot be made to fit
 └── ZooError             an unknown or damaged embedded model
 ```
 
-Two packages add their own: `metrics.MetricError`, and the command line's `InputError` and `ModelError`.
+Three places add their own: `metrics.MetricError`, `memory.film.FilmError`, and the command line's `InputError` and
+`ModelError`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class Error(Exception):
@@ -68,6 +72,33 @@ class RunError(Error):
 
 class GenerationError(Error):
     """A generation that the runtime cannot follow."""
+
+
+class BudgetError(Error):
+    """A memory budget that a generation cannot be made to fit.
+
+    Args:
+        budget: bytes that were given.
+        least: peak bytes of each stage, at the least that can be had.
+    """
+
+    def __init__(self, budget: int, least: Mapping[str, int]) -> None:
+        self.budget = budget
+        self.least = dict(least)
+        stage, peak = max(self.least.items(), key=lambda item: item[1])
+        super().__init__(
+            f"a memory budget of {budget / 1e9:.3f} GB",
+            f"at least {peak / 1e9:.3f} GB, which {stage} takes at the least: {self.shortfall} bytes more",
+            "raise the budget, or generate fewer frames or smaller pictures",
+        )
+
+    @property
+    def shortfall(self) -> int:
+        """Bytes that are missing."""
+        return max(self.least.values()) - self.budget
+
+    def __reduce__(self) -> tuple[type[BudgetError], tuple[int, dict[str, int]]]:  # type: ignore[override]
+        return BudgetError, (self.budget, self.least)
 
 
 class ZooError(Error):

@@ -1,0 +1,228 @@
+"""The planner: what is offloaded, sliced and parked to fit a budget in the least predicted time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..errors import BudgetError
+from .footprint import CallPrint, Choice, Cut
+from .swap import Life, Swaps, swaps
+
+AHEAD = 2
+"""Events that a feature starts coming back ahead of its read."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What moves and launches cost.
+
+    Attributes:
+        link: bytes per second between the device and the tier below it, one way.
+        launch: seconds that one more operation takes.
+    """
+
+    link: float = 12e9
+    launch: float = 10e-6
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a generation besides denoising: encode or decode.
+
+    Attributes:
+        weights: names of the pipeline's components that it needs.
+        choices: ways of running it; the first is as it is.
+    """
+
+    weights: tuple[str, ...]
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a generation holds.
+
+    Attributes:
+        weights: bytes of each component of the pipeline.
+        held: bytes that are held all along: latents, embeddings, what the user has on the device.
+        encode: the stage before denoising.
+        denoise: calls of each denoiser, by name.
+        decode: the stage after it.
+        calls: how many denoiser calls there are.
+        seconds: what one denoiser call takes, as it is.
+        branches: for each branch of a denoiser call, the features that it stores and when they are used.
+    """
+
+    weights: Mapping[str, int]
+    held: int
+    encode: Stage
+    denoise: Mapping[str, CallPrint]
+    decode: Stage
+    calls: int
+    seconds: float
+    branches: tuple[tuple[Life, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How a generation is made to fit.
+
+    Attributes:
+        budget: bytes that it may hold; None if there is no limit.
+        peaks: predicted peak bytes of each stage.
+        offload: whether components are on the device only in the stages that need them.
+        cuts: modules of each denoiser that are run in slices, by path.
+        encode: how the stage before denoising is run.
+        decode: how latents are decoded.
+        capacity: bytes of features that each branch may hold on the device; None where nothing is parked.
+        ahead: events that a feature starts coming back ahead of its read.
+        moved: bytes of features that leave the device and come back.
+        seconds: predicted time that all this adds to a generation.
+    """
+
+    budget: int | None
+    peaks: Mapping[str, int]
+    offload: bool = False
+    cuts: Mapping[str, Mapping[str, Cut]] = field(default_factory=dict)
+    encode: Choice | None = None
+    decode: Choice | None = None
+    capacity: int | None = None
+    ahead: int = AHEAD
+    moved: int = 0
+    seconds: float = 0.0
+
+    @property
+    def peak(self) -> int:
+        """Predicted peak bytes of the generation."""
+        return max(self.peaks.values())
+
+
+def plan(footprint: Footprint, budget: int | None, machine: Machine = Machine(), *, offload: bool = True) -> MemoryPlan:
+    """The plan of least predicted time among those that fit a budget.
+
+    Args:
+        footprint: what the generation holds.
+        budget: bytes; None asks for the generation as it is.
+        machine: what moves and launches cost.
+        offload: whether components may leave the device.
+
+    Raises:
+        BudgetError: if none fits; it says by how many bytes, and what would meet them.
+    """
+    if budget is None:
+        return _as_it_is(footprint)
+    plans = [found for away in (False, True)[: 1 + offload] for found in _plans(footprint, budget, machine, away)]
+    if plans:
+        return min(plans, key=lambda p: p.seconds)
+    raise BudgetError(budget, _needs(footprint, offload))
+
+
+def smallest(footprint: Footprint, machine: Machine = Machine(), *, offload: bool = True) -> MemoryPlan:
+    """The plan for the least budget that can be met."""
+    return plan(footprint, max(_needs(footprint, offload).values()), machine, offload=offload)
+
+
+def _needs(footprint: Footprint, offload: bool) -> dict[str, int]:
+    """Bytes that each stage needs at the least; of what is parked, branches are given equal shares."""
+    active = max((print.peak(0) for print in footprint.denoise.values()), default=0)
+    branches = footprint.branches
+    shared = len(branches) * max((swaps(lives, 0, AHEAD).peak for lives in branches), default=0)
+    features = min(shared, sum(swaps(lives, _HUGE, AHEAD).peak for lives in branches))
+    found = [
+        {
+            "encode": _base(footprint, footprint.encode.weights, away) + _least(footprint.encode),
+            "denoise": _base(footprint, tuple(footprint.denoise), away) + active + features,
+            "decode": _base(footprint, footprint.decode.weights, away) + _least(footprint.decode),
+        }
+        for away in (False, True)[: 1 + offload]
+    ]
+    return min(found, key=lambda peaks: max(peaks.values()))
+
+
+def _as_it_is(footprint: Footprint) -> MemoryPlan:
+    features = sum(swaps(lives, _HUGE, AHEAD).peak for lives in footprint.branches)
+    peaks = {
+        "encode": _base(footprint, (), False) + footprint.encode.choices[0].surge,
+        "denoise": _base(footprint, (), False) + max(c.peak() for c in footprint.denoise.values()) + features,
+        "decode": _base(footprint, (), False) + footprint.decode.choices[0].surge,
+    }
+    return MemoryPlan(None, peaks)
+
+
+_HUGE = 1 << 62
+
+
+def _base(footprint: Footprint, needed: Sequence[str], away: bool) -> int:
+    """Bytes of weights on the device in a stage, and of what is held all along."""
+    return footprint.held + sum(size for name, size in footprint.weights.items() if not away or name in needed)
+
+
+def _least(stage: Stage) -> int:
+    return min(choice.surge for choice in stage.choices)
+
+
+def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> Iterator[MemoryPlan]:
+    """Plans that fit, among them the fastest: none for a budget that offloading, or not, leaves out of reach."""
+    ends = {}
+    for name, stage in (("encode", footprint.encode), ("decode", footprint.decode)):
+        base = _base(footprint, stage.weights, away)
+        fitting = [choice for choice in stage.choices if base + choice.surge <= budget]
+        if not fitting:
+            return
+        ends[name] = (fitting[0], base + fitting[0].surge, stage.choices[0].operations)
+    seconds = 2 * sum(footprint.weights.values()) / machine.link if away else 0.0
+    seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
+    peaks = {name: peak for name, (_, peak, _) in ends.items()}
+    first = MemoryPlan(budget, peaks, away, {}, ends["encode"][0], ends["decode"][0], seconds=seconds)
+    yield from _denoising(footprint, budget, _base(footprint, tuple(footprint.denoise), away), machine, first)
+
+
+def _denoising(
+    footprint: Footprint, budget: int, base: int, machine: Machine, first: MemoryPlan
+) -> Iterator[MemoryPlan]:
+    """Plans for the room that weights leave to activations and features, until no later one can be faster.
+
+    The larger the activations may be, the fewer slices, and the less room there is for features.
+    """
+    prints = footprint.denoise.values()
+    whole = [swaps(lives, _HUGE, first.ahead) for lives in footprint.branches]
+    best = float("inf")
+    for limit in sorted({limit for print in prints for limit in print.limits()}, reverse=True):
+        operations = max(print.operations(limit) for print in prints) * footprint.calls
+        seconds = first.seconds + operations * machine.launch
+        if seconds >= best:
+            return
+        active = max(print.peak(limit) for print in prints)
+        parked = _parked(footprint.branches, whole, budget - base - active, first.ahead)
+        if parked is None:
+            continue
+        moved = sum(found.moved for found in parked)
+        seconds += stall(moved, footprint, machine)
+        if seconds >= best:
+            continue
+        best = seconds
+        yield replace(
+            first,
+            peaks={**first.peaks, "denoise": base + active + sum(found.peak for found in parked)},
+            cuts={name: print.cuts(limit) for name, print in footprint.denoise.items()},
+            capacity=(budget - base - active) // len(whole) if moved else None,
+            moved=moved,
+            seconds=seconds,
+        )
+        if not moved:
+            return
+
+
+def _parked(branches: Sequence[Sequence[Life]], whole: Sequence[Swaps], room: int, ahead: int) -> list[Swaps] | None:
+    """What each branch parks: nothing if all has room, else what an equal share asks for; None if that fails."""
+    if room < 0 or sum(found.peak for found in whole) <= room:
+        return list(whole) if room >= 0 else None
+    share = room // len(whole)
+    found = [swaps(lives, share, ahead) for lives in branches]
+    return found if all(f.peak <= share for f in found) else None
+
+
+def stall(moved: int, footprint: Footprint, machine: Machine) -> float:
+    """Seconds for which moves hold up computing: what of them does not fit beside it."""
+    return max(moved / machine.link - footprint.calls * footprint.seconds, 0.0)

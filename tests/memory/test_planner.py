@@ -1,0 +1,109 @@
+"""Plans: the fastest that fits, by brute force; else by how much the budget falls short."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evocache.errors import BudgetError
+from evocache.memory.footprint import CallPrint, Choice, UnitPrint
+from evocache.memory.planner import AHEAD, Footprint, Machine, Stage, plan, smallest
+from evocache.memory.swap import Life, swaps
+
+MACHINE = Machine(link=10.0, launch=0.01)
+
+
+@st.composite
+def choices(draw):
+    """From the whole on, each with less surge and more operations."""
+    surges = sorted(draw(st.sets(st.integers(0, 30), min_size=1, max_size=3)), reverse=True)
+    operations = sorted(draw(st.sets(st.integers(1, 40), min_size=len(surges), max_size=len(surges))))
+    return tuple(Choice({}, s, o) for s, o in zip(surges, operations, strict=True))
+
+
+@st.composite
+def footprints(draw):
+    units = st.builds(UnitPrint, st.just("u"), st.integers(0, 20), choices())
+    prints = st.builds(CallPrint, st.integers(0, 15), st.lists(units, max_size=3).map(tuple))
+    life = st.builds(
+        Life, st.just(3), st.sets(st.integers(0, 12), min_size=2, max_size=4).map(lambda s: tuple(sorted(s)))
+    )
+    return Footprint(
+        {"text": draw(st.integers(0, 20)), "unet": draw(st.integers(0, 20)), "vae": draw(st.integers(0, 20))},
+        draw(st.integers(0, 3)),
+        Stage(("text",), draw(choices())),
+        {"unet": draw(prints)},
+        Stage(("vae",), draw(choices())),
+        draw(st.integers(1, 4)),
+        draw(st.floats(0, 2)),
+        tuple(tuple(lives) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
+    )
+
+
+def tried(footprint, budget):
+    """Seconds of every plan that fits."""
+    print_ = footprint.denoise["unet"]
+    for away, before, after, limit in product(
+        (False, True), footprint.encode.choices, footprint.decode.choices, print_.limits()
+    ):
+        resident = {
+            name: footprint.held + sum(b for n, b in footprint.weights.items() if not away or n == name)
+            for name in footprint.weights
+        }
+        room = budget - resident["unet"] - print_.peak(limit)
+        share = room // max(len(footprint.branches), 1)
+        parked = [swaps(lives, 1 << 62, AHEAD) for lives in footprint.branches]
+        if sum(p.peak for p in parked) > room:
+            parked = [swaps(lives, share, AHEAD) for lives in footprint.branches]
+            if any(p.peak > share for p in parked):
+                continue
+        if resident["text"] + before.surge <= budget and resident["vae"] + after.surge <= budget and share >= 0:
+            operations = before.operations - footprint.encode.choices[0].operations
+            operations += after.operations - footprint.decode.choices[0].operations
+            operations += footprint.calls * print_.operations(limit)
+            moved = sum(p.moved for p in parked)
+            yield (
+                away * 2 * sum(footprint.weights.values()) / MACHINE.link
+                + operations * MACHINE.launch
+                + max(moved / MACHINE.link - footprint.calls * footprint.seconds, 0)
+            )
+
+
+@settings(deadline=None, max_examples=300)
+@given(footprint=footprints(), budget=st.integers(0, 120))
+def test_no_plan_that_fits_is_faster(footprint, budget):
+    expected = min(tried(footprint, budget), default=None)
+    if expected is None:
+        with pytest.raises(BudgetError) as caught:
+            plan(footprint, budget, MACHINE)
+        enough = budget + caught.value.shortfall
+        assert plan(footprint, enough, MACHINE).peak <= enough
+        with pytest.raises(BudgetError):
+            plan(footprint, enough - 1, MACHINE)
+    else:
+        found = plan(footprint, budget, MACHINE)
+        assert found.seconds == pytest.approx(expected)
+        assert found.peak <= budget
+
+
+@settings(deadline=None, max_examples=100)
+@given(footprint=footprints())
+def test_without_a_budget_all_is_as_it_is(footprint):
+    whole = plan(footprint, None, MACHINE)
+    assert not whole.offload
+    assert not whole.cuts
+    assert whole.seconds == 0
+    assert plan(footprint, whole.peak, MACHINE).seconds == 0
+    assert smallest(footprint, MACHINE).peak <= whole.peak
+
+
+def test_what_is_missing_is_said():
+    error = BudgetError(5_000_000_000, {"denoise": 7_250_000_000, "decode": 6_000_000_000})
+    assert error.shortfall == 2_250_000_000
+    assert "5.000 GB" in str(error)
+    assert "7.250 GB, which denoise takes" in str(error)
+    assert pickle.loads(pickle.dumps(error)).shortfall == error.shortfall
