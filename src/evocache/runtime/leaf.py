@@ -81,33 +81,39 @@ class Reuse:
 
 
 class Blank:
-    """A module is skipped and nobody reads its output: a stand-in of the right shape is returned."""
+    """A module is skipped and nobody reads its output: a stand-in of the right shape is returned, call by call."""
 
-    __slots__ = ("lane",)
+    __slots__ = ("lane", "ordinal")
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
+        self.ordinal = 0
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
-        stand_in = self.lane.blanks.get(id(module))
-        return original(module, *args, **kwargs) if stand_in is None else empty(stand_in)
+        seen = self.lane.blanks.get(id(module), [])
+        if self.ordinal >= len(seen):
+            return original(module, *args, **kwargs)
+        self.ordinal += 1
+        return empty(seen[self.ordinal - 1])
 
 
 class Observe:
-    """Remembers what the output of a module looks like, for a stand-in."""
+    """Remembers what the outputs of a module look like in one forward, call by call, for stand-ins."""
 
-    __slots__ = ("lane",)
+    __slots__ = ("lane", "seen")
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
+        self.seen: list[Any] = []
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:
         """Nothing is to be seen before the call."""
 
     def after(self, module: Any, output: Any) -> None:
         """Remember shapes and types."""
-        self.lane.blanks[id(module)] = blank(output)
+        self.seen.append(blank(output))
+        self.lane.blanks[id(module)] = self.seen
 
 
 def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
