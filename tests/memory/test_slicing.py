@@ -11,7 +11,6 @@ from diffusers.models.attention import FeedForward
 from diffusers.models.attention_processor import Attention
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from evocache.memory.slicing import Slicing, run, sizes, slicings
 
@@ -103,10 +102,6 @@ def test_rotary_positions_are_cut_along_with_their_tokens():
 
 
 def test_a_trial_needs_no_weights():
-    with FakeTensorMode():
-        feed = FeedForward(512)
-        x = torch.empty(2, 70, 512)
-    assert found(feed, (x,), {}).keys() == {(1, False)}
     assert found(FeedForward(64).to("meta").half(), (torch.empty(2, 9, 64, device="meta"),), {}).keys() == {(1, False)}
 
 

@@ -77,6 +77,7 @@ class MemoryPlan:
         decode: how latents are decoded.
         capacity: bytes of features that each branch may hold on the device; None where nothing is parked.
         ahead: events that a feature starts coming back ahead of its read.
+        features: bytes of one stored value of each component of each denoiser, in order of execution.
         moved: bytes of features that leave the device and come back.
         seconds: predicted time that all this adds to a generation.
     """
@@ -89,6 +90,7 @@ class MemoryPlan:
     decode: Choice | None = None
     capacity: int | None = None
     ahead: int = AHEAD
+    features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     moved: int = 0
     seconds: float = 0.0
 

@@ -1,7 +1,8 @@
-"""The rehearsal: a module's call with fake tensors, to see what it would hold, without holding or computing it."""
+"""The rehearsal: a call on the meta device, to see what it would hold, without holding or computing it."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_iter, tree_map
 
@@ -22,7 +23,7 @@ class Use:
 
     Attributes:
         module: the module.
-        args: positional arguments, tensors on the meta device instead of its own.
+        args: positional arguments, tensors on the meta device.
         kwargs: keyword arguments, likewise.
         extent: bytes alive around and during the call.
         operations: number of operations that it consists of.
@@ -50,44 +51,37 @@ class Rehearsal:
     uses: list[Use] = field(default_factory=list)
 
 
-@contextmanager
-def stage(*modules: nn.Module) -> Iterator[tuple[FakeTensorMode, Ledger]]:
-    """A context in which tensors are fake and counted, the weights of the modules taken as there already.
+class _Fused(TorchFunctionMode):
+    """Attention as the fused kernels do it, which never hold the scores; on the meta device the plain one would run."""
 
-    Modules that were built of fake tensors bring their own mode along.
-    """
-    weights = [t for m in modules for t in (*m.parameters(), *m.buffers())]
-    own = [w.fake_mode for w in weights if isinstance(w, FakeTensor)]
-    mode = own[0] if own else FakeTensorMode(allow_non_fake_inputs=True)
-    ledger = Ledger()
-    ledger.ignore(w if isinstance(w, FakeTensor) else mode.from_tensor(w) for w in weights)
-    with torch.no_grad(), mode, ledger:
-        yield mode, ledger
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") == "scaled_dot_product_attention":
+            named = {**dict(zip(("query", "key", "value"), args, strict=False)), **(kwargs or {})}
+            query, value = named["query"], named["value"]
+            return query.new_empty((*query.shape[:-1], value.shape[-1]))
+        return func(*args, **(kwargs or {}))
 
 
-def faked(mode: FakeTensorMode, value: Any, device: torch.device) -> Any:
-    """A value with its tensors replaced by fake ones of their own, those of the meta device by ones of `device`."""
-
-    def one(leaf: Any) -> Any:
-        if not isinstance(leaf, torch.Tensor):
-            return leaf
-        at = device if leaf.is_meta and not isinstance(leaf, FakeTensor) else leaf.device
-        return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device=at)
-
-    with mode:
-        return tree_map(one, value)
-
-
-def _shadows(value: Any) -> Any:
-    """A value with its tensors replaced by ones of the meta device, which are not counted and keep nothing alive."""
-
-    def one(leaf: Any) -> Any:
-        if not isinstance(leaf, torch.Tensor):
-            return leaf
-        return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device="meta")
-
+def shadow(value: Any) -> Any:
+    """A copy of a module, or of nested arguments, with all tensors on the meta device."""
     with _disable_current_modes():
-        return tree_map(one, value)
+        if isinstance(value, nn.Module):
+            return copy.deepcopy(value, {id(t): _meta(t) for t in _tensors(value)})
+        return tree_map(lambda leaf: _meta(leaf) if isinstance(leaf, torch.Tensor) else leaf, value)
+
+
+def _meta(tensor: torch.Tensor) -> torch.Tensor:
+    out = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+    return nn.Parameter(out, requires_grad=False) if isinstance(tensor, nn.Parameter) else out
+
+
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    """Parameters, buffers, and tensors that modules merely hold."""
+    yield from module.parameters()
+    yield from module.buffers()
+    for part in module.modules():
+        held = {name: value for name, value in part.__dict__.items() if not name.startswith("_")}
+        yield from (leaf for leaf in tree_iter(held) if isinstance(leaf, torch.Tensor))
 
 
 def rehearse(
@@ -100,16 +94,17 @@ def rehearse(
     """Follow one call of a module.
 
     Args:
-        module: the module; its weights may be real or fake, on any device.
-        args: positional arguments; only shapes, types and devices matter.
+        module: the shadow of a module.
+        args: positional arguments; only shapes and types matter.
         kwargs: keyword arguments.
         watched: modules whose calls are followed one by one.
         call: what is called instead of the module itself.
     """
-    with stage(module) as (mode, ledger):
-        device = next((w.device for w in module.parameters()), torch.device("cpu"))
-        args, kwargs = faked(mode, (tuple(args), dict(kwargs)), device)
-        ledger.adopt(leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, torch.Tensor))
+    ledger = Ledger()
+    ledger.ignore(_tensors(module))
+    args, kwargs = shadow(tuple(args)), shadow(dict(kwargs))
+    ledger.adopt(leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, torch.Tensor))
+    with torch.no_grad(), ledger, _Fused():
         seen = Rehearsal(ledger.begin())
         with _followed(ledger, seen, watched):
             (call or module)(*args, **kwargs)
@@ -127,7 +122,7 @@ def _followed(ledger: Ledger, seen: Rehearsal, watched: Sequence[nn.Module]) -> 
         if not inside:
             ledger.end(between[-1])
             seen.floor = max(seen.floor, between[-1].peak)
-        inside.append(Use(module, _shadows(args), _shadows(kwargs), ledger.begin(), ledger.operations))
+        inside.append(Use(module, shadow(args), shadow(kwargs), ledger.begin(), ledger.operations))
 
     def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         use = inside.pop()

@@ -35,7 +35,7 @@ class Slicing:
     """A way of running a module in slices that was seen to give what the whole gives.
 
     Attributes:
-        axis: the axis of the largest argument that is cut.
+        axis: the axis of the main argument that is cut.
         inputs: for each leaf of the call's arguments, the axis along which it is cut; None for what all slices share.
         counts: leaves that are numbers of positions, such as `num_frames`.
         outputs: for each leaf of the output, the axis along which slices are joined; None for what is the same in all.
@@ -166,27 +166,34 @@ def slicings(
     costs little, needs no weights and leaves no doubt: what is not exact differs by much more than rounding.
 
     Args:
-        module: the module; its parameters may be fake tensors.
+        module: the module; its parameters may be on the meta device.
         args: positional arguments that it is called with; only their shapes and types matter.
         kwargs: keyword arguments that it is called with.
         method: what is called, if not the module itself.
     """
     leaves, spec = unpack((args, dict(kwargs)))
-    tensors = [(leaf.numel(), -i) for i, leaf in enumerate(leaves) if _cuttable(leaf)]
-    if not tensors:
-        return []
-    main = -max(tensors)[1]
+    found = [slicing for main in _mains(leaves) for slicing in _found(module, method, leaves, spec, main)]
+    return sorted(found, key=lambda s: s.coupled)
+
+
+def _mains(leaves: Sequence[Any]) -> list[int]:
+    """Arguments that may be the features that a module works on: the largest, and the first."""
+    tensors = [i for i, leaf in enumerate(leaves) if _cuttable(leaf)]
+    return list(dict.fromkeys([max(tensors, key=lambda i: leaves[i].numel()), tensors[0]])) if tensors else []
+
+
+def _found(module: nn.Module, method: str, leaves: Sequence[Any], spec: Any, main: int) -> list[Slicing]:
+    found: list[Slicing] = []
     with _disable_current_modes(), torch.no_grad():
         halves = any(set(_many(getattr(part, "stride", 1))) - {1} for part in module.modules())
         trial = _Trial(getattr(_double(module), method), spec, leaves, main, (1, 2, 4, 8) if halves else (1,))
-        found: list[Slicing] = []
         for axis in _axes(leaves[main]):
             slicing = trial.along(axis)
             if slicing is not None:
                 found.append(slicing)
                 if not slicing.coupled and slicing.length(leaves) >= ENOUGH:
                     break
-    return sorted(found, key=lambda s: s.coupled)
+    return found
 
 
 def pattern(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten
 from ..model.discover import Denoiser
 from ..model.units import Unit, units
 from .footprint import CallPrint, Choice, Cut, UnitPrint
-from .rehearse import Use, rehearse
+from .rehearse import Use, rehearse, shadow
 from .slicing import Slicing, first, pattern, slicings
 
 SLICES = (2, 4, 8, 16, 32)
@@ -27,11 +27,20 @@ def survey(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     """What a call of a denoiser holds, and what each of its units would hold in slices.
 
     Args:
-        denoiser: the denoiser; its weights may be real or fake, on any device.
-        args: positional arguments that it is called with; only shapes, types and devices matter.
+        denoiser: the denoiser; its weights may be anywhere, also on the meta device.
+        args: positional arguments that it is called with; only shapes and types matter.
         kwargs: keyword arguments that it is called with.
     """
-    return _Survey({id(unit.module): unit for unit in units(denoiser)}).of(denoiser.module, args, kwargs)
+    module = shadow(denoiser.module)
+    return _Survey({id(unit.module): unit for unit in _shadowed(denoiser, module)}).of(module, args, kwargs)
+
+
+def _shadowed(denoiser: Denoiser, module: nn.Module) -> list[Unit]:
+    """The units of a denoiser in its shadow."""
+    return [
+        Unit(u.path, module.get_submodule(u.path), tuple((p, module.get_submodule(p)) for p, _ in u.parts))
+        for u in units(denoiser)
+    ]
 
 
 class _Survey:
