@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MismatchError, PipelineError, PolicyError
+from ..memory.disk import DiskTier
+from ..memory.host import HostTier
+from ..memory.planner import MemoryPlan
+from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.discover import unwrapped
 from ..policies import Policy, is_spec, parse
@@ -55,13 +59,15 @@ class Handle:
     As a context manager it removes itself at the end.
     """
 
-    def __init__(self, pipe: Any, model: Model, program: Program) -> None:
+    def __init__(self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | None = None) -> None:
         self.pipe = pipe
+        self.memory = memory
         self.program = program
         self._compiled = Compiled(model, program)
         self._last: Generation | None = None
         self._class: type = type(pipe)
         self._accelerated: type | None = None
+        self._parking: Tier | None = None
 
     @property
     def model(self) -> Model:
@@ -91,14 +97,25 @@ class Handle:
             previews: whether latents may be decoded in the middle of the loop; if not, what is cached is let go when
                 they are decoded.
         """
-        self._last = Generation(self.pipe, self._current(), previews=previews)
+        tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
+        self._last = Generation(self.pipe, self._current(), previews=previews, memory=self.memory, tier=tier)
         return self._last
+
+    def _tier(self) -> Tier:
+        """Where features are parked: host memory if the denoiser is on a GPU, else the disk."""
+        if self._parking is None:
+            device = next(self.model.denoisers[0].module.parameters()).device
+            self._parking = HostTier(device) if device.type == "cuda" else DiskTier()
+        return self._parking
 
     def remove(self) -> None:
         """Give the pipeline back as it was; nothing happens if that was done already."""
         if self._accelerated is not None and type(self.pipe) is self._accelerated:
             object.__setattr__(self.pipe, "__class__", self._class)
         self._accelerated = None
+        if self._parking is not None:
+            self._parking.close()
+            self._parking = None
 
     def __enter__(self) -> Handle:
         return self
@@ -144,12 +161,15 @@ class Handle:
         return self._compiled
 
 
-def apply(pipe: Any, what: Schedule | Point | Policy | str | os.PathLike[str]) -> Handle:
+def apply(
+    pipe: Any, what: Schedule | Point | Policy | str | os.PathLike[str], *, memory: MemoryPlan | None = None
+) -> Handle:
     """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
 
     Args:
         pipe: a diffusers pipeline with a denoiser.
         what: a schedule or its file, a point of a front, a policy or its spec (`"fora:3"`; see `evocache policies`).
+        memory: what is run in slices, and how many features are parked off the device.
 
     Returns:
         The handle.
@@ -167,7 +187,7 @@ def apply(pipe: Any, what: Schedule | Point | Policy | str | os.PathLike[str]) -
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()
-    handle = Handle(pipe, model, program)
+    handle = Handle(pipe, model, program, memory)
     handle._install()
     return handle
 

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from ..errors import GenerationError
-from ..memory import FeatureStore
+from ..memory import FeatureStore, Tape
+from ..memory.planner import MemoryPlan
+from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..model.outputs import unpack
 from ..schedule import Schedule
@@ -19,6 +21,7 @@ from .compiled import Compiled
 from .lane import Lane
 from .leaf import Keep, Reuse
 from .plan import Plan
+from .sliced import Sliced
 from .stats import Stats
 
 
@@ -29,13 +32,24 @@ class Generation:
         pipe: the pipeline.
         compiled: its denoisers and what is applied to them.
         previews: whether the caller may decode latents while it denoises (in a callback).
+        memory: what is run in slices and how much is parked; nothing when not given.
+        tier: where features are parked.
     """
 
-    def __init__(self, pipe: Any, compiled: Compiled, *, previews: bool = True) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        compiled: Compiled,
+        *,
+        previews: bool = True,
+        memory: MemoryPlan | None = None,
+        tier: Tier | None = None,
+    ) -> None:
         model = compiled.model
         self.compiled = compiled
         self.clock = Clock()
-        self.store = FeatureStore()
+        self.store = FeatureStore(tier)
+        self.memory = memory
         self.lanes: dict[tuple[str, int], Lane] = {}
         self.finished: list[Lane] = []
         self.schedule: Schedule | None = None
@@ -108,7 +122,7 @@ class Generation:
             tick = self.clock.called(denoiser.name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
             lane = self._lane(denoiser, tick, _signature(args, kwargs))
             before = local.table
-            local.table = lane.begin(tick.step)
+            local.table = self._sliced(denoiser, lane.begin(tick.step))
             try:
                 return self._call(lane, tick, original, module, args, kwargs)
             finally:
@@ -140,7 +154,8 @@ class Generation:
                 lane.drop(tick.step)
                 self.finished.append(self.lanes.pop(key))
             plan = self._plan(denoiser, tick.step)
-            lane = Lane(denoiser, plan, self.store, (*key, len(self.finished)), signature, self.clock.passes)
+            name = (*key, len(self.finished))
+            lane = Lane(denoiser, plan, self.store, name, signature, self.clock.passes, self._tape(denoiser, plan))
             self.lanes[key] = lane
         return lane
 
@@ -163,6 +178,22 @@ class Generation:
         for module in modules:
             self._attach(module, intercepting)
         return plan
+
+    def _tape(self, denoiser: Denoiser, plan: Plan) -> Tape | None:
+        """What a lane parks; nothing if there is room for all."""
+        memory = self.memory
+        if memory is None or memory.capacity is None:
+            return None
+        sizes = memory.features.get(denoiser.name, {})
+        return Tape.of(plan.schedule, sizes, tuple(sizes), memory.capacity, memory.ahead)
+
+    def _sliced(self, denoiser: Denoiser, table: dict[int, Op]) -> dict[int, Op]:
+        """A table in which modules that are to be run in slices are, whatever else happens at their calls."""
+        for path, cut in self.memory.cuts.get(denoiser.name, {}).items() if self.memory else ():
+            module = denoiser.module.get_submodule(path)
+            self._attach(module, intercepting)
+            table[id(module)] = Sliced(cut.slicing, cut.slices, table.get(id(module)))
+        return table
 
     def stats(self) -> Stats:
         """What the generation did so far."""

@@ -23,7 +23,10 @@ class Stats:
         calls: by denoiser, how often it was called.
         executed_fraction: share of the leaves' possible executions that took place.
         peak_cached_bytes: most bytes of features held at one time, as counted by the store.
-        predicted_peak_bytes: the same, as liveness predicts it from the schedule and the features' sizes.
+        predicted_peak_bytes: the same, as liveness predicts it from the schedule and the features' sizes, if none are
+            parked.
+        moved_bytes: bytes of features that left the device, and that came back to it.
+        stalled_seconds: how long waiting for them held up the host.
         cached_bytes: bytes held now (0 between generations).
         schedule: the schedule that was executed, for the steps that the pipeline asked for.
     """
@@ -35,6 +38,8 @@ class Stats:
     predicted_peak_bytes: int
     cached_bytes: int
     schedule: Schedule | None
+    moved_bytes: int = 0
+    stalled_seconds: float = 0.0
 
     @classmethod
     def of(cls, lanes: Sequence[Lane], store: FeatureStore, schedule: Schedule | None) -> Stats:
@@ -54,4 +59,6 @@ class Stats:
             passes.setdefault(lane.number, []).append(lane.lifetimes())
         predicted = max(map(peak_of, passes.values()), default=0)
         fraction = ran / possible if possible else 1.0
-        return cls(executed, calls, fraction, store.peak_bytes, predicted, store.bytes, schedule)
+        return cls(
+            executed, calls, fraction, store.peak_bytes, predicted, store.bytes, schedule, store.moved, store.stalled
+        )

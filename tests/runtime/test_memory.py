@@ -1,0 +1,112 @@
+"""With modules in slices and features parked, a generation gives what it gives without, and holds what was promised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from torch.overrides import _get_current_function_mode_stack
+
+from evocache import apply
+from evocache.memory import Tape
+from evocache.memory.planner import MemoryPlan
+from evocache.memory.survey import survey
+
+VIDEO = ["animatediff", "svd", "text_to_video_sd", "cogvideox", "wan", "hunyuan_video", "ltx", "latte"]
+OTHER = ["sd15", "flux", "pixart"]
+
+
+def captured(one: Any) -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
+    """What each denoiser is called with first."""
+    calls: dict[str, Any] = {}
+    hooks = [
+        d.module.register_forward_pre_hook(
+            lambda m, args, kwargs, name=d.name: calls.setdefault(name, (args, kwargs)) and None, with_kwargs=True
+        )
+        for d in one.model.denoisers
+    ]
+    one.call()
+    for hook in hooks:
+        hook.remove()
+    return calls
+
+
+@pytest.fixture(scope="module")
+def finest():
+    """Cuts of a family's denoisers, as fine as the survey finds them worth."""
+    known: dict[str, Any] = {}
+
+    def get(one):
+        if one.name not in known:
+            calls = captured(one)
+            known[one.name] = {d.name: survey(d, *calls[d.name]).cuts(0) for d in one.model.denoisers}
+        return known[one.name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", [*VIDEO, *OTHER])
+def test_slices_give_what_the_whole_gives(family, finest, name):
+    one = family(name)
+    cuts = finest(one)
+    assert any(cuts.values()), "nothing of it is worth slicing"
+    for spec in ("none", "fora:2", "steps:0,2"):
+        with apply(one.pipe, spec) as handle:
+            whole = one.call()
+            executed = handle.stats.executed
+        with apply(one.pipe, spec, memory=MemoryPlan(None, {}, cuts=cuts)) as handle:
+            sliced = one.call()
+            assert handle.stats.executed == executed
+            assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes
+        assert float(np.abs(sliced - whole).max()) <= 2e-4 * max(float(np.abs(whole).max()), 1.0)
+    assert not _get_current_function_mode_stack()
+    assert np.array_equal(one.call(), one.reference)
+
+
+@pytest.mark.parametrize("name", ["animatediff", "wan", "sd15", "flux"])
+@pytest.mark.parametrize("spec", ["fora:3", "taylorseer:2,1"])
+def test_what_is_parked_comes_back_to_the_bit(family, name, spec):
+    one = family(name)
+    with apply(one.pipe, spec) as handle:
+        whole = one.call()
+        lanes = [*handle._last.finished]
+        peak = handle.stats.peak_cached_bytes
+    features = {lane.denoiser.name: dict(lane.sizes) for lane in lanes}
+    for capacity, ahead in ((0, 0), (0, 2), (peak // 2, 1)):
+        plan = MemoryPlan(None, {}, capacity=capacity, ahead=ahead, features=features)
+        with apply(one.pipe, spec, memory=plan) as handle:
+            parked = one.call()
+            stats = handle.stats
+        assert np.array_equal(parked, whole)
+        if len(lanes) == 1:
+            (lane,) = lanes
+            sizes = features[lane.denoiser.name]
+            tape = Tape.of(lane.plan.schedule, sizes, tuple(sizes), capacity, ahead)
+            assert stats.peak_cached_bytes == tape.peak
+            assert stats.moved_bytes == tape.moved
+        if capacity == ahead == 0:
+            assert stats.peak_cached_bytes < peak
+            assert stats.moved_bytes > 0
+
+
+def test_slices_and_parking_together(family, finest):
+    one = family("animatediff")
+    spec = "deepcache:2,0"
+    with apply(one.pipe, spec) as handle:
+        whole = one.call()
+        features = {lane.denoiser.name: dict(lane.sizes) for lane in handle._last.finished}
+    plan = MemoryPlan(None, {}, cuts=finest(one), capacity=0, ahead=1, features=features)
+    with apply(one.pipe, spec, memory=plan):
+        both = one.call()
+    assert float(np.abs(both - whole).max()) <= 2e-4 * max(float(np.abs(whole).max()), 1.0)
+
+
+def test_the_tier_is_given_back(family):
+    one = family("sd15")
+    handle = apply(one.pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0))
+    one.call()
+    tier = handle._parking
+    handle.remove()
+    assert handle._parking is None
+    assert tier._file.closed
