@@ -189,8 +189,9 @@ def _calibrated(
     if least is not None and not evaluator.manages(least):
         least = _least(evaluator.steps, wanted, chosen, possible=False)
     within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
-    found = calibrate(evaluator, prompts, within=within, least=least)
-    write_calibration(folder, found)
+    write_calibration(folder, calibrate(evaluator, prompts, within=within, least=least))
+    found = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
+    assert found is not None
     return found, least
 
 
