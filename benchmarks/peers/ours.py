@@ -113,8 +113,13 @@ def front(path: str | Path) -> list[Contender]:
     """
     folder = Path(path)
     schedules = _found(folder) if folder.is_dir() else [point.schedule for point in Front.load(folder)]
-    fast = [schedule for schedule in schedules if not schedule.is_full]
-    return [Contender(f"front {schedule.digest[:6]}", FRONT, applied(schedule), _digest(schedule)) for schedule in fast]
+    fast = [schedule for schedule in schedules if not (schedule.is_full and schedule.steps == STEPS)]
+    return [Contender(_name(s), FRONT, applied(s), _digest(s), s.steps) for s in fast]
+
+
+def _name(schedule: Schedule) -> str:
+    """What a point is called: by its hash, and by its number of steps where it has its own."""
+    return f"front {schedule.digest[:6]}" + (f", {schedule.steps} steps" if schedule.steps != STEPS else "")
 
 
 def _found(folder: Path) -> list[Schedule]:

@@ -5,8 +5,15 @@ import json
 import pytest
 import torch
 
-from benchmarks.peers import analysis, checkpoint, table, timing, watch
-from benchmarks.peers.contender import FEWER, FRONT, POLICY, UNCACHED
+from benchmarks.peers import analysis, checkpoint, ours, table, timing, watch
+from benchmarks.peers.contender import FEWER, FRONT, POLICY, STEPS, UNCACHED
+from evocache.policies import parse
+from evocache.schedule import Schedule, save
+from evocache.schedule.front import Front, Point
+from evocache.search.cells import pack
+from evocache.search.cost import Costs
+from evocache.search.proof import Basis, Proof, write_proof
+from tests.search.trees import stack
 
 
 def row(name, family, speedup, psnr, accuracy=1.0, **more):
@@ -167,3 +174,30 @@ def test_what_a_contender_leaves_behind_is_named_and_taken_away():
     assert denoiser[0].in_features == 2
     assert not hasattr(pipe, "cached")
     assert "__call__" not in vars(Pipe)
+
+
+def test_points_of_fewer_steps_are_generated_with_them_and_called_so(tmp_path):
+    tree = stack()
+    schedules = [Schedule.full(tree, STEPS), Schedule.full(tree, 8), parse("fora:2").schedule(tree, STEPS)]
+    points = tuple(Point(s, {"error": -1.0}, {"speedup": 2.0, "quality": 1.0}) for s in schedules)
+    write_proof(tmp_path, Proof(Front(points, STEPS), ("a", "b", "c"), {}, Basis(1, 5, 1, "latent", steps=STEPS)))
+    fewer, same = ours.front(tmp_path / "front.json")
+    assert (fewer.name, fewer.steps) == (f"front {schedules[1].digest[:6]}, 8 steps", 8)
+    assert (same.name, same.steps) == (f"front {schedules[2].digest[:6]}", STEPS)
+
+
+def test_a_trace_knows_the_steps_of_schedules(tmp_path):
+    from benchmarks.search import PROMPTS, trace
+
+    tree = stack()
+    save(Schedule.full(tree, STEPS), tmp_path / "uncached.json")
+    lines = []
+    for schedule in (Schedule.full(tree, STEPS), Schedule.full(tree, 5)):
+        steps = {} if schedule.steps == STEPS else {"steps": schedule.steps}
+        lines.append({"kind": "schedule", "digest": schedule.digest, "cells": pack(schedule), **steps})
+        values = {"prompts": list(range(PROMPTS)), "values": [-20.0] * PROMPTS, "turns": 0}
+        lines.append({"kind": "eval", "schedule": schedule.digest, "steps": 16.0 * schedule.steps, **values})
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = trace(tmp_path, Costs({c.id: 1.0 for c in tree}, {}, {}), 0.0)
+    assert found.values.tolist() == [[-20.0, 1.0], [-20.0, 0.25]]
+    assert found.costs.tolist() == [320.0, 400.0]

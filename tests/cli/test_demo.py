@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evocache.cli.trial import REFERENCE, Trial, contenders
+from evocache.cli.trial import REFERENCE, Trial, contenders, evolved
 from evocache.model import discover
+from evocache.policies import parse
+from evocache.schedule import Schedule
+from evocache.schedule.front import Front, Point
 from tests.cli.conftest import weights
+from tests.search.trees import stack
 from tests.tiny import FAMILIES, KNOWN_WARNINGS
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
@@ -79,3 +83,15 @@ def test_bad_input(refused, run, tmp_path):
     file = tmp_path / "file"
     file.touch()
     assert "--out" in refused("demo", "--out", file)
+
+
+def test_an_evolved_point_may_have_fewer_steps():
+    tree = stack()
+    half, full = Schedule.full(tree, 4), parse("steps:0,1,4,6").schedule(tree, 8)
+    points = [Point(s, {}, {"quality": q}) for s, q in ((half, 30.0), (full, 20.0))]
+    (found,) = evolved(Front(tuple(points), 8), "half the cost", 8, 0.5)
+    assert (found.name, found.steps, found.schedule) == ("evolved, 50% in 4 steps", 4, half)
+    (found,) = evolved(Front(tuple(points[1:]), 8), "half the cost", 8, 0.5)
+    assert (found.name, found.steps) == ("evolved, 50%", 8)
+    assert evolved(Front(tuple(points), 8), "half the cost", 20, 0.5) == []
+    assert evolved(Front(tuple(points), 8), "a fifth", 8, 0.2) == []

@@ -125,6 +125,7 @@ def test_a_budget_that_is_no_duration_is_refused(refused, budget):
         (("--objective", "beauty"), "latency, macs, memory"),
         (("--max-memory", "little"), "bytes, such as 200MB"),
         (("--set", "height=33"), "fails uncached"),
+        (("--method", "ecad", "--least-steps", 3), "where they cannot be varied"),
         (("--set", "no_such_argument=1"), "no_such_argument"),
         (("--device", "nonsense"), "--device"),
         (("--ray", "127.0.0.1:1"), "ray start --head"),

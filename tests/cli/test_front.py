@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from evocache.schedule.front import Front
+from evocache.search.proof import write_proof
 from tests.report.runs import write_front
 
 
@@ -27,6 +30,23 @@ def test_names_stay_on_narrow_terminals(run, tmp_path, monkeypatch):
     shown = run("front", tmp_path).stdout
     for name in ("front 0 ", "fora:2 ", "uncached "):
         assert name in shown
+
+
+def test_steps_are_shown_where_they_differ(run, tmp_path, monkeypatch):
+    proof = write_front(tmp_path)
+    assert "steps" not in run("front", tmp_path).stdout.splitlines()[0]
+    points = (replace(proof.front[0], schedule=proof.front[0].schedule.resampled(4)), proof.front[1])
+    write_proof(tmp_path, replace(proof, front=Front(points, 8), basis=replace(proof.basis, steps=8)))
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("front", tmp_path).stdout
+    assert shown.split()[:2] == ["steps", "speedup"]
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["front", "0", "4", "3.00x", "20.0"] in [row[:5] for row in rows]
+    assert ["front", "1", "8", "2.00x"] in [row[:4] for row in rows]
+    assert ["fora:2", "8", "1.80x"] in [row[:3] for row in rows]
+    assert ["4", "steps", "2.00x"] in [row[:3] for row in rows]
+    facts = json.loads(run("front", tmp_path, "--json").stdout)
+    assert [(p["steps"], p["executed"]) for p in facts["points"]] == [(4, 0.25), (8, 0.25)]
 
 
 def test_everything_as_json(run, tmp_path):

@@ -198,3 +198,21 @@ def test_videos_are_animated(tmp_path):
     with Image.open(tmp_path / "a.png") as found:
         assert found.n_frames == 3
         assert found.text["prompt"] == "狐"
+
+
+def test_a_point_s_own_steps_are_used_unless_others_are_asked_for(run, folder, tmp_path):
+    tree = discover(FAMILIES["pixart"].build()).tree
+    figures = {"speedup": 2.0, "quality": 30.0, "memory": 0.0}
+    point = Point(parse("fora:2").schedule(tree, 4), {"error": -30.0}, figures, steps=4)
+    write_proof(tmp_path, Proof(Front((point,), 6), ("front 0",), {}, Basis(8, 5, 2, "psnr", "dB", steps=6)))
+    assert read_proof(tmp_path).front.uncached_steps == 6
+    words = ("generate", "-m", folder, "-p", "a red fox", *SMALL, "-s", tmp_path, "--speedup", 2)
+    for name, others, steps in (
+        ("own", (), "4"),
+        ("asked", ("--steps", 3), "3"),
+        ("set", ("--set", "num_inference_steps=5"), "5"),
+    ):
+        result = run(*words, *others, "-o", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        (file,) = (tmp_path / name).glob("*.png")
+        assert parameters(file)["steps"] == steps

@@ -44,7 +44,8 @@ def write_journal(folder: Path, schedules: list[Schedule], *, prompt: str = "a c
     run = {"steps": STEPS, "prompts": [prompt, "b"], "judge": "latent", "objectives": ["latency"]}
     lines: list[dict[str, object]] = [{"kind": "start", "run": {**run, "settings": {"prompts": 2, "population": 4}}}]
     for schedule in schedules:
-        lines.append({"kind": "schedule", "digest": schedule.digest, "cells": pack(schedule), "origin": ""})
+        other = {} if schedule.steps == STEPS else {"steps": schedule.steps}
+        lines.append({"kind": "schedule", "digest": schedule.digest, "cells": pack(schedule), "origin": "", **other})
         for number in (0, 1):
             values = [error(schedule) + number - 0.5]
             lines.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -180,8 +181,9 @@ def test_plots_are_written_for_papers(run: Path, tmp_path: Path) -> None:
 
 def test_importance_is_told_at_equal_cost() -> None:
     points = [Point(s, {"error": error(s)}) for s in candidates()]
-    found = importance(points)
+    found = importance(points, STEPS)
     assert found is not None
+    assert found.steps == STEPS
     assert found.good.shape == (12, STEPS)
     shares = found.by_kind()
     assert list(shares) == ["attention", "cross attention", "feed forward"]
@@ -190,7 +192,19 @@ def test_importance_is_told_at_equal_cost() -> None:
     assert shares["attention"][0] < shares["attention"][1]
     assert shares["cross attention"] == (1.0, 1.0)
     assert np.all(found.lift[:, 0] == 0)
-    assert importance(points[:10]) is None
+    assert importance(points[:10], STEPS) is None
+
+
+def test_importance_is_told_of_the_uncached_number_of_steps_alone() -> None:
+    points = [Point(s, {"error": error(s)}) for s in candidates()]
+    fewer = [Point(Schedule.full(TREE, n), {"error": -100.0}) for n in range(2, STEPS)]
+    fewer += [Point(p.schedule.resampled(STEPS - 2), {"error": -100.0}) for p in points]
+    alone, mixed = importance(points, STEPS), importance([*fewer, *points], STEPS)
+    assert alone is not None
+    assert mixed is not None
+    assert (mixed.good == alone.good).all()
+    assert mixed.schedules == alone.schedules == len(points)
+    assert importance(points, STEPS - 1) is None
 
 
 def test_cells_show_what_is_skipped_where() -> None:
@@ -203,3 +217,24 @@ def test_cells_show_what_is_skipped_where() -> None:
     assert words(Schedule(TREE, orders)).startswith(
         "3 steps, 64% of the leaves' executions. blocks[0:4] computes at steps 0, 2."
     )
+
+
+def test_a_run_of_mixed_steps_is_reported_with_them(tmp_path: Path) -> None:
+    write_journal(tmp_path, [*candidates(24), *(s.resampled(5) for s in candidates(4)), Schedule.full(TREE, 3)])
+    unproven = gather(tmp_path)
+    assert unproven.steps == STEPS
+    (best,) = unproven.entries  # in this landscape nothing is lost with the steps
+    assert best.schedule == Schedule.full(TREE, 3)
+    assert best.figures["speedup"] == pytest.approx(STEPS / 3)
+    proof = write_front(tmp_path)
+    points = (replace(proof.front[0], schedule=proof.front[0].schedule.resampled(4)), proof.front[1])
+    write_proof(tmp_path, replace(proof, front=Front(points, STEPS), basis=replace(proof.basis, steps=STEPS)))
+    contents = gather(tmp_path)
+    found = Reader(page(contents))
+    first = found.data["entries"][0]
+    assert [len(letters) for letters in first["cells"]["letters"]] == [4] * len(first["cells"]["letters"])
+    assert first["summary"].startswith("3.00x, 4 steps, ")
+    text = " ".join(found.texts)
+    for word in (" steps ", " 25% ", "evaluated schedules of 8 steps"):  # two of four steps, of eight
+        assert word in text
+    assert len(write_plots(contents, tmp_path)) == 4

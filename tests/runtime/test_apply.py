@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -12,8 +14,11 @@ from diffusers import DiffusionPipeline, StableDiffusionImg2ImgPipeline, StableD
 
 from evocache import Handle, apply
 from evocache.errors import MismatchError, PipelineError
+from evocache.model import discover
 from evocache.policies import Fora, parse
+from evocache.runtime.asked import leaves_steps_open
 from evocache.schedule import Tree, save, uniform
+from evocache.schedule.front import Point
 from tests.runtime.support import changes, snapshot
 
 
@@ -189,3 +194,66 @@ def test_a_loop_of_one_s_own(sd15, mode):
         assert torch.equal(output, expected)
         assert handle.stats.executed["unet"] == 2
         assert handle.stats.cached_bytes == 0
+
+
+@pytest.fixture
+def pixart(family):
+    """A pipeline, and its call without a number of steps."""
+    built = family("pixart")
+    return built.pipe, functools.partial(built.pipe, **{**PIXART, "generator": torch.Generator().manual_seed(0)})
+
+
+PIXART = {
+    "prompt": "a fox",
+    "height": 32,
+    "width": 32,
+    "use_resolution_binning": False,
+    "clean_caption": False,
+    "max_sequence_length": 16,
+    "output_type": "latent",
+}
+
+
+def steps_of(pipe, call, what, **given):
+    """Steps that were made, and the schedule that was executed."""
+    with apply(pipe, what) as handle, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        call(**given)
+        assert handle.stats.schedule is not None
+        return handle.stats.schedule
+
+
+def test_a_point_is_run_with_its_own_steps_unless_the_call_says_otherwise(pixart):
+    pipe, call = pixart
+    schedule = parse("fora:2").schedule(discover(pipe).tree, 5)
+    point = Point(schedule, {}, steps=5)
+    assert steps_of(pipe, call, point) == schedule
+    assert steps_of(pipe, call, point, num_inference_steps=None) == schedule
+    assert steps_of(pipe, call, point, num_inference_steps=5) == schedule
+    assert steps_of(pipe, call, point, num_inference_steps=3) == schedule.resampled(3)
+    with apply(pipe, point) as handle:
+        pipe("a fox", "", 4, **{name: value for name, value in PIXART.items() if name != "prompt"})  # by position
+        assert handle.stats.schedule == schedule.resampled(4)
+
+
+def test_what_is_no_point_or_does_not_know_its_steps_leaves_them_to_the_pipeline(pixart, tmp_path):
+    pipe, call = pixart
+    schedule = parse("fora:2").schedule(discover(pipe).tree, 5)
+    save(schedule, tmp_path / "mine.json")
+    for what in (schedule, Point(schedule, {}), tmp_path / "mine.json", "fora:2"):
+        assert steps_of(pipe, call, what).steps == 20  # the pipeline's own default
+    timesteps = [900, 600, 300, 100]
+    assert steps_of(pipe, call, Point(schedule, {}, steps=5), timesteps=timesteps).steps == 4
+
+
+def test_steps_are_open_only_where_a_call_could_name_them_and_does_not():
+    def call(self, prompt, num_inference_steps=20, timesteps=None, sigmas=None):
+        """As pipelines have it."""
+
+    assert leaves_steps_open(call, (1, "x"), {})
+    assert leaves_steps_open(call, (1,), {"prompt": "x", "num_inference_steps": None, "sigmas": None})
+    assert not leaves_steps_open(call, (1, "x", 8), {})
+    assert not leaves_steps_open(call, (1, "x"), {"timesteps": [3, 2]})
+    assert not leaves_steps_open(call, (1, "x"), {"sigmas": [3, 2]})
+    assert not leaves_steps_open(call, (1, "x"), {"nonsense": 1})
+    assert not leaves_steps_open(lambda self, prompt: None, (1, "x"), {})

@@ -176,3 +176,31 @@ def test_bytes_are_read(text: float | str, count: int) -> None:
 def test_what_is_no_number_of_bytes_is_refused(text: str) -> None:
     with pytest.raises(FrontError):
         in_bytes(text)
+
+
+def mixed() -> Front:
+    """12 steps uncached; a point of 12 steps, one of 6."""
+    points = [(6, 4.0, 20.0), (12, 2.0, 40.0)]
+    made = [Point(parse("fora:2").schedule(TREE, n), {}, {"speedup": s, "quality": q}, steps=n) for n, s, q in points]
+    return Front(tuple(made), 12)
+
+
+def test_retargeted_to_other_steps_every_point_has_them_in_proportion() -> None:
+    front = mixed().retarget(TREE, steps=20)
+    assert front.uncached_steps == 20
+    assert [(p.schedule.steps, p.steps) for p in front] == [(10, 10), (20, 20)]
+    assert [p.figure("speedup") for p in front] == pytest.approx([4.0, 2.0], rel=0.15)
+    same = mixed().retarget(TREE)
+    assert [p.schedule for p in same] == [p.schedule for p in mixed()]
+    assert [p.figure("speedup") for p in same] == [4.0, 2.0]
+    unknown = Front((FAST,)).retarget(TREE, steps=6)
+    assert (unknown[0].steps, unknown[0].schedule.steps, unknown.uncached_steps) == (None, 6, 6)
+    assert Front((mixed()[0],), 12).retarget(TREE, steps=6)[0].schedule.steps == 3
+
+
+def test_shares_are_of_the_uncached_pipeline() -> None:
+    front = mixed()
+    assert [round(front.executed(p), 3) for p in front] == [0.25, 0.5]
+    assert Front(front.points).uncached_steps == 12
+    assert Front(front.points[:1]).uncached_steps == 6
+    assert Front(()).uncached_steps == 0

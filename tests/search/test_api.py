@@ -11,6 +11,7 @@ import pytest
 from evocache.errors import MismatchError, RunError
 from evocache.model import discover
 from evocache.schedule import Schedule, liveness
+from evocache.search import api
 from evocache.search.api import evolve
 from evocache.search.calibration import read_calibration
 from evocache.search.evaluate import LocalEvaluator
@@ -34,6 +35,13 @@ SETTINGS = Settings(population=8, offspring=6, generations=2, prompts=4, rungs=(
 @pytest.fixture
 def pipe(family):
     return family("pixart").pipe
+
+
+@pytest.fixture(autouse=True)
+def short_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is proven than has to be."""
+    monkeypatch.setattr(api, "LEAST_PROOF", 5.0)
+    monkeypatch.setattr(api, "PROOF", 0.01)
 
 
 def answers(evaluator: LocalEvaluator, jobs: list[Job]) -> list[list[float]]:
@@ -105,7 +113,8 @@ def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, family, tmp_path
     journal = [json.loads(line) for line in (tmp_path / "second" / "journal.jsonl").read_text().splitlines()]
     evaluated = {line["schedule"] for line in journal if line["kind"] == "eval"}
     assert {point.schedule.digest for point in moved} <= evaluated
-    assert {point.schedule.steps for point in second} == {5}
+    assert min(point.schedule.steps for point in second) >= 2
+    assert max(point.schedule.steps for point in second) == second.uncached_steps == 5
     foreign = [Schedule.full(discover(family("flux").pipe).tree, 6)]
     with pytest.raises(MismatchError, match="retarget"):
         evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "third", settings=short, start=foreign)
@@ -121,3 +130,32 @@ def test_the_method_of_ecad_evolves_leaves_only(pipe, tmp_path: Path) -> None:
         containers = [i for i in range(len(point.schedule.tree)) if i not in leaves]
         assert point.schedule.executed[:, containers].all()
         assert (point.schedule.orders <= 0).all()
+
+
+def test_steps_are_varied_unless_they_are_fixed(pipe, tmp_path: Path) -> None:
+    short = Settings(population=8, offspring=4, generations=0, prompts=4, rungs=(2,))
+
+    def start(out: Path) -> dict[str, object]:
+        run: dict[str, object] = json.loads((out / "journal.jsonl").read_text().splitlines()[0])["run"]
+        return run
+
+    front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "all", settings=short, batch=4, budget_seconds=10)
+    journal = [json.loads(line) for line in (tmp_path / "all" / "journal.jsonl").read_text().splitlines()]
+    counts = {line.get("steps", 6) for line in journal if line["kind"] == "schedule"}
+    assert counts == {2, 3, 4, 5, 6}
+    assert start(tmp_path / "all")["least steps"] == 2
+    assert {point.steps for point in front} == {point.schedule.steps for point in front}
+    fixed = evolve(
+        pipe, PROMPTS, call=CALL, out=tmp_path / "same", settings=short, batch=4, budget_seconds=10, least_steps=6
+    )
+    assert {point.schedule.steps for point in fixed} == {6}
+    assert "least steps" not in start(tmp_path / "same")
+    calibration = read_calibration(tmp_path / "same")
+    assert calibration is not None
+    assert not calibration.costs.varies
+    for least, folder in ((4, "same"), (1, "other")):  # a run that was begun without; too few
+        with pytest.raises(RunError, match="steps"):
+            evolve(pipe, PROMPTS, call=CALL, out=tmp_path / folder, settings=short, batch=4, least_steps=least)
+    ecad = Settings.ecad(prompts=4)
+    with pytest.raises(RunError, match="cannot be varied"):
+        evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "ecad", settings=ecad, batch=4, least_steps=3)

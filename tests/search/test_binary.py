@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 
-from evocache.schedule import forecast, uniform
+from evocache.schedule import Schedule, forecast, uniform
 from evocache.search.binary import BinaryBreeder, ecad_seeds
 from evocache.search.evolution import Settings
+from evocache.search.run import Run
 from evocache.search.space import Space
 from tests.search.trees import stack
 
@@ -83,3 +88,63 @@ def test_the_same_seed_breeds_the_same() -> None:
 
     assert bred(0) == bred(0)
     assert bred(0) != bred(1)
+
+
+JOURNAL = Path(__file__).parent / "journals" / "ecad.jsonl"
+"""What a run of this method wrote before searches could vary the number of steps."""
+
+
+class Counting:
+    """Answers as the run did whose journal is kept."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+    def evaluate(self, jobs):
+        for number, job in enumerate(jobs):
+            self.jobs += 1
+            share, odd = job.schedule.executed_fraction(), int(job.schedule.digest[:4], 16) / 1e6
+            yield number, [round((1 - share) * (1 + 0.1 * prompt) + odd, 6) for prompt in job.prompts]
+
+
+def kept(folder: Path, evaluator: Counting, generations: int = 2) -> Run:
+    space = Space(stack(2), 6)
+    settings = Settings.ecad(population=8, offspring=8, generations=generations, prompts=2, seed=3)
+    identity = {"prompts": ["a", "b"]}
+    return Run(folder, space, ecad_seeds(space)[::6], settings, executed, evaluator, identity=identity)
+
+
+def executed(schedule: Schedule) -> dict[str, float]:
+    return {"macs": schedule.executed_fraction()}
+
+
+def test_a_run_begun_before_steps_could_vary_is_gone_on_with(tmp_path: Path) -> None:
+    before = JOURNAL.read_text()
+    for lines in (1, 20, None):  # the start alone, in the middle, and all of it
+        folder = tmp_path / str(lines)
+        folder.mkdir()
+        (folder / "journal.jsonl").write_text("".join(before.splitlines(keepends=True)[:lines]))
+        evaluator = Counting()
+        kept(folder, evaluator).evolve()
+        after = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+        expected = [json.loads(line) for line in before.splitlines()]
+        for line in (*after, *expected):
+            line.pop("seconds", None)
+        assert after == expected
+        assert evaluator.jobs == sum(line["kind"] == "eval" for line in expected[lines or len(expected) :])
+
+
+def test_the_identity_of_a_run_is_what_it_was() -> None:
+    settings = {
+        "population": 72,
+        "offspring": 72,
+        "generations": 100,
+        "prompts": 16,
+        "rungs": (),
+        "polish": 0,
+        "polish_prompts": 8,
+        "limits": {},
+        "seed": 0,
+        "method": "ecad",
+    }
+    assert asdict(Settings.ecad(prompts=16)) == settings

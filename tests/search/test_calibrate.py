@@ -15,10 +15,12 @@ from evocache.schedule import Schedule, uniform
 from evocache.search.calibrate import calibrate
 from evocache.search.calibration import CALIBRATION, Calibration, read_calibration, write_calibration
 from evocache.search.evaluate import LocalEvaluator
+from evocache.search.evolution import Job
 from evocache.search.quality import quality
 from evocache.search.timing import timed
 from evocache.search.workload import Workload
 from tests.family import Family
+from tests.search.test_api import CALL
 
 
 class Evaluator(LocalEvaluator):
@@ -178,3 +180,76 @@ def test_the_fitted_model_is_checked_on_other_schedules(family) -> None:
     assert 0 <= found.accuracy.median <= found.accuracy.largest < 2
     assert min(found.costs.weights.values()) >= 0
     assert found.costs.fixed > 0
+
+
+def test_a_file_of_the_version_before_knows_one_number_of_steps(calibrated, tmp_path: Path) -> None:
+    _, found = calibrated("pixart")
+    write_calibration(tmp_path, found)
+    file = tmp_path / CALIBRATION
+    file.write_text(file.read_text().replace('"version":3', '"version":2'))
+    back = read_calibration(tmp_path)
+    assert back is not None
+    assert back.costs == found.costs
+    assert not back.costs.varies
+
+
+def test_what_a_step_costs_is_known_after_schedules_of_fewer_steps_were_timed(family) -> None:
+    evaluator = LocalEvaluator(family("pixart").pipe, Workload.of(["a red fox"], CALL), quality("latent"))
+    found = calibrate(evaluator, [0], repeats=1, schedules=(4, 2), rounds=1, least=2)
+    assert found.costs.varies
+    assert (found.accuracy.fitted, found.accuracy.checked) == (4, 2)
+    tree = evaluator.tree
+    seconds = [found.costs.latency(Schedule.full(tree, n)) for n in range(2, 7)]
+    assert seconds == sorted(seconds)
+    assert seconds[0] < 0.8 * seconds[-1]
+
+
+def test_steps_vary_where_the_scheduler_counts_what_it_is_asked_for(family) -> None:
+    from diffusers import PNDMScheduler
+
+    pipe = family("pixart").pipe
+    evaluator = LocalEvaluator(pipe, Workload.of(["a red fox"], CALL), quality("latent"))
+    assert not evaluator.varies  # nothing is known yet
+    reference = evaluator.uncached([0])
+    fewer = Schedule.full(evaluator.tree, 4)
+    assert evaluator.varies
+    assert evaluator.changes(fewer) == {"num_inference_steps": 4}
+    assert evaluator.changes(Schedule.full(evaluator.tree, 6)) == {}
+    assert evaluator.manages(4)
+    before = evaluator.step_equivalents
+    ((_, errors),) = evaluator.evaluate([Job(fewer, (0,))])
+    assert evaluator.step_equivalents - before == 4 + 6  # and the references
+    plain = evaluator.generate([0], num_inference_steps=4)
+    assert errors == quality("latent").measure(plain, reference, ["a red fox"])
+    for call in ({"timesteps": [900, 500]}, {"sigmas": [1.0, 0.5]}):
+        own = LocalEvaluator(pipe, Workload.of(["a red fox"], {**CALL, **call}), quality("latent"))
+        own.steps = 6
+        assert not own.varies
+    counting = pipe.scheduler
+    try:
+        pipe.scheduler = PNDMScheduler(skip_prk_steps=True)  # n + 1 timesteps
+        own = LocalEvaluator(pipe, Workload.of(["a red fox"], CALL), quality("latent"))
+        own.uncached([0])
+        assert own.steps == 7
+        assert not own.varies
+        assert own.changes(fewer) == {}
+        assert not own.manages(4)
+    finally:
+        pipe.scheduler = counting
+
+
+def test_two_denoisers_that_share_the_steps_may_have_fewer(family) -> None:
+    """However few the steps are, each denoiser computes at its first one, whatever the other has stored."""
+    call = {"height": 32, "width": 32, "num_frames": 5, "num_inference_steps": 8, "max_sequence_length": 16}
+    evaluator = LocalEvaluator(family("wan22").pipe, Workload.of(["a fox"], call), quality("latent"))
+    costs = calibrate(evaluator, [0], repeats=1, schedules=(2, 0), rounds=1, least=2).costs
+    assert evaluator.steps == 8
+    full = Schedule.full(evaluator.tree, 8)
+    fora = parse("fora:2").schedule(evaluator.tree, 8)
+    jobs = [
+        Job(schedule, (0,)) for schedule in (Schedule.full(evaluator.tree, 4), fora.resampled(5), fora.resampled(2))
+    ]
+    for job, (_, errors) in zip(jobs, evaluator.evaluate(jobs), strict=True):
+        assert np.isfinite(errors).all()
+        assert 0 < costs.latency(job.schedule) < costs.latency(full)
+        assert 0 < costs.macs(job.schedule) < costs.macs(full)

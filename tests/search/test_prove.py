@@ -232,3 +232,31 @@ def test_a_damaged_front_is_refused(pipe: Any, tmp_path: Path) -> None:
             read_proof(tmp_path)
     file.write_text(json.dumps({**document, "pictures": {"prompts": [], "files": {"a": "../../secret.png"}}}))
     assert read_proof(file).pictures.files == {}
+
+
+def test_points_of_fewer_steps_are_generated_with_them(pipe: Any, tmp_path: Path) -> None:
+    from evocache.model import discover
+
+    tree = discover(pipe).tree
+    schedules = [Schedule.full(tree, 3), parse("fora:2").schedule(tree, 4), Schedule.full(tree, 6)]
+    costs = Costs({c.id: 1.0 for c in tree if c.is_leaf}, {}, {c.id: 8 for c in tree})
+    points = tuple(Point(s, {"error": -20.0 - s.steps, "latency": costs.latency(s)}) for s in schedules)
+    held = Workload.of(PROMPTS, CALL, seed=9, batch=3)
+    found = Field(Front(points, 6), [parse("fora:2").schedule(tree, 6)], costs, 6)
+    assert [round(c.share, 2) for c in found.contenders(9, 0, 9)] == [0.33, 0.5, 0.33, 0.5]
+    proof = prove(pipe, quality("latent"), held, found, tmp_path)
+    assert sorted((p.schedule.steps, p.steps) for p in proof.front) == [(3, 3), (4, 4)]  # not the uncached one
+    by_steps = {p.schedule.steps: p.measured for p in proof.front}
+    # all computed in 3 steps is what the uncached pipeline gives in 3
+    assert by_steps[3]["quality"] == pytest.approx(proof.baselines["3 steps"].measured["quality"])
+    assert by_steps[3]["quality median"] == pytest.approx(proof.baselines["3 steps"].measured["quality median"])
+    assert proof.basis.steps == proof.front.uncached_steps == 6
+    assert read_proof(tmp_path) == proof
+    assert Front.load(tmp_path) == proof.front
+    document = json.loads((tmp_path / "front.json").read_text())
+    for point in document["points"]:
+        del point["steps"]
+    del document["basis"]["steps"]
+    (tmp_path / "front.json").write_text(json.dumps(document))
+    old = read_proof(tmp_path)  # as they were written before
+    assert ([p.steps for p in old.front], old.front.uncached_steps) == ([None, None], 4)

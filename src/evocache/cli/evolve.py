@@ -51,6 +51,10 @@ def evolve(
     ] = None,
     max_memory: Annotated[str | None, typer.Option(help="Most bytes of cached features: 200MB.")] = None,
     steps: Annotated[int | None, typer.Option(min=2, help="Denoising steps.")] = None,
+    least_steps: Annotated[
+        int | None,
+        typer.Option(min=2, help="Fewest steps that schedules may have: a sixth if not given; as --steps: no other."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search and of the first prompt.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Prompts in one call.")] = 16,
     workers: Annotated[str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.")] = "auto",
@@ -87,6 +91,7 @@ def evolve(
             objectives=objective or None,
             judge=judge,
             max_memory=max_memory,
+            least_steps=least_steps,
             settings=chosen,
             batch=batch,
             workers=live.workers,

@@ -37,7 +37,8 @@ def facts(proof: Proof) -> dict[str, object]:
         {
             "name": name,
             "schedule": p.schedule.digest,
-            "executed": p.schedule.executed_fraction(),
+            "steps": p.schedule.steps,
+            "executed": proof.front.executed(p),
             "objectives": dict(p.objectives),
             **p.measured,
         }
@@ -52,7 +53,9 @@ def show_front(proof: Proof) -> None:
     from ..report.tables import Column, table
     from ..search.proof import GROUPS
 
-    numbers = ("speedup", "held-out", "middle half", "searched", "fewer steps", "cached")
+    counts = steps_of(proof)
+    own = ("steps", "speedup") if counts else ("speedup",)
+    numbers = (*own, "held-out", "middle half", "searched", "fewer", "cached")
     columns = [Column("", style="cyan", room="wrap"), *(Column(name, numeric=True) for name in numbers)]
     groups: dict[str, list[tuple[str, Mapping[str, float]]]] = {
         "front": [(name, point.measured) for name, point in zip(proof.names, proof.front, strict=True)]
@@ -64,10 +67,19 @@ def show_front(proof: Proof) -> None:
         cells += [None] if cells else []
         exact = group == "uncached" and proof.basis.residual
         for name, figures in sorted(groups[group], key=lambda row: -row[1]["speedup"]):
-            cells.append(_cells(name, figures, exact=exact))
+            first, *rest = _cells(name, figures, exact=exact)
+            cells.append((first, *([counts.get(name, "")] if counts else []), *rest))
     out().print(table(columns, cells))
     for line in notes(proof):
         out().print(line, style="dim", markup=False)
+
+
+def steps_of(proof: Proof) -> dict[str, str]:
+    """Steps of points and policies by name; nothing where all of them have the same."""
+    named = zip(proof.names, (point.schedule for point in proof.front), strict=True)
+    schedules = {**dict(named), **{name: b.schedule for name, b in proof.baselines.items()}}
+    found = {name: str(schedule.steps) for name, schedule in schedules.items() if schedule is not None}
+    return found if len({*found.values()}) > 1 else {}
 
 
 def notes(proof: Proof) -> list[str]:
@@ -77,7 +89,7 @@ def notes(proof: Proof) -> list[str]:
     lines = [
         f"quality: {basis.quality}{unit}, higher is better",
         f"held-out: mean over {basis.prompts} prompts, and its middle half; searched: on those that were evolved on",
-        "fewer steps: of the uncached pipeline in the same time",
+        "fewer: that of the uncached pipeline with fewer steps in the same time",
         f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}",
     ]
     return lines + ([f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else [])

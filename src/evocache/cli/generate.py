@@ -48,7 +48,7 @@ def generate(
     memory: Annotated[str | None, typer.Option(help="From a run's front: at most so much cached, 200MB.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first prompt; each prompt has the next one.")] = 0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Denoising steps; the model's own number if not given.")
+        int | None, typer.Option(min=1, help="Denoising steps; if not given, the front's point's, or the model's own.")
     ] = None,
     guidance: Annotated[float | None, typer.Option(help="Guidance scale.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
@@ -69,7 +69,11 @@ def generate(
     target = folder(out_)
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
     named = {"num_inference_steps": steps, "guidance_scale": guidance, "height": height, "width": width}
-    given = arguments(pipe, defaults, **{**further, **{name: v for name, v in named.items() if v is not None}})
+    wanted = {**further, **{name: v for name, v in named.items() if v is not None}}
+    own = choice.steps if choice else None
+    if own is not None and not wanted.keys() & {"num_inference_steps", "timesteps", "sigmas"}:
+        wanted["num_inference_steps"] = own
+    given = arguments(pipe, defaults, **wanted)
     from ..runtime import apply
 
     handle = apply(pipe, choice.what) if choice else None

@@ -193,6 +193,8 @@ def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> Ren
         table.add_row(
             "quality" if name == "error" else name, *(figure(name, point.objectives[name]) for point in chosen)
         )
+    if len({point.schedule.steps for point in points}) > 1:
+        table.add_row("steps", *(str(point.schedule.steps) for point in chosen))
     return table
 
 

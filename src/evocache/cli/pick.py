@@ -31,6 +31,11 @@ class Choice:
     name: str
     told: str = ""
 
+    @property
+    def steps(self) -> int | None:
+        """Steps that it is to be run with; None if it does not say."""
+        return None if isinstance(self.what, str) else self.what.steps
+
 
 def pick(schedule: str | None, speedup: float | None, quality: float | None, memory: str | None) -> Choice | None:
     """The choice of a user; None for the uncached pipeline.

@@ -83,12 +83,16 @@ def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Conte
 
 
 def evolved(front: Front | None, group: str, steps: int, share: float) -> list[Contender]:
-    """The best point of a front among those made for this number of steps that execute at most a share."""
-    points = [p for p in front or () if p.schedule.steps == steps and p.schedule.executed_fraction() <= share + 1e-9]
+    """The best point among those that execute at most a share, of a front that is held against this number of steps."""
+    if front is None or front.uncached_steps != steps:
+        return []
+    points = [point for point in front if front.executed(point) <= share + 1e-9]
     if not points:
         return []
-    schedule = max(points, key=lambda point: point.measured["quality"]).schedule
-    return [Contender(f"evolved, {schedule.executed_fraction():.0%}", group, steps, schedule)]
+    point = max(points, key=lambda point: point.measured["quality"])
+    own = point.schedule.steps
+    name = f"evolved, {front.executed(point):.0%}" + (f" in {own} steps" if own != steps else "")
+    return [Contender(name, group, own, point.schedule)]
 
 
 class Trial:

@@ -55,6 +55,7 @@ class Contents:
         history: how the search went, if its journal is there.
         importance: of cells, if enough schedules were evaluated.
         calibration: with how well latency is predicted, if it is there.
+        steps: of the uncached pipeline; 0 where that is not known.
         quality: name of the quality.
         unit: of its figures.
     """
@@ -68,6 +69,7 @@ class Contents:
     calibration: Calibration | None
     quality: str
     unit: str
+    steps: int = 0
 
     @property
     def proven(self) -> bool:
@@ -83,6 +85,15 @@ class Contents:
     def main(self) -> str:
         """The figure that is shown as quality: on held-out prompts where it was measured there."""
         return "quality" if self.proven else "calibration quality"
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the entries' schedules have several numbers of steps."""
+        return len({entry.schedule.steps for entry in self.entries if entry.schedule is not None}) > 1
+
+    def executed(self, schedule: Schedule) -> float:
+        """Share of the uncached pipeline's executions of leaves that a schedule has."""
+        return schedule.executed_fraction() * schedule.steps / (self.steps or schedule.steps)
 
     def group(self, name: str) -> list[Entry]:
         """Entries of a group, from the fastest to the slowest."""
@@ -116,10 +127,11 @@ def gather(run: Path) -> Contents:
         basis=proof.basis if proof else None,
         prompts=proof.pictures.prompts if proof else (),
         history=history,
-        importance=importance(points),
+        importance=importance(points, history.steps) if history else None,
         calibration=calibration,
         quality=proof.basis.quality if proof else judge.name,
         unit=proof.basis.unit if proof else judge.unit,
+        steps=proof.front.uncached_steps if proof else history.steps if history else 0,
     )
 
 
@@ -140,10 +152,9 @@ def _searched(history: History, calibration: Calibration | None, judge: Quality)
     """The current front of a run that was not proven: calibration quality over predicted speed-up."""
 
     def seconds(schedule: Schedule) -> float:
-        return calibration.costs.latency(schedule) if calibration else schedule.executed_fraction()
+        return calibration.costs.latency(schedule) if calibration else schedule.executed_fraction() * schedule.steps
 
-    some = history.points[0].schedule
-    full = Schedule.full(some.tree, some.steps)
+    full = Schedule.full(history.points[0].schedule.tree, history.steps)
     found = []
     for number, point in enumerate(history.front(seconds)):
         figures = {

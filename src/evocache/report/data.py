@@ -49,6 +49,8 @@ def summary(entry: Entry, contents: Contents) -> str:
     """The figures of an entry in one line."""
     figures, unit = entry.figures, f" {contents.unit}" if contents.unit else ""
     parts = [f"{figures['speedup']:.2f}x" + ("" if contents.proven else " as predicted")]
+    if contents.mixed and entry.schedule is not None:
+        parts.append(f"{entry.schedule.steps} steps")
     if "quality" in figures:
         exact = entry.group == "uncached" and contents.basis is not None and contents.basis.residual
         parts.append("exact" if exact else f"{in_figures(figures['quality'])}{unit} held-out")

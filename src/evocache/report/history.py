@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import Error, RunError
 from ..schedule import Schedule, load
 from ..schedule.front import Front, Point, front_of
-from ..search.cells import unpack
+from ..search.cells import unpack_line
 from ..search.journal import JOURNAL, MODEL
 
 
@@ -41,19 +41,20 @@ class History:
     Attributes:
         run: what the run depends on: prompts, quality, objectives, settings.
         generations: in order.
-        points: schedules evaluated on all prompts, with `error` as their objective.
+        points: schedules evaluated on all prompts, with `error` as their objective; their numbers of steps may differ.
+        steps: of the uncached generation; 0 if the journal does not say.
     """
 
     run: Mapping[str, Any]
     generations: tuple[Generation, ...]
     points: tuple[Point, ...]
+    steps: int
 
     def front(self, seconds: Callable[[Schedule], float]) -> Front:
-        """The points that no other beats in error and predicted `seconds`, fast to slow; all of them skip something."""
-        some = [point for point in self.points if not point.schedule.is_full]
-        return front_of(
-            [Point(p.schedule, {**p.objectives, "seconds": seconds(p.schedule)}) for p in some], ("error", "seconds")
-        )
+        """The points that no other beats in error and predicted `seconds`, fast to slow, without the uncached one."""
+        some = [p for p in self.points if not (p.schedule.is_full and p.schedule.steps == self.steps)]
+        points = [Point(p.schedule, {**p.objectives, "seconds": seconds(p.schedule)}) for p in some]
+        return Front(front_of(points, ("error", "seconds")).points, self.steps)
 
 
 def read_history(folder: Path) -> History:
@@ -80,7 +81,7 @@ def read_history(folder: Path) -> History:
             for line in lines
             if line["kind"] == "generation"
         }
-        return History(run, tuple(generations.values()), tuple(_points(folder, run, lines)))
+        return History(run, tuple(generations.values()), tuple(_points(folder, run, lines)), int(run.get("steps", 0)))
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(
             f"{str(path)!r}, which is damaged ({error!r})", "a journal as a run writes it", "use another run"
@@ -112,18 +113,17 @@ def _points(folder: Path, run: Mapping[str, Any], lines: list[dict[str, Any]]) -
         return
     prompts = int(run["settings"]["prompts"])
     errors: dict[str, dict[int, float]] = {}
-    cells: dict[str, tuple[str, str]] = {}
+    cells: dict[str, dict[str, Any]] = {}
     for line in lines:
         if line["kind"] == "schedule":
-            cells[line["digest"]] = (line["cells"], line["origin"])
+            cells[line["digest"]] = line
         elif line["kind"] == "eval" and not line["turns"]:
             finite = {p: v for p, v in zip(line["prompts"], line["values"], strict=True) if v is not None}
             errors.setdefault(line["schedule"], {}).update(finite)
     for digest, found in errors.items():
         if len(found) == prompts and digest in cells:
-            text, origin = cells[digest]
-            schedule = unpack(text, full.tree, full.steps)
-            yield Point(_named(schedule, origin), {"error": sum(found.values()) / prompts})
+            schedule = unpack_line(cells[digest], full)
+            yield Point(_named(schedule, cells[digest]["origin"]), {"error": sum(found.values()) / prompts})
 
 
 def _named(schedule: Schedule, origin: str) -> Schedule:

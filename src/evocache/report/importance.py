@@ -1,4 +1,8 @@
-"""What good schedules compute: how often each cell is executed in the better ones of schedules of about equal cost."""
+"""What good schedules compute: how often each cell is executed in the better ones of schedules of about equal cost.
+
+Only schedules with as many steps as the uncached generation are looked at. Those of fewer steps compute more of what
+they have at the same cost, so that laid over the others they would tell of the solver and not of the model.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,7 @@ class Importance:
         good: (rows, steps) share of good schedules that execute the cell.
         all: (rows, steps) the same for all schedules of the same costs.
         schedules: how many were looked at.
+        steps: that they have.
     """
 
     rows: tuple[str, ...]
@@ -39,6 +44,7 @@ class Importance:
     good: Grid
     all: Grid
     schedules: int
+    steps: int
 
     @property
     def lift(self) -> Grid:
@@ -54,13 +60,13 @@ class Importance:
         return found
 
 
-def importance(points: Sequence[Point]) -> Importance | None:
-    """Importance of cells over evaluated schedules; None if there are too few.
+def importance(points: Sequence[Point], steps: int) -> Importance | None:
+    """Importance of cells over evaluated schedules of a number of steps; None if there are too few.
 
     Schedules are ordered by the share that they execute and cut into groups of about `EACH`. In every group the best
     quarter, by error, is compared with the whole group, so that what is good is not just what is expensive.
     """
-    points = [point for point in points if not point.schedule.is_full]
+    points = [p for p in points if p.schedule.steps == steps and not p.schedule.is_full]
     if len(points) < LEAST:
         return None
     points = sorted(points, key=lambda point: point.schedule.executed_fraction())
@@ -72,7 +78,7 @@ def importance(points: Sequence[Point]) -> Importance | None:
         best = group[np.argsort(errors[group], kind="stable")][: max(1, round(GOOD * len(group)))]
         good.append(executed[best].mean(axis=0))
         whole.append(executed[group].mean(axis=0))
-    return Importance(rows, kinds, np.mean(good, axis=0), np.mean(whole, axis=0), len(points))
+    return Importance(rows, kinds, np.mean(good, axis=0), np.mean(whole, axis=0), len(points), steps)
 
 
 def _rows(point: Point) -> tuple[tuple[str, ...], tuple[str, ...], list[list[int]]]:

@@ -90,9 +90,9 @@ def _cells(contents: Contents) -> str:
     if found is None:
         return ""
     note = (
-        f'<p class="note">{found.schedules} evaluated schedules, compared with others of about the same cost: how much '
-        "more often the best quarter of them executes a cell than all of them do. Blue cells are worth their time, "
-        "orange ones can be reused.</p>"
+        f'<p class="note">{found.schedules} evaluated schedules of {found.steps} steps, compared with others of about '
+        "the same cost: how much more often the best quarter of them executes a cell than all of them do. Blue cells "
+        "are worth their time, orange ones can be reused.</p>"
     )
     kinds = ", ".join(
         f"{kind} {in_percent(good)} against {in_percent(all_)}" for kind, (good, all_) in found.by_kind().items()
@@ -152,6 +152,7 @@ def _figures(contents: Contents) -> str:
         "fewer steps",
         "cached",
         "a prompt",
+        "steps",
         "executed",
     ]
     bodies = []
@@ -161,7 +162,8 @@ def _figures(contents: Contents) -> str:
     names = [[entry.name for entry in contents.group(group)] for group in ORDER]
     note = (
         '<p class="note">“Fewer steps”: quality of the uncached pipeline in the same time, between the nearest numbers '
-        "of steps. A row can be chosen, by click or by Enter.</p>"
+        "of steps. “Executed”: calls of attention, feed-forward and the like, of those of the uncached pipeline. A row "
+        "can be chosen, by click or by Enter.</p>"
     )
     return _section("figures-section", "All figures", note, _table(heads, bodies, names))
 
@@ -187,7 +189,8 @@ def _row(entry: Entry, contents: Contents) -> list[str]:
         shown("fewer steps quality"),
         in_bytes(figures["memory"]) if figures.get("memory") else "–",
         in_seconds(figures["seconds"]) if "seconds" in figures else "",
-        in_percent(entry.schedule.executed_fraction()) if entry.schedule is not None else "",
+        str(entry.schedule.steps) if contents.mixed and entry.schedule is not None else "",
+        in_percent(contents.executed(entry.schedule)) if entry.schedule is not None else "",
     ]
 
 
@@ -209,6 +212,8 @@ def _basis(contents: Contents) -> str:
             "schedules that it was not fitted to"
         )
     if run:
+        if "least steps" in run:
+            facts["steps"] = f"{run['least steps']} to {run['steps']}, held against the uncached {run['steps']}"
         facts["objectives"] = ", ".join(["error", *map(str, run.get("objectives", ()))])
         facts["prompts searched on"] = "; ".join(map(str, run.get("prompts", ())))
         facts["settings"] = ", ".join(f"{k} {v}" for k, v in dict(run.get("settings", {})).items() if v is not None)

@@ -20,6 +20,7 @@ from ..policies import Policy, is_spec, parse
 from ..schedule import Schedule, Tree
 from ..schedule.codec import load
 from ..schedule.front import Point
+from .asked import STEPS, leaves_steps_open
 from .compiled import Compiled, Program
 from .generation import Generation
 from .stats import Stats
@@ -33,9 +34,15 @@ FAR = 1.5
 
 @dataclass(frozen=True)
 class Fixed:
-    """A program that follows one schedule, resampled where the pipeline asks for another number of steps."""
+    """A program that follows one schedule, resampled where the pipeline asks for another number of steps.
+
+    Attributes:
+        given: the schedule.
+        steps: `num_inference_steps` for a call that asks for none; None leaves them to the pipeline.
+    """
 
     given: Schedule
+    steps: int | None = None
 
     @property
     def min_steps(self) -> int:
@@ -134,6 +141,9 @@ class Handle:
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if self is not handle.pipe or not handle.active:  # a copy, or a pipeline built from this one's class
                 return cls.__call__(self, *args, **kwargs)
+            own = handle.program.steps if isinstance(handle.program, Fixed) else None
+            if own is not None and leaves_steps_open(cls.__call__, (self, *args), kwargs):
+                kwargs = {**kwargs, STEPS: own}
             previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
             with handle.generation(previews=previews):
                 return cls.__call__(self, *args, **kwargs)
@@ -168,7 +178,9 @@ def apply(
 
     Args:
         pipe: a diffusers pipeline with a denoiser.
-        what: a schedule or its file, a point of a front, a policy or its spec (`"fora:3"`; see `evocache policies`).
+        what: a schedule or its file, a point of a front, a policy or its spec (`"fora:3"`; see `evocache policies`). A
+            point that knows its number of steps is run with it: a call that gives neither `num_inference_steps` nor
+            `timesteps` nor `sigmas` is given it. All else is resampled to the steps that the pipeline makes.
         memory: what is run in slices, and how many features are parked off the device.
 
     Returns:
@@ -202,7 +214,7 @@ def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program
     if isinstance(what, Schedule):
         return Fixed(what)
     if isinstance(what, Point):
-        return Fixed(what.schedule)
+        return Fixed(what.schedule, what.steps)
     if isinstance(what, Policy):
         return what
     if isinstance(what, str) and (is_spec(what) or not os.path.isfile(what)):

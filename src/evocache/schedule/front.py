@@ -30,12 +30,15 @@ class Point:
         measured: by name, what was measured afterwards on held-out prompts and by the clock: `speedup`, `quality`
             (higher is better), `memory` (bytes of cached features) and others; empty if nothing was.
         predicted: what is expected under the same names where nothing was measured, as after `Front.retarget`.
+        steps: `num_inference_steps` of the calls that it was made for. `evocache.apply` gives them to a call that asks
+            for none. None where that is not known, or the scheduler counts others.
     """
 
     schedule: Schedule
     objectives: Mapping[str, float]
     measured: Mapping[str, float] = field(default_factory=dict)
     predicted: Mapping[str, float] = field(default_factory=dict)
+    steps: int | None = None
 
     def figure(self, name: str) -> float | None:
         """What was measured, or else what is predicted, under a name."""
@@ -44,9 +47,24 @@ class Point:
 
 @dataclass(frozen=True)
 class Front:
-    """Points, from the fastest to the slowest."""
+    """Points, from the fastest to the slowest.
+
+    Attributes:
+        points: they may have different numbers of steps.
+        uncached_steps: steps of the uncached pipeline that they are held against; as many as the point of most steps
+            has when not given.
+    """
 
     points: tuple[Point, ...]
+    uncached_steps: int = 0
+
+    def __post_init__(self) -> None:
+        most = max((point.schedule.steps for point in self.points), default=0)
+        object.__setattr__(self, "uncached_steps", max(self.uncached_steps, most))
+
+    def executed(self, point: Point) -> float:
+        """Share of the uncached pipeline's executions of leaves that a point's schedule has."""
+        return point.schedule.executed_fraction() * point.schedule.steps / self.uncached_steps
 
     def __len__(self) -> int:
         return len(self.points)
@@ -107,7 +125,7 @@ class Front:
         depth: bool = False,
         predict: Callable[[Schedule], Mapping[str, float]] | None = None,
     ) -> Front:
-        """The front for another pipeline: a variant of the model, another resolution, another number of steps.
+        """The front for another pipeline: a variant of the model, another resolution, other numbers of steps.
 
         Nothing of it has been measured there. What was measured elsewhere is noted in each schedule's provenance, but
         for the speed-up, which is expected to be as far as the share that is executed stays; quality and memory are
@@ -115,7 +133,7 @@ class Front:
 
         Args:
             target: the pipeline, what `evocache.discover` finds in it, or a component tree.
-            steps: number of steps; the same as here when not given.
+            steps: of the uncached pipeline, the same as here when not given; points that have fewer have in proportion.
             depth: whether the model may have more or fewer blocks (see `Schedule.retargeted`).
             predict: figures of a schedule there, of `speedup`, `quality` (higher is better) and `memory` (bytes).
 
@@ -124,18 +142,22 @@ class Front:
             PipelineError: if it is none.
         """
         tree, model = _components(target)
+        share = steps / self.uncached_steps if steps is not None and self.points else 1.0
         points: dict[str, Point] = {}
         for point in self.points:
             given = point.schedule
             known = {**given.provenance.objectives, **point.measured}
             moved = given.with_provenance(objectives=known).retargeted(tree, model=model, depth=depth)
-            moved = moved.resampled(steps or moved.steps)
+            moved = moved.resampled(max(1, round(share * moved.steps)))
             expected = {} if predict is None else dict(predict(moved))
             speedup = point.figure("speedup")
             if speedup is not None:
-                expected.setdefault("speedup", speedup * given.executed_fraction() / moved.executed_fraction())
-            points.setdefault(moved.digest, Point(moved, {}, {}, expected))
-        return Front(tuple(sorted(points.values(), key=lambda point: -_figure(point, "speedup"))))
+                before = given.executed_fraction() * given.steps * share
+                expected.setdefault("speedup", speedup * (before / (moved.executed_fraction() * moved.steps)))
+            asked = None if point.steps is None else moved.steps
+            points.setdefault(moved.digest, Point(moved, {}, {}, expected, asked))
+        ordered = sorted(points.values(), key=lambda point: -_figure(point, "speedup"))
+        return Front(tuple(ordered), round(share * self.uncached_steps))
 
     def _unreachable(self, wanted: Mapping[str, float]) -> FrontError:
         asked = ", ".join(_told(name, value) for name, value in wanted.items())

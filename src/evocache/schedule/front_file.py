@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import RunError, ScheduleError
 from . import strict_json as sj
-from .codec import dumps, loads
+from .codec import MAX_STEPS, dumps, loads
 from .front import Front, Point
 
 FILE = "front.json"
@@ -23,7 +23,8 @@ def load(path: str | os.PathLike[str]) -> Front:
     Raises:
         RunError: if there is none, it is of another version, or it is damaged.
     """
-    return Front(tuple(point for _, point in points(document(path), path)))
+    found = document(path)
+    return front(found, points(found, path), path)
 
 
 def document(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -45,6 +46,19 @@ def document(path: str | os.PathLike[str]) -> dict[str, Any]:
     return found
 
 
+def front(found: dict[str, Any], named: list[tuple[str, Point]], path: str | os.PathLike[str]) -> Front:
+    """The front of a document, from its points.
+
+    Raises:
+        RunError: if it is damaged.
+    """
+    try:
+        basis = sj.obj(found.get("basis", {}), "basis")
+        return Front(tuple(point for _, point in named), sj.integer(basis.get("steps", 0), "steps", 0, MAX_STEPS))
+    except ScheduleError as error:
+        raise damaged(path, f"{error.given}, where {error.expected} is due") from None
+
+
 def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[str, Point]]:
     """Names and points of a document.
 
@@ -59,6 +73,7 @@ def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[st
                     loads(json.dumps(sj.obj(entry["schedule"], "schedule"))),
                     figures(entry["objectives"], "objectives"),
                     figures(entry["measured"], "measured"),
+                    steps=sj.integer(entry["steps"], "steps", 1, MAX_STEPS) if "steps" in entry else None,
                 ),
             )
             for entry in (sj.obj(value, "points") for value in sj.array(found.get("points"), "points"))
@@ -76,6 +91,7 @@ def as_json(name: str, point: Point) -> dict[str, Any]:
         "schedule": json.loads(dumps(point.schedule)),
         "objectives": dict(point.objectives),
         "measured": dict(point.measured),
+        **({} if point.steps is None else {"steps": point.steps}),
     }
 
 

@@ -21,6 +21,7 @@ from .evolution import ERROR, Settings
 from .prove import SECONDS, prove
 from .quality import Quality, quality
 from .recipe import spread
+from .retime import least_steps as usual_least
 from .rewards import Reward
 from .run import Progress, Run
 from .seeds import all_seeds, distinct
@@ -51,6 +52,7 @@ def evolve(
     objectives: Sequence[str] | None = None,
     judge: str | Quality | Reward = "latent",
     max_memory: int | str | None = None,
+    least_steps: int | None = None,
     settings: Settings | None = None,
     start: Iterable[Schedule | Point] = (),
     batch: int = 16,
@@ -75,6 +77,10 @@ def evolve(
         judge: `latent`, `psnr`, `ssim`, `lpips:FOLDER`, `clip:MODEL`, `module:function`, a function or a `Quality` (see
             `quality`).
         max_memory: most bytes of cached features, `"200MB"`.
+        least_steps: fewest denoising steps that schedules may have, which are held against the uncached outputs of all
+            steps nevertheless; a sixth of them when not given, and all of them to try no others. Others are tried only
+            where the pipeline takes `num_inference_steps`, is given neither `timesteps` nor `sigmas`, and its scheduler
+            counts what it is asked for; not by the method of ECAD; and not in a run that was begun without.
         settings: of the search; `Settings.ecad()` for that paper's own.
         start: further schedules to start from, such as a front that was retargeted to this pipeline.
         batch: prompts in one call.
@@ -101,11 +107,11 @@ def evolve(
     folder = _folder(out)
     with claimed(folder):
         stage("calibrating")
-        calibration = _calibrated(evaluator, folder, budget_seconds)
+        calibration, least = _calibrated(evaluator, folder, budget_seconds, least_steps, chosen)
         costs, steps = calibration.costs, calibration.steps
         tree = evaluator.tree
-        space = Space(tree, steps)
-        seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration)
+        space = Space(tree, steps, least)
+        seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration, least)
         seeds = distinct([*seeds, *(_fitting(schedule, space) for schedule in start)])
         names = tuple(dict.fromkeys((*wanted, *(() if most is None else ("memory",)))))
         if most is not None:
@@ -142,7 +148,7 @@ def evolve(
 
 
 def _fitting(given: Schedule | Point, space: Space) -> Schedule:
-    """A schedule to start from, for the number of steps at hand.
+    """A schedule to start from, with its own number of steps where the search may have it, else with that at hand.
 
     Raises:
         MismatchError: if it was made for another model.
@@ -150,7 +156,7 @@ def _fitting(given: Schedule | Point, space: Space) -> Schedule:
     schedule = given.schedule if isinstance(given, Point) else given
     if schedule.tree.components != space.tree.components:
         raise MismatchError(f"{schedule!r} to start from", "schedules for this model", "retarget them to the pipeline")
-    return schedule.resampled(space.steps)
+    return schedule if space.least is not None and space.least <= schedule.steps else schedule.resampled(space.steps)
 
 
 def _folder(out: str | Path | None) -> Path:
@@ -162,19 +168,47 @@ def _folder(out: str | Path | None) -> Path:
     return folder
 
 
-def _calibrated(evaluator: LocalEvaluator, folder: Path, budget_seconds: float | None) -> Calibration:
-    """Calibrate, or take what an earlier sitting calibrated."""
+def _calibrated(
+    evaluator: LocalEvaluator, folder: Path, budget_seconds: float | None, wanted: int | None, chosen: Settings
+) -> tuple[Calibration, int | None]:
+    """Calibrate, or take what an earlier sitting calibrated; and the fewest steps, if there may be fewer.
+
+    Raises:
+        RunError: if fewer steps are wanted that cannot be had.
+    """
+    if wanted is not None and wanted < 2:
+        raise RunError(f"at least {wanted} steps", "2 or more", "raise the number")
     earlier = read_calibration(folder)
     if earlier is not None:
         evaluator.steps = earlier.steps
-        return earlier
+        return earlier, _least(earlier.steps, wanted, chosen, possible=earlier.costs.varies)
     prompts = evaluator.workload.batches(range(min(CALIBRATION, len(evaluator.workload.prompts))))[0]
     outputs = evaluator.references(prompts)
     evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
+    least = _least(evaluator.steps, wanted, chosen, possible=evaluator.varies)
+    if least is not None and not evaluator.manages(least):
+        least = _least(evaluator.steps, wanted, chosen, possible=False)
     within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
-    found = calibrate(evaluator, prompts, within=within)
-    write_calibration(folder, found)
-    return found
+    write_calibration(folder, calibrate(evaluator, prompts, within=within, least=least))
+    found = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
+    assert found is not None
+    return found, least
+
+
+def _least(steps: int, wanted: int | None, chosen: Settings, *, possible: bool) -> int | None:
+    """Fewest steps that schedules may have; None if all have the same."""
+    least = usual_least(steps) if wanted is None else wanted
+    if least >= steps:
+        return None
+    if possible and chosen.method != "ecad":
+        return least
+    if wanted is not None:
+        raise RunError(
+            f"at least {wanted} steps of {steps}, where they cannot be varied",
+            "a pipeline that makes as many steps as num_inference_steps says, evolved from the start with fewer ones",
+            "leave it out, or use a new folder",
+        )
+    return None
 
 
 def _plain(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from .calibration import Calibration
 from .cost import Costs
 from .drift import group_errors, sketch, squared
 from .evaluate import LocalEvaluator
-from .latency import Accuracy, Terms, fit
+from .latency import Accuracy, fit, outside
 from .samples import random_schedules
 from .sketch import Sketches
 from .timing import Timings, timed
@@ -34,6 +34,7 @@ def calibrate(
     rounds: int = ROUNDS,
     within: float = WITHIN,
     seed: int = 0,
+    least: int | None = None,
 ) -> Calibration:
     """Calibrate on some prompts of the evaluator's workload (one batch).
 
@@ -48,6 +49,8 @@ def calibrate(
         rounds: how often each is timed at most.
         within: seconds after which no other round of timing begins.
         seed: of the random schedules.
+        least: fewest steps that schedules will be priced for; if given, some of those that are timed have fewer steps
+            than the uncached generation, and what a step costs outside the denoisers becomes known (`Costs.varies`).
     """
     model = discover(evaluator.pipe)
     sketches = Sketches()
@@ -57,7 +60,7 @@ def calibrate(
     found = {component.id: sketches.of(component.id) for component in model.tree}
     grids = {id: sketch(rows, total, steps) for id, (rows, total) in found.items() if rows}
     costs = _probed(model, sketches, evaluator, repeats)
-    costs, accuracy = _fitted(evaluator, costs, prompts, schedules, (rounds, within), seed)
+    costs, accuracy = _fitted(evaluator, costs, prompts, schedules, (rounds, within), (seed, least))
     drift = {id: squared(*grid) for id, grid in grids.items()}
     return Calibration(steps, costs, drift, group_errors(model.tree, grids), accuracy)
 
@@ -95,30 +98,42 @@ def _fitted(
     prompts: Sequence[int],
     schedules: tuple[int, int],
     limits: tuple[int, float],
-    seed: int,
+    draw: tuple[int, int | None],
 ) -> tuple[Costs, Accuracy]:
-    """Costs with a latency model that was fitted and checked by the clock."""
+    """Costs with a latency model that was fitted and checked by the clock.
+
+    `limits` are the rounds and seconds of timing, `draw` the seed of the schedules and the fewest steps that they have.
+    """
     fitted, checked = schedules
     if not fitted:
         return costs, Accuracy()
     tree, steps = evaluator.tree, evaluator.steps
-    chosen = random_schedules(tree, steps, fitted + checked, seed)
+    chosen = random_schedules(tree, steps, fitted + checked, *draw)
     timings = timed(evaluator, chosen, prompts, rounds=limits[0], within=limits[1])
-    terms = costs.terms(tree, steps)
-    costs = replace(costs, fixed=timings.fixed, weights=_weights(terms, chosen[:fitted], timings))
+    counts = [*(schedule.steps for schedule in chosen[:fitted]), steps]
+    known = np.array([*timings.outside[:fitted], timings.outside[-1]])
+    fixed, step = outside(counts, known) if len({*counts}) > 1 else (float(known[-1]), None)
+    everything = [*chosen[:fitted], Schedule.full(tree, steps)]
+    costs = replace(costs, fixed=fixed, weights=_weights(costs, everything, timings, fixed, step))
     predicted = np.array([costs.latency(schedule) for schedule in chosen[fitted:]])
     return costs, Accuracy.of(predicted, timings.seconds[fitted:], fitted=fitted, scatter=timings.scatter)
 
 
-def _weights(terms: Terms, schedules: Sequence[Schedule], timings: Timings) -> dict[str, float]:
-    """Weights fitted to the steps of schedules, or to whole generations where steps cannot be told apart."""
-    count, full = len(schedules), Schedule.full(schedules[0].tree, schedules[0].steps)
-    everything = (*schedules, full)
+def _weights(
+    costs: Costs, schedules: Sequence[Schedule], timings: Timings, fixed: float, step: float | None
+) -> dict[str, float]:
+    """Weights fitted to the steps of schedules, or to whole generations where steps cannot be told apart.
+
+    The last of the schedules is the uncached one.
+    """
+    count = len(schedules) - 1
+    terms = [costs.terms(schedule.tree, schedule.steps) for schedule in schedules]
+    pairs = list(zip(terms, schedules, strict=True))
     if timings.rows is None:
-        rows = np.array([terms.of(schedule) for schedule in everything])
+        rows = np.array([terms.of(schedule) for terms, schedule in pairs])
         seconds = np.array([*timings.seconds[:count], timings.uncached])
     else:
-        rows = np.concatenate([terms.rows(schedule) for schedule in everything])
+        rows = np.concatenate([terms.rows(schedule) for terms, schedule in pairs])
         seconds = np.concatenate([*timings.rows[:count], timings.rows[-1]])
         rows, seconds = rows[seconds > 0], seconds[seconds > 0]
-    return fit(terms.names, rows, seconds, timings.fixed)
+    return fit(terms[0].names, rows, seconds, fixed, step)

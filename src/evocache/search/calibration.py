@@ -14,7 +14,9 @@ from .cost import Costs
 from .drift import Drift
 from .latency import Accuracy
 
-VERSION = 2
+VERSION = 3
+READ = (2, 3)
+"""Versions that are read. In those of version 2 nothing is known of other numbers of steps: see `Costs.varies`."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def read_calibration(folder: Path) -> Calibration | None:
         return None
     try:
         document = json.loads(read_text(file))
-        if document["version"] != VERSION:
+        if document["version"] not in READ:
             raise KeyError("version")
         return Calibration(
             int(document["steps"]),

@@ -1,10 +1,15 @@
-"""A schedule's cells as one short text, for journals that hold thousands of schedules of one tree. Pure."""
+"""A schedule's cells as one short text, for journals that hold thousands of schedules of one tree. Pure.
+
+The number of steps is not in the text. A journal's line names it where it is not that of the uncached generation.
+"""
 
 from __future__ import annotations
 
 import binascii
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -35,3 +40,16 @@ def unpack(text: str, tree: Tree, steps: int) -> Schedule:
     except (ValueError, zlib.error, binascii.Error):
         raise RunError("cells that cannot be read", "cells of this run's model", "use another folder") from None
     return Schedule(tree, orders, gains)
+
+
+def unpack_line(line: Mapping[str, Any], uncached: Schedule) -> Schedule:
+    """The schedule of a journal's line, in a run with this uncached one.
+
+    Raises:
+        RunError: as `unpack`, or if it has more steps than the uncached one, or none.
+        KeyError: if the line has no cells.
+    """
+    steps = line.get("steps", uncached.steps)
+    if not isinstance(steps, int) or not 1 <= steps <= uncached.steps:
+        raise RunError(f"{steps!r} steps", f"1 to {uncached.steps}", "use another folder")
+    return unpack(line["cells"], uncached.tree, steps)

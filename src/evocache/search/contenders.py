@@ -28,7 +28,7 @@ class Contender:
         group: `front`, `seed` or `steps`.
         share: of the uncached pipeline's time that it is predicted to take.
         point: of the front, or a policy as a point without objectives; None for fewer steps.
-        steps: `num_inference_steps` of the call, where it differs.
+        steps: `num_inference_steps` of the call, of what has no schedule that says it.
     """
 
     name: str
@@ -63,16 +63,15 @@ class Field:
 
     @property
     def points(self) -> list[Point]:
-        """Points that skip something, from the fastest to the slowest."""
-        points = [point for point in self.front if not point.schedule.is_full]
+        """All points but the uncached pipeline itself, from the fastest to the slowest."""
+        points = [p for p in self.front if not (p.schedule.is_full and p.schedule.steps == self.steps)]
         return sorted(points, key=lambda point: self.costs.latency(point.schedule))
 
     @property
     def policies(self) -> list[Point]:
-        """Seeds that a policy spec makes and that skip something, from the fastest to the slowest."""
-        policies = sorted(
-            (s for s in self.seeds if is_spec(s.provenance.origin) and not s.is_full), key=self.costs.latency
-        )
+        """Seeds that a policy spec makes for all steps and that skip something, from the fastest to the slowest."""
+        seeds = [s for s in self.seeds if is_spec(s.provenance.origin) and s.steps == self.steps and not s.is_full]
+        policies = sorted(seeds, key=self.costs.latency)
         return [Point(s, {ERROR: self.errors[s.digest]} if s.digest in self.errors else {}) for s in policies]
 
     def contenders(self, points: int, policies: int, counts: int) -> list[Contender]:
@@ -96,7 +95,7 @@ class Field:
 
     def share(self, schedule: Schedule) -> float:
         """Predicted time of a schedule, relative to the uncached one's."""
-        full = self.costs.latency(Schedule.full(schedule.tree, schedule.steps))
+        full = self.costs.latency(Schedule.full(schedule.tree, self.steps))
         return self.costs.latency(schedule) / full if full else schedule.executed_fraction()
 
     def equal_steps(self, schedules: Sequence[Schedule]) -> list[int]:
@@ -104,7 +103,7 @@ class Field:
         fixed = self.costs.weights.get(FIXED, self.costs.fixed)
         counts = set()
         for schedule in schedules:
-            full = self.costs.latency(Schedule.full(schedule.tree, schedule.steps))
+            full = self.costs.latency(Schedule.full(schedule.tree, self.steps))
             share = (self.costs.latency(schedule) - fixed) / (full - fixed) if full > fixed else 1.0
             counts.add(max(2, round(self.steps * share)))
         return sorted(count for count in counts if count < self.steps)

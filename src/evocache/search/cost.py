@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..schedule import Schedule, Tree, liveness
-from .latency import FIXED, Terms
+from .latency import FIXED, STEP, Terms
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Costs:
         flops: by component id, without its parts.
         sizes: bytes of one stored value, by component id.
         calls: denoiser calls a step (2 with sequential guidance).
-        fixed: seconds of a generation outside the denoisers.
+        fixed: seconds of a generation outside the denoisers, but for what each step adds if that is known.
         calls_at: by denoiser, its calls at each step; where not given, `calls` at all steps.
         weights: of the terms of the latency model (see `latency.Terms`), as fitted; those that are not given are 1
-            for probed seconds, `fixed` for what lies outside, and 0 for the overhead of reading.
+            for probed seconds, `fixed` for what lies outside, and 0 for the overheads of steps and of reading.
     """
 
     seconds: Mapping[str, float]
@@ -34,12 +34,17 @@ class Costs:
     fixed: float = 0.0
     calls_at: Mapping[str, Sequence[float]] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
-    _made: list[_Vectors] = field(default_factory=list, init=False, repr=False, compare=False)
+    _made: dict[int, _Vectors] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def varies(self) -> bool:
+        """Whether times are known for other numbers of steps than that of the calibration, too."""
+        return STEP in self.weights
 
     def latency(self, schedule: Schedule) -> float:
         """Predicted seconds of a generation."""
         vectors = self._vectors(schedule)
-        return float(vectors.terms.of(schedule) @ vectors.weights)
+        return float(vectors.terms.of(schedule)[vectors.used] @ vectors.weights[vectors.used])
 
     def macs(self, schedule: Schedule) -> float:
         """Multiply-adds of a generation's denoiser calls."""
@@ -61,10 +66,11 @@ class Costs:
         return Terms(tree, steps, self.seconds, self.sizes, {**everywhere, **self.calls_at})
 
     def _vectors(self, schedule: Schedule) -> _Vectors:
-        """What schedules over one tree are multiplied with; kept for the next, as a search asks for one tree only."""
-        if not self._made or not self._made[0].serve(schedule):
-            self._made[:] = [_Vectors(self, schedule.tree, schedule.steps)]
-        return self._made[0]
+        """What schedules over one tree are multiplied with, by steps; kept, as a search asks for one tree only."""
+        found = self._made.get(schedule.steps)
+        if found is None or found.tree is not schedule.tree:
+            found = self._made[schedule.steps] = _Vectors(self, schedule.tree, schedule.steps)
+        return found
 
 
 class _Vectors:
@@ -72,13 +78,9 @@ class _Vectors:
 
     def __init__(self, costs: Costs, tree: Tree, steps: int) -> None:
         self.tree = tree
-        self.steps = steps
         self.terms = costs.terms(tree, steps)
-        usual = {**dict.fromkeys(self.terms.names[:-2], 1.0), FIXED: costs.fixed}
+        usual = {**dict.fromkeys(self.terms.names[:-2], 1.0), FIXED: costs.fixed, STEP: 0.0}
         weights = {**usual, **costs.weights}
         self.weights: npt.NDArray[np.float64] = np.array([weights.get(name, 0.0) for name in self.terms.names])
+        self.used = [i for i, name in enumerate(self.terms.names) if name != STEP or costs.varies]
         self.macs = np.array([costs.flops.get(c.id, 0.0) / 2 for c in tree])
-
-    def serve(self, schedule: Schedule) -> bool:
-        """Whether they fit a schedule."""
-        return schedule.tree is self.tree and schedule.steps == self.steps

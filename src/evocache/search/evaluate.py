@@ -14,6 +14,7 @@ import torch
 from ..errors import Error, RunError
 from ..model import discover
 from ..runtime import apply
+from ..runtime.asked import STEPS, takes_steps, usual_steps
 from ..schedule import Schedule, Tree
 from .evolution import Job
 from .quality import Quality
@@ -24,6 +25,8 @@ Outputs = np.ndarray[Any, np.dtype[Any]]
 
 class LocalEvaluator:
     """Runs jobs one after the other on one pipeline. The uncached outputs are made once and kept.
+
+    Schedules of fewer steps than the uncached generation are run with as many as they have, where `varies`.
 
     Args:
         pipe: the pipeline; it is left as it was.
@@ -68,13 +71,35 @@ class LocalEvaluator:
         """Outputs under a schedule; None if the generation failed, for a reason that lies in the schedule."""
         try:
             with apply(self.pipe, schedule) as handle:
-                outputs = self.generate(numbers)
-                self.step_equivalents += handle.stats.executed_fraction * self.steps * len(numbers)
-            return outputs
+                outputs = self.generate(numbers, **self.changes(schedule))
+                stats = handle.stats
+            self.step_equivalents += stats.executed_fraction * schedule.steps * len(numbers)
+            # a scheduler that counted others than it was asked for had the schedule resampled
+            found = schedule if stats.schedule is None else stats.schedule
+            return outputs if schedule.steps in (self.steps, found.steps) else None
         except (MemoryError, RunError):
             raise
         except Exception:
             return None
+
+    @property
+    def varies(self) -> bool:
+        """Whether the call may ask for other numbers of steps, and the scheduler counts as many as are asked for.
+
+        Not so where it has timesteps or sigmas of its own, where the pipeline takes no number of steps, or where the
+        scheduler makes several timesteps of a step (Heun, PNDM).
+        """
+        method, call = type(self.pipe).__call__, self.workload.call
+        asked = call.get(STEPS) or usual_steps(method)
+        return takes_steps(method, call) and asked == self.steps
+
+    def changes(self, schedule: Schedule) -> dict[str, int]:
+        """What goes before the workload's call, so that the pipeline makes as many steps as a schedule has."""
+        return {STEPS: schedule.steps} if schedule.steps != self.steps and self.varies else {}
+
+    def manages(self, steps: int) -> bool:
+        """Whether the pipeline runs with another number of steps, tried on one prompt."""
+        return self.varies and self._outputs(Schedule.full(self.tree, steps), [0]) is not None
 
     def _judged(self, outputs: Outputs, references: Outputs, numbers: Sequence[int]) -> list[float]:
         try:

@@ -183,7 +183,7 @@ class _Evolution:
 
     def _polished(self, prompts: list[tuple[int, ...]]) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
         """Some schedules with better gains, not evaluated yet."""
-        front = [p.schedule for p in front_of(self._points(), self.names) if not p.schedule.is_full]
+        front = [p.schedule for p in front_of(self._points(), self.names) if not self._uncached(p.schedule)]
         count = self.settings.polish
         if not front or not count or self.box is None:
             return []
@@ -226,8 +226,8 @@ class _Evolution:
         values = np.array([self._values(schedule) for schedule in self.schedules.values()])
         values = values.reshape(-1, len(self.names))
         if self.box is None and len(values):
-            # what is all computed has no error at all, which would make everything else look alike
-            some = values[[not schedule.is_full for schedule in self.schedules.values()]]
+            # what is uncached has no error at all, which would make everything else look alike
+            some = values[[not self._uncached(schedule) for schedule in self.schedules.values()]]
             self.box = Box.around(some if len(some) else values)
         volume = self.box.volume(values) if self.box else 0.0
         return State(generation, tuple(self._points()), self.names, self.jobs, self.step_equivalents, volume)
@@ -289,6 +289,10 @@ class _Evolution:
         if schedule.digest not in self.prices:
             self.prices[schedule.digest] = self.price(schedule)
         return self.prices[schedule.digest]
+
+    def _uncached(self, schedule: Schedule) -> bool:
+        """Whether it is what all is held against; what computes everything at fewer steps is not."""
+        return schedule.is_full and schedule.steps == self.space.steps
 
     def _within(self, schedule: Schedule) -> bool:
         priced = self._priced(schedule)

@@ -35,13 +35,14 @@ READ_SECONDS = 2e-5
 BYTE_SECONDS = 2e-10
 """Expected size of the time per byte that is added or forecast: 5 GB/s."""
 
-READS, BYTES, FIXED, OTHER = "reads", "bytes", "fixed", "other"
+READS, BYTES, FIXED, STEP, OTHER = "reads", "bytes", "fixed", "step", "other"
 
 
 class Terms:
     """The terms of a schedule's latency: a vector that is linear in its cells.
 
-    `fixed` is 1; `attention`, `feed_forward`, ... are probed seconds of the leaves that run, by kind; `other` those
+    `fixed` is 1, and `step` the number of steps, each of which costs something outside the denoisers (the scheduler,
+    guidance); `attention`, `feed_forward`, ... are probed seconds of the leaves that run, by kind; `other` those
     of blocks, deep parts and denoisers around their leaves; `reads` counts modules that are passed by, and `bytes`
     what is read and written to add residuals and to forecast.
 
@@ -62,7 +63,7 @@ class Terms:
         calls: Mapping[str, Sequence[float]],
     ) -> None:
         kinds = [kind for kind in LEAF_KINDS if any(c.kind == kind for c in tree)]
-        self.names = (FIXED, *kinds, OTHER, READS, BYTES)
+        self.names = (FIXED, STEP, *kinds, OTHER, READS, BYTES)
         self.calls = calls_grid(tree, steps, calls)
         self._seconds = np.zeros((len(tree), len(self.names)))
         for i, component in enumerate(tree):
@@ -77,13 +78,13 @@ class Terms:
         read = self.calls * schedule.read
         moved = np.where(schedule.orders > 0, schedule.orders + 2.0, self._moves)
         out: Vector = (self.calls * schedule.executed).sum(axis=0) @ self._seconds
-        out[0] = 1.0
+        out[:2] = 1.0, schedule.steps
         out[-2] = read.sum(axis=0) @ self._passed
         out[-1] = (read * moved).sum(axis=0) @ self._sizes
         return out
 
     def rows(self, schedule: Schedule) -> Vector:
-        """The terms of each step, (steps, terms); `fixed`, which belongs to no step, is 0."""
+        """The terms of the denoisers' calls at each step, (steps, terms): `fixed` and `step` are 0."""
         read = self.calls * schedule.read
         moved = np.where(schedule.orders > 0, schedule.orders + 2.0, self._moves)
         out: Vector = (self.calls * schedule.executed) @ self._seconds
@@ -107,24 +108,52 @@ def _passed(component: Component) -> float:
     return float(last - first)
 
 
-def fit(names: Sequence[str], terms: Vector, seconds: Vector, fixed: float) -> dict[str, float]:
+def outside(counts: Sequence[int], seconds: Vector) -> tuple[float, float]:
+    """What a generation takes outside the denoisers, and what each of its steps adds to that; neither is negative.
+
+    A straight line through the medians for each number of steps, weighted by how many generations they are of. It
+    takes two numbers of steps to tell the one from the other.
+
+    Args:
+        counts: numbers of steps of generations.
+        seconds: what each spent outside the denoisers.
+    """
+    from scipy.optimize import nnls  # type: ignore[import-untyped,unused-ignore]
+
+    known = np.unique(counts)
+    own = [seconds[np.asarray(counts) == count] for count in known]
+    trust = np.sqrt([len(values) for values in own])
+    rows = np.stack([np.ones(len(known)), known], axis=1)
+    (fixed, step), _ = nnls(rows * trust[:, None], np.array([np.median(values) for values in own]) * trust)
+    return float(fixed), float(step)
+
+
+def fit(
+    names: Sequence[str], terms: Vector, seconds: Vector, fixed: float, step: float | None = None
+) -> dict[str, float]:
     """Non-negative weights of the terms, by robust least squares (Huber's weights) on relative errors.
 
-    The scales of all kinds are held near one another (their common scale is free), `fixed` near what was clocked, and
-    the overheads near zero; each as firmly as `SPREAD` and `NOISE` say.
+    The scales of all kinds are held near one another (their common scale is free), `fixed` and `step` near what was
+    clocked, and the overheads near zero; each as firmly as `SPREAD` and `NOISE` say.
 
     Args:
         names: of the terms, as in `Terms`.
         terms: (timings, terms), of single steps or of whole generations.
         seconds: of each, as timed; (timings,).
         fixed: seconds outside the denoisers, as clocked.
+        step: what each step adds to them, as clocked; where not given, it has no weight, and `fixed` holds for one
+            number of steps only.
     """
     from scipy.optimize import nnls  # type: ignore[import-untyped,unused-ignore]
 
     unit = seconds + FLOOR * seconds.max()
     rows = np.concatenate([terms, np.zeros((len(terms), 1))], axis=1) / unit[:, None]  # last: the common scale
     targets = seconds / unit
-    held = [_expected(names, i, fixed, float(seconds.max())) for i in range(len(names))]
+    if step is None:
+        rows = np.delete(rows, names.index(STEP), axis=1)
+        names = [name for name in names if name != STEP]
+    clocked = {FIXED: fixed, STEP: step or 0.0}
+    held = [_expected(names, i, clocked, float(seconds.max())) for i in range(len(names))]
     firm, aims = np.array([row for row, _ in held]), np.array([aim for _, aim in held])
     trust = np.ones(len(rows))
     for _ in range(ROBUST):
@@ -135,12 +164,13 @@ def fit(names: Sequence[str], terms: Vector, seconds: Vector, fixed: float) -> d
     return {name: float(weight) for name, weight in zip(names, weights, strict=False)}
 
 
-def _expected(names: Sequence[str], i: int, fixed: float, longest: float) -> tuple[list[float], float]:
-    """What is expected of a weight before anything is timed, as an equation in the unit of `NOISE`."""
+def _expected(names: Sequence[str], i: int, clocked: Mapping[str, float], longest: float) -> tuple[list[float], float]:
+    """What is expected of a weight before the fit, as an equation in the unit of `NOISE`."""
     row = [0.0] * (len(names) + 1)
-    if names[i] == FIXED:
-        row[i] = NOISE / SPREAD / max(fixed, NOISE * longest)
-        return row, row[i] * fixed
+    if names[i] in clocked:
+        least = NOISE * longest if names[i] == FIXED else NOISE**2 * longest
+        row[i] = NOISE / SPREAD / max(clocked[names[i]], least)
+        return row, row[i] * clocked[names[i]]
     if names[i] in (READS, BYTES):
         row[i] = NOISE / (READ_SECONDS if names[i] == READS else BYTE_SECONDS)
     else:

@@ -55,6 +55,7 @@ class Basis:
         versions: of the packages.
         seconds: what the proof took.
         left_out: what could have been measured and was not, in words.
+        steps: of the uncached pipeline; 0 where that was not noted.
     """
 
     prompts: int
@@ -67,6 +68,7 @@ class Basis:
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     left_out: tuple[str, ...] = ()
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def read_proof(path: str | os.PathLike[str]) -> Proof:
     try:
         baselines = sj.obj(document["baselines"], "baselines")
         return Proof(
-            Front(tuple(point for _, point in points)),
+            ff.front(document, points, path),
             tuple(name for name, _ in points),
             {name: _baseline(value, f"baselines.{name}") for name, value in baselines.items()},
             _basis(sj.obj(document["basis"], "basis")),
@@ -172,6 +174,7 @@ def _basis(value: dict[str, Any]) -> Basis:
         versions={k: sj.string(v, k) for k, v in sj.obj(value["versions"], "versions").items()},
         seconds=sj.number(value["seconds"], "seconds"),
         left_out=tuple(sj.string(text, "left_out") for text in sj.array(value["left_out"], "left_out")),
+        steps=sj.integer(value.get("steps", 0), "steps", 0, 10**9),
     )
 
 

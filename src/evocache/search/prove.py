@@ -82,8 +82,9 @@ def prove(
         device=trial.device,
         versions=versions(),
         left_out=tuple(left_out(effort, field, len(held_out.prompts)) + failed),
+        steps=field.steps,
     )
-    proof, outputs = assembled(rivals, figures, outputs, basis)
+    proof, outputs = assembled(rivals, figures, outputs, basis, asks=trial.judge.varies)
     strips = write_strips(folder, outputs)
     pictures = Pictures(held_out.prompts[: effort.pictures] if strips else (), strips)
     proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
@@ -114,17 +115,29 @@ def add_equal_time(rivals: Sequence[Contender], figures: Mapping[str, Figures]) 
 
 
 def assembled(
-    rivals: Sequence[Contender], figures: Mapping[str, Figures], outputs: Mapping[str, Any], basis: Basis
+    rivals: Sequence[Contender],
+    figures: Mapping[str, Figures],
+    outputs: Mapping[str, Any],
+    basis: Basis,
+    *,
+    asks: bool = False,
 ) -> tuple[Proof, dict[str, Any]]:
-    """A proof without pictures, and outputs by the names in it: points are numbered from the fastest to the slowest."""
+    """A proof without pictures, and outputs by the names in it: points are numbered from the fastest to the slowest.
+
+    `asks` says whether the pipeline makes as many steps as it is asked for, so that points may tell how many.
+    """
     front = sorted((r for r in rivals if r.group == "front"), key=lambda r: -figures[r.name]["speedup"])
     names = {rival.name: f"front {i}" for i, rival in enumerate(front)}
-    points = [replace(r.point, measured=figures[r.name]) for r in front if r.point is not None]
+    points = [
+        replace(r.point, measured=figures[r.name], steps=r.point.schedule.steps if asks else None)
+        for r in front
+        if r.point is not None
+    ]
     baselines = {UNCACHED: Baseline(UNCACHED, {**figures[UNCACHED], "memory": 0.0})}
     for rival in rivals:
         if rival.group != "front":
             baselines[rival.name] = Baseline(rival.group, figures[rival.name], rival.schedule)
     named = {names.get(name, name): output for name, output in outputs.items()}
     order = [UNCACHED, *names.values(), *baselines]
-    proof = Proof(Front(tuple(points)), tuple(names.values()), baselines, basis)
+    proof = Proof(Front(tuple(points), basis.steps), tuple(names.values()), baselines, basis)
     return proof, {name: named[name] for name in dict.fromkeys(order) if name in named}

@@ -88,6 +88,8 @@ class Run:
     def _identify(self, journal: Journal) -> None:
         settings = {**asdict(self.settings), "generations": None}
         own = {"steps": self.space.steps, "structure": self.space.tree.structure, **self.identity}
+        if self.space.varies:  # so that runs of one number of steps are the same as before others were tried
+            own["least steps"] = self.space.least
         own = json.loads(json.dumps({**own, "settings": settings, "seeds": [s.digest for s in self.seeds]}))
         if not journal.lines:
             journal.append("start", run=own)
@@ -160,8 +162,9 @@ class _Sitting:
     def _note(self, job: Job, answer: Answer) -> None:
         schedule = job.schedule
         if schedule.digest not in self.written:
+            other = {} if schedule.steps == self.run.space.steps else {"steps": schedule.steps}
             origin = schedule.provenance.origin
-            self.journal.append("schedule", digest=schedule.digest, cells=pack(schedule), origin=origin)
+            self.journal.append("schedule", digest=schedule.digest, cells=pack(schedule), origin=origin, **other)
             self.written.add(schedule.digest)
         self.journal.append(
             "eval",

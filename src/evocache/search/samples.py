@@ -13,21 +13,39 @@ Grid = npt.NDArray[np.int8]
 Rng = np.random.Generator
 
 
-def random_schedules(tree: Tree, steps: int, count: int, seed: int = 0) -> list[Schedule]:
+def random_schedules(tree: Tree, steps: int, count: int, seed: int = 0, least: int | None = None) -> list[Schedule]:
     """Schedules that skip whole containers, kinds of leaves, single leaves, denoisers, or mixtures, in turn.
 
     The shares of steps that they compute spread over 15 to 85 %. The same seed gives the same schedules.
+
+    Args:
+        tree: the components.
+        steps: number of steps.
+        count: of schedules.
+        seed: of all randomness.
+        least: if given, one of every two has fewer steps, which spread from this number up.
     """
     rng = np.random.default_rng(seed)
     shares = rng.permutation(np.linspace(0.15, 0.85, count))
     styles = [
         style for style in (_containers, _kinds, _mixed, _leaves, _denoisers) if style(tree, _blank(tree), 1, rng)
     ]
+    counts = _counts(steps, count, seed, least)
     out = []
     for number, share in enumerate(shares):
-        orders = np.tile(_blank(tree), (steps, 1))
+        orders = np.tile(_blank(tree), (counts[number], 1))
         styles[number % len(styles)](tree, orders, float(share), rng)
         out.append(Schedule.repaired(tree, orders).with_provenance(f"random {seed}.{number}"))
+    return out
+
+
+def _counts(steps: int, count: int, seed: int, least: int | None) -> list[int]:
+    """Numbers of steps of the schedules; drawn apart from all else, which does not depend on whether they vary."""
+    out = [steps] * count
+    if least is not None:
+        rng = np.random.default_rng([seed, 1])
+        for pair, fewer in enumerate(rng.permutation(np.linspace(least, steps, count // 2, endpoint=False))):
+            out[2 * pair + int(rng.integers(2))] = round(float(fewer))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Schedules that a search starts from: published policies at several strengths, step masks, fills. Pure."""
+"""Schedules that a search starts from: published policies at several strengths, masks, fills, fewer steps. Pure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .calibration import Calibration
 from .drift import Drift
 from .fills import fills
 from .masks import best_masks
+from .retime import drift_at, ladder
 
 GAINS = (0.0, 0.4, 0.8)
 """Forecast gains that masks are seeded with; 0 is reuse. What lies between is for polishing and mutation to find."""
@@ -22,9 +23,24 @@ GAINS = (0.0, 0.4, 0.8)
 THRESHOLDS = 5
 """Thresholds that SmoothCache is seeded with."""
 
+FEWER = (0.85, 0.7, 0.55, 0.4)
+"""Numbers of steps, relative to the uncached generation's, that masks are seeded with."""
 
-def all_seeds(tree: Tree, calibration: Calibration) -> list[Schedule]:
-    """Everything that a calibrated search may start from, each behaviour once."""
+COMPUTED = (0.8, 0.65, 0.5, 0.35)
+"""Shares of these that the masks compute."""
+
+FEWER_GAIN = 0.6
+"""Forecast gain of these masks."""
+
+
+def all_seeds(tree: Tree, calibration: Calibration, least: int | None = None) -> list[Schedule]:
+    """Everything that a calibrated search may start from, each behaviour once.
+
+    Args:
+        tree: the components.
+        calibration: what was calibrated; of as many steps as the seeds have.
+        least: fewest steps that schedules may have; if given, there are also seeds of fewer steps.
+    """
     steps, drift = calibration.steps, calibration.drift
     denoisers = [c.id for c in tree.of_kind("denoiser")]
     seeds = [
@@ -33,6 +49,7 @@ def all_seeds(tree: Tree, calibration: Calibration) -> list[Schedule]:
         *mask_seeds(tree, steps, drift, parts=denoisers, gains=GAINS[-1:]),
         *fills(tree, steps, drift, calibration.costs.seconds),
         *fills(tree, steps, drift, calibration.costs.seconds, gain=0.5),
+        *(fewer_seeds(tree, steps, drift, least) if least is not None else ()),
     ]
     return distinct(seeds)
 
@@ -72,6 +89,7 @@ def mask_seeds(
     drift: Drift | None = None,
     parts: Iterable[str] | None = None,
     gains: Sequence[float] = GAINS,
+    budgets: Iterable[int] | None = None,
 ) -> Iterator[Schedule]:
     """Step masks, for every budget down to a fifth of the steps, reused and forecast.
 
@@ -84,18 +102,40 @@ def mask_seeds(
         drift: by component.
         parts: ids of what is skipped between computed steps; the outermost parts when not given.
         gains: of the forecast between computed steps; 0 reuses.
+        budgets: numbers of computed steps, where not all are wanted.
     """
     chosen = [c.id for c in outermost(tree)] if parts is None else list(parts)
     known = [drift[part] for part in chosen if part in drift] if drift else []
     masks = best_masks(np.sum(known, axis=0)) if known else {}
     what = "" if parts is None else f" on {', '.join(chosen)}"
-    for budget in range(max(2, steps // 5), steps):
+    for budget in range(max(2, steps // 5), steps) if budgets is None else budgets:
         even = tuple(sorted({0, *np.round(np.linspace(0, steps, budget, endpoint=False)).astype(int).tolist()}))
         for name, mask in {"dp": masks.get(budget), "even": even}.items():
             for gain in gains if mask else ():
                 between: Action = forecast(1, gain) if gain else REUSE
                 schedule = uniform(tree, steps, chosen, mask or (), between)
                 yield schedule.with_provenance(f"{name} mask of {budget} steps{what}, gain {gain:g}")
+
+
+def fewer_seeds(tree: Tree, steps: int, drift: Drift, least: int) -> Iterator[Schedule]:
+    """Schedules of fewer steps: all computed, which is the rival to beat, and masks of some numbers of them.
+
+    Args:
+        tree: the components.
+        steps: of the uncached generation.
+        drift: by component, at that number of steps.
+        least: fewest steps.
+    """
+    for count in ladder(least, steps):
+        yield Schedule.full(tree, count).with_provenance(f"{count} steps")
+    for count in dict.fromkeys(round(share * steps) for share in FEWER):
+        if not least <= count < steps:
+            continue
+        known = {id: drift_at(matrix, count) for id, matrix in drift.items()}
+        budgets = dict.fromkeys(max(2, round(share * count)) for share in COMPUTED)
+        for schedule in mask_seeds(tree, count, known, gains=(FEWER_GAIN,), budgets=budgets):
+            if schedule.provenance.origin.startswith("dp"):
+                yield schedule.with_provenance(f"{count} steps, {schedule.provenance.origin}")
 
 
 def distinct(schedules: Iterable[Schedule]) -> list[Schedule]:

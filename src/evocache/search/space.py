@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import RunError
 from ..schedule import LEAF_KINDS, Tree
 
 Columns = npt.NDArray[np.intp]
@@ -15,10 +16,26 @@ Columns = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Space:
-    """The search space over a component tree and a number of steps."""
+    """The search space over a component tree and numbers of steps.
+
+    Attributes:
+        tree: the components.
+        steps: denoising steps of the uncached generation that all is held against; no schedule has more.
+        least: fewest steps that a schedule may have; None where all have `steps`.
+    """
 
     tree: Tree
     steps: int
+    least: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.least is not None and not 1 < self.least <= self.steps:
+            raise RunError(f"at least {self.least} steps", f"2 to {self.steps}", "correct the number of steps")
+
+    @property
+    def varies(self) -> bool:
+        """Whether schedules may have fewer steps."""
+        return self.least is not None and self.least < self.steps
 
     @cached_property
     def outer(self) -> tuple[Columns, ...]:

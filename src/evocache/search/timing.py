@@ -34,18 +34,18 @@ class Timings:
 
     Attributes:
         seconds: (schedules,); the median ratio to the uncached generations around, times their median.
-        rows: (schedules + 1, steps); of these, what denoisers took at each step, the uncached generation in the last
-            row. None where steps cannot be told apart (two stages that count them differently).
+        rows: of these, what denoisers took at each step of each schedule, (steps,) each; the uncached generation comes
+            last. None where steps cannot be told apart (two stages that count them differently).
+        outside: (schedules + 1,) of these, what was spent outside the denoisers; the uncached generation comes last.
         uncached: median of the uncached ones.
-        fixed: median of what these spent outside the denoisers.
         scatter: median deviation of an uncached generation from the mean of those before and after it, relative:
             what a single timing is worth on this machine at this time.
     """
 
     seconds: Seconds
-    rows: Seconds | None
+    rows: tuple[Seconds, ...] | None
+    outside: Seconds
     uncached: float
-    fixed: float
     scatter: float
 
 
@@ -61,6 +61,11 @@ class _Laps:
         """A denoiser call at a step of so many took these seconds."""
         self.told = self.told and total == len(self.rows) and step < total
         self.rows[min(step, len(self.rows) - 1)] += seconds
+
+    @property
+    def outside(self) -> float:
+        """Seconds that were spent outside the denoisers."""
+        return max(0.0, float(self.whole - self.rows.sum()))
 
 
 def fair_clock(pipe: Any) -> Clock:
@@ -93,7 +98,8 @@ def timed(
 
     Args:
         evaluator: whose pipeline and workload.
-        schedules: at least one.
+        schedules: at least one; they may have fewer steps than the uncached generation, if the evaluator's pipeline
+            takes numbers of steps.
         prompts: their numbers.
         rounds: how often each is timed at most.
         within: seconds on the wall after which no other round begins; there is always one.
@@ -120,26 +126,27 @@ def timed(
             break
     own = np.array([lap.whole for lap in uncached])
     middle = float(np.median(own))
-    wholes = [np.median([lap.whole / p for lap, p in zip(*both, strict=True)]) for both in zip(laps, pace, strict=True)]
-    rows = [
-        np.median([lap.rows / p for lap, p in zip(*both, strict=True)], axis=0) for both in zip(laps, pace, strict=True)
-    ]
-    rows.append(np.median([lap.rows / lap.whole for lap in uncached], axis=0))
+    paced = list(zip([*laps, uncached], [*pace, own.tolist()], strict=True))
+
+    def medians(of: Callable[[_Laps], Any]) -> list[Any]:
+        """Medians relative to the pace, of each schedule and of the uncached generation."""
+        return [np.median([of(lap) / p for lap, p in zip(*both, strict=True)], axis=0) for both in paced]
+
     told = all(lap.told for several in (*laps, uncached) for lap in several)
     return Timings(
-        seconds=np.array(wholes) * middle,
-        rows=np.array(rows) * middle if told else None,
+        seconds=np.array(medians(lambda lap: lap.whole)[:-1]) * middle,
+        rows=tuple(row * middle for row in medians(lambda lap: lap.rows)) if told else None,
+        outside=np.array(medians(lambda lap: lap.outside)) * middle,
         uncached=middle,
-        fixed=max(0.0, float(np.median([lap.whole - lap.rows.sum() for lap in uncached]))),
         scatter=float(np.median(np.abs(2 * own[1:-1] / (own[:-2] + own[2:]) - 1))) if len(own) > 2 else 0.0,
     )
 
 
 def _lapped(evaluator: LocalEvaluator, schedule: Schedule, prompts: Sequence[int], clock: Clock) -> _Laps:
-    laps = _Laps(evaluator.steps)
+    laps = _Laps(schedule.steps)
     with apply(evaluator.pipe, schedule), _lapping(evaluator.pipe, laps, clock):
         began = clock()
-        evaluator.generate(prompts)
+        evaluator.generate(prompts, **evaluator.changes(schedule))
         laps.whole = clock() - began
     return laps
 

@@ -128,6 +128,8 @@ class Trial:
         if rival is not None and rival.steps is not None:
             changes["num_inference_steps"] = rival.steps
         schedule = rival.schedule if rival is not None else None
+        if schedule is not None:
+            changes |= self.judge.changes(schedule)
         with apply(self.judge.pipe, schedule) if schedule is not None else nullcontext():
             return self.judge.generate(numbers, **changes)
 

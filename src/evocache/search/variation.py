@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..schedule import COMPUTE, MAX_ORDER, REUSE, Schedule
+from .retime import condensed
 from .space import Columns, Space
 
 Rng = np.random.Generator
@@ -22,10 +23,19 @@ class Draft:
     """A grid that is being changed: a schedule's arrays, writable."""
 
     def __init__(self, schedule: Schedule) -> None:
+        self.become(schedule)
+
+    def become(self, schedule: Schedule) -> None:
+        """Go on from another schedule, which may have another number of steps."""
         assert schedule.gains is not None
         self.base = schedule
         self.orders = schedule.orders.copy()
         self.gains = schedule.gains.copy()
+
+    @property
+    def steps(self) -> int:
+        """Number of its steps, which need not be the space's."""
+        return len(self.orders)
 
     def schedule(self) -> Schedule:
         """The nearest schedule to the grid; where it comes from is not kept."""
@@ -77,7 +87,7 @@ def move(draft: Draft, space: Space, rng: Rng) -> None:
         return
     step = int(rng.choice(steps))
     target = step + int(rng.choice([-2, -1, 1, 2]))
-    if 0 < target < space.steps:
+    if 0 < target < draft.steps:
         draft.skip(step, group, rng)
         draft.compute(target, group)
 
@@ -101,8 +111,8 @@ def drop(draft: Draft, space: Space, rng: Rng) -> None:
 def paint(draft: Draft, space: Space, rng: Rng) -> None:
     """Let a group of leaves do one thing over a range of steps."""
     group = space.pick_group(rng, outer=0.0)
-    first = int(rng.integers(1, space.steps))
-    last = min(space.steps, first + 1 + int(rng.geometric(0.3)))
+    first = int(rng.integers(1, draft.steps))
+    last = min(draft.steps, first + 1 + int(rng.geometric(0.3)))
     if rng.random() < 0.4:
         for step in range(first, last):
             draft.compute(step, group)
@@ -159,16 +169,30 @@ def regain(draft: Draft, space: Space, rng: Rng) -> None:
     steps = draft.skipped(group)
     if not len(steps):
         return
-    places = np.arange(space.steps)
+    places = np.arange(draft.steps)
     how = rng.random()
     centre = float(rng.choice(steps))
-    width = 0.3 if how < 0.4 else float(rng.uniform(1, space.steps / 3)) if how < 0.8 else 1e9
+    width = 0.3 if how < 0.4 else float(rng.uniform(1, max(1.0, draft.steps / 3))) if how < 0.8 else 1e9
     bump = rng.normal(0, 0.3) * np.exp(-0.5 * ((places - centre) / width) ** 2)
     cells = np.ix_(steps, group)
     skipped = draft.base.read[cells]
     gains = np.clip(draft.gains[cells] + bump[steps, None], -0.5, 2.0)
     draft.gains[cells] = np.where(skipped, gains, draft.gains[cells])
     draft.orders[cells] = np.where(skipped & (draft.orders[cells] == 0), 1, draft.orders[cells]).astype(np.int8)
+
+
+def retime(draft: Draft, space: Space, rng: Rng) -> None:
+    """Give the schedule another number of steps: a neighbouring one as a rule, else any that the space allows.
+
+    Either the share of steps that are computed stays, or their number.
+    """
+    if space.least is None:
+        return
+    near = draft.steps + int(rng.choice([-2, -1, 1, 2]))
+    anywhere = int(rng.integers(space.least, space.steps + 1))
+    steps = min(space.steps, max(space.least, near if rng.random() < 0.7 else anywhere))
+    schedule = draft.schedule()
+    draft.become(schedule.resampled(steps) if rng.random() < 0.5 else condensed(schedule, steps))
 
 
 Operator = Callable[[Draft, Space, Rng], None]
@@ -187,6 +211,9 @@ OPERATORS: Operators = (
 )
 """Mutations and how often each is chosen, relative to the others."""
 
+RETIME = (retime, 2.0)
+"""The mutation that is one of them, and structural, where the space has several numbers of steps."""
+
 
 STRUCTURAL = tuple((operator, weight) for operator, weight in OPERATORS if operator not in (reorder, regain))
 """The mutations that change what is computed, not how it is forecast."""
@@ -194,6 +221,7 @@ STRUCTURAL = tuple((operator, weight) for operator, weight in OPERATORS if opera
 
 def mutate(schedule: Schedule, space: Space, rng: Rng, operators: Operators = OPERATORS) -> Schedule:
     """A neighbour of a schedule: one mutation, sometimes several; what changes nothing is tried again."""
+    operators = (*operators, RETIME) if space.varies else operators
     weights = np.array([weight for _, weight in operators])
     for _ in range(8):
         draft = Draft(schedule)
@@ -207,12 +235,15 @@ def mutate(schedule: Schedule, space: Space, rng: Rng, operators: Operators = OP
 
 
 def cross(mother: Schedule, father: Schedule, space: Space, rng: Rng) -> Schedule:
-    """A child that takes a range of steps, a group of components, or the mean of the gains from its father."""
-    draft = Draft(mother)
+    """A child that takes a range of steps, a group of components, or the mean of the gains from its father.
+
+    It has as many steps as its mother; its father is resampled to them.
+    """
+    draft, father = Draft(mother), father.resampled(mother.steps)
     assert father.gains is not None
     how = rng.random()
     if how < 0.5:
-        first, last = np.sort(rng.choice(space.steps + 1, 2, replace=False))
+        first, last = np.sort(rng.choice(draft.steps + 1, 2, replace=False))
         draft.orders[first:last], draft.gains[first:last] = father.orders[first:last], father.gains[first:last]
     elif how < 0.8:
         group = space.pick_group(rng, outer=0.3)

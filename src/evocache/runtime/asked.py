@@ -1,0 +1,33 @@
+"""What a call of a pipeline is asked for: a number of steps, or timesteps of its caller's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+STEPS = "num_inference_steps"
+"""The argument of diffusers' pipelines."""
+
+OWN = ("timesteps", "sigmas")
+"""Arguments that say more than a number of steps does."""
+
+
+def takes_steps(call: Callable[..., Any], given: Mapping[str, Any]) -> bool:
+    """Whether a call with these keyword arguments may be given a number of steps, or another one."""
+    return STEPS in inspect.signature(call).parameters and all(given.get(name) is None for name in OWN)
+
+
+def usual_steps(call: Callable[..., Any]) -> int | None:
+    """The number of steps of a call that asks for none; None if the pipeline does not say."""
+    parameter = inspect.signature(call).parameters.get(STEPS)
+    return parameter.default if parameter is not None and isinstance(parameter.default, int) else None
+
+
+def leaves_steps_open(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call asks for no number of steps, no timesteps and no sigmas, though it may ask for the first."""
+    try:
+        given = inspect.signature(call).bind_partial(*args, **kwargs).arguments
+    except TypeError:  # the pipeline will say what is wrong with it
+        return False
+    return takes_steps(call, given) and given.get(STEPS) is None
