@@ -219,11 +219,15 @@ STRUCTURAL = tuple((operator, weight) for operator, weight in OPERATORS if opera
 """The mutations that change what is computed, not how it is forecast."""
 
 
+TRIES = 100
+"""Most mutations that are tried for one that changes something: most leave alone what is all computed."""
+
+
 def mutate(schedule: Schedule, space: Space, rng: Rng, operators: Operators = OPERATORS) -> Schedule:
     """A neighbour of a schedule: one mutation, sometimes several; what changes nothing is tried again."""
     operators = (*operators, RETIME) if space.varies else operators
     weights = np.array([weight for _, weight in operators])
-    for _ in range(8):
+    for _ in range(TRIES):
         draft = Draft(schedule)
         for _ in range(int(rng.geometric(0.65))):
             operator = operators[int(rng.choice(len(operators), p=weights / weights.sum()))][0]
