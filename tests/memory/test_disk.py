@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from evocache.errors import GenerationError
-from evocache.memory.disk import DiskTier, strides
+from evocache.memory.disk import DiskTier
+from evocache.memory.tiers import strides
 
 
 @pytest.fixture

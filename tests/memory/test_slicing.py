@@ -12,7 +12,8 @@ from diffusers.models.attention_processor import Attention
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import nn
 
-from evocache.memory.slicing import Slicing, run, sizes, slicings
+from evocache.memory.slicing import Slicing, run, sizes
+from evocache.memory.trial import slicings
 
 from .parts import PARTS, randomised
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import GenerationError
-from .tiers import Parked
+from .tiers import Parked, strides
 
 
 class DiskTier:
@@ -142,12 +142,6 @@ class _OnDisk:
                 job.exception()  # what is under way uses the room that is given back
         for offset, size in zip(self._offsets, self._sizes, strict=True):
             self._tier.leave(offset, size)
-
-
-def strides(tensor: torch.Tensor) -> tuple[int, ...]:
-    """The strides of a tensor without gaps and overlaps; those of its contiguous copy if it has some."""
-    dense = torch.empty_like(tensor, device="meta")  # keeps the order of the axes
-    return tensor.stride() if tensor.stride() == dense.stride() else dense.stride()
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:

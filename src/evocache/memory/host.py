@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .tiers import Parked
+from .tiers import Parked, strides
 
 
 class HostTier:
@@ -55,14 +55,11 @@ class _OnHost:
         self._buffers: list[torch.Tensor] = []
         self._views: list[torch.Tensor] = []
         self._coming: list[torch.Tensor] | None = None
-        self._waits: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
         tier.out.wait_stream(torch.cuda.current_stream(tier.device))
         with torch.cuda.stream(tier.out):
             for tensor in tensors:
                 buffer = tier.buffer(tensor.numel() * tensor.element_size())
-                view = buffer.view(tensor.dtype).as_strided(
-                    tensor.shape, torch.empty_like(tensor, device="meta").stride()
-                )
+                view = buffer.view(tensor.dtype).as_strided(tensor.shape, strides(tensor))
                 view.copy_(tensor, non_blocking=True)
                 self._buffers.append(buffer)
                 self._views.append(view)
@@ -71,9 +68,8 @@ class _OnHost:
 
     def settle(self) -> float:
         if self._leaving is not None:
-            torch.cuda.current_stream(self._tier.device).wait_event(
-                self._left
-            )  # only then may its memory be used again
+            # only then may its memory be used again
+            torch.cuda.current_stream(self._tier.device).wait_event(self._left)
             self._leaving = None
         return 0.0
 

@@ -14,7 +14,8 @@ from ..model.discover import Denoiser
 from ..model.units import Unit, units
 from .footprint import CallPrint, Choice, Cut, UnitPrint
 from .rehearse import Use, rehearse, shadow
-from .slicing import Slicing, first, pattern, slicings
+from .slicing import Slicing, run
+from .trial import pattern, slicings
 
 SLICES = (2, 4, 8, 16, 32)
 """Numbers of slices that are surveyed."""
@@ -116,7 +117,7 @@ def cut(modules: Mapping[nn.Module, Cut]) -> Iterator[None]:
 
     def sliced(module: nn.Module, how: Cut) -> Any:
         original = module.forward
-        return lambda *args, **kwargs: first(original, how.slicing, how.slices, args, kwargs)
+        return lambda *args, **kwargs: run(original, how.slicing, how.slices, args, kwargs, rehearsed=True)
 
     for module, how in modules.items():
         module.__dict__["forward"] = sliced(module, how)

@@ -38,3 +38,8 @@ class Tier(Protocol):
 
     def close(self) -> None:
         """Give back what the tier itself holds; nothing may be parked there any more."""
+
+
+def strides(tensor: torch.Tensor) -> tuple[int, ...]:
+    """The strides in which a tensor is parked: its own, but without gaps and overlaps."""
+    return torch.empty_like(tensor, device="meta").stride()  # keeps the order of the axes

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import GenerationError
 from ..memory import FeatureStore, Tape
+from ..memory.footprint import Cut
 from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
@@ -118,11 +119,15 @@ class Generation:
                 lane.drop(self.clock.step + 1)
 
     def _operation(self, denoiser: Denoiser) -> Op:
+        cuts = self._cuts(denoiser)
+
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             tick = self.clock.called(denoiser.name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
             lane = self._lane(denoiser, tick, _signature(args, kwargs))
             before = local.table
-            local.table = self._sliced(denoiser, lane.begin(tick.step))
+            table = lane.begin(tick.step)
+            table.update({id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()})
+            local.table = table
             try:
                 return self._call(lane, tick, original, module, args, kwargs)
             finally:
@@ -187,13 +192,14 @@ class Generation:
         sizes = memory.features.get(denoiser.name, {})
         return Tape.of(plan.schedule, sizes, tuple(sizes), memory.capacity, memory.ahead)
 
-    def _sliced(self, denoiser: Denoiser, table: dict[int, Op]) -> dict[int, Op]:
-        """A table in which modules that are to be run in slices are, whatever else happens at their calls."""
+    def _cuts(self, denoiser: Denoiser) -> dict[int, Cut]:
+        """What of a denoiser is run in slices, by module id; the modules are attached."""
+        cuts: dict[int, Cut] = {}
         for path, cut in self.memory.cuts.get(denoiser.name, {}).items() if self.memory else ():
             module = denoiser.module.get_submodule(path)
             self._attach(module, intercepting)
-            table[id(module)] = Sliced(cut.slicing, cut.slices, table.get(id(module)))
-        return table
+            cuts[id(module)] = cut
+        return cuts
 
     def stats(self) -> Stats:
         """What the generation did so far."""
