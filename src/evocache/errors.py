@@ -5,6 +5,7 @@ Error
 ├── ScheduleError        a grid that is no schedule, or does not fit what it is used for
 │   ├── CodecError       bytes or JSON that are no schedule
 │   └── MismatchError    a schedule that was made for another model
+├── AmountError          an amount of memory that is none
 ├── FrontError           a wish that no point of a front meets
 ├── RunError             a run folder or an evaluation that cannot be used
 ├── PolicyError          an unknown or malformed policy spec, or a policy that makes no sense for a model
@@ -60,6 +61,10 @@ class PolicyError(Error):
 
 class PipelineError(Error):
     """Something that is no pipeline, or a pipeline without a denoiser."""
+
+
+class AmountError(Error):
+    """An amount of memory that is none."""
 
 
 class FrontError(Error):

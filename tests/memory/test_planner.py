@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evocache.errors import BudgetError
 from evocache.memory.footprint import CallPrint, Choice, UnitPrint
-from evocache.memory.planner import AHEAD, Footprint, Machine, Stage, plan, smallest
+from evocache.memory.planner import AHEAD, Branch, Footprint, Machine, Stage, plan, smallest
 from evocache.memory.swap import Life, swaps
 
 MACHINE = Machine(link=10.0, launch=0.01)
@@ -40,7 +40,7 @@ def footprints(draw):
         Stage(("vae",), draw(choices())),
         draw(st.integers(1, 4)),
         draw(st.floats(0, 2)),
-        tuple(tuple(lives) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
+        tuple(Branch(tuple(lives)) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
     )
 
 
@@ -56,9 +56,9 @@ def tried(footprint, budget):
         }
         room = budget - resident["unet"] - print_.peak(limit)
         share = room // max(len(footprint.branches), 1)
-        parked = [swaps(lives, 1 << 62, AHEAD) for lives in footprint.branches]
+        parked = [swaps(branch.lives, 1 << 62, AHEAD) for branch in footprint.branches]
         if sum(p.peak for p in parked) > room:
-            parked = [swaps(lives, share, AHEAD) for lives in footprint.branches]
+            parked = [swaps(branch.lives, share, AHEAD) for branch in footprint.branches]
             if any(p.peak > share for p in parked):
                 continue
         if resident["text"] + before.surge <= budget and resident["vae"] + after.surge <= budget and share >= 0:

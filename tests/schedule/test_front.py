@@ -11,7 +11,7 @@ import pytest
 from evocache.errors import FrontError, MismatchError, PipelineError
 from evocache.policies import parse
 from evocache.schedule import Schedule, uniform
-from evocache.schedule.front import Front, Point, front_of, in_bytes, non_dominated
+from evocache.schedule.front import Front, Point, front_of, non_dominated
 from tests.search.trees import stack
 
 TREE = stack()
@@ -162,20 +162,6 @@ def test_front_of_leaves_out_what_is_dominated() -> None:
     objectives = [{"error": 1.0, "latency": 2.0}, {"error": 2.0, "latency": 1.0}, {"error": 2.0, "latency": 3.0}]
     points = [Point(s, o) for s, o in zip(schedules, objectives, strict=True)]
     assert {p.schedule for p in front_of(points, ("error", "latency"))} == set(schedules[:2])
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("200MB", 200_000_000), ("1.5 GiB", 3 << 29), ("12", 12), (7, 7), (2e8, 200_000_000), (".5kb", 500)],
-)
-def test_bytes_are_read(text: float | str, count: int) -> None:
-    assert in_bytes(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "MB", "1.2.3MB", "2 parsecs", "-5MB", "."])
-def test_what_is_no_number_of_bytes_is_refused(text: str) -> None:
-    with pytest.raises(FrontError):
-        in_bytes(text)
 
 
 def mixed() -> Front:

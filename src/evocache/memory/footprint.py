@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .slicing import Slicing
 
@@ -63,6 +63,10 @@ class CallPrint:
 
     floor: int
     units: tuple[UnitPrint, ...]
+
+    def above(self, held: int) -> CallPrint:
+        """The same call where so many bytes more are held all along."""
+        return CallPrint(self.floor + held, tuple(replace(unit, entry=unit.entry + held) for unit in self.units))
 
     def peak(self, limit: int | None = None) -> int:
         """Most bytes held, with every unit run as it is, or within a limit as far as that can be."""

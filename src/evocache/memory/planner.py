@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ..errors import BudgetError
 from .footprint import CallPrint, Choice, Cut
@@ -24,6 +25,37 @@ class Machine:
 
     link: float = 12e9
     launch: float = 10e-6
+
+
+class Held(NamedTuple):
+    """What is on the device when most is, in bytes.
+
+    Attributes:
+        weights: of the pipeline's components.
+        activations: what is computed, and what the pipeline holds besides.
+        features: what is cached.
+    """
+
+    weights: int
+    activations: int
+    features: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """All together."""
+        return sum(self)
+
+
+class Branch(NamedTuple):
+    """A branch of a denoiser: the features that it stores.
+
+    Attributes:
+        lives: when each is used; events are the branch's own.
+        steps: the step of each event, counted from the branch's first.
+    """
+
+    lives: tuple[Life, ...]
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +83,8 @@ class Footprint:
         decode: the stage after it.
         calls: how many denoiser calls there are.
         seconds: what one denoiser call takes, as it is.
-        branches: for each branch of a denoiser call, the features that it stores and when they are used.
+        branches: for each branch of a denoiser, the features that it stores and when they are used.
+        features: bytes of one stored value of each component of each denoiser, in order of execution.
     """
 
     weights: Mapping[str, int]
@@ -61,7 +94,8 @@ class Footprint:
     decode: Stage
     calls: int
     seconds: float
-    branches: tuple[tuple[Life, ...], ...] = ()
+    branches: tuple[Branch, ...] = ()
+    features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,7 +104,7 @@ class MemoryPlan:
 
     Attributes:
         budget: bytes that it may hold; None if there is no limit.
-        peaks: predicted peak bytes of each stage.
+        stages: what is held in each stage when most is, as predicted.
         offload: whether components are on the device only in the stages that need them.
         cuts: modules of each denoiser that are run in slices, by path.
         encode: how the stage before denoising is run.
@@ -83,7 +117,7 @@ class MemoryPlan:
     """
 
     budget: int | None
-    peaks: Mapping[str, int]
+    stages: Mapping[str, Held]
     offload: bool = False
     cuts: Mapping[str, Mapping[str, Cut]] = field(default_factory=dict)
     encode: Choice | None = None
@@ -97,7 +131,7 @@ class MemoryPlan:
     @property
     def peak(self) -> int:
         """Predicted peak bytes of the generation."""
-        return max(self.peaks.values())
+        return max(held.bytes for held in self.stages.values())
 
 
 def plan(footprint: Footprint, budget: int | None, machine: Machine = Machine(), *, offload: bool = True) -> MemoryPlan:
@@ -129,8 +163,8 @@ def _needs(footprint: Footprint, offload: bool) -> dict[str, int]:
     """Bytes that each stage needs at the least; of what is parked, branches are given equal shares."""
     active = max((print.peak(0) for print in footprint.denoise.values()), default=0)
     branches = footprint.branches
-    shared = len(branches) * max((swaps(lives, 0, AHEAD).peak for lives in branches), default=0)
-    features = min(shared, sum(swaps(lives, _HUGE, AHEAD).peak for lives in branches))
+    shared = len(branches) * max((swaps(branch.lives, 0, AHEAD).peak for branch in branches), default=0)
+    features = min(shared, sum(swaps(branch.lives, WHOLE, AHEAD).peak for branch in branches))
     found = [
         {
             "encode": _base(footprint, footprint.encode.weights, away) + _least(footprint.encode),
@@ -143,16 +177,21 @@ def _needs(footprint: Footprint, offload: bool) -> dict[str, int]:
 
 
 def _as_it_is(footprint: Footprint) -> MemoryPlan:
-    features = sum(swaps(lives, _HUGE, AHEAD).peak for lives in footprint.branches)
-    peaks = {
-        "encode": _base(footprint, (), False) + footprint.encode.choices[0].surge,
-        "denoise": _base(footprint, (), False) + max(c.peak() for c in footprint.denoise.values()) + features,
-        "decode": _base(footprint, (), False) + footprint.decode.choices[0].surge,
+    base = _base(footprint, (), False)
+    stages = {
+        "encode": Held(base, footprint.encode.choices[0].surge),
+        "denoise": Held(
+            base,
+            max(call.peak() for call in footprint.denoise.values()),
+            sum(swaps(branch.lives, WHOLE, AHEAD).peak for branch in footprint.branches),
+        ),
+        "decode": Held(base, footprint.decode.choices[0].surge),
     }
-    return MemoryPlan(None, peaks)
+    return MemoryPlan(None, stages, features=footprint.features)
 
 
-_HUGE = 1 << 62
+WHOLE = 1 << 62
+"""A capacity that parks nothing."""
 
 
 def _base(footprint: Footprint, needed: Sequence[str], away: bool) -> int:
@@ -172,11 +211,11 @@ def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> I
         fitting = [choice for choice in stage.choices if base + choice.surge <= budget]
         if not fitting:
             return
-        ends[name] = (fitting[0], base + fitting[0].surge, stage.choices[0].operations)
+        ends[name] = (fitting[0], Held(base, fitting[0].surge), stage.choices[0].operations)
     seconds = 2 * sum(footprint.weights.values()) / machine.link if away else 0.0
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
-    peaks = {name: peak for name, (_, peak, _) in ends.items()}
-    first = MemoryPlan(budget, peaks, away, {}, ends["encode"][0], ends["decode"][0], seconds=seconds)
+    stages = {name: held for name, (_, held, _) in ends.items()}
+    first = MemoryPlan(budget, stages, away, {}, ends["encode"][0], ends["decode"][0], features=footprint.features, seconds=seconds)
     yield from _denoising(footprint, budget, _base(footprint, tuple(footprint.denoise), away), machine, first)
 
 
@@ -188,7 +227,7 @@ def _denoising(
     The larger the activations may be, the fewer slices, and the less room there is for features.
     """
     prints = footprint.denoise.values()
-    whole = [swaps(lives, _HUGE, first.ahead) for lives in footprint.branches]
+    whole = [swaps(branch.lives, WHOLE, first.ahead) for branch in footprint.branches]
     best = float("inf")
     for limit in sorted({limit for print in prints for limit in print.limits()}, reverse=True):
         operations = max(print.operations(limit) for print in prints) * footprint.calls
@@ -206,7 +245,7 @@ def _denoising(
         best = seconds
         yield replace(
             first,
-            peaks={**first.peaks, "denoise": base + active + sum(found.peak for found in parked)},
+            stages={**first.stages, "denoise": Held(base, active, sum(found.peak for found in parked))},
             cuts={name: print.cuts(limit) for name, print in footprint.denoise.items()},
             capacity=(budget - base - active) // len(whole) if moved else None,
             moved=moved,
@@ -216,12 +255,12 @@ def _denoising(
             return
 
 
-def _parked(branches: Sequence[Sequence[Life]], whole: Sequence[Swaps], room: int, ahead: int) -> list[Swaps] | None:
+def _parked(branches: Sequence[Branch], whole: Sequence[Swaps], room: int, ahead: int) -> list[Swaps] | None:
     """What each branch parks: nothing if all has room, else what an equal share asks for; None if that fails."""
     if room < 0 or sum(found.peak for found in whole) <= room:
         return list(whole) if room >= 0 else None
     share = room // len(whole)
-    found = [swaps(lives, share, ahead) for lives in branches]
+    found = [swaps(branch.lives, share, ahead) for branch in branches]
     return found if all(f.peak <= share for f in found) else None
 
 

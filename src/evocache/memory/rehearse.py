@@ -44,11 +44,15 @@ class Rehearsal:
         whole: the call.
         floor: most bytes alive while none of the watched modules ran.
         uses: calls of the watched modules, in order.
+        output: what the call returns, on the meta device.
+        operations: number of operations that it consists of.
     """
 
     whole: Extent
     floor: int = 0
     uses: list[Use] = field(default_factory=list)
+    output: Any = None
+    operations: int = 0
 
 
 class _Fused(TorchFunctionMode):
@@ -107,8 +111,9 @@ def rehearse(
     with torch.no_grad(), ledger, _Fused():
         seen = Rehearsal(ledger.begin())
         with _followed(ledger, seen, watched):
-            (call or module)(*args, **kwargs)
+            seen.output = (call or module)(*args, **kwargs)
         ledger.end(seen.whole)
+    seen.operations = ledger.operations
     return seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -95,6 +96,11 @@ def run(
     del args, kwargs
     results = in_slices(call, slicing, parts, leaves, spec)
     return _joined(islice(results, 1) if rehearsed and not slicing.coupled else results, slicing, parts)
+
+
+def alone(module: Any, method: str) -> Callable[..., Any]:
+    """A method as slices may call it side by side: what a call keeps on the module itself, it keeps on a copy."""
+    return lambda *args, **kwargs: getattr(copy.copy(module), method)(*args, **kwargs)
 
 
 def in_slices(

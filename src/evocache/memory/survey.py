@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..model.discover import Denoiser
 from ..model.units import Unit, units
 from .footprint import CallPrint, Choice, Cut, UnitPrint
 from .rehearse import Use, rehearse, shadow
-from .slicing import Slicing, run
+from .slicing import Slicing, alone, run
 from .trial import pattern, slicings
 
 SLICES = (2, 4, 8, 16, 32)
@@ -34,6 +34,44 @@ def survey(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     """
     module = shadow(denoiser.module)
     return _Survey({id(unit.module): unit for unit in _shadowed(denoiser, module)}).of(module, args, kwargs)
+
+
+def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Choice]:
+    """Ways of calling a module's method, its arguments counted: as it is, then each holding less and taking longer.
+
+    Args:
+        module: the shadow of the module.
+        method: the method's name.
+        args: positional arguments that it is called with; only shapes and types matter.
+        kwargs: keyword arguments that it is called with.
+    """
+    whole = rehearse(module, args, kwargs, call=getattr(module, method))
+    found = [Choice({}, whole.whole.peak, whole.operations)]
+    for slicing in slicings(module, tuple(args), kwargs, method):
+        least = whole.whole.peak
+        for slices in SLICES:
+            call = sliced(alone(module, method), Cut(slicing, slices))
+            again = rehearse(module, args, kwargs, call=call)
+            if again.whole.peak >= WORTH * least:
+                break
+            least = again.whole.peak
+            found.append(Choice({"": Cut(slicing, slices)}, least, slices * whole.operations))
+    return _worth(found)
+
+
+def _worth(found: list[Choice]) -> list[Choice]:
+    """Of the choices for one call, as it is first, those that hold less than all that take fewer operations."""
+    found = sorted(found, key=lambda c: (c.operations, c.surge))
+    kept = found[:1]
+    for choice in found[1:]:
+        if choice.surge < WORTH * kept[-1].surge:
+            kept.append(choice)
+    return kept
+
+
+def sliced(call: Callable[..., Any], how: Cut) -> Callable[..., Any]:
+    """A call that holds what it would in slices; for rehearsals only."""
+    return lambda *args, **kwargs: run(call, how.slicing, how.slices, args, kwargs, rehearsed=True)
 
 
 def _shadowed(denoiser: Denoiser, module: nn.Module) -> list[Unit]:
@@ -73,12 +111,7 @@ class _Survey:
             found += _sliced(unit, use, {"": slicing}, use.operations)
         if not ways or ways[0].coupled:
             found += _sliced(unit, use, *self._inner(unit, use))
-        found.sort(key=lambda c: (c.operations, c.surge))
-        kept = found[:1]
-        for choice in found[1:]:
-            if choice.surge < WORTH * kept[-1].surge:
-                kept.append(choice)
-        return kept
+        return _worth(found)
 
     def _slicings(self, use: Use) -> list[Slicing]:
         key = pattern(use.module, use.args, use.kwargs)
@@ -114,13 +147,8 @@ def _sliced(unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) ->
 def cut(modules: Mapping[nn.Module, Cut]) -> Iterator[None]:
     """Within the context, modules hold what they would in slices; for rehearsals only: it replaces their `forward`."""
     before = {module: module.__dict__.get("forward") for module in modules}
-
-    def sliced(module: nn.Module, how: Cut) -> Any:
-        original = module.forward
-        return lambda *args, **kwargs: run(original, how.slicing, how.slices, args, kwargs, rehearsed=True)
-
     for module, how in modules.items():
-        module.__dict__["forward"] = sliced(module, how)
+        module.__dict__["forward"] = sliced(module.forward, how)
     try:
         yield
     finally:

@@ -72,6 +72,15 @@ def swaps(lives: Sequence[Life], capacity: int, ahead: int) -> Swaps:
     return Swaps(gaps, int(after.max(initial=0)), moved)
 
 
+def held(lives: Sequence[Life], gaps: Sequence[Gap], ahead: int) -> npt.NDArray[np.int64]:
+    """Bytes on the device at each event, with values parked in gaps."""
+    found = _held(lives)
+    for value, use in gaps:
+        life = lives[value]
+        found[life.uses[use] + ahead + 1 : life.uses[use + 1] - ahead] -= life.size
+    return found
+
+
 class _Gaps(NamedTuple):
     """Gaps that would relieve an event: of which value and use, from which event to which, of how many bytes."""
 

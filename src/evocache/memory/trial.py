@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import unpack
 from .couplings import Uncoupled
 from .rehearse import shadow
-from .slicing import Slicing, in_slices
+from .slicing import Slicing, alone, in_slices
 
 TOLERANCE = 1e-4
 """Largest difference between sliced and whole results, as a share of the largest value, that is taken for rounding."""
@@ -51,7 +51,8 @@ def slicings(
         return []
     halves = any(set(_many(getattr(part, "stride", 1))) - {1} for part in module.modules())
     with _disable_current_modes(), torch.no_grad():
-        call, blank = getattr(_double(module), method), shadow(leaves)
+        double, blank = _double(module), shadow(leaves)
+        call = double if method == "__call__" else alone(double, method)
         trials = [_Trial(call, spec, blank, main, (1, 2, 4, 8) if halves else (1,)) for main in mains]
         found = [slicing for trial in trials for slicing in trial.all()]
     return sorted(found, key=lambda s: s.coupled)

@@ -71,7 +71,7 @@ def discover(pipe: Any) -> Model:
         PipelineError: if it is neither, or has no denoiser.
     """
     if isinstance(pipe, nn.Module):
-        return Model((_denoiser("denoiser", unwrapped(pipe)),))
+        return Model((denoiser_of("denoiser", unwrapped(pipe)),))
     components = getattr(pipe, "components", None)
     if not isinstance(components, Mapping) or not callable(pipe):
         raise PipelineError(f"a {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline itself")
@@ -84,7 +84,7 @@ def discover(pipe: Any) -> Model:
             "a pipeline with a denoiser (a module that is called with a timestep)",
             "load the pipeline with its transformer or unet",
         )
-    return Model(tuple(_denoiser(name, module) for name, module in found))
+    return Model(tuple(denoiser_of(name, module) for name, module in found))
 
 
 def is_denoiser(name: str, module: nn.Module) -> bool:
@@ -103,7 +103,8 @@ def unwrapped(module: nn.Module) -> nn.Module:
     return inner if isinstance(inner, nn.Module) else module
 
 
-def _denoiser(name: str, module: nn.Module) -> Denoiser:
+def denoiser_of(name: str, module: nn.Module) -> Denoiser:
+    """The denoiser that a module is, under a name."""
     unet = find_unet(module)
     parts = list(_unet_parts(name, unet) if unet else _transformer_parts(name, module))
     root = (Component(name, "denoiser"), module)

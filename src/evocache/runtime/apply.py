@@ -12,16 +12,20 @@ from typing import Any
 from ..errors import MismatchError, PipelineError, PolicyError
 from ..memory.disk import DiskTier
 from ..memory.host import HostTier
+from ..memory.machine import machine
 from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.discover import unwrapped
 from ..policies import Policy, is_spec, parse
 from ..schedule import Schedule, Tree
+from ..schedule.amounts import in_bytes
 from ..schedule.codec import load
 from ..schedule.front import Point
 from .asked import STEPS, leaves_steps_open
 from .compiled import Compiled, Program
+from .dry import form
+from .estimate import plan_call
 from .generation import Generation
 from .stats import Stats
 
@@ -66,9 +70,11 @@ class Handle:
     As a context manager it removes itself at the end.
     """
 
-    def __init__(self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | None = None) -> None:
+    def __init__(self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | int | None = None) -> None:
         self.pipe = pipe
-        self.memory = memory
+        self.memory = memory if isinstance(memory, MemoryPlan) else None
+        self.budget = memory if isinstance(memory, int) else None
+        self._plans: dict[object, MemoryPlan] = {}
         self.program = program
         self._compiled = Compiled(model, program)
         self._last: Generation | None = None
@@ -96,6 +102,24 @@ class Handle:
     def active(self) -> bool:
         """Whether the pipeline is accelerated by this handle."""
         return self._accelerated is not None
+
+    def plan(self, *args: Any, **kwargs: Any) -> MemoryPlan:
+        """The memory plan for a call of the pipeline with these arguments, which is not made: nothing is computed.
+
+        Plans are kept: calls that differ only in their words, pictures' contents and seeds have the same.
+
+        Raises:
+            BudgetError: if the call cannot be made to fit the budget; it says by how much.
+            PipelineError: if the pipeline refuses the call.
+        """
+        key = form(args, kwargs)
+        if key not in self._plans:
+            compiled = self._current()
+            device = next(compiled.model.denoisers[0].module.parameters()).device
+            self._plans[key] = plan_call(
+                self.pipe, compiled, self.budget, args, kwargs, machine=machine(device), cls=self._class
+            )
+        return self._plans[key]
 
     def generation(self, *, previews: bool = True) -> Generation:
         """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
@@ -144,6 +168,8 @@ class Handle:
             own = handle.program.steps if isinstance(handle.program, Fixed) else None
             if own is not None and leaves_steps_open(cls.__call__, (self, *args), kwargs):
                 kwargs = {**kwargs, STEPS: own}
+            if handle.budget is not None:
+                handle.memory = handle.plan(*args, **kwargs)
             previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
             with handle.generation(previews=previews):
                 return cls.__call__(self, *args, **kwargs)
@@ -172,7 +198,10 @@ class Handle:
 
 
 def apply(
-    pipe: Any, what: Schedule | Point | Policy | str | os.PathLike[str], *, memory: MemoryPlan | None = None
+    pipe: Any,
+    what: Schedule | Point | Policy | str | os.PathLike[str],
+    *,
+    memory: MemoryPlan | int | float | str | None = None,
 ) -> Handle:
     """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
 
@@ -181,7 +210,10 @@ def apply(
         what: a schedule or its file, a point of a front, a policy or its spec (`"fora:3"`; see `evocache policies`). A
             point that knows its number of steps is run with it: a call that gives neither `num_inference_steps` nor
             `timesteps` nor `sigmas` is given it. All else is resampled to the steps that the pipeline makes.
-        memory: what is run in slices, and how many features are parked off the device.
+        memory: what a generation may hold on the pipeline's device, weights included, such as `"8GB"`. Each call is
+            planned before it starts: what is run in slices, which features are parked off the device, how latents are
+            decoded. A call that cannot be made to fit raises BudgetError before anything is computed. Or a plan that is
+            to be followed as it is.
 
     Returns:
         The handle.
@@ -190,7 +222,9 @@ def apply(
         PipelineError: if it is no pipeline or has no denoiser.
         PolicyError: if the policy is unknown, or makes no sense for the model.
         ScheduleError: if the file is no schedule, or was made for another model.
+        AmountError: if the memory is no number of bytes.
     """
+    most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
     model = discover(pipe)
     if "components" not in dir(type(pipe)):
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
@@ -199,7 +233,7 @@ def apply(
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()
-    handle = Handle(pipe, model, program, memory)
+    handle = Handle(pipe, model, program, most)
     handle._install()
     return handle
 

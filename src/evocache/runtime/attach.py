@@ -21,12 +21,15 @@ _lock = threading.Lock()
 
 
 class _Local(threading.local):
-    table: Mapping[int, Op] | None = None
+    table: Mapping[Any, Op] | None = None
     listener: Any = None
 
 
 local = _Local()
-"""The thread's table of operations by object id, and what listens to its schedulers; both None outside generations."""
+"""The thread's table of operations, and what listens to its schedulers; both None outside generations.
+
+Operations are found by an object's id, those of a method by the id and the method's name.
+"""
 
 
 @functools.cache
@@ -46,55 +49,87 @@ def intercepting(cls: type) -> type:
     return _subclass(cls, {"__call__": __call__})
 
 
-class _Told:
-    """A method that tells the thread's listener that it is called.
+class _Method:
+    """A method of an attached object, wrapped.
 
     It goes before what an instance holds under the same name, so that a method that somebody else wrapped on the
-    scheduler itself is heard, too. Signatures are kept: pipelines look at them.
+    object itself is wrapped, too. Signatures are kept: pipelines look at them.
     """
 
-    def __init__(self, name: str, base: type, event: Callable[..., None], *, after: bool) -> None:
+    def __init__(self, name: str, base: type, wrap: Callable[[Any, Callable[..., Any]], Callable[..., Any]]) -> None:
         self.name = name
         self.base = base
-        self.event = event
-        self.after = after
+        self.wrap = wrap
 
-    def __get__(self, scheduler: Any, owner: type) -> Any:
-        if scheduler is None:
+    def __get__(self, thing: Any, owner: type) -> Any:
+        if thing is None:
             return getattr(self.base, self.name)
-        bound = scheduler.__dict__.get(self.name) or getattr(self.base, self.name).__get__(scheduler)
+        bound = thing.__dict__.get(self.name) or getattr(self.base, self.name).__get__(thing)
+        return functools.wraps(bound)(self.wrap(thing, bound))
 
-        @functools.wraps(bound)
+    def __set__(self, thing: Any, value: Any) -> None:
+        thing.__dict__[self.name] = value
+
+    def __delete__(self, thing: Any) -> None:
+        if thing.__dict__.pop(self.name, None) is None:
+            raise AttributeError(self.name)
+
+
+def _told(event: Callable[..., None], *, after: bool) -> Callable[[Any, Callable[..., Any]], Callable[..., Any]]:
+    """A wrapper that tells the thread's listener that the method is called."""
+
+    def wrap(thing: Any, bound: Callable[..., Any]) -> Callable[..., Any]:
         def method(*args: Any, **kwargs: Any) -> Any:
             listener = local.listener
-            if listener is not None and not self.after:
-                self.event(listener, scheduler, args)
+            if listener is not None and not after:
+                event(listener, thing, args)
             result = bound(*args, **kwargs)
-            if listener is not None and self.after:
-                self.event(listener, scheduler, args)
+            if listener is not None and after:
+                event(listener, thing, args)
             return result
 
         return method
 
-    def __set__(self, scheduler: Any, value: Any) -> None:
-        scheduler.__dict__[self.name] = value
+    return wrap
 
-    def __delete__(self, scheduler: Any) -> None:
-        if scheduler.__dict__.pop(self.name, None) is None:
-            raise AttributeError(self.name)
+
+def _looked_up(name: str) -> Callable[[Any, Callable[..., Any]], Callable[..., Any]]:
+    """A wrapper that looks calls of the method up in the thread's table."""
+
+    def wrap(thing: Any, bound: Callable[..., Any]) -> Callable[..., Any]:
+        def method(*args: Any, **kwargs: Any) -> Any:
+            op = local.table.get((id(thing), name)) if local.table is not None else None
+            if op is None:
+                return bound(*args, **kwargs)
+            return op(lambda _, *a, **k: bound(*a, **k), thing, args, kwargs)
+
+        return method
+
+    return wrap
+
+
+CODING = ("encode", "decode")
+"""Methods by which autoencoders are called."""
+
+
+@functools.cache
+def coding(cls: type) -> type:
+    """The subclass of an autoencoder's class that looks up `encode` and `decode`, and its calls, in the table."""
+    methods = {name: _Method(name, cls, _looked_up(name)) for name in CODING if hasattr(cls, name)}
+    return _subclass(cls, {"__call__": intercepting(cls).__call__, **methods})
 
 
 @functools.cache
 def listening(cls: type) -> type:
-    """The subclass of a scheduler's or autoencoder's class that tells the thread's listener what happens."""
-    told = [
-        ("set_timesteps", lambda who, scheduler, args: who.timesteps_set(scheduler), True),
-        ("step", lambda who, scheduler, args: who.stepped(), True),
-        ("scale_model_input", lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), False),
-        ("decode", lambda who, autoencoder, args: who.decoding(), False),
-    ]
-    have = [(name, event, after) for name, event, after in told if hasattr(cls, name)]
-    return _subclass(cls, {name: _Told(name, cls, event, after=after) for name, event, after in have})
+    """The subclass of a scheduler's class that tells the thread's listener what happens."""
+    told = {
+        "set_timesteps": _told(lambda who, scheduler, args: who.timesteps_set(scheduler), after=True),
+        "step": _told(lambda who, scheduler, args: who.stepped(), after=True),
+        "scale_model_input": _told(
+            lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), after=False
+        ),
+    }
+    return _subclass(cls, {name: _Method(name, cls, wrap) for name, wrap in told.items() if hasattr(cls, name)})
 
 
 def attach(thing: Any, make: Callable[[type], type]) -> None:

@@ -12,11 +12,12 @@ from ..errors import GenerationError
 from ..memory import FeatureStore, Tape
 from ..memory.footprint import Cut
 from ..memory.planner import MemoryPlan
+from ..memory.slicing import alone, run
 from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..model.outputs import unpack
 from ..schedule import Schedule
-from .attach import Op, attach, detach, intercepting, listening, local
+from .attach import Op, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .lane import Lane
@@ -56,17 +57,21 @@ class Generation:
         self.schedule: Schedule | None = None
         self._attached: list[Any] = []
         self._inner: set[int] = set()
-        self._outer: dict[int, Op] = {}
-        self._holders = {d.name: _holder(pipe, d) for d in model.denoisers}
+        self._outer: dict[Any, Op] = {}
+        self._holders = {d.name: holder(pipe, d) for d in model.denoisers}
         self._pipe = pipe
         self._previews = previews
-        self._heard = [c for c in pipe.components.values() if _is_scheduler(c) or _is_autoencoder(c)]
+        self._schedulers = [c for c in pipe.components.values() if is_scheduler(c)]
+        self._autoencoders = {name: c for name, c in pipe.components.items() if is_autoencoder(c)}
 
     def __enter__(self) -> Generation:
         self._before = (local.table, local.listener)
         try:
-            for thing in self._heard:
-                self._attach(thing, listening)
+            for scheduler in self._schedulers:
+                self._attach(scheduler, listening)
+            for name, autoencoder in self._autoencoders.items():
+                self._attach(autoencoder, coding)
+                self._outer[id(autoencoder), "decode"] = self._decode(name)
             for denoiser in self.compiled.model.denoisers:
                 holder = self._holders[denoiser.name]
                 self._attach(holder, intercepting)
@@ -118,6 +123,19 @@ class Generation:
             for lane in self.lanes.values():
                 lane.drop(self.clock.step + 1)
 
+    def _decode(self, name: str) -> Op:
+        """What happens when an autoencoder decodes: it is noted, and done in slices if that is planned."""
+        choice = self.memory.decode if self.memory else None
+        cut = choice.cuts.get(name) if choice else None
+
+        def operation(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
+            self.decoding()
+            if cut is None:
+                return original(autoencoder, *args, **kwargs)
+            return run(alone(autoencoder, "decode"), cut.slicing, cut.slices, args, kwargs)
+
+        return operation
+
     def _operation(self, denoiser: Denoiser) -> Op:
         cuts = self._cuts(denoiser)
 
@@ -129,25 +147,12 @@ class Generation:
             table.update({id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()})
             local.table = table
             try:
-                return self._call(lane, tick, original, module, args, kwargs)
+                return called(lane, tick.step, original, module, args, kwargs)
             finally:
                 local.table = before
                 lane.finish()
 
         return operation
-
-    def _call(self, lane: Lane, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-        """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
-        row = lane.plan.row(tick.step)
-        if row is None:
-            return original(module, *args, **kwargs)
-        if 0 in row.recalls:
-            lane.copies.add(0)
-            return Reuse(lane, 0, row.recalls[0])(original, module, args, kwargs)
-        if 0 in lane.kept(row):
-            lane.copies.add(0)
-            return Keep(lane, 0)(original, module, args, kwargs)
-        return original(module, *args, **kwargs)
 
     def _lane(self, denoiser: Denoiser, tick: Tick, signature: object) -> Lane:
         """The lane of a call; a new one where the branch begins, or goes on with inputs of another shape."""
@@ -206,17 +211,33 @@ class Generation:
         return Stats.of([*self.finished, *self.lanes.values()], self.store, self.schedule)
 
 
-def _holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
+def called(lane: Lane, step: int, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
+    row = lane.plan.row(step)
+    if row is None:
+        return original(module, *args, **kwargs)
+    if 0 in row.recalls:
+        lane.copies.add(0)
+        return Reuse(lane, 0, row.recalls[0])(original, module, args, kwargs)
+    if 0 in lane.kept(row):
+        lane.copies.add(0)
+        return Keep(lane, 0)(original, module, args, kwargs)
+    return original(module, *args, **kwargs)
+
+
+def holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
     """The object that the pipeline calls: the denoiser, or what `torch.compile` wrapped around it."""
     holder = pipe.components.get(denoiser.name)
     return holder if isinstance(holder, nn.Module) else denoiser.module
 
 
-def _is_scheduler(thing: Any) -> bool:
+def is_scheduler(thing: Any) -> bool:
+    """Whether a component of a pipeline is a scheduler."""
     return callable(getattr(thing, "set_timesteps", None)) and callable(getattr(thing, "step", None))
 
 
-def _is_autoencoder(thing: Any) -> bool:
+def is_autoencoder(thing: Any) -> bool:
+    """Whether a component of a pipeline is an autoencoder."""
     return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FrontError
+from .amounts import in_bytes, told
 from .component import Tree
 from .schedule import Schedule
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 @dataclass(frozen=True)
@@ -203,20 +201,6 @@ def non_dominated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return keep
 
 
-def in_bytes(amount: int | float | str) -> int:
-    """Bytes of an amount such as `"200MB"` or `"1.5 GiB"`.
-
-    Raises:
-        FrontError: if it is none.
-    """
-    if isinstance(amount, (int, float)) and not isinstance(amount, bool) and math.isfinite(amount):
-        return int(amount)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*", str(amount))
-    if not match or match[2].upper() not in _UNITS:
-        raise FrontError(f"{amount!r}", "bytes, such as 200MB or 1.5GiB", "write a number and a unit")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
 def _number(name: str, value: Any) -> float:
     try:
         number = float(value)
@@ -230,8 +214,7 @@ def _number(name: str, value: Any) -> float:
 def _told(name: str, value: float) -> str:
     if name != "memory":
         return f"{name} {value:.4g}"
-    unit = next(unit for unit in ("GB", "MB", "KB", "B") if abs(value) >= _UNITS[unit] or unit == "B")
-    return f"{name} {value / _UNITS[unit]:.4g} {unit}"
+    return f"{name} {told(value)}"
 
 
 def _figure(point: Point, name: str) -> float:

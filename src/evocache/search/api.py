@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import MismatchError, RunError
 from ..schedule import Schedule
-from ..schedule.front import Front, Point, in_bytes
+from ..schedule.amounts import in_bytes
+from ..schedule.front import Front, Point
 from .binary import ecad_seeds
 from .calibrate import WITHIN, calibrate
 from .calibration import Calibration, read_calibration, write_calibration

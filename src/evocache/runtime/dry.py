@@ -1,0 +1,305 @@
+"""The dry run: a pipeline's call in which no component computes, to see who calls whom with what, and what is held.
+
+The pipeline's own code runs from its first line to the decoded pictures. Each component is rehearsed on the meta
+device and gives zeros of the right shape, so that it costs next to nothing, whatever the size of the model; decoded
+pictures stay on the meta device, and the run ends where the pipeline looks at them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_flatten, tree_iter, tree_map
+
+from ..errors import PipelineError
+from ..memory.ledger import Extent, Ledger
+from ..memory.rehearse import rehearse, shadow
+from ..model import Model
+from ..model.discover import unwrapped
+from .attach import CODING, attach, coding, detach, intercepting, listening, local
+from .clock import Clock, Tick
+from .generation import holder, is_autoencoder, is_scheduler
+
+STAGES = ("encode", "denoise", "decode")
+"""Stages of a generation: before the first denoiser call, from there to the last, after it."""
+
+
+SEEDS = ("generator",)
+"""Arguments of a pipeline that say nothing of what it will hold."""
+
+
+@dataclass
+class Act:
+    """A call of a component.
+
+    Attributes:
+        name: the component's name in the pipeline.
+        method: what of it is called: `__call__`, `encode` or `decode`.
+        args: positional arguments, tensors on the meta device.
+        kwargs: keyword arguments, likewise.
+        held: bytes alive when it begins, weights and its arguments not included.
+        extent: bytes alive around and during the call, its arguments included.
+        tick: which of a generation's denoiser calls it is.
+    """
+
+    name: str
+    method: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    held: int
+    extent: Extent
+    tick: Tick | None = None
+
+    @property
+    def peak(self) -> int:
+        """Most bytes alive during the call, weights not included."""
+        return self.held + self.extent.peak
+
+
+@dataclass
+class DryRun:
+    """What was seen of a generation.
+
+    Attributes:
+        steps: number of steps of the latest pass.
+        acts: calls of components, by stage, in order.
+        floors: most bytes alive in each stage while no component runs.
+    """
+
+    steps: int = 0
+    acts: dict[str, list[Act]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    floors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+
+
+def dry_run(
+    pipe: Any, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any], cls: type | None = None
+) -> DryRun:
+    """Follow a call of a pipeline without computing it. The pipeline, its random state and its schedulers are as before.
+
+    Args:
+        pipe: the pipeline; its weights may be on the meta device.
+        model: its denoisers.
+        args: positional arguments of the call.
+        kwargs: keyword arguments; callbacks are left out.
+        cls: the class whose `__call__` is meant; the pipeline's own when not given.
+
+    Raises:
+        PipelineError: if the pipeline refuses the call, or no denoiser is called.
+    """
+    run = _Run(pipe, model)
+    kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
+    try:
+        with _restored(pipe, (args, kwargs)), run, torch.no_grad():
+            call: Any = (cls or type(pipe)).__call__
+            call(pipe, *args, **kwargs)
+    except Exception as error:
+        if not run.seen.acts["denoise"]:
+            raise PipelineError(
+                f"a call that fails with {type(error).__name__}: {error}",
+                "a call that the pipeline accepts",
+                "try it without a memory budget",
+            ) from error
+    if not run.seen.acts["denoise"]:
+        raise PipelineError("a call in which no denoiser is called", "a call that denoises", "use more steps")
+    return run.seen
+
+
+class _Run:
+    """Stands in for all components of a pipeline; a context manager."""
+
+    def __init__(self, pipe: Any, model: Model) -> None:
+        self.seen = DryRun()
+        self.clock = Clock()
+        self._pipe = pipe
+        self._ledger = Ledger()
+        self._stage = STAGES[0]
+        self._extent: Extent | None = None
+        self._known: dict[object, tuple[Extent, Any]] = {}
+        self._shadows: dict[int, nn.Module] = {}
+        self._denoisers = {id(holder(pipe, d)): d.name for d in model.denoisers}
+        self._exit = ExitStack()
+
+    def __enter__(self) -> _Run:
+        table: dict[Any, Any] = {}
+        with ExitStack() as stack:
+            for name, thing in self._pipe.components.items():
+                if is_scheduler(thing):
+                    self._attach(stack, thing, listening)
+                elif isinstance(thing, nn.Module):
+                    self._attach(stack, thing, coding if is_autoencoder(thing) else intercepting)
+                    table[id(thing)] = self._stand_in(name, "__call__")
+                    table |= {(id(thing), method): self._stand_in(name, method) for method in CODING}
+            stack.callback(setattr, local, "table", local.table)
+            stack.callback(setattr, local, "listener", local.listener)
+            local.table, local.listener = table, self
+            stack.enter_context(self._ledger)
+            self._turn("encode")
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._turn("decode")
+        self._exit.close()
+        self.seen.steps = self.clock.total
+
+    @staticmethod
+    def _attach(stack: ExitStack, thing: Any, make: Callable[[type], type]) -> None:
+        attach(thing, make)
+        stack.callback(detach, thing)
+
+    def timesteps_set(self, scheduler: Any) -> None:
+        """A scheduler was given its timesteps."""
+        self.clock.timesteps_set(scheduler)
+
+    def timestep_seen(self, timestep: Any) -> None:
+        """The scheduler was told the timestep of the coming call."""
+        self.clock.timestep_seen(timestep)
+
+    def stepped(self) -> None:
+        """The scheduler made a step."""
+        self.clock.stepped()
+
+    def _turn(self, stage: str) -> None:
+        """A stretch in which no component runs ends, and another begins, of this stage or the next."""
+        if self._extent is not None:
+            self._ledger.end(self._extent)
+            self.seen.floors[self._stage] = max(self.seen.floors[self._stage], self._extent.peak)
+        self._stage = stage
+        self._extent = self._ledger.begin()
+
+    def _stand_in(self, name: str, method: str) -> Callable[..., Any]:
+        """What is called in the place of a component."""
+
+        def operation(original: Callable[..., Any], thing: Any, args: Any, kwargs: Any) -> Any:
+            if id(thing) in self._denoisers:
+                stage = "denoise"
+            elif method == "decode" and self._stage == "denoise":
+                stage = "decode"
+            else:
+                stage = self._stage
+            self._turn(stage)
+            own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in _tensors((args, kwargs))}
+            held = max(self._ledger.bytes - sum(own.values()), 0)
+            extent, output = self._rehearsed(thing, method, args, kwargs)
+            tick = None
+            if id(thing) in self._denoisers:
+                tick = self.clock.called(name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
+            act = Act(name, method, shadow(tuple(args)), shadow(dict(kwargs)), held, extent, tick)
+            self.seen.acts[stage].append(act)
+            return zeros(output, torch.device("meta") if stage == "decode" else _device(args, kwargs))
+
+        return operation
+
+    def _rehearsed(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
+        """What a call holds, and what it returns, on the meta device; the same call is rehearsed once."""
+        key = (id(thing), method, _signature(args, kwargs))
+        if key not in self._known:
+            module = unwrapped(thing)
+            with _disable_current_modes(), _unlisted():
+                if id(thing) not in self._shadows:
+                    self._shadows[id(thing)] = shadow(module)
+                double = self._shadows[id(thing)]
+                call = double if method == "__call__" else getattr(double, method)
+                seen = rehearse(double, args, kwargs, call=call)
+            self._known[key] = (seen.whole, seen.output)
+        return self._known[key]
+
+
+@contextmanager
+def _unlisted() -> Iterator[None]:
+    """Within the context, the thread's table names nothing."""
+    before, local.table = local.table, None
+    try:
+        yield
+    finally:
+        local.table = before
+
+
+@contextmanager
+def _restored(pipe: Any, given: Any) -> Iterator[None]:
+    """After the context, a pipeline, its schedulers and all random generators are as they were before."""
+    things = [pipe, *(c for c in pipe.components.values() if is_scheduler(c))]
+    before = [(thing, {name: _kept(value) for name, value in thing.__dict__.items()}) for thing in things]
+    generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    weightless = any(p.is_meta for c in pipe.components.values() if isinstance(c, nn.Module) for p in c.parameters())
+    with torch.random.fork_rng(devices):
+        try:
+            pipe.set_progress_bar_config(disable=True)
+            if weightless:
+                attach(pipe, _on_the_host)
+            yield
+        finally:
+            if weightless:
+                detach(pipe)
+            for thing, held in before:
+                thing.__dict__.clear()
+                thing.__dict__.update(held)
+            for generator, state in generators:
+                generator.set_state(state)
+
+
+def _on_the_host(cls: type) -> type:
+    """The subclass of a pipeline's class that prepares its inputs on the CPU, wherever the weights are."""
+    host = property(lambda _: torch.device("cpu"))
+    return type(cls)(cls.__name__, (cls,), {"device": host, "_execution_device": host})
+
+
+def _kept(value: Any) -> Any:
+    return copy.copy(value) if type(value) in (list, dict) else value
+
+
+def zeros(value: Any, device: torch.device) -> Any:
+    """What a rehearsal returned, as zeros on a device; also tensors inside of objects, such as a latent's moments."""
+
+    def real(leaf: Any) -> Any:
+        if isinstance(leaf, torch.Tensor):
+            return torch.zeros(leaf.shape, dtype=leaf.dtype, device=device)
+        if any(isinstance(held, torch.Tensor) for held in getattr(leaf, "__dict__", {}).values()):
+            leaf = copy.copy(leaf)
+            leaf.__dict__.update({name: real(held) for name, held in leaf.__dict__.items()})
+        return leaf
+
+    return tree_map(real, value)
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    return (leaf for leaf in tree_iter(value) if isinstance(leaf, torch.Tensor))
+
+
+def _device(args: Any, kwargs: Any) -> torch.device:
+    """Where a component's output is: where its inputs are."""
+    return next((t.device for t in _tensors((args, kwargs))), torch.device("cpu"))
+
+
+def form(args: Any, kwargs: Any) -> object:
+    """What decides what a pipeline's call holds: all of it but words, the contents of pictures, and seeds."""
+
+    def shape(leaf: Any) -> object:
+        if isinstance(leaf, (torch.Tensor, np.ndarray)):
+            return tuple(leaf.shape), str(leaf.dtype)
+        if isinstance(leaf, str):
+            return bool(leaf)
+        size = getattr(leaf, "size", None)  # of a picture
+        return (*size, getattr(leaf, "mode", None)) if isinstance(size, tuple) else repr(leaf)
+
+    leaves, spec = tree_flatten((args, {n: v for n, v in kwargs.items() if n not in SEEDS and "callback" not in n}))
+    return tuple(map(shape, leaves)), str(spec)
+
+
+def _signature(args: Any, kwargs: Any) -> object:
+    """What decides what a call holds: shapes and types of tensors, and all that is no tensor but floats."""
+    leaves, spec = tree_flatten((args, kwargs))
+    called = tuple(
+        (tuple(v.shape), v.dtype) if isinstance(v, torch.Tensor) else float if isinstance(v, float) else repr(v)[:80]
+        for v in leaves
+    )
+    return called, str(spec)

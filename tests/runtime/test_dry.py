@@ -1,0 +1,126 @@
+"""A dry run sees what a run does, component by component, and leaves no trace."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils._pytree import tree_iter
+
+from evocache.errors import PipelineError
+from evocache.runtime.dry import dry_run, form
+from tests.tiny import FAMILIES
+
+
+def shapes(value: Any) -> list[tuple[int, ...]]:
+    return [tuple(t.shape) for t in tree_iter(value) if isinstance(t, torch.Tensor)]
+
+
+def seen_by_hooks(one: Any) -> list[tuple[str, str, list[tuple[int, ...]]]]:
+    """Calls of components in a real run, until pictures are decoded: name, method, shapes of arguments."""
+    calls: list[Any] = []
+    undo: list[Any] = []
+    inside: list[str] = []
+
+    def wrapped(name: str, module: Any, method: str) -> None:
+        original = getattr(module, method)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            calls.append((name, method, shapes((args, kwargs))))
+            inside.append(name)
+            try:
+                return original(*args, **kwargs)
+            finally:
+                inside.pop()
+
+        module.__dict__[method] = call
+        undo.append(lambda: module.__dict__.pop(method))
+
+    for name, module in one.pipe.components.items():
+        if not isinstance(module, nn.Module):
+            continue
+        if hasattr(module, "decode"):
+            for method in ("encode", "decode"):
+                if hasattr(module, method):
+                    wrapped(name, module, method)
+        hook = module.register_forward_pre_hook(
+            lambda m, args, kwargs, name=name: None
+            if inside
+            else calls.append((name, "__call__", shapes((args, kwargs)))),
+            with_kwargs=True,
+        )
+        undo.append(hook.remove)
+    try:
+        one.call()
+    finally:
+        for action in undo:
+            action()
+    return calls
+
+
+def given(one: Any) -> dict[str, Any]:
+    """What the family's call gives to its pipeline."""
+    seen: dict[str, Any] = {}
+
+    class Seen(BaseException):
+        pass
+
+    class Spy:
+        def __call__(self, **kwargs: Any) -> Any:
+            seen.update(kwargs)
+            raise Seen
+
+    with pytest.raises(Seen):
+        one.tiny.call(Spy())
+    return seen
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_it_sees_what_a_run_does(family, name):
+    one = family(name)
+    real = seen_by_hooks(one)
+    run = dry_run(one.pipe, one.model, (), given(one))
+    dry = [(a.name, a.method, shapes((a.args, a.kwargs))) for stage in run.acts.values() for a in stage]
+    assert dry == real[: len(dry)]
+    assert {name for name, *_ in real[len(dry) :]} <= {"safety_checker", "image_encoder"}
+    denoised = [a for a in run.acts["denoise"] if a.tick is not None]
+    assert {a.name for a in denoised} == set(one.tiny.denoisers)
+    assert all(a.peak >= a.held + sum(np.prod(s) for s in shapes(a.kwargs)) for a in denoised)
+
+
+@pytest.mark.parametrize("name", ["sd15", "flux", "svd", "wan", "kandinsky22"])
+def test_it_leaves_no_trace(family, name):
+    if name not in FAMILIES:
+        pytest.skip(f"no family {name}")
+    one = family(name)
+    state = [torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()]
+    before = {key: id(value) for key, value in one.pipe.__dict__.items()}
+    kwargs = given(one)
+    seed = kwargs["generator"].get_state()
+    dry_run(one.pipe, one.model, (), kwargs)
+    assert torch.equal(torch.get_rng_state(), state[0])
+    assert (np.random.get_state()[1] == state[1]).all()
+    assert random.getstate() == state[2]
+    assert torch.equal(kwargs["generator"].get_state(), seed)
+    assert one.pipe.__dict__.keys() == before.keys()
+    assert np.array_equal(one.call(), one.reference)
+
+
+def test_a_call_that_the_pipeline_refuses_is_told(family):
+    one = family("sd15")
+    with pytest.raises(PipelineError, match="height"):
+        dry_run(one.pipe, one.model, (), {**given(one), "height": 33})
+    assert np.array_equal(one.call(), one.reference)
+
+
+def test_words_and_seeds_do_not_change_what_is_held():
+    generator = torch.Generator()
+    assert form((), {"prompt": "a", "generator": generator}) == form((), {"prompt": "b"})
+    assert form((), {"prompt": ["a"]}) != form((), {"prompt": ["a", "b"]})
+    assert form((), {"height": 64}) != form((), {"height": 32})
+    assert form((), {"latents": torch.ones(2)}) == form((), {"latents": torch.zeros(2)})
+    assert form((), {"latents": torch.ones(2)}) != form((), {"latents": torch.ones(3)})
