@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .errors import Error
     from .model import discover
     from .runtime import Handle, apply
+    from .runtime.estimate import plan_memory
     from .schedule import Schedule
     from .schedule.front import Front
     from .search.api import evolve
@@ -24,9 +25,10 @@ _HOMES = {
     "apply": "runtime",
     "discover": "model",
     "evolve": "search.api",
+    "plan_memory": "runtime.estimate",
 }
 
-__all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve"]
+__all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve", "plan_memory"]
 
 
 def __getattr__(name: str) -> Any:

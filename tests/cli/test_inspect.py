@@ -54,6 +54,18 @@ def test_u_nets(run, unet_folder):
     assert "resnet" in text
 
 
+def test_memory_is_measured_stage_by_stage(run, unet_folder):
+    arguments = ("inspect", unet_folder, "--memory", "--schedule", "deepcache:2", "--steps", 4)
+    arguments += ("--set", "height=32", "--set", "width=32")
+    found = json.loads(run(*arguments, "--json").stdout)["memory"]
+    assert list(found) == ["uncached", "deepcache:2"]
+    for stages in found.values():
+        assert list(stages) == ["encode", "denoise", "decode"]
+        assert len({stage["weights"] for stage in stages.values()}) == 1
+    assert found["uncached"]["denoise"]["features"] == 0 < found["deepcache:2"]["denoise"]["features"]
+    assert "held at most" in run(*arguments).stdout
+
+
 def test_bad_input(refused, folder, tmp_path):
     assert "existing folder" in refused("inspect", "nonsense")
     assert "U-Net" in refused("inspect", folder, "--schedule", "deepcache:2")

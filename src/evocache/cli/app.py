@@ -13,6 +13,7 @@ from .failures import examples, show
 from .front import front
 from .generate import generate
 from .inspect import inspect
+from .plan import plan
 from .policies import policies
 from .report import report
 from .schedule import schedule
@@ -81,6 +82,13 @@ app.command(
         "evocache inspect zoo:emoji", "evocache inspect ./my-pipeline --depth 4", "evocache inspect zoo:emoji --json"
     )
 )(inspect)
+app.command(
+    epilog=examples(
+        "evocache plan -m zoo:emoji --schedule fora:2",
+        "evocache plan -m stabilityai/stable-video-diffusion-img2vid-xt --frames 25 --dtype float16 --budget 10GB",
+        "evocache plan -m ./my-pipeline --budget 8GB --plot memory.png",
+    )
+)(plan)
 app.command(
     epilog=examples(
         "evocache evolve --budget 10m --out runs/emoji",

@@ -49,6 +49,31 @@ def settings(given: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+PROMPT = "fox on a light blue background"
+
+
+def example(pipe: Any, defaults: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a call such as a user would make: a prompt and a picture where the pipeline takes them.
+
+    Args:
+        pipe: the pipeline.
+        defaults: what its calls are given unless the user says otherwise.
+        further: what the user says.
+
+    Raises:
+        InputError: if the pipeline does not take an argument.
+    """
+    from PIL import Image
+
+    accepted = inspect.signature(type(pipe).__call__).parameters
+    given: dict[str, Any] = {"prompt": PROMPT} if "prompt" in accepted else {}
+    image = accepted.get("image")
+    if image is not None and (not given or image.default is image.empty or "strength" in accepted):
+        size = [int(further.get(name) or 512) for name in ("width", "height")]
+        given["image"] = Image.new("RGB", (size[0], size[1]), "grey")
+    return arguments(pipe, defaults, **{**given, **further})
+
+
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
     """One random generator a prompt, on the CPU, so that a picture depends on its seed and not on its batch."""
     import torch

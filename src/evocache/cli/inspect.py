@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .call import arguments, settings
+from .call import example, settings
 from .console import errors, out, progress
 from .load import first_line, load_pipeline
 from .nodes import Node, nodes
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..memory.planner import Held
     from ..model import Model
     from ..model.probe import Measure, Probe
     from ..schedule import Component, Schedule
-
-PROMPT = "fox on a light blue background"
-
 
 def inspect(
     model: Annotated[str, typer.Argument(help="Zoo name, folder of a diffusers pipeline, or hub id.")],
@@ -35,6 +35,9 @@ def inspect(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
     ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Also show what a generation really holds, stage by stage; it is run.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; every component, whatever the depth.")] = False,
     device: Annotated[str, typer.Option(help="Where to measure: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
@@ -47,26 +50,25 @@ def inspect(
 
         found = discover(pipe)
         count = steps or int(defaults.get("num_inference_steps", 20))
-        program = _schedule(pipe, found, schedule, count) if schedule else None
+        program = _schedule(found, schedule, count) if schedule else None
         bar.update(task, description="measuring")
         call = {**defaults, "num_inference_steps": program.steps if program else count}
-        probe = _probed(pipe, call, settings(set_ or []))
-    view = _View(model, type(pipe).__name__, found, probe, program, program.steps if program else count)
+        further = settings(set_ or [])
+        probe = _probed(pipe, call, further)
+        held = _held(pipe, found, example(pipe, call, further), program) if memory else {}
+    view = _View(model, type(pipe).__name__, found, probe, program, program.steps if program else count, held)
     if as_json:
         typer.echo(json.dumps(view.document(), indent=2))
     else:
         view.print(depth)
 
 
-def _schedule(pipe: Any, model: Model, what: str, steps: int) -> Schedule:
+def _schedule(model: Model, what: str, steps: int) -> Schedule:
     """The schedule for the model's tree; refused as `apply` refuses it."""
-    from ..policies import Policy
-    from ..runtime import apply
-    from ..runtime.apply import resolve
-    from ..schedule import load
+    from ..runtime.program import check, resolve
 
     program = resolve(what)
-    apply(pipe, program if isinstance(program, Policy) else load(Path(what))).remove()
+    check(program, model)
     return program.schedule(model.tree, max(steps, program.min_steps))
 
 
@@ -74,7 +76,7 @@ def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe |
     """Measures, or None with a note where the pipeline wants more than a prompt."""
     from ..model.probe import probe_pipeline
 
-    given = arguments(pipe, call, **{"prompt": PROMPT, **further})
+    given = example(pipe, call, further)
     try:
         return probe_pipeline(pipe, given)
     except Exception as error:
@@ -84,6 +86,22 @@ def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe |
             markup=False,
         )
         return None
+
+
+def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Schedule | None) -> dict[str, dict[str, Held]]:
+    """What is held in each stage, uncached and, if there is a schedule, under it."""
+    from ..runtime import apply
+    from ..runtime.measured import measured
+
+    out = {"uncached": measured(pipe, model, lambda: pipe(**call))}
+    if schedule is not None:
+        with apply(pipe, schedule) as handle:
+            stages = measured(pipe, model, lambda: pipe(**call))
+            features = handle.stats.peak_cached_bytes
+        denoise = stages["denoise"]
+        stages["denoise"] = denoise._replace(activations=denoise.activations - features, features=features)
+        out[schedule.provenance.origin or "scheduled"] = stages
+    return out
 
 
 @dataclass(frozen=True)
@@ -96,6 +114,7 @@ class _View:
     probe: Probe | None
     schedule: Schedule | None
     steps: int
+    held: Mapping[str, Mapping[str, Held]]
 
     def measure(self, component: Component) -> Measure | None:
         """What a component costs, if it was measured."""
@@ -127,7 +146,13 @@ class _View:
             row |= {f"{name}_share": self.share(name, [c]) if m else None for name in ("flops", "seconds")}
             rows.append(row | ({"executed_steps": counts.get(c.id)} if self.schedule else {}))
         head = {"model": self.name, "pipeline": self.pipeline, "denoisers": self.model.classes, "steps": self.steps}
-        return {**head, "schedule": self._program() if self.schedule else None, "components": rows}
+        held = {how: {s: h._asdict() for s, h in stages.items()} for how, stages in self.held.items()}
+        return {
+            **head,
+            "schedule": self._program() if self.schedule else None,
+            **({"memory": held} if held else {}),
+            "components": rows,
+        }
 
     def _program(self) -> dict[str, Any]:
         from ..schedule.liveness import peak_bytes
@@ -172,6 +197,23 @@ class _View:
                 text += f", {in_percent(facts['flops_fraction'])} of FLOPs ({in_flops(facts['flops'])}),"
                 text += f" at most {in_bytes(facts['peak_cached_bytes'])} cached"
             console.print(text, markup=False)
+
+        if self.held:
+            console.print()
+            console.print(self._memory())
+
+    def _memory(self) -> Table:
+        """What a generation holds, stage by stage."""
+        from ..report.tables import Column, in_bytes, table
+
+        columns = [Column("held at most", style="cyan"), Column("stage")]
+        columns += [Column(name, numeric=True) for name in ("weights", "activations", "features", "together")]
+        rows = [
+            [how, stage, *map(in_bytes, (*parts, parts.bytes))]
+            for how, stages in self.held.items()
+            for stage, parts in stages.items()
+        ]
+        return table(columns, rows)
 
     def _cells(self, node: Node) -> list[str]:
         from ..report.tables import in_bytes, in_percent

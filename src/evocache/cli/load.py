@@ -36,11 +36,7 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> t
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if dtype == "auto":
-        dtype = "float32" if device == "cpu" else "bfloat16"
-    if dtype not in DTYPES:
-        raise InputError(f"type {dtype!r}", f"one of {', '.join(DTYPES)}", "choose one with --dtype")
-    wanted: torch.dtype = getattr(torch, dtype)
+    wanted = named_dtype(dtype, device)
     from .. import zoo
 
     with no_bars():
@@ -69,6 +65,21 @@ def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
 
     found = discover(pipe)
     return found.tree, found.classes, int(defaults.get("num_inference_steps", 20))
+
+
+def named_dtype(name: str, device: str = "cuda") -> Any:
+    """The type of a name; `auto` is bfloat16 on a GPU, float32 elsewhere.
+
+    Raises:
+        InputError: if there is no such type.
+    """
+    import torch
+
+    if name == "auto":
+        name = "float32" if device == "cpu" else "bfloat16"
+    if name not in DTYPES:
+        raise InputError(f"type {name!r}", f"one of {', '.join(DTYPES)}", "choose one with --dtype")
+    return getattr(torch, name)
 
 
 def locate(model: str) -> str:

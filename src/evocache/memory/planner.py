@@ -85,6 +85,7 @@ class Footprint:
         seconds: what one denoiser call takes, as it is.
         branches: for each branch of a denoiser, the features that it stores and when they are used.
         features: bytes of one stored value of each component of each denoiser, in order of execution.
+        offloaded: whether components are on the device only in the stages that need them, whatever is planned.
     """
 
     weights: Mapping[str, int]
@@ -96,6 +97,11 @@ class Footprint:
     seconds: float
     branches: tuple[Branch, ...] = ()
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    offloaded: bool = False
+
+    def ways(self, offload: bool) -> tuple[bool, ...]:
+        """Whether components may leave the device: not, or also."""
+        return (True,) if self.offloaded else (False, True)[: 1 + offload]
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ def plan(footprint: Footprint, budget: int | None, machine: Machine = Machine(),
     """
     if budget is None:
         return _as_it_is(footprint)
-    plans = [found for away in (False, True)[: 1 + offload] for found in _plans(footprint, budget, machine, away)]
+    plans = [found for away in footprint.ways(offload) for found in _plans(footprint, budget, machine, away)]
     if plans:
         return min(plans, key=lambda p: p.seconds)
     raise BudgetError(budget, _needs(footprint, offload))
@@ -171,23 +177,22 @@ def _needs(footprint: Footprint, offload: bool) -> dict[str, int]:
             "denoise": _base(footprint, tuple(footprint.denoise), away) + active + features,
             "decode": _base(footprint, footprint.decode.weights, away) + _least(footprint.decode),
         }
-        for away in (False, True)[: 1 + offload]
+        for away in footprint.ways(offload)
     ]
     return min(found, key=lambda peaks: max(peaks.values()))
 
 
 def _as_it_is(footprint: Footprint) -> MemoryPlan:
-    base = _base(footprint, (), False)
+    away = footprint.offloaded
+    calls = footprint.denoise
+    features = sum(swaps(branch.lives, WHOLE, AHEAD).peak for branch in footprint.branches)
+    active = max(call.peak() for call in calls.values())
     stages = {
-        "encode": Held(base, footprint.encode.choices[0].surge),
-        "denoise": Held(
-            base,
-            max(call.peak() for call in footprint.denoise.values()),
-            sum(swaps(branch.lives, WHOLE, AHEAD).peak for branch in footprint.branches),
-        ),
-        "decode": Held(base, footprint.decode.choices[0].surge),
+        "encode": Held(_base(footprint, footprint.encode.weights, away), footprint.encode.choices[0].surge),
+        "denoise": Held(_base(footprint, tuple(calls), away), active, features),
+        "decode": Held(_base(footprint, footprint.decode.weights, away), footprint.decode.choices[0].surge),
     }
-    return MemoryPlan(None, stages, features=footprint.features)
+    return MemoryPlan(None, stages, away, features=footprint.features)
 
 
 WHOLE = 1 << 62
@@ -212,7 +217,7 @@ def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> I
         if not fitting:
             return
         ends[name] = (fitting[0], Held(base, fitting[0].surge), stage.choices[0].operations)
-    seconds = 2 * sum(footprint.weights.values()) / machine.link if away else 0.0
+    seconds = 2 * sum(footprint.weights.values()) / machine.link if away and not footprint.offloaded else 0.0
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
     first = MemoryPlan(budget, stages, away, {}, ends["encode"][0], ends["decode"][0], features=footprint.features, seconds=seconds)

@@ -4,64 +4,31 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ..errors import MismatchError, PipelineError, PolicyError
+import torch
+
+from ..errors import PipelineError
 from ..memory.disk import DiskTier
+from ..memory.film import film
 from ..memory.host import HostTier
 from ..memory.machine import machine
 from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.discover import unwrapped
-from ..policies import Policy, is_spec, parse
-from ..schedule import Schedule, Tree
+from ..policies import Policy
+from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
-from ..schedule.codec import load
 from ..schedule.front import Point
 from .asked import STEPS, leaves_steps_open
 from .compiled import Compiled, Program
 from .dry import form
-from .estimate import plan_call
+from .estimate import Planned, offloaded, plan_call
 from .generation import Generation
+from .program import Fixed, check, resolve
+from .projection import Projection
 from .stats import Stats
-
-TRIAL_STEPS = 20
-"""Number of steps at which a policy is tried when it is applied, so that errors show at once."""
-
-FAR = 1.5
-"""Resampling a schedule by more than this factor is warned about."""
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """A program that follows one schedule, resampled where the pipeline asks for another number of steps.
-
-    Attributes:
-        given: the schedule.
-        steps: `num_inference_steps` for a call that asks for none; None leaves them to the pipeline.
-    """
-
-    given: Schedule
-    steps: int | None = None
-
-    @property
-    def min_steps(self) -> int:
-        """Fewest steps that it can be made for."""
-        return 1
-
-    def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule for a number of steps; warns when it was made for a very different one."""
-        if steps != self.given.steps and not 1 / FAR <= steps / self.given.steps <= FAR:
-            warnings.warn(
-                f"the schedule was made for {self.given.steps} steps and is resampled to {steps}: its quality is "
-                "unknown there; evolve or choose one made for this number of steps",
-                stacklevel=2,
-            )
-        return self.given.resampled(steps)
 
 
 class Handle:
@@ -74,13 +41,14 @@ class Handle:
         self.pipe = pipe
         self.memory = memory if isinstance(memory, MemoryPlan) else None
         self.budget = memory if isinstance(memory, int) else None
-        self._plans: dict[object, MemoryPlan] = {}
+        self._plans: dict[object, Planned] = {}
         self.program = program
         self._compiled = Compiled(model, program)
         self._last: Generation | None = None
         self._class: type = type(pipe)
         self._accelerated: type | None = None
         self._parking: Tier | None = None
+        self._home: torch.device | None = None
 
     @property
     def model(self) -> Model:
@@ -115,21 +83,46 @@ class Handle:
         key = form(args, kwargs)
         if key not in self._plans:
             compiled = self._current()
-            device = next(compiled.model.denoisers[0].module.parameters()).device
+            device = torch.device(self.pipe._execution_device)
             self._plans[key] = plan_call(
-                self.pipe, compiled, self.budget, args, kwargs, machine=machine(device), cls=self._class
+                self.pipe,
+                compiled,
+                self.budget,
+                args,
+                kwargs,
+                machine=machine(device),
+                offload=device.type != "cpu",
+                cls=self._class,
             )
-        return self._plans[key]
+        return self._plans[key].plan
 
-    def generation(self, *, previews: bool = True) -> Generation:
+    def _offload(self) -> None:
+        """Have diffusers move components to the device in the stages that need them; `remove` undoes it."""
+        if self._home is None and not offloaded(self.pipe):
+            self._home = torch.device(self.pipe._execution_device)
+            self.pipe.enable_model_cpu_offload(device=self._home)
+
+    def generation(self, *, previews: bool = True, projection: Projection | None = None) -> Generation:
         """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
 
         Args:
             previews: whether latents may be decoded in the middle of the loop; if not, what is cached is let go when
                 they are decoded.
+            projection: what decoded frames go to instead of the pipeline.
+
+        Raises:
+            PipelineError: if there is a memory budget, and no plan for the loop.
         """
+        if self.budget is not None and self.memory is None:
+            raise PipelineError(
+                "a memory budget without a plan",
+                "a plan for the call that the loop stands for",
+                "set handle.memory = handle.plan(**arguments of the call) first",
+            )
         tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
-        self._last = Generation(self.pipe, self._current(), previews=previews, memory=self.memory, tier=tier)
+        self._last = Generation(
+            self.pipe, self._current(), previews=previews, memory=self.memory, tier=tier, projection=projection
+        )
         return self._last
 
     def _tier(self) -> Tier:
@@ -144,6 +137,10 @@ class Handle:
         if self._accelerated is not None and type(self.pipe) is self._accelerated:
             object.__setattr__(self.pipe, "__class__", self._class)
         self._accelerated = None
+        if self._home is not None:
+            self.pipe.remove_all_hooks()
+            self.pipe.to(self._home)
+            self._home = None
         if self._parking is not None:
             self._parking.close()
             self._parking = None
@@ -165,14 +162,7 @@ class Handle:
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if self is not handle.pipe or not handle.active:  # a copy, or a pipeline built from this one's class
                 return cls.__call__(self, *args, **kwargs)
-            own = handle.program.steps if isinstance(handle.program, Fixed) else None
-            if own is not None and leaves_steps_open(cls.__call__, (self, *args), kwargs):
-                kwargs = {**kwargs, STEPS: own}
-            if handle.budget is not None:
-                handle.memory = handle.plan(*args, **kwargs)
-            previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
-            with handle.generation(previews=previews):
-                return cls.__call__(self, *args, **kwargs)
+            return handle._run(args, kwargs)
 
         def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
             reduce: Any = cls.__reduce_ex__
@@ -185,13 +175,54 @@ class Handle:
         self._accelerated = type(cls)(cls.__name__, (cls,), body)
         object.__setattr__(self.pipe, "__class__", self._accelerated)
 
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: Projection | None = None) -> Any:
+        """Call the pipeline inside a generation."""
+        call = self._class.__call__
+        own = self.program.steps if isinstance(self.program, Fixed) else None
+        if own is not None and leaves_steps_open(call, (self.pipe, *args), kwargs):
+            kwargs = {**kwargs, STEPS: own}
+        if self.budget is not None:
+            self.memory = self.plan(*args, **kwargs)
+            if self.memory.offload:
+                self._offload()
+        previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
+        with self.generation(previews=previews, projection=projection):
+            return call(self.pipe, *args, **kwargs)
+
+    def film(self, path: str | os.PathLike[str], *args: Any, fps: float = 8, **kwargs: Any) -> int:
+        """Call the pipeline and write the video that it decodes straight into a file; it is never held as a whole.
+
+        Args:
+            path: ends in .mp4, .gif or .webp, or has no suffix: a folder of PNG files.
+            args: positional arguments of the call.
+            fps: frames a second.
+            kwargs: keyword arguments of the call, for one video.
+
+        Returns:
+            The number of frames.
+
+        Raises:
+            FilmError: if the file cannot be written, or what is decoded are no pictures.
+            BudgetError: if the call cannot be made to fit the memory budget.
+        """
+        with film(path, fps=fps) as out:
+            projection = Projection(out.write)
+            try:
+                self._run(args, {**kwargs, "output_type": "pt"}, projection)
+            except (NotImplementedError, RuntimeError) as error:
+                # the pipeline looked at what it had decoded, which it was not given
+                if not out.frames or "meta" not in str(error):
+                    raise
+            return out.frames
+
     def _current(self) -> Compiled:
         """What is applied to the denoisers as they are now: a replaced one is discovered anew and must fit."""
         for denoiser in self.model.denoisers:
             held = self.pipe.components.get(denoiser.name)
             if held is None or unwrapped(held) is not denoiser.module:
                 model = discover(self.pipe)
-                _check(self.program, model)
+                check(self.program, model)
+                self._plans.clear()
                 self._compiled = Compiled(model, self.program)
                 break
         return self._compiled
@@ -229,51 +260,10 @@ def apply(
     if "components" not in dir(type(pipe)):
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
     program = resolve(what)
-    _check(program, model)
+    check(program, model)
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()
     handle = Handle(pipe, model, program, most)
     handle._install()
     return handle
-
-
-def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program:
-    """What is to be applied, from any of the forms that a user may give.
-
-    Raises:
-        PolicyError: if it is none of them.
-        ScheduleError: if it is a file that holds no schedule.
-    """
-    if isinstance(what, Schedule):
-        return Fixed(what)
-    if isinstance(what, Point):
-        return Fixed(what.schedule, what.steps)
-    if isinstance(what, Policy):
-        return what
-    if isinstance(what, str) and (is_spec(what) or not os.path.isfile(what)):
-        return parse(what)
-    if isinstance(what, (str, os.PathLike)):
-        return Fixed(load(Path(what)))
-    raise PolicyError(f"a {type(what).__name__}", "a schedule, a policy, a spec or a file", 'try apply(pipe, "fora:3")')
-
-
-def _check(program: Program, model: Model) -> None:
-    """Refuse what cannot be executed on the model, before anything is changed."""
-    if not isinstance(program, Fixed):
-        program.schedule(model.tree, max(TRIAL_STEPS, program.min_steps))
-        return
-    schedule = program.given
-    if schedule.tree.structure != model.tree.structure:
-        made_for = ", ".join(f"{n}: {c}" for n, c in schedule.model.items()) or "another model"
-        here = ", ".join(f"{n}: {c}" for n, c in model.classes.items())
-        blocks = [len(t.of_kind("block")) for t in (schedule.tree, model.tree)]
-        raise MismatchError(
-            f"a schedule for {made_for} with {blocks[0]} blocks",
-            f"one for {here} with {blocks[1]} blocks",
-            "use a schedule that was made for this model",
-        )
-    known = {c.id for c in model.tree if c.kind == "deep"}
-    for component in schedule.tree.of_kind("deep"):
-        if component.id not in known:
-            raise MismatchError(component.id, f"one of {', '.join(sorted(known))}", "use a schedule for this model")

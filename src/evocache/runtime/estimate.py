@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import nn
 
@@ -13,10 +14,67 @@ from ..memory.planner import Branch, Footprint, Machine, MemoryPlan, Stage, plan
 from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
 from ..memory.tape import uses
+from ..memory.timeline import Moment, timeline
+from ..model import Denoiser, discover
 from ..model.discover import unwrapped
+from ..schedule.amounts import in_bytes
 from .compiled import Compiled
-from .dry import Act, DryRun, dry_run
+from .dry import Act, DryRun, dry_run, form
 from .features import feature_sizes
+from .program import check, resolve
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A memory plan for one call of a pipeline, and what it was made from.
+
+    Attributes:
+        footprint: what the call holds, and what could be done about it.
+        steps: number of denoising steps.
+        as_it_is: the plan that changes nothing.
+        plan: the plan for the budget.
+    """
+
+    footprint: Footprint
+    steps: int
+    as_it_is: MemoryPlan
+    plan: MemoryPlan
+
+    def timeline(self) -> list[Moment]:
+        """What the plan holds from stage to stage and step to step."""
+        return timeline(self.footprint, self.plan, self.steps)
+
+
+def plan_memory(
+    pipe: Any,
+    call: Mapping[str, Any],
+    what: Any = "none",
+    budget: int | float | str | None = None,
+    *,
+    machine: Machine = Machine(),
+    offload: bool = True,
+) -> Planned:
+    """What a call of a pipeline would hold, and how it could be made to hold less; nothing is computed.
+
+    Args:
+        pipe: a diffusers pipeline; its weights may be on the meta device, as of one that was built from its config.
+        call: arguments of the pipeline's call.
+        what: a schedule, a point of a front, a policy or its spec, as `evocache.apply` takes it.
+        budget: bytes that the generation may hold on its device, weights included, such as `"8GB"`; None if there is
+            no limit.
+        machine: what moves and launches cost.
+        offload: whether components may leave the device in stages that do not need them.
+
+    Raises:
+        AmountError: if the budget is no number of bytes.
+        BudgetError: if the call cannot be made to fit; it says by how many bytes.
+        PipelineError: if it is no pipeline, or refuses the call.
+        PolicyError, ScheduleError: as `evocache.apply` does.
+    """
+    most = None if budget is None else in_bytes(budget)
+    model, program = discover(pipe), resolve(what)
+    check(program, model)
+    return plan_call(pipe, Compiled(model, program), most, (), call, machine=machine, offload=offload)
 
 
 def plan_call(
@@ -29,13 +87,13 @@ def plan_call(
     machine: Machine = Machine(),
     offload: bool = False,
     cls: type | None = None,
-) -> MemoryPlan:
+) -> Planned:
     """The memory plan for one call of a pipeline.
 
     Args:
-        pipe: the pipeline; its weights may be on the meta device.
+        pipe: the pipeline.
         compiled: its denoisers and what is applied to them.
-        budget: bytes that it may hold on its device, weights included; None asks what it holds as it is.
+        budget: bytes that it may hold on its device, weights included; None if there is no limit.
         args: positional arguments of the call.
         kwargs: keyword arguments of the call.
         machine: what moves and launches cost.
@@ -50,8 +108,9 @@ def plan_call(
     plain = footprint(pipe, compiled, seen)
     found = plan(plain, None)
     if budget is None or found.peak <= budget:
-        return replace(found, budget=budget)
-    return plan(footprint(pipe, compiled, seen, detail=True), budget, machine, offload=offload)
+        return Planned(plain, seen.steps, found, replace(found, budget=budget))
+    detailed = footprint(pipe, compiled, seen, detail=True)
+    return Planned(detailed, seen.steps, found, plan(detailed, budget, machine, offload=offload))
 
 
 def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = False) -> Footprint:
@@ -70,10 +129,11 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = Fal
         weights=weights(pipe),
         held=0,
         encode=_stage(acts["encode"], seen.floors["encode"]),
-        denoise={name: _print(compiled, act, seen.floors["denoise"], detail) for name, act in calls.items()},
+        denoise={name: _call(compiled, act, seen.floors["denoise"], detail) for name, act in calls.items()},
         decode=_decode(pipe, acts["decode"], seen.floors["decode"], detail),
         calls=len(acts["denoise"]),
         seconds=0.0,
+        offloaded=offloaded(pipe),
         branches=tuple(_branches(compiled, seen, features)),
         features=features,
     )
@@ -86,14 +146,26 @@ def weights(pipe: Any) -> dict[str, int]:
     for name, module in pipe.components.items():
         if not isinstance(module, nn.Module):
             continue
+        elsewhere = hooked(module) == "AlignDevicesHook"  # weights come one by one and are never there as a whole
         own = {}
         for tensor in (*module.parameters(), *module.buffers()):
             storage = tensor.untyped_storage()
-            if storage._cdata not in known:
+            if storage._cdata not in known and not (elsewhere and tensor.is_meta):
                 own[storage._cdata] = storage.nbytes()
         known |= own.keys()
         out[name] = sum(own.values())
     return out
+
+
+def hooked(module: nn.Module) -> str | None:
+    """The class of the hook by which accelerate moves a module's weights, if it does."""
+    hook = next((h for m in module.modules() if (h := getattr(m, "_hf_hook", None)) is not None), None)
+    return type(hook).__name__ if hook is not None else None
+
+
+def offloaded(pipe: Any) -> bool:
+    """Whether a pipeline's components are on its device only in the stages that need them."""
+    return any(hooked(c) == "CpuOffload" for c in pipe.components.values() if isinstance(c, nn.Module))
 
 
 def _features(compiled: Compiled, seen: DryRun) -> Iterator[tuple[str, dict[str, int]]]:
@@ -119,14 +191,26 @@ def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[s
             yield Branch(tuple(lives), tuple(step for step, _ in events))
 
 
-def _print(compiled: Compiled, act: Act, floor: int, detail: bool) -> CallPrint:
+def _call(compiled: Compiled, act: Act, floor: int, detail: bool) -> CallPrint:
     """One call of a component in the denoising loop."""
     denoisers = {d.name: d for d in compiled.model.denoisers}
     if detail and act.name in denoisers:
-        found = survey(denoisers[act.name], act.args, act.kwargs).above(act.held)
+        found = _surveyed(denoisers[act.name], act).above(act.held)
     else:
         found = CallPrint(act.peak, ())
     return replace(found, floor=max(found.floor, floor))
+
+
+_surveys: WeakKeyDictionary[nn.Module, dict[object, CallPrint]] = WeakKeyDictionary()
+
+
+def _surveyed(denoiser: Denoiser, act: Act) -> CallPrint:
+    """A denoiser's survey; what it could do in slices does not depend on the schedule, so that it is made once."""
+    known = _surveys.setdefault(denoiser.module, {})
+    key = (form(act.args, act.kwargs), tuple((name, type(part)) for name, part in denoiser.module.named_modules()))
+    if key not in known:
+        known[key] = survey(denoiser, act.args, act.kwargs)
+    return known[key]
 
 
 def _stage(acts: list[Act], floor: int) -> Stage:

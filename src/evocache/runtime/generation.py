@@ -23,6 +23,7 @@ from .compiled import Compiled
 from .lane import Lane
 from .leaf import Keep, Reuse
 from .plan import Plan
+from .projection import Projection
 from .sliced import Sliced
 from .stats import Stats
 
@@ -36,6 +37,7 @@ class Generation:
         previews: whether the caller may decode latents while it denoises (in a callback).
         memory: what is run in slices and how much is parked; nothing when not given.
         tier: where features are parked.
+        projection: what decoded frames go to instead of the pipeline.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Generation:
         previews: bool = True,
         memory: MemoryPlan | None = None,
         tier: Tier | None = None,
+        projection: Projection | None = None,
     ) -> None:
         model = compiled.model
         self.compiled = compiled
         self.clock = Clock()
         self.store = FeatureStore(tier)
         self.memory = memory
+        self.projection = projection
         self.lanes: dict[tuple[str, int], Lane] = {}
         self.finished: list[Lane] = []
         self.schedule: Schedule | None = None
@@ -130,6 +134,8 @@ class Generation:
 
         def operation(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
             self.decoding()
+            if self.projection is not None:
+                return self.projection.decode(autoencoder, args, kwargs, cut)
             if cut is None:
                 return original(autoencoder, *args, **kwargs)
             return run(alone(autoencoder, "decode"), cut.slicing, cut.slices, args, kwargs)

@@ -1,0 +1,160 @@
+"""`evocache plan`: what a generation would hold, and how it can be made to fit a memory budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .call import example, settings
+from .console import out, progress
+from .failures import InputError
+from .load import load_pipeline, locate
+
+if TYPE_CHECKING:
+    from ..memory.planner import MemoryPlan
+    from ..runtime.estimate import Planned
+
+
+def plan(
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Zoo name, folder of a diffusers pipeline, or hub id.")
+    ] = "zoo:emoji",
+    budget: Annotated[
+        str | None, typer.Option("--budget", "-b", help="What it may hold, weights included: 8GB; or no limit.")
+    ] = None,
+    schedule: Annotated[
+        str, typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="A schedule file, or a policy such as fora:2.")
+    ] = "none",
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
+    height: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a video.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    offload: Annotated[
+        bool, typer.Option("--offload/--no-offload", help="Whether components may leave the device between stages.")
+    ] = True,
+    plot: Annotated[Path | None, typer.Option(help="Also draw memory over the generation: a PNG file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a generation holds in each stage, and how it can be made to fit.
+
+    Nothing is computed, and no weights are needed: of a hub id, only its configs are fetched.
+    """
+    named = {"num_inference_steps": steps, "height": height, "width": width, "num_frames": frames}
+    given = {**settings(set_ or []), **{name: value for name, value in named.items() if value is not None}}
+    from ..runtime.estimate import plan_memory
+    from .weightless import load_weightless
+
+    with progress() as bar:
+        task = bar.add_task(f"loading {model}", total=None)
+        if locate(model).startswith("zoo:"):
+            pipe, defaults = load_pipeline(model, device="cpu", dtype=dtype)
+        else:
+            pipe, defaults = load_weightless(model, dtype=dtype), {}
+        bar.update(task, description="planning")
+        planned = plan_memory(pipe, example(pipe, defaults, given), schedule, budget, offload=offload)
+    if plot is not None:
+        _draw(planned, plot)
+    if as_json:
+        typer.echo(json.dumps(_document(planned), indent=2))
+    else:
+        _print(model, type(pipe).__name__, schedule, planned)
+
+
+def _draw(planned: Planned, path: Path) -> None:
+    from ..report.timeline import write_timeline
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_timeline(planned.timeline(), planned.as_it_is.peak, planned.plan.budget, path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--plot {str(path)!r} ({error})", "a PNG file that can be written", "choose another") from None
+
+
+def _document(planned: Planned) -> dict[str, Any]:
+    """For machines; bytes and seconds."""
+    plan = planned.plan
+
+    def stages(of: MemoryPlan) -> dict[str, dict[str, int]]:
+        return {name: {**held._asdict(), "bytes": held.bytes} for name, held in of.stages.items()}
+
+    return {
+        "budget": plan.budget,
+        "steps": planned.steps,
+        "calls": planned.footprint.calls,
+        "components": dict(planned.footprint.weights),
+        "as it is": {"peak": planned.as_it_is.peak, "stages": stages(planned.as_it_is)},
+        "plan": {
+            "peak": plan.peak,
+            "stages": stages(plan),
+            "offload": plan.offload,
+            "slices": {
+                name: {path: cut.slices for path, cut in cuts.items()} for name, cuts in plan.cuts.items() if cuts
+            },
+            "decode slices": {name: cut.slices for name, cut in plan.decode.cuts.items()} if plan.decode else {},
+            "features parked beyond": plan.capacity,
+            "moved": plan.moved,
+            "seconds": plan.seconds,
+        },
+        "timeline": [
+            {"stage": moment.stage, "step": moment.step, **moment.held._asdict()} for moment in planned.timeline()
+        ],
+    }
+
+
+def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
+    """For people."""
+    from ..report.tables import Column, table
+    from ..schedule.amounts import told
+
+    plan, before = planned.plan, planned.as_it_is
+    console = out()
+    console.print(f"[bold]{model}[/bold]  {pipeline}  [dim]{schedule}, {planned.steps} steps[/dim]\n")
+    columns = [
+        Column("stage", style="cyan"),
+        *(Column(name, numeric=True) for name in ("weights", "activations", "features", "together", "as it is")),
+    ]
+    rows = [
+        [name, told(h.weights), told(h.activations), told(h.features), told(h.bytes), told(before.stages[name].bytes)]
+        for name, h in plan.stages.items()
+    ]
+    console.print(table(columns, rows))
+    console.print()
+    if plan.budget is None:
+        console.print(f"peak {told(plan.peak)}; --budget asks how it can be less", markup=False)
+        return
+    console.print(f"fits {told(plan.budget)}: peak {told(plan.peak)}, as it is {told(before.peak)}", markup=False)
+    for line in _means(plan):
+        console.print(f"- {line}", markup=False)
+    if plan.seconds:
+        console.print(f"predicted to add {plan.seconds:.2g} s to a generation", markup=False)
+
+
+def _means(plan: MemoryPlan) -> Iterator[str]:
+    """What is done to fit, in words."""
+    from ..schedule.amounts import told
+
+    if plan.offload:
+        yield "components are on the device only in the stages that need them"
+    for name, cuts in plan.cuts.items():
+        if cuts:
+            counts = sorted({cut.slices for cut in cuts.values()})
+            slices = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+            yield f"{len(cuts)} modules of {name} run in {slices} slices"
+    if plan.capacity is not None:
+        yield f"of features, each branch holds at most {told(plan.capacity)}; {told(plan.moved)} move out and back"
+    for name, cut in _decode(plan).items():
+        yield f"{name} decodes in {cut.slices} slices"
+    if not plan.offload and not any(plan.cuts.values()) and plan.capacity is None and not _decode(plan):
+        yield "nothing has to be done"
+
+
+def _decode(plan: MemoryPlan) -> Mapping[str, Any]:
+    return plan.decode.cuts if plan.decode else {}

@@ -1,0 +1,77 @@
+"""Memory of a generation as it really runs, stage by stage, counted tensor by tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from ..memory.ledger import Extent, Ledger
+from ..memory.planner import Held
+from ..model import Model
+from .dry import STAGES
+from .estimate import weights
+from .generation import is_autoencoder
+
+
+def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]:
+    """What a generation holds in each stage when most is; what is cached counts as activations.
+
+    All tensors are counted, wherever they are, from the operation that makes them until nothing refers to them.
+    What an operation takes and gives back within itself is not seen.
+
+    Args:
+        pipe: the pipeline; it may be accelerated.
+        model: its denoisers.
+        call: calls it.
+    """
+    ledger = Ledger()
+    for component in pipe.components.values():
+        if isinstance(component, nn.Module):
+            ledger.ignore((*component.parameters(), *component.buffers()))
+    extents: dict[str, Extent] = {}
+
+    def turn(stage: str) -> None:
+        if stage not in extents:
+            for extent in extents.values():
+                ledger.end(extent)
+            extents[stage] = ledger.begin()
+
+    with ledger, _told(pipe, model, turn):
+        turn(STAGES[0])
+        call()
+        turn("over")
+    held = sum(weights(pipe).values())
+    return {stage: Held(held, extents[stage].peak) for stage in STAGES if stage in extents}
+
+
+@contextmanager
+def _told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
+    """Within the context, `turn` is told when a stage begins."""
+    hooks = [
+        denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")) for denoiser in model.denoisers
+    ]
+    autoencoders = [c for c in pipe.components.values() if is_autoencoder(c)]
+    own = [autoencoder.__dict__.get("decode") for autoencoder in autoencoders]
+    for autoencoder in autoencoders:
+        autoencoder.__dict__["decode"] = _decoding(autoencoder.decode, turn)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for autoencoder, method in zip(autoencoders, own, strict=True):
+            if method is None:
+                del autoencoder.__dict__["decode"]
+            else:
+                autoencoder.__dict__["decode"] = method
+
+
+def _decoding(decode: Callable[..., Any], turn: Callable[[str], None]) -> Callable[..., Any]:
+    def told(*args: Any, **kwargs: Any) -> Any:
+        turn("decode")
+        return decode(*args, **kwargs)
+
+    return told

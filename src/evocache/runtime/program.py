@@ -1,0 +1,96 @@
+"""What is applied, from any of the forms in which a user may give it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import MismatchError, PolicyError
+from ..model import Model
+from ..policies import Policy, is_spec, parse
+from ..schedule import Schedule, Tree
+from ..schedule.codec import load
+from ..schedule.front import Point
+from .compiled import Program
+
+TRIAL_STEPS = 20
+"""Number of steps at which a policy is tried when it is applied, so that errors show at once."""
+
+FAR = 1.5
+"""Resampling a schedule by more than this factor is warned about."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A program that follows one schedule, resampled where the pipeline asks for another number of steps.
+
+    Attributes:
+        given: the schedule.
+        steps: `num_inference_steps` for a call that asks for none; None leaves them to the pipeline.
+    """
+
+    given: Schedule
+    steps: int | None = None
+
+    @property
+    def min_steps(self) -> int:
+        """Fewest steps that it can be made for."""
+        return 1
+
+    def schedule(self, tree: Tree, steps: int) -> Schedule:
+        """The schedule for a number of steps; warns when it was made for a very different one."""
+        if steps != self.given.steps and not 1 / FAR <= steps / self.given.steps <= FAR:
+            warnings.warn(
+                f"the schedule was made for {self.given.steps} steps and is resampled to {steps}: its quality is "
+                "unknown there; evolve or choose one made for this number of steps",
+                stacklevel=2,
+            )
+        return self.given.resampled(steps)
+
+
+def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program:
+    """What is to be applied, from any of the forms that a user may give.
+
+    Raises:
+        PolicyError: if it is none of them.
+        ScheduleError: if it is a file that holds no schedule.
+    """
+    if isinstance(what, Schedule):
+        return Fixed(what)
+    if isinstance(what, Point):
+        return Fixed(what.schedule, what.steps)
+    if isinstance(what, Policy):
+        return what
+    if isinstance(what, str) and (is_spec(what) or not os.path.isfile(what)):
+        return parse(what)
+    if isinstance(what, (str, os.PathLike)):
+        return Fixed(load(Path(what)))
+    raise PolicyError(f"a {type(what).__name__}", "a schedule, a policy, a spec or a file", 'try apply(pipe, "fora:3")')
+
+
+def check(program: Program, model: Model) -> None:
+    """Refuse what cannot be executed on a model, before anything is changed.
+
+    Raises:
+        MismatchError: if a schedule was made for another model.
+        PolicyError: if a policy makes no sense for it.
+    """
+    if not isinstance(program, Fixed):
+        program.schedule(model.tree, max(TRIAL_STEPS, program.min_steps))
+        return
+    schedule = program.given
+    if schedule.tree.structure != model.tree.structure:
+        made_for = ", ".join(f"{n}: {c}" for n, c in schedule.model.items()) or "another model"
+        here = ", ".join(f"{n}: {c}" for n, c in model.classes.items())
+        blocks = [len(t.of_kind("block")) for t in (schedule.tree, model.tree)]
+        raise MismatchError(
+            f"a schedule for {made_for} with {blocks[0]} blocks",
+            f"one for {here} with {blocks[1]} blocks",
+            "use a schedule that was made for this model",
+        )
+    known = {c.id for c in model.tree if c.kind == "deep"}
+    for component in schedule.tree.of_kind("deep"):
+        if component.id not in known:
+            raise MismatchError(component.id, f"one of {', '.join(sorted(known))}", "use a schedule for this model")

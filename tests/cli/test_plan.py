@@ -1,0 +1,75 @@
+import json
+
+import pytest
+from diffusers import DiffusionPipeline
+from PIL import Image
+
+from evocache import plan_memory
+from evocache.cli.weightless import load_weightless
+from tests.tiny import FAMILIES
+
+PLAIN = ("--set", "use_resolution_binning=false", "--set", "clean_caption=false")
+
+
+def test_stages_are_shown(run, unet_folder):
+    text = run("plan", "-m", unet_folder, "--steps", 4, "--schedule", "fora:2", "--dtype", "float32").stdout
+    for word in ("encode", "denoise", "decode", "weights", "activations", "features", "4 steps", "--budget"):
+        assert word in text
+
+
+def test_a_plan_for_a_budget_is_shown_and_drawn(run, unet_folder, tmp_path):
+    plain = json.loads(run("plan", "-m", unet_folder, "--steps", 4, "--dtype", "float32", "--json").stdout)
+    budget = int(0.8 * plain["plan"]["peak"])
+    arguments = ("plan", "-m", unet_folder, "--steps", 4, "--dtype", "float32", "--budget", budget)
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert found["plan"]["peak"] <= budget < found["as it is"]["peak"]
+    assert found["plan"]["slices"] or found["plan"]["offload"] or found["plan"]["decode slices"]
+    assert [m["step"] for m in found["timeline"]] == [None, 0, 1, 2, 3, None]
+    picture = tmp_path / "new" / "memory.png"
+    text = run(*arguments, "--plot", picture).stdout
+    assert "fits" in text
+    with Image.open(picture) as drawn:
+        assert drawn.width > 1000
+
+
+def test_what_cannot_fit_is_refused_with_the_bytes_that_are_missing(refused, unet_folder):
+    assert "bytes more" in refused("plan", "-m", unet_folder, "--steps", 4, "--budget", "1KB")
+    assert "200MB" in refused("plan", "-m", unet_folder, "--budget", "plenty")
+    assert "existing folder" in refused("plan", "-m", "nonsense")
+    assert "one of" in refused("plan", "-m", unet_folder, "--frames", 8)
+
+
+def test_the_zoo_is_planned(run):
+    from tests.cli.conftest import weights
+
+    weights()
+    found = json.loads(run("plan", "--steps", 5, "--schedule", "fora:2", "--json").stdout)
+    assert found["steps"] == 5
+    assert found["components"]["transformer"] > found["components"]["vae"] > 0
+
+
+@pytest.mark.parametrize("name", ["sd15", "pixart", "wan", "svd"])
+def test_no_weights_are_needed(name, tmp_path):
+    tiny = FAMILIES[name]
+    tiny.build().save_pretrained(tmp_path)
+    for file in tmp_path.rglob("*.safetensors"):
+        file.unlink()
+    pipe = load_weightless(str(tmp_path), dtype="float32")
+    assert all(p.is_meta for p in getattr(pipe, tiny.denoisers[0]).parameters())
+    seen = {}
+
+    class Seen(BaseException):
+        pass
+
+    class Spy:
+        def __call__(self, **kwargs):
+            seen.update(kwargs)
+            raise Seen
+
+    with pytest.raises(Seen):
+        tiny.call(Spy())
+    there = tiny.build()
+    assert isinstance(there, DiffusionPipeline)
+    without, with_ = (plan_memory(p, seen, "fora:2") for p in (pipe, there))
+    assert without.plan == with_.plan
+    assert without.footprint.weights == with_.footprint.weights

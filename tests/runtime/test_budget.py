@@ -1,0 +1,136 @@
+"""A budget is met, as measured, or refused before anything is computed, with the bytes that are missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evocache import apply
+from evocache.errors import AmountError, BudgetError, PipelineError
+from evocache.memory.planner import MemoryPlan
+from evocache.runtime.estimate import weights
+from evocache.runtime.measured import measured
+from evocache.schedule import Schedule
+from tests.runtime.test_dry import given as arguments
+
+NAMES = ["sd15", "pixart", "animatediff", "svd", "text_to_video_sd", "wan", "cogvideox"]
+
+EXACT = 1.03
+"""Most that a run may hold, as a share of what was predicted."""
+
+NEAR = 0.6
+"""Least that a run must hold, as a share of what was predicted: else the prediction is of no use."""
+
+
+def held(one: Any) -> tuple[Any, int]:
+    """The output of a run, and the most bytes of tensors that it held, weights included."""
+    out: list[Any] = []
+    stages = measured(one.pipe, one.model, lambda: out.append(one.call()))
+    return out[0], max(stage.bytes for stage in stages.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("spec", ["none", "fora:2"])
+def test_what_is_held_is_what_was_predicted(family, name, spec):
+    one = family(name)
+    with apply(one.pipe, spec) as handle:
+        plan = handle.plan(**arguments(one))
+        _, peak = held(one)
+        assert NEAR * plan.peak <= peak <= EXACT * plan.peak
+        assert handle.stats.peak_cached_bytes == plan.stages["denoise"].features
+        assert plan.stages["denoise"].weights == sum(weights(one.pipe).values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_least_budget_is_met_and_a_byte_less_is_refused(family, name):
+    one = family(name)
+    with apply(one.pipe, "fora:2") as handle:
+        whole, before = held(one)
+        as_it_is = handle.plan(**arguments(one))
+    with apply(one.pipe, "fora:2", memory=0):
+        with pytest.raises(BudgetError) as refused:
+            one.call()
+        least = refused.value.shortfall
+    assert least < as_it_is.peak
+    with apply(one.pipe, "fora:2", memory=least - 1), pytest.raises(BudgetError) as refused:
+        one.call()
+    assert refused.value.shortfall == 1
+    with apply(one.pipe, "fora:2", memory=least) as handle:
+        out, after = held(one)
+        assert handle.memory.peak <= least
+        assert handle.stats.executed
+    assert after <= min(EXACT * least, before)
+    assert float(np.abs(out - whole).max()) <= 2e-4 * max(float(np.abs(whole).max()), 1.0)
+    assert np.array_equal(one.call(), one.reference)
+
+
+@st.composite
+def schedules(draw, tree, steps=4):
+    """Any schedule of a tree."""
+    rows = draw(st.lists(st.integers(0, 2**32 - 1), min_size=steps, max_size=steps))
+    orders = np.stack([np.random.default_rng(seed).choice([-1, -1, 0], size=len(tree)) for seed in rows])
+    orders[0] = -1
+    return Schedule(tree, orders.astype(np.int8))
+
+
+@settings(max_examples=10, deadline=None)
+@given(data=st.data(), share=st.floats(0.0, 1.1))
+@pytest.mark.parametrize("name", ["sd15", "text_to_video_sd"])
+def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
+    one = family(name)
+    schedule = data.draw(schedules(one.model.tree))
+    with apply(one.pipe, schedule) as handle:
+        whole, _ = held(one)
+        most = handle.plan(**arguments(one)).peak
+    budget = int(share * most)
+    with apply(one.pipe, schedule, memory=budget) as handle:
+        try:
+            handle.plan(**arguments(one))
+        except BudgetError as error:
+            enough = budget + error.shortfall
+            with apply(one.pipe, schedule, memory=enough - 1) as tight, pytest.raises(BudgetError):
+                tight.plan(**arguments(one))
+            with apply(one.pipe, schedule, memory=enough):
+                out, peak = held(one)
+            assert peak <= EXACT * enough
+        else:
+            out, peak = held(one)
+            assert peak <= EXACT * budget
+    assert float(np.abs(out - whole).max()) <= 5e-4 * max(float(np.abs(whole).max()), 1.0)
+
+
+def test_nothing_is_computed_before_a_budget_is_refused(family):
+    one = family("sd15")
+    ran: list[Any] = []
+    hooks = [m.register_forward_pre_hook(lambda *a: ran.append(a)) for m in (one.pipe.unet, one.pipe.text_encoder)]
+    with apply(one.pipe, "fora:2", memory="1KB"), pytest.raises(BudgetError, match=r"mend: "):
+        one.call()
+    for hook in hooks:
+        hook.remove()
+    assert not ran
+
+
+def test_a_plan_is_made_once_for_calls_of_one_form(family):
+    one = family("sd15")
+    with apply(one.pipe, "fora:2", memory="1GB") as handle:
+        one.call()
+        first = handle.memory
+        one.call(seed=1)
+        assert handle.memory is first
+        one.call(guidance=False)
+        assert handle.memory is not first
+        assert isinstance(first, MemoryPlan)
+        assert not first.cuts
+        assert first.capacity is None
+
+
+def test_bad_amounts_and_loops_of_ones_own_are_refused(family):
+    one = family("sd15")
+    with pytest.raises(AmountError):
+        apply(one.pipe, "fora:2", memory="plenty")
+    with apply(one.pipe, "fora:2", memory="1GB") as handle, pytest.raises(PipelineError, match="plan"):
+        handle.generation()
