@@ -37,7 +37,10 @@ BUDGETS = (5.0, 5.559, 8.0, 10.0, 13.937, 16.0, 24.0)
 def stages(found: MemoryPlan) -> dict[str, Any]:
     """A plan in GB, by stage."""
     return {
-        name: {**{part: round(size / 1e9, 3) for part, size in held._asdict().items()}, "all": round(held.bytes / 1e9, 3)}
+        name: {
+            **{part: round(size / 1e9, 3) for part, size in held._asdict().items()},
+            "all": round(held.bytes / 1e9, 3),
+        }
         for name, held in found.stages.items()
     } | {"peak": round(found.peak / 1e9, 3)}
 
@@ -82,7 +85,9 @@ def estimate(model: FullSize) -> dict[str, Any]:
         row["seconds of the survey"] = round(time.perf_counter() - began - dry, 2)
         if spec == "none" and found.denoisers[0].unet is not None:
             (act, *_) = seen.acts["denoise"]
-            row["features as DeepCache's helper stores them"] = round(helper_bytes(found, act.args, act.kwargs) / 1e9, 3)
+            row["features as DeepCache's helper stores them"] = round(
+                helper_bytes(found, act.args, act.kwargs) / 1e9, 3
+            )
         out[spec] = row
         print(f"{model.name} {spec}: {row['as it is']['peak']} GB as it is, {row['least']['peak']} GB at the least")
     return out

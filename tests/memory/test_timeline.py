@@ -38,9 +38,6 @@ def test_features_are_those_alive(found):
     whole = timeline(footprint, plan(footprint, None), STEPS)[1:-1]
     for moment in whole:
         alive = sum(
-            life.size
-            for branch in found
-            for life in branch.lives
-            if life.uses[0] <= moment.step <= life.uses[-1]
+            life.size for branch in found for life in branch.lives if life.uses[0] <= moment.step <= life.uses[-1]
         )
         assert moment.held.features >= alive

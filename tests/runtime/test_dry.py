@@ -12,7 +12,8 @@ from torch import nn
 from torch.utils._pytree import tree_iter
 
 from evocache.errors import PipelineError
-from evocache.runtime.dry import dry_run, form
+from evocache.runtime.dry import dry_run
+from evocache.runtime.form import form
 from tests.tiny import FAMILIES
 
 
@@ -48,9 +49,9 @@ def seen_by_hooks(one: Any) -> list[tuple[str, str, list[tuple[int, ...]]]]:
                 if hasattr(module, method):
                     wrapped(name, module, method)
         hook = module.register_forward_pre_hook(
-            lambda m, args, kwargs, name=name: None
-            if inside
-            else calls.append((name, "__call__", shapes((args, kwargs)))),
+            lambda m, args, kwargs, name=name: (
+                None if inside else calls.append((name, "__call__", shapes((args, kwargs))))
+            ),
             with_kwargs=True,
         )
         undo.append(hook.remove)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..model.probe import Measure, Probe
     from ..schedule import Component, Schedule
+
 
 def inspect(
     model: Annotated[str, typer.Argument(help="Zoo name, folder of a diffusers pipeline, or hub id.")],

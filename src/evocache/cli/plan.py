@@ -75,7 +75,9 @@ def _draw(planned: Planned, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_timeline(planned.timeline(), planned.as_it_is.peak, planned.plan.budget, path)
     except (OSError, ValueError) as error:
-        raise InputError(f"--plot {str(path)!r} ({error})", "a PNG file that can be written", "choose another") from None
+        raise InputError(
+            f"--plot {str(path)!r} ({error})", "a PNG file that can be written", "choose another"
+        ) from None
 
 
 def _document(planned: Planned) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .load import first_line, locate, named_dtype
 from .failures import ModelError
+from .load import first_line, locate, named_dtype
 
 
 def load_weightless(model: str, *, dtype: str = "auto") -> Any:

@@ -27,6 +27,9 @@ class Machine:
     launch: float = 10e-6
 
 
+USUAL = Machine()
+
+
 class Held(NamedTuple):
     """What is on the device when most is, in bytes.
 
@@ -140,7 +143,7 @@ class MemoryPlan:
         return max(held.bytes for held in self.stages.values())
 
 
-def plan(footprint: Footprint, budget: int | None, machine: Machine = Machine(), *, offload: bool = True) -> MemoryPlan:
+def plan(footprint: Footprint, budget: int | None, machine: Machine = USUAL, *, offload: bool = True) -> MemoryPlan:
     """The plan of least predicted time among those that fit a budget.
 
     Args:
@@ -160,7 +163,7 @@ def plan(footprint: Footprint, budget: int | None, machine: Machine = Machine(),
     raise BudgetError(budget, _needs(footprint, offload))
 
 
-def smallest(footprint: Footprint, machine: Machine = Machine(), *, offload: bool = True) -> MemoryPlan:
+def smallest(footprint: Footprint, machine: Machine = USUAL, *, offload: bool = True) -> MemoryPlan:
     """The plan for the least budget that can be met."""
     return plan(footprint, max(_needs(footprint, offload).values()), machine, offload=offload)
 
@@ -220,7 +223,9 @@ def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> I
     seconds = 2 * sum(footprint.weights.values()) / machine.link if away and not footprint.offloaded else 0.0
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
-    first = MemoryPlan(budget, stages, away, {}, ends["encode"][0], ends["decode"][0], features=footprint.features, seconds=seconds)
+    first = MemoryPlan(
+        budget, stages, away, {}, ends["encode"][0], ends["decode"][0], features=footprint.features, seconds=seconds
+    )
     yield from _denoising(footprint, budget, _base(footprint, tuple(footprint.denoise), away), machine, first)
 
 

@@ -23,8 +23,8 @@ from ..schedule.amounts import in_bytes
 from ..schedule.front import Point
 from .asked import STEPS, leaves_steps_open
 from .compiled import Compiled, Program
-from .dry import form
 from .estimate import Planned, offloaded, plan_call
+from .form import form
 from .generation import Generation
 from .program import Fixed, check, resolve
 from .projection import Projection

@@ -125,9 +125,7 @@ def listening(cls: type) -> type:
     told = {
         "set_timesteps": _told(lambda who, scheduler, args: who.timesteps_set(scheduler), after=True),
         "step": _told(lambda who, scheduler, args: who.stepped(), after=True),
-        "scale_model_input": _told(
-            lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), after=False
-        ),
+        "scale_model_input": _told(lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), after=False),
     }
     return _subclass(cls, {name: _Method(name, cls, wrap) for name, wrap in told.items() if hasattr(cls, name)})
 

@@ -13,11 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_flatten, tree_iter, tree_map
+from torch.utils._pytree import tree_iter, tree_map
 
 from ..errors import PipelineError
 from ..memory.ledger import Extent, Ledger
@@ -26,14 +25,11 @@ from ..model import Model
 from ..model.discover import unwrapped
 from .attach import CODING, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
+from .form import signature
 from .generation import holder, is_autoencoder, is_scheduler
 
 STAGES = ("encode", "denoise", "decode")
 """Stages of a generation: before the first denoiser call, from there to the last, after it."""
-
-
-SEEDS = ("generator",)
-"""Arguments of a pipeline that say nothing of what it will hold."""
 
 
 @dataclass
@@ -79,10 +75,10 @@ class DryRun:
     floors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
 
 
-def dry_run(
-    pipe: Any, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any], cls: type | None = None
-) -> DryRun:
-    """Follow a call of a pipeline without computing it. The pipeline, its random state and its schedulers are as before.
+def dry_run(pipe: Any, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any], cls: type | None = None) -> DryRun:
+    """Follow a call of a pipeline without computing it.
+
+    The pipeline, its schedulers and all random generators are as before.
 
     Args:
         pipe: the pipeline; its weights may be on the meta device.
@@ -200,7 +196,7 @@ class _Run:
 
     def _rehearsed(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
         """What a call holds, and what it returns, on the meta device; the same call is rehearsed once."""
-        key = (id(thing), method, _signature(args, kwargs))
+        key = (id(thing), method, signature(args, kwargs))
         if key not in self._known:
             module = unwrapped(thing)
             with _disable_current_modes(), _unlisted():
@@ -278,28 +274,3 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
 def _device(args: Any, kwargs: Any) -> torch.device:
     """Where a component's output is: where its inputs are."""
     return next((t.device for t in _tensors((args, kwargs))), torch.device("cpu"))
-
-
-def form(args: Any, kwargs: Any) -> object:
-    """What decides what a pipeline's call holds: all of it but words, the contents of pictures, and seeds."""
-
-    def shape(leaf: Any) -> object:
-        if isinstance(leaf, (torch.Tensor, np.ndarray)):
-            return tuple(leaf.shape), str(leaf.dtype)
-        if isinstance(leaf, str):
-            return bool(leaf)
-        size = getattr(leaf, "size", None)  # of a picture
-        return (*size, getattr(leaf, "mode", None)) if isinstance(size, tuple) else repr(leaf)
-
-    leaves, spec = tree_flatten((args, {n: v for n, v in kwargs.items() if n not in SEEDS and "callback" not in n}))
-    return tuple(map(shape, leaves)), str(spec)
-
-
-def _signature(args: Any, kwargs: Any) -> object:
-    """What decides what a call holds: shapes and types of tensors, and all that is no tensor but floats."""
-    leaves, spec = tree_flatten((args, kwargs))
-    called = tuple(
-        (tuple(v.shape), v.dtype) if isinstance(v, torch.Tensor) else float if isinstance(v, float) else repr(v)[:80]
-        for v in leaves
-    )
-    return called, str(spec)

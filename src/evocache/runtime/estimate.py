@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from ..memory.footprint import CallPrint, Choice
-from ..memory.planner import Branch, Footprint, Machine, MemoryPlan, Stage, plan
+from ..memory.planner import USUAL, Branch, Footprint, Machine, MemoryPlan, Stage, plan
 from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
 from ..memory.tape import uses
@@ -19,8 +19,9 @@ from ..model import Denoiser, discover
 from ..model.discover import unwrapped
 from ..schedule.amounts import in_bytes
 from .compiled import Compiled
-from .dry import Act, DryRun, dry_run, form
+from .dry import Act, DryRun, dry_run
 from .features import feature_sizes
+from .form import form
 from .program import check, resolve
 
 
@@ -51,7 +52,7 @@ def plan_memory(
     what: Any = "none",
     budget: int | float | str | None = None,
     *,
-    machine: Machine = Machine(),
+    machine: Machine = USUAL,
     offload: bool = True,
 ) -> Planned:
     """What a call of a pipeline would hold, and how it could be made to hold less; nothing is computed.
@@ -84,7 +85,7 @@ def plan_call(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     *,
-    machine: Machine = Machine(),
+    machine: Machine = USUAL,
     offload: bool = False,
     cls: type | None = None,
 ) -> Planned:
@@ -228,7 +229,9 @@ def _decode(pipe: Any, acts: list[Act], floor: int, detail: bool) -> Stage:
     held = max(act.held for act in decodes)
     module = shadow(unwrapped(pipe.components[main.name]))
     found = survey_method(module, main.method, main.args, main.kwargs)
-    choices = [Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found]
+    choices = [
+        Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found
+    ]
     return Stage(_names(acts), tuple(choices))
 
 

@@ -50,9 +50,7 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
 @contextmanager
 def _told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
     """Within the context, `turn` is told when a stage begins."""
-    hooks = [
-        denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")) for denoiser in model.denoisers
-    ]
+    hooks = [denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")) for denoiser in model.denoisers]
     autoencoders = [c for c in pipe.components.values() if is_autoencoder(c)]
     own = [autoencoder.__dict__.get("decode") for autoencoder in autoencoders]
     for autoencoder in autoencoders:

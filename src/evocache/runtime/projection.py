@@ -14,7 +14,7 @@ from ..memory.footprint import Cut
 from ..memory.slicing import Slicing, alone, in_slices, run
 from ..memory.trial import slicings
 from ..model.outputs import pack, unpack
-from .dry import form
+from .form import form
 
 Show = Callable[[npt.NDArray[np.uint8]], None]
 """Takes a frame (height, width, 3)."""
@@ -51,7 +51,9 @@ class Projection:
         call = alone(autoencoder, "decode")
         way = self._one_by_one(autoencoder, args, kwargs)
         if way is None:
-            whole = call(*args, **kwargs) if planned is None else run(call, planned.slicing, planned.slices, args, kwargs)
+            whole = (
+                call(*args, **kwargs) if planned is None else run(call, planned.slicing, planned.slices, args, kwargs)
+            )
             self._project(whole)
             return tree_map(_gone, whole)
         leaves, spec = unpack((args, dict(kwargs)))
@@ -78,7 +80,9 @@ class Projection:
         key = id(autoencoder), form(args, kwargs)
         if key not in self._ways:
             found = slicings(autoencoder, args, kwargs, "decode")
-            self._ways[key] = next((s for s in found if not s.coupled and s.outputs[0] == s.axis == _time(args, kwargs)), None)
+            self._ways[key] = next(
+                (s for s in found if not s.coupled and s.outputs[0] == s.axis == _time(args, kwargs)), None
+            )
         return self._ways[key]
 
     def _project(self, decoded: Any) -> None:
