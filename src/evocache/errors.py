@@ -12,11 +12,11 @@ Error
 ├── PipelineError        something that is no pipeline, or a pipeline without a denoiser
 ├── GenerationError      a generation that the runtime cannot follow
 ├── BudgetError          a memory budget that a generation cannot be made to fit
+├── FilmError            a film that cannot be written, or a frame that does not belong to it
 └── ZooError             an unknown or damaged embedded model
 ```
 
-Three places add their own: `metrics.MetricError`, `memory.film.FilmError`, and the command line's `InputError` and
-`ModelError`.
+Two places add their own: `metrics.MetricError`, and the command line's `InputError` and `ModelError`.
 """
 
 from __future__ import annotations
@@ -104,6 +104,10 @@ class BudgetError(Error):
 
     def __reduce__(self) -> tuple[type[BudgetError], tuple[int, dict[str, int]]]:  # type: ignore[override]
         return BudgetError, (self.budget, self.least)
+
+
+class FilmError(Error):
+    """A film that cannot be written, or a frame that does not belong to it."""
 
 
 class ZooError(Error):

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from evocache.memory.film import AHEAD, THREADS, FilmError, film
+from evocache.errors import FilmError
+from evocache.memory.film import film
+from evocache.memory.reels import AHEAD, THREADS
 
 FILES = ["out.mp4", "out.gif", "out.webp"]
 NAMES = [*FILES, "out"]
@@ -325,7 +327,7 @@ class TestRefused:
         assert not list(tmp_path.iterdir())
 
     def test_a_build_without_the_encoder(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("evocache.memory.film.ENCODER", "libx999")
+        monkeypatch.setattr("evocache.memory.reels.ENCODER", "libx999")
         with pytest.raises(FilmError, match="without libx999"), film(tmp_path / "out.mp4"):
             pass
         assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from evocache.memory import Tape
 from evocache.memory.planner import MemoryPlan
 from evocache.memory.survey import survey
 
-VIDEO = ["animatediff", "svd", "text_to_video_sd", "cogvideox", "wan", "hunyuan_video", "ltx", "latte"]
+VIDEO = ["animatediff", "svd", "text_to_video_sd", "cogvideox", "wan", "hunyuan_video", "easyanimate", "ltx", "latte"]
 OTHER = ["sd15", "flux", "pixart"]
 
 

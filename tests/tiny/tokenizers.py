@@ -54,10 +54,19 @@ def gemma_tokenizer() -> GemmaTokenizer:
     return GemmaTokenizer(vocab=vocab, merges=[], model_max_length=MAX_LENGTH)
 
 
-def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% for part in message.content %}{{ part.text }}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""How Qwen2-VL lays out a conversation, pictures and its default system prompt left out."""
+
+
+def qwen_tokenizer(template: str = "") -> Qwen2Tokenizer:
     """Byte-level encoding; the words of the template are tokens, as they are in the real vocabulary.
 
-    The pipelines drop a fixed number of tokens, their own template's, from the front of every prompt.
+    Pipelines with a template drop a fixed number of tokens, that of its own, from the front of every prompt; those
+    without lay prompts out as a conversation.
     """
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -66,4 +75,5 @@ def qwen_tokenizer(template: str) -> Qwen2Tokenizer:
     vocab = {piece: index for index, piece in enumerate([*special, *alphabet, *words])}
     tokenizer = Qwen2Tokenizer(vocab=vocab, merges=[], extra_special_tokens=special[1:], model_max_length=1024)
     tokenizer.backend_tokenizer.model.ignore_merges = True  # words need no merges to be found
+    tokenizer.chat_template = CHAT
     return tokenizer
