@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evocache import apply
@@ -19,7 +19,7 @@ from tests.runtime.test_dry import given as arguments
 
 NAMES = ["sd15", "pixart", "animatediff", "svd", "text_to_video_sd", "wan", "cogvideox"]
 
-EXACT = 1.03
+EXACT = 1.01
 """Most that a run may hold, as a share of what was predicted."""
 
 NEAR = 0.6
@@ -34,7 +34,7 @@ def held(one: Any) -> tuple[Any, int]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("spec", ["none", "fora:2"])
+@pytest.mark.parametrize("spec", ["none", "fora:2", "steps:0,2"])
 def test_what_is_held_is_what_was_predicted(family, name, spec):
     one = family(name)
     with apply(one.pipe, spec) as handle:
@@ -60,6 +60,7 @@ def test_the_least_budget_is_met_and_a_byte_less_is_refused(family, name):
         one.call()
     assert refused.value.shortfall == 1
     with apply(one.pipe, "fora:2", memory=least) as handle:
+        handle.plan(**arguments(one))
         out, after = held(one)
         assert handle.memory.peak <= least
         assert handle.stats.executed
@@ -77,7 +78,7 @@ def schedules(draw, tree, steps=4):
     return Schedule(tree, orders.astype(np.int8))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), share=st.floats(0.0, 1.1))
 @pytest.mark.parametrize("name", ["sd15", "text_to_video_sd"])
 def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
@@ -94,7 +95,8 @@ def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
             enough = budget + error.shortfall
             with apply(one.pipe, schedule, memory=enough - 1) as tight, pytest.raises(BudgetError):
                 tight.plan(**arguments(one))
-            with apply(one.pipe, schedule, memory=enough):
+            with apply(one.pipe, schedule, memory=enough) as least:
+                least.plan(**arguments(one))
                 out, peak = held(one)
             assert peak <= EXACT * enough
         else:

@@ -59,8 +59,21 @@ def shadow(value: Any) -> Any:
     """A copy of a module, or of nested arguments, with all tensors on the meta device."""
     with _disable_current_modes():
         if isinstance(value, nn.Module):
-            return copy.deepcopy(value, {id(t): _meta(t) for t in _tensors(value)})
+            copied = copy.deepcopy(value, {id(t): _meta(t) for t in _tensors(value)})
+            for part in copied.modules():
+                _unhook(part)
+            return copied
         return tree_map(lambda leaf: _meta(leaf) if isinstance(leaf, torch.Tensor) else leaf, value)
+
+
+def _unhook(module: nn.Module) -> None:
+    """Take what others hang on to a module's calls off a copy: it is not theirs, and moves no weights."""
+    module._forward_hooks.clear()
+    module._forward_pre_hooks.clear()
+    if "_hf_hook" in module.__dict__:
+        module.__dict__.pop("forward", None)
+        module.__dict__.pop("_hf_hook")
+        module.__dict__.pop("_old_forward", None)
 
 
 def _meta(tensor: torch.Tensor) -> torch.Tensor:

@@ -104,15 +104,26 @@ class Lane:
             for column, recall in self.plan.rows[self.row].recalls.items():
                 self.free(column, recall)
 
-    def put(self, column: int, tensors: Sequence[torch.Tensor]) -> None:
-        """A component computed at this step: note its size and order, and store its feature if it will be read."""
-        id = self.components[column].id
+    def put(self, column: int, tensors: Sequence[torch.Tensor], *, again: bool = False) -> None:
+        """A component computed at this step: note its size and order, and store its feature if it will be read.
+
+        If it computed again in the same forward, this is stored beside what it gave before.
+        """
+        id, key = self.components[column].id, (self.key, column, self.row)
+        size = sum(t.numel() * t.element_size() for t in tensors) + (self.sizes[id] if again else 0)
         if not self.row:
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
-        self.sizes[id] = sum(t.numel() * t.element_size() for t in tensors)
-        if column in self.plan.rows[self.row].stores:
-            self._move(column)
-            self.store.put((self.key, column, self.row), tensors, copy=column in self.copies)
+        self.sizes[id] = size
+        if column not in self.plan.rows[self.row].stores or (again and key not in self.store):
+            return
+        try:
+            earlier = self.store.get(key) if again else []
+        except Stale:
+            self.store.free(key)
+            self.copies.add(column)
+            return
+        self._move(column)
+        self.store.put(key, [*earlier, *tensors], copy=column in self.copies)
 
     def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
         """The recalled feature of a component; None if it has to be computed after all.

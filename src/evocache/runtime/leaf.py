@@ -18,14 +18,16 @@ Packing = tuple[list[Any], list[int], Spec]
 
 
 class Keep:
-    """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs."""
+    """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs.
 
-    __slots__ = ("column", "lane", "packing", "tensors")
+    It holds none of them itself: what is stored may leave the device.
+    """
+
+    __slots__ = ("column", "lane", "packing")
 
     def __init__(self, lane: Lane, column: int) -> None:
         self.lane = lane
         self.column = column
-        self.tensors: list[torch.Tensor] = []
         self.packing: list[Packing] = []
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -37,10 +39,9 @@ class Keep:
     def after(self, module: Any, output: Any) -> None:
         """Store what the module returned."""
         tensors, packing = packed(output)
-        self.tensors += tensors
         self.packing.append(packing)
         self.lane.packing[self.column] = self.packing
-        self.lane.put(self.column, self.tensors)
+        self.lane.put(self.column, tensors, again=len(self.packing) > 1)
 
 
 class Reuse:

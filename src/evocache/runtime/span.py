@@ -54,7 +54,8 @@ class Capture:
         """A block of the span has returned."""
         leaves = unpack(output)[0]
         versions = [version(leaf) if isinstance(leaf, torch.Tensor) else 0 for leaf in leaves]
-        self.last = (block, inputs, leaves, versions, output)
+        known = self.lane.linked.get(block, False)  # what went in is needed only to learn how it flows
+        self.last = (block, {} if known else inputs, leaves, versions, output)
         self.left -= 1
         if self.left == 0:
             self.close()
@@ -70,8 +71,9 @@ class Capture:
             self._end_run()
         self.closed = True
         self.lane.layouts[self.column] = self.layout
+        tensors, self.tensors = self.tensors, []  # what is stored is the store's, and may leave the device
         if not self.void:
-            self.lane.put(self.column, self.tensors)
+            self.lane.put(self.column, tensors)
 
     def _learn(self, links: list[tuple[str, int]]) -> None:
         assert self.last is not None
