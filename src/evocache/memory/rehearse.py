@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_iter, tree_map
 
 from .ledger import Extent, Ledger
+from .pretence import Denial, Pretence
 
 
 @dataclass
@@ -55,17 +55,6 @@ class Rehearsal:
     operations: int = 0
 
 
-class _Fused(TorchFunctionMode):
-    """Attention as the fused kernels do it, which never hold the scores; on the meta device the plain one would run."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") == "scaled_dot_product_attention":
-            named = {**dict(zip(("query", "key", "value"), args, strict=False)), **(kwargs or {})}
-            query, value = named["query"], named["value"]
-            return query.new_empty((*query.shape[:-1], value.shape[-1]))
-        return func(*args, **(kwargs or {}))
-
-
 def shadow(value: Any) -> Any:
     """A copy of a module, or of nested arguments, with all tensors on the meta device."""
     with _disable_current_modes():
@@ -104,14 +93,28 @@ def rehearse(
         watched: modules whose calls are followed one by one.
         call: what is called instead of the module itself.
     """
+    try:
+        return _rehearsed(module, args, kwargs, watched, call or module, Pretence())
+    except RuntimeError:  # some code does not know what to do on the meta device
+        return _rehearsed(module, args, kwargs, watched, call or module, Denial())
+
+
+def _rehearsed(
+    module: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    watched: Sequence[nn.Module],
+    call: Callable[..., Any],
+    pretence: Pretence,
+) -> Rehearsal:
     ledger = Ledger()
     ledger.ignore(_tensors(module))
     args, kwargs = shadow(tuple(args)), shadow(dict(kwargs))
     ledger.adopt(leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, torch.Tensor))
-    with torch.no_grad(), ledger, _Fused():
+    with torch.no_grad(), ledger, pretence:
         seen = Rehearsal(ledger.begin())
         with _followed(ledger, seen, watched):
-            seen.output = (call or module)(*args, **kwargs)
+            seen.output = call(*args, **kwargs)
         ledger.end(seen.whole)
     seen.operations = ledger.operations
     return seen

@@ -1,0 +1,109 @@
+"""A rehearsal follows code that asks what device it runs on, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+
+from evocache.memory.rehearse import rehearse, shadow
+
+SIZE = 64 * 64 * 4
+"""Bytes of a square of floats."""
+
+
+class Plain(nn.Module):
+    def forward(self, x):
+        return self.products(x).relu().sum()
+
+    def products(self, x):
+        return x @ x + 1
+
+
+class Cast(Plain):
+    """As Mochi's rotary positions and others: the region is for the device that the tensor is on."""
+
+    def products(self, x):
+        with torch.autocast(x.device.type, enabled=False):
+            return super().products(x)
+
+
+class Placed(Cast):
+    """Takes devices from one tensor for another in every way."""
+
+    def products(self, x):
+        y = torch.ones(64, 64, device=x.device) + torch.arange(64, device=torch.device(x.device)).to(x.device)
+        assert y.is_meta
+        assert y.device == x.device
+        assert y.device.index is None
+        assert y.to(x).is_meta
+        assert x.new_empty(3, device=y.device).is_meta
+        return super().products(x)
+
+
+class Masked(Plain):
+    """As language models do: a mask that masks nothing is left out. As Mochi does: words that are masked, too."""
+
+    def products(self, x):
+        mask = x[0] > 0
+        if not mask.all():
+            x = x * mask
+        if mask.sum() == mask.numel():
+            raise AssertionError
+        (rows,) = mask.nonzero(as_tuple=True)
+        return super().products(x[torch.nonzero(mask, as_tuple=False).flatten()][rows])
+
+
+class Wrong(Plain):
+    def products(self, x):
+        return x @ x[1:]
+
+
+@pytest.fixture(autouse=True)
+def _no_trace():
+    yield
+    assert not _get_current_function_mode_stack()
+    assert not _get_current_dispatch_mode_stack()
+    assert torch.empty(1, device="meta").device == torch.device("meta")
+
+
+def test_bytes_of_a_call():
+    seen = rehearse(shadow(Plain()), (torch.ones(64, 64),), {})
+    assert (seen.whole.entry, seen.whole.peak) == (SIZE, 3 * SIZE)
+    assert seen.output.shape == ()
+
+
+def test_code_for_the_device_of_a_tensor_is_followed():
+    plain = rehearse(shadow(Plain()), (torch.ones(64, 64),), {})
+    cast = rehearse(shadow(Cast()), (torch.ones(64, 64),), {})
+    assert (cast.whole, cast.operations) == (plain.whole, plain.operations)
+    assert cast.output.is_meta
+
+
+def test_a_device_under_another_name_is_still_the_meta_device():
+    seen = rehearse(shadow(Placed()), (torch.ones(64, 64),), {})
+    assert seen.output.is_meta
+
+
+@pytest.mark.parametrize("weights", ["cpu", "meta"])
+def test_calls_of_parts_are_followed(weights):
+    model = nn.Sequential(nn.Linear(64, 64), Cast(), nn.Flatten(0)).to(weights)
+    double = shadow(model)
+    seen = rehearse(double, (torch.ones(64, 64),), {}, [double[1]])
+    (use,) = seen.uses
+    assert use.module is double[1]
+    assert [t.device.type for t in use.args] == ["meta"]
+    assert use.extent.surge == 2 * SIZE
+
+
+def test_what_values_decide_is_as_large_as_it_may_be():
+    seen = rehearse(shadow(Masked()), (torch.zeros(64, 64),), {})
+    assert seen.whole.peak > 4 * SIZE
+    assert rehearse(shadow(nn.Identity()), (), {}, call=lambda: bool(torch.ones(1))).output is True
+
+
+def test_errors_of_a_module_are_raised():
+    with pytest.raises(RuntimeError, match="same reduction dim"):
+        rehearse(shadow(Wrong()), (torch.ones(64, 64),), {})
