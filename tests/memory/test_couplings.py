@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from evocache.memory.couplings import Uncoupled
+from evocache.memory.couplings import Shared, Uncoupled
 from evocache.memory.lockstep import lockstep
 
 
@@ -97,6 +97,36 @@ def test_queries_of_a_slice_see_the_keys_of_all():
     cross = lambda p: functional.scaled_dot_product_attention(p, text, text)  # noqa: E731
     close(sliced(cross, x, [4, 3], 2), cross(x))
     close(sliced(own, x.transpose(0, 2), [4, 3], 0), own(x.transpose(0, 2)))  # positions side by side
+
+
+@pytest.mark.parametrize("shared", [Shared.BEFORE, Shared.AFTER])
+@pytest.mark.parametrize("words", [5, 0])
+def test_what_slices_share_is_seen_once(shared, words):
+    """As where text is joined to a video, and padded."""
+    x, text, sizes = torch.randn(2, 3, 9, 8), torch.randn(2, 3, words, 8), [4, 4, 1]
+
+    before = shared is Shared.BEFORE
+
+    def joint(p):
+        both = torch.cat([text, p] if before else [p, text], 2)
+        out = functional.scaled_dot_product_attention(both, 2 * both, both)
+        return functional.pad(out, (0, 0, 2, 0) if before else (0, 0, 0, 2))
+
+    def parted(out):
+        return out.split([words + 2, out.shape[2] - words - 2] if before else [out.shape[2] - words - 2, words + 2], 2)
+
+    streams = [parted(p) for p in lockstep([lambda p=p: joint(p) for p in x.split(sizes, 2)], sizes, shared)]
+    whole = parted(joint(x))
+    close(torch.cat([s[before] for s in streams], 2), whole[before])
+    for stream in streams:
+        close(stream[not before], whole[not before])
+
+
+def test_sequences_that_do_not_grow_with_their_slice_are_refused():
+    x = torch.randn(1, 1, 9, 4)
+    runs = [lambda n=n: functional.scaled_dot_product_attention(*[x[:, :, :n]] * 3) for n in (5, 6, 9)]
+    with pytest.raises(Uncoupled, match="grow"):
+        list(lockstep(runs, [4, 4, 1], Shared.AFTER))
 
 
 def test_attention_with_an_order_is_refused():

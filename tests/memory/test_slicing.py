@@ -10,8 +10,10 @@ import torch
 from diffusers.models.attention import FeedForward
 from diffusers.models.attention_processor import Attention
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
+from diffusers.models.transformers.transformer_mochi import MochiTransformerBlock
 from torch import nn
 
+from evocache.memory.couplings import Shared
 from evocache.memory.slicing import Slicing, run, sizes
 from evocache.memory.trial import slicings
 
@@ -99,6 +101,20 @@ def test_rotary_positions_are_cut_along_with_their_tokens():
         block = randomised(block)
         joined = run(block, slicing, 3, args, {"image_rotary_emb": rotary})
         for a, b in zip(joined, block(*args, image_rotary_emb=rotary), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_stream_that_joins_another_is_cut_alone(last):
+    """The last block returns no text; where no word is valid, its text is all zeros."""
+    block = randomised(MochiTransformerBlock(16, 2, 8, 12, "rms_norm", context_pre_only=last))
+    args = [torch.randn(2, 11, 16), torch.randn(2, 4, 12), torch.randn(2, 16)]
+    args += [torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0]]).bool(), torch.randn(11, 2, 4), torch.randn(11, 2, 4)]
+    args = (*args[:4], (args[4], args[5]))
+    ways = [s for s in slicings(block, args, {}) if s.axis == 1]
+    assert [(s.inputs[0], s.inputs[1], s.shared) for s in ways] == [(1, None, Shared.AFTER)]
+    for slices in (2, 3, 5):
+        for a, b in zip(run(block, ways[0], slices, args, {}), block(*args), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import accumulate
 from typing import Any
 
@@ -19,13 +20,31 @@ class Uncoupled(Exception):  # noqa: N818  (a verdict on a way of slicing, not t
     """These slices cannot be computed apart: an operation needs them in a way that is not known here."""
 
 
+class Shared(Enum):
+    """Where, in a sequence that slices join their positions to, the stream stands that is the same in all of them."""
+
+    NONE = "nowhere"
+    BEFORE = "before their positions"
+    AFTER = "after their positions"
+
+
 @dataclass(frozen=True)
 class Request:
-    """What a slice calls an operation with."""
+    """What a slice calls an operation with.
+
+    Attributes:
+        function: the operation.
+        args: positional arguments.
+        kwargs: keyword arguments.
+        positions: how many positions the slice has.
+        shared: where a stream may be joined to them that all slices share.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    positions: int = 0
+    shared: Shared = Shared.NONE
 
     @property
     def name(self) -> str:
@@ -126,7 +145,8 @@ def pad(requests: Sequence[Request]) -> Iterator[torch.Tensor]:
     calls = [r.bound(("input", "pad", "mode", "value")) for r in requests]
     axis = _axis([c["input"] for c in calls])
     place = None if axis is None else 2 * (calls[0]["input"].ndim - 1 - axis)
-    if place is None or not any(calls[0]["pad"][place : place + 2]):
+    joined = requests[0].shared is not Shared.NONE  # then it is the other stream that is padded, in each slice
+    if place is None or joined or not any(calls[0]["pad"][place : place + 2]):
         yield from (r.call() for r in requests)
         return
     mode = calls[0].get("mode", "constant")
@@ -140,7 +160,7 @@ def pad(requests: Sequence[Request]) -> Iterator[torch.Tensor]:
 
 
 def attention(requests: Sequence[Request]) -> Iterator[torch.Tensor]:
-    """Queries of each slice against the keys and values of all."""
+    """Queries of each slice against the keys and values of all; what slices share is taken once."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
     calls = [r.bound(names) for r in requests]
     axis = _axis([c["key"] for c in calls])
@@ -150,10 +170,26 @@ def attention(requests: Sequence[Request]) -> Iterator[torch.Tensor]:
     mask = calls[0].get("attn_mask")
     if axis != calls[0]["key"].ndim - 2 or calls[0].get("is_causal") or mask is not None:
         raise Uncoupled("attention with a mask between the slices")
-    key = torch.cat([c["key"] for c in calls], axis)
-    value = torch.cat([c["value"] for c in calls], axis)
+    key, value = (_joined(requests, [c[name] for c in calls], axis) for name in ("key", "value"))
     for request, call in zip(requests, calls, strict=True):
         yield request.function(**{**call, "key": key, "value": value})
+
+
+def _joined(requests: Sequence[Request], parts: Sequence[torch.Tensor], axis: int) -> torch.Tensor:
+    """The whole sequence, of which each slice has its own positions and those that are shared."""
+    first, shared = requests[0], requests[0].shared
+    if shared is Shared.NONE:
+        return torch.cat(list(parts), axis)
+    other = next(i for i, r in enumerate(requests) if r.positions != first.positions)
+    lengths = [p.shape[axis] for p in parts]
+    rate, rest = divmod(lengths[0] - lengths[other], first.positions - requests[other].positions)
+    extra = lengths[0] - rate * first.positions
+    if rest or extra < 0 or any(n != extra + rate * r.positions for n, r in zip(lengths, requests, strict=True)):
+        raise Uncoupled("sequences that do not grow with their slice")
+    before = shared is Shared.BEFORE
+    own = [p.narrow(axis, extra if before else 0, n - extra) for p, n in zip(parts, lengths, strict=True)]
+    stream = parts[0].narrow(axis, 0 if before else lengths[0] - extra, extra)
+    return torch.cat([stream, *own] if before else [*own, stream], axis)
 
 
 def _axis(parts: Sequence[torch.Tensor]) -> int | None:

@@ -15,24 +15,33 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 from torch.overrides import TorchFunctionMode
 
-from .couplings import COUPLINGS, Request, Uncoupled
+from .couplings import COUPLINGS, Request, Shared, Uncoupled
 
 
 class _Meeting(TorchFunctionMode):
     """Within a slice: an operation that may couple slices is handed over to where all of them meet."""
 
+    def __init__(self, positions: int, shared: Shared) -> None:
+        super().__init__()
+        self.positions = positions
+        self.shared = shared
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") in COUPLINGS:
-            return getcurrent().parent.switch(Request(func, tuple(args), kwargs or {}))
+            return getcurrent().parent.switch(Request(func, tuple(args), kwargs or {}, self.positions, self.shared))
         return func(*args, **(kwargs or {}))
 
 
-def lockstep(slices: Sequence[Callable[[], Any]]) -> Iterator[Any]:
+def lockstep(
+    slices: Sequence[Callable[[], Any]], positions: Sequence[int] = (), shared: Shared = Shared.NONE
+) -> Iterator[Any]:
     """What each slice returns, in order; each is run on only when its predecessor's result was taken.
 
     Args:
         slices: the calls, in the order of their positions along the axis; their sizes must not all be equal, since
             the axis is known by it.
+        positions: these sizes; only needed where something is shared.
+        shared: where a stream that is not cut is joined to the slices' positions.
 
     Raises:
         Uncoupled: if slices do not meet in the same operations, or in one that cannot be done together.
@@ -40,7 +49,8 @@ def lockstep(slices: Sequence[Callable[[], Any]]) -> Iterator[Any]:
     if len(slices) == 1:
         yield slices[0]()
         return
-    running = [greenlet(_within(run)) for run in slices]
+    own = positions or [0] * len(slices)
+    running = [greenlet(_within(run, size, shared)) for run, size in zip(slices, own, strict=True)]
     answers: Iterator[Any] = iter([()] * len(slices))
     try:
         while True:
@@ -65,9 +75,9 @@ def lockstep(slices: Sequence[Callable[[], Any]]) -> Iterator[Any]:
                 piece.throw(GreenletExit)
 
 
-def _within(run: Callable[[], Any]) -> Callable[[], Any]:
+def _within(run: Callable[[], Any], positions: int, shared: Shared) -> Callable[[], Any]:
     def piece() -> Any:
-        with _Meeting():
+        with _Meeting(positions, shared):
             return run()
 
     return piece

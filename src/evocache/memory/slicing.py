@@ -12,7 +12,7 @@ import torch
 from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import pack, unpack
-from .couplings import Uncoupled
+from .couplings import Shared, Uncoupled
 from .lockstep import lockstep
 
 
@@ -27,6 +27,7 @@ class Slicing:
         outputs: for each leaf of the output, the axis along which slices are joined; None for what is the same in all.
         coupled: whether slices meet on the way, so that all of them are held at once.
         multiple: lengths of slices are multiples of it: of 2, if the module halves the axis.
+        shared: where the module joins a stream that is not cut to the one that is.
     """
 
     axis: int
@@ -35,6 +36,7 @@ class Slicing:
     outputs: tuple[int | None, ...]
     coupled: bool
     multiple: int = 1
+    shared: Shared = Shared.NONE
 
     def length(self, leaves: Sequence[Any]) -> int:
         """Positions of the axis in a call; 0 where the call does not have the form that was tried."""
@@ -125,7 +127,7 @@ def in_slices(
 
     starts = [sum(parts[:i]) for i in range(len(parts))]
     calls = [one(start, start + part) for start, part in zip(starts, parts, strict=True)]
-    return lockstep(calls) if slicing.coupled else (piece() for piece in calls)
+    return lockstep(calls, parts, slicing.shared) if slicing.coupled else (piece() for piece in calls)
 
 
 def _joined(results: Iterator[Any], slicing: Slicing, parts: Sequence[int]) -> Any:

@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from ..model.discover import Denoiser
 from ..model.units import Unit, units
+from .couplings import Shared
 from .footprint import CallPrint, Choice, Cut, UnitPrint
 from .rehearse import Use, rehearse, shadow
 from .slicing import Slicing, alone, run
@@ -110,7 +111,8 @@ class _Survey:
         for slicing in ways:
             found += _sliced(unit, use, {"": slicing}, use.operations)
         if not ways or ways[0].coupled:
-            found += _sliced(unit, use, *self._inner(unit, use))
+            for by, operations in self._inner(unit, use):
+                found += _sliced(unit, use, by, operations)
         return _worth(found)
 
     def _slicings(self, use: Use) -> list[Slicing]:
@@ -119,13 +121,18 @@ class _Survey:
             self.ways[key] = slicings(use.module, use.args, use.kwargs)
         return self.ways[key]
 
-    def _inner(self, unit: Unit, use: Use) -> tuple[dict[str, Slicing], int]:
-        """For each part of a unit that can be sliced, the first way of doing it; and the operations of these parts."""
+    def _inner(self, unit: Unit, use: Use) -> Iterator[tuple[dict[str, Slicing], int]]:
+        """For each part of a unit that can be sliced, the first way of doing it; and the operations of these parts.
+
+        Then the same without the parts that join streams: each of their slices holds all of the stream that is not cut.
+        """
         parts = {id(module): path.removeprefix(unit.path) for path, module in unit.parts if module is not unit.module}
         seen = rehearse(unit.module, use.args, use.kwargs, [m for _, m in unit.parts if m is not unit.module])
         ways = {parts[id(call.module)]: self._slicings(call) for call in seen.uses}
-        operations = sum(call.operations for call in seen.uses if ways[parts[id(call.module)]])
-        return {path: found[0] for path, found in ways.items() if found}, operations
+        first = {path: found[0] for path, found in ways.items() if found}
+        apart = {path: slicing for path, slicing in first.items() if slicing.shared is Shared.NONE}
+        for by in (first, apart) if len(apart) < len(first) else (first,):
+            yield by, sum(call.operations for call in seen.uses if parts[id(call.module)] in by)
 
 
 def _sliced(unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) -> list[Choice]:

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import unpack
-from .couplings import Uncoupled
+from .couplings import Shared, Uncoupled
 from .rehearse import shadow
 from .slicing import Slicing, alone, in_slices
 
@@ -100,9 +100,13 @@ class _Trial:
 
     def along(self, axis: int) -> Slicing | None:
         """A way of slicing along an axis of the main argument; None if none is exact."""
+        ways: list[tuple[bool, int, Shared]] = [(False, 1, Shared.NONE)]
+        ways += [(True, multiple, Shared.NONE) for multiple in self.multiples]
+        if self.leaves[self.main].ndim == 3 and sum(map(_cuttable, self.leaves)) > 1:  # tokens, and perhaps others
+            ways += [(True, 1, Shared.BEFORE), (True, 1, Shared.AFTER)]
         for inputs, counts in islice(_readings(self.leaves, self.main, axis), VARIANTS):
-            for coupled, multiple in ((False, 1), *((True, m) for m in self.multiples)):
-                found = self._tried(Slicing(axis, inputs, counts, (), coupled, multiple))
+            for coupled, multiple, shared in ways:
+                found = self._tried(Slicing(axis, inputs, counts, (), coupled, multiple, shared))
                 if found is not None:
                     return found
         return None
@@ -125,7 +129,8 @@ class _Trial:
                     whole = unpack(self.call(*args, **kwargs))[0]
                 except Exception:  # the module does not run on a part like this: show it more
                     continue
-                found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3))
+                mute = beside is _zero
+                found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3), mute)
                 break
             if found is None:
                 return None
@@ -145,13 +150,19 @@ class _Trial:
 
 
 def _compared(
-    call: Callable[..., Any], slicing: Slicing, sample: list[Any], spec: Any, whole: Sequence[Any], parts: Sequence[int]
+    call: Callable[..., Any],
+    slicing: Slicing,
+    sample: list[Any],
+    spec: Any,
+    whole: Sequence[Any],
+    parts: Sequence[int],
+    mute: bool,
 ) -> Slicing | None:
     """The slicing with the axes of its outputs, if slices of a sample, joined, are the whole."""
     try:
         pieces = [unpack(result)[0] for result in in_slices(call, slicing, parts, sample, spec)]
         outputs = tuple(_join_axis(w, [p[i] for p in pieces], parts) for i, w in enumerate(whole))
-        same = [_same(w, [p[i] for p in pieces], axis) for i, (w, axis) in enumerate(zip(whole, outputs, strict=True))]
+        same = [_same(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, outputs, strict=True))]
     except Exception:  # a module may fail in any way when it is cut where it must not be
         return None
     return replace(slicing, outputs=outputs) if all(same) else None
@@ -204,20 +215,16 @@ def _join_axis(whole: Any, pieces: Sequence[Any], parts: Sequence[int]) -> int |
     return axis
 
 
-def _same(whole: Any, pieces: Sequence[Any], axis: int | None) -> bool:
+def _same(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool) -> bool:
+    """Whether pieces, joined, are the whole; one of zeros shows nothing, and may only follow from an input of zeros."""
     if not isinstance(whole, torch.Tensor):
         return all(type(p) is type(whole) and p == whole for p in pieces)
     joined = [torch.cat(list(pieces), axis)] if axis is not None else pieces
     scale = float(whole.abs().max()) if whole.numel() else 0.0
-    return (
-        all(
-            j.shape == whole.shape
-            and bool(torch.isfinite(j).all())
-            and float((j - whole).abs().max()) <= TOLERANCE * scale
-            for j in joined
-        )
-        and scale > 0
-    )
+    return all(
+        j.shape == whole.shape and bool(torch.isfinite(j).all()) and float((j - whole).abs().max()) <= TOLERANCE * scale
+        for j in joined
+    ) and (mute or scale > 0)
 
 
 def _random(leaf: Any) -> Any:
