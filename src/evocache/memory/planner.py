@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..errors import BudgetError
+from .coding import checked
 from .footprint import CallPrint, Choice, Cut
 from .swap import Life, Swaps, swaps
 
@@ -85,6 +86,7 @@ class Footprint:
         seconds: what one denoiser call takes, as it is.
         branches: for each branch of a denoiser, the features that it stores and when they are used.
         features: bytes of one stored value of each component of each denoiser, in order of execution.
+        storage: the coding that features are stored in, which `branches` and `features` count with.
     """
 
     weights: Mapping[str, int]
@@ -96,6 +98,7 @@ class Footprint:
     seconds: float
     branches: tuple[Branch, ...] = ()
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    storage: str = "none"
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,11 @@ class MemoryPlan:
         features: bytes of one stored value of each component of each denoiser, in order of execution.
         moved: bytes of features that leave the device and come back.
         seconds: predicted time that all this adds to a generation.
+        storage: the coding that features are stored in: `none`, `bf16`, `fp8` or `int8` (see `memory.coding`). It
+            changes what is generated, so that it is given, never planned.
+
+    Raises:
+        PolicyError: if there is no coding of that name.
     """
 
     budget: int | None
@@ -127,6 +135,10 @@ class MemoryPlan:
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     moved: int = 0
     seconds: float = 0.0
+    storage: str = "none"
+
+    def __post_init__(self) -> None:
+        checked(self.storage)
 
     @property
     def peak(self) -> int:
@@ -187,7 +199,7 @@ def _as_it_is(footprint: Footprint) -> MemoryPlan:
         ),
         "decode": Held(base, footprint.decode.choices[0].surge),
     }
-    return MemoryPlan(None, stages, features=footprint.features)
+    return MemoryPlan(None, stages, features=footprint.features, storage=footprint.storage)
 
 
 WHOLE = 1 << 62
@@ -215,7 +227,16 @@ def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> I
     seconds = 2 * sum(footprint.weights.values()) / machine.link if away else 0.0
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
-    first = MemoryPlan(budget, stages, away, {}, ends["encode"][0], ends["decode"][0], features=footprint.features, seconds=seconds)
+    first = MemoryPlan(
+        budget,
+        stages,
+        away,
+        encode=ends["encode"][0],
+        decode=ends["decode"][0],
+        features=footprint.features,
+        seconds=seconds,
+        storage=footprint.storage,
+    )
     yield from _denoising(footprint, budget, _base(footprint, tuple(footprint.denoise), away), machine, first)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MismatchError, PipelineError, PolicyError
+from ..memory.coding import checked
 from ..memory.disk import DiskTier
 from ..memory.host import HostTier
 from ..memory.machine import machine
@@ -68,11 +69,20 @@ class Handle:
     """An accelerated pipeline's handle: what is applied, what it did, and the way back.
 
     As a context manager it removes itself at the end.
+
+    Attributes:
+        storage: the coding that features are stored in.
+        memory: the memory plan of the latest generation, or of all; None where nothing is to be planned.
     """
 
-    def __init__(self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | int | None = None) -> None:
+    def __init__(
+        self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | int | None = None, storage: str = "none"
+    ) -> None:
         self.pipe = pipe
+        self.storage = storage
         self.memory = memory if isinstance(memory, MemoryPlan) else None
+        if self.memory is None and storage != "none":
+            self.memory = MemoryPlan(None, {}, storage=storage)
         self.budget = memory if isinstance(memory, int) else None
         self._plans: dict[object, MemoryPlan] = {}
         self.program = program
@@ -117,7 +127,14 @@ class Handle:
             compiled = self._current()
             device = next(compiled.model.denoisers[0].module.parameters()).device
             self._plans[key] = plan_call(
-                self.pipe, compiled, self.budget, args, kwargs, machine=machine(device), cls=self._class
+                self.pipe,
+                compiled,
+                self.budget,
+                args,
+                kwargs,
+                machine=machine(device),
+                storage=self.storage,
+                cls=self._class,
             )
         return self._plans[key]
 
@@ -202,6 +219,7 @@ def apply(
     what: Schedule | Point | Policy | str | os.PathLike[str],
     *,
     memory: MemoryPlan | int | float | str | None = None,
+    storage: str | None = None,
 ) -> Handle:
     """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
 
@@ -214,17 +232,22 @@ def apply(
             planned before it starts: what is run in slices, which features are parked off the device, how latents are
             decoded. A call that cannot be made to fit raises BudgetError before anything is computed. Or a plan that is
             to be followed as it is.
+        storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
+            computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told
+            in `memory.coding`, and measured by its `error`. When not given it is the plan's, if there is one.
 
     Returns:
         The handle.
 
     Raises:
         PipelineError: if it is no pipeline or has no denoiser.
-        PolicyError: if the policy is unknown, or makes no sense for the model.
+        PolicyError: if the policy is unknown, or makes no sense for the model; if the storage is unknown, or another
+            than that of the memory plan.
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
+    stored = _storage(most, storage)
     model = discover(pipe)
     if "components" not in dir(type(pipe)):
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
@@ -233,9 +256,23 @@ def apply(
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()
-    handle = Handle(pipe, model, program, most)
+    handle = Handle(pipe, model, program, most, stored)
     handle._install()
     return handle
+
+
+def _storage(memory: MemoryPlan | int | None, storage: str | None) -> str:
+    """The coding that features are stored in: that of the plan, if there is one, or what is asked for, or none."""
+    planned = memory.storage if isinstance(memory, MemoryPlan) else None
+    if storage is None:
+        return planned or "none"
+    if planned not in (None, checked(storage)):
+        raise PolicyError(
+            f"storage {storage!r} with a memory plan for {planned!r}",
+            "one of the two",
+            "leave storage out, or make the plan for it",
+        )
+    return storage
 
 
 def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program:

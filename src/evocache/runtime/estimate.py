@@ -28,6 +28,7 @@ def plan_call(
     *,
     machine: Machine = Machine(),
     offload: bool = False,
+    storage: str = "none",
     cls: type | None = None,
 ) -> MemoryPlan:
     """The memory plan for one call of a pipeline.
@@ -40,6 +41,7 @@ def plan_call(
         kwargs: keyword arguments of the call.
         machine: what moves and launches cost.
         offload: whether components may leave the device in stages that do not need them.
+        storage: the coding that features are stored in.
         cls: the class whose `__call__` is meant; the pipeline's own when not given.
 
     Raises:
@@ -47,14 +49,14 @@ def plan_call(
         PipelineError: if the pipeline refuses the call.
     """
     seen = dry_run(pipe, compiled.model, args, kwargs, cls)
-    plain = footprint(pipe, compiled, seen)
+    plain = footprint(pipe, compiled, seen, storage=storage)
     found = plan(plain, None)
     if budget is None or found.peak <= budget:
         return replace(found, budget=budget)
-    return plan(footprint(pipe, compiled, seen, detail=True), budget, machine, offload=offload)
+    return plan(footprint(pipe, compiled, seen, detail=True, storage=storage), budget, machine, offload=offload)
 
 
-def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = False) -> Footprint:
+def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = False, storage: str = "none") -> Footprint:
     """What a generation holds, from a dry run of it.
 
     Args:
@@ -62,9 +64,10 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = Fal
         compiled: its denoisers and what is applied to them.
         seen: the dry run.
         detail: whether to find out what could be run in slices.
+        storage: the coding that features are stored in.
     """
     acts = seen.acts
-    features = dict(_features(compiled, seen))
+    features = dict(_features(compiled, seen, storage))
     calls = {name: _largest(act for act in acts["denoise"] if act.name == name) for name in _names(acts["denoise"])}
     return Footprint(
         weights=weights(pipe),
@@ -76,6 +79,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = Fal
         seconds=0.0,
         branches=tuple(_branches(compiled, seen, features)),
         features=features,
+        storage=storage,
     )
 
 
@@ -96,14 +100,14 @@ def weights(pipe: Any) -> dict[str, int]:
     return out
 
 
-def _features(compiled: Compiled, seen: DryRun) -> Iterator[tuple[str, dict[str, int]]]:
+def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
     """For each denoiser, bytes of what it stores, in order of execution."""
     for denoiser in compiled.model.denoisers:
         acts = [act for act in seen.acts["denoise"] if act.name == denoiser.name and act.tick is not None]
         if acts:
             act, start = _largest(acts), min(act.tick.step for act in acts if act.tick is not None)
             plan, _ = compiled.plan(denoiser, seen.steps, start)
-            yield denoiser.name, feature_sizes(denoiser, plan, act.args, act.kwargs)
+            yield denoiser.name, feature_sizes(denoiser, plan, act.args, act.kwargs, storage)
 
 
 def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[Branch]:
@@ -144,7 +148,9 @@ def _decode(pipe: Any, acts: list[Act], floor: int, detail: bool) -> Stage:
     held = max(act.held for act in decodes)
     module = shadow(unwrapped(pipe.components[main.name]))
     found = survey_method(module, main.method, main.args, main.kwargs)
-    choices = [Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found]
+    choices = [
+        Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found
+    ]
     return Stage(_names(acts), tuple(choices))
 
 
