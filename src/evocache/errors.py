@@ -8,7 +8,7 @@ Error
 ├── AmountError          an amount of memory that is none
 ├── FrontError           a wish that no point of a front meets
 ├── RunError             a run folder or an evaluation that cannot be used
-├── PolicyError          an unknown or malformed policy spec, or a policy that makes no sense for a model
+├── PolicyError          an unknown or malformed policy spec or storage, or a policy that makes no sense for a model
 ├── PipelineError        something that is no pipeline, or a pipeline without a denoiser
 ├── GenerationError      a generation that the runtime cannot follow
 ├── BudgetError          a memory budget that a generation cannot be made to fit
@@ -56,7 +56,7 @@ class MismatchError(ScheduleError):
 
 
 class PolicyError(Error):
-    """An unknown or malformed policy spec, or a policy that makes no sense for a model."""
+    """An unknown or malformed policy spec or storage, or a policy that makes no sense for a model."""
 
 
 class PipelineError(Error):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from evocache.errors import PolicyError
 from evocache.memory import FeatureStore, Stale
+from evocache.memory.coding import decode, encode
+from evocache.memory.disk import DiskTier
 
 
 def test_bytes_are_counted_to_the_last():
@@ -64,3 +67,97 @@ def test_what_has_no_versions_is_copied():
         store.put("a", [tensor])
         tensor.add_(1)
         assert torch.equal(store.get("a")[0], before)
+
+
+@pytest.mark.parametrize(("coding", "size"), [("bf16", 240), ("fp8", 124), ("int8", 132)])
+def test_coded_features_count_as_coded_and_are_decoded_afresh(coding, size):
+    store, tensor = FeatureStore(coding=coding), torch.randn(4, 10, 3)
+    whole = torch.arange(5)
+    assert store.put("a", [tensor, whole]) == size + 40
+    assert (store.bytes, store.peak_bytes) == (size + 40, size + 40)
+    first, second = store.get("a"), store.get("a")
+    assert torch.equal(first[0], decode(encode(tensor, coding)))
+    assert first[0].data_ptr() != second[0].data_ptr()
+    assert first[1] is second[1] is whole  # it has no smaller form
+    store.free("a")
+    assert store.bytes == 0
+
+
+@pytest.mark.parametrize("coding", ["bf16", "fp8", "int8"])
+def test_a_coded_feature_is_never_stale(coding):
+    store, tensor = FeatureStore(coding=coding), torch.randn(4, 10, 3)
+    store.put("a", [tensor])
+    (stored,) = store.get("a")
+    kept = stored.clone()
+    tensor.add_(1)
+    stored.add_(1)
+    assert store.intact("a")
+    assert torch.equal(store.get("a")[0], kept)
+
+
+def test_what_a_coding_leaves_as_it_is_may_be_stale():
+    store, half, single = FeatureStore(coding="bf16"), torch.randn(4, 5).half(), torch.randn(4, 5)
+    store.put("a", [single, half])
+    half.add_(1)
+    assert not store.intact("a")
+    with pytest.raises(Stale):
+        store.get("a")
+    large = torch.randn(8, 4).half()
+    store.put("b", [large[:2], single])  # of the large one nothing but the part is kept
+    assert store.get("b")[0].untyped_storage().nbytes() == 16
+    assert store.bytes == 40 + 40 + 16 + 40
+    both = torch.randn(16)
+    store.put("c", [both[:8], both[8:].view(torch.int32)])  # the half that is coded does not need the storage
+    assert store.get("c")[1].untyped_storage().nbytes() == 32
+
+
+@pytest.mark.parametrize("coding", ["none", "bf16"])
+def test_a_reader_who_writes_gets_copies(coding):
+    store, tensor, half = FeatureStore(coding=coding), torch.randn(4), torch.randn(4).half()
+    store.put("a", [tensor, half])
+    before = [t.clone() for t in store.get("a")]
+    for t in store.get("a", copy=True):
+        t.zero_()
+    assert store.intact("a")
+    assert all(map(torch.equal, store.get("a"), before))
+
+
+@pytest.mark.parametrize("coding", ["none", "bf16", "fp8", "int8"])
+def test_codes_are_what_is_parked(tmp_path, coding):
+    tier = DiskTier(tmp_path)
+    try:
+        store = FeatureStore(tier, coding)
+        tensors = [torch.randn(2, 6, 5, 5).to(memory_format=torch.channels_last), torch.arange(3), torch.zeros(0)]
+        size = store.put("a", tensors)
+        before = store.get("a")
+        store.park("a")
+        store.settle("a")
+        assert (store.bytes, store.moved) == (0, size)
+        after = store.get("a")
+        assert (store.bytes, store.moved) == (size, 2 * size)
+        for a, b in zip(before, after, strict=True):
+            assert torch.equal(a, b)
+            assert (a.dtype, a.stride()) == (b.dtype, b.stride())
+    finally:
+        tier.close()
+
+
+@pytest.mark.parametrize(("coding", "kept"), [("none", False), ("int8", True)])
+def test_writing_while_a_feature_leaves_spoils_it_only_if_it_is_not_coded(tmp_path, coding, kept):
+    tier = DiskTier(tmp_path)
+    try:
+        store, tensor = FeatureStore(tier, coding), torch.randn(4, 10, 3)
+        store.put("a", [tensor])
+        before = store.get("a")[0].clone()
+        store.park("a")
+        tensor.add_(1)
+        store.settle("a")
+        assert ("a" in store) is kept
+        assert not kept or torch.equal(store.get("a")[0], before)
+    finally:
+        tier.close()
+
+
+def test_an_unknown_coding_is_refused():
+    with pytest.raises(PolicyError, match="'int4'"):
+        FeatureStore(coding="int4")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..errors import BudgetError
+from .coding import checked
 from .footprint import CallPrint, Choice, Cut
 from .swap import Life, Swaps, swaps
 
@@ -88,6 +89,7 @@ class Footprint:
         seconds: what one denoiser call takes, as it is.
         branches: for each branch of a denoiser, the features that it stores and when they are used.
         features: bytes of one stored value of each component of each denoiser, in order of execution.
+        storage: the coding that features are stored in, which `branches` and `features` count with.
         offloaded: whether components are on the device only in the stages that need them, whatever is planned.
     """
 
@@ -100,6 +102,7 @@ class Footprint:
     seconds: float
     branches: tuple[Branch, ...] = ()
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    storage: str = "none"
     offloaded: bool = False
 
     def ways(self, offload: bool) -> tuple[bool, ...]:
@@ -123,6 +126,11 @@ class MemoryPlan:
         features: bytes of one stored value of each component of each denoiser, in order of execution.
         moved: bytes of features that leave the device and come back.
         seconds: predicted time that all this adds to a generation.
+        storage: the coding that features are stored in: `none`, `bf16`, `fp8` or `int8` (see `memory.coding`). It
+            changes what is generated, so that it is given, never planned.
+
+    Raises:
+        PolicyError: if there is no coding of that name.
     """
 
     budget: int | None
@@ -136,6 +144,10 @@ class MemoryPlan:
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     moved: int = 0
     seconds: float = 0.0
+    storage: str = "none"
+
+    def __post_init__(self) -> None:
+        checked(self.storage)
 
     @property
     def peak(self) -> int:
@@ -195,7 +207,7 @@ def _as_it_is(footprint: Footprint) -> MemoryPlan:
         "denoise": Held(_base(footprint, tuple(calls), away), active, features),
         "decode": Held(_base(footprint, footprint.decode.weights, away), footprint.decode.choices[0].surge),
     }
-    return MemoryPlan(None, stages, away, features=footprint.features)
+    return MemoryPlan(None, stages, away, features=footprint.features, storage=footprint.storage)
 
 
 WHOLE = 1 << 62
@@ -224,7 +236,14 @@ def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> I
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
     first = MemoryPlan(
-        budget, stages, away, {}, ends["encode"][0], ends["decode"][0], features=footprint.features, seconds=seconds
+        budget,
+        stages,
+        away,
+        encode=ends["encode"][0],
+        decode=ends["decode"][0],
+        features=footprint.features,
+        seconds=seconds,
+        storage=footprint.storage,
     )
     yield from _denoising(footprint, budget, _base(footprint, tuple(footprint.denoise), away), machine, first)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
+from .coding import Coded, checked, decode, encode
 from .tiers import Parked, Tier
 
 
@@ -14,11 +16,24 @@ class Stale(Exception):  # noqa: N818  (not an error: it tells the reader to com
     """A stored feature was changed in place after it was stored, so it must not be read."""
 
 
+_Form = tuple[str, torch.dtype, int]
+
+
 @dataclass
 class _Feature:
-    """A feature: on the device, parked in a lower tier, or both; never neither."""
+    """A feature: on the device, parked in a lower tier, or both; never neither.
+
+    Attributes:
+        size: bytes.
+        forms: of each tensor, its coding, its own type, and of how many parts it consists; None if none is coded.
+        tensors: the parts of all, as they are kept on the device; None while they are not there.
+        versions: how often each had been written into when it was stored.
+        parked: the same in the tier.
+        counted: whether it counts for the device.
+    """
 
     size: int
+    forms: list[_Form] | None
     tensors: list[torch.Tensor] | None
     versions: list[int]
     parked: Parked | None = None
@@ -34,21 +49,30 @@ class FeatureStore:
     Tensors are kept as they are, without a copy, unless they are part of something larger that would be kept alive
     with them, or unless the caller asks for a copy because the host changes its features in place.
 
+    With a coding, a tensor that becomes smaller by it is kept coded, and decoded afresh at each `get`. What is kept is
+    then the store's alone: whatever the host does to what it gave or was given, such a tensor is never stale. Bytes are
+    those of the codes; a decoded tensor is the reader's, and not counted.
+
     A feature may be parked in a lower tier: it starts leaving at `park`, is gone from the device at `settle`, starts
     coming back at `fetch`, and is there at `get`. Its bytes count from `put` to `settle` and again from `fetch` on.
 
     Args:
         tier: where features are parked; needed only for that.
+        coding: how features are stored: `none`, `bf16`, `fp8` or `int8`.
 
     Attributes:
         bytes: held on the device now.
         peak_bytes: the most that were.
         moved: bytes that left for the tier and came back from it.
         stalled: seconds that waiting for the tier held up.
+
+    Raises:
+        PolicyError: if there is no coding of that name.
     """
 
-    def __init__(self, tier: Tier | None = None) -> None:
+    def __init__(self, tier: Tier | None = None, coding: str = "none") -> None:
         self.tier = tier
+        self.coding = checked(coding)
         self._features: dict[Hashable, _Feature] = {}
         self.bytes = 0
         self.peak_bytes = 0
@@ -64,9 +88,12 @@ class FeatureStore:
     def put(self, key: Hashable, tensors: Sequence[torch.Tensor], *, copy: bool = False) -> int:
         """Store a feature, replacing what the key held; returns its bytes."""
         self.free(key)
-        kept = [_owned(t, tensors, copy) for t in tensors]
+        if self.coding == "none":
+            kept, forms = [_owned(t, tensors, copy) for t in tensors], None
+        else:
+            kept, forms = _coded(tensors, self.coding, copy)
         size = sum(t.numel() * t.element_size() for t in kept)
-        self._features[key] = _Feature(size, kept, [version(t) for t in kept])
+        self._features[key] = _Feature(size, forms, kept, [version(t) for t in kept])
         self._count(size)
         return size
 
@@ -79,8 +106,13 @@ class FeatureStore:
         feature = self._features.get(key)
         return feature is not None and feature.intact()
 
-    def get(self, key: Hashable) -> list[torch.Tensor]:
-        """The tensors of a feature, not copied; waits for it if it is coming back.
+    def get(self, key: Hashable, *, copy: bool = False) -> list[torch.Tensor]:
+        """The tensors of a feature; waits for it if it is coming back.
+
+        Args:
+            key: the feature's.
+            copy: whether the reader will write into them. Decoded tensors are the reader's own anyway; those that were
+                stored as they are are handed out without a copy otherwise.
 
         Raises:
             KeyError: if it is not there.
@@ -96,7 +128,9 @@ class FeatureStore:
             feature.tensors, seconds = feature.parked.take()
             feature.versions = [version(t) for t in feature.tensors]
             self.stalled += seconds
-        return feature.tensors
+        if feature.forms is None:
+            return [t.clone() for t in feature.tensors] if copy else feature.tensors
+        return _decoded(feature.tensors, feature.forms, copy)
 
     def park(self, key: Hashable) -> None:
         """Start moving a feature to the tier; nothing happens if it is there or gone, or was changed in place."""
@@ -143,6 +177,21 @@ class FeatureStore:
         """Forget all features."""
         for key in list(self._features):
             self.free(key)
+
+
+def _coded(tensors: Sequence[torch.Tensor], coding: str, copy: bool) -> tuple[list[torch.Tensor], list[_Form]]:
+    """What is kept of tensors in a coding, and in which form; those that stay as they are as without a coding."""
+    coded = [encode(t, coding) for t in tensors]
+    plain = [c.parts[0] for c in coded if c.coding == "none"]
+    kept = [_owned(t, plain, copy) if c.coding == "none" else t for c in coded for t in c.parts]
+    return kept, [(c.coding, c.dtype, len(c.parts)) for c in coded]
+
+
+def _decoded(parts: Sequence[torch.Tensor], forms: Sequence[_Form], copy: bool) -> list[torch.Tensor]:
+    """The tensors of which parts are kept; if a copy is asked for, those that were not coded as well."""
+    left = iter(parts)
+    found = [decode(Coded(coding, dtype, tuple(islice(left, count)))) for coding, dtype, count in forms]
+    return [t.clone() if copy and form[0] == "none" else t for t, form in zip(found, forms, strict=True)]
 
 
 def _owned(tensor: torch.Tensor, beside: Sequence[torch.Tensor], copy: bool) -> torch.Tensor:

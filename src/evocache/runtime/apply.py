@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from ..errors import PipelineError
+from ..errors import PipelineError, PolicyError
+from ..memory.coding import checked
 from ..memory.disk import DiskTier
 from ..memory.film import film
 from ..memory.host import HostTier
@@ -35,11 +36,20 @@ class Handle:
     """An accelerated pipeline's handle: what is applied, what it did, and the way back.
 
     As a context manager it removes itself at the end.
+
+    Attributes:
+        storage: the coding that features are stored in.
+        memory: the memory plan of the latest generation, or of all; None where nothing is to be planned.
     """
 
-    def __init__(self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | int | None = None) -> None:
+    def __init__(
+        self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | int | None = None, storage: str = "none"
+    ) -> None:
         self.pipe = pipe
+        self.storage = storage
         self.memory = memory if isinstance(memory, MemoryPlan) else None
+        if self.memory is None and storage != "none":
+            self.memory = MemoryPlan(None, {}, storage=storage)
         self.budget = memory if isinstance(memory, int) else None
         self._plans: dict[object, Planned] = {}
         self.program = program
@@ -92,6 +102,7 @@ class Handle:
                 kwargs,
                 machine=machine(device),
                 offload=device.type != "cpu",
+                storage=self.storage,
                 cls=self._class,
             )
         return self._plans[key].plan
@@ -113,7 +124,7 @@ class Handle:
         Raises:
             PipelineError: if there is a memory budget, and no plan for the loop.
         """
-        if self.budget is not None and self.memory is None:
+        if self.budget is not None and (self.memory is None or self.memory.budget is None):
             raise PipelineError(
                 "a memory budget without a plan",
                 "a plan for the call that the loop stands for",
@@ -233,6 +244,7 @@ def apply(
     what: Schedule | Point | Policy | str | os.PathLike[str],
     *,
     memory: MemoryPlan | int | float | str | None = None,
+    storage: str | None = None,
 ) -> Handle:
     """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
 
@@ -245,17 +257,22 @@ def apply(
             planned before it starts: what is run in slices, which features are parked off the device, how latents are
             decoded. A call that cannot be made to fit raises BudgetError before anything is computed. Or a plan that is
             to be followed as it is.
+        storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
+            computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told
+            in `memory.coding`, and measured by its `error`. When not given it is the plan's, if there is one.
 
     Returns:
         The handle.
 
     Raises:
         PipelineError: if it is no pipeline or has no denoiser.
-        PolicyError: if the policy is unknown, or makes no sense for the model.
+        PolicyError: if the policy is unknown, or makes no sense for the model; if the storage is unknown, or another
+            than that of the memory plan.
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
+    stored = _storage(most, storage)
     model = discover(pipe)
     if "components" not in dir(type(pipe)):
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
@@ -264,6 +281,20 @@ def apply(
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()
-    handle = Handle(pipe, model, program, most)
+    handle = Handle(pipe, model, program, most, stored)
     handle._install()
     return handle
+
+
+def _storage(memory: MemoryPlan | int | None, storage: str | None) -> str:
+    """The coding that features are stored in: that of the plan, if there is one, or what is asked for, or none."""
+    planned = memory.storage if isinstance(memory, MemoryPlan) else None
+    if storage is None:
+        return planned or "none"
+    if planned not in (None, checked(storage)):
+        raise PolicyError(
+            f"storage {storage!r} with a memory plan for {planned!r}",
+            "one of the two",
+            "leave storage out, or make the plan for it",
+        )
+    return storage

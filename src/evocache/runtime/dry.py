@@ -225,7 +225,7 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
     things = [pipe, *(c for c in pipe.components.values() if is_scheduler(c))]
     before = [(thing, {name: _kept(value) for name, value in thing.__dict__.items()}) for thing in things]
     generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     weightless = any(p.is_meta for c in pipe.components.values() if isinstance(c, nn.Module) for p in c.parameters())
     with torch.random.fork_rng(devices):
         try:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from ..memory.coding import checked
 from ..memory.footprint import CallPrint, Choice
 from ..memory.planner import USUAL, Branch, Footprint, Machine, MemoryPlan, Stage, plan
 from ..memory.rehearse import shadow
@@ -54,6 +55,7 @@ def plan_memory(
     *,
     machine: Machine = USUAL,
     offload: bool = True,
+    storage: str = "none",
 ) -> Planned:
     """What a call of a pipeline would hold, and how it could be made to hold less; nothing is computed.
 
@@ -65,6 +67,7 @@ def plan_memory(
             no limit.
         machine: what moves and launches cost.
         offload: whether components may leave the device in stages that do not need them.
+        storage: the coding that features are stored in, as `evocache.apply` takes it.
 
     Raises:
         AmountError: if the budget is no number of bytes.
@@ -75,7 +78,9 @@ def plan_memory(
     most = None if budget is None else in_bytes(budget)
     model, program = discover(pipe), resolve(what)
     check(program, model)
-    return plan_call(pipe, Compiled(model, program), most, (), call, machine=machine, offload=offload)
+    return plan_call(
+        pipe, Compiled(model, program), most, (), call, machine=machine, offload=offload, storage=checked(storage)
+    )
 
 
 def plan_call(
@@ -87,6 +92,7 @@ def plan_call(
     *,
     machine: Machine = USUAL,
     offload: bool = False,
+    storage: str = "none",
     cls: type | None = None,
 ) -> Planned:
     """The memory plan for one call of a pipeline.
@@ -99,6 +105,7 @@ def plan_call(
         kwargs: keyword arguments of the call.
         machine: what moves and launches cost.
         offload: whether components may leave the device in stages that do not need them.
+        storage: the coding that features are stored in.
         cls: the class whose `__call__` is meant; the pipeline's own when not given.
 
     Raises:
@@ -106,15 +113,15 @@ def plan_call(
         PipelineError: if the pipeline refuses the call.
     """
     seen = dry_run(pipe, compiled.model, args, kwargs, cls)
-    plain = footprint(pipe, compiled, seen)
+    plain = footprint(pipe, compiled, seen, storage=storage)
     found = plan(plain, None)
     if budget is None or found.peak <= budget:
         return Planned(plain, seen.steps, found, replace(found, budget=budget))
-    detailed = footprint(pipe, compiled, seen, detail=True)
+    detailed = footprint(pipe, compiled, seen, detail=True, storage=storage)
     return Planned(detailed, seen.steps, found, plan(detailed, budget, machine, offload=offload))
 
 
-def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = False) -> Footprint:
+def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = False, storage: str = "none") -> Footprint:
     """What a generation holds, from a dry run of it.
 
     Args:
@@ -122,9 +129,10 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = Fal
         compiled: its denoisers and what is applied to them.
         seen: the dry run.
         detail: whether to find out what could be run in slices.
+        storage: the coding that features are stored in.
     """
     acts = seen.acts
-    features = dict(_features(compiled, seen))
+    features = dict(_features(compiled, seen, storage))
     calls = {name: _largest(act for act in acts["denoise"] if act.name == name) for name in _names(acts["denoise"])}
     return Footprint(
         weights=weights(pipe),
@@ -137,6 +145,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = Fal
         offloaded=offloaded(pipe),
         branches=tuple(_branches(compiled, seen, features)),
         features=features,
+        storage=storage,
     )
 
 
@@ -169,14 +178,14 @@ def offloaded(pipe: Any) -> bool:
     return any(hooked(c) == "CpuOffload" for c in pipe.components.values() if isinstance(c, nn.Module))
 
 
-def _features(compiled: Compiled, seen: DryRun) -> Iterator[tuple[str, dict[str, int]]]:
+def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
     """For each denoiser, bytes of what it stores, in order of execution."""
     for denoiser in compiled.model.denoisers:
         acts = [act for act in seen.acts["denoise"] if act.name == denoiser.name and act.tick is not None]
         if acts:
             act, start = _largest(acts), min(act.tick.step for act in acts if act.tick is not None)
             plan, _ = compiled.plan(denoiser, seen.steps, start)
-            yield denoiser.name, feature_sizes(denoiser, plan, act.args, act.kwargs)
+            yield denoiser.name, feature_sizes(denoiser, plan, act.args, act.kwargs, storage)
 
 
 def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[Branch]:

@@ -17,7 +17,9 @@ from .lane import Lane
 from .plan import Plan
 
 
-def feature_sizes(denoiser: Denoiser, plan: Plan, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, int]:
+def feature_sizes(
+    denoiser: Denoiser, plan: Plan, args: Sequence[Any], kwargs: Mapping[str, Any], storage: str = "none"
+) -> dict[str, int]:
     """Bytes of one stored value of each component that a plan stores, in order of execution.
 
     Args:
@@ -25,12 +27,16 @@ def feature_sizes(denoiser: Denoiser, plan: Plan, args: Sequence[Any], kwargs: M
         plan: what it follows.
         args: positional arguments that it is called with; only shapes and types matter.
         kwargs: keyword arguments that it is called with.
+        storage: the coding that features are stored in.
+
+    Raises:
+        PolicyError: if there is no coding of that name.
     """
     if not plan.touched:
         return {}
     module = shadow(denoiser.module)
     double = denoiser_of(denoiser.name, module)
-    lane = Lane(double, plan, FeatureStore(), None, None)
+    lane = Lane(double, plan, FeatureStore(coding=storage), None, None)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with ExitStack() as stack:

@@ -35,7 +35,7 @@ class Generation:
         pipe: the pipeline.
         compiled: its denoisers and what is applied to them.
         previews: whether the caller may decode latents while it denoises (in a callback).
-        memory: what is run in slices and how much is parked; nothing when not given.
+        memory: what is run in slices, how much is parked, how features are stored; as it is when not given.
         tier: where features are parked.
         projection: what decoded frames go to instead of the pipeline.
     """
@@ -53,7 +53,7 @@ class Generation:
         model = compiled.model
         self.compiled = compiled
         self.clock = Clock()
-        self.store = FeatureStore(tier)
+        self.store = FeatureStore(tier, memory.storage if memory else "none")
         self.memory = memory
         self.projection = projection
         self.lanes: dict[tuple[str, int], Lane] = {}

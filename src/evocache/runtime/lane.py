@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..memory import FeatureStore, Stale, Tape
+from ..memory.coding import coded_bytes
 from ..memory.tape import Cell
 from ..model import Denoiser
 from ..model.unet import Deep
@@ -58,7 +59,7 @@ class Lane:
         """Per component that only others read, these readers."""
         self.readers = {reader for readers in self.sources.values() for reader in readers}
         self.sizes: dict[str, int] = {}
-        """Bytes of one stored value, by component, in order of execution."""
+        """Bytes of one stored value, as it is stored, by component, in order of execution."""
         self.packing: dict[int, list[Packing]] = {}
         """Per component, how each of the calls of its module in one step packs its output."""
         self.layouts: dict[int, dict[int, list[Slot]]] = {}
@@ -110,7 +111,8 @@ class Lane:
         If it computed again in the same forward, this is stored beside what it gave before.
         """
         id, key = self.components[column].id, (self.key, column, self.row)
-        size = sum(t.numel() * t.element_size() for t in tensors) + (self.sizes[id] if again else 0)
+        size = sum(coded_bytes(t.shape, t.dtype, self.store.coding) for t in tensors)
+        size += self.sizes[id] if again else 0
         if not self.row:
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
         self.sizes[id] = size
@@ -128,21 +130,24 @@ class Lane:
     def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
         """The recalled feature of a component; None if it has to be computed after all.
 
-        That is so where the host changed it in place, or did not run the component when the schedule expected it.
+        That is so where the host changed it in place, or did not run the component when the schedule expected it. It is
+        the host's to write into if the host is known to do so.
         """
         self._move(column)
+        host_writes = column in self.copies
         try:
-            values = [self.store.get((self.key, column, born)) for born in recall.born]
+            values = [
+                self.store.get((self.key, column, born), copy=host_writes and len(recall.born) == 1)
+                for born in recall.born
+            ]
+            if len({tuple(t.shape for t in value) for value in values}) > 1:
+                values = [self.store.get((self.key, column, recall.born[0]), copy=host_writes)]
         except Stale:
             self.copies.add(column)
             return None
         except KeyError:
             return None
-        if len({tuple(t.shape for t in value) for value in values}) > 1:
-            values = values[:1]
-        by = recall.weights if len(values) == len(recall.weights) else (1.0,)
-        feature = combine(values, by)
-        return [t.clone() for t in feature] if column in self.copies and len(values) == 1 else feature
+        return combine(values, recall.weights if len(values) == len(recall.weights) else (1.0,))
 
     def _move(self, column: int) -> None:
         """A component is about to write or read at this step: move what the tape says moves now, once."""

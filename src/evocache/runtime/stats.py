@@ -22,7 +22,7 @@ class Stats:
         executed: by component, in how many denoiser calls it ran.
         calls: by denoiser, how often it was called.
         executed_fraction: share of the leaves' possible executions that took place.
-        peak_cached_bytes: most bytes of features held at one time, as counted by the store.
+        peak_cached_bytes: most bytes of features held at one time, as they are stored, as counted by the store.
         predicted_peak_bytes: the same, as liveness predicts it from the schedule and the features' sizes, if none are
             parked.
         moved_bytes: bytes of features that left the device, and that came back to it.
