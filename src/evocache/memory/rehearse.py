@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_iter, tree_map
 
+from .fakes import Fakes
 from .ledger import Extent, Ledger
 
 
@@ -94,6 +95,7 @@ def rehearse(
     kwargs: Mapping[str, Any],
     watched: Sequence[nn.Module] = (),
     call: Callable[..., Any] | None = None,
+    fakes: Fakes | None = None,
 ) -> Rehearsal:
     """Follow one call of a module.
 
@@ -103,8 +105,9 @@ def rehearse(
         kwargs: keyword arguments.
         watched: modules whose calls are followed one by one.
         call: what is called instead of the module itself.
+        fakes: operations that were worked out before.
     """
-    ledger = Ledger()
+    ledger = Ledger(call=fakes or Fakes())
     ledger.ignore(_tensors(module))
     args, kwargs = shadow(tuple(args)), shadow(dict(kwargs))
     ledger.adopt(leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, torch.Tensor))

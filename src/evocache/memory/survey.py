@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_flatten
 
 from ..model.discover import Denoiser
 from ..model.units import Unit, units
+from .fakes import Fakes
 from .footprint import CallPrint, Choice, Cut, UnitPrint
 from .rehearse import Use, rehearse, shadow
 from .slicing import Slicing, alone, run
@@ -45,13 +46,14 @@ def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: M
         args: positional arguments that it is called with; only shapes and types matter.
         kwargs: keyword arguments that it is called with.
     """
-    whole = rehearse(module, args, kwargs, call=getattr(module, method))
+    fakes = Fakes()
+    whole = rehearse(module, args, kwargs, call=getattr(module, method), fakes=fakes)
     found = [Choice({}, whole.whole.peak, whole.operations)]
     for slicing in slicings(module, tuple(args), kwargs, method):
         least = whole.whole.peak
         for slices in SLICES:
             call = sliced(alone(module, method), Cut(slicing, slices))
-            again = rehearse(module, args, kwargs, call=call)
+            again = rehearse(module, args, kwargs, call=call, fakes=fakes)
             if again.whole.peak >= WORTH * least:
                 break
             least = again.whole.peak
@@ -87,12 +89,13 @@ class _Survey:
 
     def __init__(self, units: Mapping[int, Unit]) -> None:
         self.units = units
+        self.fakes = Fakes()
         self.ways: dict[object, list[Slicing]] = {}
         self.choices: dict[object, list[Choice]] = {}
 
     def of(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> CallPrint:
         """The print of a call."""
-        seen = rehearse(module, args, kwargs, [unit.module for unit in self.units.values()])
+        seen = rehearse(module, args, kwargs, [unit.module for unit in self.units.values()], fakes=self.fakes)
         prints = []
         for use in seen.uses:
             unit = self.units[id(use.module)]
@@ -108,9 +111,9 @@ class _Survey:
         found = [Choice({}, use.extent.surge, use.operations)]
         ways = self._slicings(use)
         for slicing in ways:
-            found += _sliced(unit, use, {"": slicing}, use.operations)
+            found += self._sliced(unit, use, {"": slicing}, use.operations)
         if not ways or ways[0].coupled:
-            found += _sliced(unit, use, *self._inner(unit, use))
+            found += self._sliced(unit, use, *self._inner(unit, use))
         return _worth(found)
 
     def _slicings(self, use: Use) -> list[Slicing]:
@@ -122,25 +125,25 @@ class _Survey:
     def _inner(self, unit: Unit, use: Use) -> tuple[dict[str, Slicing], int]:
         """For each part of a unit that can be sliced, the first way of doing it; and the operations of these parts."""
         parts = {id(module): path.removeprefix(unit.path) for path, module in unit.parts if module is not unit.module}
-        seen = rehearse(unit.module, use.args, use.kwargs, [m for _, m in unit.parts if m is not unit.module])
+        inner = [m for _, m in unit.parts if m is not unit.module]
+        seen = rehearse(unit.module, use.args, use.kwargs, inner, fakes=self.fakes)
         ways = {parts[id(call.module)]: self._slicings(call) for call in seen.uses}
         operations = sum(call.operations for call in seen.uses if ways[parts[id(call.module)]])
         return {path: found[0] for path, found in ways.items() if found}, operations
 
-
-def _sliced(unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) -> list[Choice]:
-    """The unit with modules, of so many operations, run in more and more slices, as long as that is worth it."""
-    modules = {"": unit.module, **{path.removeprefix(unit.path): module for path, module in unit.parts}}
-    found: list[Choice] = []
-    for slices in SLICES if by else ():
-        cuts = {path: Cut(slicing, slices) for path, slicing in by.items()}
-        with cut({modules[path]: cut for path, cut in cuts.items()}):
-            seen = rehearse(unit.module, use.args, use.kwargs, [unit.module])
-        (again,) = seen.uses
-        if again.extent.surge >= WORTH * (found[-1].surge if found else use.extent.surge):
-            break
-        found.append(Choice(cuts, again.extent.surge, use.operations + (slices - 1) * operations))
-    return found
+    def _sliced(self, unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) -> list[Choice]:
+        """The unit with modules, of so many operations, run in more and more slices, as long as that is worth it."""
+        modules = {"": unit.module, **{path.removeprefix(unit.path): module for path, module in unit.parts}}
+        found: list[Choice] = []
+        for slices in SLICES if by else ():
+            cuts = {path: Cut(slicing, slices) for path, slicing in by.items()}
+            with cut({modules[path]: cut for path, cut in cuts.items()}):
+                seen = rehearse(unit.module, use.args, use.kwargs, [unit.module], fakes=self.fakes)
+            (again,) = seen.uses
+            if again.extent.surge >= WORTH * (found[-1].surge if found else use.extent.surge):
+                break
+            found.append(Choice(cuts, again.extent.surge, use.operations + (slices - 1) * operations))
+        return found
 
 
 @contextmanager
