@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from evocache.errors import BudgetError
 from evocache.memory.footprint import CallPrint, Choice, UnitPrint
+from evocache.memory.lives import Life
 from evocache.memory.planner import AHEAD, Branch, Footprint, Machine, Stage, plan, smallest
-from evocache.memory.swap import Life, swaps
+from evocache.memory.swap import swaps
 
 MACHINE = Machine(link=10.0, launch=0.01)
 

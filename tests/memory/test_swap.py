@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from itertools import combinations, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evocache.memory.swap import Gap, Life, swaps
+from evocache.memory.bound import moved_at_least
+from evocache.memory.gaps import Gaps
+from evocache.memory.lives import Life
+from evocache.memory.shares import Shares
+from evocache.memory.swap import Gap, held, swaps
 
 EVENTS = 9
 
@@ -75,3 +80,75 @@ def test_nothing_is_parked_where_all_fits():
     found = [Life(3, (0, 5)), Life(4, (1, 9))]
     assert swaps(found, 7, 1) == ((), 7, 0)
     assert swaps([], 0, 1) == ((), 0, 0)
+
+
+def plainly(found, capacity, ahead):
+    """Gaps by Belady's rule, event by event, without those that are not needed, largest first."""
+    every = [(v, u) for v, life in enumerate(found) for u in range(len(life.uses) - 1)]
+    span = {(v, u): range(found[v].uses[u] + ahead + 1, found[v].uses[u + 1] - ahead) for v, u in every}
+    chosen: list[tuple[int, int]] = []
+
+    def left(event, gaps):
+        held = sum(life.size for life in found if life.uses[0] <= event <= life.uses[-1])
+        return held - sum(found[v].size for v, u in gaps if event in span[v, u])
+
+    for event in range(EVENTS + 1):
+        open_ = sorted((g for g in every if event in span[g]), key=lambda g: (-span[g].stop, span[g].start, g))
+        for gap in (g for g in open_ if g not in chosen):
+            if left(event, chosen) > capacity:
+                chosen.append(gap)
+    if len({life.size for life in found}) > 1:
+        for gap in sorted(chosen, key=lambda g: -found[g[0]].size):
+            rest = [g for g in chosen if g != gap]
+            if all(left(e, rest) <= capacity or left(e, rest) == left(e, chosen) for e in range(EVENTS + 1)):
+                chosen = rest
+    return sorted(chosen)
+
+
+@settings(deadline=None, max_examples=200)
+@given(found=lives(st.integers(1, 4)), capacity=st.integers(0, 14), ahead=st.integers(0, 2))
+def test_gaps_are_those_that_the_rule_says(found, capacity, ahead):
+    assert list(swaps(found, capacity, ahead).gaps) == plainly(found, capacity, ahead)
+
+
+@settings(deadline=None, max_examples=200)
+@given(found=lives(st.integers(1, 4)), ahead=st.integers(0, 2))
+def test_no_less_is_moved_than_the_bound_says_and_no_less_is_left(found, ahead):
+    gaps = Gaps.of(found, ahead)
+    capacities = range(gaps.least, gaps.whole + 1)
+    for capacity, least in zip(capacities, moved_at_least(gaps, capacities), strict=True):
+        assert least.read <= gaps.to(capacity).moved.read
+        assert least.written <= gaps.to(capacity).moved.written
+        assert gaps.to(capacity).peak <= capacity
+    assert gaps.to(0).peak == gaps.to(max(gaps.least - 1, 0)).peak == gaps.least
+    assert not len(gaps.to(gaps.whole).gaps)
+
+
+def test_what_is_held_is_what_is_walked_through():
+    found = [Life(3, (0, 5, 9)), Life(4, (1, 9))]
+    gaps = swaps(found, 4, 1).gaps
+    assert gaps
+    assert held(found, gaps, 1).tolist() == walked(found, set(gaps), 1)
+
+
+@settings(deadline=None, max_examples=200)
+@given(found=lives(), ahead=st.integers(0, 2))
+def test_of_one_size_more_room_parks_fewer_of_the_same_gaps(found, ahead):
+    before = None
+    for capacity in range(6):
+        gaps = set(swaps(found, capacity, ahead).gaps)
+        assert before is None or gaps <= before
+        before = gaps
+
+
+@settings(deadline=None, max_examples=200)
+@given(branches=st.lists(lives(), min_size=1, max_size=3), ahead=st.integers(0, 2), seed=st.integers(0, 9))
+def test_bounds_hold_whatever_was_tried(branches, ahead, seed):
+    shares = Shares(branches, ahead)
+    rooms = list(range(shares.least, shares.whole + 2))
+    moved = [Shares(branches, ahead).within(room).moved.bytes for room in rooms]
+    shuffled = rooms[:]
+    random.Random(seed).shuffle(shuffled)
+    for room in shuffled:
+        assert all(least <= true for least, true in zip(shares.moved_at_least(rooms), moved, strict=True))
+        shares.within(room)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from evocache.memory import FeatureStore, Tape
 from evocache.memory.disk import DiskTier
-from evocache.memory.tape import uses
+from evocache.memory.lives import Life
+from evocache.memory.swap import swaps
+from evocache.memory.tape import Moves, uses
 from evocache.schedule import liveness
 
 from ..schedule.strategies import schedules
@@ -26,7 +28,7 @@ def tier():
 def played(schedule, sizes, order, tape, tier):
     """Walks through the schedule's events with a store; the bytes that it held at most, and what was moved."""
     store = FeatureStore(tier)
-    events, *_ = uses(schedule, sizes, order)
+    events = map(tuple, uses(schedule, sizes, order).events.tolist())
     reads = liveness.reads(schedule)
     last = {(v.born, v.component): v.last_read for v in liveness.values(schedule)}
     ids = [c.id for c in schedule.components]
@@ -62,3 +64,52 @@ def test_bytes_are_those_that_the_tape_promises(tier, schedule, capacity, ahead,
     assert tape.peak <= liveness.peak_bytes(schedule, sizes, order)
     if liveness.peak_bytes(schedule, sizes, order) <= capacity:
         assert not tape.moves
+
+
+def told(schedule, sizes, order):
+    """Events, values and their lives, said once more, cell by cell."""
+    ids = [c.id for c in schedule.components]
+    rank = {id: i for i, id in enumerate(order)}
+    used = {}
+    for (step, column), born in liveness.reads(schedule).items():
+        for b in born:
+            used.setdefault((b, column), [(b, column)]).append((step, column))
+    cells = {cell for cells in used.values() for cell in cells}
+    events = sorted(cells, key=lambda cell: (cell[0], rank.get(ids[cell[1]], len(rank) + cell[1])))
+    number = {cell: i for i, cell in enumerate(events)}
+    lives = {
+        (step, column): Life(sizes.get(ids[column], 0), tuple(sorted({number[cell] for cell in used[step, column]})))
+        for step, column in used
+    }
+    return events, lives
+
+
+@settings(deadline=None, max_examples=80)
+@given(schedule=schedules(), known=st.integers(0, 9), seed=st.integers(0, 9))
+def test_events_and_lives_are_those_that_cells_tell(schedule, known, seed):
+    generator = np.random.default_rng(seed)
+    ids = [c.id for c in schedule.components]
+    order = [ids[i] for i in generator.permutation(len(ids))][:known]
+    sizes = {id: int(generator.integers(1, 20)) for id in ids[1:]}
+    events, lives = told(schedule, sizes, order)
+    used = uses(schedule, sizes, order)
+    assert [tuple(cell) for cell in used.events.tolist()] == events
+    assert dict(zip(map(tuple, used.values.tolist()), used.lives, strict=True)) == lives
+
+
+@settings(deadline=None, max_examples=80)
+@given(schedule=schedules(), capacity=st.integers(0, 60), ahead=st.integers(0, 2))
+def test_moves_are_those_of_each_gap(schedule, capacity, ahead):
+    ids = [c.id for c in schedule.components]
+    sizes = {id: 1 + i % 3 for i, id in enumerate(ids)}
+    tape = Tape.of(schedule, sizes, ids, capacity, ahead)
+    events, lives = told(schedule, sizes, ids)
+    written = sorted(lives, key=lambda cell: (cell[1], cell[0]))
+    expected = {}
+    for gap in swaps([lives[cell] for cell in written], capacity, ahead).gaps:
+        now, then = lives[written[gap.value]].uses[gap.use : gap.use + 2]
+        for event, kind in ((now + 1, "park"), (now + ahead + 1, "settle"), (then - ahead, "fetch")):
+            moves = expected.get(events[event], Moves())
+            expected[events[event]] = moves._replace(**{kind: (*getattr(moves, kind), written[gap.value])})
+    assert dict(tape.moves) == expected
+    assert tape.moves.get((0, 0)) == expected.get((0, 0))

@@ -53,6 +53,20 @@ def test_peak_and_values_are_those_of_a_full_play(schedule: Schedule, branches: 
 
 @MODEST
 @given(schedules())
+def test_reads_are_of_the_last_computed_values(schedule: Schedule):
+    expected: dict[tuple[int, int], tuple[int, ...]] = {}
+    for column in range(len(schedule.tree)):
+        computed: list[int] = []
+        for step in range(schedule.steps):
+            if schedule.executed[step, column]:
+                computed.append(step)
+            elif schedule.read[step, column]:
+                expected[step, column] = tuple(computed[: -schedule.orders[step, column] - 2 : -1])
+    assert reads(schedule) == expected
+
+
+@MODEST
+@given(schedules())
 def test_order_defaults_to_the_components_own(schedule: Schedule):
     sizes = {c.id: 1 << i for i, c in enumerate(schedule.components)}
     assert peak_bytes(schedule, sizes) == brute_force(schedule, [sizes], list(sizes))[0]

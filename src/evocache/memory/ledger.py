@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,14 +41,16 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Args:
         granularity: sizes are rounded up to multiples of it; 512 is what PyTorch's CUDA allocator does.
+        call: how an operation is called, given its arguments.
 
     Attributes:
         bytes: alive now.
         operations: how many were done.
     """
 
-    def __init__(self, granularity: int = 1) -> None:
+    def __init__(self, granularity: int = 1, call: Callable[..., Any] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._call = call or (lambda func, args, kwargs: func(*args, **kwargs))
         self.granularity = granularity
         self.bytes = 0
         self.operations = 0
@@ -56,7 +58,7 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._open: list[Extent] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        out = self._call(func, args, kwargs or {})
         self.operations += 1
         self.adopt(leaf for leaf in tree_iter(out) if isinstance(leaf, torch.Tensor))
         return out

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ..errors import BudgetError
 from .coding import checked
 from .footprint import CallPrint, Choice, Cut
-from .swap import Life, Swaps, swaps
+from .lives import Life, Lives
+from .shares import Kept, Shares
 
 AHEAD = 2
 """Events that a feature starts coming back ahead of its read."""
@@ -58,8 +59,8 @@ class Branch(NamedTuple):
         steps: the step of each event, counted from the branch's first.
     """
 
-    lives: tuple[Life, ...]
-    steps: tuple[int, ...] = ()
+    lives: Lives | Sequence[Life]
+    steps: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -167,29 +168,33 @@ def plan(footprint: Footprint, budget: int | None, machine: Machine = USUAL, *, 
     Raises:
         BudgetError: if none fits; it says by how many bytes, and what would meet them.
     """
+    shares = _shares(footprint)
     if budget is None:
-        return _as_it_is(footprint)
-    plans = [found for away in footprint.ways(offload) for found in _plans(footprint, budget, machine, away)]
-    if plans:
-        return min(plans, key=lambda p: p.seconds)
-    raise BudgetError(budget, _needs(footprint, offload))
+        return _as_it_is(footprint, shares)
+    ways = [way for away in footprint.ways(offload) for way in _ways(footprint, budget, machine, away)]
+    fitting = [way for way in ways if way.room >= shares.least]
+    if fitting:
+        return _fastest(footprint, machine, fitting, shares)
+    raise BudgetError(budget, _needs(footprint, offload, shares))
 
 
 def smallest(footprint: Footprint, machine: Machine = USUAL, *, offload: bool = True) -> MemoryPlan:
     """The plan for the least budget that can be met."""
-    return plan(footprint, max(_needs(footprint, offload).values()), machine, offload=offload)
+    needs = _needs(footprint, offload, _shares(footprint))
+    return plan(footprint, max(needs.values()), machine, offload=offload)
 
 
-def _needs(footprint: Footprint, offload: bool) -> dict[str, int]:
+def _shares(footprint: Footprint) -> Shares:
+    return Shares([branch.lives for branch in footprint.branches], AHEAD)
+
+
+def _needs(footprint: Footprint, offload: bool, shares: Shares) -> dict[str, int]:
     """Bytes that each stage needs at the least; of what is parked, branches are given equal shares."""
     active = max((print.peak(0) for print in footprint.denoise.values()), default=0)
-    branches = footprint.branches
-    shared = len(branches) * max((swaps(branch.lives, 0, AHEAD).peak for branch in branches), default=0)
-    features = min(shared, sum(swaps(branch.lives, WHOLE, AHEAD).peak for branch in branches))
     found = [
         {
             "encode": _base(footprint, footprint.encode.weights, away) + _least(footprint.encode),
-            "denoise": _base(footprint, tuple(footprint.denoise), away) + active + features,
+            "denoise": _base(footprint, tuple(footprint.denoise), away) + active + shares.least,
             "decode": _base(footprint, footprint.decode.weights, away) + _least(footprint.decode),
         }
         for away in footprint.ways(offload)
@@ -197,14 +202,13 @@ def _needs(footprint: Footprint, offload: bool) -> dict[str, int]:
     return min(found, key=lambda peaks: max(peaks.values()))
 
 
-def _as_it_is(footprint: Footprint) -> MemoryPlan:
+def _as_it_is(footprint: Footprint, shares: Shares) -> MemoryPlan:
     away = footprint.offloaded
     calls = footprint.denoise
-    features = sum(swaps(branch.lives, WHOLE, AHEAD).peak for branch in footprint.branches)
     active = max(call.peak() for call in calls.values())
     stages = {
         "encode": Held(_base(footprint, footprint.encode.weights, away), footprint.encode.choices[0].surge),
-        "denoise": Held(_base(footprint, tuple(calls), away), active, features),
+        "denoise": Held(_base(footprint, tuple(calls), away), active, shares.whole),
         "decode": Held(_base(footprint, footprint.decode.weights, away), footprint.decode.choices[0].surge),
     }
     return MemoryPlan(None, stages, away, features=footprint.features, storage=footprint.storage)
@@ -223,8 +227,28 @@ def _least(stage: Stage) -> int:
     return min(choice.surge for choice in stage.choices)
 
 
-def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> Iterator[MemoryPlan]:
-    """Plans that fit, among them the fastest: none for a budget that offloading, or not, leaves out of reach."""
+class _Way(NamedTuple):
+    """A way of keeping within a budget; what is parked to that end is open yet.
+
+    Attributes:
+        first: the plan, but for denoising.
+        limit: bytes that activations of denoising are kept within, as far as slices can.
+        base: bytes of weights on the device while denoising.
+        active: bytes of activations.
+        room: bytes that are left to features.
+        seconds: time that all but parking adds.
+    """
+
+    first: MemoryPlan
+    limit: int
+    base: int
+    active: int
+    room: int
+    seconds: float
+
+
+def _ways(footprint: Footprint, budget: int, machine: Machine, away: bool) -> Iterator[_Way]:
+    """Ways of denoising: the larger activations may be, the fewer slices there are, and the less room for features."""
     ends = {}
     for name, stage in (("encode", footprint.encode), ("decode", footprint.decode)):
         base = _base(footprint, stage.weights, away)
@@ -245,52 +269,38 @@ def _plans(footprint: Footprint, budget: int, machine: Machine, away: bool) -> I
         seconds=seconds,
         storage=footprint.storage,
     )
-    yield from _denoising(footprint, budget, _base(footprint, tuple(footprint.denoise), away), machine, first)
-
-
-def _denoising(
-    footprint: Footprint, budget: int, base: int, machine: Machine, first: MemoryPlan
-) -> Iterator[MemoryPlan]:
-    """Plans for the room that weights leave to activations and features, until no later one can be faster.
-
-    The larger the activations may be, the fewer slices, and the less room there is for features.
-    """
+    base = _base(footprint, tuple(footprint.denoise), away)
     prints = footprint.denoise.values()
-    whole = [swaps(branch.lives, WHOLE, first.ahead) for branch in footprint.branches]
-    best = float("inf")
     for limit in sorted({limit for print in prints for limit in print.limits()}, reverse=True):
         operations = max(print.operations(limit) for print in prints) * footprint.calls
-        seconds = first.seconds + operations * machine.launch
-        if seconds >= best:
-            return
         active = max(print.peak(limit) for print in prints)
-        parked = _parked(footprint.branches, whole, budget - base - active, first.ahead)
-        if parked is None:
-            continue
-        moved = sum(found.moved for found in parked)
-        seconds += stall(moved, footprint, machine)
-        if seconds >= best:
-            continue
-        best = seconds
-        yield replace(
-            first,
-            stages={**first.stages, "denoise": Held(base, active, sum(found.peak for found in parked))},
-            cuts={name: print.cuts(limit) for name, print in footprint.denoise.items()},
-            capacity=(budget - base - active) // len(whole) if moved else None,
-            moved=moved,
-            seconds=seconds,
-        )
-        if not moved:
-            return
+        yield _Way(first, limit, base, active, budget - base - active, seconds + operations * machine.launch)
 
 
-def _parked(branches: Sequence[Branch], whole: Sequence[Swaps], room: int, ahead: int) -> list[Swaps] | None:
-    """What each branch parks: nothing if all has room, else what an equal share asks for; None if that fails."""
-    if room < 0 or sum(found.peak for found in whole) <= room:
-        return list(whole) if room >= 0 else None
-    share = room // len(whole)
-    found = [swaps(branch.lives, share, ahead) for branch in branches]
-    return found if all(f.peak <= share for f in found) else None
+def _fastest(footprint: Footprint, machine: Machine, ways: Sequence[_Way], shares: Shares) -> MemoryPlan:
+    """The plan of least time; of equals, the first. What is bound to be slower than what was found is not tried."""
+    found: dict[int, tuple[float, int, Kept]] = {}
+    while True:
+        moved = shares.moved_at_least([way.room for way in ways])
+        bounds = [way.seconds + stall(least, footprint, machine) for way, least in zip(ways, moved, strict=True)]
+        seconds, i = min((bounds[i], i) for i in range(len(ways)) if i not in found)
+        if found and seconds > min(found.values())[0]:
+            break
+        kept = shares.within(ways[i].room)
+        assert kept is not None
+        found[i] = ways[i].seconds + stall(kept.moved.bytes, footprint, machine), i, kept
+        if len(found) == len(ways):
+            break
+    seconds, i, kept = min(found.values())
+    way = ways[i]
+    return replace(
+        way.first,
+        stages={**way.first.stages, "denoise": Held(way.base, way.active, kept.peak)},
+        cuts={name: print.cuts(way.limit) for name, print in footprint.denoise.items()},
+        capacity=kept.share,
+        moved=kept.moved.bytes,
+        seconds=seconds,
+    )
 
 
 def stall(moved: int, footprint: Footprint, machine: Machine) -> float:

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_iter, tree_map
 
+from .fakes import Fakes
 from .ledger import Extent, Ledger
 from .pretence import Denial, Pretence
 
@@ -96,6 +97,7 @@ def rehearse(
     kwargs: Mapping[str, Any],
     watched: Sequence[nn.Module] = (),
     call: Callable[..., Any] | None = None,
+    fakes: Fakes | None = None,
 ) -> Rehearsal:
     """Follow one call of a module.
 
@@ -105,11 +107,12 @@ def rehearse(
         kwargs: keyword arguments.
         watched: modules whose calls are followed one by one.
         call: what is called instead of the module itself.
+        fakes: operations that were worked out before.
     """
     try:
-        return _rehearsed(module, args, kwargs, watched, call or module, Pretence())
+        return _rehearsed(module, args, kwargs, watched, call or module, Pretence(), fakes)
     except RuntimeError:  # some code does not know what to do on the meta device
-        return _rehearsed(module, args, kwargs, watched, call or module, Denial())
+        return _rehearsed(module, args, kwargs, watched, call or module, Denial(), fakes)
 
 
 def _rehearsed(
@@ -119,8 +122,9 @@ def _rehearsed(
     watched: Sequence[nn.Module],
     call: Callable[..., Any],
     pretence: Pretence,
+    fakes: Fakes | None,
 ) -> Rehearsal:
-    ledger = Ledger()
+    ledger = Ledger(call=fakes or Fakes())
     ledger.ignore(_tensors(module))
     args, kwargs = shadow(tuple(args)), shadow(dict(kwargs))
     ledger.adopt(leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, torch.Tensor))

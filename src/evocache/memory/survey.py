@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_flatten
 from ..model.discover import Denoiser
 from ..model.units import Unit, units
 from .couplings import Shared
+from .fakes import Fakes
 from .footprint import CallPrint, Choice, Cut, UnitPrint
 from .rehearse import Use, rehearse, shadow
 from .slicing import Slicing, alone, run
@@ -46,13 +47,14 @@ def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: M
         args: positional arguments that it is called with; only shapes and types matter.
         kwargs: keyword arguments that it is called with.
     """
-    whole = rehearse(module, args, kwargs, call=getattr(module, method))
+    fakes = Fakes()
+    whole = rehearse(module, args, kwargs, call=getattr(module, method), fakes=fakes)
     found = [Choice({}, whole.whole.peak, whole.operations)]
     for slicing in slicings(module, tuple(args), kwargs, method):
         least = whole.whole.peak
         for slices in SLICES:
             call = sliced(alone(module, method), Cut(slicing, slices))
-            again = rehearse(module, args, kwargs, call=call)
+            again = rehearse(module, args, kwargs, call=call, fakes=fakes)
             if again.whole.peak >= WORTH * least:
                 break
             least = again.whole.peak
@@ -88,12 +90,13 @@ class _Survey:
 
     def __init__(self, units: Mapping[int, Unit]) -> None:
         self.units = units
+        self.fakes = Fakes()
         self.ways: dict[object, list[Slicing]] = {}
         self.choices: dict[object, list[Choice]] = {}
 
     def of(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> CallPrint:
         """The print of a call."""
-        seen = rehearse(module, args, kwargs, [unit.module for unit in self.units.values()])
+        seen = rehearse(module, args, kwargs, [unit.module for unit in self.units.values()], fakes=self.fakes)
         prints = []
         for use in seen.uses:
             unit = self.units[id(use.module)]
@@ -109,10 +112,10 @@ class _Survey:
         found = [Choice({}, use.extent.surge, use.operations)]
         ways = self._slicings(use)
         for slicing in ways:
-            found += _sliced(unit, use, {"": slicing}, use.operations)
+            found += self._sliced(unit, use, {"": slicing}, use.operations)
         if not ways or ways[0].coupled:
             for by, operations in self._inner(unit, use):
-                found += _sliced(unit, use, by, operations)
+                found += self._sliced(unit, use, by, operations)
         return _worth(found)
 
     def _slicings(self, use: Use) -> list[Slicing]:
@@ -127,27 +130,27 @@ class _Survey:
         Then the same without the parts that join streams: each of their slices holds all of the stream that is not cut.
         """
         parts = {id(module): path.removeprefix(unit.path) for path, module in unit.parts if module is not unit.module}
-        seen = rehearse(unit.module, use.args, use.kwargs, [m for _, m in unit.parts if m is not unit.module])
+        inner = [m for _, m in unit.parts if m is not unit.module]
+        seen = rehearse(unit.module, use.args, use.kwargs, inner, fakes=self.fakes)
         ways = {parts[id(call.module)]: self._slicings(call) for call in seen.uses}
         first = {path: found[0] for path, found in ways.items() if found}
         apart = {path: slicing for path, slicing in first.items() if slicing.shared is Shared.NONE}
         for by in (first, apart) if len(apart) < len(first) else (first,):
             yield by, sum(call.operations for call in seen.uses if parts[id(call.module)] in by)
 
-
-def _sliced(unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) -> list[Choice]:
-    """The unit with modules, of so many operations, run in more and more slices, as long as that is worth it."""
-    modules = {"": unit.module, **{path.removeprefix(unit.path): module for path, module in unit.parts}}
-    found: list[Choice] = []
-    for slices in SLICES if by else ():
-        cuts = {path: Cut(slicing, slices) for path, slicing in by.items()}
-        with cut({modules[path]: cut for path, cut in cuts.items()}):
-            seen = rehearse(unit.module, use.args, use.kwargs, [unit.module])
-        (again,) = seen.uses
-        if again.extent.surge >= WORTH * (found[-1].surge if found else use.extent.surge):
-            break
-        found.append(Choice(cuts, again.extent.surge, use.operations + (slices - 1) * operations))
-    return found
+    def _sliced(self, unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) -> list[Choice]:
+        """The unit with modules, of so many operations, run in more and more slices, as long as that is worth it."""
+        modules = {"": unit.module, **{path.removeprefix(unit.path): module for path, module in unit.parts}}
+        found: list[Choice] = []
+        for slices in SLICES if by else ():
+            cuts = {path: Cut(slicing, slices) for path, slicing in by.items()}
+            with cut({modules[path]: cut for path, cut in cuts.items()}):
+                seen = rehearse(unit.module, use.args, use.kwargs, [unit.module], fakes=self.fakes)
+            (again,) = seen.uses
+            if again.extent.surge >= WORTH * (found[-1].surge if found else use.extent.surge):
+                break
+            found.append(Choice(cuts, again.extent.surge, use.operations + (slices - 1) * operations))
+        return found
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import Any
 
@@ -23,6 +23,12 @@ TOLERANCE = 1e-4
 
 TRIED = 7
 """Positions of the axis that a trial is made with."""
+
+BESIDE = 3
+"""Positions of the other axes that it is made with, where the module runs on so few."""
+
+DRAWN = 1_000_003
+"""Random numbers that the weights of a double are made of."""
 
 ENOUGH = 16
 """Positions of an axis without meetings that make looking at further axes unnecessary."""
@@ -52,8 +58,8 @@ def slicings(
     halves = any(set(_many(getattr(part, "stride", 1))) - {1} for part in module.modules())
     with _disable_current_modes(), torch.no_grad():
         double, blank = _double(module), shadow(leaves)
-        call = double if method == "__call__" else alone(double, method)
-        trials = [_Trial(call, spec, blank, main, (1, 2, 4, 8) if halves else (1,)) for main in mains]
+        call, fake = (part if method == "__call__" else alone(part, method) for part in (double, shadow(double)))
+        trials = [_Trial(call, fake, spec, blank, main, (1, 2, 4, 8) if halves else (1,)) for main in mains]
         found = [slicing for trial in trials for slicing in trial.all()]
     return sorted(found, key=lambda s: s.coupled)
 
@@ -71,8 +77,13 @@ def pattern(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     """
     leaves, spec = unpack((args, dict(kwargs)))
     lengths: dict[int, int] = {}
+    for main in _mains(leaves):
+        for axis in _axes(leaves[main]):
+            lengths.setdefault(leaves[main].shape[axis], len(lengths))
     called = tuple(
-        tuple(lengths.setdefault(n, len(lengths)) for n in leaf.shape) if isinstance(leaf, torch.Tensor) else repr(leaf)
+        tuple(lengths.get(n) for n in leaf.shape)
+        if isinstance(leaf, torch.Tensor)
+        else (lengths.get(leaf, leaf) if type(leaf) is int else repr(leaf), type(leaf))
         for leaf in leaves
     )
     parts = tuple((name, type(part), getattr(part, "kernel_size", None)) for name, part in module.named_modules())
@@ -81,13 +92,15 @@ def pattern(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any])
 
 @dataclass(frozen=True)
 class _Trial:
-    """A double's call, and leaves on the meta device that stand for what it is called with."""
+    """A double's call, the same on the meta device, and leaves there that stand for what it is called with."""
 
     call: Callable[..., Any]
+    fake: Callable[..., Any]
     spec: Any
     leaves: Sequence[Any]
     main: int
     multiples: Sequence[int]
+    wholes: dict[object, Sequence[Any] | None] = field(default_factory=dict)
 
     def all(self) -> Iterator[Slicing]:
         """A way of slicing along each axis, as far as there is one and it is worth looking for."""
@@ -120,33 +133,86 @@ class _Trial:
         if few < 3 * slicing.multiple:
             return None
         shown = slicing.cut(self.leaves, 0, few)
-        for beside in (_random, _zero):
-            found = None
-            for sample in (self._cropped(shown, slicing.axis, 0), self._cropped(shown, slicing.axis, 2), shown):
-                try:
-                    real = [_random(leaf) if i == self.main else beside(leaf) for i, leaf in enumerate(sample)]
-                    args, kwargs = tree_unflatten(real, self.spec)
-                    whole = unpack(self.call(*args, **kwargs))[0]
-                except Exception:  # the module does not run on a part like this: show it more
-                    continue
-                mute = beside is _zero
-                found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3), mute)
-                break
+        others = [leaf for i, leaf in enumerate(shown) if i != self.main and isinstance(leaf, torch.Tensor)]
+        found = None
+        for beside in (_random, _zero) if others else (_random,):
+            for sample in self._samples(shown, slicing.axis):
+                real = [_random(leaf) if i == self.main else beside(leaf) for i, leaf in enumerate(sample)]
+                whole = self._whole(real, beside)
+                if whole is not None:
+                    mute = beside is _zero
+                    found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3), mute)
+                    break
+            else:
+                return None
             if found is None:
                 return None
         return found
 
-    def _cropped(self, leaves: Sequence[Any], along: int, first: int) -> list[Any]:
-        """Leaves with few positions on the axes from `first` on, too, where they are like the main one."""
+    def _whole(self, real: Sequence[Any], kind: object) -> Sequence[Any] | None:
+        """What the call gives for a sample; None if it does not run on a part like this. Each is called once."""
+        key = (kind, *(tuple(leaf.shape) if isinstance(leaf, torch.Tensor) else repr(leaf) for leaf in real))
+        if key not in self.wholes:
+            try:
+                self._run(self.fake, shadow(list(real)))  # which costs next to nothing and fails where the other would
+                self.wholes[key] = unpack(self._run(self.call, real))[0]
+            except Exception:  # a module may fail in any way when it is shown too little
+                self.wholes[key] = None
+        return self.wholes[key]
+
+    def _run(self, call: Callable[..., Any], leaves: Sequence[Any]) -> Any:
+        args, kwargs = tree_unflatten(list(leaves), self.spec)
+        return call(*args, **kwargs)
+
+    def _samples(self, leaves: Sequence[Any], along: int) -> Iterator[Sequence[Any]]:
+        """Parts of leaves, with fewer or more positions on the axes that are not cut: what is cheap comes first."""
+        rows = self._cropped(leaves, along, 2, BESIDE)
+        yield self._cropped(rows, along, 0, BESIDE)
+        if along:
+            yield from self._framed(rows)
+        yield rows
+        yield self._cropped(leaves, along, 2, BESIDE, everywhere=True)
+        yield self._cropped(leaves, along, 0, TRIED)
+        yield self._cropped(leaves, along, 2, TRIED)
+        yield leaves
+
+    def _cropped(
+        self, leaves: Sequence[Any], along: int, first: int, most: int, *, everywhere: bool = False
+    ) -> Sequence[Any]:
+        """Leaves with few positions on the axes from `first` on, too, where they are like the main one, or anywhere."""
         main = leaves[self.main]
-        out = list(leaves)
         for axis in range(first, main.ndim):
-            if axis in (along, _channels(main)) or main.shape[axis] <= TRIED:
-                continue
+            if axis not in (along, _channels(main)) and main.shape[axis] > most:
+                for other in range(main.ndim if everywhere else 0):
+                    beside = [None if i == self.main else leaf for i, leaf in enumerate(leaves)]
+                    beside = list(_narrowed(beside, other, main.shape[axis], most))
+                    leaves = [leaves[i] if i == self.main else leaf for i, leaf in enumerate(beside)]
+                leaves = _narrowed(leaves, axis, main.shape[axis], most)
+        return leaves
+
+    def _framed(self, leaves: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """Leaves with few frames, where frames lie within the first axis and their number is given, or can be seen."""
+        length = leaves[self.main].shape[0]
+        given = {leaf for leaf in leaves if type(leaf) is int}
+        seen = {leaf.shape[1] for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.ndim == 2}
+        for frames in sorted(n for n in given | seen if BESIDE < n <= length and length % n == 0):
+            out = list(_narrowed(leaves, 0, length, length // frames * BESIDE))
             for i, leaf in enumerate(leaves):
-                if isinstance(leaf, torch.Tensor) and leaf.ndim > axis and leaf.shape[axis] == main.shape[axis]:
-                    out[i] = out[i].narrow(axis, 0, TRIED)
-        return out
+                if type(leaf) is int and leaf == frames:
+                    out[i] = BESIDE
+                elif isinstance(leaf, torch.Tensor) and leaf.shape == (length // frames, frames):
+                    out[i] = leaf.narrow(1, 0, BESIDE)
+            yield out
+
+
+def _narrowed(leaves: Sequence[Any], axis: int, length: int, most: int) -> Sequence[Any]:
+    """Leaves with the first positions of an axis, as far as they have so many of them."""
+    return [
+        leaf.narrow(axis, 0, most)
+        if isinstance(leaf, torch.Tensor) and leaf.ndim > axis and leaf.shape[axis] == length
+        else leaf
+        for leaf in leaves
+    ]
 
 
 def _compared(
@@ -160,7 +226,11 @@ def _compared(
 ) -> Slicing | None:
     """The slicing with the axes of its outputs, if slices of a sample, joined, are the whole."""
     try:
-        pieces = [unpack(result)[0] for result in in_slices(call, slicing, parts, sample, spec)]
+        pieces: list[list[Any]] = []
+        for result in in_slices(call, slicing, parts, sample, spec):
+            pieces.append(unpack(result)[0])
+            if len(pieces) == 1 and not all(map(_begins, whole, pieces[0])):
+                return None
         outputs = tuple(_join_axis(w, [p[i] for p in pieces], parts) for i, w in enumerate(whole))
         same = [_same(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, outputs, strict=True))]
     except Exception:  # a module may fail in any way when it is cut where it must not be
@@ -215,6 +285,14 @@ def _join_axis(whole: Any, pieces: Sequence[Any], parts: Sequence[int]) -> int |
     return axis
 
 
+def _begins(whole: Any, piece: Any) -> bool:
+    """Whether a first slice may be how a whole begins."""
+    if not isinstance(whole, torch.Tensor):
+        return True
+    shorter = tuple(slice(0, n) for n in piece.shape)
+    return piece.ndim == whole.ndim and _same(whole[shorter], [piece], None, True)
+
+
 def _same(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool) -> bool:
     """Whether pieces, joined, are the whole; one of zeros shows nothing, and may only follow from an input of zeros."""
     if not isinstance(whole, torch.Tensor):
@@ -245,13 +323,23 @@ def _zero(leaf: Any) -> Any:
 
 
 def _double(module: nn.Module) -> nn.Module:
-    """A copy of a module with random weights of its own, in float32 on the CPU."""
-    generator = torch.Generator().manual_seed(0)
+    """A copy of a module with random weights of its own, in float32 on the CPU.
+
+    Weights of a full-size block take longer to draw than to multiply with. So fewer are drawn, and used again and
+    again; their number is a prime, so that no two rows of a matrix, and hardly any two parameters, are alike.
+    """
+    drawn = torch.rand(DRAWN, generator=torch.Generator().manual_seed(0)) * 2 - 1
     memo: dict[int, Any] = {}
+    at = 0
     for parameter in module.parameters():
-        value = torch.randn(parameter.shape, generator=generator)
-        scale = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1
-        memo[id(parameter)] = nn.Parameter(value * scale + (parameter.ndim == 1), requires_grad=False)
+        out = torch.empty(parameter.shape)
+        most = (3 / parameter[0].numel()) ** 0.5 if parameter.ndim > 1 else 0.3
+        flat, filled = out.view(-1), 0
+        while filled < len(flat):
+            some = drawn[at : at + len(flat) - filled]
+            torch.mul(some, most, out=flat[filled : filled + len(some)])
+            filled, at = filled + len(some), (at + len(some)) % DRAWN
+        memo[id(parameter)] = nn.Parameter(out.add_(parameter.ndim == 1), requires_grad=False)
     for buffer in module.buffers():
         memo[id(buffer)] = _random(buffer)
     return copy.deepcopy(module, memo).eval()

@@ -194,11 +194,14 @@ def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[s
     for act in seen.acts["denoise"]:
         if act.tick is not None:
             starts.setdefault((act.name, act.tick.branch), act.tick.step)
+    known: dict[tuple[str, int], Branch] = {}  # branches that are entered at one step use their features alike
     for (name, _), start in starts.items():
         plan, _modules = compiled.plan(compiled.model[name], seen.steps, start)
+        if plan.touched and (name, start) not in known:
+            used = uses(plan.schedule, features[name], tuple(features[name]))
+            known[name, start] = Branch(used.lives, used.events[:, 0].tolist())
         if plan.touched:
-            events, _values, lives = uses(plan.schedule, features[name], tuple(features[name]))
-            yield Branch(tuple(lives), tuple(step for step, _ in events))
+            yield known[name, start]
 
 
 def _call(compiled: Compiled, act: Act, floor: int, detail: bool) -> CallPrint:

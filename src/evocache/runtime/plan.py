@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import compress, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -62,27 +63,47 @@ class Plan:
         if start >= schedule.steps:
             return cls(schedule, start, (), frozenset())
         schedule = schedule.starting_at(start)
-        last: dict[tuple[int, int], int] = {(v.component, v.born): v.last_read for v in liveness.values(schedule)}
+        found = liveness.lookups(schedule)
         stores: list[set[int]] = [set() for _ in range(schedule.steps)]
-        for column, born in last:
+        for column, born in zip(found.component.tolist(), found.born.tolist(), strict=True):
             stores[born].add(column)
         recalls: list[dict[int, Recall]] = [{} for _ in range(schedule.steps)]
-        assert schedule.gains is not None
-        for (step, column), born_steps in liveness.reads(schedule).items():
-            gain = float(schedule.gains[step, column])
-            dies = tuple(b for b in born_steps if last[column, b] == step)
-            recalls[step][column] = Recall(born_steps, weights(born_steps, step, gain), dies)
+        for step, column, recall in _recalls(schedule, found):
+            recalls[step][column] = recall
         blanks = [_dead(schedule, step) for step in range(schedule.steps)]
         rows = tuple(
             Row(frozenset(stores[s]), recalls[s], blanks[s], schedule.executed[s]) for s in range(schedule.steps)
         )
-        touched = frozenset(c for row in rows for c in (*row.stores, *row.recalls, *row.blanks))
+        touched = frozenset().union(*(set_ for row in rows for set_ in (row.stores, row.recalls, row.blanks)))
         return cls(schedule, start, rows, touched)
 
     def row(self, step: int) -> Row | None:
         """The row of a step of the generation; None past the end of the schedule, where everything is computed."""
         index = step - self.start
         return self.rows[index] if 0 <= index < len(self.rows) else None
+
+
+def _recalls(schedule: Schedule, found: liveness.Lookups) -> Iterator[tuple[int, int, Recall]]:
+    """For each cell that reads, step by step of each component: its step, its column, and what it does.
+
+    Weights depend on how long before the values were computed, so that most cells share theirs with others.
+    """
+    assert schedule.gains is not None
+    columns = found.component[found.value]
+    cells = np.flatnonzero(np.diff(columns * schedule.steps + found.step, prepend=-1))
+    steps, columns = found.step[cells], columns[cells]
+    gains = schedule.gains[steps, columns].tolist()
+    born = found.born[found.value]
+    before = (born - found.step).tolist()
+    dies = (found.last_read[found.value] == found.step).tolist()
+    known: dict[object, tuple[float, ...]] = {}
+    lists, bounds = born.tolist(), [*cells.tolist(), len(born)]
+    for step, column, gain, (low, high) in zip(steps.tolist(), columns.tolist(), gains, pairwise(bounds), strict=True):
+        key = (gain, *before[low:high])
+        if key not in known:
+            known[key] = weights(before[low:high], 0, gain)
+        values = tuple(lists[low:high])
+        yield step, column, Recall(values, known[key], tuple(compress(values, dies[low:high])))
 
 
 def _dead(schedule: Schedule, step: int) -> frozenset[int]:

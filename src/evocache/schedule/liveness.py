@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .schedule import Schedule
+
+Indices = npt.NDArray[np.intp]
 
 
 class Value(NamedTuple):
@@ -18,27 +21,55 @@ class Value(NamedTuple):
     last_read: int
 
 
+class Lookups(NamedTuple):
+    """What `reads` and `values` say, as columns of two tables.
+
+    Attributes:
+        component: of each stored value, its component; values come by component and birth.
+        born: the step at which it is computed.
+        last_read: the step at which it is read last.
+        step: of each read of a value, when it is; reads come by component and step, the latest value first.
+        value: which of the stored values is read.
+    """
+
+    component: Indices
+    born: Indices
+    last_read: Indices
+    step: Indices
+    value: Indices
+
+
+def lookups(schedule: Schedule) -> Lookups:
+    """All stored values and all their reads, at once: what a schedule of any size can be planned with."""
+    executed, read = schedule.executed.T, schedule.read.T
+    component, born = np.nonzero(executed)
+    latest = np.cumsum(executed).reshape(executed.shape) - 1  # numbers of computed values, by component and step
+    reader, step = np.nonzero(read)
+    count = schedule.orders.T[read].astype(np.intp) + 1  # canonical: so many were computed
+    back = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    source = np.repeat(latest[reader, step], count) - back
+    step = np.repeat(step, count)
+    last = np.full(len(born), -1, dtype=np.intp)
+    np.maximum.at(last, source, step)
+    stored = last >= 0
+    return Lookups(component[stored], born[stored], last[stored], step, (np.cumsum(stored) - 1)[source])
+
+
 def reads(schedule: Schedule) -> dict[tuple[int, int], tuple[int, ...]]:
     """For every reading cell (step, component): the steps whose values it reads, latest first."""
+    found = lookups(schedule)
     out: dict[tuple[int, int], tuple[int, ...]] = {}
-    for column in np.flatnonzero(schedule.read.any(axis=0)):
-        computed: list[int] = []
-        for step in range(schedule.steps):
-            if schedule.executed[step, column]:
-                computed.append(step)
-            elif schedule.read[step, column]:
-                order = int(schedule.orders[step, column])
-                out[step, int(column)] = tuple(reversed(computed[-(order + 1) :]))
+    cells = zip(found.step.tolist(), found.component[found.value].tolist(), strict=True)
+    for cell, born in zip(cells, found.born[found.value].tolist(), strict=True):
+        out[cell] = (*out.get(cell, ()), born)
     return out
 
 
 def values(schedule: Schedule) -> list[Value]:
     """All values that have to be stored, by component and birth; a value that nobody reads is not among them."""
-    last: dict[tuple[int, int], int] = {}
-    for (step, column), born_steps in sorted(reads(schedule).items()):
-        for born in born_steps:
-            last[column, born] = step
-    return [Value(column, born, step) for (column, born), step in sorted(last.items())]
+    found = lookups(schedule)
+    columns = (found.component.tolist(), found.born.tolist(), found.last_read.tolist())
+    return [Value(*value) for value in zip(*columns, strict=True)]
 
 
 def alive(schedule: Schedule) -> list[list[Value]]:
