@@ -20,8 +20,8 @@ _Form = tuple[str, torch.dtype, int]
 
 
 @dataclass
-class _Feature:
-    """A feature: on the device, parked in a lower tier, or both; never neither.
+class _Piece:
+    """A feature, or a piece of one: on the device, parked in a lower tier, or both; never neither.
 
     Attributes:
         size: bytes.
@@ -53,6 +53,9 @@ class FeatureStore:
     then the store's alone: whatever the host does to what it gave or was given, such a tensor is never stale. Bytes are
     those of the codes; a decoded tensor is the reader's, and not counted.
 
+    A feature may come in pieces, where its component runs in slices: a piece that is added follows those before it to
+    where they are.
+
     A feature may be parked in a lower tier: it starts leaving at `park`, is gone from the device at `settle`, starts
     coming back at `fetch`, and is there at `get`. Its bytes count from `put` to `settle` and again from `fetch` on.
 
@@ -73,7 +76,7 @@ class FeatureStore:
     def __init__(self, tier: Tier | None = None, coding: str = "none") -> None:
         self.tier = tier
         self.coding = checked(coding)
-        self._features: dict[Hashable, _Feature] = {}
+        self._features: dict[Hashable, list[_Piece]] = {}
         self.bytes = 0
         self.peak_bytes = 0
         self.moved = 0
@@ -88,14 +91,32 @@ class FeatureStore:
     def put(self, key: Hashable, tensors: Sequence[torch.Tensor], *, copy: bool = False) -> int:
         """Store a feature, replacing what the key held; returns its bytes."""
         self.free(key)
+        self._features[key] = [self._piece(tensors, copy)]
+        return self._features[key][0].size
+
+    def add(self, key: Hashable, tensors: Sequence[torch.Tensor], *, copy: bool = False) -> int:
+        """Store a further piece of a feature, after those that it has; returns its bytes.
+
+        Raises:
+            KeyError: if the feature is not there.
+        """
+        pieces = self._features[key]
+        piece = self._piece(tensors, copy)
+        pieces.append(piece)
+        if pieces[0].parked is not None:
+            self._park(piece)
+        if pieces[0].tensors is None:
+            self._settle(piece)
+        return piece.size
+
+    def _piece(self, tensors: Sequence[torch.Tensor], copy: bool) -> _Piece:
         if self.coding == "none":
             kept, forms = [_owned(t, tensors, copy) for t in tensors], None
         else:
             kept, forms = _coded(tensors, self.coding, copy)
         size = sum(t.numel() * t.element_size() for t in kept)
-        self._features[key] = _Feature(size, forms, kept, [version(t) for t in kept])
         self._count(size)
-        return size
+        return _Piece(size, forms, kept, [version(t) for t in kept])
 
     def _count(self, size: int) -> None:
         self.bytes += size
@@ -103,8 +124,7 @@ class FeatureStore:
 
     def intact(self, key: Hashable) -> bool:
         """Whether a feature is there, as it was stored."""
-        feature = self._features.get(key)
-        return feature is not None and feature.intact()
+        return key in self._features and all(piece.intact() for piece in self._features[key])
 
     def get(self, key: Hashable, *, copy: bool = False) -> list[torch.Tensor]:
         """The tensors of a feature; waits for it if it is coming back.
@@ -119,59 +139,70 @@ class FeatureStore:
             Stale: if one of them was changed in place since it was stored.
             GenerationError: if the tier lost it.
         """
-        feature = self._features[key]
-        if not feature.intact():
+        pieces = self._features[key]
+        if not all(piece.intact() for piece in pieces):
             raise Stale(key)
-        if feature.tensors is None:
-            assert feature.parked is not None
-            self.fetch(key)
-            feature.tensors, seconds = feature.parked.take()
-            feature.versions = [version(t) for t in feature.tensors]
+        self.fetch(key)
+        if len(pieces) == 1:
+            return self._taken(pieces[0], copy)
+        return [tensor for piece in pieces for tensor in self._taken(piece, copy)]
+
+    def _taken(self, piece: _Piece, copy: bool) -> list[torch.Tensor]:
+        if piece.tensors is None:
+            assert piece.parked is not None
+            piece.tensors, seconds = piece.parked.take()
+            piece.versions = [version(t) for t in piece.tensors]
             self.stalled += seconds
-        if feature.forms is None:
-            return [t.clone() for t in feature.tensors] if copy else feature.tensors
-        return _decoded(feature.tensors, feature.forms, copy)
+        if piece.forms is None:
+            return [t.clone() for t in piece.tensors] if copy else piece.tensors
+        return _decoded(piece.tensors, piece.forms, copy)
 
     def park(self, key: Hashable) -> None:
         """Start moving a feature to the tier; nothing happens if it is there or gone, or was changed in place."""
-        feature = self._features.get(key)
-        if feature is not None and feature.parked is None and feature.intact() and self.tier is not None:
-            assert feature.tensors is not None
-            feature.parked = self.tier.park(feature.tensors)
-            self.moved += feature.size
+        for piece in self._features.get(key, ()):
+            self._park(piece)
+
+    def _park(self, piece: _Piece) -> None:
+        if piece.parked is None and piece.intact() and self.tier is not None:
+            assert piece.tensors is not None
+            piece.parked = self.tier.park(piece.tensors)
+            self.moved += piece.size
 
     def settle(self, key: Hashable) -> None:
         """Let go of a parked feature on the device; waits until it has left. What is not parked stays.
 
         What was changed in place while it left is forgotten: neither copy is what was stored.
         """
-        feature = self._features.get(key)
-        if feature is None or feature.parked is None or feature.tensors is None:
-            return
-        self.stalled += feature.parked.settle()
-        if not feature.intact():
+        if not all(self._settle(piece) for piece in self._features.get(key, ())):
             self.free(key)
-            return
-        feature.tensors = None
-        feature.counted = False
-        self.bytes -= feature.size
+
+    def _settle(self, piece: _Piece) -> bool:
+        """Let go of a parked piece; whether what was parked is what was stored."""
+        if piece.parked is None or piece.tensors is None:
+            return True
+        self.stalled += piece.parked.settle()
+        if not piece.intact():
+            return False
+        piece.tensors = None
+        piece.counted = False
+        self.bytes -= piece.size
+        return True
 
     def fetch(self, key: Hashable) -> None:
         """Start bringing a parked feature back; nothing happens if it is here, on its way, or unknown."""
-        feature = self._features.get(key)
-        if feature is not None and feature.parked is not None and not feature.counted:
-            feature.counted = True
-            self._count(feature.size)
-            self.moved += feature.size
-            feature.parked.fetch()
+        for piece in self._features.get(key, ()):
+            if piece.parked is not None and not piece.counted:
+                piece.counted = True
+                self._count(piece.size)
+                self.moved += piece.size
+                piece.parked.fetch()
 
     def free(self, key: Hashable) -> None:
         """Forget a feature; nothing happens if it is not there."""
-        feature = self._features.pop(key, None)
-        if feature is not None:
-            self.bytes -= feature.size * feature.counted
-            if feature.parked is not None:
-                feature.parked.drop()
+        for piece in self._features.pop(key, ()):
+            self.bytes -= piece.size * piece.counted
+            if piece.parked is not None:
+                piece.parked.drop()
 
     def clear(self) -> None:
         """Forget all features."""

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import unpack
 from .couplings import Shared, Uncoupled
+from .pretence import Denial
 from .rehearse import shadow
 from .slicing import Slicing, alone, in_slices
 
@@ -154,7 +155,8 @@ class _Trial:
         key = (kind, *(tuple(leaf.shape) if isinstance(leaf, torch.Tensor) else repr(leaf) for leaf in real))
         if key not in self.wholes:
             try:
-                self._run(self.fake, shadow(list(real)))  # which costs next to nothing and fails where the other would
+                with Denial():
+                    self._run(self.fake, shadow(list(real)))  # costs next to nothing and fails where the other would
                 self.wholes[key] = unpack(self._run(self.call, real))[0]
             except Exception:  # a module may fail in any way when it is shown too little
                 self.wholes[key] = None

@@ -116,16 +116,13 @@ class Lane:
         if not self.row:
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
         self.sizes[id] = size
-        if column not in self.plan.rows[self.row].stores or (again and key not in self.store):
-            return
-        try:
-            earlier = self.store.get(key) if again else []
-        except Stale:
-            self.store.free(key)
-            self.copies.add(column)
+        if column not in self.plan.rows[self.row].stores:
             return
         self._move(column)
-        self.store.put(key, [*earlier, *tensors], copy=column in self.copies)
+        if not again:
+            self.store.put(key, tensors, copy=column in self.copies)
+        elif key in self.store:
+            self.store.add(key, tensors, copy=column in self.copies)
 
     def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
         """The recalled feature of a component; None if it has to be computed after all.
