@@ -58,11 +58,11 @@ def test_memory_is_measured_stage_by_stage(run, unet_folder):
     arguments = ("inspect", unet_folder, "--memory", "--schedule", "deepcache:2", "--steps", 4)
     arguments += ("--set", "height=32", "--set", "width=32")
     found = json.loads(run(*arguments, "--json").stdout)["memory"]
-    assert list(found) == ["uncached", "deepcache:2"]
+    assert list(found) == ["uncached", "deepcache:2,0"]
     for stages in found.values():
         assert list(stages) == ["encode", "denoise", "decode"]
         assert len({stage["weights"] for stage in stages.values()}) == 1
-    assert found["uncached"]["denoise"]["features"] == 0 < found["deepcache:2"]["denoise"]["features"]
+    assert found["uncached"]["denoise"]["features"] == 0 < found["deepcache:2,0"]["denoise"]["features"]
     assert "held at most" in run(*arguments).stdout
 
 

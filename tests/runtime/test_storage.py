@@ -262,8 +262,10 @@ def test_a_loop_of_ones_own_stores_as_asked(family, storage):
         peak = handle.stats.peak_cached_bytes
         with handle.generation() as generation:
             assert generation.store.coding == storage
-    with apply(one.pipe, "fora:2", memory="100GB", storage=storage) as handle, handle.generation() as generation:
-        assert generation.store.coding == storage
+    with apply(one.pipe, "fora:2", memory="100GB", storage=storage) as handle:
+        handle.memory = handle.plan(**given(one))
+        with handle.generation() as generation:
+            assert generation.store.coding == storage
     assert peak > 0
 
 

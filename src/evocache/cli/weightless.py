@@ -41,7 +41,7 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
         raise ModelError(given, "a diffusers pipeline with the configs of all its parts", "check the name") from error
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
-            part.to(wanted).eval()
+            part.to("meta", wanted).eval()  # some parameters are made on the CPU whatever the device
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -67,10 +67,19 @@ def shadow(value: Any) -> Any:
         return tree_map(lambda leaf: _meta(leaf) if isinstance(leaf, torch.Tensor) else leaf, value)
 
 
+MAKERS = ("torch.", "transformers.", "diffusers.", "peft.")
+"""Packages whose hooks belong to a model."""
+
+
 def _unhook(module: nn.Module) -> None:
-    """Take what others hang on to a module's calls off a copy: it is not theirs, and moves no weights."""
-    module._forward_hooks.clear()
-    module._forward_pre_hooks.clear()
+    """Take what others hang on to a module's calls off a copy: it is not theirs, and moves no weights.
+
+    Hooks of the libraries that models are made with stay: some models collect their outputs by them.
+    """
+    for hooks in (module._forward_hooks, module._forward_pre_hooks):
+        for key, hook in list(hooks.items()):
+            if not (getattr(hook, "__module__", None) or "").startswith(MAKERS):
+                del hooks[key]
     if "_hf_hook" in module.__dict__:
         module.__dict__.pop("forward", None)
         module.__dict__.pop("_hf_hook")

@@ -272,5 +272,5 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
 
 
 def _device(args: Any, kwargs: Any) -> torch.device:
-    """Where a component's output is: where its inputs are."""
-    return next((t.device for t in _tensors((args, kwargs))), torch.device("cpu"))
+    """Where a component's output is: where its inputs are; but pipelines of no weights prepare theirs on the CPU."""
+    return next((t.device for t in _tensors((args, kwargs)) if not t.is_meta), torch.device("cpu"))

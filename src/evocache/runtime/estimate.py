@@ -134,11 +134,14 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = Fal
     acts = seen.acts
     features = dict(_features(compiled, seen, storage))
     calls = {name: _largest(act for act in acts["denoise"] if act.name == name) for name in _names(acts["denoise"])}
+    beside = max((_copied(features.get(d.name, {}), d) for d in compiled.model.denoisers), default=0)
     return Footprint(
         weights=weights(pipe),
         held=0,
         encode=_stage(acts["encode"], seen.floors["encode"]),
-        denoise={name: _call(compiled, act, seen.floors["denoise"], detail) for name, act in calls.items()},
+        denoise={
+            name: _call(compiled, act, seen.floors["denoise"], detail).above(beside) for name, act in calls.items()
+        },
         decode=_decode(pipe, acts["decode"], seen.floors["decode"], detail),
         calls=len(acts["denoise"]),
         seconds=0.0,
@@ -202,6 +205,12 @@ def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[s
             known[name, start] = Branch(used.lives, used.events[:, 0].tolist())
         if plan.touched:
             yield known[name, start]
+
+
+def _copied(sizes: Mapping[str, int], denoiser: Denoiser) -> int:
+    """Bytes of the largest feature that is handed out as a copy, since the host may write into it."""
+    kinds = {c.id: c.kind for c in denoiser.components}
+    return max((size for id, size in sizes.items() if kinds[id] in ("deep", "denoiser")), default=0)
 
 
 def _call(compiled: Compiled, act: Act, floor: int, detail: bool) -> CallPrint:
