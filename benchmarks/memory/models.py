@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import diffusers as d
@@ -26,7 +27,7 @@ class FullSize:
 
     Attributes:
         name: what it is.
-        parts: builds its components, on the meta device.
+        parts: builds its components, on the meta device; what must not be there is a function that builds it.
         pipeline: its class.
         call: arguments of the call.
         dtype: of its weights.
@@ -45,10 +46,11 @@ class FullSize:
     def build(self) -> Any:
         """The pipeline."""
         with torch.device("meta"):
-            parts = self.parts()
+            made = self.parts()
+        parts = {name: part() if isinstance(part, FunctionType) else part for name, part in made.items()}
         for part in parts.values():
             if isinstance(part, torch.nn.Module):
-                part.to(self.dtype).eval()
+                part.to("meta", self.dtype).eval()
         pipe = self.pipeline(**parts, **self.options)
         pipe.set_progress_bar_config(disable=True)
         return pipe
@@ -102,7 +104,7 @@ def animatediff() -> dict[str, Any]:
         "tokenizer": tokenizers.clip_tokenizer(),
         "unet": d.UNetMotionModel(sample_size=64, cross_attention_dim=768, motion_max_seq_length=32),
         "motion_adapter": d.MotionAdapter(motion_max_seq_length=32),
-        "scheduler": d.EulerDiscreteScheduler(timestep_spacing="trailing", beta_schedule="linear"),
+        "scheduler": lambda: d.EulerDiscreteScheduler(timestep_spacing="trailing", beta_schedule="linear"),
     }
 
 
@@ -128,7 +130,7 @@ def svd() -> dict[str, Any]:
         "vae": vae,
         "image_encoder": t.CLIPVisionModelWithProjection(vision),
         "unet": d.UNetSpatioTemporalConditionModel(sample_size=96, num_frames=25),
-        "scheduler": d.EulerDiscreteScheduler(
+        "scheduler": lambda: d.EulerDiscreteScheduler(
             prediction_type="v_prediction",
             use_karras_sigmas=True,
             sigma_min=0.002,
@@ -146,7 +148,7 @@ def text_to_video_sd() -> dict[str, Any]:
         "text_encoder": clip_text(1024, 23),
         "tokenizer": tokenizers.clip_tokenizer(),
         "unet": d.UNet3DConditionModel(sample_size=32, cross_attention_dim=1024, attention_head_dim=64),
-        "scheduler": d.DDIMScheduler(),
+        "scheduler": lambda: d.DDIMScheduler(),
     }
 
 
@@ -173,7 +175,7 @@ def cogvideox() -> dict[str, Any]:
             latent_channels=16,
         ),
         "transformer": transformer,
-        "scheduler": d.CogVideoXDDIMScheduler(),
+        "scheduler": lambda: d.CogVideoXDDIMScheduler(),
     }
 
 
@@ -188,7 +190,7 @@ def wan(heads: int, layers: int, inner: int) -> Callable[[], dict[str, Any]]:
                 num_attention_heads=heads, attention_head_dim=128, num_layers=layers, ffn_dim=inner
             ),
             "vae": d.AutoencoderKLWan(),
-            "scheduler": d.UniPCMultistepScheduler(
+            "scheduler": lambda: d.UniPCMultistepScheduler(
                 prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
             ),
         }
@@ -211,7 +213,7 @@ def hunyuan_video() -> dict[str, Any]:
         "tokenizer": tokenizers.llama_tokenizer(),
         "transformer": d.HunyuanVideoTransformer3DModel(),
         "vae": d.AutoencoderKLHunyuanVideo(),
-        "scheduler": d.FlowMatchEulerDiscreteScheduler(shift=7.0),
+        "scheduler": lambda: d.FlowMatchEulerDiscreteScheduler(shift=7.0),
         "text_encoder_2": clip_text(),
         "tokenizer_2": tokenizers.clip_tokenizer(),
     }
@@ -252,7 +254,7 @@ MODELS = {
             cogvideox,
             {"prompt": PROMPT, "num_frames": 49, "height": 480, "width": 720, "num_inference_steps": 50},
             torch.bfloat16,
-            ("fora:2", "pab"),
+            ("fora:2",),
         ),
         FullSize(
             "Wan2.1-1.3B 832x480x81",

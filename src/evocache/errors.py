@@ -92,8 +92,8 @@ class BudgetError(Error):
         self.least = dict(least)
         stage, peak = max(self.least.items(), key=lambda item: item[1])
         super().__init__(
-            f"a memory budget of {budget / 1e9:.3f} GB",
-            f"at least {peak / 1e9:.3f} GB, which {stage} takes at the least: {self.shortfall} bytes more",
+            f"a memory budget of {_amount(budget)}",
+            f"at least {_amount(peak)}, which {stage} takes at the least: {self.shortfall} bytes more",
             "raise the budget, or generate fewer frames or smaller pictures",
         )
 
@@ -108,6 +108,10 @@ class BudgetError(Error):
 
 class FilmError(Error):
     """A film that cannot be written, or a frame that does not belong to it."""
+
+
+def _amount(count: int) -> str:
+    return f"{count / 1e9:.3f} GB" if count >= 1e9 else f"{count / 1e6:.3f} MB"
 
 
 class ZooError(Error):

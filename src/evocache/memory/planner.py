@@ -295,7 +295,11 @@ def _fastest(footprint: Footprint, machine: Machine, ways: Sequence[_Way], share
     way = ways[i]
     return replace(
         way.first,
-        stages={**way.first.stages, "denoise": Held(way.base, way.active, kept.peak)},
+        stages={
+            "encode": way.first.stages["encode"],
+            "denoise": Held(way.base, way.active, kept.peak),
+            "decode": way.first.stages["decode"],
+        },
         cuts={name: print.cuts(way.limit) for name, print in footprint.denoise.items()},
         capacity=kept.share,
         moved=kept.moved.bytes,
