@@ -161,3 +161,35 @@ def test_writing_while_a_feature_leaves_spoils_it_only_if_it_is_not_coded(tmp_pa
 def test_an_unknown_coding_is_refused():
     with pytest.raises(PolicyError, match="'int4'"):
         FeatureStore(coding="int4")
+
+
+def test_a_feature_in_pieces_is_whole_when_it_is_read(tmp_path):
+    """Pieces that are added follow those before them: to the tier, and back."""
+    whole = [torch.randn(3, 4), torch.randn(2, 4), torch.randn(5)]
+    for moves in ((), ("park",), ("park", "settle"), ("park", "settle", "fetch")):
+        tier = DiskTier(tmp_path)
+        store = FeatureStore(tier)
+        size = store.put("a", whole[:1])
+        for move in moves:
+            getattr(store, move)("a")
+        size += store.add("a", whole[1:2]) + store.add("a", whole[2:])
+        away = "settle" in moves and "fetch" not in moves
+        assert store.bytes == (0 if away else size)
+        assert all(torch.equal(a, b) for a, b in zip(store.get("a"), whole, strict=True))
+        assert store.bytes == size
+        store.free("a")
+        assert store.bytes == 0
+        tier.close()
+    with pytest.raises(KeyError):
+        store.add("b", whole)
+
+
+def test_a_feature_with_one_piece_that_was_written_into_is_stale():
+    store = FeatureStore()
+    store.put("a", [torch.zeros(2)])
+    piece = torch.zeros(3)
+    store.add("a", [piece])
+    piece.add_(1)
+    assert not store.intact("a")
+    with pytest.raises(Stale):
+        store.get("a")

@@ -24,6 +24,7 @@ SMALL = 64
 
 def live_bytes() -> int:
     """Bytes of all storages of tensors that Python can reach."""
+    gc.collect()
     tensors = [thing for thing in gc.get_objects() if type(thing) is torch.Tensor]
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
     return sum(size for size in storages.values() if size >= SMALL)
@@ -134,7 +135,7 @@ def first(output: Any) -> torch.Tensor:
 
 def held(store: Any) -> list[int]:
     """Bytes of every tensor in a store."""
-    return [t.nbytes for feature in store._features.values() for t in feature.tensors or ()]
+    return [t.nbytes for pieces in store._features.values() for piece in pieces for t in piece.tensors or ()]
 
 
 @pytest.mark.parametrize("name", ["pixart", "flux", "sd15", "wan"])

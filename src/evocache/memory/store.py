@@ -105,7 +105,7 @@ class FeatureStore:
         pieces.append(piece)
         if pieces[0].parked is not None:
             self._park(piece)
-        if pieces[0].tensors is None:
+        if not pieces[0].counted:
             self._settle(piece)
         return piece.size
 
