@@ -1,5 +1,6 @@
 """What a tiny pipeline is, and how its random weights are made worth testing with."""
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 import PIL.Image
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
+from transformers import PreTrainedTokenizerBase
 
 PROMPT = "a red fox"
 NEGATIVE = "blurry"
@@ -105,13 +107,20 @@ def picture() -> PIL.Image.Image:
 
 
 def share(pipe: DiffusionPipeline) -> DiffusionPipeline:
-    """A second pipeline of the same class on the same components, but with schedulers of its own."""
+    """A second pipeline of the same class on the same modules, but with schedulers and tokenizers of its own.
+
+    Both change while they are used (tokenizers keep how the latest call pads), so threads must not share them.
+    """
     accepted = inspect.signature(type(pipe).__init__).parameters
     options = {key: value for key, value in pipe.config.items() if key in accepted}
-    parts = {
-        key: type(part).from_config(part.config) if isinstance(part, SchedulerMixin) else part
-        for key, part in pipe.components.items()
-    }
+    parts = {key: _own(part) for key, part in pipe.components.items()}
     twin = type(pipe)(**{**options, **parts})
     twin.set_progress_bar_config(disable=True)
     return twin
+
+
+def _own(part: Any) -> Any:
+    """What a second pipeline uses in a part's place."""
+    if isinstance(part, SchedulerMixin):
+        return type(part).from_config(part.config)
+    return copy.deepcopy(part) if isinstance(part, PreTrainedTokenizerBase) else part

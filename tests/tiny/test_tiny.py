@@ -138,8 +138,8 @@ def test_denoiser_calls_per_scheduler_step(
     assert calls == [tiny.calls_per_step if guidance else 1] * steps + [0]
 
 
-def test_a_shared_pipeline_has_only_its_own_scheduler(tiny: Tiny, pipe: DiffusionPipeline, plain: np.ndarray) -> None:
-    """`share` gives the same output by the same weights, with another scheduler."""
+def test_a_shared_pipeline_has_the_same_modules(tiny: Tiny, pipe: DiffusionPipeline, plain: np.ndarray) -> None:
+    """`share` gives the same output by the same weights, with a scheduler and tokenizers of its own."""
     twin = share(pipe)
     assert type(twin) is type(pipe)
     assert twin.scheduler is not pipe.scheduler
