@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.environment import write
-from evocache.memory.footprint import CallPrint, Choice, UnitPrint
-from evocache.memory.planner import Branch, Footprint, MemoryPlan, Stage, plan
+from evocache.memory.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
+from evocache.memory.planner import MemoryPlan, plan
 from evocache.memory.tape import Tape, uses
 from evocache.runtime.plan import Plan
 from evocache.schedule import Component, Schedule, Tree, liveness

@@ -21,7 +21,8 @@ from benchmarks.memory.helper import helper_bytes
 from benchmarks.memory.models import MODELS, FullSize
 from evocache import discover
 from evocache.errors import BudgetError
-from evocache.memory.planner import Footprint, Machine, MemoryPlan, plan, smallest
+from evocache.memory.footprint import Footprint
+from evocache.memory.planner import Machine, MemoryPlan, plan, smallest
 from evocache.runtime.compiled import Compiled
 from evocache.runtime.dry import dry_run
 from evocache.runtime.estimate import footprint

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evocache.errors import BudgetError
-from evocache.memory.footprint import CallPrint, Choice, UnitPrint
+from evocache.memory.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
 from evocache.memory.lives import Life
-from evocache.memory.planner import AHEAD, Branch, Footprint, Machine, Stage, plan, smallest
+from evocache.memory.planner import AHEAD, Machine, plan, smallest
 from evocache.memory.swap import swaps
 
 MACHINE = Machine(link=10.0, launch=0.01)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evocache.memory.footprint import CallPrint, Choice
-from evocache.memory.planner import Branch, Footprint, Stage, plan, smallest
+from evocache.memory.footprint import Branch, CallPrint, Choice, Footprint, Stage
+from evocache.memory.planner import plan, smallest
 from evocache.memory.swap import Life
 from evocache.memory.timeline import timeline
 

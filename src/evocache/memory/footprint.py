@@ -1,10 +1,12 @@
-"""What one call of a denoiser holds, unit by unit, whole and in slices: what a plan chooses from. Pure."""
+"""What a generation holds, call by call and unit by unit, whole and in slices: what a plan chooses from. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+from .lives import Life, Lives
 from .slicing import Slicing
 
 
@@ -86,3 +88,63 @@ class CallPrint:
     def operations(self, limit: int) -> int:
         """Operations beyond those of the call as it is."""
         return sum(unit.within(limit).operations - unit.choices[0].operations for unit in self.units)
+
+
+class Branch(NamedTuple):
+    """A branch of a denoiser: the features that it stores.
+
+    Attributes:
+        lives: when each is used; events are the branch's own.
+        steps: the step of each event, counted from the branch's first.
+    """
+
+    lives: Lives | Sequence[Life]
+    steps: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a generation besides denoising: encode or decode.
+
+    Attributes:
+        weights: names of the pipeline's components that it needs.
+        choices: ways of running it; the first is as it is.
+    """
+
+    weights: tuple[str, ...]
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a generation holds.
+
+    Attributes:
+        weights: bytes of each component of the pipeline.
+        held: bytes that are held all along: latents, embeddings, what the user has on the device.
+        encode: the stage before denoising.
+        denoise: calls of each denoiser, by name.
+        decode: the stage after it.
+        calls: how many denoiser calls there are.
+        seconds: what one denoiser call takes, as it is.
+        branches: for each branch of a denoiser, the features that it stores and when they are used.
+        features: bytes of one stored value of each component of each denoiser, in order of execution.
+        storage: the coding that features are stored in, which `branches` and `features` count with.
+        offloaded: whether components are on the device only in the stages that need them, whatever is planned.
+    """
+
+    weights: Mapping[str, int]
+    held: int
+    encode: Stage
+    denoise: Mapping[str, CallPrint]
+    decode: Stage
+    calls: int
+    seconds: float
+    branches: tuple[Branch, ...] = ()
+    features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    storage: str = "none"
+    offloaded: bool = False
+
+    def ways(self, offload: bool) -> tuple[bool, ...]:
+        """Whether components may leave the device: not, or also."""
+        return (True,) if self.offloaded else (False, True)[: 1 + offload]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .planner import WHOLE, Branch, Footprint, Held, MemoryPlan
+from .footprint import Branch, Footprint
+from .planner import WHOLE, Held, MemoryPlan
 from .swap import held, swaps
 
 

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from ..memory.coding import checked
-from ..memory.footprint import CallPrint, Choice
-from ..memory.planner import USUAL, Branch, Footprint, Machine, MemoryPlan, Stage, plan
+from ..memory.footprint import Branch, CallPrint, Choice, Footprint, Stage
+from ..memory.planner import USUAL, Machine, MemoryPlan, plan
 from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
 from ..memory.tape import uses
