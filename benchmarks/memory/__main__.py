@@ -25,7 +25,7 @@ from evocache.memory.footprint import Footprint
 from evocache.memory.planner import Machine, MemoryPlan, plan, smallest
 from evocache.runtime.compiled import Compiled
 from evocache.runtime.dry import dry_run
-from evocache.runtime.estimate import footprint
+from evocache.runtime.estimate import detailed, footprint
 from evocache.runtime.program import resolve
 
 MACHINE = Machine(link=12e9, launch=10e-6)
@@ -77,7 +77,7 @@ def estimate(model: FullSize) -> dict[str, Any]:
         compiled = Compiled(found, resolve(spec))
         seen = dry_run(pipe, found, (), model.call)
         dry = time.perf_counter() - began
-        made = footprint(pipe, compiled, seen, detail=True)
+        made = detailed(footprint(pipe, compiled, seen), pipe, compiled, seen)
         row: dict[str, Any] = {"as it is": stages(plan(made, None))}
         row["least, nothing leaves the device"] = told(smallest(made, MACHINE, offload=False))
         row["least"] = told(smallest(made, MACHINE))

@@ -70,6 +70,10 @@ class CallPrint:
         """The same call where so many bytes more are held all along."""
         return CallPrint(self.floor + held, tuple(replace(unit, entry=unit.entry + held) for unit in self.units))
 
+    def at_least(self, floor: int) -> CallPrint:
+        """The same call where at least so many bytes are held while no unit runs."""
+        return replace(self, floor=max(self.floor, floor))
+
     def peak(self, limit: int | None = None) -> int:
         """Most bytes held, with every unit run as it is, or within a limit as far as that can be."""
         found = [u.entry + (u.choices[0] if limit is None else u.within(limit)).surge for u in self.units]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_iter, tree_map
+from torch.utils._pytree import tree_flatten, tree_iter, tree_map
 
 from .fakes import Fakes
 from .ledger import Extent, Ledger
@@ -98,6 +98,16 @@ def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
     for part in module.modules():
         held = {name: value for name, value in part.__dict__.items() if not name.startswith("_")}
         yield from (leaf for leaf in tree_iter(held) if isinstance(leaf, torch.Tensor))
+
+
+def signature(args: Any, kwargs: Any) -> object:
+    """What decides what a call holds: shapes and types of tensors, and all that is no tensor but floats."""
+    leaves, spec = tree_flatten((args, dict(kwargs)))
+    called = tuple(
+        (tuple(v.shape), v.dtype) if isinstance(v, torch.Tensor) else float if isinstance(v, float) else repr(v)[:80]
+        for v in leaves
+    )
+    return called, str(spec)
 
 
 def rehearse(

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import nn
-from torch.utils._pytree import tree_flatten
 
 from ..model.discover import Denoiser
 from ..model.units import Unit, units
 from .couplings import Shared
 from .fakes import Fakes
 from .footprint import CallPrint, Choice, Cut, UnitPrint
-from .rehearse import Use, rehearse, shadow
+from .rehearse import Use, rehearse, shadow, signature
 from .slicing import Slicing, alone, run
 from .trial import pattern, slicings
 
@@ -175,7 +173,5 @@ def _renamed(choice: Choice, path: str) -> Choice:
 
 def _signature(use: Use) -> object:
     """What two uses have in common if they hold the same: class, weights, and what they are called with."""
-    leaves, spec = tree_flatten((use.args, dict(use.kwargs)))
-    called = tuple((tuple(v.shape), v.dtype) if isinstance(v, torch.Tensor) else repr(v)[:80] for v in leaves)
     weights = tuple((name, tuple(p.shape), p.dtype) for name, p in use.module.named_parameters())
-    return type(use.module), weights, called, str(spec)
+    return type(use.module), weights, signature(use.args, use.kwargs)

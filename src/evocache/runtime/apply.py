@@ -93,24 +93,28 @@ class Handle:
         key = form(args, kwargs)
         if key not in self._plans:
             compiled = self._current()
-            device = torch.device(self.pipe._execution_device)
             self._plans[key] = plan_call(
                 self.pipe,
                 compiled,
                 self.budget,
                 args,
                 kwargs,
-                machine=machine(device),
-                offload=device.type != "cpu",
+                machine=machine(self._device),
+                offload=self._device.type != "cpu",
                 storage=self.storage,
                 cls=self._class,
             )
         return self._plans[key].plan
 
+    @property
+    def _device(self) -> torch.device:
+        """Where the pipeline computes, also when its weights are elsewhere in between."""
+        return torch.device(self.pipe._execution_device)
+
     def _offload(self) -> None:
         """Have diffusers move components to the device in the stages that need them; `remove` undoes it."""
         if self._home is None and not offloaded(self.pipe):
-            self._home = torch.device(self.pipe._execution_device)
+            self._home = self._device
             self.pipe.enable_model_cpu_offload(device=self._home)
 
     def generation(self, *, previews: bool = True, projection: Projection | None = None) -> Generation:
@@ -137,10 +141,9 @@ class Handle:
         return self._last
 
     def _tier(self) -> Tier:
-        """Where features are parked: host memory if the denoiser is on a GPU, else the disk."""
+        """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
         if self._parking is None:
-            device = next(self.model.denoisers[0].module.parameters()).device
-            self._parking = HostTier(device) if device.type == "cuda" else DiskTier()
+            self._parking = HostTier(self._device) if self._device.type == "cuda" else DiskTier()
         return self._parking
 
     def remove(self) -> None:

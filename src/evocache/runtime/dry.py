@@ -20,12 +20,12 @@ from torch.utils._pytree import tree_iter, tree_map
 
 from ..errors import PipelineError
 from ..memory.ledger import Extent, Ledger
-from ..memory.rehearse import rehearse, shadow
+from ..memory.rehearse import rehearse, shadow, signature
 from ..model import Model
 from ..model.discover import unwrapped
+from ..model.outputs import tensors
 from .attach import CODING, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
-from .form import signature
 from .generation import holder, is_autoencoder, is_scheduler
 
 STAGES = ("encode", "denoise", "decode")
@@ -182,7 +182,7 @@ class _Run:
             else:
                 stage = self._stage
             self._turn(stage)
-            own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in _tensors((args, kwargs))}
+            own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors((args, kwargs))}
             held = max(self._ledger.bytes - sum(own.values()), 0)
             extent, output = self._rehearsed(thing, method, args, kwargs)
             tick = None
@@ -267,10 +267,6 @@ def zeros(value: Any, device: torch.device) -> Any:
     return tree_map(real, value)
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    return (leaf for leaf in tree_iter(value) if isinstance(leaf, torch.Tensor))
-
-
 def _device(args: Any, kwargs: Any) -> torch.device:
     """Where a component's output is: where its inputs are; but pipelines of no weights prepare theirs on the CPU."""
-    return next((t.device for t in _tensors((args, kwargs)) if not t.is_meta), torch.device("cpu"))
+    return next((t.device for t in tensors((args, kwargs)) if not t.is_meta), torch.device("cpu"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -113,36 +113,35 @@ def plan_call(
         PipelineError: if the pipeline refuses the call.
     """
     seen = dry_run(pipe, compiled.model, args, kwargs, cls)
-    plain = footprint(pipe, compiled, seen, storage=storage)
-    found = plan(plain, None)
-    if budget is None or found.peak <= budget:
-        return Planned(plain, seen.steps, found, replace(found, budget=budget))
-    detailed = footprint(pipe, compiled, seen, detail=True, storage=storage)
-    return Planned(detailed, seen.steps, found, plan(detailed, budget, machine, offload=offload))
+    found = footprint(pipe, compiled, seen, storage=storage)
+    as_it_is = plan(found, None)
+    if budget is None or as_it_is.peak <= budget:
+        return Planned(found, seen.steps, as_it_is, replace(as_it_is, budget=budget))
+    found = detailed(found, pipe, compiled, seen)
+    return Planned(found, seen.steps, as_it_is, plan(found, budget, machine, offload=offload))
 
 
-def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = False, storage: str = "none") -> Footprint:
-    """What a generation holds, from a dry run of it.
+def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "none") -> Footprint:
+    """What a generation holds as it is, from a dry run of it.
 
     Args:
         pipe: the pipeline.
         compiled: its denoisers and what is applied to them.
         seen: the dry run.
-        detail: whether to find out what could be run in slices.
         storage: the coding that features are stored in.
     """
-    acts = seen.acts
+    acts, floors = seen.acts, seen.floors
     features = dict(_features(compiled, seen, storage))
-    calls = {name: _largest(act for act in acts["denoise"] if act.name == name) for name in _names(acts["denoise"])}
-    beside = max((_copied(features.get(d.name, {}), d) for d in compiled.model.denoisers), default=0)
+    beside = _beside(compiled, features)
     return Footprint(
         weights=weights(pipe),
         held=0,
-        encode=_stage(acts["encode"], seen.floors["encode"]),
+        encode=_stage(acts["encode"], floors["encode"]),
         denoise={
-            name: _call(compiled, act, seen.floors["denoise"], detail).above(beside) for name, act in calls.items()
+            act.name: CallPrint(max(act.peak, floors["denoise"]), ()).above(beside)
+            for act in _largest_of_each(acts["denoise"])
         },
-        decode=_decode(pipe, acts["decode"], seen.floors["decode"], detail),
+        decode=_stage(acts["decode"], floors["decode"]),
         calls=len(acts["denoise"]),
         seconds=0.0,
         offloaded=offloaded(pipe),
@@ -150,6 +149,19 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, detail: bool = Fal
         features=features,
         storage=storage,
     )
+
+
+def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> Footprint:
+    """A footprint with what could be run in slices: calls of denoisers, and decoding."""
+    beside = _beside(compiled, found.features)
+    floor = seen.floors["denoise"] + beside
+    surveyed = {
+        act.name: _surveyed(compiled.model[act.name], act).above(act.held + beside).at_least(floor)
+        for act in _largest_of_each(seen.acts["denoise"])
+        if act.tick is not None
+    }
+    decode = _decode(pipe, seen.acts["decode"], seen.floors["decode"])
+    return replace(found, denoise={**found.denoise, **surveyed}, decode=decode)
 
 
 def weights(pipe: Any) -> dict[str, int]:
@@ -207,20 +219,16 @@ def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[s
             yield known[name, start]
 
 
-def _copied(sizes: Mapping[str, int], denoiser: Denoiser) -> int:
+def _beside(compiled: Compiled, features: Mapping[str, Mapping[str, int]]) -> int:
     """Bytes of the largest feature that is handed out as a copy, since the host may write into it."""
-    kinds = {c.id: c.kind for c in denoiser.components}
-    return max((size for id, size in sizes.items() if kinds[id] in ("deep", "denoiser")), default=0)
-
-
-def _call(compiled: Compiled, act: Act, floor: int, detail: bool) -> CallPrint:
-    """One call of a component in the denoising loop."""
-    denoisers = {d.name: d for d in compiled.model.denoisers}
-    if detail and act.name in denoisers:
-        found = _surveyed(denoisers[act.name], act).above(act.held)
-    else:
-        found = CallPrint(act.peak, ())
-    return replace(found, floor=max(found.floor, floor))
+    kinds = {(d.name, c.id): c.kind for d in compiled.model.denoisers for c in d.components}
+    copied = (
+        size
+        for name, sizes in features.items()
+        for id, size in sizes.items()
+        if kinds[name, id] in ("deep", "denoiser")
+    )
+    return max(copied, default=0)
 
 
 _surveys: WeakKeyDictionary[nn.Module, dict[object, CallPrint]] = WeakKeyDictionary()
@@ -240,10 +248,10 @@ def _stage(acts: list[Act], floor: int) -> Stage:
     return Stage(_names(acts), (Choice({}, max([floor, *(act.peak for act in acts)]), 0),))
 
 
-def _decode(pipe: Any, acts: list[Act], floor: int, detail: bool) -> Stage:
+def _decode(pipe: Any, acts: list[Act], floor: int) -> Stage:
     """Decoding: as it is, or in slices, each of which holds less and takes longer."""
     decodes = [act for act in acts if act.method == "decode"]
-    if not detail or not decodes:
+    if not decodes:
         return _stage(acts, floor)
     main = _largest(decodes)
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
@@ -262,3 +270,8 @@ def _names(acts: Iterable[Act]) -> tuple[str, ...]:
 
 def _largest(acts: Iterable[Act]) -> Act:
     return max(acts, key=lambda act: act.peak)
+
+
+def _largest_of_each(acts: Sequence[Act]) -> list[Act]:
+    """Of the calls of each component, the one that holds most."""
+    return [_largest(act for act in acts if act.name == name) for name in _names(acts)]

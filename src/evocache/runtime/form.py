@@ -1,4 +1,4 @@
-"""What two calls have in common if they hold the same."""
+"""What two calls of a pipeline have in common if they hold the same."""
 
 from __future__ import annotations
 
@@ -25,13 +25,3 @@ def form(args: Any, kwargs: Any) -> object:
 
     leaves, spec = tree_flatten((args, {n: v for n, v in kwargs.items() if n not in SEEDS and "callback" not in n}))
     return tuple(map(shape, leaves)), str(spec)
-
-
-def signature(args: Any, kwargs: Any) -> object:
-    """What decides what a call holds: shapes and types of tensors, and all that is no tensor but floats."""
-    leaves, spec = tree_flatten((args, kwargs))
-    called = tuple(
-        (tuple(v.shape), v.dtype) if isinstance(v, torch.Tensor) else float if isinstance(v, float) else repr(v)[:80]
-        for v in leaves
-    )
-    return called, str(spec)
