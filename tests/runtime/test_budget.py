@@ -78,7 +78,7 @@ def schedules(draw, tree, steps=4):
     return Schedule(tree, orders.astype(np.int8))
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), share=st.floats(0.0, 1.1))
 @pytest.mark.parametrize("name", ["sd15", "text_to_video_sd"])
 def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
