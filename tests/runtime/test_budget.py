@@ -105,6 +105,22 @@ def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
     assert float(np.abs(out - whole).max()) <= 5e-4 * max(float(np.abs(whole).max()), 1.0)
 
 
+@pytest.mark.parametrize("name", ["sd15", "wan"])
+def test_stages_are_weighed_where_that_is_asked_for(family, name):
+    one = family(name)
+    with apply(one.pipe, "fora:2", measure=True) as handle:
+        plan = handle.plan(**arguments(one))
+        cached = one.call()
+        stages = handle.stats.stages
+        assert list(stages) == ["encode", "denoise", "decode"]
+        assert stages["denoise"].features == handle.stats.peak_cached_bytes > 0
+        for stage, measured_ in stages.items():
+            assert NEAR * plan.stages[stage].bytes <= measured_.bytes <= EXACT * plan.stages[stage].bytes
+        handle.measure = False
+        assert np.array_equal(one.call(), cached)
+        assert handle.stats.stages == {}
+
+
 def test_nothing_is_computed_before_a_budget_is_refused(family):
     one = family("sd15")
     ran: list[Any] = []

@@ -88,19 +88,16 @@ def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe |
         return None
 
 
-def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Schedule | None) -> dict[str, dict[str, Held]]:
+def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Schedule | None) -> dict[str, Mapping[str, Held]]:
     """What is held in each stage, uncached and, if there is a schedule, under it."""
     from ..runtime import apply
     from ..runtime.measured import measured
 
-    out = {"uncached": measured(pipe, model, lambda: pipe(**call))}
+    out: dict[str, Mapping[str, Held]] = {"uncached": measured(pipe, model, lambda: pipe(**call))}
     if schedule is not None:
-        with apply(pipe, schedule) as handle:
-            stages = measured(pipe, model, lambda: pipe(**call))
-            features = handle.stats.peak_cached_bytes
-        denoise = stages["denoise"]
-        stages["denoise"] = denoise._replace(activations=denoise.activations - features, features=features)
-        out[schedule.provenance.origin or "scheduled"] = stages
+        with apply(pipe, schedule, measure=True) as handle:
+            pipe(**call)
+            out[schedule.provenance.origin or "scheduled"] = handle.stats.stages
     return out
 
 

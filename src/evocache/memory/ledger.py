@@ -42,15 +42,17 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Args:
         granularity: sizes are rounded up to multiples of it; 512 is what PyTorch's CUDA allocator does.
         call: how an operation is called, given its arguments.
+        on: the type of device whose tensors are counted; all when not given.
 
     Attributes:
         bytes: alive now.
         operations: how many were done.
     """
 
-    def __init__(self, granularity: int = 1, call: Callable[..., Any] | None = None) -> None:
+    def __init__(self, granularity: int = 1, call: Callable[..., Any] | None = None, on: str | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._call = call or (lambda func, args, kwargs: func(*args, **kwargs))
+        self._on = on
         self.granularity = granularity
         self.bytes = 0
         self.operations = 0
@@ -66,6 +68,8 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def adopt(self, tensors: Iterable[torch.Tensor]) -> None:
         """Count tensors that are not counted yet."""
         for tensor in tensors:
+            if self._on is not None and tensor.device.type != self._on:
+                continue
             storage = tensor.untyped_storage()
             key = storage._cdata
             if key in self._known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from ..memory.disk import DiskTier
 from ..memory.film import film
 from ..memory.host import HostTier
 from ..memory.machine import machine
-from ..memory.planner import MemoryPlan
+from ..memory.planner import Held, MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.discover import unwrapped
@@ -27,6 +28,7 @@ from .compiled import Compiled, Program
 from .estimate import Planned, offloaded, plan_call
 from .form import form
 from .generation import Generation
+from .measured import measured
 from .program import Fixed, check, resolve
 from .projection import Projection
 from .stats import Stats
@@ -40,13 +42,21 @@ class Handle:
     Attributes:
         storage: the coding that features are stored in.
         memory: the memory plan of the latest generation, or of all; None where nothing is to be planned.
+        measure: whether generations are also weighed, stage by stage.
     """
 
     def __init__(
-        self, pipe: Any, model: Model, program: Program, memory: MemoryPlan | int | None = None, storage: str = "none"
+        self,
+        pipe: Any,
+        model: Model,
+        program: Program,
+        memory: MemoryPlan | int | None = None,
+        storage: str = "none",
+        measure: bool = False,
     ) -> None:
         self.pipe = pipe
         self.storage = storage
+        self.measure = measure
         self.memory = memory if isinstance(memory, MemoryPlan) else None
         if self.memory is None and storage != "none":
             self.memory = MemoryPlan(None, {}, storage=storage)
@@ -55,6 +65,7 @@ class Handle:
         self.program = program
         self._compiled = Compiled(model, program)
         self._last: Generation | None = None
+        self._stages: Mapping[str, Held] = {}
         self._class: type = type(pipe)
         self._accelerated: type | None = None
         self._parking: Tier | None = None
@@ -74,7 +85,7 @@ class Handle:
         """
         if self._last is None:
             raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
-        return self._last.stats()
+        return self._last.stats().weighed(self._stages)
 
     @property
     def active(self) -> bool:
@@ -134,6 +145,7 @@ class Handle:
                 "a plan for the call that the loop stands for",
                 "set handle.memory = handle.plan(**arguments of the call) first",
             )
+        self._stages = {}
         tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
         self._last = Generation(
             self.pipe, self._current(), previews=previews, memory=self.memory, tier=tier, projection=projection
@@ -200,8 +212,18 @@ class Handle:
             if self.memory.offload:
                 self._offload()
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
-        with self.generation(previews=previews, projection=projection):
-            return call(self.pipe, *args, **kwargs)
+
+        def made() -> Any:
+            with self.generation(previews=previews, projection=projection):
+                return call(self.pipe, *args, **kwargs)
+
+        return self._weighed(made) if self.measure else made()
+
+    def _weighed(self, made: Callable[[], Any]) -> Any:
+        """What a generation makes; what it holds meanwhile is kept for its figures."""
+        out: list[Any] = []
+        self._stages = measured(self.pipe, self.model, lambda: out.append(made()))
+        return out.pop()
 
     def film(self, path: str | os.PathLike[str], *args: Any, fps: float = 8, **kwargs: Any) -> int:
         """Call the pipeline and write the video that it decodes straight into a file; it is never held as a whole.
@@ -248,6 +270,7 @@ def apply(
     *,
     memory: MemoryPlan | int | float | str | None = None,
     storage: str | None = None,
+    measure: bool = False,
 ) -> Handle:
     """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
 
@@ -263,6 +286,10 @@ def apply(
         storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
             computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told
             in `memory.coding`, and measured by its `error`. When not given it is the plan's, if there is one.
+
+        measure: whether generations are also weighed tensor by tensor, so that `handle.stats.stages` tells what each
+            stage held when most was: weights, activations, cached features. It takes time, as every operation is
+            looked at.
 
     Returns:
         The handle.
@@ -284,7 +311,7 @@ def apply(
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()
-    handle = Handle(pipe, model, program, most, stored)
+    handle = Handle(pipe, model, program, most, stored, measure)
     handle._install()
     return handle
 

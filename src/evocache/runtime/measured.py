@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..memory.ledger import Extent, Ledger
@@ -19,15 +20,15 @@ from .generation import is_autoencoder
 def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]:
     """What a generation holds in each stage when most is; what is cached counts as activations.
 
-    All tensors are counted, wherever they are, from the operation that makes them until nothing refers to them.
-    What an operation takes and gives back within itself is not seen.
+    All tensors on the device on which the pipeline computes are counted, from the operation that makes them until
+    nothing refers to them. What an operation takes and gives back within itself is not seen.
 
     Args:
         pipe: the pipeline; it may be accelerated.
         model: its denoisers.
         call: calls it.
     """
-    ledger = Ledger()
+    ledger = Ledger(on=torch.device(pipe._execution_device).type)
     for component in pipe.components.values():
         if isinstance(component, nn.Module):
             ledger.ignore((*component.parameters(), *component.buffers()))

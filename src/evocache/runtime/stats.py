@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..memory import FeatureStore
+from ..memory.planner import Held
 from ..schedule import Schedule
 from ..schedule.liveness import Lifetimes, peak_of
 
@@ -29,6 +30,8 @@ class Stats:
         stalled_seconds: how long waiting for them held up the host.
         cached_bytes: bytes held now (0 between generations).
         schedule: the schedule that was executed, for the steps that the pipeline asked for.
+        stages: what was held in each stage when most was, if that was asked for (`apply(..., measure=True)`). Features
+            are counted with their own peak, and activations with what is left of that of the stage.
     """
 
     executed: Mapping[str, int]
@@ -40,6 +43,7 @@ class Stats:
     schedule: Schedule | None
     moved_bytes: int = 0
     stalled_seconds: float = 0.0
+    stages: Mapping[str, Held] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lanes: Sequence[Lane], store: FeatureStore, schedule: Schedule | None) -> Stats:
@@ -62,3 +66,11 @@ class Stats:
         return cls(
             executed, calls, fraction, store.peak_bytes, predicted, store.bytes, schedule, store.moved, store.stalled
         )
+
+    def weighed(self, stages: Mapping[str, Held]) -> Stats:
+        """The same figures with what was held in each stage; what is cached is told apart from what is computed."""
+        if "denoise" not in stages:
+            return self
+        whole, features = stages["denoise"], self.peak_cached_bytes
+        denoise = Held(whole.weights, whole.activations - features, features)
+        return replace(self, stages={**stages, "denoise": denoise})
