@@ -219,6 +219,36 @@ def hunyuan_video() -> dict[str, Any]:
     }
 
 
+def easyanimate() -> dict[str, Any]:
+    """EasyAnimate 5.1, 7B: as many blocks, of the width of the 12B model, as come to 7 billion parameters."""
+    transformer = d.EasyAnimateTransformer3DModel(
+        in_channels=16,
+        out_channels=16,
+        patch_size=2,
+        num_layers=30,
+        mmdit_layers=30,
+        add_norm_text_encoder=True,
+        text_embed_dim=3584,
+    )
+    text = {
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 152064,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
+    }
+    vision = {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16}
+    return {
+        "vae": d.AutoencoderKLMagvit(),
+        "text_encoder": t.Qwen2VLForConditionalGeneration(t.Qwen2VLConfig(text_config=text, vision_config=vision)),
+        "tokenizer": tokenizers.qwen_tokenizer(),
+        "transformer": transformer,
+        "scheduler": lambda: d.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+    }
+
+
 MODELS = {
     model.name: model
     for model in (
@@ -247,6 +277,15 @@ MODELS = {
             {"prompt": PROMPT, "num_frames": 16, "height": 256, "width": 256, "num_inference_steps": 25},
             torch.float16,
             ("deepcache:3",),
+        ),
+        FullSize(
+            "EasyAnimate-7B 512x512x49",
+            d.EasyAnimatePipeline,
+            easyanimate,
+            {"prompt": PROMPT, "negative_prompt": "", "num_frames": 49, "height": 512, "width": 512,
+             "num_inference_steps": 50},
+            torch.bfloat16,
+            ("fora:2",),
         ),
         FullSize(
             "CogVideoX-5B 720x480x49",

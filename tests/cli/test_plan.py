@@ -48,7 +48,7 @@ def test_the_zoo_is_planned(run):
     assert found["components"]["transformer"] > found["components"]["vae"] > 0
 
 
-@pytest.mark.parametrize("name", ["sd15", "pixart", "wan", "svd"])
+@pytest.mark.parametrize("name", ["sd15", "pixart", "wan", "svd", "easyanimate"])
 def test_no_weights_are_needed(name, tmp_path):
     tiny = FAMILIES[name]
     tiny.build().save_pretrained(tmp_path)

@@ -115,7 +115,7 @@ class _Run:
         self.seen = DryRun()
         self.clock = Clock()
         self._pipe = pipe
-        self._ledger = Ledger()
+        self._ledger = Ledger(call=self._done)
         self._stage = STAGES[0]
         self._extent: Extent | None = None
         self._known: dict[object, tuple[Extent, Any]] = {}
@@ -170,6 +170,19 @@ class _Run:
             self.seen.floors[self._stage] = max(self.seen.floors[self._stage], self._extent.peak)
         self._stage = stage
         self._extent = self._ledger.begin()
+
+    def _done(self, operation: Any, args: Any, kwargs: Any) -> Any:
+        """An operation of the pipeline's own.
+
+        What has no values is given some where the pipeline takes it to a device that keeps them, as it does with what
+        it had put beside weights that are not there: ones, since masks of ones leave nothing out. Not so what was
+        decoded.
+        """
+        away = operation is torch.ops.aten._to_copy.default and args[0].is_meta and self._stage != "decode"
+        device = torch.device(kwargs.get("device") or "meta")
+        if away and device.type != "meta":
+            return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device=device)
+        return operation(*args, **kwargs)
 
     def _stand_in(self, name: str, method: str) -> Callable[..., Any]:
         """What is called in the place of a component."""
