@@ -31,8 +31,10 @@ from benchmarks.peers.checkpoint import Checkpoint, key_of
 from benchmarks.peers.contender import STEPS, UNCACHED, Contender, Session
 from benchmarks.peers.generate import Bench
 from benchmarks.peers.watch import pristine
+from evocache import zoo
 
-DEFAULT_FRONT = RESULTS / "emoji-front.json"
+DEFAULT_FRONT = zoo.find("zoo:emoji").front
+"""The front that comes with the model."""
 
 INAPPLICABLE = {
     "DeepCache": "U-Nets only",
@@ -96,7 +98,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--run", type=Path, help="folder of an evolution whose front takes part")
-    source.add_argument("--front", type=Path, help=f"file of a front; {DEFAULT_FRONT.name} where it exists")
+    source.add_argument("--front", type=Path, help="file of a front; that which comes with zoo:emoji when not given")
     parser.add_argument("--stage", choices=("quality", "timing", "all"), default="all")
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--batch", type=int, default=16)
@@ -126,8 +128,7 @@ def main() -> None:
     diffusers_logging.set_verbosity_error()  # FasterCache warns each time that it is an experiment
     bench = Bench(options.prompts, options.batch)
     checkpoint = Checkpoint(options.work / "peers.jsonl")
-    front = front or (DEFAULT_FRONT if DEFAULT_FRONT.exists() else None)
-    contenders = chosen(entrants(bench, checkpoint, front, options.work), options.only)
+    contenders = chosen(entrants(bench, checkpoint, front or DEFAULT_FRONT, options.work), options.only)
     if options.list:
         print("\n".join(f"{contender.family}: {contender.name}" for contender in contenders))
         return
