@@ -142,6 +142,13 @@ def test_a_plan_is_made_once_for_calls_of_one_form(family):
         one.call(guidance=False)
         assert handle.memory is not first
         assert isinstance(first, MemoryPlan)
+        one.pipe.vae.enable_slicing()
+        try:
+            sliced = handle.plan(**arguments(one))
+        finally:
+            one.pipe.vae.disable_slicing()
+        assert sliced is not first
+        assert handle.plan(**arguments(one)) is first
         assert not first.cuts
         assert first.capacity is None
 

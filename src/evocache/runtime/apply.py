@@ -26,7 +26,7 @@ from ..schedule.front import Point
 from .asked import STEPS, leaves_steps_open
 from .compiled import Compiled, Program
 from .estimate import Planned, offloaded, plan_call
-from .form import form
+from .form import form, state
 from .generation import Generation
 from .measured import measured
 from .program import Fixed, check, resolve
@@ -95,13 +95,14 @@ class Handle:
     def plan(self, *args: Any, **kwargs: Any) -> MemoryPlan:
         """The memory plan for a call of the pipeline with these arguments, which is not made: nothing is computed.
 
-        Plans are kept: calls that differ only in their words, pictures' contents and seeds have the same.
+        Plans are kept: calls that differ only in their words, pictures' contents and seeds have the same, as long as
+        the pipeline is the same: its components, their types and adapters, how its autoencoder is set.
 
         Raises:
             BudgetError: if the call cannot be made to fit the budget; it says by how much.
             PipelineError: if the pipeline refuses the call.
         """
-        key = form(args, kwargs)
+        key = form(args, kwargs), state(self.pipe)
         if key not in self._plans:
             compiled = self._current()
             self._plans[key] = plan_call(

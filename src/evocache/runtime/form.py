@@ -1,4 +1,4 @@
-"""What two calls of a pipeline have in common if they hold the same."""
+"""What two calls of a pipeline have in common if they hold the same, and what two states of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils._pytree import tree_flatten
 
 SEEDS = ("generator",)
@@ -25,3 +26,22 @@ def form(args: Any, kwargs: Any) -> object:
 
     leaves, spec = tree_flatten((args, {n: v for n, v in kwargs.items() if n not in SEEDS and "callback" not in n}))
     return tuple(map(shape, leaves)), str(spec)
+
+
+SWITCHES = ("use_slicing", "use_tiling", "use_framewise_decoding")
+"""Settings of autoencoders that decide how they work."""
+
+
+def state(pipe: Any) -> object:
+    """What of a pipeline decides what its calls hold: its components, their types of weights, adapters and switches."""
+    return tuple((name, id(part), _state(part)) for name, part in pipe.components.items())
+
+
+def _state(part: Any) -> object:
+    if not isinstance(part, nn.Module):
+        return None
+    return (
+        frozenset(t.dtype for t in part.parameters()),
+        sum(1 for _ in part.modules()),
+        tuple(getattr(part, name, None) for name in SWITCHES),
+    )
