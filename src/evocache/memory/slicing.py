@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import pack, unpack
@@ -100,9 +101,22 @@ def run(
     return _joined(islice(results, 1) if rehearsed and not slicing.coupled else results, slicing, parts)
 
 
-def alone(module: Any, method: str) -> Callable[..., Any]:
-    """A method as slices may call it side by side: what a call keeps on the module itself, it keeps on a copy."""
-    return lambda *args, **kwargs: getattr(copy.copy(module), method)(*args, **kwargs)
+def alone(module: nn.Module, method: str) -> Callable[..., Any]:
+    """A method as slices may call it side by side: what a call keeps on the module or its parts, it keeps on copies."""
+    return lambda *args, **kwargs: getattr(twin(module), method)(*args, **kwargs)
+
+
+def twin(module: nn.Module) -> Any:
+    """A module with parts of its own, but the same weights, so that what calls leave on it is left on nobody else."""
+    return _twin(module, {})
+
+
+def _twin(module: nn.Module, known: dict[int, nn.Module]) -> nn.Module:
+    if id(module) not in known:
+        known[id(module)] = made = copy.copy(module)
+        parts = {name: part and _twin(part, known) for name, part in module._modules.items()}
+        made.__dict__["_modules"] = parts
+    return known[id(module)]
 
 
 def in_slices(
