@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 
 from .attending import attention
+from .handing import handed
 from .reaching import convolution, pad
 from .requests import Request, Shared, Uncoupled, axis_of, calls
 
@@ -94,5 +95,6 @@ COUPLINGS: Mapping[str, Callable[[list[Request]], Iterator[torch.Tensor]]] = {
     "matmul": product,
     "__matmul__": product,
     "scaled_dot_product_attention": attention,
+    "hand_on": handed,
 }
 """Operations at which slices meet, by name."""

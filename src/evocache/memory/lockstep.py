@@ -16,6 +16,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from torch.overrides import TorchFunctionMode
 
 from .couplings import COUPLINGS, Request, Shared, Uncoupled
+from .reaching import apart
 
 
 def meet(request: Request) -> Any:
@@ -35,7 +36,7 @@ class _Meeting(TorchFunctionMode):
         self.shared = shared
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in COUPLINGS:
+        if getattr(func, "__name__", "") in COUPLINGS and not apart(func, args):
             return meet(Request(func, tuple(args), kwargs or {}, self.positions, self.shared))
         return func(*args, **(kwargs or {}))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ def convolution(requests: list[Request]) -> Iterator[torch.Tensor]:
     outputs = (ends[-1] + 2 * padding - reach - 1) // step + 1
     # output o reads inputs from o * step - padding on, and belongs to the slice in which the middle of them lies
     first = [0, *(min(max(-((reach // 2 - padding - e) // step), 0), outputs) for e in ends[:-1]), outputs]
-    for low, high in zip(first[:-1], first[1:], strict=True):
+    for low, high in pairwise(first):
         if low >= high:
             raise Uncoupled("a slice too thin for a convolution")
         start, end = low * step - padding, (high - 1) * step - padding + reach + 1
@@ -91,6 +91,15 @@ def pad(requests: list[Request]) -> Iterator[torch.Tensor]:
         amounts[place] *= i == 0
         amounts[place + 1] *= i == last
         yield functional.pad(**{**given.pop(0), "pad": amounts})
+
+
+def apart(function: Callable[..., Any], args: Sequence[Any]) -> bool:
+    """Whether an operation is a convolution that reaches nowhere: then no slice needs to wait for the others."""
+    if len(args) < 5 or not function.__name__.startswith("conv"):
+        return False
+    _, weight, _, stride, padding = args[:5]
+    still = {*_each(stride, 1)} == {1} and not isinstance(padding, str) and not any(_each(padding, 1))
+    return still and all(n == 1 for n in weight.shape[2:])
 
 
 def _each(value: Any, count: int) -> Sequence[int]:

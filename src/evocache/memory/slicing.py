@@ -18,6 +18,21 @@ from .lockstep import lockstep
 
 
 @dataclass(frozen=True)
+class Groups:
+    """How a method works through its main argument group by group.
+
+    Attributes:
+        part: the part of the module that it calls for each group, by its name there.
+        main: the leaf of the method's arguments that is cut into groups.
+        axis: the axis along which that is cut, and along which groups are joined.
+    """
+
+    part: str
+    main: int
+    axis: int
+
+
+@dataclass(frozen=True)
 class Slicing:
     """A way of running a module in slices that was seen to give what the whole gives.
 
@@ -29,6 +44,7 @@ class Slicing:
         coupled: whether slices meet on the way, so that all of them are held at once.
         multiple: lengths of slices are multiples of it: of 2, if the module halves the axis.
         shared: where the module joins a stream that is not cut to the one that is.
+        groups: how the method works group by group, if what comes of each is to be handed on by itself.
     """
 
     axis: int
@@ -38,6 +54,7 @@ class Slicing:
     coupled: bool
     multiple: int = 1
     shared: Shared = Shared.NONE
+    groups: Groups | None = None
 
     def length(self, leaves: Sequence[Any]) -> int:
         """Positions of the axis in a call; 0 where the call does not have the form that was tried."""

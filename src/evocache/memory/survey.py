@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,11 +13,13 @@ from torch.utils._pytree import tree_flatten
 
 from ..model.discover import Denoiser
 from ..model.units import Unit, units
-from .couplings import Shared
+from .couplings import Shared, Uncoupled
 from .fakes import Fakes
 from .footprint import CallPrint, Choice, Cut, UnitPrint
+from .grouping import grouped
+from .groups import run_cut
 from .rehearse import Use, rehearse, shadow
-from .slicing import Slicing, alone, run
+from .slicing import Slicing, run
 from .trial import pattern, slicings
 
 SLICES = (2, 4, 8, 16, 32)
@@ -50,14 +53,29 @@ def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: M
     fakes = Fakes()
     whole = rehearse(module, args, kwargs, call=getattr(module, method), fakes=fakes)
     found = [Choice({}, whole.whole.peak, whole.operations)]
+
+    def held(how: Cut) -> int | None:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return run_cut(module, method, how, args, kwargs, rehearsed=True)
+
+        try:
+            return rehearse(module, args, kwargs, call=call, fakes=fakes).whole.peak
+        except Uncoupled:  # so many slices are too thin
+            return None
+
+    groups = grouped(module, tuple(args), kwargs, method)
+    if groups is not None:
+        peak = held(Cut(groups, 1))
+        found += [Choice({"": Cut(groups, 1)}, peak, whole.operations)] if peak is not None else []
     for slicing in slicings(module, tuple(args), kwargs, method):
+        if groups is not None and slicing.coupled:
+            slicing = replace(slicing, groups=groups.groups)
         least = whole.whole.peak
         for slices in SLICES:
-            call = sliced(alone(module, method), Cut(slicing, slices))
-            again = rehearse(module, args, kwargs, call=call, fakes=fakes)
-            if again.whole.peak >= WORTH * least:
+            peak = held(Cut(slicing, slices))
+            if peak is None or peak >= WORTH * least:
                 break
-            least = again.whole.peak
+            least = peak
             found.append(Choice({"": Cut(slicing, slices)}, least, slices * whole.operations))
     return _worth(found)
 
