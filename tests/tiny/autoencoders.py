@@ -13,7 +13,9 @@ Made = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
 """An autoencoder, and positional and keyword arguments of its `decode`."""
 
 
-def _of(name: str, latents: tuple[int, ...], call: Mapping[str, Any] | None = None, **config: Any) -> Callable[[], Made]:
+def _of(
+    name: str, latents: tuple[int, ...], call: Mapping[str, Any] | None = None, **config: Any
+) -> Callable[[], Made]:
     def make() -> Made:
         module = getattr(diffusers, name)(**config)
         return module.eval(), (torch.randn(latents, generator=torch.Generator().manual_seed(0)),), dict(call or {})
@@ -199,8 +201,8 @@ AUTOENCODERS: dict[str, Callable[[], Made]] = {
     "AutoencoderKLWan": _of("AutoencoderKLWan", (1, 16, 5, 8, 7), **QWEN),
     "AutoencoderRAE": _of(
         "AutoencoderRAE",
-        (1, 32, 4, 4),
-        encoder_hidden_size=32,
+        (1, 64, 4, 4),
+        encoder_hidden_size=64,
         encoder_patch_size=4,
         encoder_num_hidden_layers=1,
         decoder_hidden_size=32,
@@ -228,7 +230,7 @@ AUTOENCODERS: dict[str, Callable[[], Made]] = {
     ),
     "Kandinsky6SRVAE": _of(
         "Kandinsky6SRVAE",
-        (1, 8, 7, 8, 7),
+        (1, 8, 13, 8, 7),
         latent_channels=8,
         encoder_block_out_channels=(8, 8, 8),
         decoder_block_out_channels=(8, 8, 8),
@@ -236,5 +238,5 @@ AUTOENCODERS: dict[str, Callable[[], Made]] = {
         temporal_compression_ratio=4,
     ),
     "LTX2VideoDiffusionDecoderModel": _of("LTX2VideoDiffusionDecoderModel", (1, 8, 3, 8, 7)),
-    "VQModel": _of("VQModel", (1, 4, 8, 7), **FLAT, **TWO),
+    "VQModel": _of("VQModel", (1, 4, 8, 7), {"force_not_quantize": True}, **FLAT, **TWO),
 }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,10 +13,10 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import unpack
 from .footprint import Cut
 from .groups import run_cut
-from .pretence import Denial
 from .rehearse import shadow
 from .samples import BESIDE, TRIED, at_random, cropped, double
-from .slicing import Groups, Slicing, alone, twin
+from .slicing import Groups, Slicing, alone
+from .tiles import calls_of_parts, tiled
 from .trial import TOLERANCE
 
 FRAMES = (5, 7, 9, 13, 17)
@@ -62,14 +61,14 @@ class _Trial:
 
     def of(self, leaves: Sequence[Any]) -> Slicing | None:
         total = leaves[self._main].shape[TIME]
+        if tiled(self._fake, self._method, leaves, self._main, self._spec):
+            return None
         for side in (BESIDE, TRIED):
             small = cropped(leaves, self._main, TIME, 2, side)
-            if getattr(self._double, "use_tiling", False) and self._calls(leaves) != self._calls(small):
-                continue  # what is cut into tiles is not what the trial would show
             for frames in [*(n for n in FRAMES if n < total), total]:
                 sample = list(small)
                 sample[self._main] = sample[self._main].narrow(TIME, 0, frames)
-                calls = self._calls(sample)
+                calls = calls_of_parts(self._fake, self._method, sample, self._spec)
                 if max(calls.values(), default=0) >= (ENOUGH if frames < total else 2):
                     return self._among(calls, sample)
         return None
@@ -91,30 +90,6 @@ class _Trial:
             except Exception:  # a part may give anything
                 continue
         return None
-
-    def _calls(self, leaves: Sequence[Any]) -> Counter[str]:
-        """How often each part is called for a call of the method; nothing if it does not run on so little."""
-        found: Counter[str] = Counter()
-        made = twin(self._fake)
-        for name, part in list(made._modules.items()):
-            if part is not None:
-                made._modules.pop(name)
-                made.__dict__[name] = _counted(part, name, found)
-        args, kwargs = tree_unflatten(shadow(list(leaves)), self._spec)
-        try:
-            with Denial():
-                getattr(made, self._method)(*args, **kwargs)
-        except Exception:  # a module may fail in any way when it is shown too little
-            return Counter()
-        return found
-
-
-def _counted(part: nn.Module, name: str, found: Counter[str]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        found[name] += 1
-        return part(*args, **kwargs)
-
-    return call
 
 
 def _size(module: nn.Module) -> int:

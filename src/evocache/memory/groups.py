@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import pack, unpack
 from .footprint import Cut
 from .handing import hand_on, once
-from .slicing import Groups, alone, in_slices, run, twin
+from .slicing import Groups, Instead, alone, in_slices, run, twin
 
 Take = Callable[[Any], None]
 """Takes what a method would return for one group, and does not keep it."""
@@ -90,6 +90,8 @@ class _Gate:
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The method, on a twin of the module whose part hands on what it gives."""
+        made = twin(self._module)
+        part = made.get_submodule(self._groups.part)
 
         def handing(*args: Any, **kwargs: Any) -> Any:
             self._seen((args, kwargs))
@@ -102,7 +104,7 @@ class _Gate:
             del result
             return (hand_on(group, self), *map(once, rest))
 
-        made, part = self._apart(handing)
+        made.__dict__[self._groups.part] = Instead(part, handing)
         return getattr(made, self._method)(*args, **kwargs)
 
     _first = 0
@@ -110,13 +112,6 @@ class _Gate:
 
     _rest = 0
     """What the part gives besides a group."""
-
-    def _apart(self, instead: Callable[..., Any]) -> tuple[Any, Any]:
-        """A twin of the module with something else in the part's place, and its part."""
-        made = twin(self._module)
-        part = made._modules.pop(self._groups.part)
-        made.__dict__[self._groups.part] = instead
-        return made, part
 
     def _seen(self, given: Any) -> None:
         if not self._first:
@@ -132,13 +127,14 @@ class _Gate:
             self._take(finished)
         leaves, self._form = unpack(finished)
         del finished
-        self._kept.append([_nowhere(x) if self._take and isinstance(x, torch.Tensor) else x for x in leaves])
+        self._kept.append([_shape(x) if self._take and isinstance(x, torch.Tensor) else x for x in leaves])
 
     def _finished(self, given: list[torch.Tensor]) -> Any:
         def instead(*_: Any, **__: Any) -> Any:
             return (given.pop(), *[None] * self._rest) if self._rest else given.pop()
 
-        made, _ = self._apart(instead)
+        made = twin(self._module)
+        made.__dict__[self._groups.part] = Instead(made.get_submodule(self._groups.part), instead)
         leaves = list(self._leaves)
         leaves[self._groups.main] = leaves[self._groups.main].narrow(self._groups.axis, 0, self._first)
         args, kwargs = tree_unflatten(leaves, self._spec)
@@ -149,10 +145,16 @@ class _Gate:
         joined: list[Any] = []
         for i, first in enumerate(self._kept[0]):
             parts = [group[i] for group in self._kept]
-            joined.append(torch.cat(parts, self._groups.axis) if isinstance(first, torch.Tensor) else first)
+            if isinstance(first, torch.Tensor):
+                shape = list(first.shape)
+                shape[self._groups.axis] = sum(part.shape[self._groups.axis] for part in parts)
+                joined.append(first.new_empty(shape) if self._take else torch.cat(parts, self._groups.axis))
+            else:
+                joined.append(first)
         self._kept.clear()
         return pack(joined, self._form)
 
 
-def _nowhere(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+def _shape(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor's shape and type, nowhere."""
+    return torch.empty((), dtype=tensor.dtype, device="meta").expand(tensor.shape)

@@ -21,7 +21,7 @@ class Taker(Protocol):
 def hand_on(group: torch.Tensor, taker: Taker) -> torch.Tensor:
     """Hand on a group, together with what other slices have of it; returns one pixel of each of its frames."""
     if has_torch_function_unary(group):
-        return handle_torch_function(hand_on, (group,), group, taker)  # type: ignore[no-any-return]
+        return handle_torch_function(hand_on, (group,), group, taker)
     pixel = group[..., :1, :1].clone()
     taker.pass_on(group)
     return pixel

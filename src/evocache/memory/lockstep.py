@@ -15,8 +15,9 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 from torch.overrides import TorchFunctionMode
 
-from .couplings import COUPLINGS, Request, Shared, Uncoupled
+from .couplings import COUPLINGS, Request, Shared
 from .reaching import apart
+from .requests import Parted
 
 
 def meet(request: Request) -> Any:
@@ -53,7 +54,8 @@ def lockstep(
         shared: where a stream that is not cut is joined to the slices' positions.
 
     Raises:
-        Uncoupled: if slices do not meet in the same operations, or in one that cannot be done together.
+        Parted: if slices do not meet in the same operations.
+        Uncoupled: if they meet in one that cannot be done together.
     """
     if len(slices) == 1:
         yield slices[0]()
@@ -67,11 +69,11 @@ def lockstep(
             for i, piece in enumerate(running):
                 request = piece.switch() if answers is None else piece.switch([next(answers)])
                 if piece.dead != running[0].dead:
-                    raise Uncoupled("one slice ended before another did")
+                    raise Parted("one slice ended before another did")
                 if piece.dead:
                     yield request
                 elif i and arrived[0].name != request.name:
-                    raise Uncoupled(f"one slice came to {arrived[0].name}, another to {request.name}")
+                    raise Parted(f"one slice came to {arrived[0].name}, another to {request.name}")
                 else:
                     arrived.append(request)
                 del request

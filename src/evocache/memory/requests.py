@@ -14,6 +14,10 @@ class Uncoupled(Exception):  # noqa: N818  (a verdict on a way of slicing, not t
     """These slices cannot be computed apart: an operation needs them in a way that is not known here."""
 
 
+class Parted(Uncoupled):
+    """Slices took different paths: some may have been too small for that of the whole."""
+
+
 class Shared(Enum):
     """Where, in a sequence that slices join their positions to, the stream stands that is the same in all of them."""
 

@@ -128,6 +128,26 @@ def twin(module: nn.Module) -> Any:
     return _twin(module, {})
 
 
+class Instead:
+    """Something that is called in a module's place and, but for that, is that module.
+
+    Args:
+        part: the module.
+        call: what is called.
+    """
+
+    def __init__(self, part: nn.Module, call: Callable[..., Any]) -> None:
+        self._part = part
+        self._call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call what stands in the module's place."""
+        return self._call(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+
 def _twin(module: nn.Module, known: dict[int, nn.Module]) -> nn.Module:
     if id(module) not in known:
         known[id(module)] = made = copy.copy(module)

@@ -16,9 +16,11 @@ from ..model.outputs import unpack
 from .couplings import Shared, Uncoupled
 from .pretence import Denial
 from .rehearse import shadow
+from .requests import Parted
 from .samples import TRIED, at_random, channels, many, samples, zeros
 from .samples import double as double_of
 from .slicing import Slicing, alone, in_slices
+from .tiles import tiled
 
 TOLERANCE = 1e-4
 """Largest difference between sliced and whole results, as a share of the largest value, that is taken for rounding."""
@@ -51,6 +53,8 @@ def slicings(
     halves = any(set(many(getattr(part, "stride", 1))) - {1} for part in module.modules())
     with _disable_current_modes(), torch.no_grad():
         double, blank = double_of(module), shadow(leaves)
+        if method != "__call__" and tiled(shadow(double), method, blank, mains[0], spec):
+            return []
         call, fake = (part if method == "__call__" else alone(part, method) for part in (double, shadow(double)))
         trials = [_Trial(call, fake, spec, blank, main, (1, 2, 4, 8) if halves else (1,)) for main in mains]
         found = [slicing for trial in trials for slicing in trial.all()]
@@ -134,7 +138,12 @@ class _Trial:
                 whole = self._whole(real, beside)
                 if whole is not None:
                     mute = beside is zeros
-                    found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3), mute)
+                    try:
+                        found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3), mute)
+                    except Parted:  # slices of a larger one may take the path of the whole
+                        if len(self.leaves[self.main].shape) == 4:
+                            continue
+                        return None
                     break
             else:
                 return None
@@ -168,7 +177,11 @@ def _compared(
     parts: Sequence[int],
     mute: bool,
 ) -> Slicing | None:
-    """The slicing with the axes of its outputs, if slices of a sample, joined, are the whole."""
+    """The slicing with the axes of its outputs, if slices of a sample, joined, are the whole.
+
+    Raises:
+        Parted: if slices took different paths.
+    """
     try:
         pieces: list[list[Any]] = []
         for result in in_slices(call, slicing, parts, sample, spec):
@@ -177,6 +190,8 @@ def _compared(
                 return None
         outputs = tuple(_join_axis(w, [p[i] for p in pieces], parts) for i, w in enumerate(whole))
         same = [_same(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, outputs, strict=True))]
+    except Parted:
+        raise
     except Exception:  # a module may fail in any way when it is cut where it must not be
         return None
     return replace(slicing, outputs=outputs) if all(same) else None
@@ -233,7 +248,7 @@ def _begins(whole: Any, piece: Any) -> bool:
 
 
 def _same(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool) -> bool:
-    """Whether pieces, joined, are the whole; one of zeros shows nothing, and may only follow from an input of zeros."""
+    """Whether pieces, joined, are the whole; features of zeros show nothing, and may only follow from such an input."""
     if not isinstance(whole, torch.Tensor):
         return all(type(p) is type(whole) and p == whole for p in pieces)
     joined = [torch.cat(list(pieces), axis)] if axis is not None else pieces
@@ -241,4 +256,4 @@ def _same(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool) -> bo
     return all(
         j.shape == whole.shape and bool(torch.isfinite(j).all()) and float((j - whole).abs().max()) <= TOLERANCE * scale
         for j in joined
-    ) and (mute or scale > 0)
+    ) and (mute or scale > 0 or whole.ndim < 2)
