@@ -14,6 +14,7 @@ import torch
 
 from .attending import attention
 from .handing import handed
+from .nearby import nearby
 from .reaching import convolution, pad
 from .requests import Request, Shared, Uncoupled, axis_of, calls
 
@@ -96,5 +97,6 @@ COUPLINGS: Mapping[str, Callable[[list[Request]], Iterator[torch.Tensor]]] = {
     "__matmul__": product,
     "scaled_dot_product_attention": attention,
     "hand_on": handed,
+    "run_nearby": nearby,
 }
 """Operations at which slices meet, by name."""

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import pack, unpack
 from .footprint import Cut
 from .handing import hand_on, once
-from .slicing import Groups, Instead, alone, in_slices, run, twin
+from .slicing import Groups, Instead, alone, in_slices, meeting_twin, run, twin
 
 Take = Callable[[Any], None]
 """Takes what a method would return for one group, and does not keep it."""
@@ -90,7 +90,7 @@ class _Gate:
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The method, on a twin of the module whose part hands on what it gives."""
-        made = twin(self._module)
+        made = meeting_twin(self._module)
         part = made.get_submodule(self._groups.part)
 
         def handing(*args: Any, **kwargs: Any) -> Any:

@@ -40,15 +40,15 @@ def convolution(requests: list[Request]) -> Iterator[torch.Tensor]:
         if low >= high:
             raise Uncoupled("a slice too thin for a convolution")
         start, end = low * step - padding, (high - 1) * step - padding + reach + 1
-        x = [_gather(parts, ends, axis, start, end)]
-        _forget(parts, ends, axis, high * step - padding)
+        x = [gather(parts, ends, axis, start, end)]
+        forget(parts, ends, axis, high * step - padding)
         yield function(x.pop(), **rest)
 
 
 _CONVOLUTION = {"stride": 1, "padding": 0, "dilation": 1}
 
 
-def _gather(parts: Sequence[torch.Tensor | None], ends: Sequence[int], axis: int, low: int, high: int) -> torch.Tensor:
+def gather(parts: Sequence[torch.Tensor | None], ends: Sequence[int], axis: int, low: int, high: int) -> torch.Tensor:
     """Positions `low` to `high` of the whole axis, zero where there are none."""
     found = []
     for part, end in zip(parts, ends, strict=True):
@@ -62,7 +62,7 @@ def _gather(parts: Sequence[torch.Tensor | None], ends: Sequence[int], axis: int
     return whole
 
 
-def _forget(parts: list[Any], ends: Sequence[int], axis: int, low: int) -> None:
+def forget(parts: list[Any], ends: Sequence[int], axis: int, low: int) -> None:
     """Let go of what lies below a position; of a part that lies on both sides, what is above is copied."""
     for i, end in enumerate(ends):
         part = parts[i]

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import pack, unpack
 from .couplings import Shared, Uncoupled
 from .lockstep import lockstep
+from .nearby import one_convolution, together
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,17 @@ def run(
 
 def alone(module: nn.Module, method: str) -> Callable[..., Any]:
     """A method as slices may call it side by side: what a call keeps on the module or its parts, it keeps on copies."""
-    return lambda *args, **kwargs: getattr(twin(module), method)(*args, **kwargs)
+    return lambda *args, **kwargs: getattr(meeting_twin(module), method)(*args, **kwargs)
+
+
+def meeting_twin(module: nn.Module) -> Any:
+    """A twin whose slices meet before its convolutions, not within."""
+    made = twin(module)
+    for part in list(made.modules()):
+        convolution = one_convolution(part)
+        if convolution is not None:
+            together(part, convolution)
+    return made
 
 
 def twin(module: nn.Module) -> Any:
