@@ -25,6 +25,9 @@ from .trial import pattern, slicings
 SLICES = (2, 4, 8, 16, 32)
 """Numbers of slices that are surveyed."""
 
+MOST = 100_000
+"""Operations of a method in slices beyond which more slices are not surveyed: rehearsing them takes too long."""
+
 WORTH = 0.97
 """More slices are surveyed as long as they bring the surge below this share of what fewer do."""
 
@@ -71,7 +74,7 @@ def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: M
         if groups is not None and slicing.coupled:
             slicing = replace(slicing, groups=groups.groups)
         least = whole.whole.peak
-        for slices in SLICES:
+        for slices in (n for n in SLICES if n == SLICES[0] or n * whole.operations <= MOST):
             peak = held(Cut(slicing, slices))
             if peak is None or peak >= WORTH * least:
                 break

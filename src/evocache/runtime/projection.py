@@ -23,6 +23,10 @@ Show = Callable[[npt.NDArray[np.uint8]], None]
 """Takes a frame (height, width, 3)."""
 
 
+COLOURS = 3
+"""Channels of a picture."""
+
+
 class Projection:
     """Shows what an autoencoder decodes, frame by frame.
 
@@ -101,7 +105,9 @@ class Projection:
     def _project(self, decoded: Any) -> None:
         """Show the frames of what was decoded: the first tensor of the output, values in [-1, 1]."""
         pictures = next(leaf for leaf in unpack(decoded)[0] if isinstance(leaf, torch.Tensor))
-        frames = pictures[0].transpose(0, 1) if pictures.ndim == 5 else pictures
+        frames = pictures[0] if pictures.ndim == 5 else pictures
+        if pictures.ndim == 5 and not (pictures.shape[2] == COLOURS != pictures.shape[1]):  # one gives frames first
+            frames = frames.transpose(0, 1)
         for frame in frames:
             shown = (frame.float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
             self._show((shown * 255).round().astype(np.uint8))
