@@ -70,17 +70,29 @@ def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: M
     if groups is not None:
         peak = held(Cut(groups, 1))
         found += [Choice({"": Cut(groups, 1)}, peak, whole.operations)] if peak is not None else []
-    for slicing in slicings(module, tuple(args), kwargs, method):
-        if groups is not None and slicing.coupled:
-            slicing = replace(slicing, groups=groups.groups)
+    for slicing in _ways(module, tuple(args), kwargs, method, groups):
         least = whole.whole.peak
         for slices in (n for n in SLICES if n == SLICES[0] or n * whole.operations <= MOST):
             peak = held(Cut(slicing, slices))
-            if peak is None or peak >= WORTH * least:
+            if peak is not None and peak < WORTH * least:
+                least = peak
+                found.append(Choice({"": Cut(slicing, slices)}, least, slices * whole.operations))
+            elif peak is None or least < whole.whole.peak:  # a few slices may not pay what they copy at their edges
                 break
-            least = peak
-            found.append(Choice({"": Cut(slicing, slices)}, least, slices * whole.operations))
     return _worth(found)
+
+
+def _ways(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str, groups: Slicing | None
+) -> list[Slicing]:
+    """Ways of slicing a method; of a video, along its width only if there is none along its height."""
+    if not any(isinstance(leaf, torch.Tensor) and leaf.ndim == 5 for leaf in tree_flatten((args, kwargs))[0]):
+        return slicings(module, args, kwargs, method)
+    for axes in ((3,) if groups else (2, 3), (4,)):
+        found = slicings(module, args, kwargs, method, axes)
+        if found:
+            break
+    return [replace(s, groups=groups.groups) if groups and s.coupled else s for s in found]
 
 
 def _worth(found: list[Choice]) -> list[Choice]:

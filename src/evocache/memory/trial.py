@@ -33,7 +33,11 @@ VARIANTS = 16
 
 
 def slicings(
-    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str = "__call__"
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    method: str = "__call__",
+    axes: Sequence[int] | None = None,
 ) -> list[Slicing]:
     """Ways of slicing a module's call that a trial finds exact, those whose slices do not meet first.
 
@@ -45,6 +49,7 @@ def slicings(
         args: positional arguments that it is called with; only their shapes and types matter.
         kwargs: keyword arguments that it is called with.
         method: what is called, if not the module itself.
+        axes: axes that are tried; all that may be cut when not given.
     """
     leaves, spec = unpack((args, dict(kwargs)))
     mains = _mains(leaves)
@@ -57,7 +62,7 @@ def slicings(
             return []
         call, fake = (part if method == "__call__" else alone(part, method) for part in (double, shadow(double)))
         trials = [_Trial(call, fake, spec, blank, main, (1, 2, 4, 8) if halves else (1,)) for main in mains]
-        found = [slicing for trial in trials for slicing in trial.all()]
+        found = [slicing for trial in trials for slicing in trial.all(axes)]
     return sorted(found, key=lambda s: s.coupled)
 
 
@@ -99,9 +104,11 @@ class _Trial:
     multiples: Sequence[int]
     wholes: dict[object, Sequence[Any] | None] = field(default_factory=dict)
 
-    def all(self) -> Iterator[Slicing]:
-        """A way of slicing along each axis, as far as there is one and it is worth looking for."""
+    def all(self, axes: Sequence[int] | None) -> Iterator[Slicing]:
+        """A way of slicing along each axis, or some, as far as there is one and it is worth looking for."""
         for axis in _axes(self.leaves[self.main]):
+            if axes is not None and axis not in axes:
+                continue
             slicing = self.along(axis)
             if slicing is not None:
                 yield slicing
