@@ -15,7 +15,17 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 from torch.overrides import TorchFunctionMode
 
-from .couplings import COUPLINGS, Request, Shared, Uncoupled
+from .couplings import COUPLINGS, Request, Shared
+from .reaching import apart
+from .requests import Parted
+
+
+def meet(request: Request) -> Any:
+    """Within a slice: wait for the others, and get what this one is answered.
+
+    The answer comes in a list from which it is taken, so that nobody but the slice holds it while that runs on.
+    """
+    return getcurrent().parent.switch(request).pop()
 
 
 class _Meeting(TorchFunctionMode):
@@ -27,8 +37,8 @@ class _Meeting(TorchFunctionMode):
         self.shared = shared
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in COUPLINGS:
-            return getcurrent().parent.switch(Request(func, tuple(args), kwargs or {}, self.positions, self.shared))
+        if getattr(func, "__name__", "") in COUPLINGS and not apart(func, args):
+            return meet(Request(func, tuple(args), kwargs or {}, self.positions, self.shared))
         return func(*args, **(kwargs or {}))
 
 
@@ -44,31 +54,32 @@ def lockstep(
         shared: where a stream that is not cut is joined to the slices' positions.
 
     Raises:
-        Uncoupled: if slices do not meet in the same operations, or in one that cannot be done together.
+        Parted: if slices do not meet in the same operations.
+        Uncoupled: if they meet in one that cannot be done together.
     """
     if len(slices) == 1:
         yield slices[0]()
         return
     own = positions or [0] * len(slices)
     running = [greenlet(_within(run, size, shared)) for run, size in zip(slices, own, strict=True)]
-    answers: Iterator[Any] = iter([()] * len(slices))
+    answers: Iterator[Any] | None = None
     try:
         while True:
             arrived: list[Request] = []
-            for i, (piece, answer) in enumerate(zip(running, answers, strict=True)):
-                request = piece.switch(*answer)
+            for i, piece in enumerate(running):
+                request = piece.switch() if answers is None else piece.switch([next(answers)])
                 if piece.dead != running[0].dead:
-                    raise Uncoupled("one slice ended before another did")
+                    raise Parted("one slice ended before another did")
                 if piece.dead:
                     yield request
                 elif i and arrived[0].name != request.name:
-                    raise Uncoupled(f"one slice came to {arrived[0].name}, another to {request.name}")
+                    raise Parted(f"one slice came to {arrived[0].name}, another to {request.name}")
                 else:
                     arrived.append(request)
-                del request, answer
+                del request
             if running[0].dead:
                 return
-            answers = ((answer,) for answer in COUPLINGS[arrived[0].name](arrived))
+            answers = COUPLINGS[arrived[0].name](arrived)
     finally:
         for piece in running:
             if piece and not piece.dead:

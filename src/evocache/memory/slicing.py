@@ -9,11 +9,28 @@ from itertools import islice
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import pack, unpack
 from .couplings import Shared, Uncoupled
 from .lockstep import lockstep
+from .nearby import one_convolution, together
+
+
+@dataclass(frozen=True)
+class Groups:
+    """How a method works through its main argument group by group.
+
+    Attributes:
+        part: the part of the module that it calls for each group, by its name there.
+        main: the leaf of the method's arguments that is cut into groups.
+        axis: the axis along which that is cut, and along which groups are joined.
+    """
+
+    part: str
+    main: int
+    axis: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Slicing:
         coupled: whether slices meet on the way, so that all of them are held at once.
         multiple: lengths of slices are multiples of it: of 2, if the module halves the axis.
         shared: where the module joins a stream that is not cut to the one that is.
+        groups: how the method works group by group, if what comes of each is to be handed on by itself.
     """
 
     axis: int
@@ -37,6 +55,7 @@ class Slicing:
     coupled: bool
     multiple: int = 1
     shared: Shared = Shared.NONE
+    groups: Groups | None = None
 
     def length(self, leaves: Sequence[Any]) -> int:
         """Positions of the axis in a call; 0 where the call does not have the form that was tried."""
@@ -100,9 +119,52 @@ def run(
     return _joined(islice(results, 1) if rehearsed and not slicing.coupled else results, slicing, parts)
 
 
-def alone(module: Any, method: str) -> Callable[..., Any]:
-    """A method as slices may call it side by side: what a call keeps on the module itself, it keeps on a copy."""
-    return lambda *args, **kwargs: getattr(copy.copy(module), method)(*args, **kwargs)
+def alone(module: nn.Module, method: str) -> Callable[..., Any]:
+    """A method as slices may call it side by side: what a call keeps on the module or its parts, it keeps on copies."""
+    return lambda *args, **kwargs: getattr(meeting_twin(module), method)(*args, **kwargs)
+
+
+def meeting_twin(module: nn.Module) -> Any:
+    """A twin whose slices meet before its convolutions, not within."""
+    made = twin(module)
+    for part in list(made.modules()):
+        convolution = one_convolution(part)
+        if convolution is not None:
+            together(part, convolution)
+    return made
+
+
+def twin(module: nn.Module) -> Any:
+    """A module with parts of its own, but the same weights, so that what calls leave on it is left on nobody else."""
+    return _twin(module, {})
+
+
+class Instead:
+    """Something that is called in a module's place and, but for that, is that module.
+
+    Args:
+        part: the module.
+        call: what is called.
+    """
+
+    def __init__(self, part: nn.Module, call: Callable[..., Any]) -> None:
+        self._part = part
+        self._call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call what stands in the module's place."""
+        return self._call(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+
+def _twin(module: nn.Module, known: dict[int, nn.Module]) -> nn.Module:
+    if id(module) not in known:
+        known[id(module)] = made = copy.copy(module)
+        parts = {name: part and _twin(part, known) for name, part in module._modules.items()}
+        made.__dict__["_modules"] = parts
+    return known[id(module)]
 
 
 def in_slices(

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from ..model.discover import Denoiser
 from ..model.units import Unit, units
-from .couplings import Shared
+from .couplings import Shared, Uncoupled
 from .fakes import Fakes
 from .footprint import CallPrint, Choice, Cut, UnitPrint
+from .grouping import grouped
+from .groups import run_cut
 from .rehearse import Use, rehearse, shadow, signature
-from .slicing import Slicing, alone, run
+from .slicing import Slicing, run
 from .trial import pattern, slicings
 
 SLICES = (2, 4, 8, 16, 32)
 """Numbers of slices that are surveyed."""
+
+MOST = 100_000
+"""Operations of a method in slices beyond which more slices are not surveyed: rehearsing them takes too long."""
 
 WORTH = 0.97
 """More slices are surveyed as long as they bring the surge below this share of what fewer do."""
@@ -48,16 +54,43 @@ def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: M
     fakes = Fakes()
     whole = rehearse(module, args, kwargs, call=getattr(module, method), fakes=fakes)
     found = [Choice({}, whole.whole.peak, whole.operations)]
-    for slicing in slicings(module, tuple(args), kwargs, method):
+
+    def held(how: Cut) -> int | None:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return run_cut(module, method, how, args, kwargs, rehearsed=True)
+
+        try:
+            return rehearse(module, args, kwargs, call=call, fakes=fakes).whole.peak
+        except Uncoupled:  # so many slices are too thin
+            return None
+
+    groups = grouped(module, tuple(args), kwargs, method)
+    if groups is not None:
+        peak = held(Cut(groups, 1))
+        found += [Choice({"": Cut(groups, 1)}, peak, whole.operations)] if peak is not None else []
+    for slicing in _ways(module, tuple(args), kwargs, method, groups):
         least = whole.whole.peak
-        for slices in SLICES:
-            call = sliced(alone(module, method), Cut(slicing, slices))
-            again = rehearse(module, args, kwargs, call=call, fakes=fakes)
-            if again.whole.peak >= WORTH * least:
+        for slices in (n for n in SLICES if n == SLICES[0] or n * whole.operations <= MOST):
+            peak = held(Cut(slicing, slices))
+            if peak is not None and peak < WORTH * least:
+                least = peak
+                found.append(Choice({"": Cut(slicing, slices)}, least, slices * whole.operations))
+            elif peak is None or least < whole.whole.peak:  # a few slices may not pay what they copy at their edges
                 break
-            least = again.whole.peak
-            found.append(Choice({"": Cut(slicing, slices)}, least, slices * whole.operations))
     return _worth(found)
+
+
+def _ways(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str, groups: Slicing | None
+) -> list[Slicing]:
+    """Ways of slicing a method; of a video, along its width only if there is none along its height."""
+    if not any(isinstance(leaf, torch.Tensor) and leaf.ndim == 5 for leaf in tree_flatten((args, kwargs))[0]):
+        return slicings(module, args, kwargs, method)
+    for axes in ((3,) if groups else (2, 3), (4,)):
+        found = slicings(module, args, kwargs, method, axes)
+        if found:
+            break
+    return [replace(s, groups=groups.groups) if groups and s.coupled else s for s in found]
 
 
 def _worth(found: list[Choice]) -> list[Choice]:

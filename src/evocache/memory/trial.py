@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
@@ -17,19 +16,14 @@ from ..model.outputs import unpack
 from .couplings import Shared, Uncoupled
 from .pretence import Denial
 from .rehearse import shadow
+from .requests import Parted
+from .samples import TRIED, at_random, channels, many, samples, zeros
+from .samples import double as double_of
 from .slicing import Slicing, alone, in_slices
+from .tiles import tiled
 
 TOLERANCE = 1e-4
 """Largest difference between sliced and whole results, as a share of the largest value, that is taken for rounding."""
-
-TRIED = 7
-"""Positions of the axis that a trial is made with."""
-
-BESIDE = 3
-"""Positions of the other axes that it is made with, where the module runs on so few."""
-
-DRAWN = 1_000_003
-"""Random numbers that the weights of a double are made of."""
 
 ENOUGH = 16
 """Positions of an axis without meetings that make looking at further axes unnecessary."""
@@ -39,7 +33,11 @@ VARIANTS = 16
 
 
 def slicings(
-    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str = "__call__"
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    method: str = "__call__",
+    axes: Sequence[int] | None = None,
 ) -> list[Slicing]:
     """Ways of slicing a module's call that a trial finds exact, those whose slices do not meet first.
 
@@ -51,17 +49,20 @@ def slicings(
         args: positional arguments that it is called with; only their shapes and types matter.
         kwargs: keyword arguments that it is called with.
         method: what is called, if not the module itself.
+        axes: axes that are tried; all that may be cut when not given.
     """
     leaves, spec = unpack((args, dict(kwargs)))
     mains = _mains(leaves)
-    if not mains:
+    if not mains or method in module.__dict__:  # what was put over a method may keep to the module itself
         return []
-    halves = any(set(_many(getattr(part, "stride", 1))) - {1} for part in module.modules())
+    halves = any(set(many(getattr(part, "stride", 1))) - {1} for part in module.modules())
     with _disable_current_modes(), torch.no_grad():
-        double, blank = _double(module), shadow(leaves)
+        double, blank = double_of(module), shadow(leaves)
+        if method != "__call__" and tiled(shadow(double), method, blank, mains[0], spec):
+            return []
         call, fake = (part if method == "__call__" else alone(part, method) for part in (double, shadow(double)))
         trials = [_Trial(call, fake, spec, blank, main, (1, 2, 4, 8) if halves else (1,)) for main in mains]
-        found = [slicing for trial in trials for slicing in trial.all()]
+        found = [slicing for trial in trials for slicing in trial.all(axes)]
     return sorted(found, key=lambda s: s.coupled)
 
 
@@ -103,9 +104,11 @@ class _Trial:
     multiples: Sequence[int]
     wholes: dict[object, Sequence[Any] | None] = field(default_factory=dict)
 
-    def all(self) -> Iterator[Slicing]:
-        """A way of slicing along each axis, as far as there is one and it is worth looking for."""
+    def all(self, axes: Sequence[int] | None) -> Iterator[Slicing]:
+        """A way of slicing along each axis, or some, as far as there is one and it is worth looking for."""
         for axis in _axes(self.leaves[self.main]):
+            if axes is not None and axis not in axes:
+                continue
             slicing = self.along(axis)
             if slicing is not None:
                 yield slicing
@@ -136,13 +139,18 @@ class _Trial:
         shown = slicing.cut(self.leaves, 0, few)
         others = [leaf for i, leaf in enumerate(shown) if i != self.main and isinstance(leaf, torch.Tensor)]
         found = None
-        for beside in (_random, _zero) if others else (_random,):
-            for sample in self._samples(shown, slicing.axis):
-                real = [_random(leaf) if i == self.main else beside(leaf) for i, leaf in enumerate(sample)]
+        for beside in (at_random, zeros) if others else (at_random,):
+            for sample in samples(shown, self.main, slicing.axis):
+                real = [at_random(leaf) if i == self.main else beside(leaf) for i, leaf in enumerate(sample)]
                 whole = self._whole(real, beside)
                 if whole is not None:
-                    mute = beside is _zero
-                    found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3), mute)
+                    mute = beside is zeros
+                    try:
+                        found = _compared(self.call, slicing, real, self.spec, whole, slicing.sizes(few, 3), mute)
+                    except Parted:  # slices of a larger one may take the path of the whole
+                        if len(self.leaves[self.main].shape) == 4:
+                            continue
+                        return None
                     break
             else:
                 return None
@@ -166,56 +174,6 @@ class _Trial:
         args, kwargs = tree_unflatten(list(leaves), self.spec)
         return call(*args, **kwargs)
 
-    def _samples(self, leaves: Sequence[Any], along: int) -> Iterator[Sequence[Any]]:
-        """Parts of leaves, with fewer or more positions on the axes that are not cut: what is cheap comes first."""
-        rows = self._cropped(leaves, along, 2, BESIDE)
-        yield self._cropped(rows, along, 0, BESIDE)
-        if along:
-            yield from self._framed(rows)
-        yield rows
-        yield self._cropped(leaves, along, 2, BESIDE, everywhere=True)
-        yield self._cropped(leaves, along, 0, TRIED)
-        yield self._cropped(leaves, along, 2, TRIED)
-        yield leaves
-
-    def _cropped(
-        self, leaves: Sequence[Any], along: int, first: int, most: int, *, everywhere: bool = False
-    ) -> Sequence[Any]:
-        """Leaves with few positions on the axes from `first` on, too, where they are like the main one, or anywhere."""
-        main = leaves[self.main]
-        for axis in range(first, main.ndim):
-            if axis not in (along, _channels(main)) and main.shape[axis] > most:
-                for other in range(main.ndim if everywhere else 0):
-                    beside = [None if i == self.main else leaf for i, leaf in enumerate(leaves)]
-                    beside = list(_narrowed(beside, other, main.shape[axis], most))
-                    leaves = [leaves[i] if i == self.main else leaf for i, leaf in enumerate(beside)]
-                leaves = _narrowed(leaves, axis, main.shape[axis], most)
-        return leaves
-
-    def _framed(self, leaves: Sequence[Any]) -> Iterator[Sequence[Any]]:
-        """Leaves with few frames, where frames lie within the first axis and their number is given, or can be seen."""
-        length = leaves[self.main].shape[0]
-        given = {leaf for leaf in leaves if type(leaf) is int}
-        seen = {leaf.shape[1] for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.ndim == 2}
-        for frames in sorted(n for n in given | seen if BESIDE < n <= length and length % n == 0):
-            out = list(_narrowed(leaves, 0, length, length // frames * BESIDE))
-            for i, leaf in enumerate(leaves):
-                if type(leaf) is int and leaf == frames:
-                    out[i] = BESIDE
-                elif isinstance(leaf, torch.Tensor) and leaf.shape == (length // frames, frames):
-                    out[i] = leaf.narrow(1, 0, BESIDE)
-            yield out
-
-
-def _narrowed(leaves: Sequence[Any], axis: int, length: int, most: int) -> Sequence[Any]:
-    """Leaves with the first positions of an axis, as far as they have so many of them."""
-    return [
-        leaf.narrow(axis, 0, most)
-        if isinstance(leaf, torch.Tensor) and leaf.ndim > axis and leaf.shape[axis] == length
-        else leaf
-        for leaf in leaves
-    ]
-
 
 def _compared(
     call: Callable[..., Any],
@@ -226,7 +184,11 @@ def _compared(
     parts: Sequence[int],
     mute: bool,
 ) -> Slicing | None:
-    """The slicing with the axes of its outputs, if slices of a sample, joined, are the whole."""
+    """The slicing with the axes of its outputs, if slices of a sample, joined, are the whole.
+
+    Raises:
+        Parted: if slices took different paths.
+    """
     try:
         pieces: list[list[Any]] = []
         for result in in_slices(call, slicing, parts, sample, spec):
@@ -235,6 +197,8 @@ def _compared(
                 return None
         outputs = tuple(_join_axis(w, [p[i] for p in pieces], parts) for i, w in enumerate(whole))
         same = [_same(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, outputs, strict=True))]
+    except Parted:
+        raise
     except Exception:  # a module may fail in any way when it is cut where it must not be
         return None
     return replace(slicing, outputs=outputs) if all(same) else None
@@ -246,12 +210,7 @@ def _cuttable(leaf: Any) -> bool:
 
 def _axes(tensor: torch.Tensor) -> list[int]:
     """Axes that may be cut, likely ones first: batch, tokens or height or frames, width; never channels."""
-    return [i for i in range(tensor.ndim) if i != _channels(tensor) and tensor.shape[i] > 2]
-
-
-def _channels(tensor: torch.Tensor) -> int:
-    """The axis of channels: the last of tokens, the second of images and videos."""
-    return tensor.ndim - 1 if tensor.ndim < 4 else 1
+    return [i for i in range(tensor.ndim) if i != channels(tensor) and tensor.shape[i] > 2]
 
 
 def _readings(leaves: Sequence[Any], main: int, axis: int) -> Iterator[tuple[tuple[int | None, ...], tuple[int, ...]]]:
@@ -296,7 +255,7 @@ def _begins(whole: Any, piece: Any) -> bool:
 
 
 def _same(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool) -> bool:
-    """Whether pieces, joined, are the whole; one of zeros shows nothing, and may only follow from an input of zeros."""
+    """Whether pieces, joined, are the whole; features of zeros show nothing, and may only follow from such an input."""
     if not isinstance(whole, torch.Tensor):
         return all(type(p) is type(whole) and p == whole for p in pieces)
     joined = [torch.cat(list(pieces), axis)] if axis is not None else pieces
@@ -304,48 +263,4 @@ def _same(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool) -> bo
     return all(
         j.shape == whole.shape and bool(torch.isfinite(j).all()) and float((j - whole).abs().max()) <= TOLERANCE * scale
         for j in joined
-    ) and (mute or scale > 0)
-
-
-def _random(leaf: Any) -> Any:
-    """A leaf with random values of its own, on the CPU, in float32; what is no number is all set."""
-    if not isinstance(leaf, torch.Tensor):
-        return leaf
-    if leaf.is_floating_point() or leaf.is_complex():
-        dtype = torch.complex64 if leaf.is_complex() else torch.float32
-        return torch.randn(leaf.shape, dtype=dtype, generator=torch.Generator().manual_seed(leaf.numel()))
-    return torch.ones(leaf.shape, dtype=leaf.dtype) if leaf.dtype is torch.bool else _zero(leaf)
-
-
-def _zero(leaf: Any) -> Any:
-    """A leaf of zeros, on the CPU, in float32 if it is of floating point."""
-    if not isinstance(leaf, torch.Tensor):
-        return leaf
-    return torch.zeros(leaf.shape, dtype=torch.float32 if leaf.is_floating_point() else leaf.dtype)
-
-
-def _double(module: nn.Module) -> nn.Module:
-    """A copy of a module with random weights of its own, in float32 on the CPU.
-
-    Weights of a full-size block take longer to draw than to multiply with. So fewer are drawn, and used again and
-    again; their number is a prime, so that no two rows of a matrix, and hardly any two parameters, are alike.
-    """
-    drawn = torch.rand(DRAWN, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    memo: dict[int, Any] = {}
-    at = 0
-    for parameter in module.parameters():
-        out = torch.empty(parameter.shape)
-        most = (3 / parameter[0].numel()) ** 0.5 if parameter.ndim > 1 else 0.3
-        flat, filled = out.view(-1), 0
-        while filled < len(flat):
-            some = drawn[at : at + len(flat) - filled]
-            torch.mul(some, most, out=flat[filled : filled + len(some)])
-            filled, at = filled + len(some), (at + len(some)) % DRAWN
-        memo[id(parameter)] = nn.Parameter(out.add_(parameter.ndim == 1), requires_grad=False)
-    for buffer in module.buffers():
-        memo[id(buffer)] = _random(buffer)
-    return copy.deepcopy(module, memo).eval()
-
-
-def _many(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    ) and (mute or scale > 0 or whole.ndim < 2)

@@ -11,8 +11,8 @@ from torch import nn
 from ..errors import GenerationError
 from ..memory import FeatureStore, Tape
 from ..memory.footprint import Cut
+from ..memory.groups import run_cut
 from ..memory.planner import MemoryPlan
-from ..memory.slicing import alone, run
 from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..model.outputs import unpack
@@ -128,7 +128,7 @@ class Generation:
                 lane.drop(self.clock.step + 1)
 
     def _decode(self, name: str) -> Op:
-        """What happens when an autoencoder decodes: it is noted, and done in slices if that is planned."""
+        """What happens when an autoencoder decodes: it is noted, and done in slices or groups if that is planned."""
         choice = self.memory.decode if self.memory else None
         cut = choice.cuts.get(name) if choice else None
 
@@ -138,7 +138,7 @@ class Generation:
                 return self.projection.decode(autoencoder, args, kwargs, cut)
             if cut is None:
                 return original(autoencoder, *args, **kwargs)
-            return run(alone(autoencoder, "decode"), cut.slicing, cut.slices, args, kwargs)
+            return run_cut(autoencoder, "decode", cut, args, kwargs)
 
         return operation
 

@@ -53,24 +53,23 @@ def _told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None
     """Within the context, `turn` is told when a stage begins."""
     hooks = [denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")) for denoiser in model.denoisers]
     autoencoders = [c for c in pipe.components.values() if is_autoencoder(c)]
-    own = [autoencoder.__dict__.get("decode") for autoencoder in autoencoders]
+    own = [type(autoencoder) for autoencoder in autoencoders]
     for autoencoder in autoencoders:
-        autoencoder.__dict__["decode"] = _decoding(autoencoder.decode, turn)
+        object.__setattr__(autoencoder, "__class__", _decoding(type(autoencoder), turn))
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
-        for autoencoder, method in zip(autoencoders, own, strict=True):
-            if method is None:
-                del autoencoder.__dict__["decode"]
-            else:
-                autoencoder.__dict__["decode"] = method
+        for autoencoder, cls in zip(autoencoders, own, strict=True):
+            object.__setattr__(autoencoder, "__class__", cls)
 
 
-def _decoding(decode: Callable[..., Any], turn: Callable[[str], None]) -> Callable[..., Any]:
-    def told(*args: Any, **kwargs: Any) -> Any:
+def _decoding(cls: type, turn: Callable[[str], None]) -> type:
+    """The subclass of an autoencoder's class that tells when it decodes; so do its twins."""
+
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
         turn("decode")
-        return decode(*args, **kwargs)
+        return cls.decode(self, *args, **kwargs)  # type: ignore[attr-defined]
 
-    return told
+    return type(cls)(cls.__name__, (cls,), {"__module__": cls.__module__, "decode": told})

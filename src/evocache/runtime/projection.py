@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils._pytree import tree_map
 
 from ..memory.footprint import Cut
-from ..memory.slicing import Slicing, alone, in_slices, run
+from ..memory.grouping import grouped
+from ..memory.groups import run_cut
+from ..memory.rehearse import shadow
+from ..memory.slicing import Slicing, alone, in_slices
 from ..memory.trial import slicings
 from ..model.outputs import pack, unpack
 from .form import form
@@ -20,12 +23,16 @@ Show = Callable[[npt.NDArray[np.uint8]], None]
 """Takes a frame (height, width, 3)."""
 
 
+COLOURS = 3
+"""Channels of a picture."""
+
+
 class Projection:
     """Shows what an autoencoder decodes, frame by frame.
 
-    Frames that do not depend on one another are decoded one by one, so that neither the decoded video nor the
-    activations of more than one latent frame are ever held. Where they do (temporal decoders), they are decoded as
-    planned, or all together.
+    Frames that do not depend on one another are decoded one by one. An autoencoder that works group of frames by group
+    is left to do so, and each group is shown as it comes. So neither the decoded video nor the activations of more
+    than one group are ever held. Others are decoded as planned, or all together, and then shown.
 
     Args:
         show: what is given each frame, in order.
@@ -48,25 +55,31 @@ class Projection:
             kwargs: keyword arguments of it.
             planned: how it is to be decoded where frames depend on one another.
         """
-        call = alone(autoencoder, "decode")
-        way = self._one_by_one(autoencoder, args, kwargs)
-        if way is None:
-            whole = (
-                call(*args, **kwargs) if planned is None else run(call, planned.slicing, planned.slices, args, kwargs)
-            )
-            self._project(whole)
-            return tree_map(_gone, whole)
-        leaves, spec = unpack((args, dict(kwargs)))
-        length = way.length(leaves)
-        return self._joined(in_slices(call, way, way.sizes(length, length), leaves, spec), way, length)
+        way = self._way(autoencoder, args, kwargs)
+        if way is not None and way.groups is None:
+            leaves, spec = unpack((args, dict(kwargs)))
+            length = way.length(leaves)
+            results = in_slices(alone(autoencoder, "decode"), way, way.sizes(length, length), leaves, spec)
+            return self._joined(results, way)
+        if way is not None:
+            cut = Cut(way, 1)
+            if planned is not None and (planned.slicing.groups or planned.slicing.coupled):
+                cut = Cut(replace(planned.slicing, groups=way.groups), planned.slices)
+            return run_cut(autoencoder, "decode", cut, args, kwargs, take=self._project)
+        if planned is None:
+            whole = alone(autoencoder, "decode")(*args, **kwargs)
+        else:
+            whole = run_cut(autoencoder, "decode", planned, args, kwargs)
+        self._project(whole)
+        return shadow(whole)
 
-    def _joined(self, results: Iterator[Any], way: Slicing, length: int) -> Any:
+    def _joined(self, results: Iterator[Any], way: Slicing) -> Any:
         """Show results as they come; returns what they would be together."""
         parts: list[list[Any]] = []
         spec = None
         for result in results:
             self._project(result)
-            leaves, spec = unpack(tree_map(_gone, result))
+            leaves, spec = unpack(shadow(result))
             parts.append(leaves)
             del result
         whole = [
@@ -75,20 +88,26 @@ class Projection:
         ]
         return pack(whole, spec)
 
-    def _one_by_one(self, autoencoder: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Slicing | None:
-        """How frames are decoded independently, if they are."""
+    def _way(self, autoencoder: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Slicing | None:
+        """How frames are decoded one by one, or group by group; None where they must be together."""
         key = id(autoencoder), form(args, kwargs)
         if key not in self._ways:
-            found = slicings(autoencoder, args, kwargs, "decode")
-            self._ways[key] = next(
-                (s for s in found if not s.coupled and s.outputs[0] == s.axis == _time(args, kwargs)), None
+            self._ways[key] = grouped(autoencoder, args, kwargs, "decode") or next(
+                (
+                    s
+                    for s in slicings(autoencoder, args, kwargs, "decode")
+                    if not s.coupled and s.outputs[0] == s.axis == _time(args, kwargs)
+                ),
+                None,
             )
         return self._ways[key]
 
     def _project(self, decoded: Any) -> None:
         """Show the frames of what was decoded: the first tensor of the output, values in [-1, 1]."""
         pictures = next(leaf for leaf in unpack(decoded)[0] if isinstance(leaf, torch.Tensor))
-        frames = pictures[0].transpose(0, 1) if pictures.ndim == 5 else pictures
+        frames = pictures[0] if pictures.ndim == 5 else pictures
+        if pictures.ndim == 5 and not (pictures.shape[2] == COLOURS != pictures.shape[1]):  # one gives frames first
+            frames = frames.transpose(0, 1)
         for frame in frames:
             shown = (frame.float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
             self._show((shown * 255).round().astype(np.uint8))
@@ -99,7 +118,3 @@ def _time(args: Any, kwargs: Any) -> int:
     """The axis of frames in latents: of videos (batch, channels, frames, ...), or of frames as a batch."""
     latents = next(leaf for leaf in unpack((args, dict(kwargs)))[0] if isinstance(leaf, torch.Tensor))
     return 2 if latents.ndim == 5 else 0
-
-
-def _gone(leaf: Any) -> Any:
-    return torch.empty(leaf.shape, dtype=leaf.dtype, device="meta") if isinstance(leaf, torch.Tensor) else leaf
