@@ -118,7 +118,7 @@ Parts = Iterator[tuple[Component, nn.Module | None]]
 
 def _transformer_parts(name: str, module: nn.Module) -> Parts:
     lists = list(repeated(module))
-    outer = [(path, list_) for path, list_ in lists if "." not in path] or lists
+    outer = [(path, list_) for path, list_ in lists if _held(module, path)] or lists
     numbered = {id(block): i for i, block in enumerate(b for _, list_ in outer for b in list_)}
     span = span_id(name, 0, len(numbered)) if len(numbered) > 1 else None
     for path, list_ in lists:
@@ -130,6 +130,13 @@ def _transformer_parts(name: str, module: nn.Module) -> Parts:
     for path, list_ in outer:
         for i, block in enumerate(list_):
             yield from _block_parts(name, f"{path}.{i}", block, numbered[id(block)], span or name)
+
+
+def _held(module: nn.Module, path: str) -> bool:
+    """Whether a module itself holds the list at a path: nothing but containers, which are never called, lie between."""
+    names = path.split(".")
+    between = (module.get_submodule(".".join(names[:i])) for i in range(1, len(names)))
+    return all(isinstance(m, (nn.ModuleList, nn.ModuleDict)) for m in between)
 
 
 def _block_parts(name: str, path: str, block: nn.Module, index: int | None, parent: str) -> Parts:

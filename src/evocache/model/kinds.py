@@ -36,7 +36,9 @@ def has_attention(module: nn.Module) -> bool:
 
 
 def is_cross_attention(name: str, module: nn.Module) -> bool:
-    """Whether an attention layer's keys come from another sequence than its queries; its name decides a tie."""
+    """Whether an attention layer's keys come from another sequence than its queries; its name decides, if it tells."""
+    if "self" in name.split(".")[-1]:
+        return False
     flag = getattr(module, "is_cross_attention", None)
     if isinstance(flag, bool) and getattr(module, "added_kv_proj_dim", None) is None:
         return flag
