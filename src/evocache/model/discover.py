@@ -12,8 +12,8 @@ from torch import nn
 
 from ..errors import PipelineError
 from ..schedule import Component, Tree, deep_id, span_id
-from .kinds import repeated
-from .leaves import leaves
+from .kinds import CONTAINERS, repeated
+from .leaves import leaves, loose
 from .unet import UNet, find_unet, unit_kind
 
 _TIME_ARGUMENTS = {"timestep", "timesteps", "t", "timestep_ratio", "time_step", "sigma", "t_cond"}
@@ -125,6 +125,8 @@ def _transformer_parts(name: str, module: nn.Module) -> Parts:
         if (path, list_) not in outer:
             for i, block in enumerate(list_):
                 yield from _block_parts(name, f"{path}.{i}", block, None, name)
+    for leaf in loose(module):
+        yield Component(f"{name}/{leaf.path}", leaf.kind, None, name), leaf.module
     if span:
         yield Component(span, "span", None, name), None
     for path, list_ in outer:
@@ -136,7 +138,7 @@ def _held(module: nn.Module, path: str) -> bool:
     """Whether a module itself holds the list at a path: nothing but containers, which are never called, lie between."""
     names = path.split(".")
     between = (module.get_submodule(".".join(names[:i])) for i in range(1, len(names)))
-    return all(isinstance(m, (nn.ModuleList, nn.ModuleDict)) for m in between)
+    return all(isinstance(m, CONTAINERS) for m in between)
 
 
 def _block_parts(name: str, path: str, block: nn.Module, index: int | None, parent: str) -> Parts:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from torch import nn
 
 _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONTAINERS = (nn.ModuleList, nn.ModuleDict)
+"""What holds modules and is never called itself."""
+
 _PROJECTIONS = ("to_q", "to_k", "to_qkv", "to_kv", "qkv", "q_proj", "query", "to_qkv_mlp_proj", "img_qkv_proj")
 
 
@@ -24,7 +27,7 @@ def is_attention(module: nn.Module) -> bool:
     return any(name in own for name in _PROJECTIONS) or (named and hasattr(module, "processor"))
 
 
-def linear(module: nn.Module) -> nn.Linear | None:
+def linear(module: nn.Module | None) -> nn.Linear | None:
     """The linear layer that a module is, or that an adapter (LoRA) was put around."""
     inner = getattr(module, "base_layer", module)
     return inner if isinstance(inner, nn.Linear) else None
@@ -42,12 +45,9 @@ def is_cross_attention(name: str, module: nn.Module) -> bool:
     flag = getattr(module, "is_cross_attention", None)
     if isinstance(flag, bool) and getattr(module, "added_kv_proj_dim", None) is None:
         return flag
-    query, key = getattr(module, "to_q", None), getattr(module, "to_k", None)
-    if isinstance(query, nn.Linear) and isinstance(key, nn.Linear):
-        if query.in_features != key.in_features:
-            return True
-        if getattr(module, "added_kv_proj_dim", None) is not None:
-            return False
+    query, key = linear(getattr(module, "to_q", None)), linear(getattr(module, "to_k", None))
+    if query is not None and key is not None and query.in_features != key.in_features:
+        return True
     return name.split(".")[-1] == "attn2" or "cross" in f"{name}{type(module).__name__}".lower()
 
 
@@ -67,11 +67,17 @@ def is_block(module: nn.Module) -> bool:
     return not is_attention(module) and has_attention(module)
 
 
+def is_stack(members: nn.ModuleList) -> bool:
+    """Whether a module list is a stack of blocks: modules that are called as a whole, at least one of which attends."""
+    whole = not any(is_attention(m) or isinstance(m, CONTAINERS) for m in members)
+    return whole and any(is_block(m) for m in members)
+
+
 def repeated(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.ModuleList]]:
     """Outermost module lists of blocks below a module, with their paths, in order of definition."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
-        if isinstance(child, nn.ModuleList) and len(child) and all(is_block(m) for m in child):
+        if isinstance(child, nn.ModuleList) and is_stack(child):
             yield path, child
         elif not is_attention(child):
             yield from repeated(child, f"{path}.")

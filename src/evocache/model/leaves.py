@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import nn
 
-from .kinds import has_attention, is_attention, is_cross_attention, is_feed_forward, is_modulation, linear
+from .kinds import has_attention, is_attention, is_cross_attention, is_feed_forward, is_modulation, is_stack, linear, repeated
 
 
 class Leaf(NamedTuple):
@@ -30,6 +31,18 @@ def leaves(block: nn.Module) -> list[Leaf]:
         else:
             found.append(Leaf(path, "feed_forward", (), module))
     return [leaf._replace(readers=_readers(leaf, found)) for leaf in found]
+
+
+def loose(module: nn.Module, prefix: str = "") -> Iterator[Leaf]:
+    """Leaves that lie in no block: in lists of attention layers that a module applies between its blocks."""
+    for name, child in module.named_children():
+        path = f"{prefix}{name}"
+        if is_attention(child) or (isinstance(child, nn.ModuleList) and is_stack(child)):
+            continue
+        if isinstance(child, nn.ModuleList) and has_attention(child) and not any(repeated(child)):
+            yield from (leaf._replace(path=f"{path}.{leaf.path}", readers=()) for leaf in leaves(child))
+        else:
+            yield from loose(child, f"{path}.")
 
 
 def _walk(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
