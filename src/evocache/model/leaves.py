@@ -7,7 +7,17 @@ from typing import NamedTuple
 
 from torch import nn
 
-from .kinds import has_attention, is_attention, is_cross_attention, is_feed_forward, is_modulation, is_stack, linear, repeated
+from .kinds import (
+    CONTAINERS,
+    has_attention,
+    is_attention,
+    is_cross_attention,
+    is_feed_forward,
+    is_modulation,
+    is_stack,
+    linear,
+    repeated,
+)
 
 
 class Leaf(NamedTuple):
@@ -20,7 +30,9 @@ class Leaf(NamedTuple):
 
 
 def leaves(block: nn.Module) -> list[Leaf]:
-    """Leaves of a block, in order of definition."""
+    """Leaves of a block, in order of definition. A block that only tells the stream the time has none."""
+    if not isinstance(block, CONTAINERS) and is_modulation("", block):
+        return []
     found: list[Leaf] = []
     for path, module in _walk(block, ""):
         if is_attention(module):
@@ -37,7 +49,7 @@ def loose(module: nn.Module, prefix: str = "") -> Iterator[Leaf]:
     """Leaves that lie in no block: in lists of attention layers that a module applies between its blocks."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
-        if is_attention(child) or (isinstance(child, nn.ModuleList) and is_stack(child)):
+        if is_attention(child) or is_stack(child):
             continue
         if isinstance(child, nn.ModuleList) and has_attention(child) and not any(repeated(child)):
             yield from (leaf._replace(path=f"{path}.{leaf.path}", readers=()) for leaf in leaves(child))
