@@ -134,7 +134,7 @@ def _transformer_parts(name: str, module: nn.Module) -> Parts:
 
 
 def _held(module: nn.Module, path: str) -> bool:
-    """Whether a module itself holds the stack at a path: nothing but containers, which are never called, lie between."""
+    """Whether a module itself holds the stack at a path: only containers, which are never called, lie between."""
     names = path.split(".")
     between = (module.get_submodule(".".join(names[:i])) for i in range(1, len(names)))
     return all(isinstance(m, CONTAINERS) for m in between)

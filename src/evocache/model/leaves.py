@@ -8,7 +8,6 @@ from typing import NamedTuple
 from torch import nn
 
 from .kinds import (
-    CONTAINERS,
     has_attention,
     is_attention,
     is_cross_attention,
@@ -31,7 +30,7 @@ class Leaf(NamedTuple):
 
 def leaves(block: nn.Module) -> list[Leaf]:
     """Leaves of a block, in order of definition. A block that only tells the stream the time has none."""
-    if not isinstance(block, CONTAINERS) and is_modulation("", block):
+    if is_modulation("", block) and not has_attention(block):
         return []
     found: list[Leaf] = []
     for path, module in _walk(block, ""):
