@@ -103,13 +103,15 @@ def _position(timestep: Any, scheduler: Any) -> int | None:
 
 
 def _matches(timestep: int | float, timesteps: torch.Tensor, scheduler: Any) -> torch.Tensor:
-    """Where a number is among the timesteps, or is one as a fraction of all training steps.
+    """Where a number is among the timesteps, or is one as a fraction of all training steps, or what is left of them.
 
-    A fraction is tried first: 1.0 is the beginning for a model that is told fractions, though timesteps may end in 1.
+    All are looked for, since the earliest is meant: 1.0 is the beginning for a model that is told fractions, though
+    timesteps may end in 1.
     """
+    same = timesteps == timestep
     training = getattr(getattr(scheduler, "config", None), "num_train_timesteps", None)
     if isinstance(timestep, float) and training:
-        fractions = torch.isclose(timesteps.double() / training, torch.tensor(timestep, dtype=torch.double), rtol=1e-6)
-        if fractions.any():
-            return fractions
-    return timesteps == timestep
+        fractions = timesteps.double() / training
+        for told in (fractions, 1 - fractions):
+            same |= (told - timestep).abs() < 1e-6
+    return same
