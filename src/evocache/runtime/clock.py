@@ -32,7 +32,7 @@ class Clock:
         self.step = -1
         self._scheduler = scheduler
         self._stepped = False
-        self._ever_stepped = False
+        self.ever_stepped = False
         self._position: int | None = None
         self._seen: Any = None
         self._calls: dict[str, int] = {}
@@ -50,14 +50,14 @@ class Clock:
 
     def stepped(self) -> None:
         """The scheduler made a step."""
-        self._stepped = self._ever_stepped = True
+        self._stepped = self.ever_stepped = True
 
     def called(self, denoiser: str, timestep: Any = None) -> Tick:
         """A denoiser is called; `timestep` is its argument of that name, if it has one."""
         if self.step < 0:
             self.step = self._first_step(timestep)
             self._stepped = False
-        elif self._stepped or (not self._ever_stepped and self._moved(timestep)):
+        elif self._stepped or (not self.ever_stepped and self._moved(timestep)):
             self.step += 1
             self._stepped = False
             self._calls.clear()

@@ -15,12 +15,12 @@ def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedu
     """Why a generation reused nothing although its schedule meant to; None if it did, or was not meant to.
 
     Args:
-        names: the pipeline's denoisers.
+        names: the pipeline's denoisers, if its scheduler made steps.
         lanes: all lanes of the generation.
         schedule: what was executed, for all steps that the scheduler made; None if no denoiser was called.
     """
     if schedule is None:
-        return f"{' and '.join(names)} took no part: the pipeline made no step, or does not call it as a module"
+        return f"{' and '.join(names)} took no part: the pipeline does not call it as a module" if names else None
     meant = {c.denoiser for c, runs in zip(schedule.tree, schedule.executed.T, strict=True) if not runs.all()}
     tried = [lane for lane in lanes if lane.denoiser.name in meant]
     if not tried or any((lane.executed < lane.calls).any() for lane in tried):

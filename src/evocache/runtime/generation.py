@@ -94,7 +94,8 @@ class Generation:
             detach(self._attached.pop())
         self._end_pass()
         self.store.clear()
-        reason = without_effect(list(self._holders), self.finished, self.schedule) if error is None else None
+        names = list(self._holders) if self.clock.ever_stepped else []
+        reason = without_effect(names, self.finished, self.schedule) if error is None else None
         if reason is not None:
             warnings.warn(f"nothing was reused: {reason}", stacklevel=3)
 
