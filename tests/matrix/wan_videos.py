@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers.models.transformers.transformer_wan_animate_2 import WanAnimate2KVCache
 
 from tests.matrix.recipe import Call, Given, Recipe, keyword, normal
 
@@ -53,6 +52,8 @@ def of_anyflow(module: Any, latents: torch.Tensor, t: torch.Tensor, given: Given
 
 def animate_2() -> Given:
     """What a segment is given; the pass over its reference has left keys and values."""
+    from diffusers.models.transformers.transformer_wan_animate_2 import WanAnimate2KVCache  # new in diffusers 0.42
+
     cache = WanAnimate2KVCache(2)
     for layer in cache.layer_caches:
         layer.store(normal(1, 4, 2, 12), normal(1, 4, 2, 12))

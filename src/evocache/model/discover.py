@@ -125,7 +125,7 @@ def _transformer_parts(name: str, module: nn.Module) -> Parts:
     for _, blocks in (stack for stack in stacks if stack not in outer):
         for path, block in blocks:
             yield from _block_parts(name, path, block, None, name)
-    for leaf in loose(module):
+    for leaf in loose(module, {block for _, blocks in stacks for _, block in blocks}):
         yield Component(f"{name}/{leaf.path}", leaf.kind, None, name), leaf.module
     if span:
         yield Component(span, "span", None, name), None

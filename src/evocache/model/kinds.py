@@ -70,7 +70,7 @@ def is_block(module: nn.Module) -> bool:
 
 
 def is_whole(module: nn.Module) -> bool:
-    """Whether a module is called as a whole and computes: neither a container, nor missing, nor without weights."""
+    """Whether a module is called as a whole, which containers are not, and has weights."""
     return not isinstance(module, CONTAINERS) and any(True for _ in module.parameters())
 
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from torch import nn
 
-from .kinds import (
-    has_attention,
-    is_attention,
-    is_cross_attention,
-    is_feed_forward,
-    is_modulation,
-    is_stack,
-    linear,
-    repeated,
-)
+from .kinds import has_attention, is_attention, is_cross_attention, is_feed_forward, is_modulation, linear
 
 
 class Leaf(NamedTuple):
@@ -44,16 +35,16 @@ def leaves(block: nn.Module) -> list[Leaf]:
     return [leaf._replace(readers=_readers(leaf, found)) for leaf in found]
 
 
-def loose(module: nn.Module, prefix: str = "") -> Iterator[Leaf]:
-    """Leaves that lie in no block: in lists of attention layers that a module applies between its blocks."""
+def loose(module: nn.Module, blocks: Collection[nn.Module], prefix: str = "") -> Iterator[Leaf]:
+    """Leaves that lie in none of a module's blocks: in lists of attention layers that it applies between them."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
-        if is_attention(child) or is_stack(child):
+        if is_attention(child) or child in blocks:
             continue
-        if isinstance(child, nn.ModuleList) and has_attention(child) and not any(repeated(child)):
+        if isinstance(child, nn.ModuleList) and has_attention(child) and not any(m in blocks for m in child.modules()):
             yield from (leaf._replace(path=f"{path}.{leaf.path}", readers=()) for leaf in leaves(child))
         else:
-            yield from loose(child, f"{path}.")
+            yield from loose(child, blocks, f"{path}.")
 
 
 def _walk(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:
