@@ -41,10 +41,11 @@ def _families() -> dict[str, Family]:
 def family(_families: dict[str, Family]) -> Callable[[str], Family]:
     """`family("pixart")`: a tiny pipeline with its reference output; built once, to be left as it was found."""
     from tests.family import Family
+    from tests.tiny import FAMILIES
 
     def get(name: str) -> Family:
         if name not in _families:
-            _families[name] = Family(name)
+            _families[name] = Family(FAMILIES[name])
         return _families[name]
 
     return get

@@ -16,7 +16,7 @@ from diffusers import DiffusionPipeline, SchedulerMixin
 
 from evocache.model import Model, discover
 from evocache.schedule import Schedule, Tree
-from tests.tiny import FAMILIES
+from tests.tiny import Tiny
 
 Program = Callable[[Tree, int], Schedule]
 """What makes a schedule for a tree and a number of steps: `parse("fora:2").schedule`."""
@@ -52,11 +52,11 @@ class Timeline:
 
 
 class Family:
-    """A family of tests.tiny, built."""
+    """A tiny pipeline, built."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.tiny = FAMILIES[name]
+    def __init__(self, tiny: Tiny) -> None:
+        self.name = tiny.name
+        self.tiny = tiny
         self.pipe: DiffusionPipeline = self.tiny.build()
         with watched(self.pipe, self.tiny.denoisers) as timeline:
             self.reference: np.ndarray = self.call()

@@ -74,8 +74,7 @@ def test_denoisers_and_blocks(family, name):
     if one.tiny.kind == "dit":
         assert sum(c.block is not None for c in tree.of_kind("block")) == one.tiny.blocks
     paths = {c.id.replace("/", ".").rpartition(".")[0] for c in tree.of_kind("block")}
-    if name != "stable_cascade":  # whose attention is not held by blocks
-        assert set(one.tiny.block_lists) <= paths
+    assert set(one.tiny.block_lists) <= paths
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -50,7 +50,7 @@ def test_deepcache_reuses_one_deep_part(family, spec, depth):
         ("wan22", ["transformer/blocks[0:4]", "transformer_2/blocks[0:4]"]),
         ("sd15", ["unet/deep[0]"]),
         ("kandinsky22", ["unet/deep[0]", "prior_prior/blocks[0:4]"]),
-        ("stable_cascade", ["decoder", "prior_prior"]),
+        ("stable_cascade", ["decoder/blocks[0:20]", "prior_prior/blocks[0:20]"]),
     ],
 )
 def test_a_step_mask_skips_the_largest_part_of_each_denoiser(family, name, stacks):

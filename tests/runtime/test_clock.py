@@ -51,6 +51,16 @@ def test_a_pass_may_begin_late(index, how):
     assert clock.called("a", source.timesteps[0]) == Tick(index + 1, 0)
 
 
+@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("told", [lambda t: t / 1000, lambda t: 1 - t / 1000, lambda t: (1000 - t) / 1000])
+def test_a_timestep_may_be_told_as_a_fraction_of_the_training_steps(index, told):
+    """The first of these timesteps as a fraction is the last one as a number."""
+    source = scheduler((1000.0, 667.0, 334.5, 1.0), config=SimpleNamespace(num_train_timesteps=1000))
+    clock = Clock()
+    clock.timesteps_set(source)
+    assert clock.called("a", told(source.timesteps[index].expand(2))) == Tick(index, 0)
+
+
 def test_a_repeated_timestep_is_told_apart_by_its_place():
     source = scheduler((9, 7, 7, 5))
     for index in range(4):

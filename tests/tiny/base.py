@@ -73,7 +73,7 @@ def wake(module: torch.nn.Module, std: float = 0.1) -> None:
     computes, and a test of caching could not fail.
     """
     for parameter in module.parameters():
-        if not parameter.detach().any():
+        if parameter.numel() and not parameter.detach().any():
             torch.nn.init.normal_(parameter, std=std)
 
 

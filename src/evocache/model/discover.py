@@ -12,8 +12,8 @@ from torch import nn
 
 from ..errors import PipelineError
 from ..schedule import Component, Tree, deep_id, span_id
-from .kinds import repeated
-from .leaves import leaves
+from .kinds import CONTAINERS, has_attention, repeated
+from .leaves import leaves, loose
 from .unet import UNet, find_unet, unit_kind
 
 _TIME_ARGUMENTS = {"timestep", "timesteps", "t", "timestep_ratio", "time_step", "sigma", "t_cond"}
@@ -92,9 +92,10 @@ def is_denoiser(name: str, module: nn.Module) -> bool:
     if hasattr(module, "decode") or hasattr(module, "get_input_embeddings"):
         return False
     arguments = set(inspect.signature(type(module).forward).parameters)
-    if any("controlnet" in a or a == "conditioning_scale" for a in arguments):
-        return "controlnet" not in type(module).__name__.lower() and bool(arguments & _TIME_ARGUMENTS)
-    return bool(arguments & _TIME_ARGUMENTS) or (name.startswith(_DENOISER_NAMES) and any(repeated(module)))
+    named = name.startswith(_DENOISER_NAMES)
+    if not named and "controlnet" in type(module).__name__.lower():
+        return False
+    return bool(arguments & _TIME_ARGUMENTS) or (named and any(repeated(module)))
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -106,7 +107,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 def denoiser_of(name: str, module: nn.Module) -> Denoiser:
     """The denoiser that a module is, under a name."""
     unet = find_unet(module)
-    parts = list(_unet_parts(name, unet) if unet else _transformer_parts(name, module))
+    parts = list(_unet_parts(name, unet, module) if unet else _transformer_parts(name, module))
     root = (Component(name, "denoiser"), module)
     modules = {c.id: m for c, m in [root, *parts] if m is not None}
     blocks = tuple(m for c, m in parts if c.kind == "block" and c.block is not None and m is not None)
@@ -117,19 +118,26 @@ Parts = Iterator[tuple[Component, nn.Module | None]]
 
 
 def _transformer_parts(name: str, module: nn.Module) -> Parts:
-    lists = list(repeated(module))
-    outer = [(path, list_) for path, list_ in lists if "." not in path] or lists
-    numbered = {id(block): i for i, block in enumerate(b for _, list_ in outer for b in list_)}
+    stacks = list(repeated(module))
+    outer = [stack for stack in stacks if _held(module, stack[0])] or stacks
+    numbered = [place for _, blocks in outer for place in blocks]
     span = span_id(name, 0, len(numbered)) if len(numbered) > 1 else None
-    for path, list_ in lists:
-        if (path, list_) not in outer:
-            for i, block in enumerate(list_):
-                yield from _block_parts(name, f"{path}.{i}", block, None, name)
+    for _, blocks in (stack for stack in stacks if stack not in outer):
+        for path, block in blocks:
+            yield from _block_parts(name, path, block, None, name)
+    for leaf in loose(module, {block for _, blocks in stacks for _, block in blocks}):
+        yield Component(f"{name}/{leaf.path}", leaf.kind, None, name), leaf.module
     if span:
         yield Component(span, "span", None, name), None
-    for path, list_ in outer:
-        for i, block in enumerate(list_):
-            yield from _block_parts(name, f"{path}.{i}", block, numbered[id(block)], span or name)
+    for i, (path, block) in enumerate(numbered):
+        yield from _block_parts(name, path, block, i, span or name)
+
+
+def _held(module: nn.Module, path: str) -> bool:
+    """Whether a module itself holds the stack at a path: only containers, which are never called, lie between."""
+    names = path.split(".")
+    between = (module.get_submodule(".".join(names[:i])) for i in range(1, len(names)))
+    return all(isinstance(m, CONTAINERS) for m in between)
 
 
 def _block_parts(name: str, path: str, block: nn.Module, index: int | None, parent: str) -> Parts:
@@ -140,7 +148,7 @@ def _block_parts(name: str, path: str, block: nn.Module, index: int | None, pare
         yield Component(f"{id}.{leaf.path}", leaf.kind, index, id, readers), leaf.module
 
 
-def _unet_parts(name: str, unet: UNet) -> Parts:
+def _unet_parts(name: str, unet: UNet, module: nn.Module) -> Parts:
     held: dict[int, list[tuple[Component, nn.Module | None]]] = {}
     index = 0
     for stage in unet.stages:
@@ -152,14 +160,33 @@ def _unet_parts(name: str, unet: UNet) -> Parts:
                 if kind:
                     above = f"{name}/{path}"
                     held.setdefault(depth, []).append((Component(above, kind, None, parent), unit))
-                for inner, list_ in repeated(unit):
-                    for i, block in enumerate(list_):
-                        held.setdefault(depth, []).extend(
-                            _block_parts(name, f"{path}.{inner}.{i}", block, index, above)
-                        )
-                        index += 1
+                for place, block in _unit_blocks(path, unit, kind):
+                    held.setdefault(depth, []).extend(_block_parts(name, place, block, index, above))
+                    index += 1
+    for place, block in _outside(unet, module):
+        held.setdefault(-1, []).extend(_block_parts(name, place, block, index, name))
+        index += 1
     yield from held.get(-1, [])
     for depth in range(len(unet.deeps)):
         above = deep_id(name, depth - 1) if depth else name
         yield Component(deep_id(name, depth), "deep", None, above), None
         yield from held.get(depth, [])
+
+
+Places = Iterator[tuple[str, nn.Module]]
+
+
+def _unit_blocks(path: str, unit: nn.Module, kind: str | None) -> Places:
+    """Blocks of a unit of a U-Net: those of its stacks, or the unit itself if it attends without any."""
+    inner = [place for _, blocks in repeated(unit, f"{path}.") for place in blocks]
+    if not inner and kind is None and has_attention(unit):
+        inner = [(path, unit)]
+    yield from inner
+
+
+def _outside(unet: UNet, module: nn.Module) -> Places:
+    """Blocks of a U-Net that lie in none of its stages."""
+    inside = {stage.path.split(".")[0] for stage in unet.stages}
+    for path, blocks in repeated(module):
+        if path.split(".")[0] not in inside:
+            yield from blocks

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from torch import nn
 
 _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONTAINERS = (nn.ModuleList, nn.ModuleDict)
+"""What holds modules and is never called itself."""
+
 _PROJECTIONS = ("to_q", "to_k", "to_qkv", "to_kv", "qkv", "q_proj", "query", "to_qkv_mlp_proj", "img_qkv_proj")
 
 
@@ -24,7 +27,7 @@ def is_attention(module: nn.Module) -> bool:
     return any(name in own for name in _PROJECTIONS) or (named and hasattr(module, "processor"))
 
 
-def linear(module: nn.Module) -> nn.Linear | None:
+def linear(module: nn.Module | None) -> nn.Linear | None:
     """The linear layer that a module is, or that an adapter (LoRA) was put around."""
     inner = getattr(module, "base_layer", module)
     return inner if isinstance(inner, nn.Linear) else None
@@ -36,17 +39,18 @@ def has_attention(module: nn.Module) -> bool:
 
 
 def is_cross_attention(name: str, module: nn.Module) -> bool:
-    """Whether an attention layer's keys come from another sequence than its queries; its name decides a tie."""
+    """Whether an attention layer's keys come from another sequence than its queries, and from that alone.
+
+    Its widths tell, or where both sequences are of the same width, its name.
+    """
+    own = name.split(".")[-1]
     flag = getattr(module, "is_cross_attention", None)
-    if isinstance(flag, bool) and getattr(module, "added_kv_proj_dim", None) is None:
-        return flag
-    query, key = getattr(module, "to_q", None), getattr(module, "to_k", None)
-    if isinstance(query, nn.Linear) and isinstance(key, nn.Linear):
-        if query.in_features != key.in_features:
-            return True
-        if getattr(module, "added_kv_proj_dim", None) is not None:
-            return False
-    return name.split(".")[-1] == "attn2" or "cross" in f"{name}{type(module).__name__}".lower()
+    if "self" in own or (flag is False and getattr(module, "added_kv_proj_dim", None) is None):
+        return False
+    query, key = linear(getattr(module, "to_q", None)), linear(getattr(module, "to_k", None))
+    if query is not None and key is not None and query.in_features != key.in_features:
+        return True
+    return own == "attn2" or "cross" in f"{name}{type(module).__name__}".lower()
 
 
 def is_modulation(name: str, module: nn.Module) -> bool:
@@ -65,11 +69,37 @@ def is_block(module: nn.Module) -> bool:
     return not is_attention(module) and has_attention(module)
 
 
-def repeated(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.ModuleList]]:
-    """Outermost module lists of blocks below a module, with their paths, in order of definition."""
-    for name, child in module.named_children():
+def is_whole(module: nn.Module) -> bool:
+    """Whether a module is called as a whole, which containers are not, and has weights."""
+    return not isinstance(module, CONTAINERS) and any(True for _ in module.parameters())
+
+
+def is_stack(container: nn.Module) -> bool:
+    """Whether a container is a stack of blocks: modules that are called as a whole, at least one of which attends."""
+    members = list(container.children())
+    whole = isinstance(container, CONTAINERS) and not any(is_attention(m) or not is_whole(m) for m in members)
+    return whole and any(is_block(m) for m in members)
+
+
+Stack = tuple[str, list[tuple[str, nn.Module]]]
+"""A stack of blocks: its path, and the path and module of each block."""
+
+
+def repeated(module: nn.Module, prefix: str = "") -> Iterator[Stack]:
+    """Outermost stacks of blocks below a module, in order of definition.
+
+    Where some levels of a model attend and others do not, the latter are stacks as well. A single module of the same
+    class as the blocks beside it is a stack of one.
+    """
+    children = [(name, child) for name, child in module.named_children() if not is_attention(child)]
+    stacks = {name for name, child in children if is_stack(child)}
+    classes = {type(m) for name, child in children if name in stacks for m in child.children()}
+    levels = isinstance(module, nn.ModuleList) and bool(stacks)
+    for name, child in children:
         path = f"{prefix}{name}"
-        if isinstance(child, nn.ModuleList) and len(child) and all(is_block(m) for m in child):
-            yield path, child
-        elif not is_attention(child):
+        if name in stacks or (levels and isinstance(child, CONTAINERS) and all(map(is_whole, child.children()))):
+            yield path, [(f"{path}.{i}", m) for i, m in child.named_children()]
+        elif type(child) in classes and is_block(child):
+            yield path, [(path, child)]
+        else:
             yield from repeated(child, f"{path}.")

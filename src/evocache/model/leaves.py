@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from torch import nn
@@ -19,7 +20,9 @@ class Leaf(NamedTuple):
 
 
 def leaves(block: nn.Module) -> list[Leaf]:
-    """Leaves of a block, in order of definition."""
+    """Leaves of a block, in order of definition. A block that only tells the stream the time has none."""
+    if is_modulation("", block) and not has_attention(block):
+        return []
     found: list[Leaf] = []
     for path, module in _walk(block, ""):
         if is_attention(module):
@@ -30,6 +33,18 @@ def leaves(block: nn.Module) -> list[Leaf]:
         else:
             found.append(Leaf(path, "feed_forward", (), module))
     return [leaf._replace(readers=_readers(leaf, found)) for leaf in found]
+
+
+def loose(module: nn.Module, blocks: Collection[nn.Module], prefix: str = "") -> Iterator[Leaf]:
+    """Leaves that lie in none of a module's blocks: in lists of attention layers that it applies between them."""
+    for name, child in module.named_children():
+        path = f"{prefix}{name}"
+        if is_attention(child) or child in blocks:
+            continue
+        if isinstance(child, nn.ModuleList) and has_attention(child) and not any(m in blocks for m in child.modules()):
+            yield from (leaf._replace(path=f"{path}.{leaf.path}", readers=()) for leaf in leaves(child))
+        else:
+            yield from loose(child, blocks, f"{path}.")
 
 
 def _walk(module: nn.Module, prefix: str) -> list[tuple[str, nn.Module]]:

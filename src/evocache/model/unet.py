@@ -34,12 +34,16 @@ class Deep:
 
 @dataclass(frozen=True)
 class UNet:
-    """Stages of a U-Net; `deeps[k]` lies below skip connection k, of which 0 is the shallowest."""
+    """Stages of a U-Net; `deeps[k]` lies below skip connection k, of which 0 is the shallowest.
+
+    Skip connections leave after each layer, or `by_stage`: after each stage.
+    """
 
     down: tuple[Stage, ...]
     mid: tuple[Stage, ...]
     up: tuple[Stage, ...]
     deeps: tuple[Deep, ...]
+    by_stage: bool = False
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -50,6 +54,10 @@ class UNet:
         """Index of the innermost deep part that contains a layer; -1 for a layer outside all of them."""
         if stage in self.mid:
             return len(self.deeps) - 1
+        if self.by_stage and stage in self.down:
+            return self.down.index(stage) - 1
+        if self.by_stage:
+            return len(self.up) - 2 - self.up.index(stage)
         if stage in self.down:
             return _sample(self.down, stage, layer) - 1
         total = sum(len(s.layers) for s in self.up)
@@ -61,7 +69,8 @@ def find_unet(denoiser: nn.Module) -> UNet | None:
     """The U-Net shape of a denoiser, or None if it has none.
 
     Stages are the members of two module lists, one before and one after a middle, whose members hold lists of units.
-    Skip connections must pair up: one for the input, one for each layer down and each change of resolution.
+    Skip connections must pair up: one for the input, one for each layer down and each change of resolution; or one for
+    each stage.
     """
     down, mid, up = (_stages(denoiser, hint) for hint in ("down", "mid", "up"))
     if not down or not up:
@@ -69,7 +78,8 @@ def find_unet(denoiser: nn.Module) -> UNet | None:
     samples = 1 + sum(len(s.layers) + len(s.samplers) for s in down)
     layers_up = [(s, j) for s in up for j in range(len(s.layers))]
     if samples != len(layers_up):
-        return UNet(down, mid, up, ())
+        deeps = _deeps_by_stage(down, mid, up)
+        return UNet(down, mid, up, deeps, by_stage=True) if deeps else None
     deeps = tuple(_deep(down, mid, up, layers_up, depth) for depth in range(samples))
     return UNet(down, mid, up, deeps)
 
@@ -95,18 +105,47 @@ def _stages(denoiser: nn.Module, hint: str) -> tuple[Stage, ...]:
 
 
 def _stage(path: str, module: nn.Module) -> Stage:
-    lists = {n: c for n, c in module.named_children() if isinstance(c, nn.ModuleList) and len(c)}
-    samplers = [(f"{path}.{n}.{i}", m) for n, c in lists.items() if "sampl" in n for i, m in enumerate(c)]
-    units = {n: c for n, c in lists.items() if "sampl" not in n}
-    depth = max((len(c) for c in units.values()), default=0)
-    layers = [tuple((f"{path}.{n}.{j}", c[j]) for n, c in units.items() if j < len(c)) for j in range(depth)]
-    return Stage(path, module, tuple(layers), tuple(samplers))
+    lists = _lists(path, module) or [found for n, c in module.named_children() for found in _lists(f"{path}.{n}", c)]
+    samplers = [(f"{at}.{i}", m) for at, c in lists if "sampl" in at for i, m in enumerate(c)]
+    units = [(at, c) for at, c in lists if "sampl" not in at]
+    return Stage(path, module, _layers(units), tuple(samplers))
+
+
+def _layers(units: list[tuple[str, nn.ModuleList]]) -> tuple[tuple[tuple[str, nn.Module], ...], ...]:
+    """Units by layer. There are as many layers as residual blocks, and each may attend several times."""
+    depth = max((len(c) for _, c in units if not has_attention(c)), default=max((len(c) for _, c in units), default=0))
+    layers: list[list[tuple[str, nn.Module]]] = [[] for _ in range(depth)]
+    for at, list_ in units:
+        each = max(len(list_) // depth, 1)
+        for j, unit in list_.named_children():
+            layers[min(int(j) // each, depth - 1)].append((f"{at}.{j}", unit))
+    return tuple(map(tuple, layers))
+
+
+def _lists(path: str, module: nn.Module) -> list[tuple[str, nn.ModuleList]]:
+    """Module lists that a module holds, with their paths."""
+    return [(f"{path}.{n}", c) for n, c in module.named_children() if isinstance(c, nn.ModuleList) and len(c)]
 
 
 def _sample(down: tuple[Stage, ...], stage: Stage, layer: int) -> int:
     """Index of the skip connection that a layer on the way down feeds; the input feeds 0."""
     before = down[: down.index(stage)]
     return 1 + sum(len(s.layers) + len(s.samplers) for s in before) + layer
+
+
+def _deeps_by_stage(down: tuple[Stage, ...], mid: tuple[Stage, ...], up: tuple[Stage, ...]) -> tuple[Deep, ...]:
+    """Deep parts where each stage on the way up takes in what its counterpart on the way down gave.
+
+    Without a middle there is no skip connection across the innermost stages.
+    """
+    if len(down) != len(up) or not any(stage.layers for stage in down):
+        return ()
+    deeps = []
+    for depth in range(len(down) if mid else len(down) - 1):
+        before = up[: len(up) - 1 - depth]
+        skipped = (*down[depth + 1 :], *mid, *before)
+        deeps.append(Deep(tuple(s.module for s in skipped), ((before or mid)[-1].module,)))
+    return tuple(deeps)
 
 
 def _deep(

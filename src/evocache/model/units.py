@@ -30,7 +30,7 @@ class Unit:
 def units(denoiser: Denoiser) -> list[Unit]:
     """Units of a denoiser: blocks; of a U-Net residual blocks, transformers, motion modules and samplers."""
     if denoiser.unet is None:
-        found = [(f"{p}.{i}", block) for p, list_ in repeated(denoiser.module) for i, block in enumerate(list_)]
+        found = [place for _, blocks in repeated(denoiser.module) for place in blocks]
     else:
         found = []
         for stage in denoiser.unet.stages:
@@ -40,7 +40,7 @@ def units(denoiser: Denoiser) -> list[Unit]:
 
 
 def _parts(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    inner = [(f"{path}.{p}.{i}", block) for p, list_ in repeated(module) for i, block in enumerate(list_)]
+    inner = [place for _, blocks in repeated(module, f"{path}.") for place in blocks]
     for at, block in inner or [(path, module)]:
         for leaf in leaves(block):
             yield f"{at}.{leaf.path}", leaf.module

@@ -32,7 +32,7 @@ class Clock:
         self.step = -1
         self._scheduler = scheduler
         self._stepped = False
-        self._ever_stepped = False
+        self.ever_stepped = False
         self._position: int | None = None
         self._seen: Any = None
         self._calls: dict[str, int] = {}
@@ -50,14 +50,14 @@ class Clock:
 
     def stepped(self) -> None:
         """The scheduler made a step."""
-        self._stepped = self._ever_stepped = True
+        self._stepped = self.ever_stepped = True
 
     def called(self, denoiser: str, timestep: Any = None) -> Tick:
         """A denoiser is called; `timestep` is its argument of that name, if it has one."""
         if self.step < 0:
             self.step = self._first_step(timestep)
             self._stepped = False
-        elif self._stepped or (not self._ever_stepped and self._moved(timestep)):
+        elif self._stepped or (not self.ever_stepped and self._moved(timestep)):
             self.step += 1
             self._stepped = False
             self._calls.clear()
@@ -67,7 +67,7 @@ class Clock:
 
     def _moved(self, timestep: Any) -> bool:
         """Whether the timestep is another than at the last call: tells the step of a pipeline that solves by itself."""
-        before, self._position = self._position, _position(timestep, getattr(self._scheduler, "timesteps", None))
+        before, self._position = self._position, _position(timestep, self._scheduler)
         return self._position is not None and before is not None and self._position != before
 
     def _first_step(self, timestep: Any) -> int:
@@ -76,16 +76,16 @@ class Clock:
         begin = getattr(self._scheduler, "begin_index", None)
         if isinstance(begin, int):
             return begin
-        timesteps = getattr(self._scheduler, "timesteps", None)
         for seen in (self._seen, timestep):
-            index = _position(seen, timesteps)
+            index = _position(seen, self._scheduler)
             if index is not None:
                 return index
         return 0
 
 
-def _position(timestep: Any, timesteps: Any) -> int | None:
-    """Index of a timestep among the timesteps: by where it lies in memory, or by value where that is on the host."""
+def _position(timestep: Any, scheduler: Any) -> int | None:
+    """Index of a timestep among the scheduler's: by where it lies in memory, or by value where that is on the host."""
+    timesteps = getattr(scheduler, "timesteps", None)
     if not isinstance(timesteps, torch.Tensor) or timesteps.ndim != 1:
         return None
     if isinstance(timestep, torch.Tensor) and timestep.numel():
@@ -97,6 +97,21 @@ def _position(timestep: Any, timesteps: Any) -> int | None:
             return None
         timestep = timestep.flatten()[0].item()
     if isinstance(timestep, (int, float)) and timesteps.device.type == "cpu":
-        matches = torch.nonzero(timesteps == timestep).flatten()
+        matches = torch.nonzero(_matches(timestep, timesteps, scheduler)).flatten()
         return int(matches[0]) if len(matches) else None
     return None
+
+
+def _matches(timestep: int | float, timesteps: torch.Tensor, scheduler: Any) -> torch.Tensor:
+    """Where a number is among the timesteps, or is one as a fraction of all training steps, or what is left of them.
+
+    All are looked for, since the earliest is meant: 1.0 is the beginning for a model that is told fractions, though
+    timesteps may end in 1.
+    """
+    same = timesteps == timestep
+    training = getattr(getattr(scheduler, "config", None), "num_train_timesteps", None)
+    if isinstance(timestep, float) and training:
+        fractions = timesteps.double() / training
+        for told in (fractions, 1 - fractions):
+            same |= (told - timestep).abs() < 1e-6
+    return same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..schedule import Schedule
 from .attach import Op, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
 from .compiled import Compiled
+from .effect import without_effect
 from .lane import Lane
 from .leaf import Keep, Reuse
 from .plan import Plan
@@ -81,17 +83,21 @@ class Generation:
                 self._attach(holder, intercepting)
                 self._outer[id(holder)] = self._operation(denoiser)
             local.table, local.listener = self._outer, self
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error))
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None = None, *_: object) -> None:
         local.table, local.listener = self._before
         while self._attached:
             detach(self._attached.pop())
         self._end_pass()
         self.store.clear()
+        names = list(self._holders) if self.clock.ever_stepped else []
+        reason = without_effect(names, self.finished, self.schedule) if error is None else None
+        if reason is not None:
+            warnings.warn(f"nothing was reused: {reason}", stacklevel=3)
 
     def _attach(self, thing: Any, make: Callable[[type], type]) -> None:
         if id(thing) not in self._inner:

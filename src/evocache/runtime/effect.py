@@ -1,0 +1,33 @@
+"""Whether a generation reused anything: a schedule that has no effect is not passed over in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..schedule import Schedule
+
+if TYPE_CHECKING:
+    from .lane import Lane
+
+
+def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedule | None) -> str | None:
+    """Why a generation reused nothing although its schedule meant to; None if it did, or was not meant to.
+
+    Args:
+        names: the pipeline's denoisers, if its scheduler made steps.
+        lanes: all lanes of the generation.
+        schedule: what was executed, for all steps that the scheduler made; None if no denoiser was called.
+    """
+    if schedule is None:
+        return f"{' and '.join(names)} took no part: the pipeline does not call it as a module" if names else None
+    meant = {c.denoiser for c, runs in zip(schedule.tree, schedule.executed.T, strict=True) if not runs.all()}
+    tried = [lane for lane in lanes if lane.denoiser.name in meant]
+    if not tried or any((lane.executed < lane.calls).any() for lane in tried):
+        return None
+    calls = sum(lane.calls for lane in tried)
+    first = min(lane.plan.start for lane in tried)
+    return (
+        f"{' and '.join(sorted(meant))} called {calls} times from step {first} of {schedule.steps} on, at most "
+        f"{max(lane.calls for lane in tried)} times in a row with inputs of one shape"
+    )

@@ -1,0 +1,108 @@
+"""Caching reaches every denoiser class: components are found, schedules save what they promise and are undone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evocache import apply
+from evocache.policies import parse
+from evocache.schedule import COMPUTE, Schedule
+from tests.family import Family
+from tests.matrix import KNOWN_WARNINGS, LEFT_OUT, RECIPES
+from tests.matrix.installed import exported, held
+from tests.matrix.loop import STEPS, tiny
+from tests.matrix.observe import observed, reused
+from tests.runtime.support import changes, counted, snapshot
+
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
+
+ELSEWHERE = {name for name, recipe in RECIPES.items() if recipe.module != "diffusers"}
+ROWS = sorted({*exported(), *ELSEWHERE} - LEFT_OUT.keys())
+SPECS = ("fora:2", "steps:0,2")
+"""Leaves, and the largest part that there is: each computes at two of four steps."""
+
+
+@pytest.fixture(params=ROWS, scope="module")
+def one(request: pytest.FixtureRequest) -> Family:
+    """Each class in turn, in its loop."""
+    if request.param not in RECIPES:
+        pytest.fail(f"{request.param} has no recipe: add one to tests/matrix")
+    return Family(tiny(RECIPES[request.param]))
+
+
+def test_components_are_found(one):
+    recipe, tree = RECIPES[one.name], one.model.tree
+    assert [d.name for d in one.model.denoisers] == [recipe.component]
+    assert [tree.components[i] for i in tree.leaves if tree.components[i].is_leaf]
+    assert sum(c.block is not None for c in tree.of_kind("block")) == recipe.blocks
+    assert len(tree.of_kind("deep")) == recipe.skips
+    assert len(tree.of_kind("span")) == (recipe.blocks > 1 and not recipe.skips)
+    assert tree.of_kind("span", "deep")
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_schedules_save_what_they_promise_and_are_undone(one, spec):
+    (denoiser,) = one.model.denoisers
+    schedule = parse(spec).schedule(one.model.tree, STEPS)
+    parts = reused(
+        denoiser, {c.id for c, orders in zip(schedule.tree, schedule.orders.T, strict=True) if any(orders >= 0)}
+    )
+    before = snapshot(one.pipe)
+    with observed(denoiser, parts) as untouched, counted(one) as components:
+        assert np.array_equal(one.call(), one.reference)
+    own = changes(before, snapshot(one.pipe))  # what the pipeline changes by itself
+
+    with apply(one.pipe, spec) as handle:
+        with observed(denoiser, parts) as seen, counted(one) as ran:
+            output = one.call()
+        stats = handle.stats
+        assert np.array_equal(one.call(), output)
+    assert np.isfinite(output).all()
+    assert not np.array_equal(output, one.reference)
+
+    assert untouched.within.total() == 2 * seen.within.total() > 0
+    assert {path: 2 * count for path, count in seen.within.items()} == untouched.within
+    assert seen.around == untouched.around
+    expected = one.expected(lambda *_: schedule)
+    assert stats.executed == expected
+    # what a model holds but does not call (a refiner its teacher's sound track) does not run under a schedule either
+    assert {id: ran[id] for id in denoiser.modules} == {id: components[id] and expected[id] for id in denoiser.modules}
+    assert stats.peak_cached_bytes == stats.predicted_peak_bytes > 0
+    assert stats.cached_bytes == 0
+
+    assert np.array_equal(one.call(), one.reference)
+    assert changes(before, snapshot(one.pipe)) <= own
+
+
+def test_what_does_not_change_is_reused_without_a_change(one):
+    """Where every step is given the same, a reused feature is what would have been computed."""
+    expected = one.call(steps=2, frozen=True)
+    with apply(one.pipe, "fora:2"):
+        assert np.array_equal(one.call(steps=2, frozen=True), expected)
+    if one.model.tree.of_kind("deep"):
+        deeps_in_turn = in_turn(one)
+        with apply(one.pipe, deeps_in_turn):
+            assert np.array_equal(one.call(steps=deeps_in_turn.steps, frozen=True), expected)
+    else:  # a residual that is added rounds
+        with apply(one.pipe, "steps:0"):
+            assert np.allclose(one.call(steps=2, frozen=True), expected, rtol=1e-3, atol=1e-4)
+
+
+def in_turn(one: Family) -> Schedule:
+    """Everything is computed, then at each step another deep part is reused."""
+    deeps = one.model.tree.of_kind("deep")
+    orders = np.full((1 + len(deeps), len(one.model.tree)), COMPUTE.order)
+    for step, deep in enumerate(deeps, 1):
+        orders[step, one.model.tree.index[deep.id]] = 0
+    return Schedule(one.model.tree, orders)
+
+
+@pytest.mark.filterwarnings("ignore")  # of other packages, while all pipelines are imported
+def test_all_classes_that_pipelines_hold_have_a_row():
+    assert sorted(held().keys() - RECIPES.keys() - LEFT_OUT.keys()) == []
+
+
+def test_what_is_left_out_is_there_to_be_left_out():
+    assert not LEFT_OUT.keys() & RECIPES.keys()
+    assert all(LEFT_OUT.values())
