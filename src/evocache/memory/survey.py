@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..model.discover import Denoiser
+from ..model.outputs import tensors
 from ..model.units import Unit, units
 from .couplings import Shared, Uncoupled
 from .fakes import Fakes
@@ -84,7 +85,7 @@ def _ways(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str, groups: Slicing | None
 ) -> list[Slicing]:
     """Ways of slicing a method; of a video, along its width only if there is none along its height."""
-    if not any(isinstance(leaf, torch.Tensor) and leaf.ndim == 5 for leaf in tree_flatten((args, kwargs))[0]):
+    if not any(tensor.ndim == 5 for tensor in tensors((args, dict(kwargs)))):
         return slicings(module, args, kwargs, method)
     for axes in ((3,) if groups else (2, 3), (4,)):
         found = slicings(module, args, kwargs, method, axes)
