@@ -87,6 +87,10 @@ class _Gate:
         self._take = take
         self._kept: list[list[Any]] = []
         self._form: Any = None
+        self._first = 0
+        """Positions of the first group."""
+        self._rest = 0
+        """How much the part gives besides a group."""
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The method, on a twin of the module whose part hands on what it gives."""
@@ -106,12 +110,6 @@ class _Gate:
 
         made.__dict__[self._groups.part] = Instead(part, handing)
         return getattr(made, self._method)(*args, **kwargs)
-
-    _first = 0
-    """Positions of the first group."""
-
-    _rest = 0
-    """What the part gives besides a group."""
 
     def _seen(self, given: Any) -> None:
         if not self._first:
