@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from torch import nn
@@ -22,8 +22,10 @@ from ..schedule.amounts import in_bytes
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
 from .features import feature_sizes
-from .form import form
+from .form import form, state_of
 from .program import check, resolve
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -231,16 +233,23 @@ def _beside(compiled: Compiled, features: Mapping[str, Mapping[str, int]]) -> in
     return max(copied, default=0)
 
 
-_surveys: WeakKeyDictionary[nn.Module, dict[object, CallPrint]] = WeakKeyDictionary()
+_surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()
+
+
+def _once(module: nn.Module, act: Act, survey: Callable[[], Found]) -> Found:
+    """The survey of a call; what could be done in slices does not depend on the schedule, so that it is made once."""
+    known = _surveys.setdefault(module, {})
+    parts = tuple((name, type(part)) for name, part in module.named_modules())
+    key = (act.method, form(act.args, act.kwargs), parts, state_of(module))
+    if key not in known:
+        known[key] = survey()
+    found: Found = known[key]
+    return found
 
 
 def _surveyed(denoiser: Denoiser, act: Act) -> CallPrint:
-    """A denoiser's survey; what it could do in slices does not depend on the schedule, so that it is made once."""
-    known = _surveys.setdefault(denoiser.module, {})
-    key = (form(act.args, act.kwargs), tuple((name, type(part)) for name, part in denoiser.module.named_modules()))
-    if key not in known:
-        known[key] = survey(denoiser, act.args, act.kwargs)
-    return known[key]
+    """What a denoiser's call holds, and what each of its units would hold in slices."""
+    return _once(denoiser.module, act, lambda: survey(denoiser, act.args, act.kwargs))
 
 
 def _stage(acts: list[Act], floor: int) -> Stage:
@@ -256,8 +265,8 @@ def _decode(pipe: Any, acts: list[Act], floor: int) -> Stage:
     main = _largest(decodes)
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
     held = max(act.held for act in decodes)
-    module = shadow(unwrapped(pipe.components[main.name]))
-    found = survey_method(module, main.method, main.args, main.kwargs)
+    module = unwrapped(pipe.components[main.name])
+    found = _once(module, main, lambda: survey_method(shadow(module), main.method, main.args, main.kwargs))
     choices = [
         Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found
     ]

@@ -34,10 +34,11 @@ SWITCHES = ("use_slicing", "use_tiling", "use_framewise_decoding")
 
 def state(pipe: Any) -> object:
     """What of a pipeline decides what its calls hold: its components, their types of weights, adapters and switches."""
-    return tuple((name, id(part), _state(part)) for name, part in pipe.components.items())
+    return tuple((name, id(part), state_of(part)) for name, part in pipe.components.items())
 
 
-def _state(part: Any) -> object:
+def state_of(part: Any) -> object:
+    """What of a component decides what its calls hold."""
     if not isinstance(part, nn.Module):
         return None
     return (
