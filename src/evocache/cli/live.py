@@ -195,6 +195,8 @@ def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> Ren
         )
     if len({point.schedule.steps for point in points}) > 1:
         table.add_row("steps", *(str(point.schedule.steps) for point in chosen))
+    if len({point.storage for point in points}) > 1:
+        table.add_row("stored", *(point.storage for point in chosen))
     return table
 
 
