@@ -49,6 +49,26 @@ def test_steps_are_shown_where_they_differ(run, tmp_path, monkeypatch):
     assert [(p["steps"], p["executed"]) for p in facts["points"]] == [(4, 0.25), (8, 0.25)]
 
 
+def test_peaks_and_plans_are_shown_where_memory_was_searched(run, tmp_path, monkeypatch):
+    proof = write_front(tmp_path)
+    assert "peak" not in run("front", tmp_path).stdout
+    first, second = proof.front
+    first = replace(first, objectives={**first.objectives, "peak": 3e9}, measured={**first.measured, "peak": 2.0**31})
+    kept = {"storage": "int8", "budget": 3 * 2**30}
+    predicted = {**second.measured, "predicted peak": 3.0 * 2**30}
+    second = replace(second, objectives={**second.objectives, "peak": 3.0 * 2**30}, measured=predicted, **kept)
+    write_proof(tmp_path, replace(proof, front=Front((first, second))))
+    monkeypatch.setenv("COLUMNS", "150")
+    shown = run("front", tmp_path).stdout
+    rows = {line[:7]: line.split() for line in shown.splitlines() if "x  " in line}
+    assert rows["front 0"][-5:] == ["2.0", "GiB", "as", "it", "is"]
+    assert rows["front 1"][-6:] == ["~3.0", "GiB", "int8,", "fits", "3.0", "GiB"]
+    assert "one call of 4 prompts holds at most, weights and decoding included" in " ".join(shown.split())
+    facts = json.loads(run("front", tmp_path, "--json").stdout)
+    assert [(p["storage"], p["budget"]) for p in facts["points"]] == [("none", None), ("int8", 3 * 2**30)]
+    assert json.loads((tmp_path / "front.json").read_text())["version"] == 3
+
+
 def test_everything_as_json(run, tmp_path):
     proof = write_front(tmp_path)
     facts = json.loads(run("front", tmp_path / "front.json", "--json").stdout)

@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from evocache.cli.live import LONG_SILENCE, Live, duration, sparkline, spread_evenly
+from evocache.cli.live import LONG_SILENCE, Live, duration, front_table, sparkline, spread_evenly
 from evocache.schedule import Schedule
 from evocache.schedule.front import Point
 from evocache.search.evolution import State
@@ -130,3 +130,14 @@ def test_parts() -> None:
     chosen = spread_evenly(points, 8)
     assert len(chosen) == 8
     assert (chosen[0], chosen[-1]) == (points[0], points[-1])
+
+
+def test_peaks_are_bytes_and_storages_are_shown_where_they_differ() -> None:
+    points = [Point(FULL, {"error": -20.0, "peak": 2.0**30}, storage=name) for name in ("none", "int8")]
+    console = Console(file=StringIO(), width=80)
+    console.print(front_table(points, lambda error: -error))
+    rows = [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert rows == [["quality", "20", "20"], ["peak", "1.0", "GiB", "1.0", "GiB"], ["stored", "none", "int8"]]
+    console = Console(file=StringIO(), width=80)
+    console.print(front_table(points[:1] * 2, lambda error: -error))
+    assert "stored" not in console.file.getvalue()  # type: ignore[attr-defined]

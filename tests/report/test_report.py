@@ -17,10 +17,12 @@ from PIL import Image
 from evocache.errors import RunError
 from evocache.report.cells import cells, words
 from evocache.report.contents import gather
+from evocache.report.data import data
 from evocache.report.history import read_history
 from evocache.report.html import page
 from evocache.report.importance import importance
 from evocache.report.plots import write_plots
+from evocache.report.sections import sections
 from evocache.schedule import Schedule
 from evocache.schedule.front import Front, Point
 from evocache.search.proof import Proof, write_proof
@@ -238,3 +240,38 @@ def test_a_run_of_mixed_steps_is_reported_with_them(tmp_path: Path) -> None:
     for word in (" steps ", " 25% ", "evaluated schedules of 8 steps"):  # two of four steps, of eight
         assert word in text
     assert len(write_plots(contents, tmp_path)) == 4
+
+
+def test_what_is_stored_otherwise_is_a_point_of_its_own(tmp_path: Path) -> None:
+    schedules = candidates(3)
+    write_journal(tmp_path, schedules)
+    with open(tmp_path / "journal.jsonl", "a") as file:
+        stored = {"v": 1, "kind": "eval", "schedule": schedules[0].digest, "storage": "int8", "turns": 0}
+        file.write(json.dumps({**stored, "prompts": [0, 1], "values": [-5.0, -3.0]}) + "\n")
+    points = read_history(tmp_path).points
+    assert [point.storage for point in points] == ["none"] * 3 + ["int8"]
+    assert points[-1].objectives == {"error": -4.0}
+    assert points[-1].schedule == points[0].schedule
+    assert points[0].objectives["error"] == pytest.approx(error(schedules[0]))
+
+
+def test_peaks_and_plans_are_in_the_page_where_memory_was_searched(tmp_path: Path) -> None:
+    proof = write_front(tmp_path)
+    write_journal(tmp_path, candidates())
+    assert "predicted" not in figures_table(tmp_path)
+    first, second = proof.front
+    held = {**first.measured, "peak": 2.0**31, "predicted peak": 2.0**31}
+    first = replace(first, measured=held, storage="fp8", budget=2**31)
+    write_proof(tmp_path, replace(proof, front=Front((first, second))))
+    shown = figures_table(tmp_path)
+    assert "fp8, fits 2.0 GiB" in shown
+    assert "predicted" in shown
+    drawn = data(gather(tmp_path))
+    assert drawn["whole"] is True
+    assert drawn["entries"][0]["megabytes"] == 2.0**31 / 1e6
+    assert "peak 2.0 GiB (fp8, fits 2.0 GiB)" in drawn["entries"][0]["summary"]
+
+
+def figures_table(folder: Path) -> str:
+    text = sections(gather(folder))
+    return text[text.index("figures-section") :]

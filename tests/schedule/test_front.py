@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evocache.errors import AmountError, FrontError, MismatchError, PipelineError
+from evocache.errors import AmountError, FrontError, MismatchError, PipelineError, RunError
 from evocache.policies import parse
-from evocache.schedule import Schedule, uniform
+from evocache.schedule import Schedule, front_file, uniform
 from evocache.schedule.front import Front, Point, front_of, non_dominated
 from tests.search.trees import stack
 
@@ -192,3 +193,48 @@ def test_shares_are_of_the_uncached_pipeline() -> None:
     assert Front(front.points).uncached_steps == 12
     assert Front(front.points[:1]).uncached_steps == 6
     assert Front(()).uncached_steps == 0
+
+
+def held(spec: str, speedup: float, peak: float, **others: Any) -> Point:
+    made = replace(point(spec, speedup, 30, 1e6), **others)
+    return replace(made, measured={**made.measured, "peak": peak})
+
+
+def test_where_the_peak_is_known_memory_is_the_peak() -> None:
+    small = held("fora:2", 1.2, 2e9, budget=2_100_000_000)
+    large, coded = held("fora:2", 1.6, 5e9), held("fora:2", 1.5, 3e9, storage="int8")
+    front = Front((large, coded, small))
+    assert front.pick(memory="6GB") is large
+    assert front.pick(memory="3GB") is coded
+    assert front.pick(memory="2GB") is small
+    with pytest.raises(FrontError, match=r"memory 1 GB.*nearest has speedup 1\.2, quality 30, memory 2 GB"):
+        front.pick(memory="1GB")
+    predicted = Point(large.schedule, {"error": 1.0, "peak": 4e9}, {"speedup": 1.0, "memory": 1.0})
+    assert predicted.held == 4e9
+
+
+def test_another_pipeline_takes_the_storage_and_leaves_the_budget() -> None:
+    front = Front((held("fora:2", 1.5, 3e9, storage="int8", budget=5), held("fora:2", 1.6, 4e9)))
+    moved = front.retarget(TREE)
+    assert [(point.storage, point.budget) for point in moved] == [("none", None), ("int8", None)]
+    with pytest.raises(FrontError, match="memory nobody has measured"):
+        moved.pick(memory="1GB")
+
+
+def test_files_say_no_more_than_they_have_to(tmp_path: Any) -> None:
+    plain, planned = held("fora:3", 2.0, 1e9), held("fora:2", 1.5, 3e9, storage="int8", budget=3_000_000_000)
+    for points, version in (((plain,), 2), ((plain, planned), 3)):
+        assert front_file.version(points) == version
+        document = {
+            "format": front_file.FORMAT,
+            "version": version,
+            "points": [front_file.as_json(f"front {i}", p) for i, p in enumerate(points)],
+        }
+        (tmp_path / "front.json").write_text(json.dumps(document))
+        assert Front.load(tmp_path).points == points
+    assert not {"storage", "budget"} & {*front_file.as_json("front 0", plain)}
+    for name, wrong in (("budget", -1), ("budget", "2GB"), ("storage", 7)):
+        document["points"][1] = {**front_file.as_json("front 1", planned), name: wrong}
+        (tmp_path / "front.json").write_text(json.dumps(document))
+        with pytest.raises(RunError, match="damaged"):
+            Front.load(tmp_path)

@@ -68,9 +68,16 @@ def test_from_prompts_to_a_measured_front(pipe, tmp_path: Path) -> None:
         assert point.measured["memory"] == liveness.peak_bytes(point.schedule, costs.sizes)
 
 
-def test_a_memory_limit_is_kept(pipe, tmp_path: Path) -> None:
+def test_a_limit_of_cached_features_is_kept(pipe, tmp_path: Path) -> None:
     front = evolve(
-        pipe, PROMPTS, call=CALL, out=tmp_path, settings=SETTINGS, batch=4, max_memory="70kB", objectives=("macs",)
+        pipe,
+        PROMPTS,
+        call=CALL,
+        out=tmp_path,
+        settings=SETTINGS,
+        batch=4,
+        max_memory="70kB",
+        objectives=("macs", "memory"),
     )
     assert len(front) >= 2
     assert max(p.measured["memory"] for p in front) <= 70_000

@@ -172,7 +172,7 @@ def test_a_pipeline_without_pictures_is_proven_without(pipe: Any, tmp_path: Path
 def test_what_fails_is_left_out_and_said(pipe: Any, tmp_path: Path, monkeypatch: Any) -> None:
     from evocache.search import trial as module
 
-    def errors(self: Any, schedule: Schedule, prompts: list[int]) -> list[float]:
+    def errors(self: Any, schedule: Schedule, prompts: list[int], storage: str) -> list[float]:
         return [float("inf") if schedule.provenance.origin == "fora:3" else -1.0] * len(prompts)
 
     monkeypatch.setattr(module.LocalEvaluator, "errors", errors)

@@ -41,7 +41,7 @@ def evolve(
     method: Annotated[str, typer.Option(help="evocache, or ecad: that paper's search, to compare with.")] = "evocache",
     objective: Annotated[
         list[str] | None,
-        typer.Option(help="Beside the error: latency, macs (for ecad) or memory; may be repeated."),
+        typer.Option(help="Beside the error: latency, macs (for ecad), memory (cached) or peak; latency,peak for two."),
     ] = None,
     quality: Annotated[
         str | None, typer.Option(help="latent (default), psnr, ssim, clip:MODEL, lpips:FOLDER, imagereward:NAME.")
@@ -49,7 +49,13 @@ def evolve(
     reward: Annotated[
         str | None, typer.Option(metavar="MODULE:FUNCTION", help="Instead: reward(images, prompts), higher is better.")
     ] = None,
-    max_memory: Annotated[str | None, typer.Option(help="Most bytes of cached features: 200MB.")] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Most that a generation may hold, weights included: 2GB; its peak is minimised.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="none,bf16,...", help="With the peak: what features may be stored in; all if not given."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=2, help="Denoising steps.")] = None,
     least_steps: Annotated[
         int | None,
@@ -88,9 +94,10 @@ def evolve(
             out=out_,
             budget_seconds=seconds,
             held_out=proof,
-            objectives=objective or None,
+            objectives=_listed(objective),
             judge=judge,
             max_memory=max_memory,
+            storages=_listed([storage] if storage else None),
             least_steps=least_steps,
             settings=chosen,
             batch=batch,
@@ -104,6 +111,11 @@ def evolve(
     from ..search.proof import read_proof
 
     show_front(read_proof(out_))
+
+
+def _listed(given: list[str] | None) -> list[str] | None:
+    """Names that were given one by one, with commas between them, or not at all."""
+    return [name.strip() for text in given for name in text.split(",")] if given else None
 
 
 def _loaded(model: str, device: str, dtype: str) -> Any:

@@ -14,6 +14,8 @@ from .console import out
 if TYPE_CHECKING:
     from ..search.proof import Proof
 
+PEAK = "peak"
+
 
 def front(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a front.json.")],
@@ -40,6 +42,8 @@ def facts(proof: Proof) -> dict[str, object]:
             "steps": p.schedule.steps,
             "executed": proof.front.executed(p),
             "objectives": dict(p.objectives),
+            "storage": p.storage,
+            "budget": p.budget,
             **p.measured,
         }
         for name, p in zip(proof.names, proof.front, strict=True)
@@ -56,7 +60,9 @@ def show_front(proof: Proof) -> None:
     counts = steps_of(proof)
     own = ("steps", "speedup") if counts else ("speedup",)
     numbers = (*own, "held-out", "middle half", "searched", "fewer", "cached")
+    plans = plans_of(proof)
     columns = [Column("", style="cyan", room="wrap"), *(Column(name, numeric=True) for name in numbers)]
+    columns += [Column("peak", numeric=True), Column("plan")] if plans else []
     groups: dict[str, list[tuple[str, Mapping[str, float]]]] = {
         "front": [(name, point.measured) for name, point in zip(proof.names, proof.front, strict=True)]
     }
@@ -68,7 +74,8 @@ def show_front(proof: Proof) -> None:
         exact = group == "uncached" and proof.basis.residual
         for name, figures in sorted(groups[group], key=lambda row: -row[1]["speedup"]):
             first, *rest = _cells(name, figures, exact=exact)
-            cells.append((first, *([counts.get(name, "")] if counts else []), *rest))
+            held = (peak(figures), plans.get(name, "")) if plans else ()
+            cells.append((first, *([counts.get(name, "")] if counts else []), *rest, *held))
     out().print(table(columns, cells))
     for line in notes(proof):
         out().print(line, style="dim", markup=False)
@@ -82,6 +89,24 @@ def steps_of(proof: Proof) -> dict[str, str]:
     return found if len({*found.values()}) > 1 else {}
 
 
+def plans_of(proof: Proof) -> dict[str, str]:
+    """How each point is kept small, in short, by name; nothing where no peak was searched."""
+    if not any(PEAK in point.objectives for point in proof.front):
+        return {}
+    from ..report.tables import planned
+
+    return {name: planned(point) or "as it is" for name, point in zip(proof.names, proof.front, strict=True)}
+
+
+def peak(figures: Mapping[str, float]) -> str:
+    """What was held at most, as measured, else as predicted."""
+    from ..report.tables import in_bytes
+
+    if PEAK in figures:
+        return in_bytes(figures[PEAK])
+    return f"~{in_bytes(figures['predicted peak'])}" if "predicted peak" in figures else ""
+
+
 def notes(proof: Proof) -> list[str]:
     """What the figures mean and stand on, as lines."""
     basis = proof.basis
@@ -92,6 +117,9 @@ def notes(proof: Proof) -> list[str]:
         "fewer: that of the uncached pipeline with fewer steps in the same time",
         f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}",
     ]
+    if plans_of(proof):
+        lines.append(f"peak: what one call of {basis.timed} prompts holds at most, weights and decoding included")
+        lines.append("plan: what features are stored in, and the budget that slicing and parking keep")
     return lines + ([f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else [])
 
 

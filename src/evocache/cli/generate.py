@@ -45,7 +45,16 @@ def generate(
     min_quality: Annotated[
         float | None, typer.Option(help="From a run's front: at least so good, in its unit.")
     ] = None,
-    memory: Annotated[str | None, typer.Option(help="From a run's front: at most so much cached, 200MB.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="From a run's front: a peak of at most 2GB; or cached, if no peak was searched."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", "-b", help="What a generation may hold, weights included: 8GB.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="What features are stored in: none, bf16, fp8 or int8; else the point's own.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first prompt; each prompt has the next one.")] = 0,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Denoising steps; if not given, the front's point's, or the model's own.")
@@ -76,7 +85,8 @@ def generate(
     given = arguments(pipe, defaults, **wanted)
     from ..runtime import apply
 
-    handle = apply(pipe, choice.what) if choice else None
+    what = choice.what if choice else "none" if budget or storage else None
+    handle = apply(pipe, what, memory=budget, storage=storage) if what is not None else None
     log = _Log(model, choice, given, handle)
     with handle or nullcontext(), progress() as bar:
         task = bar.add_task("generating", total=len(texts))
@@ -120,6 +130,7 @@ class _Log:
             "height": self.given.get("height"),
             "width": self.given.get("width"),
             "schedule": made.digest if made else "uncached",
+            "storage": self.handle.storage if self.handle and self.handle.storage != "none" else None,
             "schedule origin": (made.provenance.origin or self.choice.name) if made and self.choice else None,
         }
         return {
@@ -137,6 +148,8 @@ class _Log:
         if self.handle:
             stats = self.handle.stats
             parts += [f"{in_percent(stats.executed_fraction)} executed", f"{in_bytes(self.peak)} cached at most"]
+            if self.handle.memory is not None and self.handle.memory.stages:
+                parts.append(f"planned to hold {in_bytes(self.handle.memory.peak)}")
         else:
             parts.append("uncached")
         if self.choice and self.choice.told:

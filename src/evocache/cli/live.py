@@ -180,7 +180,7 @@ def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> Ren
     def figure(name: str, value: float) -> str:
         if name == "latency":
             return in_seconds(value)
-        if name == "memory":
+        if name in ("memory", "peak"):
             return in_bytes(value)
         return f"{shown(value) + 0.0 if name == 'error' else value:.3g}"
 
@@ -195,6 +195,8 @@ def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> Ren
         )
     if len({point.schedule.steps for point in points}) > 1:
         table.add_row("steps", *(str(point.schedule.steps) for point in chosen))
+    if len({point.storage for point in points}) > 1:
+        table.add_row("stored", *(point.storage for point in chosen))
     return table
 
 

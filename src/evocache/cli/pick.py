@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .failures import InputError
+from .front import peak
 
 if TYPE_CHECKING:
     from ..schedule.front import Point
@@ -63,7 +63,7 @@ def pick(schedule: str | None, speedup: float | None, quality: float | None, mem
         raise InputError(f"the front {schedule!r} without a wish", f"one of {reach(proof)}", "add --speedup 2")
     point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
     name = proof.names[proof.front.points.index(point)]
-    return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {told(point.measured, proof)}")
+    return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {told(point, proof)}")
 
 
 def is_front(schedule: str) -> bool:
@@ -94,17 +94,23 @@ def reach(proof: Proof) -> str:
     }
     parts = []
     for name, option in WISHES.items():
-        values = [point.measured[name] for point in proof.front if name in point.measured]
+        found = (point.held if name == "memory" else point.figure(name) for point in proof.front)
+        values = [value for value in found if value is not None]
         if values:
             ends = " to ".join(shown[name](value) for value in (min(values), max(values)))
             parts.append(f"{option} ({ends}{unit if name == 'quality' else ''})")
     return ", ".join(parts) or "nothing, since the front is empty"
 
 
-def told(measured: Mapping[str, float], proof: Proof) -> str:
-    """What was measured of a point, in a line."""
-    from ..report.tables import in_bytes, in_figures
+def told(point: Point, proof: Proof) -> str:
+    """What was measured of a point, in a line, and how it is kept small."""
+    from ..report.tables import in_bytes, in_figures, planned
 
+    measured = point.measured
     unit = f" {proof.basis.unit}" if proof.basis.unit else ""
     parts = [f"{measured['speedup']:.2f}x", f"{in_figures(measured['quality'])}{unit}"]
-    return ", ".join([*parts, f"{in_bytes(measured['memory'])} cached"]) + " when it was proven"
+    parts.append(f"{in_bytes(measured['memory'])} cached")
+    if held := peak(measured):
+        parts.append(f"peak {held}")
+    how = planned(point)
+    return ", ".join(parts) + " when it was proven" + (f" ({how})" if how else "")

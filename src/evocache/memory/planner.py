@@ -119,8 +119,12 @@ def plan(footprint: Footprint, budget: int | None, machine: Machine = USUAL, *, 
 
 def smallest(footprint: Footprint, machine: Machine = USUAL, *, offload: bool = True) -> MemoryPlan:
     """The plan for the least budget that can be met."""
-    needs = _needs(footprint, offload, _shares(footprint))
-    return plan(footprint, max(needs.values()), machine, offload=offload)
+    return plan(footprint, least(footprint, offload=offload), machine, offload=offload)
+
+
+def least(footprint: Footprint, *, offload: bool = True) -> int:
+    """Bytes of the least budget that can be met."""
+    return max(_needs(footprint, offload, _shares(footprint)).values())
 
 
 def _shares(footprint: Footprint) -> Shares:

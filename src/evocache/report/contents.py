@@ -16,6 +16,7 @@ from ..search.proof import Basis, Proof, read_proof
 from ..search.quality import Quality, quality
 from .history import History, read_history
 from .importance import Importance, importance
+from .tables import planned
 
 BUILT_IN = ("latent", "psnr", "ssim")
 """Qualities that can be shown without running a user's code."""
@@ -34,6 +35,7 @@ class Entry:
         figures: as in `Proof`; of an unproven run only `speedup` and `calibration quality`, both as predicted.
         schedule: if it has one.
         strip: its pictures as a data URI; empty if there are none.
+        plan: how it is kept small, in short; empty if it is left as it is.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Entry:
     figures: Mapping[str, float]
     schedule: Schedule | None = None
     strip: str = ""
+    plan: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def _proven(run: Path, proof: Proof) -> list[Entry]:
     """The measured front and what it was held against."""
     files = proof.pictures.files
     found = [
-        Entry(name, "front", point.measured, point.schedule, _strip(run, files.get(name)))
+        Entry(name, "front", point.measured, point.schedule, _strip(run, files.get(name)), planned(point))
         for name, point in zip(proof.names, proof.front, strict=True)
     ]
     for name, baseline in proof.baselines.items():
@@ -163,7 +166,7 @@ def _searched(history: History, calibration: Calibration | None, judge: Quality)
         }
         if calibration is not None:
             figures["memory"] = calibration.costs.memory(point.schedule)
-        found.append(Entry(f"front {number}", "front", figures, point.schedule))
+        found.append(Entry(f"front {number}", "front", figures, point.schedule, plan=planned(point)))
     return found
 
 

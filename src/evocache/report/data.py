@@ -24,6 +24,7 @@ def data(contents: Contents) -> dict[str, Any]:
         "unit": contents.unit,
         "proven": contents.proven,
         "residual": contents.basis is not None and contents.basis.residual,
+        "whole": any("peak" in entry.figures for entry in entries),
         "groups": {group: GROUPS[group] for group in ORDER},
         "prompts": list(contents.prompts),
         "entries": [_entry(entry, contents) for entry in entries],
@@ -60,6 +61,8 @@ def summary(entry: Entry, contents: Contents) -> str:
         parts.append(f"fewer steps in the same time: {in_figures(figures['fewer steps quality'])}{unit}")
     if figures.get("memory"):
         parts.append(f"{in_bytes(figures['memory'])} cached")
+    if "peak" in figures:
+        parts.append(f"peak {in_bytes(figures['peak'])}" + (f" ({entry.plan})" if entry.plan else ""))
     return ", ".join(parts)
 
 
@@ -75,8 +78,9 @@ def _entry(entry: Entry, contents: Contents) -> dict[str, Any]:
         "calibration": "calibration quality",
     }
     found: dict[str, Any] = {key: figures[name] for key, name in names.items() if name in figures}
-    if figures.get("memory") is not None:
-        found["megabytes"] = figures["memory"] / 1e6
+    held = figures.get("peak", figures.get("memory"))
+    if held is not None:
+        found["megabytes"] = held / 1e6
     text = {
         "steps": "The uncached pipeline with fewer steps.",
         "uncached": "Everything is computed.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class History:
     Attributes:
         run: what the run depends on: prompts, quality, objectives, settings.
         generations: in order.
-        points: schedules evaluated on all prompts, with `error` as their objective; their numbers of steps may differ.
+        points: schedules evaluated on all prompts, with `error` as their objective; their numbers of steps may differ,
+            and what features are stored in.
         steps: of the uncached generation; 0 if the journal does not say.
     """
 
@@ -53,7 +54,7 @@ class History:
     def front(self, seconds: Callable[[Schedule], float]) -> Front:
         """The points that no other beats in error and predicted `seconds`, fast to slow, without the uncached one."""
         some = [p for p in self.points if not (p.schedule.is_full and p.schedule.steps == self.steps)]
-        points = [Point(p.schedule, {**p.objectives, "seconds": seconds(p.schedule)}) for p in some]
+        points = [replace(p, objectives={**p.objectives, "seconds": seconds(p.schedule)}) for p in some]
         return Front(front_of(points, ("error", "seconds")).points, self.steps)
 
 
@@ -112,18 +113,19 @@ def _points(folder: Path, run: Mapping[str, Any], lines: list[dict[str, Any]]) -
     except Error:  # killed before its first line of substance
         return
     prompts = int(run["settings"]["prompts"])
-    errors: dict[str, dict[int, float]] = {}
+    errors: dict[tuple[str, str], dict[int, float]] = {}
     cells: dict[str, dict[str, Any]] = {}
     for line in lines:
         if line["kind"] == "schedule":
             cells[line["digest"]] = line
         elif line["kind"] == "eval" and not line["turns"]:
             finite = {p: v for p, v in zip(line["prompts"], line["values"], strict=True) if v is not None}
-            errors.setdefault(line["schedule"], {}).update(finite)
-    for digest, found in errors.items():
+            errors.setdefault((line["schedule"], line.get("storage", "none")), {}).update(finite)
+    for (digest, storage), found in errors.items():
         if len(found) == prompts and digest in cells:
             schedule = unpack_line(cells[digest], full)
-            yield Point(_named(schedule, cells[digest]["origin"]), {"error": sum(found.values()) / prompts})
+            named = _named(schedule, cells[digest]["origin"])
+            yield Point(named, {"error": sum(found.values()) / prompts}, storage=storage)
 
 
 def _named(schedule: Schedule, origin: str) -> Schedule:

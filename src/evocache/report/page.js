@@ -222,9 +222,10 @@ function memory() {
   const plot = byId("memory");
   if (!plot) return;
   const traces = marks("megabytes", "quality", ["seed", "front"],
-    "<b>%{text}</b><br>%{x:.3~g} MB cached, %{y:.3~g}<extra></extra>");
+    `<b>%{text}</b><br>%{x:.3~g} MB${data.whole ? "" : " cached"}, %{y:.3~g}<extra></extra>`);
   traces.forEach((trace) => { trace.mode = "markers"; trace.error_y = undefined; });
-  Plotly.react(plot, traces, layout({xaxis: axis("cached features at their peak (MB)", {rangemode: "tozero"}),
+  Plotly.react(plot, traces, layout({xaxis: axis(data.whole ? "held at the peak (MB)" : "cached features at their peak (MB)",
+    data.whole ? {} : {rangemode: "tozero"}),
     yaxis: axis(data.axis)}), settings);
   plot.removeAllListeners("plotly_click");
   plot.on("plotly_click", (event) => keep(event.points[0].customdata));

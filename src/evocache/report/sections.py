@@ -134,7 +134,13 @@ def _overfitting(contents: Contents) -> str:
 def _memory(contents: Contents) -> str:
     if not any(entry.figures.get("memory") for entry in contents.entries):
         return ""
-    note = '<p class="note">Bytes of cached features at their peak, for one batch of the calibration.</p>'
+    whole = any("peak" in entry.figures for entry in contents.entries)
+    what = (
+        "Most bytes that one call of the timed prompts held: weights, activations, cached features and decoding."
+        if whole
+        else "Bytes of cached features at their peak, for one batch of the calibration."
+    )
+    note = f'<p class="note">{what}</p>'
     return _section(
         "memory-section", "Memory and quality", note, _plot("memory", "Quality over memory; see the table.")
     )
@@ -151,6 +157,9 @@ def _figures(contents: Contents) -> str:
         "calibration",
         "fewer steps",
         "cached",
+        "peak",
+        "predicted",
+        "plan",
         "a prompt",
         "steps",
         "executed",
@@ -188,6 +197,9 @@ def _row(entry: Entry, contents: Contents) -> list[str]:
         shown("calibration quality"),
         shown("fewer steps quality"),
         in_bytes(figures["memory"]) if figures.get("memory") else "–",
+        in_bytes(figures["peak"]) if "peak" in figures else "",
+        in_bytes(figures["predicted peak"]) if "predicted peak" in figures else "",
+        escape(entry.plan),
         in_seconds(figures["seconds"]) if "seconds" in figures else "",
         str(entry.schedule.steps) if contents.mixed and entry.schedule is not None else "",
         in_percent(contents.executed(entry.schedule)) if entry.schedule is not None else "",

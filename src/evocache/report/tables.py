@@ -11,6 +11,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from ..schedule.front import Point
+
 
 @dataclass(frozen=True)
 class Column:
@@ -62,6 +64,12 @@ def in_bytes(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"
+
+
+def planned(point: Point) -> str:
+    """How a point of a front is kept small, in short; empty if it is left as it is."""
+    stored = [] if point.storage == "none" else [point.storage]
+    return ", ".join(stored + ([] if point.budget is None else [f"fits {in_bytes(point.budget)}"]))
 
 
 def in_seconds(seconds: float) -> str:

@@ -287,10 +287,11 @@ def apply(
         storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
             computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told
             in `memory.coding`, and measured by its `error`. When not given it is the plan's, if there is one.
-
         measure: whether generations are also weighed tensor by tensor, so that `handle.stats.stages` tells what each
             stage held when most was: weights, activations, cached features. It takes time, as every operation is
             looked at.
+
+    A point of a front brings memory and storage along, if it was evolved with them; what is given goes before.
 
     Returns:
         The handle.
@@ -302,6 +303,9 @@ def apply(
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
+    if isinstance(what, Point):
+        memory = what.budget if memory is None else memory
+        storage = what.storage if storage is None and not isinstance(memory, MemoryPlan) else storage
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
     stored = _storage(most, storage)
     model = discover(pipe)

@@ -26,10 +26,13 @@ class Point:
         schedule: the schedule.
         objectives: by name, what the search minimised, on its calibration prompts.
         measured: by name, what was measured afterwards on held-out prompts and by the clock: `speedup`, `quality`
-            (higher is better), `memory` (bytes of cached features) and others; empty if nothing was.
+            (higher is better), `memory` (bytes of cached features), `peak` (bytes of the whole generation) and others;
+            empty if nothing was.
         predicted: what is expected under the same names where nothing was measured, as after `Front.retarget`.
         steps: `num_inference_steps` of the calls that it was made for. `evocache.apply` gives them to a call that asks
             for none. None where that is not known, or the scheduler counts others.
+        storage: the coding that features are stored in, as `evocache.apply` takes it.
+        budget: bytes that a generation is planned to hold, weights included; None where nothing is planned.
     """
 
     schedule: Schedule
@@ -37,10 +40,19 @@ class Point:
     measured: Mapping[str, float] = field(default_factory=dict)
     predicted: Mapping[str, float] = field(default_factory=dict)
     steps: int | None = None
+    storage: str = "none"
+    budget: int | None = None
 
     def figure(self, name: str) -> float | None:
         """What was measured, or else what is predicted, under a name."""
         return self.measured.get(name, self.predicted.get(name))
+
+    @property
+    def held(self) -> float | None:
+        """What `Front.pick` holds against a wish for memory: the peak where it is known, else the cached features."""
+        peak = self.figure("peak")
+        peak = self.objectives.get("peak") if peak is None else peak
+        return self.figure("memory") if peak is None else peak
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,8 @@ class Front:
         Args:
             speedup: least speed-up over the uncached pipeline.
             quality: least quality, in the front's own measure.
-            memory: most bytes of cached features; a number or a text such as `"200MB"`.
+            memory: most bytes; a number or a text such as `"2GB"`. Of the whole generation, weights included, where its
+            peak was searched; of cached features in other fronts.
 
         Raises:
             FrontError: if no point meets it all; the message names the nearest. Or if the front does not know.
@@ -127,7 +140,8 @@ class Front:
 
         Nothing of it has been measured there. What was measured elsewhere is noted in each schedule's provenance, but
         for the speed-up, which is expected to be as far as the share that is executed stays; quality and memory are
-        unknown, and `pick` says so, until they are predicted or measured.
+        unknown, and `pick` says so, until they are predicted or measured. How features are stored stays as it was;
+        budgets are left behind.
 
         Args:
             target: the pipeline, what `evocache.discover` finds in it, or a component tree.
@@ -141,7 +155,7 @@ class Front:
         """
         tree, model = _components(target)
         share = steps / self.uncached_steps if steps is not None and self.points else 1.0
-        points: dict[str, Point] = {}
+        points: dict[tuple[str, str], Point] = {}
         for point in self.points:
             given = point.schedule
             known = {**given.provenance.objectives, **point.measured}
@@ -153,7 +167,8 @@ class Front:
                 before = given.executed_fraction() * given.steps * share
                 expected.setdefault("speedup", speedup * (before / (moved.executed_fraction() * moved.steps)))
             asked = None if point.steps is None else moved.steps
-            points.setdefault(moved.digest, Point(moved, {}, {}, expected, asked))
+            key = (moved.digest, point.storage)
+            points.setdefault(key, Point(moved, {}, {}, expected, asked, point.storage))
         ordered = sorted(points.values(), key=lambda point: -_figure(point, "speedup"))
         return Front(tuple(ordered), round(share * self.uncached_steps))
 
@@ -161,7 +176,7 @@ class Front:
         asked = ", ".join(_told(name, value) for name, value in wanted.items())
         if not self.points:
             return FrontError(asked, "a front with points", "evolve one first")
-        unknown = [name for name in wanted if all(point.figure(name) is None for point in self.points)]
+        unknown = [name for name in wanted if all(_known(point, name) is None for point in self.points)]
         if unknown:
             known = [name for name in ("speedup", "quality", "memory") if name not in unknown]
             given = f"{asked} of a front whose {' and '.join(unknown)} nobody has measured"
@@ -169,7 +184,7 @@ class Front:
                 given, f"a wish for {' or '.join(known) or 'a point by its number'}", "evolve it there, or predict it"
             )
         nearest = min(self.points, key=lambda point: _shortfall(point, wanted))
-        figures = {name: nearest.figure(name) for name in ("speedup", "quality", "memory")}
+        figures = {name: _known(nearest, name) for name in ("speedup", "quality", "memory")}
         has = ", ".join(_told(name, value) for name, value in figures.items() if value is not None)
         return FrontError(asked, f"what some point reaches; the nearest has {has}", "ask for less, or evolve longer")
 
@@ -217,9 +232,14 @@ def _told(name: str, value: float) -> str:
     return f"{name} {told(value)}"
 
 
+def _known(point: Point, name: str) -> float | None:
+    """What is known of what is wished for."""
+    return point.held if name == "memory" else point.figure(name)
+
+
 def _figure(point: Point, name: str) -> float:
-    """What is known under a name; the worst possible where nothing is."""
-    value = point.figure(name)
+    """What is known of what is wished for; the worst possible where nothing is."""
+    value = _known(point, name)
     return float((math.inf if name == "memory" else -math.inf) if value is None else value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from .front import Front, Point
 
 FILE = "front.json"
 FORMAT = "evocache.front"
-VERSION = 2
+VERSION = 3
+PLAIN = 2
+"""The version that is written where no point says anything of memory: earlier readers know it, and read it as we do."""
+
+READ = (PLAIN, VERSION)
+"""Versions that are read."""
+
+MAX_BYTES = 1 << 60
+"""Most bytes that a budget may be."""
 
 
 def load(path: str | os.PathLike[str]) -> Front:
@@ -40,9 +49,10 @@ def document(path: str | os.PathLike[str]) -> dict[str, Any]:
         found = sj.parse(sj.read_text(file))
     except ScheduleError as error:
         raise RunError(f"{os.fspath(file)!r} ({error.given})", "a front.json", "evolve into a new folder") from None
-    if found.get("format") != FORMAT or found.get("version") != VERSION:
+    if found.get("format") != FORMAT or found.get("version") not in READ:
         version = f"version {found['version']!r}" if found.get("format") == FORMAT else "something else"
-        raise RunError(f"{os.fspath(file)!r}, {version}", f"a front of version {VERSION}", "evolve into a new folder")
+        expected = f"a front of version {' or '.join(map(str, READ))}"
+        raise RunError(f"{os.fspath(file)!r}, {version}", expected, "evolve into a new folder")
     return found
 
 
@@ -74,6 +84,8 @@ def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[st
                     figures(entry["objectives"], "objectives"),
                     figures(entry["measured"], "measured"),
                     steps=sj.integer(entry["steps"], "steps", 1, MAX_STEPS) if "steps" in entry else None,
+                    storage=sj.string(entry.get("storage", "none"), "storage"),
+                    budget=sj.integer(entry["budget"], "budget", 1, MAX_BYTES) if "budget" in entry else None,
                 ),
             )
             for entry in (sj.obj(value, "points") for value in sj.array(found.get("points"), "points"))
@@ -92,7 +104,14 @@ def as_json(name: str, point: Point) -> dict[str, Any]:
         "objectives": dict(point.objectives),
         "measured": dict(point.measured),
         **({} if point.steps is None else {"steps": point.steps}),
+        **({} if point.storage == "none" else {"storage": point.storage}),
+        **({} if point.budget is None else {"budget": point.budget}),
     }
+
+
+def version(points: Iterable[Point]) -> int:
+    """The version of a file that holds some points: no later than it takes."""
+    return PLAIN if all(point.storage == "none" and point.budget is None for point in points) else VERSION
 
 
 def figures(value: Any, where: str) -> dict[str, float]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MismatchError, RunError
+from ..memory.coding import checked
 from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
 from ..schedule.front import Front, Point
+from .bills import biller, rates, searched
 from .binary import ecad_seeds
 from .calibrate import WITHIN, calibrate
 from .calibration import Calibration, read_calibration, write_calibration
@@ -19,8 +21,11 @@ from .claim import claimed
 from .contenders import Field
 from .evaluate import LocalEvaluator
 from .evolution import ERROR, Settings
+from .genes import AS_IT_IS, PEAK, Design, Genes
+from .objectives import asked, limited
 from .prove import SECONDS, prove
 from .quality import Quality, quality
+from .rates import Rates
 from .recipe import spread
 from .retime import least_steps as usual_least
 from .rewards import Reward
@@ -53,6 +58,7 @@ def evolve(
     objectives: Sequence[str] | None = None,
     judge: str | Quality | Reward = "latent",
     max_memory: int | str | None = None,
+    storages: Sequence[str] | None = None,
     least_steps: int | None = None,
     settings: Settings | None = None,
     start: Iterable[Schedule | Point] = (),
@@ -73,11 +79,17 @@ def evolve(
         out: folder of the run; going on with one that exists. A temporary one when not given.
         budget_seconds: time for the evolution, over all sittings; None to run all generations.
         held_out: prompts that the front is proven on; the calibration prompts with other seeds when none are given.
-        objectives: what is minimised beside the error: `latency`, `macs`, `memory`, one or two of them; `latency`
-            when not given, and `macs` by the method of ECAD.
+        objectives: what is minimised beside the error: `latency`, `macs`, `memory` (bytes of cached features), `peak`
+            (bytes of the whole generation when most is held, weights and decoding included, of one call of the first
+            four prompts, or as many as a batch has); one or two of them. `latency` when not given, and `macs` by the
+            method of ECAD. With `peak`, how generations are kept small is evolved, too: how far memory is pressed down
+            by slices and parked features, which changes no output, and what features are stored in, which does.
         judge: `latent`, `psnr`, `ssim`, `lpips:FOLDER`, `clip:MODEL`, `module:function`, a function or a `Quality` (see
             `quality`).
-        max_memory: most bytes of cached features, `"200MB"`.
+        max_memory: most bytes, `"2GB"`, of the `peak`, which then is an objective, too; but of cached features where
+            `memory` is an objective, by the method of ECAD, and in a run that was begun so.
+        storages: what features may be stored in where the peak is searched, some of `none`, `bf16`, `fp8` and `int8`;
+            all that make them smaller when not given.
         least_steps: fewest denoising steps that schedules may have, which are held against the uncached outputs of all
             steps nevertheless; a sixth of them when not given, and all of them to try no others. Others are tried only
             where the pipeline takes `num_inference_steps`, is given neither `timesteps` nor `sigmas`, and its scheduler
@@ -99,10 +111,10 @@ def evolve(
         RunError: if the pipeline, prompts, settings or folder cannot be used.
     """
     chosen = settings or Settings.of(len(prompts))
-    wanted = (("macs",) if chosen.method == "ecad" else ("latency",)) if objectives is None else tuple(objectives)
-    if not wanted or {*wanted} - {"latency", "macs", "memory"}:
-        raise RunError(f"objectives {', '.join(wanted) or 'none'}", "latency, macs, memory", "choose among them")
-    most = None if max_memory is None else float(in_bytes(max_memory))
+    names = asked(objectives, chosen.method)
+    for storage in storages or ():
+        checked(storage)
+    most = None if max_memory is None else in_bytes(max_memory)
     workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
     evaluator = LocalEvaluator(pipe, workload, quality(judge))
     folder = _folder(out)
@@ -113,10 +125,16 @@ def evolve(
         tree = evaluator.tree
         space = Space(tree, steps, least)
         seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration, least)
-        seeds = distinct([*seeds, *(_fitting(schedule, space) for schedule in start)])
-        names = tuple(dict.fromkeys((*wanted, *(() if most is None else ("memory",)))))
+        begun = [_fitting(given, space) for given in start]
+        seeds = distinct([*seeds, *(design.schedule for design in begun)])
         if most is not None:
-            chosen = replace(chosen, limits={**chosen.limits, "memory": most})
+            bounded = limited(folder, names, chosen.method)
+            names = tuple(dict.fromkeys((*names, bounded)))
+            chosen = replace(chosen, limits={**chosen.limits, bounded: float(most)})
+        memory = None
+        if PEAK in names:
+            known = _rated(evaluator, folder, calibration)
+            memory = searched(biller(evaluator, _first(workload), known, most), storages, seeds, begun)
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
         judged = evaluator.quality.name
@@ -125,7 +143,8 @@ def evolve(
         errors: dict[str, float] = {}
 
         def noting(progress: Progress) -> bool | None:
-            errors.update({point.schedule.digest: point.objectives[ERROR] for point in progress.state.points})
+            points = [point for point in progress.state.points if point.storage == "none"]
+            errors.update({point.schedule.digest: point.objectives[ERROR] for point in points})
             return tell(progress)
 
         with spread(evaluator, judge, workers=workers, ray=ray, load=load) as crew:
@@ -134,9 +153,10 @@ def evolve(
                 space,
                 seeds,
                 chosen,
-                lambda schedule: costs.price(schedule, names),
+                lambda schedule: costs.price(schedule, tuple(name for name in names if name != PEAK)),
                 crew,
                 identity=identity,
+                memory=memory,
                 budget_seconds=budget_seconds,
                 watch=watch,
             )
@@ -144,20 +164,21 @@ def evolve(
         stage("proving")
         held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
         within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
-        field = Field(front, seeds, costs, steps, errors)
+        field = Field(front, seeds, costs, steps, errors, len(_first(workload)) if memory else 0)
         return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
 
 
-def _fitting(given: Schedule | Point, space: Space) -> Schedule:
-    """A schedule to start from, with its own number of steps where the search may have it, else with that at hand.
+def _fitting(given: Schedule | Point, space: Space) -> Design:
+    """What to start from, with its own number of steps where the search may have it, else with that at hand.
 
     Raises:
         MismatchError: if it was made for another model.
     """
-    schedule = given.schedule if isinstance(given, Point) else given
+    schedule, genes = (given.schedule, Genes(given.storage)) if isinstance(given, Point) else (given, AS_IT_IS)
     if schedule.tree.components != space.tree.components:
         raise MismatchError(f"{schedule!r} to start from", "schedules for this model", "retarget them to the pipeline")
-    return schedule if space.least is not None and space.least <= schedule.steps else schedule.resampled(space.steps)
+    fits = space.least is not None and space.least <= schedule.steps
+    return Design(schedule if fits else schedule.resampled(space.steps), genes)
 
 
 def _folder(out: str | Path | None) -> Path:
@@ -183,7 +204,7 @@ def _calibrated(
     if earlier is not None:
         evaluator.steps = earlier.steps
         return earlier, _least(earlier.steps, wanted, chosen, possible=earlier.costs.varies)
-    prompts = evaluator.workload.batches(range(min(CALIBRATION, len(evaluator.workload.prompts))))[0]
+    prompts = _first(evaluator.workload)
     outputs = evaluator.references(prompts)
     evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
     least = _least(evaluator.steps, wanted, chosen, possible=evaluator.varies)
@@ -194,6 +215,20 @@ def _calibrated(
     found = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
     assert found is not None
     return found, least
+
+
+def _first(workload: Workload) -> list[int]:
+    """Numbers of the prompts in the call that is calibrated."""
+    return workload.batches(range(min(CALIBRATION, len(workload.prompts))))[0]
+
+
+def _rated(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) -> Rates:
+    """What the machine takes for keeping generations small; measured once, and kept with the calibration."""
+    if calibration.rates is None:
+        write_calibration(folder, replace(calibration, rates=rates(evaluator, calibration)))
+        calibration = read_calibration(folder) or calibration
+    assert calibration.rates is not None
+    return calibration.rates
 
 
 def _least(steps: int, wanted: int | None, chosen: Settings, *, possible: bool) -> int | None:

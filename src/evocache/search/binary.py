@@ -19,6 +19,7 @@ from pymoo.operators.mutation.bitflip import BitflipMutation
 
 from ..schedule import COMPUTE, REUSE, Schedule
 from .breed import told
+from .genes import Design
 from .space import Space
 
 Bits = npt.NDArray[np.bool_]
@@ -74,6 +75,26 @@ class BinaryBreeder:
         schedule = Schedule.repaired(self.space.tree, orders)
         self._bits[schedule.digest] = bits
         return schedule
+
+
+class BinaryDesigns:
+    """A binary breeder of designs as they are, whose memory nobody searches."""
+
+    def __init__(self, schedules: BinaryBreeder) -> None:
+        self._schedules = schedules
+
+    def ask(self) -> list[Design]:
+        """As `BinaryBreeder.ask`."""
+        return [Design(schedule) for schedule in self._schedules.ask()]
+
+    def tell(self, designs: Sequence[Design], values: npt.NDArray[np.float64]) -> None:
+        """As `BinaryBreeder.tell`."""
+        self._schedules.tell([design.schedule for design in designs], values)
+
+    @property
+    def population(self) -> list[Design]:
+        """Those that survive."""
+        return [Design(schedule) for schedule in self._schedules.population]
 
 
 def ecad_seeds(space: Space) -> list[Schedule]:

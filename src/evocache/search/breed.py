@@ -1,4 +1,4 @@
-"""pymoo's NSGA-II over schedules: our operators, its survival and selection."""
+"""pymoo's NSGA-II over designs: our operators, its survival and selection."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from pymoo.core.problem import Problem
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from ..schedule import Schedule
+from .genes import Design, cross_designs, mutate_design
 from .space import Space
-from .variation import Rng, cross, mutate
+from .variation import Rng
 
 
 class _Cross(Crossover):  # type: ignore[misc]
-    def __init__(self, space: Space, rng: Rng, prob: float) -> None:
+    def __init__(self, space: Space, rng: Rng, storages: Sequence[str], prob: float) -> None:
         super().__init__(2, 2, prob=prob)
-        self.space, self.rng = space, rng
+        self.space, self.rng, self.storages = space, rng, storages
 
     def _do(self, problem: Any, X: Any, **_: Any) -> Any:  # noqa: N803
         children = np.empty_like(X)
         for i in range(X.shape[1]):
             mother, father = X[0, i, 0], X[1, i, 0]
-            children[0, i, 0] = cross(mother, father, self.space, self.rng)
-            children[1, i, 0] = cross(father, mother, self.space, self.rng)
+            children[0, i, 0] = cross_designs(mother, father, self.space, self.rng, self.storages)
+            children[1, i, 0] = cross_designs(father, mother, self.space, self.rng, self.storages)
         return children
 
 
 class _Mutate(Mutation):  # type: ignore[misc]
-    def __init__(self, space: Space, rng: Rng, prob: float) -> None:
+    def __init__(self, space: Space, rng: Rng, storages: Sequence[str], prob: float) -> None:
         super().__init__(prob=prob)
-        self.space, self.rng = space, rng
+        self.space, self.rng, self.storages = space, rng, storages
 
     def _do(self, problem: Any, X: Any, **_: Any) -> Any:  # noqa: N803
         out = np.empty_like(X)
         for i in range(len(X)):
-            out[i, 0] = mutate(X[i, 0], self.space, self.rng)
+            out[i, 0] = mutate_design(X[i, 0], self.space, self.rng, self.storages)
         return out
 
 
@@ -62,40 +62,48 @@ class Breeder:
         offspring: how many are asked for at a time.
         objectives: number of objectives.
         seed: of all randomness.
+        storages: what features may be stored in, where memory is searched, too; else genes stay as they are.
     """
 
     def __init__(
-        self, space: Space, first: Sequence[Schedule], population: int, offspring: int, objectives: int, seed: int
+        self,
+        space: Space,
+        first: Sequence[Design],
+        population: int,
+        offspring: int,
+        objectives: int,
+        seed: int,
+        storages: Sequence[str] = (),
     ) -> None:
         rng = np.random.default_rng(seed)
         self._algorithm = NSGA2(
             pop_size=population,
             n_offsprings=offspring,
             sampling=_population(first),
-            crossover=_Cross(space, rng, prob=0.5),
-            mutation=_Mutate(space, rng, prob=0.9),
+            crossover=_Cross(space, rng, storages, prob=0.5),
+            mutation=_Mutate(space, rng, storages, prob=0.9),
             eliminate_duplicates=_Same(),
         )
         problem = Problem(n_var=1, n_obj=objectives, vtype=object)
         self._algorithm.setup(problem, termination=("n_gen", 10**9), seed=seed, verbose=False)
 
-    def ask(self) -> list[Schedule]:
+    def ask(self) -> list[Design]:
         """The first population; later offspring of the population, none of which is in it."""
         return [individual.X[0] for individual in self._algorithm.ask()]
 
-    def tell(self, schedules: Sequence[Schedule], values: npt.NDArray[np.float64]) -> None:
-        """Values (schedules, objectives), lower is better, of those that were asked for and are worth keeping."""
-        self._algorithm.tell(infills=told(_population(schedules), values))
+    def tell(self, designs: Sequence[Design], values: npt.NDArray[np.float64]) -> None:
+        """Values (designs, objectives), lower is better, of those that were asked for and are worth keeping."""
+        self._algorithm.tell(infills=told(_population(designs), values))
 
     @property
-    def population(self) -> list[Schedule]:
+    def population(self) -> list[Design]:
         """Those that survive."""
         return [individual.X[0] for individual in self._algorithm.pop]
 
 
-def _population(schedules: Sequence[Schedule]) -> Any:
-    cells = np.empty((len(schedules), 1), dtype=object)
-    cells[:, 0] = schedules
+def _population(designs: Sequence[Design]) -> Any:
+    cells = np.empty((len(designs), 1), dtype=object)
+    cells[:, 0] = designs
     return Population.new("X", cells)
 
 

@@ -13,6 +13,7 @@ from ..schedule.strict_json import read_text, write_text
 from .cost import Costs
 from .drift import Drift
 from .latency import Accuracy
+from .rates import Rates
 
 VERSION = 3
 READ = (2, 3)
@@ -30,6 +31,7 @@ class Calibration:
             of the feature that is cached: row, the step computed; column, the step used.
         errors: relative L1 distances of the leaves, averaged by kind; what `SmoothCache` takes.
         accuracy: how well predicted latency agrees with the clock.
+        rates: what the machine takes for what keeps generations small; None where memory is not searched.
     """
 
     steps: int
@@ -37,6 +39,7 @@ class Calibration:
     drift: Drift
     errors: Errors = field(default_factory=dict)
     accuracy: Accuracy = field(default_factory=Accuracy)
+    rates: Rates | None = None
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:
@@ -54,6 +57,8 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
         "errors": {name: packed(matrix) for name, matrix in calibration.errors.items()},
         "drift": {id: packed(matrix) for id, matrix in calibration.drift.items()},
     }
+    if calibration.rates is not None:
+        document["rates"] = asdict(calibration.rates)
     write_text(folder / CALIBRATION, json.dumps(document, separators=(",", ":")) + "\n")
 
 
@@ -76,6 +81,12 @@ def read_calibration(folder: Path) -> Calibration | None:
             {id: unpacked(rows) for id, rows in document["drift"].items()},
             {name: unpacked(rows) for name, rows in document["errors"].items()},
             Accuracy(**document["accuracy"]),
+            _rates(document["rates"]) if "rates" in document else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise RunError(f"{str(file)!r}", "the calibration of a run", "remove it, or use a new folder") from None
+
+
+def _rates(document: dict[str, Any]) -> Rates:
+    codings = {str(name): (float(there), float(back)) for name, (there, back) in document["codings"].items()}
+    return Rates(float(document["link"]), float(document["launch"]), codings)

@@ -53,6 +53,7 @@ class Field:
         costs: to predict times with.
         steps: of the uncached pipeline.
         errors: on the calibration prompts, by digest of a schedule, where they are known.
+        called: prompts in the call whose peak was searched; 0 where none was.
     """
 
     front: Front
@@ -60,12 +61,18 @@ class Field:
     costs: Costs
     steps: int
     errors: Mapping[str, float] = field(default_factory=dict)
+    called: int = 0
 
     @property
     def points(self) -> list[Point]:
         """All points but the uncached pipeline itself, from the fastest to the slowest."""
         points = [p for p in self.front if not (p.schedule.is_full and p.schedule.steps == self.steps)]
-        return sorted(points, key=lambda point: self.costs.latency(point.schedule))
+        return sorted(points, key=self.seconds)
+
+    def seconds(self, point: Point) -> float:
+        """Predicted time of a point: also what it takes to keep it small, where that was searched."""
+        known = point.objectives.get("latency") if self.called else None
+        return self.costs.latency(point.schedule) if known is None else known
 
     @property
     def policies(self) -> list[Point]:
@@ -77,10 +84,10 @@ class Field:
     def contenders(self, points: int, policies: int, counts: int) -> list[Contender]:
         """At most so many points, policies and numbers of steps; the policies that are strongest on calibration."""
         chosen = best_spread(self.points, points)
-        found = [Contender(f"front {i}", "front", self.share(p.schedule), p) for i, p in enumerate(chosen)]
+        found = [Contender(f"front {i}", "front", self.share(p), p) for i, p in enumerate(chosen)]
         for point in self._strongest(policies):
-            found.append(Contender(point.schedule.provenance.origin, "seed", self.share(point.schedule), point))
-        equal = self.equal_steps([point.schedule for point in chosen])
+            found.append(Contender(point.schedule.provenance.origin, "seed", self.share(point), point))
+        equal = self.equal_steps(chosen)
         return found + [Contender(f"{n} steps", "steps", n / self.steps, steps=n) for n in thinned(equal, counts)]
 
     def _strongest(self, most: int) -> list[Point]:
@@ -93,18 +100,18 @@ class Field:
         digests = {point.schedule.digest for point in chosen}
         return [policy for policy in policies if policy.schedule.digest in digests]
 
-    def share(self, schedule: Schedule) -> float:
-        """Predicted time of a schedule, relative to the uncached one's."""
-        full = self.costs.latency(Schedule.full(schedule.tree, self.steps))
-        return self.costs.latency(schedule) / full if full else schedule.executed_fraction()
+    def share(self, point: Point) -> float:
+        """Predicted time of a point, relative to the uncached pipeline's."""
+        full = self.costs.latency(Schedule.full(point.schedule.tree, self.steps))
+        return self.seconds(point) / full if full else point.schedule.executed_fraction()
 
-    def equal_steps(self, schedules: Sequence[Schedule]) -> list[int]:
-        """Numbers of steps that are predicted to take the time of one of the schedules, in increasing order."""
+    def equal_steps(self, points: Sequence[Point]) -> list[int]:
+        """Numbers of steps that are predicted to take the time of one of the points, in increasing order."""
         fixed = self.costs.weights.get(FIXED, self.costs.fixed)
         counts = set()
-        for schedule in schedules:
-            full = self.costs.latency(Schedule.full(schedule.tree, self.steps))
-            share = (self.costs.latency(schedule) - fixed) / (full - fixed) if full > fixed else 1.0
+        for point in points:
+            full = self.costs.latency(Schedule.full(point.schedule.tree, self.steps))
+            share = (self.seconds(point) - fixed) / (full - fixed) if full > fixed else 1.0
             counts.add(max(2, round(self.steps * share)))
         return sorted(count for count in counts if count < self.steps)
 

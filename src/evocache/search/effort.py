@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .contenders import Contender, Field
 
 ROUNDS = 5
 """Interleaved rounds of timing; never fewer."""
+
+COUNTING = 3
+"""Generations whose time it takes to count what one holds."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Effort:
         prompts: held-out ones that quality is measured on.
         timed: prompts in a timed call.
         pictures: prompts whose pictures are kept.
+        counted: whether what is held is counted, in one more generation.
     """
 
     points: int
@@ -55,6 +59,7 @@ class Effort:
     prompts: int
     timed: int
     pictures: int
+    counted: bool = False
 
     def contenders(self, field: Field) -> list[Contender]:
         """Those of a field that it measures."""
@@ -62,8 +67,13 @@ class Effort:
 
     def seconds(self, rivals: Sequence[Contender], pace: Pace) -> float:
         """Predicted time of them all and the uncached pipeline, a round to warm up included."""
-        each = pace.seconds(self.prompts) + pace.seconds(self.pictures) + (ROUNDS + 1) * pace.seconds(self.timed)
+        rounds = ROUNDS + 1 + (COUNTING if self.counted else 0)
+        each = pace.seconds(self.prompts) + pace.seconds(self.pictures) + rounds * pace.seconds(self.timed)
         return each * (1 + sum(rival.share for rival in rivals))
+
+    def of(self, field: Field) -> Effort:
+        """The same for a field: where peaks were searched, calls are those that they are of, and they are counted."""
+        return replace(self, timed=field.called, counted=True) if field.called else self
 
 
 LADDER = (
@@ -88,15 +98,16 @@ def affordable(field: Field, pace: Pace, seconds: float) -> Effort:
         pace: of uncached generations.
         seconds: what the proof may take.
     """
-    for effort in LADDER:
+    ladder = [effort.of(field) for effort in LADDER]
+    for effort in ladder:
         if effort.seconds(effort.contenders(field), pace) <= seconds:
             return effort
-    return LADDER[-1]
+    return ladder[-1]
 
 
 def left_out(effort: Effort, field: Field, prompts: int) -> list[str]:
     """What an effort does not measure, in words."""
-    equal = field.equal_steps([r.point.schedule for r in effort.contenders(field) if r.group == "front" and r.point])
+    equal = field.equal_steps([r.point for r in effort.contenders(field) if r.group == "front" and r.point])
     counted = {
         "points of the front": (len(field.points), effort.points),
         "policies among the seeds": (len(field.policies), effort.policies),

@@ -56,21 +56,21 @@ class LocalEvaluator:
     def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, list[float]]]:
         """Numbers of jobs with their answers, in order."""
         for number, job in enumerate(jobs):
-            yield number, self.grams(job) if job.turns else self.errors(job.schedule, job.prompts)
+            yield number, self.grams(job) if job.turns else self.errors(job.schedule, job.prompts, job.storage)
 
-    def errors(self, schedule: Schedule, prompts: Sequence[int]) -> list[float]:
+    def errors(self, schedule: Schedule, prompts: Sequence[int], storage: str = "none") -> list[float]:
         """Errors of a schedule on prompts. What fails on one candidate counts as infinitely bad, and goes on."""
         out: list[float] = []
         for numbers in self.workload.batches(prompts):
             references = self.references(numbers)
-            outputs = self._outputs(schedule, numbers)
+            outputs = self._outputs(schedule, numbers, storage)
             out += [math.inf] * len(numbers) if outputs is None else self._judged(outputs, references, numbers)
         return out
 
-    def _outputs(self, schedule: Schedule, numbers: Sequence[int]) -> Outputs | None:
+    def _outputs(self, schedule: Schedule, numbers: Sequence[int], storage: str = "none") -> Outputs | None:
         """Outputs under a schedule; None if the generation failed, for a reason that lies in the schedule."""
         try:
-            with apply(self.pipe, schedule) as handle:
+            with apply(self.pipe, schedule, storage=storage) as handle:
                 outputs = self.generate(numbers, **self.changes(schedule))
                 stats = handle.stats
             self.step_equivalents += stats.executed_fraction * schedule.steps * len(numbers)
@@ -119,7 +119,7 @@ class LocalEvaluator:
         total, count = np.zeros((size, size)), 0
         for numbers in self.workload.batches(job.prompts):
             references = self.references(numbers)
-            outputs = [self._outputs(schedule, numbers) for schedule in (job.schedule, *job.turns)]
+            outputs = [self._outputs(schedule, numbers, job.storage) for schedule in (job.schedule, *job.turns)]
             if any(output is None or not np.isfinite(output).all() for output in outputs):
                 return [math.inf] * size**2
             base = np.asarray(outputs[0], dtype=float)
@@ -166,14 +166,19 @@ class LocalEvaluator:
         self.step_equivalents += self.steps * len(numbers)
         return outputs
 
-    def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
-        """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
-        call = {**self.workload.call, "output_type": self.quality.output, "return_dict": False, **changes}
+    def arguments(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
+        """Arguments of the pipeline's call for some prompts; `changes` go before the workload's call."""
+        call = {**self.workload.call, **changes}
         if self._takes_prompts:
             call["prompt"] = [self.workload.prompts[n] for n in numbers]
         device = getattr(self.pipe, "_execution_device", "cpu")
         kind = device if torch.device(device).type == "cuda" else "cpu"
         call["generator"] = [torch.Generator(kind).manual_seed(self.workload.seeds[n]) for n in numbers]
+        return call
+
+    def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
+        """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
+        call = self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
         began = perf_counter()
         output = self.pipe(**call)[0]
         self.seconds += perf_counter() - began

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from ..errors import RunError
 from ..schedule import Schedule
 from ..schedule.front import Front, Point, front_of, non_dominated
-from .binary import BinaryBreeder
+from .binary import BinaryBreeder, BinaryDesigns
 from .breed import Breeder, best
+from .genes import Bill, Design, Memory, siblings
 from .hypervolume import Box
 from .polish import TURN, Polisher, turned
 from .space import Space
@@ -84,17 +85,20 @@ class Job:
     """What is to be evaluated: a schedule on prompts, given by their numbers.
 
     With `turns`, variants of the schedule, the answer is not the errors but how the variants move the outputs: see
-    `polish.polished`.
+    `polish.polished`. Features are stored in `storage`, by all of them.
     """
 
     schedule: Schedule
     prompts: tuple[int, ...]
     turns: tuple[Schedule, ...] = ()
+    storage: str = "none"
 
     @cached_property
     def key(self) -> str:
         """What the answer depends on, as a short hash: the same on every machine."""
         parts = [self.schedule.digest, *map(str, self.prompts), "", *(turn.digest for turn in self.turns)]
+        if self.storage != "none":  # so that answers of before storage was searched are known again
+            parts += ["", self.storage]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
     @property
@@ -110,7 +114,7 @@ class State:
 
     Attributes:
         generation: 0 after the seeds.
-        points: all schedules that went through all prompts.
+        points: all designs that went through all prompts.
         names: of their objectives, in order.
         jobs: evaluations so far.
         step_equivalents: what they took, see `Job.step_equivalents`.
@@ -130,8 +134,17 @@ Answer = Sequence[float]
 Evolve = Generator[list[Job] | State, Sequence[Answer] | bool | None, Front]
 
 
-def evolve(space: Space, seeds: Sequence[Schedule], settings: Settings, price: Price) -> Evolve:
+def evolve(
+    space: Space, seeds: Sequence[Schedule], settings: Settings, price: Price, memory: Memory | None = None
+) -> Evolve:
     """Evolve a front.
+
+    Args:
+        space: what may vary of schedules.
+        seeds: schedules to start from.
+        settings: how the search goes about it.
+        price: the objectives of a schedule that need no evaluation.
+        memory: what may vary of memory, whose peak then is an objective; None where only schedules are searched.
 
     Yields:
         Lists of jobs, to be answered with a list of errors for each job, one for each of its prompts (lower is better;
@@ -141,33 +154,51 @@ def evolve(space: Space, seeds: Sequence[Schedule], settings: Settings, price: P
     Returns:
         The front of all schedules that were evaluated on all prompts and keep the limits.
     """
-    return (yield from _Evolution(space, seeds, settings, price).run())
+    return (yield from _Evolution(space, seeds, settings, price, memory).run())
 
 
 class _Evolution:
-    def __init__(self, space: Space, seeds: Sequence[Schedule], settings: Settings, price: Price) -> None:
+    def __init__(
+        self, space: Space, seeds: Sequence[Schedule], settings: Settings, price: Price, memory: Memory | None
+    ) -> None:
         self.settings = settings
         self.price = price
+        self.memory = memory
         self.prices: dict[str, Mapping[str, float]] = {}
+        self.bills: dict[str, Bill] = {}
         self.errors: dict[str, npt.NDArray[np.float64]] = {}
-        self.schedules: dict[str, Schedule] = {}
+        self.designs: dict[str, Design] = {}
         self.jobs = 0
         self.step_equivalents = 0.0
         self.box: Box | None = None
-        allowed = [seed for seed in seeds if self._within(seed)]
+        first = [*map(Design, seeds), *(memory.first if memory else ())]
+        family = self._family(first)
+        allowed = [design for design in family if self._within(design)]
         if not allowed:
             limits = ", ".join(f"{name} {most:g}" for name, most in settings.limits.items())
-            raise RunError(f"limits {limits} that no seed keeps", "limits that some schedule keeps", "raise them")
+            least = {name: min(self._priced(design)[name] for design in family) for name in settings.limits}
+            known = ", ".join(f"{name} {value:g}" for name, value in least.items())
+            raise RunError(f"limits {limits} that no seed keeps", f"limits that some keeps, from {known}", "raise them")
         self.names = (ERROR, *self._priced(allowed[0]))
         self.breeder = self._breeder(space, allowed)
         self.space = space
         self.polisher: Polisher | None = None
 
-    def _breeder(self, space: Space, first: list[Schedule]) -> Breeder | BinaryBreeder:
+    def _breeder(self, space: Space, first: list[Design]) -> Breeder | BinaryDesigns:
         own, objectives = self.settings, len(self.names)
         if own.method == "ecad":
-            return BinaryBreeder(space, first, own.population, objectives, own.seed)
-        return Breeder(space, first, own.population, own.offspring, objectives, own.seed)
+            schedules = [design.schedule for design in first]
+            return BinaryDesigns(BinaryBreeder(space, schedules, own.population, objectives, own.seed))
+        storages = self.memory.storages if self.memory else ()
+        return Breeder(space, first, own.population, own.offspring, objectives, own.seed, storages)
+
+    def _family(self, designs: Sequence[Design]) -> list[Design]:
+        """Designs, and those that cost nothing once they are evaluated."""
+        if self.memory is None:
+            return list(designs)
+        asked = {design.digest for design in designs}
+        found = {other.digest: other for design in designs for other in siblings(design)}
+        return [design for digest, design in found.items() if digest in asked or digest not in self.designs]
 
     def run(self) -> Evolve:
         order = np.random.default_rng(self.settings.seed).permutation(self.settings.prompts)
@@ -181,79 +212,95 @@ class _Evolution:
             yield from self._evaluate([*bred, *better], prompts)
         return front_of(self._points(), self.names)
 
-    def _polished(self, prompts: list[tuple[int, ...]]) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
-        """Some schedules with better gains, not evaluated yet."""
-        front = [p.schedule for p in front_of(self._points(), self.names) if not self._uncached(p.schedule)]
+    def _polished(self, prompts: list[tuple[int, ...]]) -> Generator[list[Job], Sequence[Answer], list[Design]]:
+        """Some designs with better gains, not evaluated yet."""
+        front = [design for design in self._front() if not self._uncached(design)]
         count = self.settings.polish
         if not front or not count or self.box is None:
             return []
         if self.polisher is None:
             self.polisher = Polisher(self.space, self.box, np.random.default_rng([self.settings.seed, 1]))
         polisher = self.polisher
-        values = np.array([self._values(schedule) for schedule in front])
-        chosen = polisher.points(front, values, (count + 1) // 2)
-        litters = polisher.litters(front, values, count - len(chosen))
-        litters = [kept for kept in ([s for s in litter if self._within(s)] for litter in litters) if kept]
+        values = np.array([self._values(design) for design in front])
+        schedules = [design.schedule for design in front]
+        owner = {design.schedule.digest: design for design in reversed(front)}
+        chosen = [owner[schedule.digest] for schedule in polisher.points(schedules, values, (count + 1) // 2)]
+        bred = polisher.bred(schedules, values, count - len(chosen))
+        litters = [[front[parent].with_schedule(child) for child in litter] for parent, litter in bred]
+        litters = [kept for kept in ([d for d in litter if self._within(d)] for litter in litters) if kept]
         chosen += yield from self._picked(polisher, litters, front, prompts[0])
-        chosen = list({s.digest: s for s in chosen}.values())
-        turnable = [polisher.knobs(schedule) for schedule in chosen]
+        chosen = list({design.evaluated: design for design in chosen}.values())
+        turnable = [polisher.knobs(design.schedule) for design in chosen]
         some = tuple(p for rung in prompts for p in rung)[: self.settings.polish_prompts]
         jobs = [
-            Job(schedule, some, tuple(turned(schedule, [knob], [TURN]) for knob in knobs))
-            for schedule, knobs in zip(chosen, turnable, strict=True)
+            Job(
+                design.schedule,
+                some,
+                tuple(turned(design.schedule, [knob], [TURN]) for knob in knobs),
+                design.genes.storage,
+            )
+            for design, knobs in zip(chosen, turnable, strict=True)
         ]
         answers = yield from self._asked(jobs)
-        better = [polisher.results(*found) for found in zip(chosen, turnable, answers, strict=True)]
-        return [schedule for schedules in better for schedule in schedules]
+        better = [
+            [design.with_schedule(schedule) for schedule in polisher.results(design.schedule, knobs, answer)]
+            for design, knobs, answer in zip(chosen, turnable, answers, strict=True)
+        ]
+        return [design for designs in better for design in designs]
 
     def _picked(
-        self, polisher: Polisher, litters: list[list[Schedule]], front: list[Schedule], prompts: tuple[int, ...]
-    ) -> Generator[list[Job], Sequence[Answer], list[Schedule]]:
+        self, polisher: Polisher, litters: list[list[Design]], front: list[Design], prompts: tuple[int, ...]
+    ) -> Generator[list[Job], Sequence[Answer], list[Design]]:
         """The one of each litter that is worth polishing, as it looks on a few prompts."""
-        jobs = [Job(schedule, prompts) for litter in litters for schedule in litter]
+        jobs = [_job(design, prompts) for litter in litters for design in litter]
         answers = iter((yield from self._asked(jobs)) if jobs else ())
-        rivals = np.array([self._values(schedule, list(prompts)) for schedule in front])
+        rivals = np.array([self._values(design, list(prompts)) for design in front])
         out = []
         for litter in litters:
             means = [float(np.mean(next(answers))) for _ in litter]
-            own = [(mean, *self._priced(s).values()) for mean, s in zip(means, litter, strict=True)]
+            own = [(mean, *self._priced(d).values()) for mean, d in zip(means, litter, strict=True)]
             kept = [i for i, mean in enumerate(means) if np.isfinite(mean)]
             if kept:
                 out.append(litter[kept[polisher.pick(np.array([own[i] for i in kept]), rivals)]])
         return out
 
     def _state(self, generation: int) -> State:
-        values = np.array([self._values(schedule) for schedule in self.schedules.values()])
+        values = np.array([self._values(design) for design in self.designs.values()])
         values = values.reshape(-1, len(self.names))
         if self.box is None and len(values):
             # what is uncached has no error at all, which would make everything else look alike
-            some = values[[not self._uncached(schedule) for schedule in self.schedules.values()]]
+            some = values[[not self._uncached(design) for design in self.designs.values()]]
             self.box = Box.around(some if len(some) else values)
         volume = self.box.volume(values) if self.box else 0.0
         return State(generation, tuple(self._points()), self.names, self.jobs, self.step_equivalents, volume)
 
-    def _evaluate(self, schedules: list[Schedule], prompts: list[tuple[int, ...]]) -> Evolve:
+    def _evaluate(self, designs: list[Design], prompts: list[tuple[int, ...]]) -> Evolve:
         """Evaluate rung by rung; tell the breeder of those that went through all rungs, now or earlier."""
-        fresh = {s.digest: s for s in schedules if self._within(s) and s.digest not in self.errors}
-        left = list(fresh.values())
-        partial: dict[str, npt.NDArray[np.float64]] = {s.digest: np.full(self.settings.prompts, np.inf) for s in left}
+        designs = [design for design in self._family(designs) if self._within(design)]
+        left: dict[str, list[Design]] = {}  # by what is evaluated: one evaluation serves them all
+        for design in designs:
+            if design.evaluated not in self.errors:
+                left.setdefault(design.evaluated, []).append(design)
+        partial: dict[str, npt.NDArray[np.float64]] = {key: np.full(self.settings.prompts, np.inf) for key in left}
         done: list[int] = []
         for rung in prompts:
             if not left:
                 break
-            answer = yield from self._asked([Job(schedule, rung) for schedule in left])
+            answer = yield from self._asked([_job(first, rung) for first, *_ in left.values()])
             done += rung
-            for schedule, errors in zip(left, answer, strict=True):
+            for key, errors in zip(left, answer, strict=True):
                 values = np.asarray(errors, dtype=float)
-                partial[schedule.digest][list(rung)] = np.where(np.isfinite(values), values, np.inf)
-            left = [s for s in left if np.isfinite(partial[s.digest][done]).all()]
+                partial[key][list(rung)] = np.where(np.isfinite(values), values, np.inf)
+            left = {key: some for key, some in left.items() if np.isfinite(partial[key][done]).all()}
             if self.settings.method != "ecad":
-                left = self._promising(left, {s.digest: float(partial[s.digest][done].mean()) for s in left}, done)
-        for schedule in left:
-            self.errors[schedule.digest] = partial[schedule.digest]
-            self.schedules[schedule.digest] = schedule
-        known = [s for s in schedules if s.digest in self.errors]
-        self.breeder.tell(known, np.array([self._values(s) for s in known]).reshape(len(known), len(self.names)))
+                means = {key: float(partial[key][done].mean()) for key in left}
+                some = self._promising([design for some in left.values() for design in some], means, done)
+                kept = {design.evaluated for design in some}
+                left = {key: some for key, some in left.items() if key in kept}
+        self.errors |= {key: partial[key] for key in left}
+        known = [design for design in designs if design.evaluated in self.errors]
+        self.designs |= {design.digest: design for design in known if design.digest not in self.designs}
+        self.breeder.tell(known, np.array([self._values(d) for d in known]).reshape(len(known), len(self.names)))
         empty: Front = Front(())
         return empty
 
@@ -263,43 +310,65 @@ class _Evolution:
         self.step_equivalents += sum(job.step_equivalents for job in jobs)
         return answers
 
-    def _promising(self, schedules: list[Schedule], means: Mapping[str, float], done: list[int]) -> list[Schedule]:
+    def _promising(self, designs: list[Design], means: Mapping[str, float], done: list[int]) -> list[Design]:
         """Those that nobody dominates on the prompts seen so far, pair by pair; of the seeds, the best by rank.
 
         What was seen by all prompts may be dominated. What is worse than the worst of the seeds is of no use, however
         fast it is.
         """
         if self.box is not None:
-            schedules = [s for s in schedules if means[s.digest] <= self.box.worst[0]]
-        if not schedules or len(done) == self.settings.prompts:
-            return schedules
-        own = np.array([(means[s.digest], *self._priced(s).values()) for s in schedules])
+            designs = [d for d in designs if means[d.evaluated] <= self.box.worst[0]]
+        if not designs or len(done) == self.settings.prompts:
+            return designs
+        own = np.array([(means[d.evaluated], *self._priced(d).values()) for d in designs])
         if self.box is None:
-            return [schedules[i] for i in best(own, self.settings.population)]
-        rivals = [self._values(s, done) for s in self.breeder.population]
+            return [designs[i] for i in best(own, self.settings.population)]
+        rivals = [self._values(d, done) for d in self.breeder.population]
         keep = non_dominated(np.array([*rivals, *own]))[len(rivals) :]
-        return [schedule for schedule, kept in zip(schedules, keep, strict=True) if kept]
+        return [design for design, kept in zip(designs, keep, strict=True) if kept]
 
-    def _values(self, schedule: Schedule, prompts: list[int] | None = None) -> tuple[float, ...]:
-        errors = self.errors[schedule.digest]
+    def _values(self, design: Design, prompts: list[int] | None = None) -> tuple[float, ...]:
+        errors = self.errors[design.evaluated]
         mean = float(errors.mean() if prompts is None else errors[prompts].mean())
-        return (mean, *self._priced(schedule).values())
+        return (mean, *self._priced(design).values())
 
-    def _priced(self, schedule: Schedule) -> Mapping[str, float]:
-        if schedule.digest not in self.prices:
-            self.prices[schedule.digest] = self.price(schedule)
-        return self.prices[schedule.digest]
+    def _priced(self, design: Design) -> Mapping[str, float]:
+        if design.digest not in self.prices:
+            prices = self.price(design.schedule)
+            if self.memory is not None:
+                self.bills[design.digest] = self.memory.bill(design)
+                prices = self.memory.priced(self.bills[design.digest], prices)
+            self.prices[design.digest] = prices
+        return self.prices[design.digest]
 
-    def _uncached(self, schedule: Schedule) -> bool:
+    def _uncached(self, design: Design) -> bool:
         """Whether it is what all is held against; what computes everything at fewer steps is not."""
-        return schedule.is_full and schedule.steps == self.space.steps
+        return design.schedule.is_full and design.schedule.steps == self.space.steps
 
-    def _within(self, schedule: Schedule) -> bool:
-        priced = self._priced(schedule)
+    def _within(self, design: Design) -> bool:
+        priced = self._priced(design)
         return all(priced[name] <= most for name, most in self.settings.limits.items())
 
+    def _front(self) -> list[Design]:
+        """Designs that no other dominates, from the worst to the best; of many, those that lie apart."""
+        points = self._points()
+        owners = {id(point): design for point, design in zip(points, self.designs.values(), strict=True)}
+        front = [owners[id(point)] for point in front_of(points, self.names)]
+        if self.memory is None:
+            return front
+        # one evaluation may have put many designs there, and hypervolumes of many take long
+        front = list({design.evaluated: design for design in reversed(front)}.values())[::-1]
+        return [front[i] for i in best(np.array([self._values(d) for d in front]), self.settings.population)]
+
     def _points(self) -> list[Point]:
-        return [
-            Point(self.schedules[digest], dict(zip(self.names, self._values(self.schedules[digest]), strict=True)))
-            for digest in self.errors
-        ]
+        return [self._point(design) for design in self.designs.values()]
+
+    def _point(self, design: Design) -> Point:
+        objectives = dict(zip(self.names, self._values(design), strict=True))
+        budget = self.bills[design.digest].budget if self.memory is not None else None
+        return Point(design.schedule, objectives, storage=design.genes.storage, budget=budget)
+
+
+def _job(design: Design, prompts: tuple[int, ...]) -> Job:
+    """A design's schedule and storage on prompts."""
+    return Job(design.schedule, prompts, storage=design.genes.storage)

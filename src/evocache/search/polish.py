@@ -165,13 +165,17 @@ class Polisher:
 
     def litters(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[list[Schedule]]:
         """Changed schedules of parents that promise much: a few of each, of which one is to be polished."""
+        return [litter for _, litter in self.bred(schedules, values, count)]
+
+    def bred(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[tuple[int, list[Schedule]]]:
+        """As `litters`, each with the number of its parent."""
         promise = _promises(values, self.box, np.ones(len(schedules)))
         out = []
         for _ in range(count):
-            parent = schedules[int(self.rng.choice(len(schedules), p=promise / promise.sum()))]
-            changed = [mutate(parent, self.space, self.rng, STRUCTURAL) for _ in range(self.litter)]
-            out.append([child for child in {s.digest: s for s in changed}.values() if self.knobs(child)])
-        return [litter for litter in out if litter]
+            parent = int(self.rng.choice(len(schedules), p=promise / promise.sum()))
+            changed = [mutate(schedules[parent], self.space, self.rng, STRUCTURAL) for _ in range(self.litter)]
+            out.append((parent, [child for child in {s.digest: s for s in changed}.values() if self.knobs(child)]))
+        return [(parent, litter) for parent, litter in out if litter]
 
     def pick(self, values: Values, front: Values) -> int:
         """Which of a litter would add most hypervolume to a front once it is polished."""

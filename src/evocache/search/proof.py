@@ -92,7 +92,8 @@ class Proof:
     with its quartiles over rounds (`speedup q1`, `speedup q3`), `seconds` for a prompt, `quality` on held-out prompts
     (mean, higher is better, in the basis' unit) with quartiles over prompts (`quality q1`, `quality median`,
     `quality q3`), `calibration quality` on the prompts that were searched on, `fewer steps quality` that the uncached
-    pipeline has at the same speed with fewer steps, and `memory` (bytes of cached features).
+    pipeline has at the same speed with fewer steps, and `memory` (bytes of cached features); where memory was searched,
+    `peak`, the most bytes that a call of the timed prompts held, decoding included, and the `predicted peak`.
 
     Attributes:
         front: points, from the fastest to the slowest.
@@ -117,7 +118,7 @@ def write_proof(folder: Path, proof: Proof) -> None:
     """
     document = {
         "format": ff.FORMAT,
-        "version": ff.VERSION,
+        "version": ff.version(proof.front),
         "basis": asdict(proof.basis),
         "points": [ff.as_json(name, point) for name, point in zip(proof.names, proof.front, strict=True)],
         "baselines": {name: _baseline_json(baseline) for name, baseline in proof.baselines.items()},

@@ -15,6 +15,7 @@ from ..schedule.front import Front
 from .contenders import Contender, Field
 from .effort import ROUNDS, affordable, left_out
 from .evolution import ERROR
+from .genes import PEAK
 from .proof import UNCACHED, Baseline, Basis, Pictures, Proof, write_proof
 from .quality import Quality
 from .strips import write_strips
@@ -66,11 +67,18 @@ def prove(
     able = [rival for rival in rivals if rival.name in figures and (rival.name in outputs or not outputs)]
     failed = [f"{rival.name}, which failed" for rival in rivals if rival not in able]
     rivals = able
+    planned = trial.planned(rivals, effort.timed)
+    failed += [f"{rival.name}, which cannot keep its budget" for rival in rivals if rival.name not in planned]
+    rivals = [rival for rival in rivals if rival.name in planned]
     tell("timing")
-    for name, found in trial.timed(rivals, effort.timed).items():
+    for name, found in trial.timed(rivals, effort.timed, planned).items():
         figures[name] |= found
     for rival in rivals:
         figures[rival.name] |= _known(rival, field, quality)
+    if effort.counted:
+        tell("memory")
+        for name, found in trial.held(rivals, effort.timed, planned).items():
+            figures[name] |= found
     add_equal_time(rivals, figures)
     basis = Basis(
         prompts=min(effort.prompts, len(held_out.prompts)),
@@ -99,6 +107,8 @@ def _known(rival: Contender, field: Field, quality: Quality) -> Figures:
     figures = {"memory": field.costs.memory(rival.point.schedule)}
     if ERROR in rival.point.objectives:
         figures["calibration quality"] = quality.shown(rival.point.objectives[ERROR])
+    if PEAK in rival.point.objectives:
+        figures["predicted peak"] = rival.point.objectives[PEAK]
     return figures
 
 

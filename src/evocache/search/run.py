@@ -16,6 +16,7 @@ from ..schedule import Schedule, save
 from ..schedule.front import Front
 from .cells import pack
 from .evolution import Answer, Job, Price, Settings, State, evolve
+from .genes import Memory
 from .journal import JOURNAL, MODEL, Journal, unreadable
 from .space import Space
 
@@ -58,6 +59,7 @@ class Run:
         price: the objectives that need no evaluation.
         evaluator: who evaluates.
         identity: what the evaluations depend on (model, prompts, quality); a journal of another run is refused.
+        memory: what may vary of memory; None where only schedules are searched.
         budget_seconds: when to stop, counted over all sittings; None for no limit.
         watch: is told how many of the jobs at hand have been answered, and how many they are.
         clock: seconds.
@@ -70,6 +72,7 @@ class Run:
     price: Price
     evaluator: Evaluator
     identity: Mapping[str, Any] = field(default_factory=dict)
+    memory: Memory | None = None
     budget_seconds: float | None = None
     watch: Callable[[int, int], None] = lambda answered, jobs: None
     clock: Callable[[], float] = time.perf_counter
@@ -90,6 +93,8 @@ class Run:
         own = {"steps": self.space.steps, "structure": self.space.tree.structure, **self.identity}
         if self.space.varies:  # so that runs of one number of steps are the same as before others were tried
             own["least steps"] = self.space.least
+        if self.memory is not None:  # likewise
+            own |= {"storages": list(self.memory.storages), "designs": [d.digest for d in self.memory.first]}
         own = json.loads(json.dumps({**own, "settings": settings, "seeds": [s.digest for s in self.seeds]}))
         if not journal.lines:
             journal.append("start", run=own)
@@ -140,7 +145,7 @@ class _Sitting:
 
     def drive(self, tell: Callable[[Progress], bool | None]) -> Front:
         run = self.run
-        evolution = evolve(run.space, run.seeds, run.settings, run.price)
+        evolution = evolve(run.space, run.seeds, run.settings, run.price, run.memory)
         item = next(evolution)
         try:
             while True:
@@ -166,10 +171,12 @@ class _Sitting:
             origin = schedule.provenance.origin
             self.journal.append("schedule", digest=schedule.digest, cells=pack(schedule), origin=origin, **other)
             self.written.add(schedule.digest)
+        stored = {} if job.storage == "none" else {"storage": job.storage}
         self.journal.append(
             "eval",
             key=job.key,
             schedule=schedule.digest,
+            **stored,
             prompts=job.prompts,
             turns=len(job.turns),
             values=[value if np.isfinite(value) else None for value in answer],

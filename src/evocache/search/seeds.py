@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ..errors import PolicyError
-from ..policies import SmoothCache, parse
+from ..policies import SmoothCache, is_spec, parse
 from ..policies.smoothcache import LOOKAHEAD, Errors
 from ..policies.steps import outermost
 from ..schedule import REUSE, Action, Schedule, Tree, forecast, uniform
 from .calibration import Calibration
 from .drift import Drift
 from .fills import fills
+from .genes import Design, Genes
 from .masks import best_masks
 from .retime import drift_at, ladder
 
@@ -136,6 +137,13 @@ def fewer_seeds(tree: Tree, steps: int, drift: Drift, least: int) -> Iterator[Sc
         for schedule in mask_seeds(tree, count, known, gains=(FEWER_GAIN,), budgets=budgets):
             if schedule.provenance.origin.startswith("dp"):
                 yield schedule.with_provenance(f"{count} steps, {schedule.provenance.origin}")
+
+
+def stored_seeds(schedules: Iterable[Schedule], storages: Sequence[str]) -> list[Design]:
+    """Designs that store features smaller: the policies among schedules, each in another of the storages in turn."""
+    smaller = [storage for storage in storages if storage != "none"]
+    policies = [s for s in schedules if is_spec(s.provenance.origin) and not s.is_full]
+    return [Design(s, Genes(smaller[i % len(smaller)])) for i, s in enumerate(policies)] if smaller else []
 
 
 def distinct(schedules: Iterable[Schedule]) -> list[Schedule]:

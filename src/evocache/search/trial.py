@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import RunError
+from ..memory.planner import MemoryPlan
 from ..metrics import Timing, interleaved
-from ..runtime import apply
 from .contenders import Contender
 from .effort import ROUNDS, Pace
 from .evaluate import LocalEvaluator
+from .peaks import applied, peaks, plans
 from .proof import UNCACHED
 from .quality import Quality
 from .workload import Workload
 
 Figures = dict[str, float]
+Plans = Mapping[str, MemoryPlan | None]
 Tell = Callable[[str], None]
 Judge = Callable[[list[int], list[str]], Sequence[float]]
 
@@ -69,9 +70,13 @@ class Trial:
         if not all(map(math.isfinite, errors[UNCACHED])):  # there are prompts that nothing can be judged by
             numbers = [n for n, error in zip(numbers, errors[UNCACHED], strict=True) if math.isfinite(error)]
             errors[UNCACHED] = [error for error in errors[UNCACHED] if math.isfinite(error)]
+        known: dict[tuple[str, str], list[float]] = {}  # plans change nothing that is generated
         for rival in rivals:
             tell(f"{rival.name} on held-out prompts")
-            errors[rival.name] = self._errors(rival, numbers)
+            key = (rival.point.schedule.digest, rival.point.storage) if rival.point else (rival.name, "")
+            if key not in known:
+                known[key] = self._errors(rival, numbers)
+            errors[rival.name] = known[key]
         return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
 
     def shown(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
@@ -90,21 +95,30 @@ class Trial:
                     return {}
         return outputs
 
-    def timed(self, rivals: Sequence[Contender], prompts: int) -> dict[str, Figures]:
+    def planned(self, rivals: Sequence[Contender], prompts: int) -> Plans:
+        """Memory plans by name; a contender that cannot keep its budget with so many prompts is left out."""
+        return plans(self.judge, rivals, range(min(prompts, len(self.judge.workload.prompts))))
+
+    def held(self, rivals: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
+        """Most bytes that a call of so many prompts holds, by name."""
+        return peaks(self.judge, _cases(rivals), range(min(prompts, len(self.judge.workload.prompts))), planned)
+
+    def timed(self, rivals: Sequence[Contender], prompts: int, planned: Plans | None = None) -> dict[str, Figures]:
         """Speed-up over the uncached pipeline and seconds for a prompt, by name."""
         numbers = range(min(prompts, len(self.judge.workload.prompts)))
+        known = planned or {}
 
-        def case(rival: Contender | None) -> Callable[[], object]:
-            return lambda: self._generated(rival, numbers, output_type=self.output)
+        def case(name: str, rival: Contender | None) -> Callable[[], object]:
+            return lambda: self._generated(rival, numbers, known.get(name), output_type=self.output)
 
-        cases = {name: case(rival) for name, rival in _cases(rivals).items()}
+        cases = {name: case(name, rival) for name, rival in _cases(rivals).items()}
         timings = interleaved(cases, repeats=ROUNDS)
         return {name: _clocked(timing, timings[UNCACHED], len(numbers)) for name, timing in timings.items()}
 
     def _errors(self, rival: Contender, numbers: Sequence[int]) -> list[float]:
         judge = self.judge
-        if rival.schedule is not None:
-            return judge.errors(rival.schedule, numbers)
+        if rival.point is not None:
+            return judge.errors(rival.point.schedule, numbers, rival.point.storage)
 
         def measured(part: list[int], texts: list[str]) -> Sequence[float]:
             return judge.quality.measure(self._generated(rival, part), judge.references(part), texts)
@@ -123,14 +137,16 @@ class Trial:
         parts = self.judge.workload.batches(numbers)
         return [float(e) for part in parts for e in errors(part, [self.judge.workload.prompts[n] for n in part])]
 
-    def _generated(self, rival: Contender | None, numbers: Sequence[int], **changes: Any) -> Any:
+    def _generated(
+        self, rival: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
+    ) -> Any:
         """Outputs of a contender, or of the uncached pipeline."""
         if rival is not None and rival.steps is not None:
             changes["num_inference_steps"] = rival.steps
         schedule = rival.schedule if rival is not None else None
         if schedule is not None:
             changes |= self.judge.changes(schedule)
-        with apply(self.judge.pipe, schedule) if schedule is not None else nullcontext():
+        with applied(self.judge.pipe, rival, plan):
             return self.judge.generate(numbers, **changes)
 
     def _figures(self, errors: Sequence[float]) -> Figures:

@@ -1,0 +1,167 @@
+"""Footprints of one call under many schedules, such as a search asks for: what they share is found once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..memory.footprint import Branch, CallPrint, Footprint
+from ..memory.lives import Lives
+from ..memory.tape import uses
+from ..model import Denoiser, Model
+from ..policies import parse
+from ..schedule import COMPUTE, REUSE, Schedule, Tree
+from .compiled import Compiled
+from .dry import Act, DryRun, dry_run
+from .estimate import detailed, footprint
+from .features import feature_sizes
+from .plan import Plan
+
+Sizes = Mapping[str, int]
+
+
+class Called(NamedTuple):
+    """When denoisers are called, at a number of steps.
+
+    Attributes:
+        calls: of denoisers in a generation.
+        starts: by denoiser, the step at which each of its branches is called first.
+    """
+
+    calls: int
+    starts: Mapping[str, tuple[int, ...]]
+
+
+class Footprints:
+    """What a pipeline's call holds under any schedule of its model.
+
+    Of a schedule follow the features that are stored, how large each is, and when it is used. All else is the same for
+    every schedule and is found once, by dry runs and surveys; so a schedule takes milliseconds.
+
+    Args:
+        pipe: the pipeline.
+        model: its denoisers.
+        steps: denoising steps of the uncached call.
+        arguments: keyword arguments of the call that makes so many steps.
+    """
+
+    def __init__(self, pipe: Any, model: Model, steps: int, arguments: Callable[[int], Mapping[str, Any]]) -> None:
+        self._pipe, self._model, self._arguments = pipe, model, arguments
+        seen, uncached = self._seen(steps), Compiled(model, parse("none"))
+        self._base = detailed(footprint(pipe, uncached, seen), pipe, uncached, seen)
+        self._largest = {d.name: act for d in model.denoisers if (act := _largest(seen, d.name)) is not None}
+        self._called = {steps: _called(seen)}
+        self._sizes: dict[tuple[str, str], Sizes] = {}
+        self._above: dict[int, dict[str, CallPrint]] = {}
+
+    def of(self, schedule: Schedule, storage: str = "none") -> Footprint:
+        """The footprint under a schedule.
+
+        Args:
+            schedule: of the model's whole tree; its number of steps is that of the call.
+            storage: the coding that features are stored in.
+
+        Raises:
+            PolicyError: if there is no coding of that name.
+            PipelineError: if the pipeline refuses a call of so many steps.
+        """
+        called = self._called_at(schedule.steps)
+        branches: list[Branch] = []
+        features: dict[str, Sizes] = {}
+        beside = 0
+        for name, starts in called.starts.items():
+            sizes = self._sizes_of(self._model[name], storage)
+            known = {start: _branch(schedule.of_denoiser(name), start, sizes) for start in {*starts}}
+            branches += [branch for start in starts if (branch := known[start][0]) is not None]
+            stored = known[min(starts)][1]
+            features[name] = {id: size for id, size in sizes.items() if id in stored}
+            beside = max(beside, _copied(features[name], self._model[name]))
+        return replace(
+            self._base,
+            denoise=self._denoise(beside),
+            calls=called.calls,
+            branches=tuple(branches),
+            features=features,
+            storage=storage,
+        )
+
+    def _seen(self, steps: int) -> DryRun:
+        return dry_run(self._pipe, self._model, (), self._arguments(steps))
+
+    def _called_at(self, steps: int) -> Called:
+        if steps not in self._called:
+            self._called[steps] = _called(self._seen(steps))
+        return self._called[steps]
+
+    def _denoise(self, beside: int) -> dict[str, CallPrint]:
+        """Calls of the denoisers, where a copy of so many bytes is held beside."""
+        if beside not in self._above:
+            self._above[beside] = {name: call.above(beside) for name, call in self._base.denoise.items()}
+        return self._above[beside]
+
+    def _sizes_of(self, denoiser: Denoiser, storage: str) -> Sizes:
+        """Bytes of one stored value of every component of a denoiser, in order of execution."""
+        key = (denoiser.name, storage)
+        if key not in self._sizes:
+            act, everything = self._largest[denoiser.name], storing_all(self._model.tree).of_denoiser(denoiser.name)
+            self._sizes[key] = feature_sizes(denoiser, Plan.compile(everything), act.args, act.kwargs, storage)
+        return self._sizes[key]
+
+
+def storing_all(tree: Tree) -> Schedule:
+    """A schedule that stores a value of every component at its first step.
+
+    At each later step the components of one depth of containment are read, the outermost first, so that what they
+    contain has not been computed since.
+    """
+    depths = np.zeros(len(tree), dtype=np.intp)
+    for column, parent in enumerate(tree.parents.tolist()):
+        depths[column] = depths[parent] + 1 if parent >= 0 else 0
+    orders = np.full((2 + int(depths.max(initial=0)), len(tree)), COMPUTE.order, dtype=np.int8)
+    orders[1 + depths, np.arange(len(tree))] = REUSE.order
+    return Schedule.repaired(tree, orders)
+
+
+def _branch(schedule: Schedule, start: int, sizes: Sizes) -> tuple[Branch | None, frozenset[str]]:
+    """What a branch that begins at a step stores, if anything, and of which components."""
+    if start >= schedule.steps:
+        return None, frozenset()
+    used = uses(schedule.starting_at(start), sizes, tuple(sizes))
+    if not len(used.lives):
+        return None, frozenset()
+    columns = np.unique(used.values[:, 1]).tolist()
+    return Branch(used.lives, used.events[:, 0].tolist()), frozenset(schedule.components[i].id for i in columns)
+
+
+def moved(footprint: Footprint) -> tuple[int, int]:
+    """Bytes of features that a generation writes, and that it reads."""
+    written = read = 0
+    for branch in footprint.branches:
+        lives = Lives.of(branch.lives)
+        written += int(lives.sizes.sum())
+        read += int((lives.sizes * (np.diff(lives.first) - 1)).sum())
+    return written, read
+
+
+def _called(seen: DryRun) -> Called:
+    acts = seen.acts["denoise"]
+    starts: dict[tuple[str, int], int] = {}
+    for act in acts:
+        if act.tick is not None:
+            starts.setdefault((act.name, act.tick.branch), act.tick.step)
+    names = dict.fromkeys(name for name, _ in starts)
+    return Called(len(acts), {n: tuple(step for (name, _), step in starts.items() if name == n) for n in names})
+
+
+def _largest(seen: DryRun, name: str) -> Act | None:
+    acts = [act for act in seen.acts["denoise"] if act.name == name and act.tick is not None]
+    return max(acts, key=lambda act: act.peak, default=None)
+
+
+def _copied(sizes: Sizes, denoiser: Denoiser) -> int:
+    """Bytes of the largest feature that is handed out as a copy, since the host may write into it."""
+    kinds = {c.id: c.kind for c in denoiser.components}
+    return max((size for id, size in sizes.items() if kinds[id] in ("deep", "denoiser")), default=0)

@@ -1,0 +1,87 @@
+"""What contenders really hold on a live pipeline, next to what was predicted of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..errors import BudgetError, RunError
+from ..memory.planner import MemoryPlan
+from ..model import discover
+from ..runtime import Handle, apply
+from ..runtime.measured import measured
+from .contenders import Contender
+from .evaluate import LocalEvaluator
+from .genes import PEAK
+
+
+@contextmanager
+def applied(pipe: Any, rival: Contender | None, plan: MemoryPlan | None = None) -> Iterator[Handle | None]:
+    """Within the context, a contender is applied, with a memory plan for the call to come if it has one."""
+    if rival is None or rival.point is None:
+        yield None
+        return
+    point = rival.point
+    # components that leave the device are moved by the handle, which is told the budget then
+    memory = point.budget if plan is not None and plan.offload else plan
+    with apply(pipe, point.schedule, memory=memory, storage=point.storage) as handle:
+        yield handle
+
+
+def plans(judge: LocalEvaluator, rivals: Iterable[Contender], numbers: Sequence[int]) -> dict[str, MemoryPlan | None]:
+    """By name, the plan by which a contender keeps its budget in a call; those that cannot are left out."""
+    out: dict[str, MemoryPlan | None] = {}
+    for rival in rivals:
+        out[rival.name] = None
+        if rival.point is not None and rival.point.budget is not None:
+            given = judge.arguments(numbers, **judge.changes(rival.point.schedule))
+            try:
+                with apply(judge.pipe, rival.point) as handle:
+                    out[rival.name] = handle.plan(**given)
+            except BudgetError:
+                del out[rival.name]
+    return out
+
+
+def peaks(
+    judge: LocalEvaluator,
+    cases: Mapping[str, Contender | None],
+    numbers: Sequence[int],
+    plans: Mapping[str, MemoryPlan | None],
+) -> dict[str, dict[str, float]]:
+    """By name, what a whole call held when most was held, decoding included, and what was cached."""
+    out = {}
+    for name, rival in cases.items():
+        changes: dict[str, Any] = {}
+        if rival is not None and rival.steps is not None:
+            changes["num_inference_steps"] = rival.steps
+        if rival is not None and rival.schedule is not None:
+            changes |= judge.changes(rival.schedule)
+        given = judge.arguments(numbers, **changes)
+        try:
+            with applied(judge.pipe, rival, plans.get(name)) as handle:
+                if handle is not None and handle.budget is not None:
+                    handle.plan(**given)  # what planning holds itself is not to be counted
+                figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}
+                if handle is not None:
+                    figures["memory"] = float(handle.stats.peak_cached_bytes)
+        except (MemoryError, RunError):
+            raise
+        except Exception:  # decoding may fail where the quality needs latents alone
+            continue
+        out[name] = figures
+    return out
+
+
+def _held(pipe: Any, call: Callable[[], Any]) -> int:
+    """Most bytes that a call holds: what a GPU's allocator says, elsewhere counted tensor by tensor."""
+    device = torch.device(getattr(pipe, "_execution_device", "cpu"))
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        return torch.cuda.max_memory_allocated(device)
+    return max(held.bytes for held in measured(pipe, discover(pipe), call).values())

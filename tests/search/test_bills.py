@@ -1,0 +1,88 @@
+"""Bills of designs on a tiny pipeline: what levels, limits and storages do to the peak, and what they cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from evocache.memory.coding import CODINGS
+from evocache.policies import parse
+from evocache.search.bills import Biller, biller, rates
+from evocache.search.calibration import Calibration, read_calibration, write_calibration
+from evocache.search.cost import Costs
+from evocache.search.evaluate import LocalEvaluator
+from evocache.search.genes import Design, Genes
+from evocache.search.quality import quality
+from evocache.search.rates import Rates, measure
+from evocache.search.workload import Workload
+from tests.search.test_api import CALL, PROMPTS
+
+RATES = Rates(2.0**33, 2.0**-19, {name: (1e-9, 2e-9) for name in CODINGS if name != "none"})
+
+
+@pytest.fixture(scope="module")
+def evaluator():
+    from tests.tiny import FAMILIES
+
+    found = LocalEvaluator(FAMILIES["pixart"].build(), Workload.of(PROMPTS, CALL, batch=2), quality("latent"))
+    found.steps = CALL["num_inference_steps"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def bills(evaluator) -> Biller:
+    return biller(evaluator, [0, 1], RATES)
+
+
+def design(evaluator, spec: str, *genes: object) -> Design:
+    return Design(parse(spec).schedule(evaluator.tree, 6), Genes(*genes))  # type: ignore[arg-type]
+
+
+def test_a_lower_level_holds_less_and_takes_longer(evaluator, bills):
+    as_it_is = bills(design(evaluator, "fora:2"))
+    assert (as_it_is.budget, as_it_is.seconds) == (None, 0.0)
+    found = [bills(design(evaluator, "fora:2", "none", level)) for level in (1.0, 0.75, 0.5, 0.25, 0.0)]
+    assert found[0][:2] == as_it_is[:2]
+    assert [bill.peak for bill in found] == sorted((bill.peak for bill in found), reverse=True)
+    assert [bill.seconds for bill in found] == sorted(bill.seconds for bill in found)
+    assert found[-1].peak < 0.97 * as_it_is.peak
+    assert all(bill.peak <= bill.budget for bill in found)
+    assert [bills(design(evaluator, "fora:2", "none", 0.5)) for _ in range(2)] == [found[2]] * 2
+
+
+def test_smaller_storage_holds_less_and_costs_what_coding_takes(evaluator, bills):
+    plain, bf16, int8 = (bills(design(evaluator, "fora:2", name)) for name in ("none", "bf16", "int8"))
+    assert plain.peak > bf16.peak > int8.peak
+    assert bf16.seconds == int8.seconds > 0
+    assert bills(design(evaluator, "none", "int8"))[:2] == bills(design(evaluator, "none"))[:2]
+
+
+def test_a_limit_is_kept_where_it_can_be(evaluator, bills):
+    whole, least = bills(design(evaluator, "fora:2")).peak, bills(design(evaluator, "fora:2", "none", 0.0)).peak
+    most = (whole + least) // 2
+    limited = Biller(bills.footprints, RATES, offload=False, most=most)
+    assert limited(design(evaluator, "fora:2")).budget == most
+    assert least < limited(design(evaluator, "fora:2")).peak <= most
+    assert limited(design(evaluator, "fora:2", "none", 0.0)).peak == least
+    assert least <= limited(design(evaluator, "fora:2", "none", 0.5)).peak <= most
+    hopeless = Biller(bills.footprints, RATES, offload=False, most=least - 1)
+    assert hopeless(design(evaluator, "fora:2")).peak == least
+
+
+def test_rates_are_measured_once_and_kept(evaluator, tmp_path: Path):
+    found = measure(torch.device("cpu"), torch.float32, 1 << 16)
+    assert {*found.codings} == {*CODINGS} - {"none"}
+    assert all(0 < seconds < 1e-3 for pair in found.codings.values() for seconds in pair)
+    assert "bf16" not in measure(torch.device("cpu"), torch.bfloat16, 1 << 16).codings
+    calibration = Calibration(6, Costs({}, {}, {"t": 4096}), {})
+    write_calibration(tmp_path, calibration)
+    before = read_calibration(tmp_path)
+    assert before is not None
+    assert before.rates is None
+    known = rates(evaluator, calibration)
+    write_calibration(tmp_path, Calibration(6, Costs({}, {}, {"t": 4096}), {}, rates=known))
+    after = read_calibration(tmp_path)
+    assert after is not None
+    assert after.rates == known

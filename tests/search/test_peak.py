@@ -1,0 +1,129 @@
+"""Memory evolved with the schedule, on a real tiny pipeline: a front that keeps a limit, measured and applied."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evocache import apply
+from evocache.errors import BudgetError, PolicyError, RunError
+from evocache.runtime.measured import measured
+from evocache.schedule.front import Front
+from evocache.search import api
+from evocache.search.api import evolve
+from evocache.search.contenders import Field
+from evocache.search.evolution import Settings
+from evocache.search.objectives import limited
+from evocache.search.proof import read_proof
+from evocache.search.run import JOURNAL
+from tests.search.test_api import CALL, PROMPTS
+
+SMALL = Settings(population=6, offspring=4, generations=1, prompts=2, rungs=(1,), polish=0)
+LATENT = {**CALL, "output_type": "latent"}
+"""A call that decodes nothing: of this tiny pipeline, decoding holds most, and cannot be sliced."""
+
+LIMIT = 1_050_000
+"""Bytes; the uncached generation holds more as it is."""
+
+
+@pytest.fixture(scope="module")
+def pipe() -> Any:
+    from tests.tiny import FAMILIES
+
+    return FAMILIES["pixart"].build()
+
+
+def evolved(pipe: Any, out: Path, **others: Any) -> Front:
+    given = {"call": LATENT, "settings": SMALL, "batch": 2, "least_steps": 6, "storages": ("none", "int8")}
+    given["budget_seconds"] = 10.0
+    return evolve(pipe, PROMPTS[:2], out=out, **{**given, **others})
+
+
+@pytest.fixture(scope="module")
+def run(pipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a limit that the uncached generation breaks as it is."""
+    out = tmp_path_factory.mktemp("peak")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "LEAST_PROOF", 1.0)
+        evolved(pipe, out, objectives=("latency", "peak"), max_memory=LIMIT)
+    return out
+
+
+def test_a_front_keeps_a_limit_on_both_sides_of_the_trade_off(run: Path) -> None:
+    proof = read_proof(run)
+    lines = [json.loads(line) for line in (run / JOURNAL).read_text().splitlines()]
+    assert lines[0]["run"]["objectives"] == ["latency", "peak"]
+    assert lines[0]["run"]["settings"]["limits"] == {"peak": float(LIMIT)}
+    assert {line.get("storage", "none") for line in lines if line["kind"] == "eval"} == {"none", "int8"}
+    assert proof.basis.timed == 2
+    assert all(baseline.measured["peak"] > LIMIT for baseline in proof.baselines.values())
+    by_peak = sorted(proof.front, key=lambda point: point.objectives["peak"])
+    small, large = by_peak[0].objectives, by_peak[-1].objectives
+    assert small["peak"] < 0.97 * large["peak"]
+    assert small["latency"] > large["latency"] or small["error"] > large["error"]
+    for point in proof.front:
+        figures = point.measured
+        assert figures["predicted peak"] == point.objectives["peak"] <= LIMIT
+        # what features and activations hold when most is held need not be at one time
+        assert 0.9 * figures["predicted peak"] < figures["peak"] < 1.01 * figures["predicted peak"]
+    assert Front.load(run) == proof.front
+    assert proof.front.pick(memory=LIMIT * 1.01) in proof.front.points
+
+
+def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LEAST_PROOF", 1.0)
+    before, known = (run / JOURNAL).read_text(), (run / "calibration.json").read_bytes()
+    proven: list[Field] = []
+
+    def prove(*given: Any, **_: Any) -> Any:
+        proven.append(given[3])
+        return read_proof(run)
+
+    monkeypatch.setattr(api, "prove", prove)
+    evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT)
+    assert (run / JOURNAL).read_text() == before
+    assert (run / "calibration.json").read_bytes() == known
+    again = {(p.schedule, p.storage, p.budget, *p.objectives.values()) for p in proven[0].front}
+    assert {(p.schedule, p.storage, p.budget, *p.objectives.values()) for p in Front.load(run)} <= again
+    with pytest.raises(RunError, match="other designs, storages"):
+        evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT, storages=("none", "int8", "bf16"))
+
+
+def test_a_point_is_applied_with_its_storage_and_budget(pipe: Any, run: Path) -> None:
+    point = min(Front.load(run), key=lambda point: point.objectives["peak"])
+    given = {**LATENT, "prompt": PROMPTS[:2]}
+    with apply(pipe, point) as handle:
+        handle.plan(**given)  # what planning holds itself is not to be counted
+        held = measured(pipe, handle.model, lambda: pipe(**given))
+        assert handle.storage == point.storage
+        assert handle.memory is not None
+        assert handle.memory.budget == point.budget
+        assert handle.memory.peak == point.objectives["peak"]
+        assert max(stage.bytes for stage in held.values()) <= 1.01 * LIMIT
+    with apply(pipe, point, memory="1GB", storage="none") as handle:  # what is given goes before
+        assert (handle.budget, handle.storage) == (10**9, "none")
+    with apply(pipe, point, memory=0), pytest.raises(BudgetError):
+        pipe(**given)
+
+
+def test_what_does_not_go_together_is_refused(pipe: Any, tmp_path: Path) -> None:
+    for objectives, message in ((("memory", "peak"), "one of them"), (("speed",), "latency, macs, memory, peak")):
+        with pytest.raises(RunError, match=message):
+            evolved(pipe, tmp_path, objectives=objectives)
+    with pytest.raises(RunError, match="method of ECAD"):
+        evolved(pipe, tmp_path, objectives=("peak",), settings=Settings.ecad(prompts=2))
+    with pytest.raises(PolicyError, match="storage 'int4'"):
+        evolved(pipe, tmp_path, objectives=("peak",), storages=("int4",))
+
+
+def test_a_limit_on_cached_features_stays_one(tmp_path: Path) -> None:
+    begun = {"run": {"settings": {"limits": {"memory": 70e3}}}}
+    (tmp_path / JOURNAL).write_text(json.dumps(begun) + "\n")
+    assert limited(tmp_path, ("macs",), "evocache") == "memory"
+    other = tmp_path / "other"
+    assert limited(other, ("macs",), "evocache") == "peak"
+    assert limited(other, ("latency", "memory"), "evocache") == "memory"
+    assert limited(other, ("macs",), "ecad") == "memory"
