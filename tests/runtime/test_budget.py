@@ -105,6 +105,22 @@ def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
     assert float(np.abs(out - whole).max()) <= 5e-4 * max(float(np.abs(whole).max()), 1.0)
 
 
+def test_what_contains_a_stored_block_runs_as_a_whole(family):
+    """The least budget would cut the transformers of the U-Net, whose blocks are stored here as wholes."""
+    one = family("sd15")
+    tree = one.model.tree
+    orders = np.full((4, len(tree)), -1, dtype=np.int8)
+    orders[1:, [i for i, c in enumerate(tree) if c.kind == "block"]] = 0
+    schedule = Schedule.repaired(tree, orders)
+    with apply(one.pipe, schedule):
+        whole = one.call()
+    with apply(one.pipe, schedule, memory=0) as handle, pytest.raises(BudgetError) as refused:
+        handle.plan(**arguments(one))
+    with apply(one.pipe, schedule, memory=refused.value.shortfall) as handle:
+        assert handle.plan(**arguments(one)).cuts["unet"]
+        assert float(np.abs(one.call() - whole).max()) <= 1e-5
+
+
 @pytest.mark.parametrize("name", ["sd15", "wan"])
 def test_stages_are_weighed_where_that_is_asked_for(family, name):
     one = family(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -73,6 +73,16 @@ class CallPrint:
     def at_least(self, floor: int) -> CallPrint:
         """The same call where at least so many bytes are held while no unit runs."""
         return replace(self, floor=max(self.floor, floor))
+
+    def sparing(self, paths: Collection[str]) -> CallPrint:
+        """The same call where nothing is cut that contains one of the modules at these paths."""
+        if not paths:
+            return self
+
+        def spares(choice: Choice) -> bool:
+            return not any(path.startswith(f"{cut}.") for cut in choice.cuts for path in paths)
+
+        return replace(self, units=tuple(replace(u, choices=tuple(filter(spares, u.choices))) for u in self.units))
 
     def peak(self, limit: int | None = None) -> int:
         """Most bytes held, with every unit run as it is, or within a limit as far as that can be."""

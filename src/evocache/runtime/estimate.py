@@ -158,7 +158,10 @@ def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> F
     beside = _beside(compiled, found.features)
     floor = seen.floors["denoise"] + beside
     surveyed = {
-        act.name: _surveyed(compiled.model[act.name], act).above(act.held + beside).at_least(floor)
+        act.name: _surveyed(compiled.model[act.name], act)
+        .sparing(blocks_kept(compiled.model[act.name], found.features.get(act.name, ())))
+        .above(act.held + beside)
+        .at_least(floor)
         for act in _largest_of_each(seen.acts["denoise"])
         if act.tick is not None
     }
@@ -250,6 +253,18 @@ def _once(module: nn.Module, act: Act, survey: Callable[[], Found]) -> Found:
 def _surveyed(denoiser: Denoiser, act: Act) -> CallPrint:
     """What a denoiser's call holds, and what each of its units would hold in slices."""
     return _once(denoiser.module, act, lambda: survey(denoiser, act.args, act.kwargs))
+
+
+def blocks_kept(denoiser: Denoiser, stored: Iterable[str]) -> frozenset[str]:
+    """Paths of the blocks that are stored, or that stored spans cover.
+
+    What contains such a block runs as a whole: slices that advance side by side would each come to a block whose
+    feature is one.
+    """
+    kinds = {c.id: c.kind for c in denoiser.components}
+    found = {kinds[id] for id in stored}
+    blocks = {id for id, kind in kinds.items() if kind == "block"} if "span" in found else set()
+    return frozenset(id.partition("/")[2] for id in {*blocks, *(id for id in stored if kinds[id] == "block")})
 
 
 def _stage(acts: list[Act], floor: int) -> Stage:

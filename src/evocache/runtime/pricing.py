@@ -16,7 +16,7 @@ from ..policies import parse
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
-from .estimate import detailed, footprint
+from .estimate import blocks_kept, detailed, footprint
 from .features import feature_sizes
 from .plan import Plan
 
@@ -55,7 +55,7 @@ class Footprints:
         self._largest = {d.name: act for d in model.denoisers if (act := _largest(seen, d.name)) is not None}
         self._called = {steps: _called(seen)}
         self._sizes: dict[tuple[str, str], Sizes] = {}
-        self._above: dict[int, dict[str, CallPrint]] = {}
+        self._calls: dict[object, CallPrint] = {}
 
     def of(self, schedule: Schedule, storage: str = "none") -> Footprint:
         """The footprint under a schedule.
@@ -81,7 +81,7 @@ class Footprints:
             beside = max(beside, _copied(features[name], self._model[name]))
         return replace(
             self._base,
-            denoise=self._denoise(beside),
+            denoise={name: self._call(name, features.get(name, {}), beside) for name in self._base.denoise},
             calls=called.calls,
             branches=tuple(branches),
             features=features,
@@ -96,11 +96,13 @@ class Footprints:
             self._called[steps] = _called(self._seen(steps))
         return self._called[steps]
 
-    def _denoise(self, beside: int) -> dict[str, CallPrint]:
-        """Calls of the denoisers, where a copy of so many bytes is held beside."""
-        if beside not in self._above:
-            self._above[beside] = {name: call.above(beside) for name, call in self._base.denoise.items()}
-        return self._above[beside]
+    def _call(self, name: str, stored: Sizes, beside: int) -> CallPrint:
+        """Calls of a denoiser that stores something, where a copy of so many bytes is held beside."""
+        blocks = blocks_kept(self._model[name], stored) if stored else frozenset()
+        key = (name, blocks, beside)
+        if key not in self._calls:
+            self._calls[key] = self._base.denoise[name].sparing(blocks).above(beside)
+        return self._calls[key]
 
     def _sizes_of(self, denoiser: Denoiser, storage: str) -> Sizes:
         """Bytes of one stored value of every component of a denoiser, in order of execution."""
