@@ -66,6 +66,10 @@ def test_a_front_is_evolved_shown_and_gone_on_with(run, command, refused, tmp_pa
     assert "settings it was begun with" in refused(*command("--count", 4, "--seed", 7))
     assert "other call" in refused(*command("--count", 4, "--set", "guidance_scale=2"))
     assert (tmp_path / "run" / JOURNAL).read_text() == journal
+    second = run(*command("--count", 4, "--generations", 0, "--start", tmp_path / "run", out="second"))
+    assert second.exit_code == 0, second.output
+    begun = (tmp_path / "second" / JOURNAL).read_text()
+    assert all(point["schedule"] in begun for point in facts["points"])
 
 
 @pytest.mark.slow

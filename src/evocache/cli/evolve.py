@@ -6,14 +6,15 @@ import operator
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import ZooError
 from .call import arguments, settings
 from .console import errors
 from .failures import InputError
@@ -23,6 +24,9 @@ from .live import Live
 from .load import load_pipeline
 from .prompts import distinct, gather
 from .workers import count as processes
+
+if TYPE_CHECKING:
+    from ..schedule.front import Point
 
 HELD_OUT = 32
 """Prompts that a front is proven on, where the user names none."""
@@ -60,6 +64,10 @@ def evolve(
     least_steps: Annotated[
         int | None,
         typer.Option(min=2, help="Fewest steps that schedules may have: a sixth if not given; as --steps: no other."),
+    ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Begin with the front of another run, of this model or a variant, too."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search and of the first prompt.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Prompts in one call.")] = 16,
@@ -100,6 +108,7 @@ def evolve(
             storages=_listed([storage] if storage else None),
             least_steps=least_steps,
             settings=chosen,
+            start=_begun(start or [], pipe, call),
             batch=batch,
             workers=live.workers,
             ray=ray,
@@ -111,6 +120,14 @@ def evolve(
     from ..search.proof import read_proof
 
     show_front(read_proof(out_))
+
+
+def _begun(runs: list[str], pipe: Any, call: Mapping[str, Any]) -> list[Point]:
+    """The points of other runs' fronts, moved to a pipeline and its number of steps."""
+    from ..search.proof import read_proof
+
+    fronts = [read_proof(run).front for run in runs]
+    return [p for front in fronts for p in front.retarget(pipe, steps=call.get("num_inference_steps")).points]
 
 
 def _listed(given: list[str] | None) -> list[str] | None:
@@ -172,8 +189,10 @@ def _prompts(
     if prompts is not None:
         texts = distinct(gather([], prompts))
         return texts[:count], proof or texts[count : count + HELD_OUT]
-    if model.removeprefix("zoo:") != "emoji":
-        raise InputError(f"no prompts for {model}", "a file of prompts", "give one with --prompts")
-    from ..zoo.prompts import sample_prompts
+    from ..zoo.load import find
 
-    return sample_prompts(count, seed), proof or sample_prompts(HELD_OUT, seed + 1, held_out=True)
+    try:
+        zoo = find(model)
+    except ZooError:
+        raise InputError(f"no prompts for {model}", "a file of prompts", "give one with --prompts") from None
+    return zoo.sample_prompts(count, seed), proof or zoo.sample_prompts(HELD_OUT, seed + 1, held_out=True)
