@@ -100,7 +100,8 @@ def _document(planned: Planned) -> dict[str, Any]:
             "slices": {
                 name: {path: cut.slices for path, cut in cuts.items()} for name, cuts in plan.cuts.items() if cuts
             },
-            "decode slices": {name: cut.slices for name, cut in plan.decode.cuts.items()} if plan.decode else {},
+            "decode slices": {name: cut.slices for name, cut in _decode(plan).items()},
+            "decodes in groups": [name for name, cut in _decode(plan).items() if cut.slicing.groups],
             "features parked beyond": plan.capacity,
             "moved": plan.moved,
             "seconds": plan.seconds,
@@ -153,7 +154,9 @@ def _means(plan: MemoryPlan) -> Iterator[str]:
     if plan.capacity is not None:
         yield f"of features, each branch holds at most {told(plan.capacity)}; {told(plan.moved)} move out and back"
     for name, cut in _decode(plan).items():
-        yield f"{name} decodes in {cut.slices} slices"
+        ways = [f"in {cut.slices} slices"] if cut.slices > 1 else []
+        ways += ["group of frames by group"] if cut.slicing.groups else []
+        yield f"{name} decodes {', '.join(ways)}"
     if not plan.offload and not any(plan.cuts.values()) and plan.capacity is None and not _decode(plan):
         yield "nothing has to be done"
 
