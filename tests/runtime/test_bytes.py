@@ -25,9 +25,14 @@ SMALL = 64
 def live_bytes() -> int:
     """Bytes of all storages of tensors that Python can reach."""
     gc.collect()
-    tensors = [thing for thing in gc.get_objects() if type(thing) is torch.Tensor]
+    tensors = [t for t in gc.get_objects() if type(t) is torch.Tensor and not _is_wrapper(t)]
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
     return sum(size for size in storages.values() if size >= SMALL)
+
+
+def _is_wrapper(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is what functorch made of another, as for vectorised masks; it has no storage."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
 
 
 @contextmanager

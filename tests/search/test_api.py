@@ -112,9 +112,9 @@ def test_bad_input(pipe, tmp_path: Path) -> None:
 
 
 def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, family, tmp_path: Path) -> None:
-    first = evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "first", settings=SETTINGS, batch=4)
-    moved = first.retarget(pipe, steps=5)
     short = Settings(population=8, offspring=4, generations=0, prompts=4, rungs=(2,))
+    first = evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "first", settings=short, batch=4)
+    moved = first.retarget(pipe, steps=5)
     call = {**CALL, "num_inference_steps": 5}
     second = evolve(pipe, PROMPTS, call=call, out=tmp_path / "second", settings=short, start=moved, batch=4)
     journal = [json.loads(line) for line in (tmp_path / "second" / "journal.jsonl").read_text().splitlines()]

@@ -134,7 +134,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
     """
     acts, floors = seen.acts, seen.floors
     features = dict(_features(compiled, seen, storage))
-    beside = _beside(compiled, features)
+    beside = _beside(compiled, seen, features, storage)
     return Footprint(
         weights=weights(pipe),
         held=0,
@@ -155,7 +155,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
 
 def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> Footprint:
     """A footprint with what could be run in slices: calls of denoisers, and decoding."""
-    beside = _beside(compiled, found.features)
+    beside = _beside(compiled, seen, found.features, found.storage)
     floor = seen.floors["denoise"] + beside
     surveyed = {
         act.name: _surveyed(compiled.model[act.name], act)
@@ -224,16 +224,24 @@ def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[s
             yield known[name, start]
 
 
-def _beside(compiled: Compiled, features: Mapping[str, Mapping[str, int]]) -> int:
-    """Bytes of the largest feature that is handed out as a copy, since the host may write into it."""
-    kinds = {(d.name, c.id): c.kind for d in compiled.model.denoisers for c in d.components}
-    copied = (
-        size
-        for name, sizes in features.items()
-        for id, size in sizes.items()
-        if kinds[name, id] in ("deep", "denoiser")
-    )
-    return max(copied, default=0)
+def _beside(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]], storage: str) -> int:
+    """Bytes that storing features holds at most beside them and the activations."""
+    computed = features if storage == "none" else dict(_features(compiled, seen, "none"))
+    return max((kept_beside(computed[name], compiled.model[name]) for name in features), default=0)
+
+
+def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser) -> int:
+    """Bytes that storing a denoiser's features holds beside them: a copy of the largest, or what it is compared with.
+
+    The host may write into what a deep part or the denoiser returns, so that it is handed a copy. What enters a span
+    is kept until it leaves, as its residual is what is stored.
+
+    Args:
+        sizes: bytes of the features as they are computed.
+        denoiser: the denoiser.
+    """
+    kinds = {c.id: c.kind for c in denoiser.components}
+    return max((size for id, size in sizes.items() if kinds[id] in ("deep", "denoiser", "span")), default=0)
 
 
 _surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()

@@ -16,7 +16,7 @@ from ..policies import parse
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
-from .estimate import blocks_kept, detailed, footprint
+from .estimate import blocks_kept, detailed, footprint, kept_beside
 from .features import feature_sizes
 from .plan import Plan
 
@@ -78,7 +78,8 @@ class Footprints:
             branches += [branch for start in starts if (branch := known[start][0]) is not None]
             stored = known[min(starts)][1]
             features[name] = {id: size for id, size in sizes.items() if id in stored}
-            beside = max(beside, _copied(features[name], self._model[name]))
+            computed = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
+            beside = max(beside, kept_beside(computed, self._model[name]))
         return replace(
             self._base,
             denoise={name: self._call(name, features.get(name, {}), beside) for name in self._base.denoise},
@@ -161,9 +162,3 @@ def _called(seen: DryRun) -> Called:
 def _largest(seen: DryRun, name: str) -> Act | None:
     acts = [act for act in seen.acts["denoise"] if act.name == name and act.tick is not None]
     return max(acts, key=lambda act: act.peak, default=None)
-
-
-def _copied(sizes: Sizes, denoiser: Denoiser) -> int:
-    """Bytes of the largest feature that is handed out as a copy, since the host may write into it."""
-    kinds = {c.id: c.kind for c in denoiser.components}
-    return max((size for id, size in sizes.items() if kinds[id] in ("deep", "denoiser")), default=0)
