@@ -26,6 +26,13 @@ SPECS = [
     "tgate:9",
     "steps:0",
     "steps:0,1,4",
+    "fbcache:0.1",
+    "dbcache:0.2",
+    "dbcache:0.2,2,1,3,4,1",
+    "teacache:0.3",
+    "teacache:0.3,2.5,-1.0,0.5",
+    "easycache:0.05",
+    "easycache:0.05,5",
 ]
 
 
