@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from ..errors import PolicyError
 from ..schedule import MAX_ORDER
-from .base import positive
-from .gate import Gate, not_negative
+from .base import not_negative, positive
+from .gate import Gate
 from .rule import Rule
 
 

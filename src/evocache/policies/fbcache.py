@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .gate import Gate, not_negative
+from .base import not_negative
+from .gate import Gate
 from .rule import Rule
 
 

@@ -97,17 +97,6 @@ class Gate(Policy):
         )
 
 
-def not_negative(gate: Gate, name: str, value: float, *, whole: bool = False) -> None:
-    """Check that a parameter is a number from 0.
-
-    Raises:
-        PolicyError: if it is not.
-    """
-    if isinstance(value, bool) or not 0 <= value < float("inf") or (whole and not isinstance(value, int)):
-        what = "a whole number" if whole else "a number"
-        raise PolicyError(f"{name} {value!r} for {gate.name}", f"{what} from 0", f"write {gate.usage}")
-
-
 def _entry(tree: Tree, denoiser: str) -> tuple[str, str | None]:
     """Ids of a denoiser's first block and of the layer in it that is looked at."""
     block = next(c for c in tree.of_kind("block") if c.denoiser == denoiser and c.block == 0)

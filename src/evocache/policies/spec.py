@@ -10,10 +10,18 @@ from ..errors import PolicyError
 from .base import Policy
 from .dbcache import DBCache
 from .deepcache import DeepCache
+from .deltadit import DeltaDiT
+from .dpcache import DPCache
 from .easycache import EasyCache
+from .fastercache import FasterCache
 from .fbcache import FirstBlockCache
 from .fora import Fora
+from .freqca import FreqCa
+from .l2c import LearningToCache
+from .lemica import LeMiCa
+from .magcache import MagCache
 from .none import NoCache
+from .pab import PyramidAttentionBroadcast
 from .smoothcache import SmoothCache
 from .steps import Steps
 from .taylorseer import TaylorSeer
@@ -23,11 +31,12 @@ from .tgate import TGate
 POLICIES: dict[str, type[Policy]] = {
     p.name: p
     for p in (
-        *(NoCache, Fora, TaylorSeer, SmoothCache, DeepCache, TGate, Steps),
+        *(NoCache, Fora, TaylorSeer, DeepCache, TGate, PyramidAttentionBroadcast, FasterCache, DeltaDiT, FreqCa, Steps),
+        *(SmoothCache, LearningToCache, DPCache, LeMiCa, MagCache),
         *(FirstBlockCache, DBCache, TeaCache, EasyCache),
     )
 }
-"""Those that are known beforehand, and the gates."""
+"""Those that need no calibration, those that do, and the gates."""
 
 _READ: dict[str, type] = {"int": int, "float": float, "str": str}
 """How a parameter is read from text, by the type of its field. A text takes the rest of the spec, commas included, and

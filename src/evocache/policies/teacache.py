@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import ClassVar
 
-from ..errors import PolicyError
-from .gate import Gate, not_negative
+from .base import finite, not_negative
+from .gate import Gate
 from .rule import Rule
 
 
@@ -39,8 +38,7 @@ class TeaCache(Gate):
 
     def __post_init__(self) -> None:
         not_negative(self, "threshold", self.threshold)
-        if not all(isfinite(c) for c in self.coefficients):
-            raise PolicyError(f"coefficients {self.coefficients!r}", "finite numbers", f"write {self.usage}")
+        finite(self, "coefficient", *self.coefficients)
 
     def rule(self, steps: int) -> Rule:
         """Add the changes up."""

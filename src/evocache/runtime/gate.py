@@ -82,13 +82,18 @@ class Governors:
         """A pass is over: what was compared is let go; the decisions stay."""
         self._ended += self._current.values()
         for governor in self._ended:
-            governor.signal = type(governor.signal)()
+            governor.signal.end()
         self._current.clear()
+
+    @property
+    def all(self) -> tuple[Governor, ...]:
+        """Those of all passes, in order."""
+        return (*self._ended, *self._current.values())
 
     @property
     def peak_bytes(self) -> int:
         """The most that signals kept alive, all denoisers together."""
-        return sum(governor.peak_bytes for governor in (*self._ended, *self._current.values()))
+        return sum(governor.peak_bytes for governor in self.all)
 
     def recorded(self) -> Schedule | None:
         """What was decided, as a schedule that does the same again; None if nothing was. All else is computed.
@@ -97,7 +102,7 @@ class Governors:
             PolicyError: if a denoiser ran in several passes that were decided differently, or passes have different
                 numbers of steps: no single schedule does that.
         """
-        found = [g for g in (*self._ended, *self._current.values()) if g.decisions]
+        found = [g for g in self.all if g.decisions]
         if self.gate is None or not found:
             return None
         by_span: dict[str, Governor] = {}

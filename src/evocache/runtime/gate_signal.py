@@ -51,6 +51,11 @@ class Signal:
         """Bytes that are kept from one step to the next."""
         return sum(kept.bytes for kept in self.kept)
 
+    def end(self) -> None:
+        """The pass is over: nothing is kept."""
+        for kept in self.kept:
+            kept.drop()
+
     def begin(self) -> None:
         """A call begins."""
 
@@ -78,6 +83,11 @@ class Residual(Signal):
         super().__init__()
         self._now: torch.Tensor | None = None
         self._entered = False
+
+    def end(self) -> None:
+        """Nothing is kept."""
+        super().end()
+        self._now = None
 
     def begin(self) -> None:
         """Nothing has entered yet."""
@@ -152,6 +162,11 @@ class Transformed(Signal):
         self._rate: torch.Tensor | None = None
         self._moved: torch.Tensor | None = None
 
+    def end(self) -> None:
+        """Nothing is kept."""
+        super().end()
+        self._rate = self._moved = None
+
     def change(self, stream: torch.Tensor) -> torch.Tensor | None:
         """Estimate it from the input."""
         before, output, found = self.before.get(), self.output.get(), None
@@ -175,7 +190,40 @@ class Transformed(Signal):
         self.output.keep(stream)
 
 
-SIGNALS: dict[str, type[Signal]] = {"residual": Residual, "modulated": Modulated, "transformed": Transformed}
+class Magnitude(Signal):
+    """The magnitude of what the governed blocks add, against the step before; there is nothing to decide by.
+
+    Attributes:
+        ratios: one for each computed step, the first 1 (MagCache, arXiv 2506.09045, eq. 3): norms over channels, their
+            ratio averaged over all tokens.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ratios: list[torch.Tensor] = []
+
+    def change(self, stream: torch.Tensor) -> None:
+        """Keep what enters."""
+        self.kept[0].keep(stream)
+
+    def left(self, stream: torch.Tensor) -> None:
+        """Compare what was added; if a text is put before the tokens on the way, those at the end are meant."""
+        entry = self.kept[0].get()
+        if entry is not None:
+            added = stream if stream.shape == entry.shape else stream[:, -entry.shape[1] :]
+            now, before = (added - entry).float().norm(dim=-1), self.kept[1].get()
+            alike = before is not None and before.shape == now.shape
+            self.ratios.append((now / (before + 1e-8)).mean() if before is not None and alike else now.new_ones(()))
+            self.kept[1].keep(now)
+            self.kept[0].drop()
+
+
+SIGNALS: dict[str, type[Signal]] = {
+    "residual": Residual,
+    "modulated": Modulated,
+    "transformed": Transformed,
+    "magnitude": Magnitude,
+}
 """By the name that a gate asks for them with."""
 
 
