@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from evocache import Schedule, apply
 from evocache.errors import PipelineError, PolicyError
@@ -16,6 +17,7 @@ from evocache.policies import POLICIES, Gate
 from tests.runtime.byhand import replaced
 from tests.runtime.steered import Pipe
 from tests.runtime.support import changes, counted, snapshot
+from tests.tiny import FAMILIES
 
 STEPS = 8
 GATES = ("fbcache:0.3", "dbcache:0.4,1,1,2,2", "dbcache:0.5,1,0,2,0,1", "teacache:0.3", "easycache:4")
@@ -307,3 +309,81 @@ def test_a_schedule_is_its_own_record(family):
     with apply(one.pipe, "fora:2") as handle:
         one.call()
     assert handle.recorded == handle.stats.schedule
+
+
+class Syncs(TorchDispatchMode):
+    """Counts how often a tensor's value is waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("spec", GATES)
+def test_one_value_is_waited_for_at_each_step_and_none_under_a_schedule(family, spec):
+    one = family("wan")
+
+    def syncs(what):
+        with apply(one.pipe, what) as handle, Syncs() as seen:
+            one.call(steps=STEPS)
+        return seen.count, handle.recorded
+
+    without, _ = syncs("none")
+    found, recorded = syncs(spec)
+    assert 0 < found - without < STEPS
+    assert syncs(recorded)[0] == without
+
+
+def test_blocks_that_are_called_in_another_order_than_they_are_registered_in():
+    """The governed blocks come before the first one: the stream itself is compared."""
+
+    class Backwards(Pipe):
+        def __init__(self, how):
+            super().__init__(how)
+            forward = self.transformer.forward
+
+            def backwards(hidden_states, timestep):
+                blocks = self.transformer.transformer_blocks
+                self.transformer.transformer_blocks = torch.nn.ModuleList(reversed(blocks))
+                try:
+                    return forward(hidden_states, timestep)
+                finally:
+                    self.transformer.transformer_blocks = blocks
+
+            self.transformer.forward = backwards
+
+    for spec in ("fbcache:0.3", "teacache:0.3"):
+        pipe = Backwards("plain")
+        with apply(pipe, spec) as handle:
+            output = pipe(STEPS)
+        assert not handle.recorded.is_full
+        with apply(pipe, handle.recorded):
+            assert torch.equal(pipe(STEPS), output)
+
+
+def test_inference_tensors_are_compared_too():
+    pipe = Pipe("plain")
+    with apply(pipe, "fbcache:0.9") as handle:
+        output = pipe(STEPS)
+        with torch.inference_mode():
+            assert torch.equal(pipe(STEPS), output)
+    assert not handle.recorded.is_full
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_with_a_stack_of_blocks_is_gated(family, name):
+    one = family(name)
+    if not one.model.tree.of_kind("span"):
+        with pytest.raises(PolicyError, match="stack of more than 1 blocks"):
+            apply(one.pipe, "fbcache:9")
+        return
+    with apply(one.pipe, "fbcache:9") as handle:
+        output = one.call()
+    with apply(one.pipe, handle.recorded) as replay:
+        assert np.array_equal(one.call(), output)
+    assert replay.stats.executed == handle.stats.executed
+    assert handle.stats.executed_fraction < 1
