@@ -8,10 +8,13 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from evocache import apply
 from evocache.policies import MagCache
+from evocache.policies.base import leaf_ids
 from evocache.runtime.magnitudes import ratios
+from evocache.schedule import forecast, uniform
 from tests.runtime.support import counted
 
 hooks = pytest.importorskip("diffusers.hooks")
@@ -48,6 +51,32 @@ def test_pyramid_attention_broadcast(family):
     assert {ours[id] for id in attention} == {5}
     assert np.array_equal(output, expected)
     assert theirs.keys() >= ours.keys()  # their hooks pass layers by from inside
+
+
+@pytest.mark.parametrize(("interval", "order"), [(3, 1), (4, 2)])
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("cogvideox", r"transformer_blocks\.\d+\.(attn1|ff)"), ("wan", r"blocks\.\d+\.(attn1|attn2|ffn)")],
+)
+def test_taylorseer(family, name, layers, interval, order):
+    """It counts intervals from one step later than the authors, so a schedule of its steps is compared."""
+    one = family(name)
+    config = hooks.TaylorSeerCacheConfig(
+        cache_interval=interval,
+        max_order=order,
+        disable_cache_before_step=3,
+        cache_identifiers=[layers],
+        taylor_factors_dtype=torch.float32,
+    )
+    with enabled(one.pipe.transformer, config):
+        expected = one.call(steps=STEPS)
+    tree = one.model.tree
+    leaves = leaf_ids(tree, "attention", "cross_attention", "feed_forward")
+    computed = [step for step in range(STEPS) if step < 3 or (step - 4) % interval == 0]
+    with apply(one.pipe, uniform(tree, STEPS, leaves, computed, forecast(order))):
+        output = one.call(steps=STEPS)
+    assert np.abs(output - expected).max() < 2e-5
+    assert np.abs(output - one.call(steps=STEPS)).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["flux", "cogvideox", "mochi", "ltx"])
