@@ -185,6 +185,7 @@ def test_deepcache_computes_more_densely_around_its_center(center, power):
         "dpcache:0,x",
         "magcache:-1",
         "deepcache:2,0,3,0.5",
+        "deepcache:2,0,3",
         "deepcache:2,0,-1",
     ],
 )

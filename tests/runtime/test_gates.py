@@ -234,6 +234,26 @@ def test_nothing_is_alive_after_an_exception(family):
     assert {path for path in changes(before, snapshot(one.pipe)) if not path.startswith("scheduler.")} == set()
 
 
+@pytest.mark.parametrize("spec", GATES)
+def test_nothing_is_held_when_latents_are_decoded(family, spec):
+    one = family("pixart")
+    decode, held = one.pipe.vae.decode, []
+
+    def seen(*args, **kwargs):
+        generation = handle._last
+        held.append((generation.store.bytes, [governor.signal.bytes for governor in generation.governors.all]))
+        return decode(*args, **kwargs)
+
+    one.pipe.vae.decode = seen
+    try:
+        with apply(one.pipe, spec) as handle:
+            one.call()
+    finally:
+        del one.pipe.vae.decode
+    assert held == [(0, [0])]
+    assert handle.stats.gate_bytes > 0
+
+
 @pytest.mark.parametrize("spec", ["fbcache:0.9", "easycache:9"])
 @pytest.mark.parametrize("how", ["plain", "host adds", "host writes", "block writes"])
 def test_hosts_that_write_are_noticed_and_replayed(how, spec):

@@ -44,6 +44,8 @@ class DeepCache(Policy):
         not_negative(self, "power", self.power)
         if self.power < 1:
             raise PolicyError(f"power {self.power:g} for {self.name}", "a number from 1", f"write {self.usage}")
+        if self.center and self.power == 1:
+            raise PolicyError(f"center {self.center} for {self.name}", "a power above 1 with it", f"write {self.usage}")
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the deep part except at every `interval`-th step, or as many that are not spread evenly."""

@@ -78,6 +78,14 @@ class GateLane(Lane):
         if self.decides and len(self.plan.rows) <= self.row < self.governor.steps - self.plan.start:
             self.decide(None)
         super().finish()
+        if self.decides and self.step >= self.governor.steps - 1:
+            self.governor.signal.end()
+
+    def drop(self, step: int) -> None:
+        """Forget everything before `step`, and what was compared."""
+        super().drop(step)
+        if self.decides:
+            self.governor.signal.end()
 
     def decide(self, inputs: dict[str, Any] | None) -> Row:
         """The first governed block is called with these inputs: what happens at this step."""
