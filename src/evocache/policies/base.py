@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any, ClassVar
 
 from ..errors import PolicyError
@@ -66,6 +67,38 @@ def positive(policy: Policy, name: str, value: Any) -> None:
         raise PolicyError(f"{name} {value!r} for {policy.name}", "a whole number from 1", f"write {policy.usage}")
 
 
+def not_negative(policy: Policy, name: str, value: float, *, whole: bool = False) -> None:
+    """Check that a parameter is a number from 0.
+
+    Raises:
+        PolicyError: if it is not.
+    """
+    if isinstance(value, bool) or not 0 <= value < float("inf") or (whole and not isinstance(value, int)):
+        what = "a whole number" if whole else "a number"
+        raise PolicyError(f"{name} {value!r} for {policy.name}", f"{what} from 0", f"write {policy.usage}")
+
+
+def share(policy: Policy, name: str, value: float) -> None:
+    """Check that a parameter is a share.
+
+    Raises:
+        PolicyError: if it is not a number in 0..1.
+    """
+    if isinstance(value, bool) or not 0 <= value <= 1:
+        raise PolicyError(f"{name} {value!r} for {policy.name}", "a number in 0..1", f"write {policy.usage}")
+
+
+def finite(policy: Policy, name: str, *values: float) -> None:
+    """Check that parameters are finite numbers.
+
+    Raises:
+        PolicyError: if one is not.
+    """
+    for value in values:
+        if isinstance(value, bool) or not isfinite(value):
+            raise PolicyError(f"{name} {value!r} for {policy.name}", "a finite number", f"write {policy.usage}")
+
+
 def every(steps: int, interval: int) -> range:
     """Steps 0, interval, 2 * interval, ..."""
     return range(0, steps, interval)
@@ -76,4 +109,4 @@ def leaf_ids(tree: Tree, *kinds: str) -> list[str]:
     return [tree.components[i].id for i in tree.leaves if tree.components[i].kind in kinds]
 
 
-__all__ = ["Policy", "every", "leaf_ids", "positive", "uniform"]
+__all__ = ["Policy", "every", "finite", "leaf_ids", "not_negative", "positive", "share", "uniform"]

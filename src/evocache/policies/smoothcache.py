@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CodecError, PolicyError
+from ..errors import PolicyError
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
-from ..schedule.strict_json import read_text
 from .base import Policy
+from .calibrated import CALIBRATION, Matrices, packed, read, unpacked
 
-Errors = Mapping[str, npt.NDArray[np.float64]]
+__all__ = ["CALIBRATION", "LOOKAHEAD", "Errors", "SmoothCache", "computed_steps", "groups", "packed", "unpacked"]
+
+Errors = Matrices
 """By group of layers (`transformer/attention`), a (steps, steps) matrix: mean relative L1 error, over the group, of
 using the output computed at one step (row) at a later one (column)."""
 
 LOOKAHEAD = 3
 """Most steps in a row that are reused: beyond it, the paper does not calibrate."""
-
-CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class SmoothCache(Policy):
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse each group of layers between the steps that its errors ask for."""
-        errors = self.errors if self.errors is not None else self._read()
+        errors = self.errors if self.errors is not None else read(self, self.calibration, "errors")
         columns = groups(tree)
         known = [name for name in columns if name in errors]
         if not known:
@@ -71,19 +68,6 @@ class SmoothCache(Policy):
             skipped = np.setdiff1d(np.arange(calibrated), computed_steps(errors[name], self.threshold))
             orders[np.ix_(skipped, np.array(columns[name]))] = REUSE.order
         return Schedule(tree, orders).resampled(steps)
-
-    def _read(self) -> Errors:
-        """Errors from the calibration of a run."""
-        mend = "run `evocache evolve`, whose folder holds one, and write smoothcache:0.1,FOLDER"
-        if not self.calibration:
-            raise PolicyError(f"{self.spec} without a calibration", "a run's folder after the threshold", mend)
-        path = Path(self.calibration)
-        file = path / CALIBRATION if path.is_dir() else path
-        try:
-            found = json.loads(read_text(file))["errors"]
-            return {name: unpacked(rows) for name, rows in found.items()}
-        except (CodecError, ValueError, KeyError, TypeError, AttributeError):
-            raise PolicyError(f"{str(file)!r}", "the calibration of a run", mend) from None
 
 
 def groups(tree: Tree) -> dict[str, list[int]]:
@@ -108,22 +92,3 @@ def computed_steps(errors: npt.NDArray[np.float64], threshold: float) -> list[in
         jumps = [k for k in range(1, LOOKAHEAD + 1) if step + k < steps and errors[step, step + k] <= threshold]
         step += 1 + max(jumps, default=0)
     return sorted({*computed, steps - 1})
-
-
-def packed(matrix: npt.NDArray[np.float64]) -> list[list[float]]:
-    """What is read of a (steps, steps) matrix, to four significant digits: each row right of the diagonal."""
-    return [[float(f"{value:.4g}") for value in row[i + 1 :]] for i, row in enumerate(matrix)]
-
-
-def unpacked(rows: list[list[float]]) -> npt.NDArray[np.float64]:
-    """The inverse of `packed`, zero elsewhere.
-
-    Raises:
-        ValueError: if the rows do not get shorter one by one, or hold what is no number from 0.
-    """
-    out = np.zeros((len(rows), len(rows)))
-    for i, row in enumerate(rows):
-        out[i, i + 1 :] = np.array(row, dtype=float).reshape(len(rows) - i - 1)
-    if not rows or not np.isfinite(out).all() or (out < 0).any():
-        raise ValueError("no drift")
-    return out

@@ -8,21 +8,39 @@ from typing import Any
 
 from ..errors import PolicyError
 from .base import Policy
+from .dbcache import DBCache
 from .deepcache import DeepCache
+from .deltadit import DeltaDiT
+from .dpcache import DPCache
+from .easycache import EasyCache
+from .fastercache import FasterCache
+from .fbcache import FirstBlockCache
 from .fora import Fora
+from .freqca import FreqCa
+from .l2c import LearningToCache
+from .lemica import LeMiCa
+from .magcache import MagCache
 from .none import NoCache
+from .pab import PyramidAttentionBroadcast
 from .smoothcache import SmoothCache
 from .steps import Steps
 from .taylorseer import TaylorSeer
+from .teacache import TeaCache
 from .tgate import TGate
 
 POLICIES: dict[str, type[Policy]] = {
-    p.name: p for p in (NoCache, Fora, TaylorSeer, SmoothCache, DeepCache, TGate, Steps)
+    p.name: p
+    for p in (
+        *(NoCache, Fora, TaylorSeer, DeepCache, TGate, PyramidAttentionBroadcast, FasterCache, DeltaDiT, FreqCa, Steps),
+        *(SmoothCache, LearningToCache, DPCache, LeMiCa, MagCache),
+        *(FirstBlockCache, DBCache, TeaCache, EasyCache),
+    )
 }
+"""Those that need no calibration, those that do, and the gates."""
 
-_READ = {"int": int, "float": float, "str": str, "tuple[int, ...]": int}
-"""How a parameter is read from text, by the type of its field; a text takes the rest of the spec, commas included.
-Fields of other types cannot be written in a spec."""
+_READ: dict[str, type] = {"int": int, "float": float, "str": str}
+"""How a parameter is read from text, by the type of its field. A text takes the rest of the spec, commas included, and
+so does a `tuple[int, ...]`, number by number; either comes last. Fields of other types cannot be written in a spec."""
 
 
 def is_spec(text: str) -> bool:
@@ -41,18 +59,25 @@ def parse(text: str) -> Policy:
     if policy is None:
         usages = ", ".join(p.usage for p in POLICIES.values())
         raise PolicyError(f"{text!r}", f"a policy ({usages}) or an existing file", "see `evocache policies`")
-    wanted = [f for f in fields(policy) if f.type in _READ]
-    types = [str(f.type) for f in wanted]
+    wanted = [f for f in fields(policy) if _element(f.type) in _READ]
+    types = [_element(f.type) for f in wanted]
+    listed = bool(wanted) and types[-1] != wanted[-1].type
     parts = rest.split(",", types.index("str") if "str" in types else -1) if rest else []
-    listed = types == ["tuple[int, ...]"]
-    if not listed and not sum(f.default is MISSING for f in wanted) <= len(parts) <= len(wanted):
+    single = len(wanted) - listed
+    least = sum(f.default is MISSING for f in wanted[:single])
+    if len(parts) < least or (len(parts) > single and not listed):
         raise PolicyError(f"{text!r}", f"the form {policy.usage}", "give the parameters that it names")
     try:
-        values: list[Any] = [
-            _READ[t](part) for t, part in zip(types * len(parts) if listed else types, parts, strict=False)
-        ]
+        values: list[Any] = [_READ[t](part) for t, part in zip(types[:single], parts, strict=False)]
+        if listed and len(parts) >= single:
+            values.append(tuple(_READ[types[-1]](part) for part in parts[single:]))
     except ValueError:
         kind = "a number" if "float" in types else "whole numbers"
         raise PolicyError(f"{text!r}", f"{kind} after the colon", f"write {policy.usage}") from None
     make: Callable[..., Policy] = policy
-    return make(tuple(values)) if listed else make(*values)
+    return make(*values)
+
+
+def _element(annotation: Any) -> str:
+    """The type of a field, or of the elements of a tuple."""
+    return str(annotation).removeprefix("tuple[").removesuffix(", ...]")

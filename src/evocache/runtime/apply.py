@@ -29,7 +29,7 @@ from .estimate import Planned, offloaded, plan_call
 from .form import form, state
 from .generation import Generation
 from .measured import measured
-from .program import Fixed, check, resolve
+from .program import Fixed, check, foreseen, resolve
 from .projection import Projection
 from .stats import Stats
 
@@ -88,6 +88,21 @@ class Handle:
         return self._last.stats().weighed(self._stages)
 
     @property
+    def recorded(self) -> Schedule:
+        """The schedule that the latest generation followed; of a gate, its decisions, which replay to the same output.
+
+        What a gate decided at a step is a row; steps that were not run are computed. Its provenance is the spec.
+
+        Raises:
+            PipelineError: if there has been no generation.
+            PolicyError: if no single schedule does what a gate decided: several passes that differ.
+        """
+        schedule = None if self._last is None else self._last.schedule
+        if schedule is None:
+            raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
+        return schedule
+
+    @property
     def active(self) -> bool:
         """Whether the pipeline is accelerated by this handle."""
         return self._accelerated is not None
@@ -101,6 +116,7 @@ class Handle:
         Raises:
             BudgetError: if the call cannot be made to fit the budget; it says by how much.
             PipelineError: if the pipeline refuses the call.
+            PolicyError: if what is applied is a gate.
         """
         key = form(args, kwargs), state(self.pipe)
         if key not in self._plans:
@@ -298,8 +314,8 @@ def apply(
 
     Raises:
         PipelineError: if it is no pipeline or has no denoiser.
-        PolicyError: if the policy is unknown, or makes no sense for the model; if the storage is unknown, or another
-            than that of the memory plan.
+        PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate and there is a memory
+            budget; if the storage is unknown, or another than that of the memory plan.
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
@@ -313,6 +329,8 @@ def apply(
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
     program = resolve(what)
     check(program, model)
+    if most is not None:
+        foreseen(program)
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()

@@ -8,13 +8,17 @@ from torch import nn
 
 from ..memory import FeatureStore
 from ..model import Denoiser, Model
+from ..policies import Gate
 from ..schedule import Schedule, Tree
 from .lane import Lane
 from .plan import Plan
 
 
 class Program(Protocol):
-    """What makes the schedule when the number of steps is known: a policy, or a schedule that is resampled."""
+    """What makes the schedule when the number of steps is known: a policy, or a schedule that is resampled.
+
+    A gate is one that refuses to: it decides while the pipeline runs.
+    """
 
     @property
     def min_steps(self) -> int:
@@ -25,11 +29,20 @@ class Program(Protocol):
 
 
 class Compiled:
-    """A program for a model. Schedules and plans are made when they are first asked for."""
+    """A program for a model. Schedules and plans are made when they are first asked for.
+
+    Attributes:
+        model: the model.
+        program: the program.
+        gate: the program, if it is a gate.
+        governed: what a gate governs in each denoiser.
+    """
 
     def __init__(self, model: Model, program: Program) -> None:
         self.model = model
         self.program = program
+        self.gate = program if isinstance(program, Gate) else None
+        self.tree, self.governed = self.gate.governed(model.tree) if self.gate else (model.tree, {})
         self._schedules: dict[int, Schedule] = {}
         self._plans: dict[tuple[str, int, int], tuple[Plan, tuple[nn.Module, ...]]] = {}
 
@@ -43,9 +56,23 @@ class Compiled:
         """The plan of a denoiser that is first called at step `start`, and the modules whose calls it concerns."""
         key = (denoiser.name, steps, start)
         if key not in self._plans:
-            plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name), start)
-            self._plans[key] = (plan, touched_modules(denoiser, plan))
+            if self.gate is not None:
+                self._plans[key] = self._undecided(denoiser, steps, start)
+            else:
+                plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name), start)
+                self._plans[key] = (plan, touched_modules(denoiser, plan))
         return self._plans[key]
+
+    def _undecided(self, denoiser: Denoiser, steps: int, start: int) -> tuple[Plan, tuple[nn.Module, ...]]:
+        """The plan of a denoiser under a gate, whose rows are yet to be decided; one that is not governed computes."""
+        full = Schedule.full(self.tree, steps).of_denoiser(denoiser.name)
+        governed = self.governed.get(denoiser.name)
+        if governed is None:
+            return Plan.compile(full, start), ()
+        plan = Plan(full, start, (), frozenset({full.tree.index[governed.span]}))
+        watched = [denoiser.modules[id] for id in (governed.entry, governed.leaf) if id is not None]
+        modules = {id(module): module for module in (*touched_modules(denoiser, plan), *watched)}
+        return plan, tuple(modules.values())
 
 
 def touched_modules(denoiser: Denoiser, plan: Plan) -> tuple[nn.Module, ...]:

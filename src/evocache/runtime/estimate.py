@@ -23,7 +23,7 @@ from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
 from .features import feature_sizes
 from .form import form, state_of
-from .program import check, resolve
+from .program import check, foreseen, resolve
 
 Found = TypeVar("Found")
 
@@ -114,6 +114,7 @@ def plan_call(
         BudgetError: if it cannot be made to fit.
         PipelineError: if the pipeline refuses the call.
     """
+    foreseen(compiled.program)
     seen = dry_run(pipe, compiled.model, args, kwargs, cls)
     found = footprint(pipe, compiled, seen, storage=storage)
     as_it_is = plan(found, None)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import GenerationError
+from ..errors import GenerationError, PolicyError
 from ..memory import FeatureStore, Tape
 from ..memory.footprint import Cut
 from ..memory.groups import run_cut
@@ -22,6 +22,8 @@ from .attach import Op, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .effect import without_effect
+from .gate import Governors
+from .gate_lane import GateLane
 from .lane import Lane
 from .leaf import Keep, Reuse
 from .plan import Plan
@@ -60,7 +62,8 @@ class Generation:
         self.projection = projection
         self.lanes: dict[tuple[str, int], Lane] = {}
         self.finished: list[Lane] = []
-        self.schedule: Schedule | None = None
+        self.governors = Governors(compiled)
+        self._schedule: Schedule | None = None
         self._attached: list[Any] = []
         self._inner: set[int] = set()
         self._outer: dict[Any, Op] = {}
@@ -95,7 +98,8 @@ class Generation:
         self._end_pass()
         self.store.clear()
         names = list(self._holders) if self.clock.ever_stepped else []
-        reason = without_effect(names, self.finished, self.schedule) if error is None else None
+        checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
+        reason = without_effect(names, self.finished, self._schedule) if checked else None
         if reason is not None:
             warnings.warn(f"nothing was reused: {reason}", stacklevel=3)
 
@@ -108,6 +112,7 @@ class Generation:
     def _end_pass(self) -> None:
         self.finished += self.lanes.values()
         self.lanes.clear()
+        self.governors.end_pass()
 
     def timesteps_set(self, scheduler: Any) -> None:
         """A scheduler was given its timesteps: features of an earlier pass are forgotten."""
@@ -175,11 +180,17 @@ class Generation:
             if lane is not None:
                 lane.drop(tick.step)
                 self.finished.append(self.lanes.pop(key))
-            plan = self._plan(denoiser, tick.step)
-            name = (*key, len(self.finished))
-            lane = Lane(denoiser, plan, self.store, name, signature, self.clock.passes, self._tape(denoiser, plan))
-            self.lanes[key] = lane
+            lane = self.lanes[key] = self._opened(denoiser, tick, (*key, len(self.finished)), signature)
         return lane
+
+    def _opened(self, denoiser: Denoiser, tick: Tick, name: object, signature: object) -> Lane:
+        """A new lane, which follows the schedule, or a gate."""
+        plan, number = self._plan(denoiser, tick.step), self.clock.passes
+        governor = self.governors.of(denoiser.name, self.clock.total)
+        if governor is None:
+            return Lane(denoiser, plan, self.store, name, signature, number, self._tape(denoiser, plan))
+        first = tick.branch == 0
+        return GateLane(governor, denoiser, plan, self.store, name, signature, number, decides=first)
 
     def _retire(self, step: int) -> None:
         """Drop the lanes that a whole step went by without: the pipeline has left their branch or denoiser."""
@@ -195,7 +206,8 @@ class Generation:
                 "a pipeline that calls scheduler.set_timesteps first",
                 "call handle.remove() before running this pipeline",
             )
-        self.schedule = self.compiled.schedule(self.clock.total)
+        if self.compiled.gate is None:
+            self._schedule = self.compiled.schedule(self.clock.total)
         plan, modules = self.compiled.plan(denoiser, self.clock.total, step)
         for module in modules:
             self._attach(module, intercepting)
@@ -218,9 +230,23 @@ class Generation:
             cuts[id(module)] = cut
         return cuts
 
+    @property
+    def schedule(self) -> Schedule | None:
+        """The schedule that is followed, or what a gate has decided so far; None before the first denoiser call.
+
+        Raises:
+            PolicyError: if no single schedule does what a gate decided.
+        """
+        return self._schedule if self.compiled.gate is None else self.governors.recorded()
+
     def stats(self) -> Stats:
         """What the generation did so far."""
-        return Stats.of([*self.finished, *self.lanes.values()], self.store, self.schedule)
+        try:
+            schedule = self.schedule
+        except PolicyError:
+            schedule = None
+        lanes = [*self.finished, *self.lanes.values()]
+        return Stats.of(lanes, self.store, schedule, self.governors.peak_bytes)
 
 
 def called(lane: Lane, step: int, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import MismatchError, PolicyError
 from ..model import Model
-from ..policies import Policy, is_spec, parse
+from ..policies import Gate, Policy, is_spec, parse
 from ..schedule import Schedule, Tree
 from ..schedule.codec import load
 from ..schedule.front import Point
@@ -70,6 +70,20 @@ def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program
     raise PolicyError(f"a {type(what).__name__}", "a schedule, a policy, a spec or a file", 'try apply(pipe, "fora:3")')
 
 
+def foreseen(program: Program) -> None:
+    """Refuse to plan the memory of a gate: what it will hold is not known before the generation.
+
+    Raises:
+        PolicyError: if the program is a gate.
+    """
+    if isinstance(program, Gate):
+        raise PolicyError(
+            f"{program} with a memory budget or plan",
+            "a schedule, whose memory is known before the generation",
+            "apply it without a budget, generate, and apply handle.recorded with the budget",
+        )
+
+
 def check(program: Program, model: Model) -> None:
     """Refuse what cannot be executed on a model, before anything is changed.
 
@@ -77,6 +91,9 @@ def check(program: Program, model: Model) -> None:
         MismatchError: if a schedule was made for another model.
         PolicyError: if a policy makes no sense for it.
     """
+    if isinstance(program, Gate):
+        program.governed(model.tree)
+        return
     if not isinstance(program, Fixed):
         program.schedule(model.tree, max(TRIAL_STEPS, program.min_steps))
         return

@@ -25,13 +25,15 @@ class Stats:
         executed_fraction: share of the leaves' possible executions that took place.
         peak_cached_bytes: most bytes of features held at one time, as they are stored, as counted by the store.
         predicted_peak_bytes: the same, as liveness predicts it from the schedule and the features' sizes, if none are
-            parked.
+            parked. Of a gate, as replaying its decisions would: it holds a little more, not knowing what will be read.
         moved_bytes: bytes of features that left the device, and that came back to it.
         stalled_seconds: how long waiting for them held up the host.
         cached_bytes: bytes held now (0 between generations).
-        schedule: the schedule that was executed, for the steps that the pipeline asked for.
+        schedule: the schedule that was executed, for the steps that the pipeline asked for; of a gate its decisions,
+            None where no single schedule does what it did.
         stages: what was held in each stage when most was, if that was asked for (`apply(..., measure=True)`). Features
             are counted with their own peak, and activations with what is left of that of the stage.
+        gate_bytes: most bytes of what a gate compared between steps, which are not among the cached ones.
     """
 
     executed: Mapping[str, int]
@@ -44,9 +46,10 @@ class Stats:
     moved_bytes: int = 0
     stalled_seconds: float = 0.0
     stages: Mapping[str, Held] = field(default_factory=dict)
+    gate_bytes: int = 0
 
     @classmethod
-    def of(cls, lanes: Sequence[Lane], store: FeatureStore, schedule: Schedule | None) -> Stats:
+    def of(cls, lanes: Sequence[Lane], store: FeatureStore, schedule: Schedule | None, gate_bytes: int = 0) -> Stats:
         """Figures of the lanes of a generation."""
         executed: dict[str, int] = {}
         calls: dict[str, int] = {}
@@ -63,9 +66,9 @@ class Stats:
             passes.setdefault(lane.number, []).append(lane.lifetimes())
         predicted = max(map(peak_of, passes.values()), default=0)
         fraction = ran / possible if possible else 1.0
-        return cls(
-            executed, calls, fraction, store.peak_bytes, predicted, store.bytes, schedule, store.moved, store.stalled
-        )
+        held = (store.peak_bytes, predicted, store.bytes)
+        moved = (store.moved, store.stalled)
+        return cls(executed, calls, fraction, *held, schedule, *moved, gate_bytes=gate_bytes)
 
     def weighed(self, stages: Mapping[str, Held]) -> Stats:
         """The same figures with what was held in each stage; what is cached is told apart from what is computed."""

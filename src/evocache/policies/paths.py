@@ -1,0 +1,42 @@
+"""Step masks as paths: computed steps are nodes, and what lies between two of them is the error of an edge. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Cost = tuple[float, ...]
+"""Costs of paths are compared as tuples."""
+
+
+def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, float], Cost]) -> tuple[int, ...]:
+    """The computed steps, step 0 among them, of the path with the least cost. Time is O(steps^2 budget).
+
+    Args:
+        drift: (steps, steps); `drift[computed, step]` is the error of using at `step` what was computed before.
+        budget: number of computed steps, 1 to steps.
+        add: the cost of a path and one more edge; it must keep the order of costs.
+    """
+    steps = len(drift)
+    held = np.zeros((steps, steps + 1))  # held[a, b]: from a through the steps before b
+    for a in range(steps):
+        held[a, a + 2 :] = np.cumsum(drift[a, a + 1 :])
+    paths: dict[int, tuple[Cost, tuple[int, ...]]] = {0: ((), (0,))}  # by last computed step
+    for count in range(2, budget + 1):
+        paths = {
+            b: min((add(paths[a][0], held[a, b]), (*paths[a][1], b)) for a in paths if a < b)
+            for b in range(count - 1, steps)
+        }
+    return min((add(cost, held[last, steps]), path) for last, (cost, path) in paths.items())[1]
+
+
+def total(cost: Cost, edge: float) -> Cost:
+    """The sum of the edges."""
+    return (sum(cost) + edge,)
+
+
+def worst(cost: Cost, edge: float) -> Cost:
+    """The edges, worst first: of two paths, that with the less bad worst edge is better, then the second worst, ..."""
+    return tuple(sorted((*cost, edge), reverse=True))
