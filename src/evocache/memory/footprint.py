@@ -74,13 +74,22 @@ class CallPrint:
         """The same call where at least so many bytes are held while no unit runs."""
         return replace(self, floor=max(self.floor, floor))
 
-    def sparing(self, paths: Collection[str]) -> CallPrint:
-        """The same call where nothing is cut that contains one of the modules at these paths."""
-        if not paths:
+    def sparing(self, paths: Collection[str], leaves: Collection[str] = ()) -> CallPrint:
+        """The same call where some modules are not cut.
+
+        Args:
+            paths: nothing is cut that contains one of the modules at these paths.
+            leaves: nothing that contains one of these is cut into slices that wait for one another.
+        """
+        if not paths and not leaves:
             return self
 
         def spares(choice: Choice) -> bool:
-            return not any(path.startswith(f"{cut}.") for cut in choice.cuts for path in paths)
+            return not any(
+                module.startswith(f"{path}.")
+                for path, cut in choice.cuts.items()
+                for module in (*paths, *(leaves if cut.slicing.coupled else ()))
+            )
 
         return replace(self, units=tuple(replace(u, choices=tuple(filter(spares, u.choices))) for u in self.units))
 

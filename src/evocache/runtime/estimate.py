@@ -18,6 +18,7 @@ from ..memory.tape import uses
 from ..memory.timeline import Moment, timeline
 from ..model import Denoiser, discover
 from ..model.discover import unwrapped
+from ..schedule import LEAF_KINDS
 from ..schedule.amounts import in_bytes
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
@@ -160,7 +161,7 @@ def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> F
     floor = seen.floors["denoise"] + beside
     surveyed = {
         act.name: _surveyed(compiled.model[act.name], act)
-        .sparing(blocks_kept(compiled.model[act.name], found.features.get(act.name, ())))
+        .sparing(*stored_paths(compiled.model[act.name], found.features.get(act.name, ())))
         .above(act.held + beside)
         .at_least(floor)
         for act in _largest_of_each(seen.acts["denoise"])
@@ -228,21 +229,23 @@ def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[s
 def _beside(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]], storage: str) -> int:
     """Bytes that storing features holds at most beside them and the activations."""
     computed = features if storage == "none" else dict(_features(compiled, seen, "none"))
-    return max((kept_beside(computed[name], compiled.model[name]) for name in features), default=0)
+    return max((kept_beside(computed[name], compiled.model[name], storage) for name in features), default=0)
 
 
-def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser) -> int:
+def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> int:
     """Bytes that storing a denoiser's features holds beside them: a copy of the largest, or what it is compared with.
 
     The host may write into what a deep part or the denoiser returns, so that it is handed a copy. What enters a span
-    is kept until it leaves, as its residual is what is stored.
+    is kept until it leaves, as its residual is what is stored. A feature that is coded is decoded as a whole.
 
     Args:
         sizes: bytes of the features as they are computed.
         denoiser: the denoiser.
+        storage: the coding that they are stored in.
     """
     kinds = {c.id: c.kind for c in denoiser.components}
-    return max((size for id, size in sizes.items() if kinds[id] in ("deep", "denoiser", "span")), default=0)
+    copied = ("deep", "denoiser", "span") if storage == "none" else set(kinds.values())
+    return max((size for id, size in sizes.items() if kinds[id] in copied), default=0)
 
 
 _surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()
@@ -264,16 +267,23 @@ def _surveyed(denoiser: Denoiser, act: Act) -> CallPrint:
     return _once(denoiser.module, act, lambda: survey(denoiser, act.args, act.kwargs))
 
 
-def blocks_kept(denoiser: Denoiser, stored: Iterable[str]) -> frozenset[str]:
-    """Paths of the blocks that are stored, or that stored spans cover.
+def stored_paths(denoiser: Denoiser, stored: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Paths of the blocks that are stored, or that stored spans cover, and of the leaves that are.
 
     What contains such a block runs as a whole: slices that advance side by side would each come to a block whose
-    feature is one.
+    feature is one. What contains such a leaf is not cut into slices that wait for one another: where the leaf is not
+    computed they do not meet in it, and hold something else than was surveyed.
     """
     kinds = {c.id: c.kind for c in denoiser.components}
     found = {kinds[id] for id in stored}
     blocks = {id for id, kind in kinds.items() if kind == "block"} if "span" in found else set()
-    return frozenset(id.partition("/")[2] for id in {*blocks, *(id for id in stored if kinds[id] == "block")})
+    blocks |= {id for id in stored if kinds[id] == "block"}
+    leaves = {id for id in stored if kinds[id] in LEAF_KINDS}
+    return _paths(blocks), _paths(leaves)
+
+
+def _paths(ids: Iterable[str]) -> frozenset[str]:
+    return frozenset(id.partition("/")[2] for id in ids)
 
 
 def _stage(acts: list[Act], floor: int) -> Stage:

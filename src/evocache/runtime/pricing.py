@@ -16,7 +16,7 @@ from ..policies import parse
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
-from .estimate import blocks_kept, detailed, footprint, kept_beside
+from .estimate import detailed, footprint, kept_beside, stored_paths
 from .features import feature_sizes
 from .plan import Plan
 
@@ -79,7 +79,7 @@ class Footprints:
             stored = known[min(starts)][1]
             features[name] = {id: size for id, size in sizes.items() if id in stored}
             computed = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
-            beside = max(beside, kept_beside(computed, self._model[name]))
+            beside = max(beside, kept_beside(computed, self._model[name], storage))
         return replace(
             self._base,
             denoise={name: self._call(name, features.get(name, {}), beside) for name in self._base.denoise},
@@ -99,10 +99,10 @@ class Footprints:
 
     def _call(self, name: str, stored: Sizes, beside: int) -> CallPrint:
         """Calls of a denoiser that stores something, where a copy of so many bytes is held beside."""
-        blocks = blocks_kept(self._model[name], stored) if stored else frozenset()
-        key = (name, blocks, beside)
+        blocks, leaves = stored_paths(self._model[name], stored) if stored else (frozenset(), frozenset())
+        key = (name, blocks, leaves, beside)
         if key not in self._calls:
-            self._calls[key] = self._base.denoise[name].sparing(blocks).above(beside)
+            self._calls[key] = self._base.denoise[name].sparing(blocks, leaves).above(beside)
         return self._calls[key]
 
     def _sizes_of(self, denoiser: Denoiser, storage: str) -> Sizes:
