@@ -403,7 +403,11 @@ def test_every_family_with_a_stack_of_blocks_is_gated(family, name):
         return
     with apply(one.pipe, "fbcache:9") as handle:
         output = one.call()
+    assert handle.stats.executed_fraction < 1
+    if name == "stable_cascade":  # its prior makes another number of steps than its decoder
+        with pytest.raises(PolicyError, match="several passes"):
+            _ = handle.recorded
+        return
     with apply(one.pipe, handle.recorded) as replay:
         assert np.array_equal(one.call(), output)
     assert replay.stats.executed == handle.stats.executed
-    assert handle.stats.executed_fraction < 1
