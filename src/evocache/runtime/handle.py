@@ -1,0 +1,277 @@
+"""The handle of an accelerated pipeline: the one place where a pipeline is changed, and changed back."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from ..errors import PipelineError
+from ..memory.disk import DiskTier
+from ..memory.film import film
+from ..memory.host import HostTier
+from ..memory.machine import machine
+from ..memory.planner import Held, MemoryPlan
+from ..memory.tiers import Tier
+from ..model import Model, discover
+from ..model.discover import unwrapped
+from ..schedule import Schedule
+from .asked import STEPS, leaves_steps_open
+from .compiled import Compiled, Program
+from .estimate import Planned, offloaded, plan_call
+from .form import form, state
+from .generation import Generation
+from .measured import measured
+from .program import Fixed, check
+from .projection import Projection
+from .stats import Stats
+
+
+class Handle:
+    """An accelerated pipeline's handle: what is applied, what it did, and the way back.
+
+    As a context manager it removes itself at the end.
+
+    Attributes:
+        storage: the coding that features are stored in.
+        memory: the memory plan of the latest generation, or of all; None where nothing is to be planned.
+        measure: whether generations are also weighed, stage by stage.
+    """
+
+    def __init__(
+        self,
+        pipe: Any,
+        model: Model,
+        program: Program,
+        memory: MemoryPlan | int | None = None,
+        storage: str = "none",
+        measure: bool = False,
+    ) -> None:
+        self.pipe = pipe
+        self.storage = storage
+        self.measure = measure
+        self.memory = memory if isinstance(memory, MemoryPlan) else None
+        if self.memory is None and storage != "none":
+            self.memory = MemoryPlan(None, {}, storage=storage)
+        self.budget = memory if isinstance(memory, int) else None
+        self._plans: dict[object, Planned] = {}
+        self.program = program
+        self._compiled = Compiled(model, program)
+        self._last: Generation | None = None
+        self._stages: Mapping[str, Held] = {}
+        self._class: type = type(pipe)
+        self._accelerated: type | None = None
+        self._parking: Tier | None = None
+        self._home: torch.device | None = None
+
+    @property
+    def model(self) -> Model:
+        """The pipeline's denoisers, as they were at the latest generation."""
+        return self._compiled.model
+
+    @property
+    def stats(self) -> Stats:
+        """Figures of the latest generation, also while it runs.
+
+        Raises:
+            PipelineError: if there has been none.
+        """
+        if self._last is None:
+            raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
+        return self._last.stats().weighed(self._stages)
+
+    @property
+    def recorded(self) -> Schedule:
+        """The schedule that the latest generation followed; of a gate, its decisions, which replay to the same output.
+
+        What a gate decided at a step is a row; steps that were not run are computed. Its provenance is the spec.
+
+        Raises:
+            PipelineError: if there has been no generation.
+            PolicyError: if no single schedule does what a gate decided: several passes that differ.
+        """
+        schedule = None if self._last is None else self._last.schedule
+        if schedule is None:
+            raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
+        return schedule
+
+    @property
+    def active(self) -> bool:
+        """Whether the pipeline is accelerated by this handle."""
+        return self._accelerated is not None
+
+    def plan(self, *args: Any, **kwargs: Any) -> MemoryPlan:
+        """The memory plan for a call of the pipeline with these arguments, which is not made: nothing is computed.
+
+        Plans are kept: calls that differ only in their words, pictures' contents and seeds have the same, as long as
+        the pipeline is the same: its components, their types and adapters, how its autoencoder is set.
+
+        Raises:
+            BudgetError: if the call cannot be made to fit the budget; it says by how much.
+            PipelineError: if the pipeline refuses the call.
+            PolicyError: if what is applied is a gate.
+        """
+        key = form(args, kwargs), state(self.pipe)
+        if key not in self._plans:
+            compiled = self._current()
+            self._plans[key] = plan_call(
+                self.pipe,
+                compiled,
+                self.budget,
+                args,
+                kwargs,
+                machine=machine(self._device),
+                offload=self._device.type != "cpu",
+                storage=self.storage,
+                cls=self._class,
+            )
+        return self._plans[key].plan
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the pipeline computes, also when its weights are elsewhere in between."""
+        return torch.device(self.pipe._execution_device)
+
+    def _offload(self) -> None:
+        """Have diffusers move components to the device in the stages that need them; `remove` undoes it."""
+        if self._home is None and not offloaded(self.pipe):
+            self._home = self._device
+            self.pipe.enable_model_cpu_offload(device=self._home)
+
+    def generation(self, *, previews: bool = True, projection: Projection | None = None) -> Generation:
+        """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
+
+        Args:
+            previews: whether latents may be decoded in the middle of the loop; if not, what is cached is let go when
+                they are decoded.
+            projection: what decoded frames go to instead of the pipeline.
+
+        Raises:
+            PipelineError: if there is a memory budget, and no plan for the loop.
+        """
+        if self.budget is not None and (self.memory is None or self.memory.budget is None):
+            raise PipelineError(
+                "a memory budget without a plan",
+                "a plan for the call that the loop stands for",
+                "set handle.memory = handle.plan(**arguments of the call) first",
+            )
+        self._stages = {}
+        tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
+        self._last = Generation(
+            self.pipe, self._current(), previews=previews, memory=self.memory, tier=tier, projection=projection
+        )
+        return self._last
+
+    def _tier(self) -> Tier:
+        """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
+        if self._parking is None:
+            self._parking = HostTier(self._device) if self._device.type == "cuda" else DiskTier()
+        return self._parking
+
+    def remove(self) -> None:
+        """Give the pipeline back as it was; nothing happens if that was done already."""
+        if self._accelerated is not None and type(self.pipe) is self._accelerated:
+            object.__setattr__(self.pipe, "__class__", self._class)
+        self._accelerated = None
+        if self._home is not None:
+            self.pipe.remove_all_hooks()
+            self.pipe.to(self._home)
+            self._home = None
+        if self._parking is not None:
+            self._parking.close()
+            self._parking = None
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def __repr__(self) -> str:
+        return f"<Handle: {self.program} on {type(self.pipe).__name__}{'' if self.active else ', removed'}>"
+
+    def _install(self) -> None:
+        """Swap the pipeline's class for a subclass whose `__call__` runs inside a generation."""
+        cls, handle = self._class, self
+
+        @functools.wraps(cls.__call__)
+        def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if self is not handle.pipe or not handle.active:  # a copy, or a pipeline built from this one's class
+                return cls.__call__(self, *args, **kwargs)
+            return handle._run(args, kwargs)
+
+        def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
+            reduce: Any = cls.__reduce_ex__
+            _, _, *state = reduce(self, protocol)
+            return object.__new__, (cls,), *state  # copies and pickles are of the class as it was
+
+        names = ("__module__", "__qualname__", "__doc__")
+        body = {**{name: getattr(cls, name) for name in names}, "_evocache_handle": self}
+        body |= {"__call__": __call__, "__reduce_ex__": __reduce_ex__}
+        self._accelerated = type(cls)(cls.__name__, (cls,), body)
+        object.__setattr__(self.pipe, "__class__", self._accelerated)
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: Projection | None = None) -> Any:
+        """Call the pipeline inside a generation."""
+        call = self._class.__call__
+        own = self.program.steps if isinstance(self.program, Fixed) else None
+        if own is not None and leaves_steps_open(call, (self.pipe, *args), kwargs):
+            kwargs = {**kwargs, STEPS: own}
+        if self.budget is not None:
+            self.memory = self.plan(*args, **kwargs)
+            if self.memory.offload:
+                self._offload()
+        previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
+
+        def made() -> Any:
+            with self.generation(previews=previews, projection=projection):
+                return call(self.pipe, *args, **kwargs)
+
+        return self._weighed(made) if self.measure else made()
+
+    def _weighed(self, made: Callable[[], Any]) -> Any:
+        """What a generation makes; what it holds meanwhile is kept for its figures."""
+        out: list[Any] = []
+        self._stages = measured(self.pipe, self.model, lambda: out.append(made()))
+        return out.pop()
+
+    def film(self, path: str | os.PathLike[str], *args: Any, fps: float = 8, **kwargs: Any) -> int:
+        """Call the pipeline and write the video that it decodes straight into a file; it is never held as a whole.
+
+        Args:
+            path: ends in .mp4, .gif or .webp, or has no suffix: a folder of PNG files.
+            args: positional arguments of the call.
+            fps: frames a second.
+            kwargs: keyword arguments of the call, for one video.
+
+        Returns:
+            The number of frames.
+
+        Raises:
+            FilmError: if the file cannot be written, or what is decoded are no pictures.
+            BudgetError: if the call cannot be made to fit the memory budget.
+        """
+        with film(path, fps=fps) as out:
+            projection = Projection(out.write)
+            try:
+                self._run(args, {**kwargs, "output_type": "pt"}, projection)
+            except (NotImplementedError, RuntimeError) as error:
+                # the pipeline looked at what it had decoded, which it was not given
+                if not out.frames or "meta" not in str(error):
+                    raise
+            return out.frames
+
+    def _current(self) -> Compiled:
+        """What is applied to the denoisers as they are now: a replaced one is discovered anew and must fit."""
+        for denoiser in self.model.denoisers:
+            held = self.pipe.components.get(denoiser.name)
+            if held is None or unwrapped(held) is not denoiser.module:
+                model = discover(self.pipe)
+                check(self.program, model)
+                self._plans.clear()
+                self._compiled = Compiled(model, self.program)
+                break
+        return self._compiled
