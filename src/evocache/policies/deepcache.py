@@ -47,6 +47,11 @@ class DeepCache(Policy):
         if self.center and self.power == 1:
             raise PolicyError(f"center {self.center} for {self.name}", "a power above 1 with it", f"write {self.usage}")
 
+    @property
+    def spec(self) -> str:
+        """The text that `parse` turns into this policy; without the shape of a spread that is even."""
+        return f"{self.name}:{self.interval},{self.branch}" if self.power == 1 else super().spec
+
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the deep part except at every `interval`-th step, or as many that are not spread evenly."""
         parts = tree.of_kind("deep")
