@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from statistics import median, quantiles
 from typing import Any
 
 import numpy as np
 
 from benchmarks.environment import write
+from benchmarks.speed import summary
 from evocache.memory.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
 from evocache.memory.planner import MemoryPlan, plan
 from evocache.memory.tape import Tape, uses
@@ -80,19 +80,18 @@ def measure(schedule: Schedule, sizes: dict[str, int], rounds: int) -> dict[str,
         "capacity": share,
         "moved": found.moved,
         "offload": found.offload,
-        "seconds": {name: summary(job, rounds) for name, job in jobs.items()},
+        "seconds": {name: timed(job, rounds) for name, job in jobs.items()},
     }
 
 
-def summary(job: Callable[[], Any], rounds: int) -> dict[str, Any]:
+def timed(job: Callable[[], Any], rounds: int) -> dict[str, Any]:
     """Median and quartiles of the seconds that a job takes."""
     taken = []
     for _ in range(rounds):
         began = time.perf_counter()
         job()
         taken.append(time.perf_counter() - began)
-    low, _, high = quantiles(taken, n=4)
-    return {"median": round(median(taken), 4), "quartiles": [round(low, 4), round(high, 4)]}
+    return summary(taken)
 
 
 def main() -> None:

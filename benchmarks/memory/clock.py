@@ -15,13 +15,13 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median, quantiles
 from typing import Any
 
 import diffusers as d
 import torch
 
 from benchmarks.environment import write
+from benchmarks.speed import summary
 from evocache import apply, discover, zoo
 from evocache.errors import BudgetError
 from evocache.memory.planner import MemoryPlan
@@ -94,12 +94,6 @@ def seconds(case: Case) -> float:
     began = time.perf_counter()
     generate(case)
     return time.perf_counter() - began
-
-
-def summary(values: list[float]) -> dict[str, Any]:
-    """Median and quartiles."""
-    low, _, high = quantiles(values, n=4)
-    return {"median": round(median(values), 4), "quartiles": [round(low, 4), round(high, 4)]}
 
 
 def least(case: Case, spec: str) -> int:

@@ -9,7 +9,8 @@ import pytest
 
 from evocache.errors import PolicyError
 from evocache.policies import SmoothCache, parse
-from evocache.policies.smoothcache import computed_steps, groups, packed, unpacked
+from evocache.policies.calibrated import packed, unpacked
+from evocache.policies.smoothcache import computed_steps, groups
 from tests.search.trees import stack
 
 STEPS = 8

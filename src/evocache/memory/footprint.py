@@ -153,6 +153,7 @@ class Footprint:
         branches: for each branch of a denoiser, the features that it stores and when they are used.
         features: bytes of one stored value of each component of each denoiser, in order of execution.
         storage: the coding that features are stored in, which `branches` and `features` count with.
+        beside: bytes that storing features holds at most beside them and the activations; calls count them already.
         offloaded: whether components are on the device only in the stages that need them, whatever is planned.
     """
 
@@ -166,6 +167,7 @@ class Footprint:
     branches: tuple[Branch, ...] = ()
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     storage: str = "none"
+    beside: int = 0
     offloaded: bool = False
 
     def ways(self, offload: bool) -> tuple[bool, ...]:

@@ -42,6 +42,11 @@ def read(policy: Policy, calibration: str, part: str) -> Matrices:
         raise PolicyError(f"{str(file)!r}", "the calibration of a run", mend) from None
 
 
+def spec_of(policy: Policy, *values: object) -> str:
+    """The spec of a policy with these parameters and the calibration that it reads, if that is a file."""
+    return f"{policy.name}:{','.join(str(value) for value in values if value != '')}"
+
+
 def packed(matrix: npt.NDArray[np.float64]) -> list[list[float]]:
     """What is read of a (steps, steps) matrix, to four significant digits: each row right of the diagonal."""
     return [[float(f"{value:.4g}") for value in row[i + 1 :]] for i, row in enumerate(matrix)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..schedule import Schedule, Tree
 from .base import Policy, positive, uniform
-from .calibrated import Matrices, read
+from .calibrated import Matrices, read, spec_of
 from .paths import Cost, best_path, total
 from .steps import outermost
 
@@ -45,7 +45,7 @@ class DPCache(Policy):
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; errors that were given in memory are not part of it."""
-        return f"{self.name}:{self.computed}" + (f",{self.calibration}" if self.calibration else "")
+        return spec_of(self, self.computed, self.calibration)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the stack of each denoiser except at the steps of the best path."""

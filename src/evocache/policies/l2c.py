@@ -9,7 +9,7 @@ import numpy as np
 
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .base import Policy, share
-from .calibrated import Matrices, read
+from .calibrated import Matrices, read, spec_of
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LearningToCache(Policy):
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; drift that was given in memory is not part of it."""
-        return f"{self.name}:{self.share:g}" + (f",{self.calibration}" if self.calibration else "")
+        return spec_of(self, f"{self.share:g}", self.calibration)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the calmest cells of odd steps."""

@@ -14,6 +14,7 @@ from ..errors import CodecError, PolicyError
 from ..schedule import Schedule, Tree
 from ..schedule.strict_json import read_text
 from .base import Policy, not_negative, positive, share, uniform
+from .calibrated import spec_of
 from .steps import outermost
 
 
@@ -53,7 +54,7 @@ class MagCache(Policy):
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; ratios that were given in memory are not part of it."""
-        return f"{self.name}:{self.threshold:g},{self.most},{self.retained:g}" + (f",{self.file}" if self.file else "")
+        return spec_of(self, f"{self.threshold:g}", self.most, f"{self.retained:g}", self.file)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the stack of each denoiser except at the steps that the ratios ask for."""

@@ -19,10 +19,7 @@ def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, 
         budget: number of computed steps, 1 to steps.
         add: the cost of a path and one more edge; it must keep the order of costs.
     """
-    steps = len(drift)
-    held = np.zeros((steps, steps + 1))  # held[a, b]: from a through the steps before b
-    for a in range(steps):
-        held[a, a + 2 :] = np.cumsum(drift[a, a + 1 :])
+    steps, held = len(drift), holding(drift)
     paths: dict[int, tuple[Cost, tuple[int, ...]]] = {0: ((), (0,))}  # by last computed step
     for count in range(2, budget + 1):
         paths = {
@@ -30,6 +27,15 @@ def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, 
             for b in range(count - 1, steps)
         }
     return min((add(cost, held[last, steps]), path) for last, (cost, path) in paths.items())[1]
+
+
+def holding(drift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(steps, steps + 1): the error of holding what a row's step computed through the steps before that of a column."""
+    steps = len(drift)
+    held = np.zeros((steps, steps + 1))
+    for a in range(steps):
+        held[a, a + 2 :] = np.cumsum(drift[a, a + 1 :])
+    return held
 
 
 def total(cost: Cost, edge: float) -> Cost:

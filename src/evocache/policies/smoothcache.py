@@ -11,9 +11,7 @@ import numpy.typing as npt
 from ..errors import PolicyError
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .base import Policy
-from .calibrated import CALIBRATION, Matrices, packed, read, unpacked
-
-__all__ = ["CALIBRATION", "LOOKAHEAD", "Errors", "SmoothCache", "computed_steps", "groups", "packed", "unpacked"]
+from .calibrated import Matrices, read, spec_of
 
 Errors = Matrices
 """By group of layers (`transformer/attention`), a (steps, steps) matrix: mean relative L1 error, over the group, of
@@ -53,7 +51,7 @@ class SmoothCache(Policy):
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; errors that were given in memory are not part of it."""
-        return f"{self.name}:{self.threshold:g}" + (f",{self.calibration}" if self.calibration else "")
+        return spec_of(self, f"{self.threshold:g}", self.calibration)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse each group of layers between the steps that its errors ask for."""

@@ -74,6 +74,19 @@ class DryRun:
     acts: dict[str, list[Act]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
     floors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
 
+    def calls(self, denoiser: str) -> list[Act]:
+        """The calls of a denoiser, in order."""
+        return [act for act in self.acts["denoise"] if act.name == denoiser and act.tick is not None]
+
+    @property
+    def starts(self) -> dict[tuple[str, int], int]:
+        """The step at which each branch of each denoiser is called first."""
+        found: dict[tuple[str, int], int] = {}
+        for act in self.acts["denoise"]:
+            if act.tick is not None:
+                found.setdefault((act.name, act.tick.branch), act.tick.step)
+        return found
+
 
 def dry_run(pipe: Any, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any], cls: type | None = None) -> DryRun:
     """Follow a call of a pipeline without computing it.

@@ -152,17 +152,17 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
         branches=tuple(_branches(compiled, seen, features)),
         features=features,
         storage=storage,
+        beside=beside,
     )
 
 
 def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> Footprint:
     """A footprint with what could be run in slices: calls of denoisers, and decoding."""
-    beside = _beside(compiled, seen, found.features, found.storage)
-    floor = seen.floors["denoise"] + beside
+    floor = seen.floors["denoise"] + found.beside
     surveyed = {
         act.name: _surveyed(compiled.model[act.name], act)
         .sparing(*stored_paths(compiled.model[act.name], found.features.get(act.name, ())))
-        .above(act.held + beside)
+        .above(act.held + found.beside)
         .at_least(floor)
         for act in _largest_of_each(seen.acts["denoise"])
         if act.tick is not None
@@ -202,22 +202,19 @@ def offloaded(pipe: Any) -> bool:
 
 def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
     """For each denoiser, bytes of what it stores, in order of execution."""
+    starts = seen.starts
     for denoiser in compiled.model.denoisers:
-        acts = [act for act in seen.acts["denoise"] if act.name == denoiser.name and act.tick is not None]
+        acts = seen.calls(denoiser.name)
         if acts:
-            act, start = _largest(acts), min(act.tick.step for act in acts if act.tick is not None)
+            act, start = _largest(acts), min(step for (name, _), step in starts.items() if name == denoiser.name)
             plan, _ = compiled.plan(denoiser, seen.steps, start)
             yield denoiser.name, feature_sizes(denoiser, plan, act.args, act.kwargs, storage)
 
 
 def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[Branch]:
     """For each branch of each denoiser, what it stores and when it uses it."""
-    starts: dict[tuple[str, int], int] = {}
-    for act in seen.acts["denoise"]:
-        if act.tick is not None:
-            starts.setdefault((act.name, act.tick.branch), act.tick.step)
     known: dict[tuple[str, int], Branch] = {}  # branches that are entered at one step use their features alike
-    for (name, _), start in starts.items():
+    for (name, _), start in seen.starts.items():
         plan, _modules = compiled.plan(compiled.model[name], seen.steps, start)
         if plan.touched and (name, start) not in known:
             used = uses(plan.schedule, features[name], tuple(features[name]))

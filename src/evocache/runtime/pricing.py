@@ -15,7 +15,7 @@ from ..model import Denoiser, Model
 from ..policies import parse
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .compiled import Compiled
-from .dry import Act, DryRun, dry_run
+from .dry import DryRun, dry_run
 from .estimate import detailed, footprint, kept_beside, stored_paths
 from .features import feature_sizes
 from .plan import Plan
@@ -52,7 +52,9 @@ class Footprints:
         self._pipe, self._model, self._arguments = pipe, model, arguments
         seen, uncached = self._seen(steps), Compiled(model, parse("none"))
         self._base = detailed(footprint(pipe, uncached, seen), pipe, uncached, seen)
-        self._largest = {d.name: act for d in model.denoisers if (act := _largest(seen, d.name)) is not None}
+        self._largest = {
+            d.name: max(acts, key=lambda act: act.peak) for d in model.denoisers if (acts := seen.calls(d.name))
+        }
         self._called = {steps: _called(seen)}
         self._sizes: dict[tuple[str, str], Sizes] = {}
         self._calls: dict[object, CallPrint] = {}
@@ -87,6 +89,7 @@ class Footprints:
             branches=tuple(branches),
             features=features,
             storage=storage,
+            beside=beside,
         )
 
     def _seen(self, steps: int) -> DryRun:
@@ -99,7 +102,7 @@ class Footprints:
 
     def _call(self, name: str, stored: Sizes, beside: int) -> CallPrint:
         """Calls of a denoiser that stores something, where a copy of so many bytes is held beside."""
-        blocks, leaves = stored_paths(self._model[name], stored) if stored else (frozenset(), frozenset())
+        blocks, leaves = stored_paths(self._model[name], stored)
         key = (name, blocks, leaves, beside)
         if key not in self._calls:
             self._calls[key] = self._base.denoise[name].sparing(blocks, leaves).above(beside)
@@ -150,15 +153,8 @@ def moved(footprint: Footprint) -> tuple[int, int]:
 
 
 def _called(seen: DryRun) -> Called:
-    acts = seen.acts["denoise"]
-    starts: dict[tuple[str, int], int] = {}
-    for act in acts:
-        if act.tick is not None:
-            starts.setdefault((act.name, act.tick.branch), act.tick.step)
+    starts = seen.starts
     names = dict.fromkeys(name for name, _ in starts)
-    return Called(len(acts), {n: tuple(step for (name, _), step in starts.items() if name == n) for n in names})
-
-
-def _largest(seen: DryRun, name: str) -> Act | None:
-    acts = [act for act in seen.acts["denoise"] if act.name == name and act.tick is not None]
-    return max(acts, key=lambda act: act.peak, default=None)
+    return Called(
+        len(seen.acts["denoise"]), {n: tuple(step for (name, _), step in starts.items() if name == n) for n in names}
+    )

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from ..policies.smoothcache import CALIBRATION, Errors, packed, unpacked
+from ..policies.calibrated import CALIBRATION, packed, unpacked
+from ..policies.smoothcache import Errors
 from ..schedule.strict_json import read_text, write_text
 from .cost import Costs
 from .drift import Drift

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ScheduleError
+from ..policies.paths import holding
 
 Costs = npt.NDArray[np.float64]
 
@@ -30,10 +31,7 @@ def best_masks(drift: Costs) -> dict[int, tuple[int, ...]]:
     steps = len(drift)
     if drift.shape != (steps, steps) or not np.isfinite(np.triu(drift, 1)).all() or not steps:
         raise ScheduleError(f"drift of shape {drift.shape}", "a square matrix, finite above its diagonal", "calibrate")
-    # hold[a, b]: error of holding the value computed at a through the steps a+1 .. b-1
-    hold = np.zeros((steps, steps + 1))
-    for a in range(steps):
-        hold[a, a + 2 :] = np.cumsum(drift[a, a + 1 :])
+    hold = holding(drift)
     least = np.full((steps + 1, steps + 1), np.inf)  # least[k, b]: k computed steps before b, next computed step is b
     came = np.zeros((steps + 1, steps + 1), dtype=int)
     least[1, 1:] = hold[0, 1:]
