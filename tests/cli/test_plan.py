@@ -4,8 +4,12 @@ import pytest
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from evocache import plan_memory
+from evocache import discover, plan_memory
 from evocache.cli.weightless import load_weightless
+from evocache.policies import parse
+from evocache.schedule.amounts import told as amount
+from evocache.schedule.front import Front, Point
+from evocache.search.proof import Basis, Proof, write_proof
 from tests.tiny import FAMILIES
 
 PLAIN = ("--set", "use_resolution_binning=false", "--set", "clean_caption=false")
@@ -30,6 +34,19 @@ def test_a_plan_for_a_budget_is_shown_and_drawn(run, unet_folder, tmp_path):
     assert "fits" in text
     with Image.open(picture) as drawn:
         assert drawn.width > 1000
+
+
+def test_a_point_of_a_run_is_planned_as_it_will_be_run(run, folder, tmp_path):
+    tree = discover(FAMILIES["pixart"].build()).tree
+    figures = {"speedup": 2.0, "quality": 30.0, "memory": 0.0}
+    point = Point(parse("fora:2").schedule(tree, 4), {"error": -30.0}, figures, steps=4, storage="bf16", budget=10**9)
+    write_proof(tmp_path, Proof(Front((point,), 6), ("front 0",), {}, Basis(8, 5, 2, "psnr", "dB", steps=6)))
+    words = ("plan", "-m", folder, "--dtype", "float32", *PLAIN, "-s", tmp_path, "--speedup", 2)
+    told = " ".join(run(*words).stdout.split())
+    assert "front 0, 4 steps" in told
+    assert f"fits {amount(10**9)}" in told
+    found = json.loads(run(*words, "--steps", 3, "--storage", "none", "--budget", "2GB", "--json").stdout)
+    assert [found[name] for name in ("steps", "storage", "budget")] == [3, "none", 2 * 10**9]
 
 
 def test_what_cannot_fit_is_refused_with_the_bytes_that_are_missing(refused, unet_folder):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evocache import apply
+from evocache import apply, plan_memory
 from evocache.errors import AmountError, BudgetError, PipelineError
 from evocache.memory.planner import MemoryPlan
+from evocache.policies import parse
 from evocache.runtime.estimate import weights
 from evocache.runtime.measured import measured
 from evocache.schedule import Schedule
+from evocache.schedule.front import Point
 from tests.runtime.test_dry import given as arguments
 
 NAMES = ["sd15", "pixart", "animatediff", "svd", "text_to_video_sd", "wan", "cogvideox"]
@@ -167,6 +171,42 @@ def test_a_plan_is_made_once_for_calls_of_one_form(family):
         assert handle.plan(**arguments(one)) is first
         assert not first.cuts
         assert first.capacity is None
+
+
+def test_a_point_is_planned_with_what_it_brings_along(family):
+    one = family("pixart")
+    call = {name: value for name, value in arguments(one).items() if name != "num_inference_steps"}
+    schedule = parse("fora:2").schedule(one.model.tree, 4)
+    point = Point(schedule, {}, steps=4, storage="bf16")
+    as_it_is = plan_memory(one.pipe, call, point, offload=False)
+    assert (as_it_is.steps, as_it_is.footprint.storage, as_it_is.plan.budget) == (4, "bf16", None)
+    whole = plan_memory(one.pipe, {**call, "num_inference_steps": 5}, point, storage="none", offload=False)
+    assert (whole.steps, whole.footprint.storage) == (5, "none")
+    assert whole.plan.stages["denoise"].features > as_it_is.plan.stages["denoise"].features
+    kept = replace(point, budget=as_it_is.plan.peak - 1)
+    planned = plan_memory(one.pipe, call, kept, offload=False)
+    assert planned.plan.peak < as_it_is.plan.peak
+    with apply(one.pipe, kept) as handle:
+        assert replace(handle.plan(**call), seconds=0.0) == replace(planned.plan, seconds=0.0)  # machines differ
+    assert plan_memory(one.pipe, call, kept, budget="10GB", offload=False).plan.peak == as_it_is.plan.peak
+
+
+def test_a_plan_moves_components_where_there_is_a_device_to_leave(family, monkeypatch):
+    one = family("pixart")
+    moving = MemoryPlan(None, {}, offload=True)
+    with apply(one.pipe, "none") as former:
+        with pytest.raises(PipelineError, match="offload=False"):
+            apply(one.pipe, "none", memory=moving)
+        assert former.active
+    asked = []
+    kind = type(one.pipe)
+    monkeypatch.setattr(kind, "_execution_device", property(lambda pipe: torch.device("meta")))
+    monkeypatch.setattr(kind, "enable_model_cpu_offload", lambda pipe, device: asked.append(device))
+    monkeypatch.setattr(kind, "remove_all_hooks", lambda pipe: asked.append("removed"))
+    monkeypatch.setattr(kind, "to", lambda pipe, device: asked.append(device))
+    with apply(one.pipe, "none", memory=moving):
+        assert asked == [torch.device("meta")]
+    assert asked == [torch.device("meta"), "removed", torch.device("meta")]
 
 
 def test_bad_amounts_and_loops_of_ones_own_are_refused(family):

@@ -16,7 +16,7 @@ from .call import arguments, call, settings
 from .console import out, progress
 from .failures import folder
 from .load import load_pipeline
-from .pick import Choice, pick
+from .pick import Budget, Choice, Memory, MinQuality, Speedup, Storage, pick
 from .pictures import file_name, save_picture
 from .prompts import gather
 
@@ -41,20 +41,11 @@ def generate(
             help="A schedule file, a policy such as fora:2, or a run's folder.",
         ),
     ] = None,
-    speedup: Annotated[float | None, typer.Option(help="From a run's front: at least so many times faster.")] = None,
-    min_quality: Annotated[
-        float | None, typer.Option(help="From a run's front: at least so good, in its unit.")
-    ] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(help="From a run's front: a peak of at most 2GB; or cached, if no peak was searched."),
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option("--budget", "-b", help="What a generation may hold, weights included: 8GB.")
-    ] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="What features are stored in: none, bf16, fp8 or int8; else the point's own.")
-    ] = None,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: Memory = None,
+    budget: Budget = None,
+    storage: Storage = None,
     seed: Annotated[int, typer.Option(help="Seed of the first prompt; each prompt has the next one.")] = 0,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Denoising steps; if not given, the front's point's, or the model's own.")
@@ -79,10 +70,7 @@ def generate(
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
     named = {"num_inference_steps": steps, "guidance_scale": guidance, "height": height, "width": width}
     wanted = {**further, **{name: v for name, v in named.items() if v is not None}}
-    own = choice.steps if choice else None
-    if own is not None and not wanted.keys() & {"num_inference_steps", "timesteps", "sigmas"}:
-        wanted["num_inference_steps"] = own
-    given = arguments(pipe, defaults, **wanted)
+    given = arguments(pipe, defaults, **(choice.asking(wanted) if choice else wanted))
     from ..runtime import apply
 
     what = choice.what if choice else "none" if budget or storage else None

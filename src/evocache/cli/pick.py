@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from .failures import InputError
 from .front import peak
@@ -13,6 +16,18 @@ from .front import peak
 if TYPE_CHECKING:
     from ..schedule.front import Point
     from ..search.proof import Proof
+
+Speedup = Annotated[float | None, typer.Option(help="From a run's front: at least so many times faster.")]
+MinQuality = Annotated[float | None, typer.Option(help="From a run's front: at least so good, in its unit.")]
+Memory = Annotated[
+    str | None, typer.Option(help="From a run's front: a peak of at most 2GB; or cached, if no peak was searched.")
+]
+Storage = Annotated[
+    str | None, typer.Option(help="What features are stored in: none, bf16, fp8 or int8; else the point's own.")
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget", "-b", help="What a generation may hold, weights included: 8GB.")
+]
 
 WISHES = {"speedup": "--speedup", "quality": "--min-quality", "memory": "--memory"}
 
@@ -35,6 +50,12 @@ class Choice:
     def steps(self) -> int | None:
         """Steps that it is to be run with; None if it does not say."""
         return None if isinstance(self.what, str) else self.what.steps
+
+    def asking(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of a call that a user wants, with the steps that this is to be run with where they name none."""
+        if self.steps is None or wanted.keys() & {"num_inference_steps", "timesteps", "sigmas"}:
+            return {**wanted}
+        return {**wanted, "num_inference_steps": self.steps}
 
 
 def pick(schedule: str | None, speedup: float | None, quality: float | None, memory: str | None) -> Choice | None:

@@ -13,6 +13,7 @@ from .call import example, settings
 from .console import out, progress
 from .failures import InputError
 from .load import load_pipeline, locate
+from .pick import Budget, Memory, MinQuality, Speedup, Storage, pick
 
 if TYPE_CHECKING:
     from ..memory.planner import MemoryPlan
@@ -23,12 +24,20 @@ def plan(
     model: Annotated[
         str, typer.Option("--model", "-m", help="Zoo name, folder of a diffusers pipeline, or hub id.")
     ] = "zoo:emoji",
-    budget: Annotated[
-        str | None, typer.Option("--budget", "-b", help="What it may hold, weights included: 8GB; or no limit.")
-    ] = None,
+    budget: Budget = None,
     schedule: Annotated[
-        str, typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="A schedule file, or a policy such as fora:2.")
-    ] = "none",
+        str | None,
+        typer.Option(
+            "--schedule",
+            "-s",
+            metavar="FILE|SPEC|RUN",
+            help="A schedule file, a policy such as fora:2, or a run's folder.",
+        ),
+    ] = None,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: Memory = None,
+    storage: Storage = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
@@ -49,6 +58,9 @@ def plan(
     """
     named = {"num_inference_steps": steps, "height": height, "width": width, "num_frames": frames}
     given = {**settings(set_ or []), **{name: value for name, value in named.items() if value is not None}}
+    choice = pick(schedule, speedup, min_quality, memory)
+    what, name = (choice.what, choice.name) if choice else ("none", "uncached")
+    given = choice.asking(given) if choice else given
     from ..runtime.estimate import plan_memory
     from .weightless import load_weightless
 
@@ -59,13 +71,14 @@ def plan(
         else:
             pipe, defaults = load_weightless(model, dtype=dtype), {}
         bar.update(task, description="planning")
-        planned = plan_memory(pipe, example(pipe, defaults, given), schedule, budget, offload=offload)
+        call = example(pipe, defaults, given)
+        planned = plan_memory(pipe, call, what, budget, offload=offload, storage=storage)
     if plot is not None:
         _draw(planned, plot)
     if as_json:
-        typer.echo(json.dumps(_document(planned), indent=2))
+        typer.echo(json.dumps({"model": model, "schedule": name, **_document(planned)}, indent=2))
     else:
-        _print(model, type(pipe).__name__, schedule, planned)
+        _print(model, type(pipe).__name__, name, planned)
 
 
 def _draw(planned: Planned, path: Path) -> None:
@@ -89,6 +102,7 @@ def _document(planned: Planned) -> dict[str, Any]:
 
     return {
         "budget": plan.budget,
+        "storage": plan.storage,
         "steps": planned.steps,
         "calls": planned.footprint.calls,
         "components": dict(planned.footprint.weights),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import torch
+
 from ..errors import PipelineError, PolicyError
 from ..memory.coding import checked
 from ..memory.planner import MemoryPlan
@@ -13,8 +15,9 @@ from ..policies import Policy
 from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
 from ..schedule.front import Point
+from .estimate import offloaded
 from .handle import Handle
-from .program import check, foreseen, resolve
+from .program import brought, check, foreseen, resolve
 
 
 def apply(
@@ -49,15 +52,14 @@ def apply(
         The handle.
 
     Raises:
-        PipelineError: if it is no pipeline or has no denoiser.
+        PipelineError: if it is no pipeline or has no denoiser; if a plan that is given moves components off the device,
+            and that is the CPU.
         PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate and there is a memory
             budget; if the storage is unknown, or another than that of the memory plan.
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
-    if isinstance(what, Point):
-        memory = what.budget if memory is None else memory
-        storage = what.storage if storage is None and not isinstance(memory, MemoryPlan) else storage
+    memory, storage = brought(what, memory, storage)
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
     stored = _storage(most, storage)
     model = discover(pipe)
@@ -67,6 +69,8 @@ def apply(
     check(program, model)
     if most is not None:
         foreseen(program)
+    if isinstance(most, MemoryPlan):
+        _movable(pipe, most)
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()
@@ -87,3 +91,13 @@ def _storage(memory: MemoryPlan | int | None, storage: str | None) -> str:
             "leave storage out, or make the plan for it",
         )
     return storage
+
+
+def _movable(pipe: Any, plan: MemoryPlan) -> None:
+    """Refuse a plan that moves components off the device where that is the one that they are kept on."""
+    if plan.offload and torch.device(pipe._execution_device).type == "cpu" and not offloaded(pipe):
+        raise PipelineError(
+            "a memory plan in which components leave the device, on a pipeline that computes on the CPU",
+            "a pipeline on an accelerator",
+            "move it there, or make the plan with offload=False",
+        )

@@ -24,7 +24,7 @@ from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
 from .features import feature_sizes
 from .form import form, state_of
-from .program import check, foreseen, resolve
+from .program import asked, brought, check, foreseen, resolve
 
 Found = TypeVar("Found")
 
@@ -58,7 +58,7 @@ def plan_memory(
     *,
     machine: Machine = USUAL,
     offload: bool = True,
-    storage: str = "none",
+    storage: str | None = None,
 ) -> Planned:
     """What a call of a pipeline would hold, and how it could be made to hold less; nothing is computed.
 
@@ -67,10 +67,10 @@ def plan_memory(
         call: arguments of the pipeline's call.
         what: a schedule, a point of a front, a policy or its spec, as `evocache.apply` takes it.
         budget: bytes that the generation may hold on its device, weights included, such as `"8GB"`; None if there is
-            no limit.
+            no limit but what a point of a front brings along.
         machine: what moves and launches cost.
         offload: whether components may leave the device in stages that do not need them.
-        storage: the coding that features are stored in, as `evocache.apply` takes it.
+        storage: the coding that features are stored in, as `evocache.apply` takes it; a point's own when not given.
 
     Raises:
         AmountError: if the budget is no number of bytes.
@@ -78,12 +78,12 @@ def plan_memory(
         PipelineError: if it is no pipeline, or refuses the call.
         PolicyError, ScheduleError: as `evocache.apply` does.
     """
-    most = None if budget is None else in_bytes(budget)
+    budget, storage = brought(what, budget, storage)
+    most, stored = None if budget is None else in_bytes(budget), checked(storage or "none")
     model, program = discover(pipe), resolve(what)
     check(program, model)
-    return plan_call(
-        pipe, Compiled(model, program), most, (), call, machine=machine, offload=offload, storage=checked(storage)
-    )
+    given = asked(program, type(pipe).__call__, (pipe,), call)
+    return plan_call(pipe, Compiled(model, program), most, (), given, machine=machine, offload=offload, storage=stored)
 
 
 def plan_call(

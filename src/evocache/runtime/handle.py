@@ -19,13 +19,12 @@ from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.discover import unwrapped
 from ..schedule import Schedule
-from .asked import STEPS, leaves_steps_open
 from .compiled import Compiled, Program
 from .estimate import Planned, offloaded, plan_call
 from .form import form, state
 from .generation import Generation
 from .measured import measured
-from .program import Fixed, check
+from .program import asked, check
 from .projection import Projection
 from .stats import Stats
 
@@ -114,6 +113,7 @@ class Handle:
             PipelineError: if the pipeline refuses the call.
             PolicyError: if what is applied is a gate.
         """
+        kwargs = asked(self.program, self._class.__call__, (self.pipe, *args), kwargs)
         key = form(args, kwargs), state(self.pipe)
         if key not in self._plans:
             compiled = self._current()
@@ -195,6 +195,8 @@ class Handle:
 
     def _install(self) -> None:
         """Swap the pipeline's class for a subclass whose `__call__` runs inside a generation."""
+        if self.memory is not None and self.memory.offload:
+            self._offload()
         cls, handle = self._class, self
 
         @functools.wraps(cls.__call__)
@@ -217,9 +219,7 @@ class Handle:
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: Projection | None = None) -> Any:
         """Call the pipeline inside a generation."""
         call = self._class.__call__
-        own = self.program.steps if isinstance(self.program, Fixed) else None
-        if own is not None and leaves_steps_open(call, (self.pipe, *args), kwargs):
-            kwargs = {**kwargs, STEPS: own}
+        kwargs = asked(self.program, call, (self.pipe, *args), kwargs)
         if self.budget is not None:
             self.memory = self.plan(*args, **kwargs)
             if self.memory.offload:

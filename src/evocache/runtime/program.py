@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ..errors import MismatchError, PolicyError
+from ..memory.planner import MemoryPlan
 from ..model import Model
 from ..policies import Gate, Policy, is_spec, parse
 from ..schedule import Schedule, Tree
 from ..schedule.codec import load
 from ..schedule.front import Point
+from .asked import STEPS, leaves_steps_open
 from .compiled import Program
+
+Given = TypeVar("Given")
 
 TRIAL_STEPS = 20
 """Number of steps at which a policy is tried when it is applied, so that errors show at once."""
@@ -68,6 +74,30 @@ def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program
     if isinstance(what, (str, os.PathLike)):
         return Fixed(load(Path(what)))
     raise PolicyError(f"a {type(what).__name__}", "a schedule, a policy, a spec or a file", 'try apply(pipe, "fora:3")')
+
+
+def brought(what: object, memory: Given | None, storage: str | None) -> tuple[Given | int | None, str | None]:
+    """Memory and storage: those that are given, else those that a point of a front was evolved with."""
+    if not isinstance(what, Point):
+        return memory, storage
+    if memory is None:
+        return what.budget, what.storage if storage is None else storage
+    return memory, what.storage if storage is None and not isinstance(memory, MemoryPlan) else storage
+
+
+def asked(
+    program: Program, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keyword arguments of a call, with the number of steps of what is applied if it knows one and they ask for none.
+
+    Args:
+        program: what is applied.
+        call: the `__call__` of the pipeline's class.
+        args: positional arguments, the pipeline first.
+        kwargs: keyword arguments.
+    """
+    own = program.steps if isinstance(program, Fixed) else None
+    return {**kwargs, STEPS: own} if own is not None and leaves_steps_open(call, args, kwargs) else {**kwargs}
 
 
 def foreseen(program: Program) -> None:

@@ -25,10 +25,7 @@ def applied(pipe: Any, rival: Contender | None, plan: MemoryPlan | None = None) 
     if rival is None or rival.point is None:
         yield None
         return
-    point = rival.point
-    # components that leave the device are moved by the handle, which is told the budget then
-    memory = point.budget if plan is not None and plan.offload else plan
-    with apply(pipe, point.schedule, memory=memory, storage=point.storage) as handle:
+    with apply(pipe, rival.point.schedule, memory=plan, storage=rival.point.storage) as handle:
         yield handle
 
 
@@ -64,8 +61,6 @@ def peaks(
         given = judge.arguments(numbers, **changes)
         try:
             with applied(judge.pipe, rival, plans.get(name)) as handle:
-                if handle is not None and handle.budget is not None:
-                    handle.plan(**given)  # what planning holds itself is not to be counted
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}
                 if handle is not None:
                     figures["memory"] = float(handle.stats.peak_cached_bytes)
