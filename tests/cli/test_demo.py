@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evocache.cli import demo
 from evocache.cli.trial import REFERENCE, Trial, contenders, evolved
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.schedule import Schedule
 from evocache.schedule.front import Front, Point
+from evocache.zoo.load import Zoo
+from evocache.zoo.motions import DEMO_PROMPTS
 from tests.cli.conftest import weights
 from tests.search.trees import stack
 from tests.tiny import FAMILIES, KNOWN_WARNINGS
@@ -42,6 +45,36 @@ def test_contenders_of_a_group_cost_about_the_same(pipe):
     assert share["fora:2"] == share["forecast 1 in 2"] == share["10 steps"] == 0.5
     assert share["fora:5"] == share["forecast 1 in 5"] == share["4 steps"] == 0.2
     assert share["fora:3"] == share["forecast 1 in 3"] == share["7 steps"] == 0.35
+
+
+def test_of_a_u_net_the_deep_part_is_skipped_and_fewer_steps_cost_as_much():
+    found = contenders(discover(FAMILIES["animatediff"].build()).tree, 20)
+    assert [c.name for c in found[1:9:3]] == ["deepcache:2", "deepcache:3", "deepcache:5"]
+    for reuse, forecast, fewer in zip(found[1::3], found[2::3], found[3::3], strict=True):
+        share = reuse.schedule.executed_fraction()
+        assert share == forecast.schedule.executed_fraction()
+        assert abs(fewer.steps / 20 - share) <= 0.025
+        assert {c.group for c in (reuse, forecast, fewer)} == {f"{share:.0%} of the calls"}
+
+
+def test_videos_are_shown_in_an_animated_sheet(run, tmp_path, monkeypatch):
+    class Approving:
+        def accuracy(self, videos, texts):
+            assert videos.shape == (len(texts), 5, 32, 32, 3)
+            return np.array([1.0, *[0.0] * (len(texts) - 1)])
+
+    call = {"height": 32, "width": 32, "num_frames": 5}
+    monkeypatch.setattr(demo, "load_pipeline", lambda name: (FAMILIES["animatediff"].build(), call))
+    monkeypatch.setattr(Zoo, "judge", lambda zoo: Approving())
+    result = run("demo", "--video", "--json", "--prompts", 2, "--steps", 6, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["model"] == "zoo:emoji-motion"
+    assert found["prompts"] == list(DEMO_PROMPTS[:2])
+    assert {row["prompt_accuracy"] for row in found["rows"]} == {0.5}
+    assert found["rows"][1]["psnr_db"] > 0
+    with Image.open(found["sheet"]) as sheet:
+        assert (sheet.format, sheet.n_frames) == ("WEBP", 5)
 
 
 def test_a_trial_generates_every_prompt_and_accounts_for_it(pipe):

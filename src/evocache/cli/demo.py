@@ -1,4 +1,4 @@
-"""`evocache demo`: what caching saves and what it costs, on the embedded model, to be seen by a person."""
+"""`evocache demo`: what caching saves and what it costs, on an embedded model, to be seen by a person."""
 
 from __future__ import annotations
 
@@ -16,96 +16,74 @@ from .load import load_pipeline
 from .machine import describe, sentence
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from PIL.Image import Image
 
-    from .trial import Contender, Outcome
-
-MODEL = "zoo:emoji"
+    from ..zoo.load import Zoo
+    from .rows import Row
 
 BUSY = 0.3
 """Spread of a contender's times above which the machine was not its own."""
+
+PICTURES, VIDEOS = 16, 8
+"""How many prompts, where nothing else is said."""
+
+FRAME = 125
+"""Milliseconds that a frame of an animated sheet is shown."""
 
 
 def demo(
     out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the contact sheet.")] = Path("evocache-demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only, on stdout.")] = False,
+    model: Annotated[str, typer.Option("--model", "-m", help="An embedded model; see the README.")] = "zoo:emoji",
+    video: Annotated[bool, typer.Option("--video", help="The embedded video model, and an animated sheet.")] = False,
     steps: Annotated[int, typer.Option(min=6, max=1000, help="Denoising steps of the uncached pictures.")] = 20,
-    prompts: Annotated[int, typer.Option(min=1, max=1000, help="Number of prompts.")] = 16,
+    prompts: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Number of prompts; 16 for pictures, 8 for videos.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first prompt; each has the next one.")] = 0,
 ) -> None:
     """Generate prompts uncached and under several schedules; print a table and save a contact sheet.
 
     Every schedule is shown next to the uncached model with fewer steps at the same cost.
     """
+    from ..zoo.load import find
+
     began = perf_counter()
-    target = folder(out_)
+    target, shown = folder(out_), find("zoo:emoji-motion" if video else model)
+    count = prompts or (VIDEOS if shown.moving else PICTURES)
     with progress() as bar:
-        task = bar.add_task(f"loading {MODEL}", total=None)
-        rows, texts, facts = _measured(steps, prompts, seed, lambda **news: bar.update(task, **news))
-    sheet = target / "contact-sheet.png"
-    _save(_sheet(rows, texts, facts), sheet)
+        task = bar.add_task(f"loading {shown.name}", total=None)
+        rows, texts, facts = _measured(shown, steps, count, seed, lambda **news: bar.update(task, **news))
+    frames = _sheets(shown, rows, texts, facts)
+    sheet = target / ("contact-sheet.webp" if shown.moving else "contact-sheet.png")
+    _save(frames, sheet)
     if as_json:
         machine = {"machine": facts, "sheet": str(sheet), "seconds": round(perf_counter() - began, 1)}
-        settings = {"model": MODEL, "steps": steps, "prompts": texts, "seed": seed}
+        settings = {"model": shown.name, "steps": steps, "prompts": texts, "seed": seed}
         typer.echo(json.dumps({**settings, "rows": [row.figures for row in rows], **machine}, indent=2))
         return
+    from .rows import rows_table
+
     console = out()
-    console.print(_table(rows, steps))
+    console.print(rows_table(rows, steps, "video" if shown.moving else "image"))
     console.print()
     for note in _notes(rows, facts):
         console.print(note, style="dim", markup=False)
     console.print(f"\nContact sheet: {sheet}", markup=False, soft_wrap=True)
 
 
-class Row:
-    """A contender's figures, for tables and for machines."""
-
-    def __init__(self, contender: Contender, outcome: Outcome, reference: Outcome, judge: Any, texts: list[str]):
-        import numpy as np
-
-        from ..metrics import psnr
-
-        self.contender, self.outcome = contender, outcome
-        images = np.stack(outcome.images)
-        scores = [judge.score(image[None], [text]) for image, text in zip(images, texts, strict=True)]
-        self.wrong = frozenset(i for i, score in enumerate(scores) if score.top1 < 1)
-        self.psnr = float(psnr(images, np.stack(reference.images)).mean())
-        self.speedup = outcome.timing.speedup_over(reference.timing)
-        self.right = len(texts) - len(self.wrong)
-        self.count = len(texts)
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """What JSON gets; the PSNR of identical images is null."""
-        low, high = self.outcome.timing.quartiles
-        schedule = self.contender.schedule
-        return {
-            "name": self.contender.name,
-            "steps": self.contender.steps,
-            "schedule": schedule.digest if schedule else None,
-            "seconds_per_image": self.outcome.timing.median,
-            "seconds_per_image_quartiles": [low, high],
-            "rounds": len(self.outcome.timing.samples),
-            "speedup": self.speedup,
-            "executed_fraction": self.outcome.executed,
-            "peak_cached_bytes": self.outcome.peak_cached_bytes,
-            "psnr_db": None if self.psnr == float("inf") else self.psnr,
-            "prompt_accuracy": self.right / self.count,
-        }
-
-
-def _measured(steps: int, prompts: int, seed: int, update: Any) -> tuple[list[Row], list[str], dict[str, Any]]:
+def _measured(
+    shown: Zoo, steps: int, count: int, seed: int, update: Any
+) -> tuple[list[Row], list[str], dict[str, Any]]:
     """Rows, prompts, and what they were measured on; `update` is told how far it is."""
-    texts = _prompts(prompts, seed)
-    pipe, defaults = load_pipeline(MODEL)
+    pipe, defaults = load_pipeline(shown.name)
+    texts = [*shown.demo_prompts[:count], *shown.sample_prompts(max(0, count - len(shown.demo_prompts)), seed)]
     from ..model import discover
     from ..schedule.front import Front
-    from ..zoo.judge import Judge
-    from ..zoo.load import find
+    from .rows import Row
     from .trial import REFERENCE, Trial, contenders
 
-    front = find(MODEL).front
-    entrants = contenders(discover(pipe).tree, steps, Front.load(front) if front.is_file() else None)
+    entrants = contenders(discover(pipe).tree, steps, Front.load(shown.front) if shown.front.is_file() else None)
     done = -2
 
     def advance(name: str) -> None:
@@ -116,48 +94,19 @@ def _measured(steps: int, prompts: int, seed: int, update: Any) -> tuple[list[Ro
     trial = Trial(pipe, defaults, texts, seed, advance)
     update(total=len(entrants) * trial.rounds)
     outcomes = trial.run(entrants)
-    judge, reference = Judge.load(), outcomes[REFERENCE]
+    judge, reference = shown.judge(), outcomes[REFERENCE]
     rows = [Row(c, outcomes[c.name], reference, judge, texts) for c in entrants]
     facts = {**describe(str(pipe.device)), "batch": len(trial.batches[0]), "rounds": trial.rounds}
     return rows, texts, facts
 
 
-def _prompts(count: int, seed: int) -> list[str]:
-    from ..zoo.prompts import DEMO_PROMPTS, sample_prompts
-
-    return [*DEMO_PROMPTS[:count], *sample_prompts(max(0, count - len(DEMO_PROMPTS)), seed)]
-
-
-def _table(rows: Sequence[Row], steps: int) -> Table:
-    from ..report.tables import Column, in_bytes, in_decibels, in_percent, table
-
-    numbers = ("s/image", "speedup", "executed", "cached", "PSNR", "prompts")
-    columns = [Column("", style="cyan"), *(Column(name, numeric=True) for name in numbers)]
-    cells: list[Sequence[str] | None] = []
-    for before, row in zip([rows[0], *rows], rows, strict=False):
-        if before.contender.group != row.contender.group:
-            cells.append(None)
-        outcome, contender = row.outcome, row.contender
-        cells.append(
-            (
-                contender.name if contender.group else f"{contender.name}, {steps} steps",
-                f"{outcome.timing.median:.3f}",
-                f"{row.speedup:.2f}x",
-                in_percent(outcome.executed),
-                in_bytes(outcome.peak_cached_bytes) if contender.schedule else "-",
-                in_decibels(row.psnr) if contender.group else "-",
-                f"{row.right}/{row.count}",
-            )
-        )
-    return table(columns, cells)
-
-
 def _notes(rows: Sequence[Row], facts: dict[str, Any]) -> list[str]:
     notes = [
-        f"s/image: median of {facts['rounds']} interleaved rounds, batch {facts['batch']}, decoding included;"
+        f"seconds: median of {facts['rounds']} interleaved rounds, batch {facts['batch']}, decoding included;"
         " speedup: median of the rounds' ratios",
-        "executed: share of the uncached run's attention and feed-forward calls; cached: most bytes of features held",
-        "PSNR: to the uncached pictures; prompts: pictures in which the judge network sees what was asked for",
+        "executed: share of the uncached run's attention, feed-forward and convolution calls; cached: most bytes of "
+        "features held",
+        "PSNR: to the uncached pictures; prompts: those of which the judge network sees what was asked for",
         sentence(facts),
     ]
     if max(row.outcome.timing.spread for row in rows) > BUSY:
@@ -167,7 +116,8 @@ def _notes(rows: Sequence[Row], facts: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _sheet(rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> Any:
+def _sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> list[Image]:
+    """The contact sheet; of videos, one for each frame."""
     from ..report.sheet import SheetColumn, contact_sheet
     from ..report.tables import in_decibels
 
@@ -176,19 +126,29 @@ def _sheet(rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> 
         right = f"{row.right}/{row.count} right"
         figures = (f"{row.speedup:.2f}x", in_decibels(row.psnr), right) if row.contender.group else ("1x", "", right)
         heads[row.contender.name] = SheetColumn(row.contender.name, figures, row.contender.group, row.wrong)
-    return contact_sheet(
-        {row.contender.name: row.outcome.images for row in rows},
-        texts,
-        heads,
-        title=f"{MODEL}: the same prompts and seeds, uncached and at a part of the cost",
-        footer="Speed-up and PSNR are relative to the uncached pictures. A red frame: the judge network sees something "
-        f"else than the prompt.\n{sentence(facts)}",
-    )
+    columns = {row.contender.name: row.outcome.images for row in rows}
+    frames = zip(*(zip(*(video for video in videos), strict=True) for videos in columns.values()), strict=True)
+    moments = frames if shown.moving else [tuple(columns.values())]
+    return [
+        contact_sheet(
+            dict(zip(columns, moment, strict=True)),
+            texts,
+            heads,
+            title=f"{shown.name}: the same prompts and seeds, uncached and at a part of the cost",
+            footer="Speed-up and PSNR are relative to the uncached ones. A red frame: the judge network sees something "
+            f"else than the prompt.\n{sentence(facts)}",
+        )
+        for moment in moments
+    ]
 
 
-def _save(sheet: Any, path: Path) -> None:
+def _save(frames: Sequence[Image], path: Path) -> None:
+    first, *rest = frames
     try:
-        sheet.save(path)
+        if rest:
+            first.save(path, save_all=True, append_images=rest, duration=FRAME, loop=0, quality=90)
+        else:
+            first.save(path)
     except OSError as error:
         given = f"{str(path)!r} ({(error.strerror or 'cannot be written').lower()})"
         raise InputError(given, "a file that can be written", "choose another --out") from None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
     from diffusers import DiffusionPipeline
 
+    from evocache.zoo.judge import Judge
+    from evocache.zoo.video_judge import VideoJudge
+
 _ROOT = Path(__file__).parent
 _WEIGHTS = _ROOT / "weights"
 
@@ -60,6 +63,17 @@ class Zoo:
             return {}
         found: dict[str, Any] = json.loads(self.figures_file.read_text(encoding="utf-8"))
         return found
+
+    def judge(self) -> Judge | VideoJudge:
+        """The network that tells whether its pictures or videos show what was asked for.
+
+        Raises:
+            ZooError: if its weights are not there.
+        """
+        from evocache.zoo.judge import Judge
+        from evocache.zoo.video_judge import VideoJudge
+
+        return VideoJudge.load() if self.moving else Judge.load()
 
     def sample_prompts(self, n: int, seed: int, held_out: bool = False) -> list[str]:
         """Draw n prompts in its vocabulary, of combinations never trained on if `held_out`."""
