@@ -8,7 +8,7 @@ from itertools import islice
 
 import torch
 
-from .coding import Coded, checked, decode, encode
+from .coding import Coded, checked, coded_bytes, decode, encode
 from .tiers import Parked, Tier
 
 
@@ -19,7 +19,7 @@ class Stale(Exception):  # noqa: N818  (not an error: it tells the reader to com
 _Form = tuple[str, torch.dtype, int]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Piece:
     """A feature, or a piece of one: on the device, parked in a lower tier, or both; never neither.
 
@@ -27,7 +27,7 @@ class _Piece:
         size: bytes.
         forms: of each tensor, its coding, its own type, and of how many parts it consists; None if none is coded.
         tensors: the parts of all, as they are kept on the device; None while they are not there.
-        versions: how often each had been written into when it was stored.
+        versions: how often each had been written into when it was stored (see `version`).
         parked: the same in the tier.
         counted: whether it counts for the device.
     """
@@ -35,12 +35,16 @@ class _Piece:
     size: int
     forms: list[_Form] | None
     tensors: list[torch.Tensor] | None
-    versions: list[int]
+    versions: list[int | None]
     parked: Parked | None = None
     counted: bool = True
 
     def intact(self) -> bool:
-        return self.tensors is None or [version(t) for t in self.tensors] == self.versions
+        if self.tensors is not None:
+            for tensor, seen in zip(self.tensors, self.versions, strict=True):
+                if seen is not None and tensor._version != seen:
+                    return False
+        return True
 
 
 class FeatureStore:
@@ -90,9 +94,17 @@ class FeatureStore:
 
     def put(self, key: Hashable, tensors: Sequence[torch.Tensor], *, copy: bool = False) -> int:
         """Store a feature, replacing what the key held; returns its bytes."""
-        self.free(key)
-        self._features[key] = [self._piece(tensors, copy)]
-        return self._features[key][0].size
+        if key in self._features:
+            self.free(key)
+        piece = self._piece(tensors, copy)
+        self._features[key] = [piece]
+        return piece.size
+
+    def size(self, tensors: Sequence[torch.Tensor]) -> int:
+        """Bytes that tensors take when they are stored."""
+        if self.coding == "none":
+            return sum([t.nbytes for t in tensors])
+        return sum(coded_bytes(t.shape, t.dtype, self.coding) for t in tensors)
 
     def add(self, key: Hashable, tensors: Sequence[torch.Tensor], *, copy: bool = False) -> int:
         """Store a further piece of a feature, after those that it has; returns its bytes.
@@ -114,13 +126,14 @@ class FeatureStore:
             kept, forms = [_owned(t, tensors, copy) for t in tensors], None
         else:
             kept, forms = _coded(tensors, self.coding, copy)
-        size = sum(t.numel() * t.element_size() for t in kept)
+        size = sum([t.nbytes for t in kept])
         self._count(size)
-        return _Piece(size, forms, kept, [version(t) for t in kept])
+        return _Piece(size, forms, kept, [None if t.is_inference() else t._version for t in kept])
 
     def _count(self, size: int) -> None:
         self.bytes += size
-        self.peak_bytes = max(self.peak_bytes, self.bytes)
+        if self.bytes > self.peak_bytes:
+            self.peak_bytes = self.bytes
 
     def intact(self, key: Hashable) -> bool:
         """Whether a feature is there, as it was stored."""
@@ -140,9 +153,11 @@ class FeatureStore:
             GenerationError: if the tier lost it.
         """
         pieces = self._features[key]
-        if not all(piece.intact() for piece in pieces):
-            raise Stale(key)
-        self.fetch(key)
+        for piece in pieces:
+            if not piece.intact():
+                raise Stale(key)
+        if self.tier is not None:
+            self.fetch(key)
         if len(pieces) == 1:
             return self._taken(pieces[0], copy)
         return [tensor for piece in pieces for tensor in self._taken(piece, copy)]
@@ -230,12 +245,12 @@ def _owned(tensor: torch.Tensor, beside: Sequence[torch.Tensor], copy: bool) -> 
     if copy or tensor.is_inference():
         return tensor.clone()
     storage = tensor.untyped_storage()
+    if storage.nbytes() <= tensor.nbytes:
+        return tensor
     sharing = {id(t): t for t in beside if t.untyped_storage().data_ptr() == storage.data_ptr()}
-    if storage.nbytes() > sum(t.numel() * t.element_size() for t in sharing.values()):
-        return tensor.clone()
-    return tensor
+    return tensor.clone() if storage.nbytes() > sum(t.nbytes for t in sharing.values()) else tensor
 
 
-def version(tensor: torch.Tensor) -> int:
-    """How often a tensor was written into; always 0 for inference tensors, which do not count it."""
-    return 0 if tensor.is_inference() else tensor._version
+def version(tensor: torch.Tensor) -> int | None:
+    """How often a tensor was written into; None for inference tensors, which do not count it."""
+    return None if tensor.is_inference() else tensor._version

@@ -93,13 +93,13 @@ class GateLane(Lane):
         stream = main(inputs) if inputs is not None else None
         computes = self.governor.decide(self.plan.start + self.row, stream, must=must)
         row = self._add_row(self.row, computes)
-        self.executed += row.executed
+        self.enter(row)
         return row
 
     def _add_row(self, row: int, computes: bool) -> Row:
         """What a decision means for this lane. What no forecast needs is freed before its successor is made."""
         order, last = self.governor.forecasts, self.plan.start + row == self.governor.steps - 1
-        ran = np.ones(len(self.components), dtype=bool)
+        ran = np.ones(len(self.components), dtype=np.int64)
         if computes or not self.stored:
             for value in self.stored if last else self.stored[order:]:
                 self.store.free((self.key, self.column, value))
@@ -108,7 +108,7 @@ class GateLane(Lane):
         else:
             born = self.stored
             by = weights([b - row for b in born], 0, 1.0)
-            ran[self._inside()] = False
+            ran[self._inside()] = 0
             made = Row(frozenset(), {self.column: Recall(born, by, born if last else ())}, frozenset(), ran)
         self.plan = replace(self.plan, rows=(*self.plan.rows, made))
         return made

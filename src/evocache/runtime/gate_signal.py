@@ -12,7 +12,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._tensor: torch.Tensor | None = None
-        self._version = 0
+        self._version: int | None = 0
         self._copies = False
 
     def keep(self, tensor: torch.Tensor) -> None:

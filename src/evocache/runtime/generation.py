@@ -161,8 +161,8 @@ class Generation:
             lane = self._lane(denoiser, tick, _signature(args, kwargs))
             before = local.table
             table = lane.begin(tick.step)
-            table.update({id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()})
-            local.table = table
+            sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
+            local.table = {**table, **sliced} if sliced else table
             try:
                 return called(lane, tick.step, original, module, args, kwargs)
             finally:
@@ -256,7 +256,7 @@ def called(lane: Lane, step: int, original: Callable[..., Any], module: Any, arg
         return original(module, *args, **kwargs)
     if 0 in row.recalls:
         lane.copies.add(0)
-        return Reuse(lane, 0, row.recalls[0])(original, module, args, kwargs)
+        return Reuse(lane, 0)(original, module, args, kwargs)
     if 0 in lane.kept(row):
         lane.copies.add(0)
         return Keep(lane, 0)(original, module, args, kwargs)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..memory import FeatureStore, Stale, Tape
-from ..memory.coding import coded_bytes
 from ..memory.tape import Cell
 from ..model import Denoiser
 from ..model.unet import Deep
@@ -55,9 +54,19 @@ class Lane:
         self.tape = tape
         self._played: set[Cell] = set()
         self.components = plan.schedule.tree.components
+        self.kinds = [component.kind for component in self.components]
         self.sources = dict(plan.schedule.tree.sources)
         """Per component that only others read, these readers."""
         self.readers = {reader for readers in self.sources.values() for reader in readers}
+        self.delicate = {c for c in plan.touched if self.kinds[c] == "deep" or c in self.readers}
+        """Columns that are recalled only while what they stand for is there."""
+        self.recalls: Mapping[int, Recall] = {}
+        """What is recalled in the call at hand, by column."""
+        self.tables: dict[object, dict[int, Op]] = {}
+        """Tables that hold for all rows of a pattern."""
+        self._stores: frozenset[int] = frozenset()
+        self._unread = 0
+        self._addresses: dict[int, int] = {}
         self.sizes: dict[str, int] = {}
         """Bytes of one stored value, as it is stored, by component, in order of execution."""
         self.packing: dict[int, list[Packing]] = {}
@@ -84,6 +93,7 @@ class Lane:
         self.row = 0
         self.open: list[Any] = []
         self._covered: dict[int, list[int]] = {}
+        self._unobserved: list[torch.nn.Module] | None = None
 
     def begin(self, step: int) -> dict[int, Op]:
         """The table of a denoiser call at a step: which modules do something else than run, by module id."""
@@ -93,36 +103,47 @@ class Lane:
         if row is None:
             self.executed += 1
             return {}
-        self.executed += row.executed
+        self.enter(row)
         return table(self, row)
+
+    def enter(self, row: Row) -> None:
+        """The denoiser call that was begun follows a row."""
+        self.executed += row.executed
+        self.recalls, self._stores, self._unread = row.recalls, row.stores, row.dying
 
     def finish(self) -> None:
         """The denoiser call is over: close what the host left open, free what it did not come to read."""
         for capture in self.open:
             capture.close()
         self.open.clear()
-        if 0 <= self.row < len(self.plan.rows):
-            for column, recall in self.plan.rows[self.row].recalls.items():
+        if self._unread:
+            for column, recall in self.recalls.items():
                 self.free(column, recall)
+        self._unread = 0
 
     def put(self, column: int, tensors: Sequence[torch.Tensor], *, again: bool = False) -> None:
         """A component computed at this step: note its size and order, and store its feature if it will be read.
 
         If it computed again in the same forward, this is stored beside what it gave before.
         """
-        id, key = self.components[column].id, (self.key, column, self.row)
-        size = sum(coded_bytes(t.shape, t.dtype, self.store.coding) for t in tensors)
-        size += self.sizes[id] if again else 0
+        if column not in self._stores:
+            size = self.store.size(tensors)
+        else:
+            if self.tape is not None:
+                self._move(column, self.tape)
+            key, copy = (self.key, column, self.row), column in self.copies
+            if not again:
+                size = self.store.put(key, tensors, copy=copy)
+            elif key in self.store:
+                size = self.store.add(key, tensors, copy=copy)
+            else:  # a piece is lost, and with it the feature
+                size = self.store.size(tensors)
+        id = self.components[column].id
+        if again:
+            size += self.sizes[id]
         if not self.row:
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
         self.sizes[id] = size
-        if column not in self.plan.rows[self.row].stores:
-            return
-        self._move(column)
-        if not again:
-            self.store.put(key, tensors, copy=column in self.copies)
-        elif key in self.store:
-            self.store.add(key, tensors, copy=column in self.copies)
 
     def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
         """The recalled feature of a component; None if it has to be computed after all.
@@ -130,26 +151,26 @@ class Lane:
         That is so where the host changed it in place, or did not run the component when the schedule expected it. It is
         the host's to write into if the host is known to do so.
         """
-        self._move(column)
+        if self.tape is not None:
+            self._move(column, self.tape)
         host_writes = column in self.copies
         try:
-            values = [
-                self.store.get((self.key, column, born), copy=host_writes and len(recall.born) == 1)
-                for born in recall.born
-            ]
-            if len({tuple(t.shape for t in value) for value in values}) > 1:
-                values = [self.store.get((self.key, column, recall.born[0]), copy=host_writes)]
+            if len(recall.born) == 1:
+                return self.store.get((self.key, column, recall.born[0]), copy=host_writes)
+            values = [self.store.get((self.key, column, born)) for born in recall.born]
+            if len({tuple([t.shape for t in value]) for value in values}) > 1:
+                return self.store.get((self.key, column, recall.born[0]), copy=host_writes)
         except Stale:
             self.copies.add(column)
             return None
         except KeyError:
             return None
-        return combine(values, recall.weights if len(values) == len(recall.weights) else (1.0,))
+        return combine(values, recall.weights)
 
-    def _move(self, column: int) -> None:
+    def _move(self, column: int, tape: Tape) -> None:
         """A component is about to write or read at this step: move what the tape says moves now, once."""
         cell = (self.row, column)
-        moves = self.tape.moves.get(cell) if self.tape is not None else None
+        moves = tape.moves.get(cell)
         if moves is None or cell in self._played:
             return
         self._played.add(cell)
@@ -172,7 +193,9 @@ class Lane:
         These are the deep parts and the readers whose feature is not there, or was changed in place by the host, and
         whatever these readers read.
         """
-        needy = {column for column in row.recalls if self.components[column].kind == "deep" or column in self.readers}
+        if not self.delicate:
+            return set()
+        needy = self.delicate & row.recalls.keys()
         gone = {column for column in needy if not self._intact(column, row.recalls[column])}
         sources = {source for source in row.blanks if gone & set(self.sources[source])}
         self.executed[list(sources)] += 1
@@ -183,8 +206,10 @@ class Lane:
 
     def free(self, column: int, recall: Recall) -> None:
         """Forget the values that are read for the last time."""
-        for born in recall.dies:
-            self.store.free((self.key, column, born))
+        if recall.dies:
+            self._unread -= 1
+            for born in recall.dies:
+                self.store.free((self.key, column, born))
 
     @property
     def step(self) -> int:
@@ -202,11 +227,16 @@ class Lane:
             for born in range(self.row + 1):
                 self.store.free((self.key, column, born))
 
-    def renew(self, column: int, recall: Recall, tensors: Sequence[torch.Tensor]) -> None:
-        """Replace a stale value by what was computed in its stead, for later readers."""
+    def renew(self, column: int, recall: Recall, tensors: Sequence[torch.Tensor], *, again: bool = False) -> None:
+        """Replace a stale value by what was computed in its stead, for later readers; or add what it computed again."""
+        key = (self.key, column, recall.born[0])
+        if again:
+            if key in self.store:
+                self.store.add(key, tensors, copy=True)
+            return
         self.executed[column] += 1
         if recall.born[0] not in recall.dies:
-            self.store.put((self.key, column, recall.born[0]), tensors, copy=True)
+            self.store.put(key, tensors, copy=True)
         self.free(column, recall)
 
     def covered(self, column: int) -> list[int]:
@@ -229,17 +259,26 @@ class Lane:
 
     def unobserved(self) -> list[torch.nn.Module]:
         """Modules that will be skipped and whose output has not been seen yet."""
-        modules: list[torch.nn.Module] = []
-        for column in self.plan.touched:
-            if self.components[column].kind == "deep":
-                modules += self.deep(column).skipped
-            elif self.components[column].readers:
-                modules.append(self.module(column))
-        return [m for m in modules if id(m) not in self.blanks]
+        if self._unobserved is None:
+            self._unobserved = []
+            for column in self.plan.touched:
+                if self.kinds[column] == "deep":
+                    self._unobserved += self.deep(column).skipped
+                elif self.components[column].readers:
+                    self._unobserved.append(self.module(column))
+        self._unobserved = [m for m in self._unobserved if id(m) not in self.blanks]
+        return self._unobserved
 
     def module(self, column: int) -> torch.nn.Module:
         """The module of a leaf, a block or the denoiser."""
         return self.denoiser.modules[self.components[column].id]
+
+    def address(self, column: int) -> int:
+        """The id of that module."""
+        found = self._addresses.get(column)
+        if found is None:
+            found = self._addresses[column] = id(self.module(column))
+        return found
 
     def deep(self, column: int) -> Deep:
         """The shape of a deep part."""

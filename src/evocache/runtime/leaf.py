@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..model.outputs import Spec, blank, empty, pack, unpack
-from .plan import Recall
 
 if TYPE_CHECKING:
     from .lane import Lane
@@ -16,67 +15,82 @@ if TYPE_CHECKING:
 Packing = tuple[list[Any], list[int], Spec]
 """Leaves of an output with tensors left out, the places of the tensors, and the nesting."""
 
+BARE: Packing = ([None], [0], None)
+"""The packing of an output that is a tensor."""
+
 
 class Keep:
     """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs.
 
-    It holds none of them itself: what is stored may leave the device.
+    It holds none of them itself: what is stored may leave the device. It serves all forwards of its lane.
     """
 
-    __slots__ = ("column", "lane", "packing")
+    __slots__ = ("call", "column", "lane", "packing")
 
     def __init__(self, lane: Lane, column: int) -> None:
         self.lane = lane
         self.column = column
+        self.call = 0
         self.packing: list[Packing] = []
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
         output = original(module, *args, **kwargs)
-        self.after(module, output)
-        return output
-
-    def after(self, module: Any, output: Any) -> None:
-        """Store what the module returned."""
+        lane = self.lane
         tensors, packing = packed(output)
-        self.packing.append(packing)
-        self.lane.packing[self.column] = self.packing
-        self.lane.put(self.column, tensors, again=len(self.packing) > 1)
+        again = self.call == lane.calls
+        if again:
+            self.packing.append(packing)
+        else:
+            self.call = lane.calls
+            self.packing = lane.packing[self.column] = [packing]
+        lane.put(self.column, tensors, again=again)
+        return output
 
 
 class Reuse:
-    """A leaf does not compute: it returns what was stored, or a forecast from it."""
+    """A leaf does not compute: it returns what was stored, or a forecast from it.
 
-    __slots__ = ("column", "feature", "lane", "ordinal", "recall")
+    It serves all forwards of its lane.
+    """
 
-    def __init__(self, lane: Lane, column: int, recall: Recall) -> None:
+    __slots__ = ("call", "column", "feature", "lane", "ordinal", "place")
+
+    def __init__(self, lane: Lane, column: int) -> None:
         self.lane = lane
         self.column = column
-        self.recall = recall
+        self.call = 0
         self.ordinal = 0
+        self.place = 0
         self.feature: list[torch.Tensor] | None = None
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
         lane, column = self.lane, self.column
-        packing = lane.packing.get(column, [])
-        if self.ordinal == 0:
-            self.feature = lane.take(column, self.recall) if packing else None
-        if self.feature is None or self.ordinal >= len(packing):
+        packing = lane.packing.get(column, ())
+        if self.call != lane.calls:
+            self.call = lane.calls
+            self.ordinal = self.place = 0
+            self.feature = lane.take(column, lane.recalls[column]) if packing else None
+        feature, ordinal = self.feature, self.ordinal
+        if feature is None or ordinal >= len(packing):
             output = original(module, *args, **kwargs)
-            if self.ordinal == 0:
-                lane.renew(column, self.recall, packed(output)[0])
+            if feature is None:
+                self.ordinal = ordinal + 1
+                lane.renew(column, lane.recalls[column], packed(output)[0], again=ordinal > 0)
             return output
-        leaves, places, spec = packing[self.ordinal]
-        self.ordinal += 1
-        count = len(places)
-        tensors, self.feature = self.feature[:count], self.feature[count:]
+        leaves, places, spec = packing[ordinal]
+        self.ordinal = ordinal + 1
         if self.ordinal == len(packing):
-            lane.free(column, self.recall)
+            self.feature = []
+            lane.free(column, lane.recalls[column])
+        first = self.place
         if spec is None:
-            return tensors[0]
+            self.place = first + 1
+            return feature[first]
+        self.place = first + len(places)
         leaves = list(leaves)
-        for place, tensor in zip(places, tensors, strict=True):
+        for place, tensor in zip(places, feature[first : self.place], strict=True):
             leaves[place] = tensor
         return pack(leaves, spec)
 
@@ -120,7 +134,7 @@ class Observe:
 def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
     """The tensors of an output, and all else that is needed to build it again around other tensors."""
     if isinstance(output, torch.Tensor):
-        return [output], ([None], [0], None)
+        return [output], BARE
     leaves, spec = unpack(output)
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
     rest = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress, pairwise
 from typing import NamedTuple
 
@@ -32,13 +33,23 @@ class Recall(NamedTuple):
 class Row:
     """One step: columns of the components that store their output, that recall it, and that are dead code.
 
-    `executed` is the schedule's row of what runs.
+    `executed` is the schedule's row of what runs, as numbers.
     """
 
     stores: frozenset[int]
     recalls: Mapping[int, Recall]
     blanks: frozenset[int]
-    executed: npt.NDArray[np.bool_]
+    executed: npt.NDArray[np.int64]
+
+    @cached_property
+    def pattern(self) -> tuple[frozenset[int], frozenset[int]]:
+        """What tells its table from those of other rows: columns that recall, and that store."""
+        return frozenset(self.recalls), self.stores
+
+    @cached_property
+    def dying(self) -> int:
+        """How many components read a value for the last time."""
+        return sum(bool(recall.dies) for recall in self.recalls.values())
 
 
 @dataclass(frozen=True)
@@ -71,9 +82,8 @@ class Plan:
         for step, column, recall in _recalls(schedule, found):
             recalls[step][column] = recall
         blanks = [_dead(schedule, step) for step in range(schedule.steps)]
-        rows = tuple(
-            Row(frozenset(stores[s]), recalls[s], blanks[s], schedule.executed[s]) for s in range(schedule.steps)
-        )
+        executed = schedule.executed.astype(np.int64)  # to be added up fast
+        rows = tuple(Row(frozenset(stores[s]), recalls[s], blanks[s], executed[s]) for s in range(schedule.steps))
         touched = frozenset().union(*(set_ for row in rows for set_ in (row.stores, row.recalls, row.blanks)))
         return cls(schedule, start, rows, touched)
 

@@ -10,12 +10,12 @@ import torch
 from ..memory import version
 from ..model.outputs import pack, unpack
 from .plan import Recall
-from .stream import Slot, arguments, flow, linked
+from .stream import Slot, argument, arguments, flow, linked
 
 if TYPE_CHECKING:
     from .lane import Lane
 
-Call = tuple[int, dict[str, Any], list[Any], list[int], Any]
+Call = tuple[int, dict[str, Any], list[Any], list[int | None], Any]
 """A block's column, its arguments by name, the leaves of its output, their versions, and the output."""
 
 
@@ -32,7 +32,7 @@ class Capture:
         self.lane = lane
         self.column = column
         self.left = len(blocks)
-        self.entry: dict[str, tuple[torch.Tensor, int]] = {}
+        self.entry: dict[str, tuple[torch.Tensor, int | None]] = {}
         self.last: Call | None = None
         self.tensors: list[torch.Tensor] = []
         self.layout: dict[int, list[Slot]] = {}
@@ -138,10 +138,9 @@ class Skip:
                 self.computing = True
                 lane.computed_after_all(self.column)
             return original(module, *args, **kwargs)
-        inputs = arguments(module, args, kwargs)
         leaves = list(passing.template)
         for name, leaf in passing.streams:
-            leaves[leaf] = inputs[name]
+            leaves[leaf] = argument(module, name, args, kwargs)
         for slot in lane.layouts[self.column].get(block, ()):
             tensor = self.feature[slot.stored]
             leaves[slot.leaf] = leaves[slot.leaf] + tensor if slot.residual else tensor

@@ -52,6 +52,13 @@ def arguments(module: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str,
     return named
 
 
+def argument(module: torch.nn.Module, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """One of a call's arguments, by the name that `arguments` gives it."""
+    if name in kwargs:
+        return kwargs[name]
+    return args[int(name[1:]) if name[0] == "*" else _parameters(cast(Any, type(module))).index(name)]
+
+
 def linked(outputs: Sequence[Any], inputs: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Which output leaves *are* (the same object) which arguments of the next call."""
     return [

@@ -46,28 +46,34 @@ class Watched:
 
 
 def table(lane: Lane, row: Row) -> dict[int, Op]:
-    """Operations by module id for a denoiser call under `row`."""
+    """Operations by module id for a denoiser call under `row`.
+
+    Where all of them are those of leaves, which serve any call, the table is kept for rows of the same pattern.
+    """
+    known = lane.tables.get(row.pattern) if lane.row else None
+    if known is not None:
+        return known
     ops: dict[int, Op] = {}
     blocks: dict[int, BlockOp] = {}
     watchers: dict[int, list[Watcher]] = {}
     lost = lane.lost(row)
     for column, recall in row.recalls.items():
-        kind = lane.components[column].kind
+        kind = lane.kinds[column]
         if kind == "deep":
             if column not in lost:
                 ops.update({id(module): Blank(lane) for module in lane.deep(column).skipped})
-                ops[lane.exits[column]] = Reuse(lane, column, recall)
+                ops[lane.exits[column]] = Reuse(lane, column)
         elif kind in ("span", "block"):
             covered = lane.covered(column)
             skip = Skip(lane, column, recall, covered)
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).skip = skip
         elif kind != "denoiser":
-            ops[id(lane.module(column))] = Reuse(lane, column, recall)
+            ops[lane.address(column)] = Reuse(lane, column)
     for column in row.blanks - lost:
-        ops[id(lane.module(column))] = Blank(lane)
+        ops[lane.address(column)] = Blank(lane)
     for column in sorted(lane.kept(row)):
-        kind = lane.components[column].kind
+        kind = lane.kinds[column]
         if kind == "deep":
             deep = lane.deep(column)
             keep = DeepKeep(lane, column, {id(m) for m in deep.exits})
@@ -80,11 +86,13 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).captures.append(capture)
         elif kind != "denoiser":
-            ops[id(lane.module(column))] = Keep(lane, column)
+            ops[lane.address(column)] = Keep(lane, column)
     for block, op in blocks.items():
-        ops[id(lane.module(block))] = op
+        ops[lane.address(block)] = op
     for module in lane.unobserved():
         watchers.setdefault(id(module), []).append(Observe(lane))
     for id_, watching in watchers.items():
         ops[id_] = Watched(ops.get(id_), watching)
+    if lane.row and all(type(op) in (Keep, Reuse) for op in ops.values()) and not lane.delicate:
+        lane.tables[row.pattern] = ops
     return ops
