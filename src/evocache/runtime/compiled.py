@@ -10,6 +10,7 @@ from ..memory import FeatureStore
 from ..model import Denoiser, Model
 from ..policies import Gate
 from ..schedule import Schedule, Tree
+from .gate_part import part_of
 from .lane import Lane
 from .plan import Plan
 
@@ -69,8 +70,8 @@ class Compiled:
         governed = self.governed.get(denoiser.name)
         if governed is None:
             return Plan.compile(full, start), ()
-        plan = Plan(full, start, (), frozenset({full.tree.index[governed.span]}))
-        watched = [denoiser.modules[id] for id in (governed.entry, governed.leaf) if id is not None]
+        plan = Plan(full, start, (), frozenset({full.tree.index[governed.part]}))
+        watched = part_of(denoiser, governed).watched
         modules = {id(module): module for module in (*touched_modules(denoiser, plan), *watched)}
         return plan, tuple(modules.values())
 
