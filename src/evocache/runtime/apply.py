@@ -50,8 +50,9 @@ def apply(
 
     Raises:
         PipelineError: if it is no pipeline or has no denoiser.
-        PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate and there is a memory
-            budget; if the storage is unknown, or another than that of the memory plan.
+        PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate, or makes calls of a
+            step from its first, and there is a memory budget; if the storage is unknown, or another than that of the
+            memory plan.
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
@@ -66,7 +67,7 @@ def apply(
     program = resolve(what)
     check(program, model)
     if most is not None:
-        foreseen(program)
+        foreseen(program, model)
     previous = type(pipe).__dict__.get("_evocache_handle")
     if isinstance(previous, Handle) and previous.pipe is pipe:
         previous.remove()

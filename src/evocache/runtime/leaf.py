@@ -67,18 +67,13 @@ class Reuse:
             if self.ordinal == 0:
                 lane.renew(column, self.recall, packed(output)[0])
             return output
-        leaves, places, spec = packing[self.ordinal]
+        now = packing[self.ordinal]
         self.ordinal += 1
-        count = len(places)
+        count = len(now[1])
         tensors, self.feature = self.feature[:count], self.feature[count:]
         if self.ordinal == len(packing):
             lane.free(column, self.recall)
-        if spec is None:
-            return tensors[0]
-        leaves = list(leaves)
-        for place, tensor in zip(places, tensors, strict=True):
-            leaves[place] = tensor
-        return pack(leaves, spec)
+        return repacked(tensors, now)
 
 
 class Blank:
@@ -125,3 +120,14 @@ def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
     rest = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
     return [leaves[i] for i in places], (rest, places, spec)
+
+
+def repacked(tensors: list[torch.Tensor], packing: Packing) -> Any:
+    """An output built around other tensors, the inverse of `packed`."""
+    leaves, places, spec = packing
+    if spec is None:
+        return tensors[0]
+    leaves = list(leaves)
+    for place, tensor in zip(places, tensors, strict=True):
+        leaves[place] = tensor
+    return pack(leaves, spec)

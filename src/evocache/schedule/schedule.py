@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..errors import ScheduleError
 from .action import COMPUTE, MAX_ORDER, REUSE, Action
+from .branches import of_first, of_others
 from .canonical import canonicalise
 from .component import Component, Tree
 from .resample import resample
@@ -131,15 +132,36 @@ class Schedule:
         """Whether everything is computed at every step."""
         return bool(self.executed.all())
 
+    @property
+    def guided(self) -> bool:
+        """Whether calls that guidance adds are made from the first call of a step, so that the calls differ."""
+        return bool(self.read[:, list(self.tree.guides)].any())
+
+    def of_branch(self, branch: int) -> Schedule:
+        """What a denoiser call does: the first of its step (0), or one after it.
+
+        They are the same, but where a guidance component is reused: then nothing of the later ones runs. What they
+        would read but have not computed, since they were not run at the time, they compute.
+        """
+        if not self.tree.guides:
+            return self
+        assert self.gains is not None
+        rest: dict[str, Any] = {"model": self.model, "provenance": self.provenance}
+        grid = (self.tree, self.orders, self.gains)
+        return Schedule.repaired(*(of_others(*grid, self.read) if branch else of_first(*grid)), **rest)
+
     def counts(self) -> dict[str, int]:
-        """Steps at which each component is executed."""
+        """Steps at which each component is executed, in the first call of a step where its calls differ."""
         return dict(zip(self.tree.index, (int(n) for n in self.executed.sum(axis=0)), strict=True))
 
     def cost(self, costs: Mapping[str, float]) -> float:
         """Total cost under exclusive component costs (what a component costs without its children), per step.
 
-        Components that the mapping does not name cost nothing.
+        Components that the mapping does not name cost nothing. Where guidance makes some of a step's calls from the
+        first, it is the mean of one of them and the first.
         """
+        if self.guided:
+            return (self.of_branch(0).cost(costs) + self.of_branch(1).cost(costs)) / 2
         vector = np.array([costs.get(c.id, 0.0) for c in self.components])
         return float(self.executed.sum(axis=0) @ vector)
 
