@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from evocache import Schedule, apply
 from evocache.errors import PolicyError
@@ -265,6 +266,35 @@ def test_a_doubled_batch_is_told_by_its_halves(family):
     expected = one.call(**settings)
     with apply(one.pipe, guided(one, (0,), 3)), pytest.warns(UserWarning, match="nothing was reused"):
         assert np.array_equal(one.call(**settings), expected)
+
+
+def test_a_model_without_guidance_calls_is_told_about(family):
+    """Attention is reused, but there is nothing for the rest to act on."""
+    one = family("flux")
+    with apply(one.pipe, "fastercache:2,0.5,0,2") as handle, pytest.warns(UserWarning, match="of guidance, since no"):
+        one.call()
+    assert handle.stats.executed_fraction < 1
+
+
+class Comparisons(TorchDispatchMode):
+    """Counts how often two tensors are compared by value."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten.equal.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("name", "count"), [("wan", 0), ("cogvideox", 1 + 2)])
+def test_values_are_compared_only_where_a_difference_is_stored(family, name, count):
+    """Two calls of a step are given one tensor. A doubled batch is looked at once, and at steps 1 and 4."""
+    one = family(name)
+    with apply(one.pipe, guided(one)), Comparisons() as seen:
+        one.call(steps=STEPS)
+    assert seen.count == count
 
 
 def test_memory_plans_know_nothing_of_it(family):

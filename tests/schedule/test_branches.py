@@ -6,13 +6,15 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evocache.errors import CodecError, ScheduleError
 from evocache.schedule import REUSE, Component, Schedule, Tree, dumps, guidance_id, loads
 from evocache.schedule.ecad import dumps_ecad
 from evocache.schedule.liveness import peak_bytes, reads
 
-from .strategies import dit, grid
+from .strategies import MODEST, dit, grid, schedules
 
 GUIDED = dit(1).with_guidance("transformer")
 ROOT, GUIDANCE, BLOCK, ATTN, FF = (c.id for c in GUIDED)
@@ -108,6 +110,28 @@ def test_it_moves_to_other_numbers_of_steps_and_other_models():
     assert [c.id for c in moved.tree][:2] == ["dit", "dit/guidance"]
     assert np.array_equal(moved.orders, example().orders)
     assert moved.of_denoiser("dit") == moved
+
+
+@MODEST
+@given(schedules(), st.data())
+def test_branches_of_any_schedule(schedule, data):
+    """Where guidance is read nothing below it runs; where it never is, all calls do the same."""
+    root = schedule.components[0].id
+    tree = schedule.tree.with_guidance(root)
+    column = np.array(data.draw(st.lists(st.integers(-1, 2), min_size=schedule.steps, max_size=schedule.steps)))
+    orders, gains = (np.insert(cells, 1, column, axis=1) for cells in (schedule.orders, schedule.gains))
+    guided = Schedule.repaired(tree, orders, gains)
+    first, others = (guided.of_branch(i) for i in range(2))
+    assert first == schedule
+    read = guided.read[:, 1]
+    inside = [i for i, c in enumerate(others.tree) if c.denoiser == root]
+    assert not others.executed[np.ix_(read, inside)].any()
+    assert others.read[read, others.tree.index[guidance_id(root)]].all()
+    if not read.any():
+        assert not guided.guided
+        assert {**others.counts(), guidance_id(root): 0} == {**first.counts(), guidance_id(root): 0}
+    assert guided.of_denoiser(root).of_branch(1) == others.of_denoiser(root)
+    assert loads(dumps(guided)) == guided
 
 
 def test_two_denoisers_are_guided_apart():
