@@ -13,12 +13,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from evocache import Schedule, apply
-from evocache.errors import PolicyError
+from evocache.errors import GenerationError, PolicyError
 from evocache.policies import parse
 from evocache.schedule import dumps, forecast, guidance_id, loads, uniform
 from tests.runtime.byhand import replaced
 from tests.runtime.steered import Pipe
 from tests.runtime.support import counted, random_schedule
+from tests.tiny import FAMILIES
 
 STEPS = 6
 COMPUTED = (0, 1, 4)
@@ -203,6 +204,59 @@ def test_without_guidance_nothing_is_made(family, name):
     expected = one.call(guidance=False)
     with apply(one.pipe, guided(one, (0,), 4)):
         assert np.array_equal(one.call(guidance=False), expected)
+
+
+ALIKE = {"flux", "flux_img2img", "hunyuan_video"}
+"""Guidance is told to the denoiser: there is one call a step, of one sample."""
+
+UNLIKE = {"svd"}
+"""One half of the batch is given the picture that is animated, the other none."""
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_is_guided(family, name):
+    one = family(name)
+    tree = one.model.tree
+    for denoiser in one.model.denoisers:
+        tree = tree.with_guidance(denoiser.name)
+    ids = [guidance_id(denoiser.name) for denoiser in one.model.denoisers]
+    schedule = uniform(tree, 4, ids, (0,))
+    if name in ALIKE | UNLIKE:
+        with apply(one.pipe, schedule), pytest.warns(UserWarning, match="nothing was reused"):
+            assert np.array_equal(one.call(), one.reference)
+        return
+    with apply(one.pipe, schedule) as handle:
+        output = one.call()
+    stats = handle.stats
+    assert {id: stats.executed[id] for id in ids} == dict.fromkeys(ids, 1)
+    assert stats.calls == {name: 2 * seen.rows for name, seen in one.passes.items()}
+    assert stats.peak_cached_bytes == stats.predicted_peak_bytes > 0
+    assert np.isfinite(output).all()
+    assert not np.array_equal(output, one.reference)
+
+
+class Batched(Pipe):
+    """A doubled batch, of which the denoiser takes no half."""
+
+    @torch.no_grad()
+    def __call__(self, steps, given=None):
+        self.scheduler.set_timesteps(steps)
+        x = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(1))
+        for t in self.scheduler.timesteps:
+            second, first = self.transformer(torch.cat([x, x]), timestep=t).chunk(2)
+            x = self.scheduler.step(first + 2 * (first - second), t, x).prev_sample
+        return x
+
+
+def test_a_denoiser_that_takes_no_half_is_refused_in_words():
+    pipe = Batched("plain")
+    forward = pipe.transformer.forward
+    pipe.transformer.forward = lambda x, timestep: forward(x.reshape(2, 5, 8), timestep)
+    with apply(pipe, schedule_of(pipe)), pytest.raises(GenerationError, match=r"does not take half.*reshape|shape"):
+        pipe(STEPS)
+    pipe.transformer.forward = lambda x, timestep: forward(torch.cat([x, x]), timestep)[:2]
+    with apply(pipe, schedule_of(pipe)), pytest.raises(GenerationError, match="returns is no half"):
+        pipe(STEPS)
 
 
 class Twice(Pipe):

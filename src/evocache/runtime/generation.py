@@ -144,6 +144,8 @@ class Generation:
         if not self._previews or getattr(self._pipe, "_interrupt", False):
             for lane in self.lanes.values():
                 lane.drop(self.clock.step + 1)
+            for guided in self._guidance.values():
+                guided.end_step()
 
     def _decode(self, name: str) -> Op:
         """What happens when an autoencoder decodes: it is noted, and done in slices or groups if that is planned."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..errors import GenerationError
 from ..memory import version
 from ..model.outputs import tensors
 from .clock import Tick
@@ -38,6 +39,7 @@ class Guided:
         self._kept: list[Kept] = []
         self._packing: Packing | None = None
         self._doubled: dict[object, bool] = {}
+        self._proven: set[tuple[int, ...]] = set()
 
     def end_pass(self) -> None:
         """Timesteps are set anew, or the generation ends."""
@@ -62,11 +64,34 @@ class Guided:
             if not branch:
                 self._first(latents, output)
             return output
-        batch = len(latents)
-        other, first = ((half(args, batch, i), half(kwargs, batch, i)) for i in range(2))
-        guiding = one(0, *first)
+        shape = tuple(latents.shape)
+        other, first = ((half(args, shape, i), half(kwargs, shape, i)) for i in range(2))
+        guiding = self._halved(shape, lambda: one(0, *first))
         self._first(latents_of(*first), guiding)
         return joined(one(1, *other), guiding)
+
+    def _halved(self, shape: tuple[int, ...], call: Callable[[], Any]) -> Any:
+        """A call of half a batch; the first of its shape may show that arguments cannot be halved as `half` does.
+
+        Raises:
+            GenerationError: if it does.
+        """
+        if shape in self._proven:
+            return call()
+        try:
+            output = call()
+            if any(2 * len(tensor) != shape[0] for tensor in tensors(output) if tensor.ndim):
+                raise ValueError("what it returns is no half")
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise GenerationError(
+                f"guidance by a doubled batch of {shape[0]}, of which the denoiser does not take half: {error}",
+                "arguments with the batch as their first dimension",
+                "leave guidance out of the schedule",
+            ) from error
+        self._proven.add(shape)
+        return output
 
     def other(self, lane: Lane, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
         """The output of a call after the first: made from the first one's, or computed and compared with it."""
@@ -131,26 +156,35 @@ def latents_of(args: Any, kwargs: Any) -> torch.Tensor | None:
     return next(found, None)
 
 
-def half(value: Any, batch: int, which: int) -> Any:
+def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
     """One half of a doubled batch in arguments, however nested.
 
-    A tensor is halved if its first dimension is the batch's length, a list if it is as long and holds no tensors: then
-    it has an entry for each sample. All else is the same for both halves.
+    A tensor is halved if its first dimension is the batch's length, or as many times that as the latents have frames
+    (AnimateDiff repeats embeddings of shape (batch, tokens, channels) for each); a list if it is as long and holds no
+    tensors: then it has an entry for each sample. All else is the same for both halves, and so are rotary positions by
+    their name: as many frames or rows as samples are no samples.
 
     Args:
         value: tensors, in any lists, tuples and mappings.
-        batch: the length of the batch, doubled.
+        shape: of the latents, whose first dimension is the batch, doubled.
         which: 0 for the former half, 1 for the latter.
     """
+    batch = shape[0]
     if isinstance(value, torch.Tensor):
-        return value.chunk(2)[which] if value.ndim and len(value) == batch else value
+        frames = shape[1:-2] if len(shape) > 4 and value.ndim > 2 else ()
+        whole = value.ndim and len(value) in (batch, *(batch * frame for frame in frames))
+        return value.chunk(2)[which] if whole else value
     if isinstance(value, list) and len(value) == batch and not any(True for _ in tensors(value)):
         return value[: batch // 2] if which == 0 else value[batch // 2 :]
     if isinstance(value, dict):
-        return {key: half(entry, batch, which) for key, entry in value.items()}
+        return {key: entry if _is_position(key) else half(entry, shape, which) for key, entry in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(half(entry, batch, which) for entry in value)
+        return type(value)(half(entry, shape, which) for entry in value)
     return value
+
+
+def _is_position(name: object) -> bool:
+    return isinstance(name, str) and any(hint in name for hint in ("rotary", "rope", "freqs"))
 
 
 def joined(former: Any, latter: Any) -> Any:
