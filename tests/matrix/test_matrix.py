@@ -24,6 +24,16 @@ SPECS = ("fora:2", "steps:0,2")
 """Leaves, and the largest part that there is: each computes at two of four steps."""
 
 
+STILL = {
+    "Cosmos3OmniTransformer",
+    "Flux3Transformer2DModel",
+    "Kandinsky5Transformer3DModel",
+    "Kandinsky6Transformer3DModel",
+    "Lumina2Transformer2DModel",
+}
+"""Their first blocks are given what no step changes (a text), so that EasyCache finds no rate, and computes."""
+
+
 @pytest.fixture(params=ROWS, scope="module")
 def one(request: pytest.FixtureRequest) -> Family:
     """Each class in turn, in its loop."""
@@ -91,7 +101,7 @@ def test_gates_decide_and_replay(one, gate):
     assert {id: ran[id] for id in one.model.denoisers[0].modules} == {
         id: ran[id] and stats.executed[id] for id in one.model.denoisers[0].modules
     }
-    assert not handle.recorded.is_full
+    assert handle.recorded.is_full == (gate is EasyCache and one.name in STILL)
     with apply(one.pipe, handle.recorded) as replay:
         assert np.array_equal(one.call(), output)
     assert replay.stats.executed == stats.executed

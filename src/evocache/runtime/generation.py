@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from ..errors import GenerationError, PolicyError
@@ -17,7 +16,6 @@ from ..memory.groups import run_cut
 from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
-from ..model.outputs import unpack
 from ..schedule import Schedule
 from .attach import Op, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
@@ -25,8 +23,9 @@ from .compiled import Compiled
 from .effect import without_effect
 from .gate import Governors
 from .gate_lane import GateLane
-from .guided import Guided, latents_of
+from .guided import Guided
 from .lane import Lane
+from .latents import latents_of, signature
 from .leaf import Keep, Reuse
 from .plan import Plan, Row
 from .projection import Projection
@@ -166,7 +165,7 @@ class Generation:
         cuts = self._cuts(denoiser)
 
         def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            lane = self._lane(denoiser, tick, _signature(args, kwargs))
+            lane = self._lane(denoiser, tick, signature(args, kwargs))
             before = local.table
             table = lane.begin(tick.step)
             table.update({id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()})
@@ -300,12 +299,3 @@ def is_scheduler(thing: Any) -> bool:
 def is_autoencoder(thing: Any) -> bool:
     """Whether a component of a pipeline is an autoencoder."""
     return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
-
-
-def _signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    """Shape and type of the first tensor among the arguments, the latents as a rule."""
-    for value in (*args, *kwargs.values()):
-        for leaf in unpack(value)[0] if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(leaf, torch.Tensor) and leaf.ndim > 1:
-                return (tuple(leaf.shape), leaf.dtype, leaf.device)
-    return None

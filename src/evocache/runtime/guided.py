@@ -17,6 +17,7 @@ from ..model.outputs import tensors
 from .clock import Tick
 from .gate_signal import Kept
 from .lane import Lane
+from .latents import latents_of
 from .leaf import Packing, packed, repacked
 from .plan import Row
 
@@ -148,12 +149,6 @@ class Guided:
         if key not in self._doubled:
             self._doubled[key] = torch.equal(*latents.chunk(2))
         return self._doubled[key]
-
-
-def latents_of(args: Any, kwargs: Any) -> torch.Tensor | None:
-    """The first tensor of more than one dimension among the arguments of a call: the latents as a rule."""
-    found = (t for value in (*args, *kwargs.values()) for t in tensors(value) if t.ndim > 1)
-    return next(found, None)
 
 
 def half(value: Any, shape: tuple[int, ...], which: int) -> Any:

@@ -2,6 +2,7 @@
 
 from .action import COMPUTE, MAX_ORDER, REUSE, Action, forecast
 from .codec import dumps, load, loads, save
+from .columns import uniform
 from .component import (
     GUIDANCE,
     KINDS,
@@ -14,7 +15,7 @@ from .component import (
     span_id,
     span_range,
 )
-from .schedule import Provenance, Schedule, uniform
+from .schedule import Provenance, Schedule
 
 __all__ = [
     "COMPUTE",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ScheduleError
-from .action import COMPUTE, MAX_ORDER, REUSE, Action
+from .action import COMPUTE, MAX_ORDER, Action
 from .branches import of_first, of_others
 from .canonical import canonicalise
 from .component import Component, Tree
@@ -272,32 +271,6 @@ class Schedule:
         share = f"{self.executed_fraction():.0%}"
         origin = f" {self.provenance.origin!r}" if self.provenance.origin else ""
         return f"<Schedule{origin}: {self.steps} steps, {len(self.tree)} components, {share} executed>"
-
-
-def uniform(
-    tree: Tree, steps: int, columns: Sequence[str], computed: Sequence[int], between: Action = REUSE
-) -> Schedule:
-    """A schedule in which the named components compute at the given steps and do `between` at the others.
-
-    Raises:
-        ScheduleError: if there is no such component or step, or none of the steps is the first.
-    """
-    for column in columns:
-        if column not in tree.index:
-            near = difflib.get_close_matches(column, tree.index, 3, 0) or ["no component at all"]
-            raise ScheduleError(
-                f"component {column!r}", f"one of the tree's, such as {', '.join(near)}", "correct the id"
-            )
-    beyond = [step for step in computed if not 0 <= step < steps]
-    if beyond:
-        raise ScheduleError(f"step {beyond[0]}", f"steps in 0..{steps - 1}", "compute within the schedule")
-    orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
-    gains = np.zeros(orders.shape)
-    chosen = np.array([tree.index[c] for c in columns], dtype=np.intp)
-    skipped = np.setdiff1d(np.arange(steps), np.asarray(computed, dtype=int))
-    orders[np.ix_(skipped, chosen)] = between.order
-    gains[np.ix_(skipped, chosen)] = between.gain
-    return Schedule(tree, orders, gains)
 
 
 def _checked(tree: Tree, orders: Any, gains: Any) -> tuple[Orders, Gains]:
