@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from evocache import apply
-from evocache.policies import parse
+from evocache.errors import PolicyError
+from evocache.policies import EasyCache, FirstBlockCache, TeaCache, parse
 from evocache.schedule import COMPUTE, Schedule
 from tests.family import Family
 from tests.matrix import KNOWN_WARNINGS, LEFT_OUT, RECIPES
@@ -21,6 +22,16 @@ ELSEWHERE = {name for name, recipe in RECIPES.items() if recipe.module != "diffu
 ROWS = sorted({*exported(), *ELSEWHERE} - LEFT_OUT.keys())
 SPECS = ("fora:2", "steps:0,2")
 """Leaves, and the largest part that there is: each computes at two of four steps."""
+
+
+STILL = {
+    "Cosmos3OmniTransformer",
+    "Flux3Transformer2DModel",
+    "Kandinsky5Transformer3DModel",
+    "Kandinsky6Transformer3DModel",
+    "Lumina2Transformer2DModel",
+}
+"""Their first blocks are given what no step changes (a text), so that EasyCache finds no rate, and computes."""
 
 
 @pytest.fixture(params=ROWS, scope="module")
@@ -73,6 +84,28 @@ def test_schedules_save_what_they_promise_and_are_undone(one, spec):
 
     assert np.array_equal(one.call(), one.reference)
     assert changes(before, snapshot(one.pipe)) <= own
+
+
+@pytest.mark.parametrize("gate", [FirstBlockCache, TeaCache, EasyCache])
+def test_gates_decide_and_replay(one, gate):
+    """A threshold that nothing reaches reuses where it may, one of zero nowhere."""
+    try:
+        with apply(one.pipe, gate(0)):
+            assert np.array_equal(one.call(), one.reference)
+    except PolicyError:
+        assert gate(0).head >= max(RECIPES[one.name].blocks, RECIPES[one.name].skips)
+        return
+    with apply(one.pipe, gate(1e9)) as handle, counted(one) as ran:
+        output = one.call()
+    stats = handle.stats
+    assert {id: ran[id] for id in one.model.denoisers[0].modules} == {
+        id: ran[id] and stats.executed[id] for id in one.model.denoisers[0].modules
+    }
+    assert handle.recorded.is_full == (gate is EasyCache and one.name in STILL)
+    with apply(one.pipe, handle.recorded) as replay:
+        assert np.array_equal(one.call(), output)
+    assert replay.stats.executed == stats.executed
+    assert replay.stats.predicted_peak_bytes == stats.predicted_peak_bytes
 
 
 def test_what_does_not_change_is_reused_without_a_change(one):

@@ -59,7 +59,7 @@ def test_what_is_not_a_number_is_computed():
 )
 def test_what_is_governed(spec, span):
     tree, found = parse(spec).governed(stack(6))
-    assert {name: (g.span, g.entry, g.leaf) for name, g in found.items()} == {
+    assert {name: (g.part, g.entry, g.leaf) for name, g in found.items()} == {
         "t": (f"t/blocks[{span}]", "t.b.0" if "t.b.0" in tree.index else "t/b.0", "t/b.0.a")
     }
     assert tree.structure == stack(6).structure

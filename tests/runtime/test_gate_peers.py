@@ -10,6 +10,7 @@ import pytest
 from evocache import apply
 from tests.family import Family
 from tests.runtime.support import counted
+from tests.tiny import FAMILIES
 
 STEPS = 8
 
@@ -54,7 +55,7 @@ def test_dbcache_is_that_of_cache_dit(name):
     cache_dit = pytest.importorskip("cache_dit")
     for logger in [n for n in logging.root.manager.loggerDict if n.startswith("cache_dit")]:
         logging.getLogger(logger).setLevel(logging.ERROR)
-    one = Family(name)  # its own, since it is not given back as it was
+    one = Family(FAMILIES[name])  # its own, since it is not given back as it was
     found = [ours(one, f"dbcache:{','.join(map(str, case))}") for case in CASES]
     for (threshold, first, last, warmup, most), (output, ran) in zip(CASES, found, strict=True):
         config = cache_dit.DBCacheConfig(

@@ -154,8 +154,9 @@ def test_a_gate_does_what_its_rule_says(family, name, spec, first, rule):
 def test_decisions_replay_to_the_bit(family, name, spec):
     """Also from a late start, with two calls a step, two denoisers, streams of text, long skips, two passes."""
     one = family(name)
+    alike = {"prior_num_inference_steps": 4} if name == "kandinsky22" else {}  # as many steps as the U-Net makes
     with apply(one.pipe, spec) as handle, counted(one) as ran:
-        output = one.call()
+        output = one.call(**alike)
     recorded, stats = handle.recorded, handle.stats
     assert recorded.provenance.origin == POLICIES[spec.split(":")[0]](*handle.program.__dict__.values()).spec
     assert recorded == stats.schedule
@@ -164,7 +165,7 @@ def test_decisions_replay_to_the_bit(family, name, spec):
         c: stats.executed[c] for d in one.model.denoisers for c in d.modules
     }
     with apply(one.pipe, recorded) as replay:
-        assert np.array_equal(one.call(), output)
+        assert np.array_equal(one.call(**alike), output)
     assert replay.stats.executed == stats.executed
     assert replay.stats.peak_cached_bytes <= stats.peak_cached_bytes
     assert stats.predicted_peak_bytes == replay.stats.predicted_peak_bytes
@@ -313,8 +314,6 @@ def test_refusals(family):
     one = family("pixart")
     with pytest.raises(PolicyError, match=r"fbcache:0.1 with a memory budget.*handle\.recorded"):
         apply(one.pipe, "fbcache:0.1", memory="1GB")
-    with pytest.raises(PolicyError, match="stack of more than 1 blocks"):
-        apply(family("sd15").pipe, "fbcache:0.1")
     with pytest.raises(PolicyError, match="stack of more than 4 blocks"):
         apply(one.pipe, "dbcache:0.1,4")
     with apply(one.pipe, "fbcache:0.1") as handle:
@@ -395,16 +394,12 @@ def test_inference_tensors_are_compared_too():
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_with_a_stack_of_blocks_is_gated(family, name):
+def test_every_family_is_gated(family, name):
     one = family(name)
-    if not one.model.tree.of_kind("span"):
-        with pytest.raises(PolicyError, match="stack of more than 1 blocks"):
-            apply(one.pipe, "fbcache:9")
-        return
     with apply(one.pipe, "fbcache:9") as handle:
         output = one.call()
     assert handle.stats.executed_fraction < 1
-    if name == "stable_cascade":  # its prior makes another number of steps than its decoder
+    if name in ("stable_cascade", "kandinsky22"):  # the prior makes another number of steps than the other denoiser
         with pytest.raises(PolicyError, match="several passes"):
             _ = handle.recorded
         return

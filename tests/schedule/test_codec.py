@@ -141,7 +141,7 @@ HOSTILE = [
     (change("format", "other"), "'other'", "evocache.schedule"),
     (change("format", 1), "1", "evocache.schedule"),
     (change("version", ...), "None for version", "whole number"),
-    (change("version", 2), "format version 2", "at most 1"),
+    (change("version", 3), "format version 3", "at most 2"),
     (change("version", 0), "0 for version", "1.."),
     (change("version", True), "True for version", "whole number"),
     (change("version", 1.0), "1.0 for version", "whole number"),

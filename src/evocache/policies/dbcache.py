@@ -19,6 +19,9 @@ class DBCache(Gate):
     The change is that of `FirstBlockCache`, after as many blocks as are computed first. cache-dit's own defaults are
     8 first blocks and 8 steps of warm-up, made for deep models and 28 to 50 steps.
 
+    In a U-Net the first blocks are layers of the way down, and as many of the way up, and one more, are computed with
+    them; `last` has no meaning there and is refused.
+
     Attributes:
         threshold: the blocks between are reused while the change is below it.
         first: blocks at the beginning that are always computed; their residual is looked at.

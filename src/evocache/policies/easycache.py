@@ -18,9 +18,10 @@ class EasyCache(Gate):
     of the input since the step before is a change of the output, relative to the last one computed. These are added
     up, and at the threshold the step is computed. The steps of the warm-up and the last step are computed.
 
-    Input and output are those of the stack of blocks; the authors take the latents that the denoiser is given and
-    what it makes of them, which are smaller and cost them the embedding and the final layer as well. Where guidance
-    takes several calls a step, the first decides.
+    Input and output are those of the stack of blocks, in a U-Net of what lies below its first skip connection, of which
+    the output itself is reused. The authors take the latents that the denoiser is given and what it makes of them,
+    which are smaller and cost them the embedding and the final layer as well. Where guidance takes several calls a
+    step, the first decides.
 
     Attributes:
         threshold: the paper's tau.

@@ -18,6 +18,9 @@ class FirstBlockCache(Gate):
     older one. Where guidance takes several calls a step, the first decides for all of them, so that the decisions are
     one schedule; diffusers decides anew for each.
 
+    In a U-Net the first block is the first layer of the way down, and the rest what lies below the skip connection that
+    leaves after it.
+
     Attributes:
         threshold: the rest is reused while the change is below it.
     """

@@ -22,6 +22,10 @@ class TeaCache(Gate):
     any model, the first block is always computed, and the others are reused; the authors, who write the modulation out
     for each model, reuse the first block as well. Where guidance takes several calls a step, the first decides.
 
+    In a U-Net it is what the second convolution of the first residual block is given: the block adds the timestep
+    embedding to what its first convolution gave. The first layer is computed, and what lies below it reused. The
+    polynomials that the authors fitted are of other models.
+
     Attributes:
         threshold: the paper's delta.
         coefficients: of the polynomial, highest power first; none for the identity.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..schedule import LEAF_KINDS, Schedule
+from ..schedule import KINDS, Schedule
 
 COMPUTE, REUSE, IDLE = "C", "R", "."
 """Letters of cells; a forecast is the digit of its order, and `IDLE` lies within what is skipped."""
@@ -35,7 +35,7 @@ def cells(schedule: Schedule) -> Cells:
     """Cells of a schedule: containers that are reused or forecast, then leaves by kind, each in order of blocks."""
     components = schedule.components
     shown = [i for i, c in enumerate(components) if c.is_leaf or schedule.read[:, i].any()]
-    order = {kind: number for number, kind in enumerate(("denoiser", "span", "deep", "block", *LEAF_KINDS))}
+    order = {kind: number for number, kind in enumerate(KINDS)}
     shown.sort(key=lambda i: (components[i].denoiser, order[components[i].kind], i))
     several = len({components[i].denoiser for i in shown}) > 1
     assert schedule.gains is not None

@@ -54,8 +54,9 @@ def apply(
     Raises:
         PipelineError: if it is no pipeline or has no denoiser; if a plan that is given moves components off the device,
             and that is the CPU.
-        PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate and there is a memory
-            budget; if the storage is unknown, or another than that of the memory plan.
+        PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate, or makes calls of a
+            step from its first, and there is a memory budget; if the storage is unknown, or another than that of the
+            memory plan.
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
@@ -68,7 +69,7 @@ def apply(
     program = resolve(what)
     check(program, model)
     if most is not None:
-        foreseen(program)
+        foreseen(program, model)
     if isinstance(most, MemoryPlan):
         _movable(pipe, most)
     previous = type(pipe).__dict__.get("_evocache_handle")

@@ -10,8 +10,10 @@ from ..memory import FeatureStore
 from ..model import Denoiser, Model
 from ..policies import Gate
 from ..schedule import Schedule, Tree
+from .gate_part import part_of
 from .lane import Lane
 from .plan import Plan
+from .table import WHOLE
 
 
 class Program(Protocol):
@@ -44,7 +46,8 @@ class Compiled:
         self.gate = program if isinstance(program, Gate) else None
         self.tree, self.governed = self.gate.governed(model.tree) if self.gate else (model.tree, {})
         self._schedules: dict[int, Schedule] = {}
-        self._plans: dict[tuple[str, int, int], tuple[Plan, tuple[nn.Module, ...]]] = {}
+        self._guided: dict[tuple[str, int], bool] = {}
+        self._plans: dict[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = {}
 
     def schedule(self, steps: int) -> Schedule:
         """The schedule for a number of steps."""
@@ -52,16 +55,24 @@ class Compiled:
             self._schedules[steps] = self.program.schedule(self.model.tree, steps)
         return self._schedules[steps]
 
-    def plan(self, denoiser: Denoiser, steps: int, start: int) -> tuple[Plan, tuple[nn.Module, ...]]:
-        """The plan of a denoiser that is first called at step `start`, and the modules whose calls it concerns."""
-        key = (denoiser.name, steps, start)
+    def plan(self, denoiser: Denoiser, steps: int, start: int, branch: int = 0) -> tuple[Plan, tuple[nn.Module, ...]]:
+        """The plan of a denoiser's branch that is first called at step `start`, and the modules that it concerns."""
+        key = (denoiser.name, steps, start, branch > 0)
         if key not in self._plans:
             if self.gate is not None:
                 self._plans[key] = self._undecided(denoiser, steps, start)
             else:
-                plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name), start)
+                plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name).of_branch(branch), start)
                 self._plans[key] = (plan, touched_modules(denoiser, plan))
         return self._plans[key]
+
+    def guided(self, denoiser: str, steps: int) -> bool:
+        """Whether calls of a denoiser are made from the first one of their step, at a number of steps."""
+        if self.gate is not None or not steps:
+            return False
+        if (denoiser, steps) not in self._guided:
+            self._guided[denoiser, steps] = self.schedule(steps).of_denoiser(denoiser).guided
+        return self._guided[denoiser, steps]
 
     def _undecided(self, denoiser: Denoiser, steps: int, start: int) -> tuple[Plan, tuple[nn.Module, ...]]:
         """The plan of a denoiser under a gate, whose rows are yet to be decided; one that is not governed computes."""
@@ -69,8 +80,8 @@ class Compiled:
         governed = self.governed.get(denoiser.name)
         if governed is None:
             return Plan.compile(full, start), ()
-        plan = Plan(full, start, (), frozenset({full.tree.index[governed.span]}))
-        watched = [denoiser.modules[id] for id in (governed.entry, governed.leaf) if id is not None]
+        plan = Plan(full, start, (), frozenset({full.tree.index[governed.part]}))
+        watched = part_of(denoiser, governed).watched
         modules = {id(module): module for module in (*touched_modules(denoiser, plan), *watched)}
         return plan, tuple(modules.values())
 
@@ -87,6 +98,6 @@ def touched_modules(denoiser: Denoiser, plan: Plan) -> tuple[nn.Module, ...]:
         elif kind in ("span", "block"):
             modules = [lane.module(block) for block in lane.covered(column)]
         else:
-            modules = [] if kind == "denoiser" else [lane.module(column)]
+            modules = [] if kind in WHOLE else [lane.module(column)]
         out.update({id(m): m for m in modules})
     return tuple(out.values())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedule | None) -> str | None:
-    """Why a generation reused nothing although its schedule meant to; None if it did, or was not meant to.
+    """Why a generation reused nothing, or nothing of guidance, although its schedule meant to; None if it did.
 
     Args:
         names: the pipeline's denoisers, if its scheduler made steps.
@@ -23,11 +23,25 @@ def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedu
         return f"{' and '.join(names)} took no part: the pipeline does not call it as a module" if names else None
     meant = {c.denoiser for c, runs in zip(schedule.tree, schedule.executed.T, strict=True) if not runs.all()}
     tried = [lane for lane in lanes if lane.denoiser.name in meant]
-    if not tried or any((lane.executed < lane.calls).any() for lane in tried):
+    if not tried:
         return None
+    if any((lane.executed < lane.calls).any() for lane in tried):
+        return _guidance_without_effect(tried, schedule)
     calls = sum(lane.calls for lane in tried)
     first = min(lane.plan.start for lane in tried)
     return (
         f"{' and '.join(sorted(meant))} called {calls} times from step {first} of {schedule.steps} on, at most "
         f"{max(lane.calls for lane in tried)} times in a row with inputs of one shape"
     )
+
+
+def _guidance_without_effect(lanes: Sequence[Lane], schedule: Schedule) -> str | None:
+    """Why no call was made from the first of its step although the schedule says so; None if one was."""
+    meant = {schedule.components[i].denoiser for i in schedule.tree.guides if schedule.read[:, i].any()}
+    made = {
+        lane.denoiser.name for lane in lanes if lane.guidance is not None and lane.executed[lane.guidance] < lane.calls
+    }
+    names = sorted((meant - made) & {lane.denoiser.name for lane in lanes})
+    if not names:
+        return None
+    return f"of guidance, since no step of {' and '.join(names)} had a second call with the latents of its first"

@@ -115,7 +115,7 @@ def plan_call(
         BudgetError: if it cannot be made to fit.
         PipelineError: if the pipeline refuses the call.
     """
-    foreseen(compiled.program)
+    foreseen(compiled.program, compiled.model)
     seen = dry_run(pipe, compiled.model, args, kwargs, cls)
     found = footprint(pipe, compiled, seen, storage=storage)
     as_it_is = plan(found, None)

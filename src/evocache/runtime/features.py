@@ -45,7 +45,7 @@ def feature_sizes(
                 stack.callback(detach, part)
             stack.callback(setattr, local, "table", local.table)
             local.table = lane.begin(plan.start)
-            output = called(lane, plan.start, type(module).__call__, module, args, kwargs)
+            output = called(lane, plan.row(plan.start), type(module).__call__, module, args, kwargs)
             lane.finish()
             return output
 

@@ -105,9 +105,9 @@ class Governors:
         found = [g for g in self.all if g.decisions]
         if self.gate is None or not found:
             return None
-        by_span: dict[str, Governor] = {}
+        by_part: dict[str, Governor] = {}
         for governor in found:
-            known = by_span.setdefault(governor.governed.span, governor)
+            known = by_part.setdefault(governor.governed.part, governor)
             if known.decisions != governor.decisions or governor.steps != found[0].steps:
                 raise PolicyError(
                     f"{self.gate} in a generation of several passes that were decided differently",
@@ -116,8 +116,8 @@ class Governors:
                 )
         tree = self.compiled.tree
         orders = np.full((found[0].steps, len(tree)), COMPUTE.order, dtype=np.int8)
-        for span, governor in by_span.items():
+        for part, governor in by_part.items():
             reused = [step for step, computes in governor.decisions.items() if not computes]
-            orders[reused, tree.index[span]] = governor.forecasts
+            orders[reused, tree.index[part]] = governor.forecasts
         classes, provenance = self.compiled.model.classes, Provenance(self.gate.spec)
         return Schedule.repaired(tree, orders, model=classes, provenance=provenance)

@@ -17,6 +17,7 @@ from ..schedule.liveness import Lifetimes
 from .attach import Op
 from .forecast import weights
 from .gate import Governor
+from .gate_part import part_of
 from .lane import Lane
 from .plan import Plan, Recall, Row
 from .stream import arguments
@@ -29,13 +30,13 @@ MAIN = "hidden_states"
 class GateLane(Lane):
     """The lane of a governed denoiser.
 
-    The first branch of a step decides, as its first governed block is called; the step's other branches follow, but
+    The first branch of a step decides, as its first governed module is called; the step's other branches follow, but
     for those that have nothing stored and compute.
 
     Args:
         governor: takes the decisions.
         denoiser: the denoiser.
-        plan: a plan that touches the governed span, without rows.
+        plan: a plan that touches the governed part, without rows.
         store: the generation's store.
         key: what distinguishes this lane's features in the store.
         signature: shape of the denoiser's input.
@@ -58,7 +59,8 @@ class GateLane(Lane):
         super().__init__(denoiser, plan, store, key, signature, number)
         self.governor = governor
         self.decides = decides
-        self.column = plan.schedule.tree.index[governor.governed.span]
+        self.column = plan.schedule.tree.index[governor.governed.part]
+        self.part = part_of(denoiser, governor.governed)
         self.stored: tuple[int, ...] = ()
         """Rows whose values are stored, latest first."""
 
@@ -74,7 +76,7 @@ class GateLane(Lane):
         return super().begin(step)
 
     def finish(self) -> None:
-        """The call is over; if the governed blocks were not called, nothing of them was computed for later."""
+        """The call is over; if the governed part was not called, nothing of them was computed for later."""
         if self.decides and len(self.plan.rows) <= self.row < self.governor.steps - self.plan.start:
             self.decide(None)
         super().finish()
@@ -88,7 +90,7 @@ class GateLane(Lane):
             self.governor.signal.end()
 
     def decide(self, inputs: dict[str, Any] | None) -> Row:
-        """The first governed block is called with these inputs: what happens at this step."""
+        """The first governed module is called with these inputs: what happens at this step."""
         must = not self.stored or not all(self.store.intact((self.key, self.column, born)) for born in self.stored)
         stream = main(inputs) if inputs is not None else None
         computes = self.governor.decide(self.plan.start + self.row, stream, must=must)
@@ -114,7 +116,7 @@ class GateLane(Lane):
         return made
 
     def _inside(self) -> list[int]:
-        """Columns of the governed span and of all that lies in it."""
+        """Columns of the governed part and of all that lies in it."""
         inside = {self.column}
         for i, parent in enumerate(self.plan.schedule.tree.parents.tolist()):
             if parent in inside:
@@ -125,12 +127,11 @@ class GateLane(Lane):
         """The table of a call that decides."""
         self.governor.signal.begin()
         asking = Asking(self)
-        ops: dict[int, Op] = {id(self.module(block)): asking for block in self.covered(self.column)}
-        governed = self.governor.governed
-        entry = self.denoiser.modules[governed.entry]
-        ops[id(entry)] = Watched(ops.get(id(entry)), [Entering(self.governor)])
-        if governed.leaf is not None:
-            ops[id(self.denoiser.modules[governed.leaf])] = Watched(None, [Layer(self.governor)])
+        part = self.part
+        ops: dict[int, Op] = {id(module): asking for module in (*part.governed, *part.exits)}
+        ops[id(part.entry)] = Watched(ops.get(id(part.entry)), [Entering(self.governor)])
+        if part.layer is not None:
+            ops[id(part.layer)] = Watched(ops.get(id(part.layer)), [Layer(self.governor)])
         return ops
 
     def lifetimes(self) -> Lifetimes:
@@ -145,13 +146,16 @@ class GateLane(Lane):
 
 
 class Asking:
-    """The operation of governed blocks in the call that decides: the first of them to be called asks."""
+    """The operation of governed modules in the call that decides: the first of them to be called asks."""
 
     def __init__(self, lane: GateLane) -> None:
         self.lane = lane
         self.ops: dict[int, Op] | None = None
-        self.left = len(lane.covered(lane.column))
+        self.left = len(lane.part.governed)
         self.computes = False
+        known = lane.exits.get(lane.column)
+        self.exits = {id(module) for module in lane.part.exits} if known is None else {known}
+        """Ids of the modules that the governed part of a U-Net may be left by; the one, as soon as it was seen."""
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
@@ -163,21 +167,24 @@ class Asking:
         op = self.ops.get(id(module))
         output = original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
         self.left -= 1
-        if self.left == 0 and self.computes:
+        if self.computes and (id(module) in self.exits if self.exits else self.left == 0):
             self._left(module, output)
         return output
 
     def _left(self, module: Any, output: Any) -> None:
-        """The last block was computed: the gate may want to see what leaves it."""
+        """The part was computed: the gate may want to see what leaves it."""
+        stream = next(iter(tensors(output)), None) if self.exits else self._main_of(module, output)
+        if isinstance(stream, torch.Tensor):
+            self.lane.governor.signal.left(stream)
+            self.lane.governor.noted()
+
+    def _main_of(self, module: Any, output: Any) -> Any:
+        """The main stream in the output of a block."""
         lane = self.lane
         flow = lane.flows.get(next(b for b in lane.covered(lane.column) if lane.module(b) is module))
         streams = dict(flow.streams) if flow else {}
-        leaves = unpack(output)[0]
         leaf = streams.get(MAIN, next(iter(streams.values()), None))
-        stream = leaves[leaf] if leaf is not None else next(iter(tensors(output)), None)
-        if isinstance(stream, torch.Tensor):
-            lane.governor.signal.left(stream)
-            lane.governor.noted()
+        return unpack(output)[0][leaf] if leaf is not None else next(iter(tensors(output)), None)
 
 
 class Entering:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from ..errors import GenerationError, PolicyError
@@ -16,7 +16,6 @@ from ..memory.groups import run_cut
 from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
-from ..model.outputs import unpack
 from ..schedule import Schedule
 from .attach import Op, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
@@ -24,9 +23,11 @@ from .compiled import Compiled
 from .effect import without_effect
 from .gate import Governors
 from .gate_lane import GateLane
+from .guided import Guided
 from .lane import Lane
+from .latents import latents_of, signature
 from .leaf import Keep, Reuse
-from .plan import Plan
+from .plan import Plan, Row
 from .projection import Projection
 from .sliced import Sliced
 from .stats import Stats
@@ -63,6 +64,7 @@ class Generation:
         self.lanes: dict[tuple[str, int], Lane] = {}
         self.finished: list[Lane] = []
         self.governors = Governors(compiled)
+        self._guidance = {denoiser.name: Guided() for denoiser in model.denoisers}
         self._schedule: Schedule | None = None
         self._attached: list[Any] = []
         self._inner: set[int] = set()
@@ -113,6 +115,8 @@ class Generation:
         self.finished += self.lanes.values()
         self.lanes.clear()
         self.governors.end_pass()
+        for guided in self._guidance.values():
+            guided.end_pass()
 
     def timesteps_set(self, scheduler: Any) -> None:
         """A scheduler was given its timesteps: features of an earlier pass are forgotten."""
@@ -127,6 +131,8 @@ class Generation:
     def stepped(self) -> None:
         """The scheduler made a step."""
         self.clock.stepped()
+        for guided in self._guidance.values():
+            guided.end_step()
 
     def decoding(self) -> None:
         """Latents are decoded. Nothing is held then, even if the loop ended before the last timestep.
@@ -137,6 +143,8 @@ class Generation:
         if not self._previews or getattr(self._pipe, "_interrupt", False):
             for lane in self.lanes.values():
                 lane.drop(self.clock.step + 1)
+            for guided in self._guidance.values():
+                guided.end_step()
 
     def _decode(self, name: str) -> Op:
         """What happens when an autoencoder decodes: it is noted, and done in slices or groups if that is planned."""
@@ -156,18 +164,32 @@ class Generation:
     def _operation(self, denoiser: Denoiser) -> Op:
         cuts = self._cuts(denoiser)
 
-        def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            tick = self.clock.called(denoiser.name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
-            lane = self._lane(denoiser, tick, _signature(args, kwargs))
+        def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+            lane = self._lane(denoiser, tick, signature(args, kwargs))
             before = local.table
             table = lane.begin(tick.step)
             sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
             local.table = {**table, **sliced} if sliced else table
             try:
-                return called(lane, tick.step, original, module, args, kwargs)
+                row = lane.plan.row(tick.step)
+                if row is None or lane.guidance is None:
+                    return called(lane, row, original, module, args, kwargs)
+                guided = self._guidance[denoiser.name]
+                compute = partial(called, lane, row, original, module, args, kwargs)
+                return guided.other(lane, row, latents_of(args, kwargs), compute)
             finally:
                 local.table = before
                 lane.finish()
+
+        def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+            tick = self.clock.called(denoiser.name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
+            if not self.compiled.guided(denoiser.name, self.clock.total):
+                return call(tick, original, module, args, kwargs)
+
+            def one(branch: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+                return call(Tick(tick.step, branch), original, module, args, kwargs)
+
+            return self._guidance[denoiser.name].run(tick, args, kwargs, one)
 
         return operation
 
@@ -185,7 +207,7 @@ class Generation:
 
     def _opened(self, denoiser: Denoiser, tick: Tick, name: object, signature: object) -> Lane:
         """A new lane, which follows the schedule, or a gate."""
-        plan, number = self._plan(denoiser, tick.step), self.clock.passes
+        plan, number = self._plan(denoiser, tick), self.clock.passes
         governor = self.governors.of(denoiser.name, self.clock.total)
         if governor is None:
             return Lane(denoiser, plan, self.store, name, signature, number, self._tape(denoiser, plan))
@@ -199,7 +221,7 @@ class Generation:
             lane.drop(step)
             self.finished.append(lane)
 
-    def _plan(self, denoiser: Denoiser, step: int) -> Plan:
+    def _plan(self, denoiser: Denoiser, tick: Tick) -> Plan:
         if self.clock.total == 0:
             raise GenerationError(
                 f"a call of {denoiser.name} before the scheduler was given its timesteps",
@@ -208,7 +230,7 @@ class Generation:
             )
         if self.compiled.gate is None:
             self._schedule = self.compiled.schedule(self.clock.total)
-        plan, modules = self.compiled.plan(denoiser, self.clock.total, step)
+        plan, modules = self.compiled.plan(denoiser, self.clock.total, *tick)
         for module in modules:
             self._attach(module, intercepting)
         return plan
@@ -249,17 +271,17 @@ class Generation:
         return Stats.of(lanes, self.store, schedule, self.governors.peak_bytes)
 
 
-def called(lane: Lane, step: int, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+def called(lane: Lane, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
     """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
-    row = lane.plan.row(step)
+    root = lane.root
     if row is None:
         return original(module, *args, **kwargs)
-    if 0 in row.recalls:
-        lane.copies.add(0)
-        return Reuse(lane, 0)(original, module, args, kwargs)
-    if 0 in lane.kept(row):
-        lane.copies.add(0)
-        return Keep(lane, 0)(original, module, args, kwargs)
+    if root in row.recalls:
+        lane.copies.add(root)
+        return Reuse(lane, root)(original, module, args, kwargs)
+    if root in lane.kept(row):
+        lane.copies.add(root)
+        return Keep(lane, root)(original, module, args, kwargs)
     return original(module, *args, **kwargs)
 
 
@@ -277,12 +299,3 @@ def is_scheduler(thing: Any) -> bool:
 def is_autoencoder(thing: Any) -> bool:
     """Whether a component of a pipeline is an autoencoder."""
     return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
-
-
-def _signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    """Shape and type of the first tensor among the arguments, the latents as a rule."""
-    for value in (*args, *kwargs.values()):
-        for leaf in unpack(value)[0] if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(leaf, torch.Tensor) and leaf.ndim > 1:
-                return (tuple(leaf.shape), leaf.dtype, leaf.device)
-    return None

@@ -12,7 +12,7 @@ from ..memory import FeatureStore, Stale, Tape
 from ..memory.tape import Cell
 from ..model import Denoiser
 from ..model.unet import Deep
-from ..schedule import deep_depth, span_range
+from ..schedule import GUIDANCE, deep_depth, span_range
 from ..schedule.liveness import Lifetimes
 from .attach import Op
 from .forecast import combine
@@ -55,6 +55,9 @@ class Lane:
         self._played: set[Cell] = set()
         self.components = plan.schedule.tree.components
         self.kinds = [component.kind for component in self.components]
+        self.root = self.kinds.index("denoiser")
+        self.guidance = self.kinds.index(GUIDANCE) if GUIDANCE in self.kinds else None
+        """Columns of the denoiser, and of what contains it where a call may be made from the step's first one."""
         self.sources = dict(plan.schedule.tree.sources)
         """Per component that only others read, these readers."""
         self.readers = {reader for readers in self.sources.values() for reader in readers}

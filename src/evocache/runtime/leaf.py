@@ -79,20 +79,14 @@ class Reuse:
                 self.ordinal = ordinal + 1
                 lane.renew(column, lane.recalls[column], packed(output)[0], again=ordinal > 0)
             return output
-        leaves, places, spec = packing[ordinal]
+        now = packing[ordinal]
         self.ordinal = ordinal + 1
         if self.ordinal == len(packing):
             self.feature = []
             lane.free(column, lane.recalls[column])
         first = self.place
-        if spec is None:
-            self.place = first + 1
-            return feature[first]
-        self.place = first + len(places)
-        leaves = list(leaves)
-        for place, tensor in zip(places, feature[first : self.place], strict=True):
-            leaves[place] = tensor
-        return pack(leaves, spec)
+        self.place = first + len(now[1])
+        return feature[first] if now[2] is None else repacked(feature[first : self.place], now)
 
 
 class Blank:
@@ -139,3 +133,14 @@ def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
     rest = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
     return [leaves[i] for i in places], (rest, places, spec)
+
+
+def repacked(tensors: list[torch.Tensor], packing: Packing) -> Any:
+    """An output built around other tensors, the inverse of `packed`."""
+    leaves, places, spec = packing
+    if spec is None:
+        return tensors[0]
+    leaves = list(leaves)
+    for place, tensor in zip(places, tensors, strict=True):
+        leaves[place] = tensor
+    return pack(leaves, spec)

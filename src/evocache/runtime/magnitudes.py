@@ -28,6 +28,11 @@ class _Watching(Gate):
         """All blocks are seen."""
         return 0
 
+    @property
+    def depth(self) -> None:
+        """Not in a U-Net, where nothing is added to what enters."""
+        return None
+
     def rule(self, steps: int) -> Rule:
         """Compute."""
         return Rule(steps, 0.0, warmup=steps)

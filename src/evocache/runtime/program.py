@@ -100,11 +100,14 @@ def asked(
     return {**kwargs, STEPS: own} if own is not None and leaves_steps_open(call, args, kwargs) else {**kwargs}
 
 
-def foreseen(program: Program) -> None:
-    """Refuse to plan the memory of a gate: what it will hold is not known before the generation.
+def foreseen(program: Program, model: Model) -> None:
+    """Refuse to plan the memory of what plans do not know: gates, and calls that are made from others.
+
+    What a gate will hold is not known before the generation. Where guidance makes a step's calls from the first, they
+    store other features than that one, and a doubled batch is halved: plans know one kind of call a step.
 
     Raises:
-        PolicyError: if the program is a gate.
+        PolicyError: if the program is one of these.
     """
     if isinstance(program, Gate):
         raise PolicyError(
@@ -112,6 +115,21 @@ def foreseen(program: Program) -> None:
             "a schedule, whose memory is known before the generation",
             "apply it without a budget, generate, and apply handle.recorded with the budget",
         )
+    if (program.given if isinstance(program, Fixed) else tried(program, model)).guided:
+        raise PolicyError(
+            f"{program} with a memory budget or plan",
+            "a schedule that computes all calls of a step alike",
+            "leave guidance out of it, or apply it without a budget",
+        )
+
+
+def tried(program: Program, model: Model) -> Schedule:
+    """The schedule of a policy for a number of steps that it can be made for.
+
+    Raises:
+        PolicyError: if it makes no sense for the model.
+    """
+    return program.schedule(model.tree, max(TRIAL_STEPS, program.min_steps))
 
 
 def check(program: Program, model: Model) -> None:
@@ -125,7 +143,7 @@ def check(program: Program, model: Model) -> None:
         program.governed(model.tree)
         return
     if not isinstance(program, Fixed):
-        program.schedule(model.tree, max(TRIAL_STEPS, program.min_steps))
+        tried(program, model)
         return
     schedule = program.given
     if schedule.tree.structure != model.tree.structure:

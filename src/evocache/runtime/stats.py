@@ -21,7 +21,7 @@ class Stats:
 
     Attributes:
         executed: by component, in how many denoiser calls it ran.
-        calls: by denoiser, how often it was called.
+        calls: by denoiser, how often it was called; where a batch that guidance doubled is halved, its halves count.
         executed_fraction: share of the leaves' possible executions that took place.
         peak_cached_bytes: most bytes of features held at one time, as they are stored, as counted by the store.
         predicted_peak_bytes: the same, as liveness predicts it from the schedule and the features' sizes, if none are

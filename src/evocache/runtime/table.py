@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..schedule import GUIDANCE
 from .attach import Op
 from .deep import DeepKeep
 from .leaf import Blank, Keep, Observe, Reuse
@@ -13,6 +14,10 @@ from .span import BlockOp, Capture, Skip
 
 if TYPE_CHECKING:
     from .lane import Lane
+
+
+WHOLE = ("denoiser", GUIDANCE)
+"""Kinds that are the denoiser call itself, which is in no table."""
 
 
 class Watcher(Protocol):
@@ -68,7 +73,7 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
             skip = Skip(lane, column, recall, covered)
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).skip = skip
-        elif kind != "denoiser":
+        elif kind not in WHOLE:
             ops[lane.address(column)] = Reuse(lane, column)
     for column in row.blanks - lost:
         ops[lane.address(column)] = Blank(lane)
@@ -85,7 +90,7 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
             lane.open.append(capture)
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).captures.append(capture)
-        elif kind != "denoiser":
+        elif kind not in WHOLE:
             ops[lane.address(column)] = Keep(lane, column)
     for block, op in blocks.items():
         ops[lane.address(block)] = op

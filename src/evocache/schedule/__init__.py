@@ -2,11 +2,24 @@
 
 from .action import COMPUTE, MAX_ORDER, REUSE, Action, forecast
 from .codec import dumps, load, loads, save
-from .component import KINDS, LEAF_KINDS, Component, Tree, deep_depth, deep_id, span_id, span_range
-from .schedule import Provenance, Schedule, uniform
+from .columns import uniform
+from .component import (
+    GUIDANCE,
+    KINDS,
+    LEAF_KINDS,
+    Component,
+    Tree,
+    deep_depth,
+    deep_id,
+    guidance_id,
+    span_id,
+    span_range,
+)
+from .schedule import Provenance, Schedule
 
 __all__ = [
     "COMPUTE",
+    "GUIDANCE",
     "KINDS",
     "LEAF_KINDS",
     "MAX_ORDER",
@@ -20,6 +33,7 @@ __all__ = [
     "deep_id",
     "dumps",
     "forecast",
+    "guidance_id",
     "load",
     "loads",
     "save",

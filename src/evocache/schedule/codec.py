@@ -13,13 +13,15 @@ from ..errors import CodecError, ScheduleError
 from . import ecad
 from . import strict_json as sj
 from .action import COMPUTE, MAX_ORDER, REUSE
-from .component import Component, Tree
+from .component import GUIDANCE, Component, Tree
 from .schedule import MAX_CELLS, Gains, Orders, Provenance, Schedule
 
 __all__ = ["FORMAT", "VERSION", "dumps", "load", "loads", "save"]
 
 FORMAT = "evocache.schedule"
-VERSION = 1
+VERSION = 2
+PLAIN = 1
+"""The version that is written where nothing is said of guidance: earlier readers know it, and read it as we do."""
 
 MAX_STEPS = 10_000
 MAX_COMPONENTS = 20_000
@@ -50,7 +52,7 @@ def dumps(schedule: Schedule) -> str:
             gains[component.id] = [float(gain) for gain in column[orders > 0]]
     document: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": _needed(schedule.tree),
         "steps": schedule.steps,
         "model": dict(schedule.model),
         "components": [_component_json(component) for component in schedule.components],
@@ -77,6 +79,9 @@ def loads(text: str | bytes) -> Schedule:
         return ecad.from_document(document)
     _head(document)
     tree = _tree(document["components"])
+    if document["version"] < _needed(tree):
+        given = f"guidance in version {document['version']}"
+        raise CodecError(given, f"version {VERSION}", "correct the version")
     orders, gains = _grid(tree, document["steps"], document["actions"], document.get("gains", {}))
     return Schedule(tree, orders, gains, document["model"], _provenance(document["provenance"]))
 
@@ -123,6 +128,11 @@ def _head(document: dict[str, Any]) -> None:
         raise CodecError(f"{count} components", f"1 to {MAX_COMPONENTS}", "check that the file is a schedule's")
     if document["steps"] * count > MAX_CELLS:
         raise CodecError(f"{document['steps'] * count} cells", f"at most {MAX_CELLS}", "schedule fewer steps")
+
+
+def _needed(tree: Tree) -> int:
+    """The version of a file that holds a tree: no later than it takes."""
+    return VERSION if tree.of_kind(GUIDANCE) else PLAIN
 
 
 def _tree(rows: list[Any]) -> Tree:

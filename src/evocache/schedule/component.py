@@ -15,7 +15,13 @@ from ..errors import ScheduleError
 LEAF_KINDS = ("attention", "cross_attention", "feed_forward", "projection", "resnet", "motion")
 """Kinds whose reuse returns the last output. The other kinds contain components."""
 
-KINDS = ("denoiser", "span", "deep", "block", *LEAF_KINDS)
+GUIDANCE = "guidance"
+"""The calls of a denoiser that follow its first one in a step, or the other half of a batch that guidance doubled.
+
+Its feature is what their output differs by from that of the first call (FasterCache, arXiv 2410.19355, section 3.3).
+"""
+
+KINDS = ("denoiser", GUIDANCE, "span", "deep", "block", *LEAF_KINDS)
 """All kinds: `span` is a run of consecutive blocks, `deep` the part of a U-Net below one skip connection."""
 
 
@@ -25,8 +31,9 @@ class Component:
 
     Attributes:
         id: unique name: the denoiser's name in the pipeline, `/`, the module's path in the denoiser
-            (`transformer/transformer_blocks.3.attn1`), a run of blocks (`transformer/blocks[0:28]`) or the part of a
-            U-Net that lies below a skip connection (`unet/deep[0]`).
+            (`transformer/transformer_blocks.3.attn1`), a run of blocks (`transformer/blocks[0:28]`), the part of a
+            U-Net that lies below a skip connection (`unet/deep[0]`) or the calls that guidance adds
+            (`transformer/guidance`).
         kind: one of `KINDS`.
         block: index of the block it lies in, counted over the denoiser; None above blocks.
         parent: id of the smallest component that contains it; None for a denoiser.
@@ -134,9 +141,15 @@ class Tree:
         return tuple(i for i, c in enumerate(self.components) if c.is_leaf and i not in parents)
 
     @cached_property
+    def guides(self) -> tuple[int, ...]:
+        """Indices of what is said of guidance beside what a step's first call does (and not of its other calls)."""
+        return tuple(i for i, c in enumerate(self.components) if c.kind == GUIDANCE and c.parent is not None)
+
+    @cached_property
     def structure(self) -> str:
-        """Hash of what belongs to the model itself: leaves and blocks, not the spans drawn over them."""
-        text = "\n".join(f"{c.id} {c.kind}" for c in self.components if c.kind not in ("span", "deep"))
+        """Hash of what belongs to the model itself: leaves and blocks, not the spans drawn over them, nor guidance."""
+        drawn = ("span", "deep", GUIDANCE)
+        text = "\n".join(f"{c.id} {c.kind}" for c in self.components if c.kind not in drawn)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def of_kind(self, *kinds: str) -> list[Component]:
@@ -176,6 +189,26 @@ class Tree:
                 out.append(span)
             out.append(Component(c.id, c.kind, c.block, name, c.readers) if c in top else c)
         return Tree(tuple(out))
+
+    def with_guidance(self, denoiser: str) -> Tree:
+        """The tree in which it can be said when the calls that guidance adds to a denoiser are computed.
+
+        Raises:
+            ScheduleError: if there is no such denoiser.
+        """
+        name = guidance_id(denoiser)
+        if name in self.index:
+            return self
+        known = [c.id for c in self.of_kind("denoiser")]
+        if denoiser not in known:
+            raise ScheduleError(f"guidance of {denoiser!r}", f"one of {', '.join(known)}", "name a denoiser")
+        guidance = Component(name, GUIDANCE, None, denoiser)
+        return Tree(tuple(part for c in self for part in ((c, guidance) if c.id == denoiser else (c,))))
+
+
+def guidance_id(denoiser: str) -> str:
+    """Id of the calls that guidance adds to a denoiser."""
+    return f"{denoiser}/{GUIDANCE}"
 
 
 def span_id(denoiser: str, first: int, last: int) -> str:

@@ -111,13 +111,13 @@ def peak_bytes(
     Args:
         schedule: the schedule.
         sizes: bytes of one stored value by component id; or one such mapping for each branch, when the denoiser is
-            called several times a step.
+            called several times a step. Where guidance is reused, that of the first call comes first.
         order: component ids in order of execution; the order of the components when not given, and of those that it
             does not name, which come last.
     """
     branches = [sizes] if isinstance(sizes, Mapping) else list(sizes)
     ids = [c.id for c in schedule.components] if order is None else order
-    return peak_of([Lifetimes(schedule, branch, ids) for branch in branches])
+    return peak_of([Lifetimes(schedule.of_branch(i), branch, ids) for i, branch in enumerate(branches)])
 
 
 def peak_of(branches: Sequence[Lifetimes]) -> int:

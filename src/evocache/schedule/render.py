@@ -79,7 +79,7 @@ def _rows(schedule: Schedule, detail: bool) -> list[_Row]:
     rows = []
     groups: dict[str, tuple[str, list[int]]] = {}
     for i, c in enumerate(schedule.components):
-        own = detail or c.kind in ("denoiser", "span", "deep")
+        own = detail or c.kind in ("denoiser", "guidance", "span", "deep")
         label = c.id if c.kind == "denoiser" else "  " + (c.id.removeprefix(f"{c.denoiser}/") if own else c.kind)
         groups.setdefault(c.id if own else f"{c.denoiser} {c.kind}", (label, []))[1].append(i)
     for label, columns in groups.values():

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import MismatchError
 from .action import COMPUTE
-from .component import Component, Tree, deep_depth, deep_id, span_id, span_range
+from .component import GUIDANCE, Component, Tree, deep_depth, deep_id, guidance_id, span_id, span_range
 
 MOST_STACKS = 5
 """Stacks whose heights are told one by one when models are not alike."""
@@ -61,8 +61,12 @@ def transfer(old: Tree, new: Tree, *, depth: bool = False) -> Transfer:
         twins = _twins(old, new, theirs, ours, depth)
         sources |= {c.id: [old.index[twin.id]] for c, twin in twins}
         blocks = [twin.block for c, twin in twins if c.kind == "block" and twin.block is not None]
-        for component in old.of_kind("span", "deep"):
+        for component in old.of_kind(GUIDANCE, "span", "deep"):
             if component.denoiser != theirs:
+                continue
+            if component.kind == GUIDANCE:
+                id, tree = guidance_id(ours), tree.with_guidance(ours)
+                sources[id] = [old.index[component.id]]
                 continue
             if component.kind == "deep":
                 id = deep_id(ours, deep_depth(component.id))
@@ -118,7 +122,7 @@ def _stacks(tree: Tree, denoiser: str) -> list[list[Unit]]:
     units: dict[str, Unit] = {}
     home: dict[str, str] = {}
     for component in tree:
-        if component.denoiser == denoiser and component.kind not in ("denoiser", "span", "deep"):
+        if component.denoiser == denoiser and component.kind not in ("denoiser", GUIDANCE, "span", "deep"):
             home[component.id] = home.get(component.parent or "", component.id)
             units.setdefault(home[component.id], []).append(component)
     return [list(stack) for _, stack in groupby(units.values(), key=_form)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ScheduleError
-from .action import COMPUTE, MAX_ORDER, REUSE, Action
+from .action import COMPUTE, MAX_ORDER, Action
+from .branches import of_first, of_others
 from .canonical import canonicalise
 from .component import Component, Tree
 from .resample import resample
@@ -131,15 +131,36 @@ class Schedule:
         """Whether everything is computed at every step."""
         return bool(self.executed.all())
 
+    @property
+    def guided(self) -> bool:
+        """Whether calls that guidance adds are made from the first call of a step, so that the calls differ."""
+        return bool(self.read[:, list(self.tree.guides)].any())
+
+    def of_branch(self, branch: int) -> Schedule:
+        """What a denoiser call does: the first of its step (0), or one after it.
+
+        They are the same, but where a guidance component is reused: then nothing of the later ones runs. What they
+        would read but have not computed, since they were not run at the time, they compute.
+        """
+        if not self.tree.guides:
+            return self
+        assert self.gains is not None
+        rest: dict[str, Any] = {"model": self.model, "provenance": self.provenance}
+        grid = (self.tree, self.orders, self.gains)
+        return Schedule.repaired(*(of_others(*grid, self.read) if branch else of_first(*grid)), **rest)
+
     def counts(self) -> dict[str, int]:
-        """Steps at which each component is executed."""
+        """Steps at which each component is executed, in the first call of a step where its calls differ."""
         return dict(zip(self.tree.index, (int(n) for n in self.executed.sum(axis=0)), strict=True))
 
     def cost(self, costs: Mapping[str, float]) -> float:
         """Total cost under exclusive component costs (what a component costs without its children), per step.
 
-        Components that the mapping does not name cost nothing.
+        Components that the mapping does not name cost nothing. Where guidance makes some of a step's calls from the
+        first, it is the mean of one of them and the first.
         """
+        if self.guided:
+            return (self.of_branch(0).cost(costs) + self.of_branch(1).cost(costs)) / 2
         vector = np.array([costs.get(c.id, 0.0) for c in self.components])
         return float(self.executed.sum(axis=0) @ vector)
 
@@ -250,32 +271,6 @@ class Schedule:
         share = f"{self.executed_fraction():.0%}"
         origin = f" {self.provenance.origin!r}" if self.provenance.origin else ""
         return f"<Schedule{origin}: {self.steps} steps, {len(self.tree)} components, {share} executed>"
-
-
-def uniform(
-    tree: Tree, steps: int, columns: Sequence[str], computed: Sequence[int], between: Action = REUSE
-) -> Schedule:
-    """A schedule in which the named components compute at the given steps and do `between` at the others.
-
-    Raises:
-        ScheduleError: if there is no such component or step, or none of the steps is the first.
-    """
-    for column in columns:
-        if column not in tree.index:
-            near = difflib.get_close_matches(column, tree.index, 3, 0) or ["no component at all"]
-            raise ScheduleError(
-                f"component {column!r}", f"one of the tree's, such as {', '.join(near)}", "correct the id"
-            )
-    beyond = [step for step in computed if not 0 <= step < steps]
-    if beyond:
-        raise ScheduleError(f"step {beyond[0]}", f"steps in 0..{steps - 1}", "compute within the schedule")
-    orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
-    gains = np.zeros(orders.shape)
-    chosen = np.array([tree.index[c] for c in columns], dtype=np.intp)
-    skipped = np.setdiff1d(np.arange(steps), np.asarray(computed, dtype=int))
-    orders[np.ix_(skipped, chosen)] = between.order
-    gains[np.ix_(skipped, chosen)] = between.gain
-    return Schedule(tree, orders, gains)
 
 
 def _checked(tree: Tree, orders: Any, gains: Any) -> tuple[Orders, Gains]:

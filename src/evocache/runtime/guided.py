@@ -1,0 +1,194 @@
+"""Guidance: a step's other denoiser calls made from its first, by how they differed from it last.
+
+FasterCache (arXiv 2410.19355, section 3.3) makes the unconditional output from the conditional one so. Where guidance
+doubles the batch instead of calling twice, the batch is halved before anything else, and its halves are two calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..errors import GenerationError
+from ..memory import version
+from ..model.outputs import tensors
+from .clock import Tick
+from .gate_signal import Kept
+from .lane import Lane
+from .latents import latents_of
+from .leaf import Packing, packed, repacked
+from .plan import Row
+
+One = Callable[[int, tuple[Any, ...], dict[str, Any]], Any]
+"""A call of the denoiser: the number of the branch that it is, its positional and its named arguments."""
+
+
+class Guided:
+    """The guidance of one denoiser through a generation: what a step's first call was given and returned.
+
+    Only a call that is given the latents of the first is one that guidance adds. That they are the same tensor shows
+    without looking at values; else values are compared, in steps whose difference is stored for later ones, and one of
+    them is waited for. Which other steps read the difference is known beforehand, so nothing is waited for there.
+
+    The first call's output is kept until the step ends, without a copy; the pipeline holds it as long, to guide by it.
+    """
+
+    def __init__(self) -> None:
+        self._latents: tuple[torch.Tensor, int | None] | None = None
+        self._kept: list[Kept] = []
+        self._packing: Packing | None = None
+        self._doubled: dict[object, bool] = {}
+        self._proven: set[tuple[int, ...]] = set()
+
+    def end_pass(self) -> None:
+        """Timesteps are set anew, or the generation ends."""
+        self.end_step()
+        self._doubled.clear()
+
+    def end_step(self) -> None:
+        """The scheduler makes its step: the step's first call is let go."""
+        self._latents, self._packing = None, None
+        for kept in self._kept:
+            kept.drop()
+
+    def run(self, tick: Tick, args: tuple[Any, ...], kwargs: dict[str, Any], one: One) -> Any:
+        """A call of the pipeline: as it is, or if its batch was doubled, half by half, the latter half first.
+
+        Pipelines put the negative prompt before the other, so that the half that is always computed is the guiding one.
+        """
+        latents = latents_of(args, kwargs)
+        if tick.branch or latents is None or not self._is_doubled(latents):
+            branch = tick.branch
+            output = one(branch, args, kwargs)
+            if not branch:
+                self._first(latents, output)
+            return output
+        shape = tuple(latents.shape)
+        other, first = ((half(args, shape, i), half(kwargs, shape, i)) for i in range(2))
+        guiding = self._halved(shape, lambda: one(0, *first))
+        self._first(latents_of(*first), guiding)
+        return joined(one(1, *other), guiding)
+
+    def _halved(self, shape: tuple[int, ...], call: Callable[[], Any]) -> Any:
+        """A call of half a batch; the first of its shape may show that arguments cannot be halved as `half` does.
+
+        Raises:
+            GenerationError: if it does.
+        """
+        if shape in self._proven:
+            return call()
+        try:
+            output = call()
+            if any(2 * len(tensor) != shape[0] for tensor in tensors(output) if tensor.ndim):
+                raise ValueError("what it returns is no half")
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise GenerationError(
+                f"guidance by a doubled batch of {shape[0]}, of which the denoiser does not take half: {error}",
+                "arguments with the batch as their first dimension",
+                "leave guidance out of the schedule",
+            ) from error
+        self._proven.add(shape)
+        return output
+
+    def other(self, lane: Lane, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
+        """The output of a call after the first: made from the first one's, or computed and compared with it."""
+        column = lane.guidance
+        assert column is not None
+        recall = row.recalls.get(column)
+        if recall is not None:
+            now, packing = self._now(), self._packing
+            difference = lane.take(column, recall) if now is not None else None
+            if now is not None and packing is not None and difference is not None and _alike(now, difference):
+                made = [a + b.to(a.dtype) for a, b in zip(now, difference, strict=True)]
+                lane.free(column, recall)
+                return repacked(made, packing)
+            lane.computed_after_all(column)
+        output = compute()
+        if recall is None and column in lane.kept(row):
+            now, given = self._now(), packed(output)[0]
+            stored = column in row.stores
+            if now is not None and _alike(now, given) and (not stored or self._same(latents)):
+                lane.put(column, [b - a for a, b in zip(now, given, strict=True)])
+        return output
+
+    def _first(self, latents: torch.Tensor | None, output: Any) -> None:
+        found, self._packing = packed(output)
+        self._latents = None if latents is None else (latents, version(latents))
+        self._kept += [Kept() for _ in found[len(self._kept) :]]
+        for kept, tensor in zip(self._kept, found, strict=False):
+            kept.keep(tensor)
+        for kept in self._kept[len(found) :]:
+            kept.drop()
+
+    def _now(self) -> list[torch.Tensor] | None:
+        """What the first call returned; None if there was none, or the pipeline has written into it."""
+        if self._packing is None:
+            return None
+        found = [kept.get() for kept in self._kept[: len(self._packing[1])]]
+        whole = [tensor for tensor in found if tensor is not None]
+        return whole if len(whole) == len(found) else None
+
+    def _same(self, latents: torch.Tensor | None) -> bool:
+        """Whether a call is given the latents that the step's first call was given."""
+        if latents is None or self._latents is None:
+            return False
+        first, seen = self._latents
+        if latents.shape != first.shape or latents.dtype != first.dtype or version(first) != seen:
+            return False
+        return latents is first or torch.equal(latents, first)
+
+    def _is_doubled(self, latents: torch.Tensor) -> bool:
+        """Whether a batch is one of two equal halves; looked at once for each shape."""
+        if len(latents) % 2:
+            return False
+        key = (tuple(latents.shape), latents.dtype)
+        if key not in self._doubled:
+            self._doubled[key] = torch.equal(*latents.chunk(2))
+        return self._doubled[key]
+
+
+def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
+    """One half of a doubled batch in arguments, however nested.
+
+    A tensor is halved if its first dimension is the batch's length, or as many times that as the latents have frames
+    (AnimateDiff repeats embeddings of shape (batch, tokens, channels) for each); a list if it is as long and holds no
+    tensors: then it has an entry for each sample. All else is the same for both halves, and so are rotary positions by
+    their name: as many frames or rows as samples are no samples.
+
+    Args:
+        value: tensors, in any lists, tuples and mappings.
+        shape: of the latents, whose first dimension is the batch, doubled.
+        which: 0 for the former half, 1 for the latter.
+    """
+    batch = shape[0]
+    if isinstance(value, torch.Tensor):
+        frames = shape[1:-2] if len(shape) > 4 and value.ndim > 2 else ()
+        whole = value.ndim and len(value) in (batch, *(batch * frame for frame in frames))
+        return value.chunk(2)[which] if whole else value
+    if isinstance(value, list) and len(value) == batch and not any(True for _ in tensors(value)):
+        return value[: batch // 2] if which == 0 else value[batch // 2 :]
+    if isinstance(value, dict):
+        return {key: entry if _is_position(key) else half(entry, shape, which) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(half(entry, shape, which) for entry in value)
+    return value
+
+
+def _is_position(name: object) -> bool:
+    return isinstance(name, str) and any(hint in name for hint in ("rotary", "rope", "freqs"))
+
+
+def joined(former: Any, latter: Any) -> Any:
+    """One output from those of the two halves, along the batch."""
+    (a, _), (b, packing) = packed(former), packed(latter)
+    return repacked([torch.cat(pair) for pair in zip(a, b, strict=True)], packing)
+
+
+def _alike(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    """Whether two lists of tensors can be subtracted, one by one."""
+    pairs = zip(a, b, strict=False)
+    return len(a) == len(b) and all(x.shape == y.shape and x.is_floating_point() for x, y in pairs)

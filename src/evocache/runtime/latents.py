@@ -1,0 +1,25 @@
+"""Which of a denoiser call's arguments are its latents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..model.outputs import unpack
+
+
+def latents_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
+    """The first tensor of more than one dimension among the arguments, and in lists of them: the latents as a rule."""
+    for value in (*args, *kwargs.values()):
+        for leaf in unpack(value)[0] if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(leaf, torch.Tensor) and leaf.ndim > 1:
+                return leaf
+    return None
+
+
+def signature(args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:
+    """Shape, type and device of the latents: calls that differ in them have no features in common."""
+    latents = latents_of(args, kwargs)
+    return None if latents is None else (tuple(latents.shape), latents.dtype, latents.device)
