@@ -203,6 +203,26 @@ def pixart(family):
     return built.pipe, functools.partial(built.pipe, **{**PIXART, "generator": torch.Generator().manual_seed(0)})
 
 
+def test_a_timestep_is_found_in_its_place_among_the_arguments(pixart):
+    """A PixArt's third argument, not the second as a U-Net's."""
+    pipe, _ = pixart
+    size = {"resolution": None, "aspect_ratio": None}
+    states = torch.randn(1, 5, 32, generator=torch.Generator().manual_seed(1))
+
+    def loop():
+        pipe.scheduler.set_timesteps(4)
+        latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        for t in pipe.scheduler.timesteps:
+            noise = pipe.transformer(latents, states, t[None], None, size, return_dict=False)[0]
+            latents = pipe.scheduler.step(noise.detach()[:, :4], t, latents).prev_sample
+        return latents
+
+    with apply(pipe, "fora:2") as handle, handle.generation():
+        loop()
+    leaves = [c.id for c in handle.model.tree.of_kind("feed_forward")]
+    assert {handle.stats.executed[leaf] for leaf in leaves} == {2}
+
+
 PIXART = {
     "prompt": "a fox",
     "height": 32,

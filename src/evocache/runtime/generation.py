@@ -31,6 +31,7 @@ from .plan import Plan, Row
 from .projection import Projection
 from .sliced import Sliced
 from .stats import Stats
+from .stream import given
 
 
 class Generation:
@@ -182,7 +183,7 @@ class Generation:
                 lane.finish()
 
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            tick = self.clock.called(denoiser.name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
+            tick = self.clock.called(denoiser.name, given(denoiser.module, "timestep", args, kwargs, 1))
             if not self.compiled.guided(denoiser.name, self.clock.total):
                 return call(tick, original, module, args, kwargs)
 

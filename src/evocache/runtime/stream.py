@@ -59,6 +59,15 @@ def argument(module: torch.nn.Module, name: str, args: Sequence[Any], kwargs: Ma
     return args[int(name[1:]) if name[0] == "*" else _parameters(cast(Any, type(module))).index(name)]
 
 
+def given(module: torch.nn.Module, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], usual: int) -> Any:
+    """One of a call's arguments; None if it is not given. `usual` is its place where the module knows no such name."""
+    if name in kwargs:
+        return kwargs[name]
+    names = _parameters(cast(Any, type(module)))
+    place = names.index(name) if name in names else usual
+    return args[place] if place < len(args) else None
+
+
 def linked(outputs: Sequence[Any], inputs: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Which output leaves *are* (the same object) which arguments of the next call."""
     return [
