@@ -15,6 +15,8 @@ import PIL.Image
 import torch
 from diffusers import DiffusionPipeline
 
+from tests.matrix import RECIPES
+from tests.matrix.loop import draw
 from tests.tiny.base import seeded
 
 STEPS = 4
@@ -37,7 +39,7 @@ class Row:
         build: makes the pipeline.
         arguments: makes what it is called with.
         variant: what tells this row from others of the same class: a scheduler, an adapter.
-        late: whether it leaves out the first steps, as pipelines from pictures do.
+        late: how many of the first steps it leaves out, as pipelines from pictures do.
         solves: whether it solves by itself, without steps of its scheduler: each time tells a step.
         module: where the class is, if diffusers itself does not export it.
     """
@@ -46,7 +48,7 @@ class Row:
     build: Callable[[], DiffusionPipeline]
     arguments: Callable[[], dict[str, Any]]
     variant: str = ""
-    late: bool = False
+    late: int = 0
     solves: bool = False
 
     @property
@@ -141,6 +143,15 @@ def numbers(output: Any) -> np.ndarray:
     if hasattr(output, "vertices") and hasattr(output, "verts"):
         output = output.verts
     return np.zeros(0, np.float32)
+
+
+def denoiser(name: str, **changes: Any) -> torch.nn.Module:
+    """A denoiser of the matrix, with some of its configuration changed."""
+    recipe = RECIPES[name]
+    module = recipe.denoiser(**{**recipe.config, **changes})
+    for parameter in module.parameters():
+        draw(parameter)  # some classes leave theirs uninitialised
+    return module
 
 
 def of(scheduler: str, **config: Any) -> Callable[[], Parts]:

@@ -105,7 +105,7 @@ def upscaler() -> Parts:
 
 def latent_upscaler() -> Parts:
     """Told the noise along with the prompt's pooled embedding; its Euler solver is of Karras."""
-    unet = small_unet(in_channels=8, time_cond_proj_dim=128 + 32)
+    unet = small_unet(in_channels=8, out_channels=5, time_cond_proj_dim=128 + 32)
     return {"unet": unet, **of("EulerDiscreteScheduler", **BETAS)()}
 
 
@@ -170,13 +170,13 @@ ROWS = (
         after=with_ip_adapter,
         variant="IP-Adapter",
     ),
-    row("StableDiffusionImg2ImgPipeline", late=True),
-    row("StableDiffusionInpaintPipeline", late=True),
+    row("StableDiffusionImg2ImgPipeline", late=1),
+    row("StableDiffusionInpaintPipeline", late=1),
     row("StableDiffusionInpaintPipeline", FULL, parts=with_unet(in_channels=9), variant="nine-channels"),
     row("StableDiffusionControlNetPipeline", parts=controlnet),
     row("StableDiffusionControlNetPipeline", {"guess_mode": True}, parts=controlnet, variant="guess"),
     row("StableDiffusionControlNetPipeline", {"control_guidance_end": 0.5}, parts=controlnet, variant="half"),
-    row("StableDiffusionControlNetImg2ImgPipeline", parts=controlnet, late=True),
+    row("StableDiffusionControlNetImg2ImgPipeline", parts=controlnet, late=1),
     row("StableDiffusionControlNetInpaintPipeline", FULL, parts=controlnet),
     row("StableDiffusionControlNetXSPipeline", parts=control_xs),
     row("StableDiffusionAdapterPipeline", parts=adapter),
@@ -185,13 +185,13 @@ ROWS = (
         "StableDiffusionDepth2ImgPipeline",
         {"depth_map": torch.linspace(0, 1, 1024).reshape(1, 32, 32)},
         parts=depth_estimator,
-        late=True,
+        late=1,
     ),
     row("StableDiffusionUpscalePipeline", parts=upscaler),
     row("StableDiffusionLatentUpscalePipeline", parts=latent_upscaler),
     row("StableDiffusionImageVariationPipeline", parts=image_encoder),
     row("StableDiffusionPAGPipeline", {"pag_scale": 2.0}, parts=lambda: {"pag_applied_layers": ["mid"]}),
-    row("StableDiffusionPAGImg2ImgPipeline", {"pag_scale": 2.0}, late=True),
+    row("StableDiffusionPAGImg2ImgPipeline", {"pag_scale": 2.0}, late=1),
     row("StableDiffusionPAGInpaintPipeline", {"pag_scale": 2.0, **FULL}),
     row("StableDiffusionControlNetPAGPipeline", {"pag_scale": 2.0}, parts=controlnet),
     row("StableDiffusionControlNetPAGInpaintPipeline", {"pag_scale": 2.0, **FULL}, parts=controlnet),
@@ -210,9 +210,9 @@ ROWS = (
         "StableDiffusionDiffEditPipeline",
         {"mask_image": np.eye(16, dtype=np.float32)[None], "image_latents": torch.zeros(1, 3, 4, 16, 16)},
         parts=inverted,
-        late=True,
+        late=1,
     ),
-    row("CycleDiffusionPipeline", {"source_prompt": "a grey fox"}, late=True),
+    row("CycleDiffusionPipeline", {"source_prompt": "a grey fox"}, late=1),
     row("SemanticStableDiffusionPipeline", {"editing_prompt": ["a hat"], "edit_warmup_steps": 1}),
     row("LatentConsistencyModelPipeline", parts=consistent),
     row("LatentConsistencyModelImg2ImgPipeline", parts=consistent),

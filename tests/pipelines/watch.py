@@ -44,7 +44,6 @@ class Watch:
     def __init__(self, solves: bool) -> None:
         self.solves = solves
         self.calls: list[Call] = []
-        self.totals: dict[int, int] = {}
         self.passed = 0
         self.begin()
 
@@ -54,10 +53,9 @@ class Watch:
         self.branches: Counter[str] = Counter()
         self.depth = 0
 
-    def timesteps_set(self, scheduler: Any) -> None:
-        """A scheduler has its timesteps."""
+    def timesteps_set(self) -> None:
+        """A scheduler was given its timesteps."""
         self.passed += 1
-        self.totals[self.passed] = len(scheduler.timesteps)
         self.begin()
 
     def stepped(self) -> None:
@@ -107,7 +105,7 @@ def watched(pipe: Any, model: Model, parts: list[nn.Module], solves: bool = Fals
     hooks: list[Any] = []
     schedulers = [s for s in pipe.components.values() if hasattr(s, "set_timesteps") and hasattr(s, "step")]
     for scheduler in schedulers:
-        scheduler.set_timesteps = _then(scheduler.set_timesteps, functools.partial(watch.timesteps_set, scheduler))
+        scheduler.set_timesteps = _then(scheduler.set_timesteps, watch.timesteps_set)
         scheduler.step = _then(scheduler.step, watch.stepped)
     for module in parts:
         hooks.append(module.register_forward_pre_hook(watch.enter))
@@ -137,9 +135,8 @@ def _then(method: Callable[..., Any], event: Callable[[], None]) -> Callable[...
     return wrapped
 
 
-def computed(watch: Watch, late: bool) -> list[bool]:
+def computed(watch: Watch, late: int) -> list[bool]:
     """Which calls compute everything if every second step does: the even steps, and where a branch begins."""
-    starts = {n: (total - 1 - _last(watch, n) if late else 0) for n, total in watch.totals.items()}
     before: dict[tuple[str, int], Call] = {}
     out = []
     for call in watch.calls:
@@ -150,10 +147,6 @@ def computed(watch: Watch, late: bool) -> list[bool]:
             and (earlier.passed, earlier.shape) == (call.passed, call.shape)
             and call.step - earlier.step == 1
         )
-        out.append(not goes_on or (starts[call.passed] + call.step) % 2 == 0)
+        out.append(not goes_on or (late + call.step) % 2 == 0)
         before[key] = call
     return out
-
-
-def _last(watch: Watch, passed: int) -> int:
-    return max((call.step for call in watch.calls if call.passed == passed), default=0)
