@@ -83,6 +83,14 @@ def test_repeated_timesteps_are_steps_of_their_own():
         clock.stepped()
 
 
+@pytest.mark.parametrize("index", range(4))
+def test_frames_that_are_given_are_told_that_they_are_without_noise(index):
+    source = scheduler((9.0, 7.0, 5.0, 0.0))
+    clock = Clock()
+    clock.timesteps_set(source)
+    assert clock.called("a", torch.stack([torch.zeros(()), source.timesteps[index]])) == Tick(index, 0)
+
+
 def test_a_repeated_timestep_is_told_apart_by_its_place():
     source = scheduler((9, 7, 7, 5))
     for index in range(4):

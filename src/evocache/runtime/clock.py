@@ -89,7 +89,11 @@ class Clock:
 
 
 def _position(timestep: Any, scheduler: Any) -> int | None:
-    """Index of a timestep among the scheduler's: by where it lies in memory, or by value where that is on the host."""
+    """Index of a timestep among the scheduler's: by where it lies in memory, or by value where that is on the host.
+
+    Of several timesteps, one for each frame or token, the latest is meant: what is given, and not to be made, is told
+    that it is without noise.
+    """
     timesteps = getattr(scheduler, "timesteps", None)
     if not isinstance(timesteps, torch.Tensor) or timesteps.ndim != 1:
         return None
@@ -97,7 +101,7 @@ def _position(timestep: Any, scheduler: Any) -> int | None:
         place = _place(timestep, timesteps)
         if place is not None or timestep.device.type != "cpu":
             return place
-        timestep = timestep.flatten()[0].item()
+        timestep = timestep.max().item()
     if isinstance(timestep, (int, float)) and timesteps.device.type == "cpu":
         matches = torch.nonzero(_matches(timestep, timesteps, scheduler)).flatten()
         return int(matches[0]) if len(matches) else None
