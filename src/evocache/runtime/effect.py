@@ -1,4 +1,4 @@
-"""Whether a generation reused anything: a schedule that has no effect is not passed over in silence."""
+"""Whether a generation followed its schedule: one that has no effect, or too few steps, is not passed over in silence."""
 
 from __future__ import annotations
 
@@ -30,4 +30,17 @@ def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedu
     return (
         f"{' and '.join(sorted(meant))} called {calls} times from step {first} of {schedule.steps} on, at most "
         f"{max(lane.calls for lane in tried)} times in a row with inputs of one shape"
+    )
+
+
+def past_the_end(lanes: Sequence[Lane]) -> str | None:
+    """Where a pipeline made more steps than its scheduler has timesteps, all computed; None if it did not."""
+    late = [lane for lane in lanes if lane.step >= lane.plan.start + len(lane.plan.rows)]
+    if all(lane.plan.schedule.executed.all() for lane in late):
+        return None
+    lane = max(late, key=lambda lane: lane.step)
+    steps = lane.plan.start + len(lane.plan.rows)
+    return (
+        f"{lane.denoiser.name} made {lane.step + 1} steps where the scheduler has {steps}: those after them "
+        "were computed as a whole"
     )

@@ -21,7 +21,7 @@ from ..schedule import Schedule
 from .attach import Op, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
 from .compiled import Compiled
-from .effect import without_effect
+from .effect import past_the_end, without_effect
 from .gate import Governors
 from .gate_lane import GateLane
 from .lane import Lane
@@ -102,6 +102,9 @@ class Generation:
         reason = without_effect(names, self.finished, self._schedule) if checked else None
         if reason is not None:
             warnings.warn(f"nothing was reused: {reason}", stacklevel=3)
+        beyond = past_the_end(self.finished) if checked else None
+        if beyond is not None:
+            warnings.warn(f"not all of the schedule was followed: {beyond}", stacklevel=3)
 
     def _attach(self, thing: Any, make: Callable[[type], type]) -> None:
         if id(thing) not in self._inner:
