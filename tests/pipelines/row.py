@@ -40,8 +40,9 @@ class Row:
         arguments: makes what it is called with.
         variant: what tells this row from others of the same class: a scheduler, an adapter.
         late: how many of the first steps it leaves out, as pipelines from pictures do.
+        views: how often it asks the scheduler for a step at each step: for one view of a panorama after the other.
         solves: whether it solves by itself, without steps of its scheduler: each time tells a step.
-        module: where the class is, if diffusers itself does not export it.
+        warns: what it is warned about.
     """
 
     pipeline: str
@@ -49,7 +50,9 @@ class Row:
     arguments: Callable[[], dict[str, Any]]
     variant: str = ""
     late: int = 0
+    views: int = 1
     solves: bool = False
+    warns: str = ""
 
     @property
     def name(self) -> str:
@@ -152,6 +155,11 @@ def denoiser(name: str, **changes: Any) -> torch.nn.Module:
     for parameter in module.parameters():
         draw(parameter)  # some classes leave theirs uninitialised
     return module
+
+
+def plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without what diffusers notes about it, to be changed."""
+    return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
 def of(scheduler: str, **config: Any) -> Callable[[], Parts]:

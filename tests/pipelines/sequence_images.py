@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -75,13 +76,17 @@ def sana_control() -> Parts:
     """A ControlNet of one block for a transformer of two."""
     shape = {"caption_channels": 32, "sample_size": 8}
     transformer = denoiser("SanaTransformer2DModel", **shape)
-    config = {name: transformer.config[name] for name in SanaControlNetModel.__init__.__wrapped__.__annotations__ if name in transformer.config}
+    names = set(inspect.signature(SanaControlNetModel.__init__).parameters)
+    config = {name: value for name, value in transformer.config.items() if name in names}
     return {"transformer": transformer, "controlnet": SanaControlNetModel(**{**config, **shape, "num_layers": 1})}
 
 
 def hunyuan_control() -> Parts:
     """A ControlNet of the first half of the blocks."""
-    return {"controlnet": HunyuanDiT2DControlNetModel.from_transformer(HUNYUANDIT.parts()["transformer"], 6)}
+    config = HUNYUANDIT.parts()["transformer"].config
+    names = set(inspect.signature(HunyuanDiT2DControlNetModel.__init__).parameters)
+    same = {name: value for name, value in config.items() if name in names}
+    return {"controlnet": HunyuanDiT2DControlNetModel(**same, transformer_num_layers=6)}
 
 
 def qwen_control() -> Parts:

@@ -136,6 +136,11 @@ def consistent() -> Parts:
     return {"unet": small_unet(time_cond_proj_dim=16), **of("LCMScheduler", **BETAS, clip_sample=False)()}
 
 
+def eightfold() -> Parts:
+    """An autoencoder of the factor that panoramas take for granted."""
+    return {"vae": image_vae(levels=4)}
+
+
 SIZE = {"height": 32, "width": 32}
 KIT = Kit(
     parts,
@@ -151,6 +156,7 @@ KIT = Kit(
     },
 )
 row = KIT.row
+WIDE = {"width": 576, "height": 64}  # two views of 64 latents, 8 apart
 FULL = {"strength": 1.0}
 BATCHED = {"guidance_rescale": 0.7}
 
@@ -195,7 +201,8 @@ ROWS = (
     row("StableDiffusionPAGInpaintPipeline", {"pag_scale": 2.0, **FULL}),
     row("StableDiffusionControlNetPAGPipeline", {"pag_scale": 2.0}, parts=controlnet),
     row("StableDiffusionControlNetPAGInpaintPipeline", {"pag_scale": 2.0, **FULL}, parts=controlnet),
-    row("StableDiffusionPanoramaPipeline", {"width": 96, "circular_padding": True}),
+    row("StableDiffusionPanoramaPipeline", WIDE, parts=eightfold, views=2),
+    row("StableDiffusionPanoramaPipeline", {**WIDE, "view_batch_size": 2}, parts=eightfold, variant="both-views-at-once"),
     row("StableDiffusionSAGPipeline", {"sag_scale": 0.75}),
     row(
         "StableDiffusionAttendAndExcitePipeline",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -60,7 +61,7 @@ class One:
         schedule = policy.schedule(self.model.tree, STEPS)
         ids = {c.id for c, runs in zip(schedule.tree, schedule.executed.T, strict=True) if not runs.all()}
         parts = [m for denoiser in self.model.denoisers for m in reused(denoiser, ids)]
-        with watched(self.pipe, self.model, parts, self.row.solves) as watch:
+        with watched(self.pipe, self.model, parts, self.row.views, self.row.solves) as watch:
             output = self.row.run(self.pipe)
         return output, watch.calls, computed(watch, self.row.late)
 
@@ -88,7 +89,8 @@ def test_schedules_save_what_they_promise_and_are_undone(one, what):
     assert {call.denoiser for call in untouched} == {d.name for d in one.model.denoisers}
     assert not all(computes)
 
-    with apply(one.pipe, policy) as handle:
+    said = pytest.warns(UserWarning, match=one.row.warns) if one.row.warns else nullcontext()
+    with apply(one.pipe, policy) as handle, said:
         output, seen, _ = one.watched(policy)
         executed, calls = handle.stats.executed, handle.stats.calls
         assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes > 0

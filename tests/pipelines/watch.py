@@ -23,6 +23,7 @@ class Call:
         denoiser: its name.
         passed: how often timesteps had been set.
         step: steps since then.
+        past: whether there were more steps than the scheduler has timesteps.
         branch: number of the call within the step.
         shape: shape of the latents.
         within: how often each layer ran in watched modules.
@@ -32,6 +33,7 @@ class Call:
     denoiser: str
     passed: int
     step: int
+    past: bool
     branch: int
     shape: tuple[int, ...]
     within: Counter[str] = field(default_factory=Counter)
@@ -41,26 +43,31 @@ class Call:
 class Watch:
     """Follows a run."""
 
-    def __init__(self, solves: bool) -> None:
+    def __init__(self, views: int, solves: bool) -> None:
+        self.views = views
         self.solves = solves
         self.calls: list[Call] = []
         self.passed = 0
+        self.total = 0
         self.begin()
 
     def begin(self) -> None:
         """A pass over timesteps begins."""
         self.step, self.moved, self.time = -1, True, None
+        self.asked = 0
         self.branches: Counter[str] = Counter()
         self.depth = 0
 
-    def timesteps_set(self) -> None:
+    def timesteps_set(self, scheduler: Any) -> None:
         """A scheduler was given its timesteps."""
+        self.total = len(scheduler.timesteps)
         self.passed += 1
         self.begin()
 
-    def stepped(self) -> None:
+    def stepped(self, _: Any) -> None:
         """A scheduler makes a step."""
-        self.moved = self.moved or not self.solves
+        self.asked += 1
+        self.moved = self.moved or (self.asked >= self.views and not self.solves)
 
     def called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """A denoiser is called."""
@@ -69,10 +76,10 @@ class Watch:
             time = float(kwargs.get("timestep", args[1] if len(args) > 1 else 0.0).flatten()[0])
             self.moved, self.time = self.moved or time != self.time, time
         if self.moved:
-            self.step, self.moved = self.step + 1, False
+            self.step, self.moved, self.asked = self.step + 1, False, 0
             self.branches.clear()
         shape = next((tuple(t.shape) for v in values for t in _first(v) if t.ndim > 1), ())
-        self.calls.append(Call(name, self.passed, self.step, self.branches[name], shape))
+        self.calls.append(Call(name, self.passed, self.step, self.step >= self.total, self.branches[name], shape))
         self.branches[name] += 1
 
     def layer(self, path: str) -> Callable[..., None]:
@@ -99,14 +106,20 @@ def _first(value: Any) -> list[torch.Tensor]:
 
 
 @contextmanager
-def watched(pipe: Any, model: Model, parts: list[nn.Module], solves: bool = False) -> Iterator[Watch]:
-    """Follow a run by hooks on modules and by wrapping the pipeline's schedulers; nothing of it stays."""
-    watch = Watch(solves)
+def watched(
+    pipe: Any, model: Model, parts: list[nn.Module], views: int = 1, solves: bool = False
+) -> Iterator[Watch]:
+    """Follow a run by hooks on modules, and by wrapping methods of schedulers' classes; nothing of it stays.
+
+    Some pipelines copy their scheduler, for each frame, and use the copies.
+    """
+    watch = Watch(views, solves)
     hooks: list[Any] = []
-    schedulers = [s for s in pipe.components.values() if hasattr(s, "set_timesteps") and hasattr(s, "step")]
-    for scheduler in schedulers:
-        scheduler.set_timesteps = _then(scheduler.set_timesteps, watch.timesteps_set)
-        scheduler.step = _then(scheduler.step, watch.stepped)
+    schedulers = {type(s) for s in pipe.components.values() if hasattr(s, "set_timesteps") and hasattr(s, "step")}
+    methods = {(c, name): getattr(c, name) for c in schedulers for name in ("set_timesteps", "step")}
+    own = {place for place in methods if place[1] in vars(place[0])}
+    for (c, name), method in methods.items():
+        setattr(c, name, _then(method, watch.stepped if name == "step" else watch.timesteps_set))
     for module in parts:
         hooks.append(module.register_forward_pre_hook(watch.enter))
         hooks.append(module.register_forward_hook(watch.leave))
@@ -121,22 +134,24 @@ def watched(pipe: Any, model: Model, parts: list[nn.Module], solves: bool = Fals
     finally:
         for hook in hooks:
             hook.remove()
-        for scheduler in schedulers:
-            del scheduler.set_timesteps, scheduler.step
+        for (c, name), method in methods.items():
+            setattr(c, name, method) if (c, name) in own else delattr(c, name)
 
 
-def _then(method: Callable[..., Any], event: Callable[[], None]) -> Callable[..., Any]:
+def _then(method: Callable[..., Any], event: Callable[[Any], None]) -> Callable[..., Any]:
     @functools.wraps(method)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        result = method(*args, **kwargs)
-        event()
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = method(self, *args, **kwargs)
+        event(self)
         return result
 
     return wrapped
 
 
 def computed(watch: Watch, late: int) -> list[bool]:
-    """Which calls compute everything if every second step does: the even steps, and where a branch begins."""
+    """Which calls compute everything if every second step does: the even steps, where a branch begins, and
+    what comes after the last timestep.
+    """
     before: dict[tuple[str, int], Call] = {}
     out = []
     for call in watch.calls:
@@ -147,6 +162,6 @@ def computed(watch: Watch, late: int) -> list[bool]:
             and (earlier.passed, earlier.shape) == (call.passed, call.shape)
             and call.step - earlier.step == 1
         )
-        out.append(not goes_on or (late + call.step) % 2 == 0)
+        out.append(not goes_on or call.past or (late + call.step) % 2 == 0)
         before[key] = call
     return out
