@@ -1,4 +1,4 @@
-"""Whether a generation followed its schedule: one that has no effect, or too few steps, is not passed over in silence."""
+"""Whether a generation followed its schedule: no effect, or too few steps, is not passed over in silence."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..model.outputs import unpack
 from ..schedule import Schedule
-from .attach import Op, attach, coding, detach, intercepting, listening, local
+from .attach import STEPPING, Op, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .effect import past_the_end, without_effect
@@ -274,7 +274,8 @@ def holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
 
 def is_scheduler(thing: Any) -> bool:
     """Whether a component of a pipeline is a scheduler."""
-    return callable(getattr(thing, "set_timesteps", None)) and callable(getattr(thing, "step", None))
+    steps = any(callable(getattr(thing, name, None)) for name in STEPPING)
+    return steps and callable(getattr(thing, "set_timesteps", None))
 
 
 def is_autoencoder(thing: Any) -> bool:
