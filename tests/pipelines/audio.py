@@ -83,8 +83,6 @@ def spectrograms() -> Parts:
     }
 
 
-
-
 def waves() -> Parts:
     """Stable Audio."""
     return {
@@ -98,7 +96,9 @@ def waves() -> Parts:
             sampling_rate=64,
         ),
         "text_encoder": t5_text(width=12),
-        "projection_model": StableAudioProjectionModel(text_encoder_dim=12, conditioning_dim=12, min_value=0, max_value=32),
+        "projection_model": StableAudioProjectionModel(
+            text_encoder_dim=12, conditioning_dim=12, min_value=0, max_value=32
+        ),
         "tokenizer": t5_tokenizer(),
         "transformer": denoiser(
             "StableAudioDiTModel", sample_size=16, global_states_input_dim=24, cross_attention_input_dim=12

@@ -42,7 +42,11 @@ def channels(count: int) -> Any:
 @functools.cache
 def controlnet() -> Parts:
     """A ControlNet of one block of each kind."""
-    return {"controlnet": FluxControlNetModel(in_channels=16, **{**WIDTHS, "num_layers": 1, "num_single_layers": 1}, **GUIDED)}
+    return {
+        "controlnet": FluxControlNetModel(
+            in_channels=16, **{**WIDTHS, "num_layers": 1, "num_single_layers": 1}, **GUIDED
+        )
+    }
 
 
 def chroma() -> Parts:

@@ -6,7 +6,7 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers import DDPMScheduler, PriorTransformer, UnCLIPScheduler, UNet2DConditionModel, UNet2DModel, VQModel
+from diffusers import DDPMScheduler, PriorTransformer, UnCLIPScheduler, UNet2DConditionModel, UNet2DModel
 from diffusers.pipelines.deprecated.unclip import UnCLIPTextProjModel
 from diffusers.pipelines.deprecated.wuerstchen import PaellaVQModel, WuerstchenDiffNeXt, WuerstchenPrior
 from diffusers.pipelines.shap_e import ShapERenderer
@@ -202,7 +202,8 @@ def shapes_of_images() -> Parts:
 K22 = Kit(kandinsky22, {**COMMON, "height": 64, "width": 64, "image_embeds": SEEN, "negative_image_embeds": -SEEN})
 K3 = Kit(kandinsky3, {**COMMON, "height": 64, "width": 64})
 UNCLIP = Kit(
-    unclip, {**COMMON, "decoder_num_inference_steps": 4, "super_res_num_inference_steps": 4, "decoder_guidance_scale": 4.0}
+    unclip,
+    {**COMMON, "decoder_num_inference_steps": 4, "super_res_num_inference_steps": 4, "decoder_guidance_scale": 4.0},
 )
 STABLE_UNCLIP = Kit(stable_unclip, {**COMMON, "height": 32, "width": 32})
 CASCADE = Kit(cascade, {**COMMON, "height": 128, "width": 128, "decoder_guidance_scale": 2.0})

@@ -41,7 +41,6 @@ class Row:
         variant: what tells this row from others of the same class: a scheduler, an adapter.
         late: how many of the first steps it leaves out, as pipelines from pictures do.
         views: how often it asks the scheduler for a step at each step: for one view of a panorama after the other.
-        solves: whether it solves by itself, without steps of its scheduler: each time tells a step.
         warns: what it is warned about.
     """
 
@@ -51,7 +50,6 @@ class Row:
     variant: str = ""
     late: int = 0
     views: int = 1
-    solves: bool = False
     warns: str = ""
 
     @property

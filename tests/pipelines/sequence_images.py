@@ -10,7 +10,6 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     HunyuanDiT2DControlNetModel,
     QwenImageControlNetModel,
-    QwenImageTransformer2DModel,
     SanaControlNetModel,
     SCMScheduler,
 )
@@ -158,21 +157,36 @@ AURAFLOW = Kit(
     CALL,
 )
 LUMINA = Kit(
-    lambda: flowing("LuminaNextDiT2DModel", gemma(), image_vae(), cross_attention_dim=32, sample_size=16, learn_sigma=True), CALL
+    lambda: flowing(
+        "LuminaNextDiT2DModel", gemma(), image_vae(), cross_attention_dim=32, sample_size=16, learn_sigma=True
+    ),
+    CALL,
 )
-LUMINA2 = Kit(lambda: flowing("Lumina2Transformer2DModel", gemma(), image_vae(shift_factor=0.1), cap_feat_dim=32, axes_lens=(300, 32, 32)), CALL)
+LUMINA2 = Kit(
+    lambda: flowing(
+        "Lumina2Transformer2DModel", gemma(), image_vae(shift_factor=0.1), cap_feat_dim=32, axes_lens=(300, 32, 32)
+    ),
+    CALL,
+)
 COGVIEW3 = Kit(
     lambda: {
         "tokenizer": t5_tokenizer(),
         "text_encoder": t5_text(),
         "vae": image_vae(),
-        "transformer": denoiser("CogView3PlusTransformer2DModel", text_embed_dim=32, sample_size=16, pos_embed_max_size=16),
+        "transformer": denoiser(
+            "CogView3PlusTransformer2DModel", text_embed_dim=32, sample_size=16, pos_embed_max_size=16
+        ),
         **of("CogVideoXDDIMScheduler")(),
     },
     CALL,
 )
 COGVIEW4 = Kit(cogview4, CALL)
-ZIMAGE = Kit(lambda: flowing("ZImageTransformer2DModel", qwen3(), image_vae(shift_factor=0.1), cap_feat_dim=32, axes_lens=[1024, 64, 64]), CALL)
+ZIMAGE = Kit(
+    lambda: flowing(
+        "ZImageTransformer2DModel", qwen3(), image_vae(shift_factor=0.1), cap_feat_dim=32, axes_lens=[1024, 64, 64]
+    ),
+    CALL,
+)
 PRX = Kit(
     lambda: flowing("PRXTransformer2DModel", {}, image_vae(shift_factor=0.1)),
     {

@@ -25,6 +25,7 @@ TYPES: dict[str, Any] = {
     "attention_head_dim": 2,
 }
 BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+OFFSET: dict[str, Any] = {**BETAS, "steps_offset": 1}
 MASK = picture().convert("L").point(lambda value: 255 * (value > 127))
 
 
@@ -163,11 +164,11 @@ BATCHED = {"guidance_rescale": 0.7}
 ROWS = (
     row("StableDiffusionPipeline", BATCHED),
     row("StableDiffusionPipeline", {"guidance_scale": 1.0}, variant="unguided"),
-    row("StableDiffusionPipeline", parts=of("HeunDiscreteScheduler", **BETAS), variant="Heun"),
-    row("StableDiffusionPipeline", parts=of("PNDMScheduler", **BETAS), variant="PNDM"),
-    row("StableDiffusionPipeline", parts=of("KDPM2DiscreteScheduler", **BETAS), variant="DPM2"),
+    row("StableDiffusionPipeline", parts=of("HeunDiscreteScheduler", **OFFSET), variant="Heun"),
+    row("StableDiffusionPipeline", parts=of("PNDMScheduler", **OFFSET), variant="PNDM"),
+    row("StableDiffusionPipeline", parts=of("KDPM2DiscreteScheduler", **OFFSET), variant="DPM2"),
     row("StableDiffusionPipeline", parts=of("DPMSolverSinglestepScheduler", **BETAS), variant="DPM-single"),
-    row("StableDiffusionPipeline", parts=of("UniPCMultistepScheduler", **BETAS), variant="UniPC"),
+    row("StableDiffusionPipeline", parts=of("UniPCMultistepScheduler", **OFFSET), variant="UniPC"),
     row("StableDiffusionPipeline", {"num_images_per_prompt": 2}, variant="two-at-once"),
     row(
         "StableDiffusionPipeline",
@@ -202,8 +203,9 @@ ROWS = (
     row("StableDiffusionControlNetPAGPipeline", {"pag_scale": 2.0}, parts=controlnet),
     row("StableDiffusionControlNetPAGInpaintPipeline", {"pag_scale": 2.0, **FULL}, parts=controlnet),
     row("StableDiffusionPanoramaPipeline", WIDE, parts=eightfold, views=2),
-    row("StableDiffusionPanoramaPipeline", {**WIDE, "view_batch_size": 2}, parts=eightfold, variant="both-views-at-once"),
-    row("StableDiffusionSAGPipeline", {"sag_scale": 0.75}),
+    row(
+        "StableDiffusionPanoramaPipeline", {**WIDE, "view_batch_size": 2}, parts=eightfold, variant="both-views-at-once"
+    ),
     row(
         "StableDiffusionAttendAndExcitePipeline",
         {"token_indices": [2, 3], "max_iter_to_alter": 1, "thresholds": {}, "attn_res": (16, 16)},

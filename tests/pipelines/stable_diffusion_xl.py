@@ -116,7 +116,12 @@ ROWS = (
         variant="IP-Adapter",
     ),
     row("StableDiffusionXLImg2ImgPipeline", late=1),
-    row("StableDiffusionXLImg2ImgPipeline", {"denoising_start": 0.5, "num_inference_steps": 8}, late=4, variant="second-half"),
+    row(
+        "StableDiffusionXLImg2ImgPipeline",
+        {"denoising_start": 0.5, "num_inference_steps": 8},
+        late=4,
+        variant="second-half",
+    ),
     row("StableDiffusionXLInpaintPipeline", late=1),
     row("StableDiffusionXLInstructPix2PixPipeline", parts=lambda: {"unet": small_unet(in_channels=8)}),
     row("StableDiffusionXLControlNetPipeline", parts=controlnet),

@@ -128,7 +128,10 @@ def intrinsics() -> Parts:
     """Predicts two pictures at once."""
     unet = small_unet(in_channels=12, out_channels=8)
     targets = {"target_names": ["albedo", "shading"], "albedo": {"prediction_space": "srgb", "up_to_scale": False}}
-    return {"unet": unet, "target_properties": {**targets, "shading": {"prediction_space": "linear", "up_to_scale": True}}}
+    return {
+        "unet": unet,
+        "target_properties": {**targets, "shading": {"prediction_space": "linear", "up_to_scale": True}},
+    }
 
 
 ROWS = (

@@ -11,7 +11,6 @@ from diffusers import (
     EDMEulerScheduler,
     FlowMatchEulerDiscreteScheduler,
     HunyuanVideoTransformer3DModel,
-    LTXVideoTransformer3DModel,
     SkyReelsV2Transformer3DModel,
     UniPCMultistepScheduler,
     WanTransformer3DModel,
@@ -25,7 +24,7 @@ from tests.tiny import FAMILIES
 from tests.tiny.base import NEGATIVE, PROMPT, picture
 from tests.tiny.parts import clip_vision_config, t5_text
 from tests.tiny.tokenizers import MAX_LENGTH, t5_tokenizer
-from tests.tiny.video_dit import wan_text, wan_transformer, wan_vae
+from tests.tiny.video_dit import wan_transformer, wan_vae
 
 FRAMES = [picture().rotate(3 * angle) for angle in range(9)]
 CALL: dict[str, Any] = {
@@ -100,7 +99,9 @@ def wan22() -> Parts:
 def vace() -> Parts:
     """Wan that is controlled by a video."""
     layers = {"num_layers": 4, "vace_layers": [0, 2], "vace_in_channels": 96}
-    return {"transformer": denoiser("WanVACETransformer3DModel", in_channels=16, out_channels=16, text_dim=32, **layers)}
+    return {
+        "transformer": denoiser("WanVACETransformer3DModel", in_channels=16, out_channels=16, text_dim=32, **layers)
+    }
 
 
 def lucy() -> Parts:
@@ -114,7 +115,9 @@ def skyreels(**changes: Any) -> Any:
 
     def parts() -> Parts:
         names = ("num_attention_heads", "attention_head_dim", "in_channels", "out_channels", "text_dim", "freq_dim")
-        config = {name: wan_transformer().config[name] for name in (*names, "ffn_dim", "num_layers", "rope_max_seq_len")}
+        config = {
+            name: wan_transformer().config[name] for name in (*names, "ffn_dim", "num_layers", "rope_max_seq_len")
+        }
         scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
         return {"transformer": SkyReelsV2Transformer3DModel(**{**config, **changes}), "scheduler": scheduler}
 
@@ -234,7 +237,9 @@ ROWS = (
     WAN_TOLD.row("SkyReelsV2Pipeline", parts=skyreels()),
     WAN_TOLD.row("SkyReelsV2ImageToVideoPipeline", parts=skyreels_from_image),
     WAN_TOLD.row("SkyReelsV2DiffusionForcingPipeline", FORCED, parts=skyreels()),
-    WAN_TOLD.row("SkyReelsV2DiffusionForcingPipeline", BY_CAUSE, parts=skyreels(), variant="frame-by-frame", warns=AFTER),
+    WAN_TOLD.row(
+        "SkyReelsV2DiffusionForcingPipeline", BY_CAUSE, parts=skyreels(), variant="frame-by-frame", warns=AFTER
+    ),
     WAN_TOLD.row("SkyReelsV2DiffusionForcingPipeline", LONG, parts=skyreels(), variant="long"),
     WAN_TOLD.row("SkyReelsV2DiffusionForcingImageToVideoPipeline", FORCED, parts=skyreels()),
     WAN_TOLD.row(
@@ -249,7 +254,14 @@ ROWS = (
     LTX.row("LTXPipeline", {"guidance_rescale": 0.7}),
     LTX.row("LTXImageToVideoPipeline"),
     LTX.row("LTXConditionPipeline", parts=lambda: UNSHIFTED, without=("video", "strength")),
-    LTX.row("LTXConditionPipeline", {"denoise_strength": 0.75}, parts=lambda: UNSHIFTED, without=("image", "strength"), late=1, variant="video"),
+    LTX.row(
+        "LTXConditionPipeline",
+        {"denoise_strength": 0.75},
+        parts=lambda: UNSHIFTED,
+        without=("image", "strength"),
+        late=1,
+        variant="video",
+    ),
     HUNYUAN.row("HunyuanVideoPipeline"),
     HUNYUAN.row("HunyuanVideoPipeline", {"true_cfg_scale": 2.0}, variant="guided-twice"),
     HUNYUAN.row("HunyuanSkyreelsImageToVideoPipeline", {"true_cfg_scale": 2.0}, parts=skyreels_hunyuan),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from diffusers import SchedulerMixin
 from torch import nn
 
 from evocache.model import Model
@@ -26,8 +27,7 @@ class Call:
         past: whether there were more steps than the scheduler has timesteps.
         branch: number of the call within the step.
         shape: shape of the latents.
-        within: how often each layer ran in watched modules.
-        around: how often each layer ran elsewhere.
+        layers: how often each layer ran, and in which groups of watched modules.
     """
 
     denoiser: str
@@ -36,16 +36,21 @@ class Call:
     past: bool
     branch: int
     shape: tuple[int, ...]
-    within: Counter[str] = field(default_factory=Counter)
-    around: Counter[str] = field(default_factory=Counter)
+    layers: Counter[tuple[str, frozenset[str]]] = field(default_factory=Counter)
+
+    def ran(self, group: str, *, within: bool) -> dict[str, int]:
+        """How often each layer ran within modules of a group, or elsewhere."""
+        out: Counter[str] = Counter()
+        for (path, groups), count in self.layers.items():
+            out[path] += count if (group in groups) == within else 0
+        return dict(+out)
 
 
 class Watch:
     """Follows a run."""
 
-    def __init__(self, views: int, solves: bool) -> None:
+    def __init__(self, views: int) -> None:
         self.views = views
-        self.solves = solves
         self.calls: list[Call] = []
         self.passed = 0
         self.total = 0
@@ -53,10 +58,10 @@ class Watch:
 
     def begin(self) -> None:
         """A pass over timesteps begins."""
-        self.step, self.moved, self.time = -1, True, None
+        self.step, self.moved = -1, True
         self.asked = 0
         self.branches: Counter[str] = Counter()
-        self.depth = 0
+        self.inside: Counter[str] = Counter()
 
     def timesteps_set(self, scheduler: Any) -> None:
         """A scheduler was given its timesteps."""
@@ -67,14 +72,11 @@ class Watch:
     def stepped(self, _: Any) -> None:
         """A scheduler makes a step."""
         self.asked += 1
-        self.moved = self.moved or (self.asked >= self.views and not self.solves)
+        self.moved = self.moved or self.asked >= self.views
 
     def called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """A denoiser is called."""
         values = [*args, *kwargs.values()]
-        if self.solves:
-            time = float(kwargs.get("timestep", args[1] if len(args) > 1 else 0.0).flatten()[0])
-            self.moved, self.time = self.moved or time != self.time, time
         if self.moved:
             self.step, self.moved, self.asked = self.step + 1, False, 0
             self.branches.clear()
@@ -86,18 +88,17 @@ class Watch:
         """A hook that counts a layer."""
 
         def count(*_: Any) -> None:
-            call = self.calls[-1]
-            (call.within if self.depth else call.around)[path] += 1
+            self.calls[-1].layers[path, frozenset(+self.inside)] += 1
 
         return count
 
-    def enter(self, *_: Any) -> None:
-        """A watched module is called."""
-        self.depth += 1
+    def within(self, group: str, by: int) -> Callable[..., None]:
+        """A hook that notes that a module of a group is called, or has returned."""
 
-    def leave(self, *_: Any) -> None:
-        """A watched module has returned."""
-        self.depth -= 1
+        def move(*_: Any) -> None:
+            self.inside[group] += by
+
+        return move
 
 
 def _first(value: Any) -> list[torch.Tensor]:
@@ -106,23 +107,23 @@ def _first(value: Any) -> list[torch.Tensor]:
 
 
 @contextmanager
-def watched(
-    pipe: Any, model: Model, parts: list[nn.Module], views: int = 1, solves: bool = False
-) -> Iterator[Watch]:
+def watched(pipe: Any, model: Model, groups: Mapping[str, list[nn.Module]], views: int = 1) -> Iterator[Watch]:
     """Follow a run by hooks on modules, and by wrapping methods of schedulers' classes; nothing of it stays.
 
     Some pipelines copy their scheduler, for each frame, and use the copies.
     """
-    watch = Watch(views, solves)
+    watch = Watch(views)
     hooks: list[Any] = []
-    schedulers = {type(s) for s in pipe.components.values() if hasattr(s, "set_timesteps") and hasattr(s, "step")}
-    methods = {(c, name): getattr(c, name) for c in schedulers for name in ("set_timesteps", "step")}
+    schedulers = {type(s) for s in pipe.components.values() if isinstance(s, SchedulerMixin)}
+    named = [(c, name) for c in schedulers for name in ("set_timesteps", "step", "step_pred") if hasattr(c, name)]
+    methods = {(c, name): getattr(c, name) for c, name in named}
     own = {place for place in methods if place[1] in vars(place[0])}
     for (c, name), method in methods.items():
-        setattr(c, name, _then(method, watch.stepped if name == "step" else watch.timesteps_set))
-    for module in parts:
-        hooks.append(module.register_forward_pre_hook(watch.enter))
-        hooks.append(module.register_forward_hook(watch.leave))
+        setattr(c, name, _then(method, watch.timesteps_set if name == "set_timesteps" else watch.stepped))
+    for group, parts in groups.items():
+        for module in parts:
+            hooks.append(module.register_forward_pre_hook(watch.within(group, 1)))
+            hooks.append(module.register_forward_hook(watch.within(group, -1)))
     for denoiser in model.denoisers:
         called = functools.partial(lambda name, _, args, kwargs: watch.called(name, args, kwargs), denoiser.name)
         hooks.append(denoiser.module.register_forward_pre_hook(called, with_kwargs=True, prepend=True))
