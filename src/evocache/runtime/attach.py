@@ -153,6 +153,13 @@ def detach(thing: Any) -> None:
             object.__setattr__(thing, "__class__", type(thing).__mro__[1])
 
 
+def release(thing: Any) -> None:
+    """Detach all users at once: of a copy that was made of an attached object, which nobody else knows."""
+    with _lock:
+        if thing.__dict__.pop(_USERS, 0):
+            object.__setattr__(thing, "__class__", type(thing).__mro__[1])
+
+
 def _subclass(cls: type, methods: dict[str, Any]) -> type:
     names = ("__module__", "__qualname__", "__doc__")
     return type(cls)(cls.__name__, (cls,), {**{n: getattr(cls, n) for n in names}, **methods})

@@ -18,7 +18,7 @@ from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..model.outputs import unpack
 from ..schedule import Schedule
-from .attach import STEPPING, Op, attach, coding, detach, intercepting, listening, local
+from .attach import STEPPING, Op, attach, coding, detach, intercepting, listening, local, release
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .effect import past_the_end, without_effect
@@ -95,6 +95,9 @@ class Generation:
         local.table, local.listener = self._before
         while self._attached:
             detach(self._attached.pop())
+        for part in self._pipe.components.values():
+            if is_scheduler(part) and id(part) not in self._inner:
+                release(part)  # the pipeline went on with a copy of its scheduler
         self._end_pass()
         self.store.clear()
         names = list(self._holders) if self.clock.ever_stepped else []
