@@ -3,6 +3,7 @@
 from tests.pipelines import (
     audio,
     flux,
+    long_videos,
     pixels,
     priors,
     sequence_images,
@@ -15,7 +16,7 @@ from tests.pipelines import (
 from tests.pipelines.row import Row
 
 _MODULES = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux, sequence_images, videos, unet_videos)
-_MODULES += (audio, priors, pixels)
+_MODULES += (long_videos, audio, priors, pixels)
 
 ROWS: tuple[Row, ...] = tuple(row for module in _MODULES for row in module.ROWS)
 
@@ -33,7 +34,7 @@ KNOWN_WARNINGS = (
     r"The decode_latents method is deprecated",
     r"`torch\.jit\.script",
     r"`torch\.nn\.utils\.weight_norm` is deprecated",
-    r"torch\.meshgrid: in an upcoming release",
+    r"torch\.meshgrid",
     r"Default grid_sample and affine_grid behavior has changed",
     # No upscaler's autoencoder has the scale of the tiny one's latents.
     r"The configuration file of the vae does not contain `scaling_factor`",

@@ -40,7 +40,7 @@ class Row:
         arguments: makes what it is called with.
         variant: what tells this row from others of the same class: a scheduler, an adapter.
         late: how many of the first steps it leaves out, as pipelines from pictures do.
-        views: how often it asks the scheduler for a step at each step: for one view of a panorama after the other.
+        steps: the step of each denoiser call, where not every step of the scheduler begins another.
         warns: what it is warned about.
     """
 
@@ -49,7 +49,7 @@ class Row:
     arguments: Callable[[], dict[str, Any]]
     variant: str = ""
     late: int = 0
-    views: int = 1
+    steps: tuple[int, ...] = ()
     warns: str = ""
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from diffusers import (
+    AutoencoderKLFlux2,
     FlowMatchEulerDiscreteScheduler,
     HunyuanDiT2DControlNetModel,
     QwenImageControlNetModel,
@@ -199,6 +200,34 @@ PRX = Kit(
         "negative_prompt_attention_mask": torch.ones(1, 6, dtype=torch.bool),
     },
 )
+OVIS = Kit(
+    lambda: {
+        **flowing("OvisImageTransformer2DModel", qwen3(), image_vae(shift_factor=0.1)),
+        "transformer": denoiser("OvisImageTransformer2DModel", in_channels=16, out_channels=16, joint_attention_dim=32),
+    },
+    {**CALL, "max_sequence_length": 64},
+)
+FLUX2 = Kit(
+    lambda: flowing(
+        "Flux2Transformer2DModel",
+        {},
+        AutoencoderKLFlux2(
+            block_out_channels=(8, 8),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            layers_per_block=1,
+            norm_num_groups=4,
+            latent_channels=4,
+        ),
+        in_channels=16,
+    ),
+    {
+        **CALL,
+        "prompt": None,
+        "prompt_embeds": torch.linspace(-1, 1, 6 * 12).reshape(1, 6, 12),
+        "negative_prompt_embeds": torch.linspace(1, -1, 6 * 12).reshape(1, 6, 12),
+    },
+)
 
 ROWS = (
     PIXART.row("PixArtAlphaPipeline"),
@@ -229,4 +258,7 @@ ROWS = (
     ZIMAGE.row("ZImageImg2ImgPipeline", late=1),
     ZIMAGE.row("ZImageInpaintPipeline", late=1),
     PRX.row("PRXPipeline"),
+    OVIS.row("OvisImagePipeline"),
+    FLUX2.row("Flux2KleinPipeline", without=("image",)),
+    FLUX2.row("Flux2KleinPipeline", {"image": picture().resize((64, 64))}, variant="edits"),
 )

@@ -158,6 +158,8 @@ KIT = Kit(
 )
 row = KIT.row
 WIDE = {"width": 576, "height": 64}  # two views of 64 latents, 8 apart
+ZERO = {"video_length": 2, "t0": 1, "t1": 2}
+FROM_ONE_FRAME = (0, 1, 1, 2, 3)  # at the second timestep its motion is added, which makes two frames
 FULL = {"strength": 1.0}
 BATCHED = {"guidance_rescale": 0.7}
 
@@ -202,7 +204,7 @@ ROWS = (
     row("StableDiffusionPAGInpaintPipeline", {"pag_scale": 2.0, **FULL}),
     row("StableDiffusionControlNetPAGPipeline", {"pag_scale": 2.0}, parts=controlnet),
     row("StableDiffusionControlNetPAGInpaintPipeline", {"pag_scale": 2.0, **FULL}, parts=controlnet),
-    row("StableDiffusionPanoramaPipeline", WIDE, parts=eightfold, views=2),
+    row("StableDiffusionPanoramaPipeline", WIDE, parts=eightfold, steps=(0, 0, 1, 1, 2, 2, 3, 3)),
     row(
         "StableDiffusionPanoramaPipeline", {**WIDE, "view_batch_size": 2}, parts=eightfold, variant="both-views-at-once"
     ),
@@ -225,5 +227,5 @@ ROWS = (
     row("SemanticStableDiffusionPipeline", {"editing_prompt": ["a hat"], "edit_warmup_steps": 1}),
     row("LatentConsistencyModelPipeline", parts=consistent),
     row("LatentConsistencyModelImg2ImgPipeline", parts=consistent),
-    row("TextToVideoZeroPipeline", {"video_length": 2, "t0": 1, "t1": 2}),
+    row("TextToVideoZeroPipeline", ZERO, steps=FROM_ONE_FRAME),
 )

@@ -9,7 +9,16 @@ import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, ControlNetXSAdapter, T2IAdapter, UNet2DConditionModel
 
 from tests.pipelines.row import Kit, Parts, of
-from tests.pipelines.stable_diffusion import BETAS, LEVELS, MASK, TYPES, image_encoder, with_ip_adapter
+from tests.pipelines.stable_diffusion import (
+    BETAS,
+    FROM_ONE_FRAME,
+    LEVELS,
+    MASK,
+    TYPES,
+    ZERO,
+    image_encoder,
+    with_ip_adapter,
+)
 from tests.tiny.base import NEGATIVE, PROMPT, picture
 from tests.tiny.parts import clip_text, clip_text_projected, image_vae
 from tests.tiny.tokenizers import clip_tokenizer
@@ -137,7 +146,7 @@ ROWS = (
     row("StableDiffusionXLPAGInpaintPipeline", PERTURBED, late=1),
     row("StableDiffusionXLControlNetPAGPipeline", PERTURBED, parts=controlnet),
     row("StableDiffusionXLControlNetPAGImg2ImgPipeline", PERTURBED, parts=controlnet, late=1),
-    row("TextToVideoZeroSDXLPipeline", {"video_length": 2, "t0": 1, "t1": 2}, parts=of("DDIMScheduler", **BETAS)),
+    row("TextToVideoZeroSDXLPipeline", ZERO, parts=of("DDIMScheduler", **BETAS), steps=FROM_ONE_FRAME),
 )
 
 # Kolors reads prompts with ChatGLM; here it is given what that would have said.

@@ -64,7 +64,7 @@ class One:
 
     def watched(self) -> tuple[np.ndarray, Watch]:
         """A run's output, and what was seen of it."""
-        with watched(self.pipe, self.model, self.groups, self.row.views) as watch:
+        with watched(self.pipe, self.model, self.groups, self.row.steps) as watch:
             output = self.row.run(self.pipe)
         assert np.isfinite(output).all()
         return output, watch

@@ -49,8 +49,8 @@ class Call:
 class Watch:
     """Follows a run."""
 
-    def __init__(self, views: int) -> None:
-        self.views = views
+    def __init__(self, steps: tuple[int, ...]) -> None:
+        self.steps = steps
         self.calls: list[Call] = []
         self.passed = 0
         self.total = 0
@@ -59,7 +59,6 @@ class Watch:
     def begin(self) -> None:
         """A pass over timesteps begins."""
         self.step, self.moved = -1, True
-        self.asked = 0
         self.branches: Counter[str] = Counter()
         self.inside: Counter[str] = Counter()
 
@@ -71,15 +70,16 @@ class Watch:
 
     def stepped(self, _: Any) -> None:
         """A scheduler makes a step."""
-        self.asked += 1
-        self.moved = self.moved or self.asked >= self.views
+        self.moved = True
 
     def called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """A denoiser is called."""
         values = [*args, *kwargs.values()]
-        if self.moved:
-            self.step, self.moved, self.asked = self.step + 1, False, 0
+        step = self.steps[len(self.calls)] if self.steps else self.step + self.moved
+        if step != self.step:
+            self.step = step
             self.branches.clear()
+        self.moved = False
         shape = next((tuple(t.shape) for v in values for t in _first(v) if t.ndim > 1), ())
         self.calls.append(Call(name, self.passed, self.step, self.step >= self.total, self.branches[name], shape))
         self.branches[name] += 1
@@ -107,12 +107,14 @@ def _first(value: Any) -> list[torch.Tensor]:
 
 
 @contextmanager
-def watched(pipe: Any, model: Model, groups: Mapping[str, list[nn.Module]], views: int = 1) -> Iterator[Watch]:
+def watched(
+    pipe: Any, model: Model, groups: Mapping[str, list[nn.Module]], steps: tuple[int, ...] = ()
+) -> Iterator[Watch]:
     """Follow a run by hooks on modules, and by wrapping methods of schedulers' classes; nothing of it stays.
 
     Some pipelines copy their scheduler, for each frame, and use the copies.
     """
-    watch = Watch(views)
+    watch = Watch(steps)
     hooks: list[Any] = []
     schedulers = {type(s) for s in pipe.components.values() if isinstance(s, SchedulerMixin)}
     named = [(c, name) for c in schedulers for name in ("set_timesteps", "step", "step_pred") if hasattr(c, name)]
