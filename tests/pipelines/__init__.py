@@ -26,6 +26,9 @@ KNOWN_WARNINGS = (
     r"__array_wrap__ must accept context",
     # Mochi's rotary positions ask for autocast to float32, which the CPU does not know and does not need.
     r"In CPU autocast, but the target dtype is not supported",
+    # Block masks of attention are meant to be compiled, which takes longer than it saves here.
+    r"flex_attention called without torch\.compile",
+    r"_compile flag on create_block_mask",
     # What diffusers and transformers use and they, or torch, deprecate.
     r"`callback(_steps)?` is deprecated",
     r"`FluxPosEmbed` is deprecated",
