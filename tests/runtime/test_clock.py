@@ -48,7 +48,7 @@ def test_a_pass_may_begin_late(index, how):
     assert clock.called("a", given) == Tick(index, 0)
     clock.stepped()
     clock.timestep_seen(source.timesteps[0])  # only the first tells
-    assert clock.called("a", source.timesteps[0]) == Tick(index + 1, 0)
+    assert clock.called("a", int(source.timesteps[0])) == Tick(index + 1, 0)
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -59,6 +59,36 @@ def test_a_timestep_may_be_told_as_a_fraction_of_the_training_steps(index, told)
     clock = Clock()
     clock.timesteps_set(source)
     assert clock.called("a", told(source.timesteps[index].expand(2))) == Tick(index, 0)
+
+
+def test_views_of_a_panorama_are_branches_of_one_step():
+    """Each view is stepped by itself, at the same timestep; the scheduler's state is swapped between views."""
+    source = scheduler()
+    clock = Clock()
+    clock.timesteps_set(source)
+    timesteps = source.timesteps
+    for step, t in enumerate(timesteps):
+        source.timesteps = timesteps.clone()
+        assert [clock.called("a", t), clock.stepped(), clock.called("a", t)] == [Tick(step, 0), None, Tick(step, 1)]
+        clock.stepped()
+
+
+def test_repeated_timesteps_are_steps_of_their_own():
+    """Solvers of second order evaluate twice at one timestep."""
+    source = scheduler((9, 7, 7, 5))
+    clock = Clock()
+    clock.timesteps_set(source)
+    for step, t in enumerate(source.timesteps):
+        assert clock.called("a", t.expand(2)) == Tick(step, 0)
+        clock.stepped()
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_frames_that_are_given_are_told_that_they_are_without_noise(index):
+    source = scheduler((9.0, 7.0, 5.0, 0.0))
+    clock = Clock()
+    clock.timesteps_set(source)
+    assert clock.called("a", torch.stack([torch.zeros(()), source.timesteps[index]])) == Tick(index, 0)
 
 
 def test_a_repeated_timestep_is_told_apart_by_its_place():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -46,6 +49,31 @@ def test_inputs_of_ever_other_shapes_are_not_reused(family):
     expected = pytest.warns(UserWarning, match="called 4 times from step 0 of 4 on, at most 1 times in a row")
     with apply(pipe, "fora:2") as handle, expected, handle.generation(), torch.no_grad():
         denoise()
+
+
+@pytest.mark.parametrize("spec", ["none", "fora:2"])
+def test_steps_beyond_the_scheduler_s_timesteps_are_not_passed_over(family, spec):
+    """Diffusion forcing, frame by frame, takes more steps than any one frame, each with a scheduler of its own."""
+    one = family("pixart")
+    pipe = one.pipe
+
+    def denoise() -> None:
+        pipe.scheduler.set_timesteps(4)
+        for i in range(6):
+            pipe.transformer(
+                torch.zeros(1, 4, 16, 16),
+                encoder_hidden_states=torch.zeros(1, 3, pipe.transformer.config.caption_channels),
+                timestep=torch.tensor([601 + i]),
+                added_cond_kwargs={"resolution": None, "aspect_ratio": None},
+            )
+            copy.deepcopy(pipe.scheduler).step(torch.zeros(1), pipe.scheduler.timesteps[0], torch.zeros(1))
+
+    warning = pytest.warns(UserWarning, match="transformer made 6 steps where the scheduler has 4")
+    expected = nullcontext() if spec == "none" else warning
+    with apply(pipe, spec) as handle, torch.no_grad(), expected, handle.generation():
+        denoise()
+    leaf = one.model.tree.of_kind("feed_forward")[0].id
+    assert handle.stats.executed[leaf] == (6 if spec == "none" else 2 + 2)
 
 
 @pytest.mark.parametrize("spec", ["none", "fora:1", "fora:2", "steps:0,2"])

@@ -119,12 +119,16 @@ def coding(cls: type) -> type:
     return _subclass(cls, {"__call__": intercepting(cls).__call__, **methods})
 
 
+STEPPING = ("step", "step_pred")
+"""Methods by which schedulers make a step: those that predict and correct make it where they predict."""
+
+
 @functools.cache
 def listening(cls: type) -> type:
     """The subclass of a scheduler's class that tells the thread's listener what happens."""
     told = {
         "set_timesteps": _told(lambda who, scheduler, args: who.timesteps_set(scheduler), after=True),
-        "step": _told(lambda who, scheduler, args: who.stepped(), after=True),
+        **{name: _told(lambda who, scheduler, args: who.stepped(), after=True) for name in STEPPING},
         "scale_model_input": _told(lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), after=False),
     }
     return _subclass(cls, {name: _Method(name, cls, wrap) for name, wrap in told.items() if hasattr(cls, name)})
@@ -146,6 +150,13 @@ def detach(thing: Any) -> None:
         if users:
             thing.__dict__[_USERS] = users
         else:
+            object.__setattr__(thing, "__class__", type(thing).__mro__[1])
+
+
+def release(thing: Any) -> None:
+    """Detach all users at once: of a copy that was made of an attached object, which nobody else knows."""
+    with _lock:
+        if thing.__dict__.pop(_USERS, 0):
             object.__setattr__(thing, "__class__", type(thing).__mro__[1])
 
 

@@ -18,9 +18,10 @@ class Clock:
     """Follows one generation.
 
     `set_timesteps` begins a pass; the first denoiser call after one or more `scheduler.step` calls begins the next
-    step. Where the pipeline never calls `scheduler.step`, another timestep argument begins the next step. Calls of the
-    same denoiser within a step are branches (sequential guidance, several passes). Nothing here reads a tensor's values
-    on a device, so following costs no synchronisation.
+    step, unless it is given the very timestep of the call before (panoramas step one view after the other). Where the
+    pipeline never calls `scheduler.step`, another timestep argument begins the next step. Calls of the same denoiser
+    within a step are branches (sequential guidance, several passes, views). Nothing here reads a tensor's values on a
+    device, so following costs no synchronisation.
     """
 
     def __init__(self) -> None:
@@ -31,9 +32,11 @@ class Clock:
     def _begin(self, scheduler: Any) -> None:
         self.step = -1
         self._scheduler = scheduler
+        self._timesteps = getattr(scheduler, "timesteps", None)
         self._stepped = False
         self.ever_stepped = False
         self._position: int | None = None
+        self._place: int | None = None
         self._seen: Any = None
         self._calls: dict[str, int] = {}
 
@@ -54,10 +57,12 @@ class Clock:
 
     def called(self, denoiser: str, timestep: Any = None) -> Tick:
         """A denoiser is called; `timestep` is its argument of that name, if it has one."""
+        before, self._place = self._place, _place(timestep, self._timesteps)
+        stays = before is not None and self._place == before
         if self.step < 0:
             self.step = self._first_step(timestep)
             self._stepped = False
-        elif self._stepped or (not self.ever_stepped and self._moved(timestep)):
+        elif (self._stepped and not stays) or (not self.ever_stepped and self._moved(timestep)):
             self.step += 1
             self._stepped = False
             self._calls.clear()
@@ -84,22 +89,34 @@ class Clock:
 
 
 def _position(timestep: Any, scheduler: Any) -> int | None:
-    """Index of a timestep among the scheduler's: by where it lies in memory, or by value where that is on the host."""
+    """Index of a timestep among the scheduler's: by where it lies in memory, or by value where that is on the host.
+
+    Of several timesteps, one for each frame or token, the latest is meant: what is given, and not to be made, is told
+    that it is without noise.
+    """
     timesteps = getattr(scheduler, "timesteps", None)
     if not isinstance(timesteps, torch.Tensor) or timesteps.ndim != 1:
         return None
     if isinstance(timestep, torch.Tensor) and timestep.numel():
-        ahead = timestep.data_ptr() - timesteps.data_ptr()
-        stride = timesteps.element_size() * max(timesteps.stride(0), 1)
-        if timestep.dtype == timesteps.dtype and 0 <= ahead < stride * len(timesteps) and ahead % stride == 0:
-            return ahead // stride
-        if timestep.device.type != "cpu":
-            return None
-        timestep = timestep.flatten()[0].item()
+        place = _place(timestep, timesteps)
+        if place is not None or timestep.device.type != "cpu":
+            return place
+        timestep = timestep.max().item()
     if isinstance(timestep, (int, float)) and timesteps.device.type == "cpu":
         matches = torch.nonzero(_matches(timestep, timesteps, scheduler)).flatten()
         return int(matches[0]) if len(matches) else None
     return None
+
+
+def _place(timestep: Any, timesteps: Any) -> int | None:
+    """Index of the timestep that a tensor is a view of; equal timesteps at other places are others."""
+    if not isinstance(timestep, torch.Tensor) or not isinstance(timesteps, torch.Tensor) or timesteps.ndim != 1:
+        return None
+    if timestep.dtype != timesteps.dtype or not timestep.numel():
+        return None
+    ahead = timestep.data_ptr() - timesteps.data_ptr()
+    stride = timesteps.element_size() * max(timesteps.stride(0), 1)
+    return ahead // stride if 0 <= ahead < stride * len(timesteps) and ahead % stride == 0 else None
 
 
 def _matches(timestep: int | float, timesteps: torch.Tensor, scheduler: Any) -> torch.Tensor:

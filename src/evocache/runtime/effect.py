@@ -1,4 +1,4 @@
-"""Whether a generation reused anything: a schedule that has no effect is not passed over in silence."""
+"""Whether a generation followed its schedule: no effect, or too few steps, is not passed over in silence."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def _guidance_without_effect(lanes: Sequence[Lane], schedule: Schedule) -> str |
     if not names:
         return None
     return f"of guidance, since no step of {' and '.join(names)} had a second call with the latents of its first"
+
+
+def past_the_end(lanes: Sequence[Lane]) -> str | None:
+    """Where a pipeline made more steps than its scheduler has timesteps, all computed; None if it did not."""
+    late = [lane for lane in lanes if lane.step >= lane.plan.start + len(lane.plan.rows)]
+    if all(lane.plan.schedule.executed.all() for lane in late):
+        return None
+    lane = max(late, key=lambda lane: lane.step)
+    steps = lane.plan.start + len(lane.plan.rows)
+    return (
+        f"{lane.denoiser.name} made {lane.step + 1} steps where the scheduler has {steps}: those after them "
+        "were computed as a whole"
+    )

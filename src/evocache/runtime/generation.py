@@ -17,10 +17,10 @@ from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..schedule import Schedule
-from .attach import Op, attach, coding, detach, intercepting, listening, local
+from .attach import STEPPING, Op, attach, coding, detach, intercepting, listening, local, release
 from .clock import Clock, Tick
 from .compiled import Compiled
-from .effect import without_effect
+from .effect import past_the_end, without_effect
 from .gate import Governors
 from .gate_lane import GateLane
 from .guided import Guided
@@ -98,6 +98,9 @@ class Generation:
         local.table, local.listener = self._before
         while self._attached:
             detach(self._attached.pop())
+        for part in self._pipe.components.values():
+            if is_scheduler(part) and id(part) not in self._inner:
+                release(part)  # the pipeline went on with a copy of its scheduler
         self._end_pass()
         self.store.clear()
         names = list(self._holders) if self.clock.ever_stepped else []
@@ -105,6 +108,9 @@ class Generation:
         reason = without_effect(names, self.finished, self._schedule) if checked else None
         if reason is not None:
             warnings.warn(f"nothing was reused: {reason}", stacklevel=3)
+        beyond = past_the_end(self.finished) if checked else None
+        if beyond is not None:
+            warnings.warn(f"not all of the schedule was followed: {beyond}", stacklevel=3)
 
     def _attach(self, thing: Any, make: Callable[[type], type]) -> None:
         if id(thing) not in self._inner:
@@ -294,7 +300,8 @@ def holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
 
 def is_scheduler(thing: Any) -> bool:
     """Whether a component of a pipeline is a scheduler."""
-    return callable(getattr(thing, "set_timesteps", None)) and callable(getattr(thing, "step", None))
+    steps = any(callable(getattr(thing, name, None)) for name in STEPPING)
+    return steps and callable(getattr(thing, "set_timesteps", None))
 
 
 def is_autoencoder(thing: Any) -> bool:
