@@ -158,7 +158,7 @@ def trace(folder: Path, costs: Costs, before: float) -> Trace:
 def compare(work: Path) -> None:
     """Compare all seeds that both methods were run with, and write the result."""
     seeds = []
-    for folder in sorted(work.glob("evocache-*")):
+    for folder in sorted(path for path in work.glob("evocache-*") if path.is_dir()):
         seed = int(folder.name.rsplit("-", 1)[1])
         calibration = read_calibration(folder)
         assert calibration is not None
