@@ -49,3 +49,13 @@ def family(_families: dict[str, Family]) -> Callable[[str], Family]:
         return _families[name]
 
     return get
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evolutions time no schedule twice for their calibration, and prove no more than they have to."""
+    from evocache.search import api
+
+    monkeypatch.setattr(api, "WITHIN", 0.01)
+    monkeypatch.setattr(api, "LEAST_PROOF", 3.0)
+    monkeypatch.setattr(api, "PROOF", 0.01)

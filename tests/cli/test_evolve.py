@@ -11,6 +11,8 @@ import pytest
 
 from evocache.search.run import JOURNAL
 
+pytestmark = pytest.mark.usefixtures("hasty")
+
 PROMPTS = "a cat\na dog\na red house\ntwo birds\na boat\na tree\n"
 SMALL = ("--batch", 4, "--steps", 6, "--workers", 1, "--generations", 1)
 CALL = ("height=32", "width=32", "max_sequence_length=16", "use_resolution_binning=false", "clean_caption=false")
@@ -52,7 +54,8 @@ def rewards(tmp_path, monkeypatch):
     sys.modules.pop("rewards_of_mine", None)
 
 
-def test_a_front_is_evolved_shown_and_gone_on_with(run, command, refused, tmp_path):
+def test_a_front_is_evolved_shown_and_gone_on_with(run, command, refused, tmp_path, monkeypatch):
+    monkeypatch.setattr("evocache.search.api.LEAST_PROOF", 30.0)  # policies are proven, too
     result = run(*command("--count", 4))
     assert result.exit_code == 0, result.output
     for word in ("speedup", "front 0", "fora:2", "3 steps"):

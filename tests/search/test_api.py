@@ -11,7 +11,6 @@ import pytest
 from evocache.errors import MismatchError, RunError
 from evocache.model import discover
 from evocache.schedule import Schedule, liveness
-from evocache.search import api
 from evocache.search.api import evolve
 from evocache.search.calibration import read_calibration
 from evocache.search.evaluate import LocalEvaluator
@@ -19,6 +18,8 @@ from evocache.search.evolution import Job, Settings
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.workload import Workload
+
+pytestmark = pytest.mark.usefixtures("hasty")
 
 CALL = {
     "num_inference_steps": 6,
@@ -35,13 +36,6 @@ SETTINGS = Settings(population=8, offspring=6, generations=2, prompts=4, rungs=(
 @pytest.fixture
 def pipe(family):
     return family("pixart").pipe
-
-
-@pytest.fixture(autouse=True)
-def short_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more is proven than has to be."""
-    monkeypatch.setattr(api, "LEAST_PROOF", 5.0)
-    monkeypatch.setattr(api, "PROOF", 0.01)
 
 
 def answers(evaluator: LocalEvaluator, jobs: list[Job]) -> list[list[float]]:
