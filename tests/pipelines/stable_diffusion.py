@@ -143,19 +143,17 @@ def eightfold() -> Parts:
 
 
 SIZE = {"height": 32, "width": 32}
-KIT = Kit(
-    parts,
-    {
-        "prompt": PROMPT,
-        "negative_prompt": NEGATIVE,
-        "guidance_scale": 4.0,
-        "image": picture(),
-        "mask_image": MASK,
-        "control_image": picture(),
-        "strength": 0.75,
-        **SIZE,
-    },
-)
+CALL: dict[str, Any] = {
+    "prompt": PROMPT,
+    "negative_prompt": NEGATIVE,
+    "guidance_scale": 4.0,
+    "image": picture(),
+    "mask_image": MASK,
+    "control_image": picture(),
+    "strength": 0.75,
+    **SIZE,
+}
+KIT = Kit(parts, CALL)
 row = KIT.row
 WIDE = {"width": 576, "height": 64}  # two views of 64 latents, 8 apart
 ZERO = {"video_length": 2, "t0": 1, "t1": 2}

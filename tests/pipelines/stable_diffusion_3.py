@@ -8,8 +8,7 @@ from typing import Any
 from diffusers import SD3ControlNetModel, SD3Transformer2DModel
 
 from tests.pipelines.row import Kit, Parts
-from tests.pipelines.stable_diffusion import MASK
-from tests.tiny.base import NEGATIVE, PROMPT, picture
+from tests.pipelines.stable_diffusion import CALL, MASK
 from tests.tiny.image_dit import build_sd3
 from tests.tiny.parts import image_vae
 from tests.tiny.tokenizers import MAX_LENGTH
@@ -44,22 +43,7 @@ def plain() -> Parts:
     return {"transformer": transformer, "vae": image_vae(latent_channels=16, shift_factor=0.1)}
 
 
-KIT = Kit(
-    parts,
-    {
-        "prompt": PROMPT,
-        "negative_prompt": NEGATIVE,
-        "guidance_scale": 4.0,
-        "image": picture(),
-        "mask_image": MASK,
-        "control_image": picture(),
-        "control_mask": MASK,
-        "strength": 0.75,
-        "max_sequence_length": MAX_LENGTH,
-        "height": 32,
-        "width": 32,
-    },
-)
+KIT = Kit(parts, {**CALL, "control_mask": MASK, "max_sequence_length": MAX_LENGTH})
 row = KIT.row
 PERTURBED = {"pag_scale": 2.0}
 

@@ -11,15 +11,15 @@ from diffusers import ControlNetModel, ControlNetUnionModel, ControlNetXSAdapter
 from tests.pipelines.row import Kit, Parts, of
 from tests.pipelines.stable_diffusion import (
     BETAS,
+    CALL,
     FROM_ONE_FRAME,
     LEVELS,
-    MASK,
     TYPES,
     ZERO,
     image_encoder,
     with_ip_adapter,
 )
-from tests.tiny.base import NEGATIVE, PROMPT, picture
+from tests.tiny.base import picture
 from tests.tiny.parts import clip_text, clip_text_projected, image_vae
 from tests.tiny.tokenizers import clip_tokenizer
 
@@ -94,20 +94,7 @@ def ip_adapter() -> Parts:
     return {"unet": small_unet(), **image_encoder()}
 
 
-SIZE = {"height": 32, "width": 32}
-KIT = Kit(
-    parts,
-    {
-        "prompt": PROMPT,
-        "negative_prompt": NEGATIVE,
-        "guidance_scale": 4.0,
-        "image": picture(),
-        "mask_image": MASK,
-        "control_image": picture(),
-        "strength": 0.75,
-        **SIZE,
-    },
-)
+KIT = Kit(parts, CALL)
 row = KIT.row
 FULL = {"strength": 1.0}
 PERTURBED = {"pag_scale": 2.0}

@@ -171,7 +171,7 @@ def test_decisions_replay_to_the_bit(family, name, spec):
     assert stats.predicted_peak_bytes == replay.stats.predicted_peak_bytes
 
 
-@pytest.mark.parametrize("name", ["pixart", "flux", "wan"])
+@pytest.mark.parametrize("name", ["pixart", "flux", "wan", "sd15", "sdxl", "svd", "animatediff"])
 def test_a_threshold_of_zero_changes_nothing(family, name):
     one = family(name)
     for gate in (p for p in POLICIES.values() if issubclass(p, Gate)):

@@ -9,7 +9,6 @@ import pytest
 
 from evocache import apply
 from evocache.errors import PolicyError
-from evocache.policies import POLICIES, Gate
 from tests.runtime.support import counted
 from tests.runtime.test_gates import STEPS, Easy, FirstBlock, Tea
 
@@ -87,15 +86,6 @@ def test_a_gate_does_what_its_rule_says_and_replays(family, name, spec):
         assert np.array_equal(one.call(steps=STEPS), output)
     assert replay.stats.executed == stats.executed
     assert stats.predicted_peak_bytes == replay.stats.predicted_peak_bytes == replay.stats.peak_cached_bytes
-
-
-@pytest.mark.parametrize("name", UNETS)
-def test_a_threshold_of_zero_changes_nothing(family, name):
-    one = family(name)
-    for gate in (p for p in POLICIES.values() if issubclass(p, Gate)):
-        with apply(one.pipe, gate(0.0)) as handle:
-            assert np.array_equal(one.call(), one.reference)
-        assert handle.recorded.is_full
 
 
 def test_as_many_layers_are_computed_as_the_gate_says(family):

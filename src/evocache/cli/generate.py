@@ -16,7 +16,7 @@ from .call import arguments, call, settings
 from .console import out, progress
 from .failures import folder
 from .load import load_pipeline
-from .pick import Budget, Choice, Memory, MinQuality, Speedup, Storage, pick
+from .pick import Budget, Choice, Memory, MinQuality, Schedule, Speedup, Storage, pick
 from .pictures import file_name, save_picture
 from .prompts import gather
 
@@ -32,15 +32,7 @@ def generate(
         Path | None, typer.Option(help="A file: lines, TSV/CSV, JSON or JSON lines with prompts.")
     ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help=MODELS)] = "zoo:emoji",
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            "--schedule",
-            "-s",
-            metavar="FILE|SPEC|RUN",
-            help="A schedule file, a policy such as fora:2, or a run's folder.",
-        ),
-    ] = None,
+    schedule: Schedule = None,
     speedup: Speedup = None,
     min_quality: MinQuality = None,
     memory: Memory = None,

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from ..schedule.front import Point
     from ..search.proof import Proof
 
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        "-s",
+        metavar="FILE|SPEC|RUN",
+        help="A schedule file, a policy such as fora:2, or a run's folder.",
+    ),
+]
 Speedup = Annotated[float | None, typer.Option(help="From a run's front: at least so many times faster.")]
 MinQuality = Annotated[float | None, typer.Option(help="From a run's front: at least so good, in its unit.")]
 Memory = Annotated[

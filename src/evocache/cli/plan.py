@@ -13,7 +13,7 @@ from .call import example, settings
 from .console import out, progress
 from .failures import InputError
 from .load import load_pipeline, locate
-from .pick import Budget, Memory, MinQuality, Speedup, Storage, pick
+from .pick import Budget, Memory, MinQuality, Schedule, Speedup, Storage, pick
 
 if TYPE_CHECKING:
     from ..memory.planner import MemoryPlan
@@ -25,15 +25,7 @@ def plan(
         str, typer.Option("--model", "-m", help="Zoo name, folder of a diffusers pipeline, or hub id.")
     ] = "zoo:emoji",
     budget: Budget = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            "--schedule",
-            "-s",
-            metavar="FILE|SPEC|RUN",
-            help="A schedule file, a policy such as fora:2, or a run's folder.",
-        ),
-    ] = None,
+    schedule: Schedule = None,
     speedup: Speedup = None,
     min_quality: MinQuality = None,
     memory: Memory = None,

@@ -31,7 +31,7 @@ from .plan import Plan, Row
 from .projection import Projection
 from .sliced import Sliced
 from .stats import Stats
-from .stream import given
+from .stream import argument
 
 
 class Generation:
@@ -189,7 +189,7 @@ class Generation:
                 lane.finish()
 
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            tick = self.clock.called(denoiser.name, given(denoiser.module, "timestep", args, kwargs, 1))
+            tick = self.clock.called(denoiser.name, argument(denoiser.module, "timestep", args, kwargs, 1))
             if not self.compiled.guided(denoiser.name, self.clock.total):
                 return call(tick, original, module, args, kwargs)
 

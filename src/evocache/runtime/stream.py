@@ -52,19 +52,17 @@ def arguments(module: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str,
     return named
 
 
-def argument(module: torch.nn.Module, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """One of a call's arguments, by the name that `arguments` gives it."""
-    if name in kwargs:
-        return kwargs[name]
-    return args[int(name[1:]) if name[0] == "*" else _parameters(cast(Any, type(module))).index(name)]
+def argument(
+    module: torch.nn.Module, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], usual: int | None = None
+) -> Any:
+    """One of a call's arguments, by the name that `arguments` gives it; None if it is not given.
 
-
-def given(module: torch.nn.Module, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], usual: int) -> Any:
-    """One of a call's arguments; None if it is not given. `usual` is its place where the module knows no such name."""
+    `usual` is its place where the module knows no such name.
+    """
     if name in kwargs:
         return kwargs[name]
     names = _parameters(cast(Any, type(module)))
-    place = names.index(name) if name in names else usual
+    place = names.index(name) if name in names else int(name[1:]) if usual is None else usual
     return args[place] if place < len(args) else None
 
 
