@@ -17,6 +17,7 @@ from training import latents
 from training.distributed import Clock, FlatModel, launch, save
 from training.muon import MuonAdamW, order
 from training.paths import CACHE
+from training.precision import autocast
 from training.text import TOKENS, build_encoder, build_tokenizer
 
 CHECKPOINT = CACHE / "dit.pt"
@@ -123,7 +124,7 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
         empty[0] = 1
         words = torch.where(torch.rand(args.batch, 1) < 0.1, empty, words)
         clean = values[rows].float()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             loss = loss_of(model, text, clean, words, noise_levels(args.batch), torch.randn_like(clean))
         flat.grads.zero_()
         loss.backward()

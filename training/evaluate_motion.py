@@ -25,10 +25,11 @@ from evocache.zoo.prompts import BACKGROUNDS, CLASSES, parse
 from evocache.zoo.video_judge import VideoJudge
 from training import data, motion, unet
 from training.distributed import launch
-from training.evaluate import HARDWARE, frechet, reconstruct
+from training.evaluate import frechet, reconstruct
 from training.evaluate_unet import facts, write
 from training.moving import render
 from training.paths import CACHE
+from training.precision import hardware
 from training.video_judge import CHECKPOINT as JUDGE_CHECKPOINT
 
 NAME = "zoo:emoji-motion"
@@ -170,7 +171,7 @@ def main(arguments: list[str] | None = None) -> bool:
     torch.set_num_threads(args.processes)
     figures = measure(args)
     figures["training"] = {
-        "hardware": HARDWARE,
+        "hardware": hardware(),
         "motion": facts(args.checkpoint),
         "unet": facts(args.unet),
         "judge": facts(args.judge),

@@ -18,8 +18,9 @@ from evocache.zoo.judge import Judge
 from evocache.zoo.prompts import sample_prompts
 from training import nearest, unet
 from training.distributed import launch
-from training.evaluate import HARDWARE, asked, frechet, generate, missed, renderings, scores
+from training.evaluate import asked, frechet, generate, missed, renderings, scores
 from training.paths import CACHE
+from training.precision import hardware
 
 NAME = "zoo:emoji-unet"
 #: The share of pictures that the judge must recognise before the weights are of use.
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> bool:
     launch(draw, args.processes, args)
     torch.set_num_threads(args.processes)
     generated = measure(args)
-    training = {"hardware": HARDWARE, "unet": facts(args.checkpoint)}
+    training = {"hardware": hardware(), "unet": facts(args.checkpoint)}
     write(zoo.find(NAME).figures_file, {"generated": generated, "training": training})
     print(json.dumps(generated, indent=1, ensure_ascii=False))
     top1 = generated["all"]["top1"]

@@ -17,6 +17,7 @@ from evocache.zoo.prompts import BACKGROUNDS, CLASSES
 from training import data
 from training.distributed import Clock, FlatModel, launch, save
 from training.paths import CACHE
+from training.precision import autocast
 
 CHECKPOINT = CACHE / "judge.pt"
 
@@ -76,7 +77,7 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
     while progress < 1:
         pixels, kinds, grounds = batch(canvas, rng, args.batch)
         pixels = degrade(warp(pixels))
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             class_logits, background_logits = judge(pixels)
         loss = functional.cross_entropy(class_logits.float(), kinds, label_smoothing=0.05)
         loss = loss + 0.5 * functional.cross_entropy(background_logits.float(), grounds)

@@ -11,6 +11,7 @@ import torch
 from evocache.zoo.prompts import BACKGROUNDS, CLASSES, is_held_out
 from training import data, vae
 from training.paths import CACHE
+from training.precision import autocast
 
 PATH = CACHE / "latents.pt"
 
@@ -36,7 +37,7 @@ def build(views: int) -> None:
         part = slice(start, start + 128)
         images = data.compose(canvas[kinds[part]], colours[grounds[part]], flips[part], shifts[part])
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous() * 2 - 1
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), autocast():
             encoded.append(model.encode(pixels).latent_dist.mean.float())
         if start % 3200 == 0:
             print(f"{start} of {len(kinds)} encoded", flush=True)

@@ -23,6 +23,7 @@ from training import clip, unet, videos
 from training.distributed import launch
 from training.loop import fit, options, restore
 from training.paths import CACHE
+from training.precision import autocast
 
 CHECKPOINT = CACHE / "motion.pt"
 
@@ -89,7 +90,7 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
         clean = stored["latents"][rows].float()
         kinds, grounds, motions = (stored[key][rows] for key in ("kinds", "grounds", "motions"))
         words = unet.drop(tokens[kinds, grounds, motions, torch.randint(len(TEMPLATES), kinds.shape)], empty)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             states = prompt_states(text, words)
             return loss_of(model, states, clean, noise_levels(len(clean)), torch.randn_like(clean)), len(clean)
 

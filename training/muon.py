@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from training.distributed import FlatModel
+from training.precision import FAST
 
 
 def is_matrix(name: str, parameter: nn.Parameter) -> bool:
@@ -36,8 +37,8 @@ def order(models: Iterable[nn.Module], muon: bool) -> tuple[list[nn.Parameter], 
 def orthogonal(stack: Tensor, steps: int = 5) -> Tensor:
     """Newton-Schulz: (k, rows, columns) -> nearest semi-orthogonal matrices, roughly."""
     tall = stack.shape[1] > stack.shape[2]
-    x = (stack.mT if tall else stack).bfloat16()
-    x = x / (x.float().norm(dim=(1, 2), keepdim=True).bfloat16() + 1e-7)
+    x = (stack.mT if tall else stack).to(FAST)
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True).to(FAST) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * (gram @ gram)) @ x

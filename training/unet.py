@@ -1,6 +1,6 @@
 """Train the CLIP text encoder and the U-Net together, by flow matching, on pictures and on frames of videos.
 
-One CPU core trains about 48 samples a second.
+One CPU core without bf16 instructions trains about 35 samples a second.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from training.dit import noise_levels
 from training.loop import fit, options, restore
 from training.moving import KINDS
 from training.paths import CACHE
+from training.precision import autocast
 
 CHECKPOINT = CACHE / "unet.pt"
 
-#: Widths at 12x12, 6x6 and 3x3 latents.
-CHANNELS = (96, 128, 128)
+#: Widths at 12x12, 6x6 and 3x3 latents: as in Stable Diffusion the first level is the narrowest, for it costs the most.
+CHANNELS = (64, 96, 128)
 GROUPS = 16
 
 #: Share of the samples that are frames of videos, captioned with their motion: the text encoder, which
@@ -106,7 +107,7 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
         kinds, grounds = (torch.cat([still[key][rows], moving[key][videos_of]]) for key in ("kinds", "grounds"))
         motions = torch.cat([torch.full_like(rows, none), moving["motions"][videos_of]])
         words = drop(tokens[kinds, grounds, motions, torch.randint(len(TEMPLATES), kinds.shape)], empty)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             return loss_of(unet, text, clean, words, noise_levels(len(clean)), torch.randn_like(clean)), len(clean)
 
     fit(rank, world, args, (unet, text), batch)

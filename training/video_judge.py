@@ -22,6 +22,7 @@ from training.judge import degrade, warp
 from training.loop import fit, options, restore
 from training.moving import KINDS, render
 from training.paths import CACHE
+from training.precision import autocast
 
 CHECKPOINT = CACHE / "video-judge.pt"
 #: Frames of each video that the judge of frames is trained on: neighbours are alike.
@@ -63,7 +64,7 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
     def batch(rng: np.random.Generator) -> tuple[Tensor, int]:
         videos, rows = real(args.batch, rng, SLOWEST)
         pixels = torch.from_numpy(videos).permute(0, 1, 4, 2, 3).contiguous()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             return loss_of(judge, pixels, torch.from_numpy(rows)), args.batch
 
     fit(rank, world, args, (judge,), batch)

@@ -16,6 +16,7 @@ from training import data, vae
 from training.distributed import Clock, launch
 from training.moving import KINDS, render
 from training.paths import CACHE
+from training.precision import autocast
 
 PATH = CACHE / "videos.pt"
 
@@ -47,7 +48,7 @@ def rendered(rows: data.Ints, rng: np.random.Generator) -> Iterator[data.Floats]
 def encode(model: AutoencoderKL, video: data.Floats) -> torch.Tensor:
     """(frames, 48, 48, 3) in [0, 1] -> latents (frames, channels, 12, 12) as the denoiser sees them, float16."""
     pixels = torch.from_numpy(video).permute(0, 3, 1, 2).contiguous() * 2 - 1
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         latents = model.encode(pixels).latent_dist.mean
     return (latents.float() * model.config.scaling_factor).half()
 
@@ -75,7 +76,7 @@ def load(path: Path = PATH) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--views", type=int, default=6, help="videos of each class in each motion")
+    parser.add_argument("--views", type=int, default=3, help="videos of each class in each motion")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--path", type=Path, default=PATH)
     args = parser.parse_args(arguments)
