@@ -105,6 +105,20 @@ def test_bad_input(pipe, tmp_path: Path) -> None:
         read_proof(tmp_path)
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_computed(pipe, monkeypatch) -> None:
+    closed = Path("/sys")  # to root, too
+    if not closed.is_dir():
+        pytest.skip("no folder that nobody can write to")
+
+    def computed(*given: object, **more: object) -> None:
+        raise AssertionError("something was generated")
+
+    monkeypatch.setattr(LocalEvaluator, "references", computed)
+    for folder in (closed, closed / "run"):
+        with pytest.raises(RunError, match="a folder that can be written"):
+            evolve(pipe, PROMPTS, call=CALL, out=folder, settings=SETTINGS)
+
+
 def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, family, tmp_path: Path) -> None:
     short = Settings(population=8, offspring=4, generations=0, prompts=4, rungs=(2,))
     first = evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "first", settings=short, batch=4)

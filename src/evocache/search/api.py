@@ -185,8 +185,10 @@ def _folder(out: str | Path | None) -> Path:
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="evocache-run-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass  # better found out now than when the calibration is to be written
     except OSError as error:
-        raise RunError(f"{folder} ({error.strerror})", "a folder that can be written", "choose another") from None
+        raise RunError(f"{folder} ({(error.strerror or 'cannot be written').lower()})", "a folder that can be written", "choose another") from None
     return folder
 
 
