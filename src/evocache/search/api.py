@@ -164,7 +164,7 @@ def evolve(
         stage("proving")
         held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
         within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
-        field = Field(front, seeds, costs, steps, errors, len(_first(workload)) if memory else 0)
+        field = Field(front, seeds, costs, steps, errors, len(_first(workload)) if memory else 0, least)
         return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
 
 
@@ -188,7 +188,11 @@ def _folder(out: str | Path | None) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass  # better found out now than when the calibration is to be written
     except OSError as error:
-        raise RunError(f"{folder} ({(error.strerror or 'cannot be written').lower()})", "a folder that can be written", "choose another") from None
+        raise RunError(
+            f"{folder} ({(error.strerror or 'cannot be written').lower()})",
+            "a folder that can be written",
+            "choose another",
+        ) from None
     return folder
 
 

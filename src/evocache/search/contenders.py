@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..policies import is_spec
-from ..schedule import Schedule
+from ..schedule import Schedule, Tree
 from ..schedule.front import Front, Point
 from .cost import Costs
 from .evolution import ERROR
@@ -54,6 +54,7 @@ class Field:
         steps: of the uncached pipeline.
         errors: on the calibration prompts, by digest of a schedule, where they are known.
         called: prompts in the call whose peak was searched; 0 where none was.
+        least: fewest steps that a point may have; None where all have the same number.
     """
 
     front: Front
@@ -62,6 +63,12 @@ class Field:
     steps: int
     errors: Mapping[str, float] = field(default_factory=dict)
     called: int = 0
+    least: int | None = None
+
+    @property
+    def tree(self) -> Tree:
+        """Components of the pipeline."""
+        return next(s.tree for s in [*(point.schedule for point in self.front), *self.seeds])
 
     @property
     def points(self) -> list[Point]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..metrics.versions import versions
 from ..schedule.front import Front
+from .adopt import adopted
 from .contenders import Contender, Field
 from .effort import ROUNDS, affordable, left_out
 from .evolution import ERROR
@@ -92,7 +93,8 @@ def prove(
         left_out=tuple(left_out(effort, field, len(held_out.prompts)) + failed),
         steps=field.steps,
     )
-    proof, outputs = assembled(rivals, figures, outputs, basis, asks=trial.judge.varies)
+    taken = adopted(rivals, figures, field)
+    proof, outputs = assembled(rivals, figures, outputs, basis, taken, asks=trial.judge.varies)
     strips = write_strips(folder, outputs)
     pictures = Pictures(held_out.prompts[: effort.pictures] if strips else (), strips)
     proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
@@ -129,14 +131,17 @@ def assembled(
     figures: Mapping[str, Figures],
     outputs: Mapping[str, Any],
     basis: Basis,
+    taken: Mapping[str, Contender] | None = None,
     *,
     asks: bool = False,
 ) -> tuple[Proof, dict[str, Any]]:
     """A proof without pictures, and outputs by the names in it: points are numbered from the fastest to the slowest.
 
+    `taken` are rivals that are points, too, by name (see `adopt`); what they are held against keeps its own name.
     `asks` says whether the pipeline makes as many steps as it is asked for, so that points may tell how many.
     """
-    front = sorted((r for r in rivals if r.group == "front"), key=lambda r: -figures[r.name]["speedup"])
+    own = [*(r for r in rivals if r.group == "front"), *(taken or {}).values()]
+    front = sorted(own, key=lambda r: -figures[r.name]["speedup"])
     names = {rival.name: f"front {i}" for i, rival in enumerate(front)}
     points = [
         replace(r.point, measured=figures[r.name], steps=r.point.schedule.steps if asks else None)
@@ -147,7 +152,8 @@ def assembled(
     for rival in rivals:
         if rival.group != "front":
             baselines[rival.name] = Baseline(rival.group, figures[rival.name], rival.schedule)
-    named = {names.get(name, name): output for name, output in outputs.items()}
+    named = {name: outputs[name] for name in (UNCACHED, *baselines) if name in outputs}
+    named |= {names[name]: outputs[name] for name in names if name in outputs}
     order = [UNCACHED, *names.values(), *baselines]
     proof = Proof(Front(tuple(points), basis.steps), tuple(names.values()), baselines, basis)
     return proof, {name: named[name] for name in dict.fromkeys(order) if name in named}

@@ -1,0 +1,63 @@
+"""Which of the things that a front was held against belong to it, as they are better than all of its points. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..schedule import Schedule
+from ..schedule.front import Point
+from ..schedule.schedule import Provenance
+from .contenders import Contender, Field
+from .genes import PEAK
+
+Figures = Mapping[str, float]
+
+MEMORY = "memory"
+"""Bytes of cached features: an objective, and a figure of everything that is measured."""
+
+
+def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: Field) -> dict[str, Contender]:
+    """Policies and fewer steps that no point of the front beats, as points of it; by their own names.
+
+    A search goes by predicted times and its own prompts. Where the clock and held-out prompts find that a policy or a
+    number of uncached steps is worth more than every point, whoever picks from the front is to get that. A point beats
+    what it is at least as good as and, within the spread of its own timings, at least as fast as.
+
+    Nothing is adopted where the peak of whole generations was searched, as it was not for these, and nothing that
+    caches more than the front does where the bytes of cached features were.
+
+    Args:
+        rivals: all that was measured.
+        figures: what was measured, by name.
+        field: what could be measured.
+    """
+    points = [rival.point for rival in rivals if rival.group == "front" and rival.point is not None]
+    if not points or any(PEAK in point.objectives for point in points):
+        return {}
+    front = [figures[rival.name] for rival in rivals if rival.group == "front"]
+    known = {point.schedule.digest for point in points}
+    most = max(found[MEMORY] for found in front) if any(MEMORY in p.objectives for p in points) else None
+    taken: dict[str, Contender] = {}
+    for rival in sorted(rivals, key=lambda rival: -figures[rival.name]["quality"]):
+        found, point = figures[rival.name], _point(rival, field)
+        if rival.group == "front" or point is None or point.schedule.digest in known:
+            continue
+        if (most is None or found[MEMORY] <= most) and not any(_beats(other, found) for other in front):
+            taken[rival.name] = replace(rival, group="front", point=point)
+            front.append(found)
+            known.add(point.schedule.digest)
+    return taken
+
+
+def _point(rival: Contender, field: Field) -> Point | None:
+    """A rival as a point; None for fewer steps than a point may have."""
+    if rival.point is not None:
+        return rival.point
+    if rival.steps is None or field.least is None or rival.steps < field.least:
+        return None
+    return Point(Schedule.full(field.tree, rival.steps, provenance=Provenance(origin=rival.name)), {})
+
+
+def _beats(point: Figures, other: Figures) -> bool:
+    return point["quality"] >= other["quality"] and point.get("speedup q3", point["speedup"]) >= other["speedup"]
