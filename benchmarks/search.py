@@ -2,7 +2,9 @@
 
     python -m benchmarks.search --method ecad --seed 0        # one run; called again, it goes on
     python -m benchmarks.search --method evocache --seed 0
-    python -m benchmarks.search --compare                     # of all runs so far, to results/search.json
+    python -m benchmarks.search --compare                     # of all runs here, to results/search.json
+
+What the file says of seeds whose runs are not here stays as it is, with the commit that it was measured at.
 
 Both methods see the same 16 prompts of zoo:emoji, paired by seed, and judge by the relative error of the latents.
 Cost is counted in denoiser steps of one prompt, a step in which a share of the leaves runs counting as that share; ours
@@ -24,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.environment import write
+from benchmarks.environment import RESULTS, environment, write
 from evocache import zoo
 from evocache.model import probe_pipeline
 from evocache.schedule import load
@@ -157,14 +159,14 @@ def trace(folder: Path, costs: Costs, before: float) -> Trace:
 
 def compare(work: Path) -> None:
     """Compare all seeds that both methods were run with, and write the result."""
-    seeds = []
+    rows = {row["seed"]: row for row in _known()}
     for folder in sorted(path for path in work.glob("evocache-*") if path.is_dir()):
         seed = int(folder.name.rsplit("-", 1)[1])
         calibration = read_calibration(folder)
         assert calibration is not None
         references = float(PROMPTS * STEPS)
         ours = trace(folder, calibration.costs, CALIBRATED * STEPS + 2 * references)
-        row = {"seed": seed, "evocache": _summary(ours)}
+        row = {"seed": seed, "evocache": _summary(ours), "environment": environment()}
         if (work / f"ecad-{seed}" / JOURNAL).exists():
             theirs = trace(work / f"ecad-{seed}", calibration.costs, references)
             reached = theirs.volume(theirs.costs[-1])
@@ -173,10 +175,26 @@ def compare(work: Path) -> None:
             row["complete"] = len(theirs.costs) >= EVALUATIONS
             row["ours for their hypervolume"] = cost
             row["share of their cost"] = None if cost is None else cost / float(theirs.costs[-1])
-        seeds.append(row)
+        rows[seed] = row
         print(json.dumps(row, indent=1))
     box = {"best": BOX.best.tolist(), "worst": BOX.worst.tolist()}
-    write("search", {"what": __doc__.split("\n", 1)[0], "box (dB, relative latency)": box, "seeds": seeds})
+    write(
+        "search",
+        {
+            "what": __doc__.split("\n", 1)[0],
+            "box (dB, relative latency)": box,
+            "seeds": [rows[seed] for seed in sorted(rows)],
+        },
+    )
+
+
+def _known() -> list[dict[str, object]]:
+    """What the file says already, seed by seed, each with the environment that it was compared in."""
+    path = RESULTS / "search.json"
+    if not path.exists():
+        return []
+    known = json.loads(path.read_text())
+    return [{"environment": known["environment"], **row} for row in known["seeds"]]
 
 
 def _summary(run: Trace) -> dict[str, object]:
