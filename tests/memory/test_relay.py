@@ -61,7 +61,7 @@ def test_frames_come_some_after_others_and_are_those_of_the_whole(name):
     module, args, kwargs, way = made(name)
     whole = module.decode(*args, **kwargs)
     assert way.relay.ahead == (name in AHEAD)
-    assert way.relay.waits == (name in WAITING | {"AutoencoderKLCosmos", "AutoencoderKLHunyuanVideo15"})
+    assert way.relay.waits == (name in WAITING)
     for slices in (99, 2):
         taken = []
         left = run_cut(
@@ -139,6 +139,31 @@ def test_tiles_of_time_are_blended_as_they_come():
         assert {alive for _, alive in seen} == {1}
         peaks.append(peak)
     assert peaks[1] - peaks[0] < 0.02 * 12 * 4 * 3 * 32 * 24 * 4
+
+
+class Attending(nn.Module):
+    """Convolutions and attention over the frames of each position."""
+
+    def __init__(self, causal):
+        super().__init__()
+        self.causal = causal
+        self.decoder = nn.Conv1d(4, 4, 3)
+
+    def decode(self, z):
+        frames = z.permute(0, 3, 4, 1, 2).flatten(0, 2)
+        frames = self.decoder(nn.functional.pad(frames, (2, 0), mode="replicate")).transpose(1, 2)
+        heads = frames[:, None]
+        heads = nn.functional.scaled_dot_product_attention(heads, heads, heads, is_causal=self.causal)
+        return heads[:, 0].unflatten(0, (-1, *z.shape[3:])).permute(0, 4, 3, 1, 2)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_waits_unless_it_has_an_order(causal):
+    module, z = randomised(Attending(causal)), torch.randn(1, 4, 6, 3, 2, generator=torch.Generator().manual_seed(0))
+    way = relayed(module, (z,), {}, "decode")
+    assert [station.name for station in way.relay.stations] == ["conv1d", "scaled_dot_product_attention"]
+    assert way.relay.waits != causal
+    assert off(run_cut(module, "decode", Cut(way, 6), (z,), {}), module.decode(z)) <= TOLERANCE
 
 
 class Summing(nn.Module):

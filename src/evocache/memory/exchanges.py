@@ -20,7 +20,7 @@ from torch.nn import functional
 from .couplings import moments, scaled, scales
 from .reaching import CONVOLUTION, each
 from .requests import Request, Uncoupled
-from .stations import Station
+from .stations import QUERIES, Station
 
 
 class Exchange(ABC):
@@ -184,16 +184,15 @@ class _Sums(Exchange):
 class _Keys(Exchange):
     """Attention between frames: queries of each slice, keys and values of all, or of those that a mask lets it see."""
 
-    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+    names = QUERIES
 
     def __init__(self, station: Station, sizes: Sequence[int], ahead: bool) -> None:
         super().__init__(station, sizes, ahead)
         self._kept: dict[str, list[torch.Tensor]] = {"key": [], "value": []}
-        self._ordered = False
+        self._ordered = not station.waits
 
     def _came(self, i: int) -> None:
         given = self.given[i]
-        self._ordered = given.get("attn_mask") is not None or bool(given.get("is_causal"))
         lead = self._lead(i, given["key"])
         given["lead"], given["length"] = lead, given["key"].shape[self.axis]
         for name, kept in self._kept.items():

@@ -17,7 +17,7 @@ from .pretence import Denial
 from .rehearse import shadow
 from .relay import in_relay
 from .requests import Uncoupled
-from .samples import BESIDE, TRIED, at_random, cropped, double
+from .samples import BESIDE, TRIED, at_random, blanks, cropped, double
 from .slicing import Slicing, alone
 from .stations import Relay, grown, passed, stations
 from .tiles import calls_of_parts, tiled
@@ -48,7 +48,7 @@ def relayed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
         return None
     with _disable_current_modes(), torch.no_grad():
         made, fake = double(module), shadow(module)
-        blank = shadow(leaves)
+        blank = blanks(leaves)
         mute = shadow(made)
         if tiled(mute, method, blank, main, spec):
             return None
@@ -58,7 +58,7 @@ def relayed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
                 return None
             if trial.exact(slicing, blank, main):
                 try:
-                    return _seen(alone(fake, method, meeting=False), slicing, blank, main, spec)
+                    return _seen(alone(fake, method, meeting=False), slicing, shadow(leaves), main, spec)
                 except Exception:  # a large call may take another path than a small one
                     return None
     return None

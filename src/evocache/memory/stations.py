@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -24,11 +24,13 @@ class Station:
         name: name of the operation.
         axis: along which axis of its input (of keys, if it is attention) the frames lie.
         rate: how many positions of that axis belong to one position of the call's axis.
+        waits: whether all slices have to come before one can go on.
     """
 
     name: str
     axis: int
     rate: int
+    waits: bool
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Relay:
 
     @property
     def waits(self) -> bool:
-        """Whether all slices wait for one another somewhere, perhaps."""
-        return any(s is not None and not s.name.startswith("conv") for s in self.stations)
+        """Whether all slices wait for one another somewhere."""
+        return any(station is not None and station.waits for station in self.stations)
 
     def fits(self, axis: int, shape: Sequence[int]) -> bool:
         """Whether a call is like the one that was seen, of another length at most."""
@@ -79,49 +81,69 @@ def couples(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bo
     if name == "group_norm":
         given = args[0] if args else kwargs["input"]
         return bool(given.ndim != 4)
-    return name == "scaled_dot_product_attention"
+    return name == ATTENTION
+
+
+ATTENTION = "scaled_dot_product_attention"
+
+QUERIES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+"""Arguments of attention, by place."""
+
+
+class Passed(NamedTuple):
+    """What a call came to.
+
+    Attributes:
+        name: name of the operation.
+        shape: shape of its input; of keys, if it is attention.
+        waits: whether it needs all positions at once: a norm, or attention without an order.
+    """
+
+    name: str
+    shape: torch.Size
+    waits: bool
 
 
 class _Watch(TorchFunctionMode):
-    """Within the context, notes the operations that may couple frames, and the shapes that tell where these are."""
+    """Within the context, notes the operations that may couple frames."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[tuple[str, torch.Size]] = []
+        self.seen: list[Passed] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if couples(func, args, kwargs):
-            key = func.__name__ == "scaled_dot_product_attention"
-            given = (*args, *kwargs.values())[1] if key else (*args, *kwargs.values())[0]
-            self.seen.append((func.__name__, given.shape))
+            attention = func.__name__ == ATTENTION
+            given = dict(zip(QUERIES if attention else ("input",), args, strict=False)) | kwargs
+            ordered = given.get("attn_mask") is not None or bool(given.get("is_causal"))
+            waits = func.__name__ == "group_norm" or (attention and not ordered)
+            self.seen.append(Passed(func.__name__, given["key" if attention else "input"].shape, waits))
         return func(*args, **kwargs)
 
 
-def passed(call: Callable[[], Any]) -> tuple[list[tuple[str, torch.Size]], Any]:
-    """The operations that may couple frames to which a call comes, with their shapes, and what it returns."""
+def passed(call: Callable[[], Any]) -> tuple[list[Passed], Any]:
+    """The operations that may couple frames to which a call comes, and what it returns."""
     with _Watch() as watch:
         out = call()
     return watch.seen, out
 
 
-def stations(
-    fewer: Sequence[tuple[str, torch.Size]], more: Sequence[tuple[str, torch.Size]], positions: int
-) -> tuple[Station | None, ...]:
+def stations(fewer: Sequence[Passed], more: Sequence[Passed], positions: int) -> tuple[Station | None, ...]:
     """Stations from what two calls came to, of which one has so many positions more.
 
     Raises:
         Uncoupled: if they came to different operations, or a length does not grow with the positions.
     """
-    if [name for name, _ in fewer] != [name for name, _ in more]:
+    if [(p.name, p.waits) for p in fewer] != [(p.name, p.waits) for p in more]:
         raise Uncoupled("calls of different length take different paths")
-    return tuple(_station(name, a, b, positions) for (name, a), (_, b) in zip(fewer, more, strict=True))
+    return tuple(_station(a, b, positions) for a, b in zip(fewer, more, strict=True))
 
 
-def _station(name: str, fewer: torch.Size, more: torch.Size, positions: int) -> Station | None:
-    axis, rate = grown(fewer, more, positions)
-    apart = len(fewer) - 2 if name == "scaled_dot_product_attention" else 2
-    return None if axis is None or axis < apart else Station(name, axis, rate)
+def _station(fewer: Passed, more: Passed, positions: int) -> Station | None:
+    axis, rate = grown(fewer.shape, more.shape, positions)
+    least = len(fewer.shape) - 2 if fewer.name == ATTENTION else 2
+    return None if axis is None or axis < least else Station(fewer.name, axis, rate, fewer.waits)
 
 
 def grown(fewer: torch.Size, more: torch.Size, positions: int) -> tuple[int | None, int]:

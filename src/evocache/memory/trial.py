@@ -17,7 +17,7 @@ from .couplings import Shared, Uncoupled
 from .pretence import Denial
 from .rehearse import shadow
 from .requests import Parted
-from .samples import TRIED, at_random, channels, many, samples, zeros
+from .samples import TRIED, at_random, blanks, channels, many, samples, zeros
 from .samples import double as double_of
 from .slicing import Slicing, alone, in_slices
 from .tiles import tiled
@@ -57,7 +57,7 @@ def slicings(
         return []
     halves = any(set(many(getattr(part, "stride", 1))) - {1} for part in module.modules())
     with _disable_current_modes(), torch.no_grad():
-        double, blank = double_of(module), shadow(leaves)
+        double, blank = double_of(module), blanks(leaves)
         if method != "__call__" and tiled(shadow(double), method, blank, mains[0], spec):
             return []
         call, fake = (part if method == "__call__" else alone(part, method) for part in (double, shadow(double)))

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import unpack
 from .pretence import Denial
 from .rehearse import shadow
-from .samples import BESIDE, TRIED, at_random, cropped, double
+from .samples import BESIDE, TRIED, at_random, blanks, cropped, double
 from .slicing import Instead, Slicing, Windows, alone, twin
 from .stations import grown
 from .tiles import calls_of_parts, tiled
@@ -42,7 +42,7 @@ def windowed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     if main is None or method in module.__dict__:
         return None
     with _disable_current_modes(), torch.no_grad():
-        blank = shadow(leaves)
+        blank = blanks(leaves)
         made = double(module)
         fake = shadow(made)
         if tiled(fake, method, blank, main, spec):
