@@ -141,6 +141,17 @@ def test_tiles_of_time_are_blended_as_they_come():
     assert peaks[1] - peaks[0] < 0.02 * 12 * 4 * 3 * 32 * 24 * 4
 
 
+def test_pictures_that_are_decoded_one_by_one_anyhow_are_handed_on():
+    module, (latents,), _, _ = made("AutoencoderKL")
+    module.use_slicing = True
+    more = latents.repeat(3, 1, 1, 1)
+    way = relayed(module, (more,), {}, "decode")
+    whole = module.decode(more)
+    module.use_slicing = False
+    assert not any(way.relay.stations)
+    assert off(run_cut(module, "decode", Cut(way, 5), (more,), {}), whole) <= TOLERANCE
+
+
 class Attending(nn.Module):
     """Convolutions and attention over the frames of each position."""
 

@@ -92,6 +92,9 @@ class _Runners:
 
 
 def _within(run: Callable[[], Any], stations: Sequence[Station | None]) -> Callable[[], Any]:
+    if not any(stations):
+        return run
+
     def piece() -> Any:
         with _Passing(stations):
             return run()
