@@ -7,6 +7,7 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from diffusers.video_processor import VideoProcessor
 
 from evocache import apply
 from evocache.memory.footprint import Cut
@@ -29,6 +30,54 @@ def test_frames_are_those_of_the_pipeline(family, tmp_path, name):
     shown = frames(tmp_path / "film")
     assert count == len(shown)
     assert np.abs(shown - np.round(whole.reshape(shown.shape) * 255)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("HunyuanVideo", torch.float32),
+        ("LTXVideo", torch.float32),
+        ("Mochi", torch.float32),
+        ("Cosmos", torch.float32),
+        ("LTXVideo", torch.bfloat16),
+        ("Wan", torch.bfloat16),
+    ],
+)
+def test_frames_of_decoders_that_see_all_are_shown_as_they_come(name, dtype):
+    """They are those that the pipeline's own video processor makes; the decoder is never given all of them."""
+    module, (latents,), kwargs = AUTOENCODERS[f"AutoencoderKL{name}"]()
+    randomised(module).to(dtype)
+    latents = latents[..., :4, :3].to(dtype)
+    with torch.no_grad():
+        whole = module.decode(latents).sample
+        expected = np.stack(VideoProcessor().postprocess_video(whole, output_type="pil")[0])
+        shown: list[np.ndarray] = []
+        most: list[int] = []
+        hook = module.decoder.register_forward_hook(lambda *_: most.append(len(shown)))
+        left = Projection(shown.append).decode(module, (latents,), kwargs, None)
+        hook.remove()
+    assert left.sample.is_meta
+    assert left.sample.shape == whole.shape
+    off = np.abs(np.stack(shown).astype(int) - expected)
+    assert off.max() <= 1
+    assert (off > 0).mean() < 1e-3
+    assert most[-1] >= len(expected) // 2  # most was shown before the decoder was through
+
+
+def test_frames_are_shown_as_they_come_where_that_holds_no_more_than_was_planned():
+    module, (latents,), kwargs = AUTOENCODERS["AutoencoderKLMochi"]()
+    randomised(module)
+    latents = latents[..., :4, :3]
+    rows = next(way for way in slicings(module, (latents,), {}, "decode") if way.axis == 3)
+    with torch.no_grad():
+        whole = (module.decode(latents).sample[0] / 2 + 0.5).clamp(0, 1).permute(1, 2, 3, 0) * 255
+        shown: list[np.ndarray] = []
+        calls: list[int] = []
+        hook = module.decoder.register_forward_hook(lambda *_: calls.append(len(shown)))
+        Projection(shown.append).decode(module, (latents,), kwargs, Cut(rows, 2))
+        hook.remove()
+    assert np.abs(np.stack(shown) - whole.round().numpy()).max() <= 1
+    assert calls[-4:] == [0, 7, 13, 19]  # a trial goes before
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ that ran on. The axis is the one along which the shapes differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -32,34 +34,49 @@ def group_norm(requests: list[Request]) -> Iterator[torch.Tensor]:
         return
     if axis == 1:
         raise Uncoupled("channels are normalised in groups")
-    groups, weight, bias = given[0]["num_groups"], given[0].get("weight"), given[0].get("bias")
-    eps = given[0].get("eps", 1e-5)
-    parts = [_moments(c["input"], groups) for c in given]
+    by, to = scales([moments(c["input"], c["num_groups"]) for c in given], given[0])
+    while given:
+        yield scaled(given.pop(0)["input"], by, to)
+
+
+Moments = tuple[int, torch.Tensor, torch.Tensor]
+"""Count, mean and sum of squared deviations of each group: (batch, groups)."""
+
+
+def scales(parts: Sequence[Moments], given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """By what a group norm multiplies each channel, and what it adds, from the moments of all slices.
+
+    Args:
+        parts: of each slice.
+        given: the operation's arguments, by name.
+    """
+    weight, bias, eps = given.get("weight"), given.get("bias"), given.get("eps", 1e-5)
     count = sum(n for n, _, _ in parts)
     mean = torch.stack([m * (n / count) for n, m, _ in parts]).sum(0)
     spread = torch.stack([s + n * (m - mean).square() for n, m, s in parts]).sum(0)
-    width = given[0]["input"].shape[1] // groups
+    width = given["input"].shape[1] // given["num_groups"]
     by = (spread / count + eps).rsqrt().repeat_interleave(width, 1)
     to = -mean.repeat_interleave(width, 1) * by
     if weight is not None:
         by, to = by * weight, to * weight
     if bias is not None:
         to = to + bias
-    while given:
-        yield _scaled(given.pop(0)["input"], by, to)
+    return by, to
 
 
-def _scaled(x: torch.Tensor, by: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
+def scaled(x: torch.Tensor, by: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
     """A slice times one factor for each channel, plus one term."""
     shape = (x.shape[0], x.shape[1], *[1] * (x.ndim - 2))
     return torch.addcmul(to.view(shape), x.to(by.dtype), by.view(shape)).to(x.dtype)
 
 
-def _moments(x: torch.Tensor, groups: int) -> tuple[int, torch.Tensor, torch.Tensor]:
-    """Count, mean and sum of squared deviations of each group: (batch, groups)."""
-    flat = x.reshape(x.shape[0], groups, -1).to(torch.float32 if x.dtype.itemsize < 4 else x.dtype)
-    variance, mean = torch.var_mean(flat, dim=-1, correction=0)
-    return flat.shape[-1], mean, variance * flat.shape[-1]
+def moments(x: torch.Tensor, groups: int) -> Moments:
+    """Moments of a slice, without a copy of it."""
+    grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:]).to(torch.float32 if x.dtype.itemsize < 4 else x.dtype)
+    dims = tuple(range(2, grouped.ndim))
+    variance, mean = torch.var_mean(grouped, dim=dims, correction=0)
+    count = math.prod(grouped.shape[2:])
+    return count, mean, variance * count
 
 
 def product(requests: list[Request]) -> Iterator[torch.Tensor]:

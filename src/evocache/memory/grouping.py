@@ -14,7 +14,7 @@ from ..model.outputs import unpack
 from .footprint import Cut
 from .groups import run_cut
 from .rehearse import shadow
-from .samples import BESIDE, TRIED, at_random, cropped, double
+from .samples import BESIDE, TRIED, at_random, blanks, cropped, double
 from .slicing import Groups, Slicing, alone
 from .tiles import calls_of_parts, tiled
 from .trial import TOLERANCE
@@ -42,7 +42,7 @@ def grouped(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     with _disable_current_modes(), torch.no_grad():
         made = double(module)
         trial = _Trial(made, shadow(made), method, main, spec)
-        return trial.of(shadow(leaves))
+        return trial.of(blanks(leaves))
 
 
 TIME = 2

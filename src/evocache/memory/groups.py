@@ -8,7 +8,7 @@ say) is done to each group, by calling the method once more for one group, with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -18,10 +18,10 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import pack, unpack
 from .footprint import Cut
 from .handing import hand_on, once
+from .joining import Take
+from .relay import run_relay
 from .slicing import Groups, Instead, alone, in_slices, meeting_twin, run, twin
-
-Take = Callable[[Any], None]
-"""Takes what a method would return for one group, and does not keep it."""
+from .windows import run_windows
 
 
 def run_cut(
@@ -34,7 +34,7 @@ def run_cut(
     take: Take | None = None,
     rehearsed: bool = False,
 ) -> Any:
-    """Call a method in slices, or group by group, or both.
+    """Call a method in slices, side by side or one after the other, or group by group, or both.
 
     Args:
         module: the module; what the call leaves on it is left on a twin.
@@ -42,13 +42,17 @@ def run_cut(
         how: how the call is cut.
         args: positional arguments.
         kwargs: keyword arguments.
-        take: what takes each group, where the method works in groups; when not given, they are kept and joined.
+        take: what takes each part, where they come one after the other; when not given, they are kept and joined.
         rehearsed: where only bytes matter, not values.
 
     Returns:
-        What the method returns; on the meta device, if its groups were taken.
+        What the method returns; on the meta device, if its parts were taken.
     """
     slicing = how.slicing
+    if slicing.relay is not None:
+        return run_relay(module, method, slicing, how.slices, args, kwargs, take)
+    if slicing.windows is not None:
+        return run_windows(module, method, slicing, args, kwargs, take)
     if slicing.groups is None:
         return run(alone(module, method), slicing, how.slices, args, kwargs, rehearsed=rehearsed)
     leaves, spec = unpack((args, dict(kwargs)))

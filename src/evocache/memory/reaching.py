@@ -26,7 +26,7 @@ def convolution(requests: list[Request]) -> Iterator[torch.Tensor]:
     along = axis - 2
     if along < 0 or rank != weight.ndim or isinstance(given[0].get("padding", 0), str):
         raise Uncoupled("a convolution whose slices are not along one of its axes")
-    sizes = {n: list(_each(given[0].get(n, d), weight.ndim - 2)) for n, d in _CONVOLUTION.items()}
+    sizes = {n: list(each(given[0].get(n, d), weight.ndim - 2)) for n, d in CONVOLUTION.items()}
     step, padding = sizes["stride"][along], sizes["padding"][along]
     reach = sizes["dilation"][along] * (weight.shape[axis] - 1)
     sizes["padding"][along] = 0
@@ -45,7 +45,8 @@ def convolution(requests: list[Request]) -> Iterator[torch.Tensor]:
         yield function(x.pop(), **rest)
 
 
-_CONVOLUTION = {"stride": 1, "padding": 0, "dilation": 1}
+CONVOLUTION = {"stride": 1, "padding": 0, "dilation": 1}
+"""What a convolution has one number of for each axis, and what it is when not given."""
 
 
 def gather(parts: Sequence[torch.Tensor | None], ends: Sequence[int], axis: int, low: int, high: int) -> torch.Tensor:
@@ -98,9 +99,10 @@ def apart(function: Callable[..., Any], args: Sequence[Any]) -> bool:
     if len(args) < 5 or not function.__name__.startswith("conv"):
         return False
     _, weight, _, stride, padding = args[:5]
-    still = {*_each(stride, 1)} == {1} and not isinstance(padding, str) and not any(_each(padding, 1))
+    still = {*each(stride, 1)} == {1} and not isinstance(padding, str) and not any(each(padding, 1))
     return still and all(n == 1 for n in weight.shape[2:])
 
 
-def _each(value: Any, count: int) -> Sequence[int]:
+def each(value: Any, count: int) -> Sequence[int]:
+    """One number for each axis."""
     return [value] * count if isinstance(value, int) else list(value) * (count if len(value) == 1 else 1)

@@ -88,9 +88,24 @@ def at_random(leaf: Any) -> Any:
     if not isinstance(leaf, torch.Tensor):
         return leaf
     if leaf.is_floating_point() or leaf.is_complex():
-        dtype = torch.complex64 if leaf.is_complex() else torch.float32
-        return torch.randn(leaf.shape, dtype=dtype, generator=torch.Generator().manual_seed(leaf.numel()))
+        return torch.randn(leaf.shape, dtype=_type(leaf), generator=torch.Generator().manual_seed(leaf.numel()))
     return torch.ones(leaf.shape, dtype=leaf.dtype) if leaf.dtype is torch.bool else zeros(leaf)
+
+
+def blanks(leaves: Sequence[Any]) -> list[Any]:
+    """Leaves as a double would be called with them, on the meta device: of its type, which need not be the module's."""
+    return [
+        torch.empty_strided(leaf.shape, leaf.stride(), dtype=_type(leaf), device="meta")
+        if isinstance(leaf, torch.Tensor)
+        else leaf
+        for leaf in leaves
+    ]
+
+
+def _type(leaf: torch.Tensor) -> torch.dtype:
+    if leaf.is_complex():
+        return torch.complex64
+    return torch.float32 if leaf.is_floating_point() else leaf.dtype
 
 
 def zeros(leaf: Any) -> Any:

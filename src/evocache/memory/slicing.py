@@ -16,6 +16,7 @@ from ..model.outputs import pack, unpack
 from .couplings import Shared, Uncoupled
 from .lockstep import lockstep
 from .nearby import one_convolution, together
+from .stations import Relay
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,37 @@ class Groups:
 
 
 @dataclass(frozen=True)
+class Windows:
+    """How a method decodes tile after tile of time, which overlap and are blended.
+
+    Attributes:
+        part: the part of the module that it calls for each tile, by its name there.
+        stride: positions from the begin of one tile to that of the next.
+        tile: positions of a tile, but for the last ones.
+        rate: frames for each position.
+        lead: frames that the whole has besides; below 0, if it has less.
+        back: how many tiles a window has before its own.
+    """
+
+    part: str
+    stride: int
+    tile: int
+    rate: int
+    lead: int
+    back: int = 1
+
+    def count(self, length: int) -> int:
+        """Number of tiles of so many positions."""
+        return -(-length // self.stride)
+
+    def ends(self, length: int) -> list[int]:
+        """Up to which frame the whole is ready, tile by tile."""
+        shift = self.lead % self.rate
+        ready = [shift + self.rate * self.stride * (k + 1) for k in range(self.count(length) - 1)]
+        return [*ready, self.lead + self.rate * length]
+
+
+@dataclass(frozen=True)
 class Slicing:
     """A way of running a module in slices that was seen to give what the whole gives.
 
@@ -46,6 +78,8 @@ class Slicing:
         multiple: lengths of slices are multiples of it: of 2, if the module halves the axis.
         shared: where the module joins a stream that is not cut to the one that is.
         groups: how the method works group by group, if what comes of each is to be handed on by itself.
+        relay: how slices run one after the other, if they need not all come to an operation before one goes on.
+        windows: how the method works through tiles of time that it blends, if the frames of each are to be handed on.
     """
 
     axis: int
@@ -56,6 +90,13 @@ class Slicing:
     multiple: int = 1
     shared: Shared = Shared.NONE
     groups: Groups | None = None
+    relay: Relay | None = None
+    windows: Windows | None = None
+
+    @property
+    def onward(self) -> bool:
+        """Whether parts of the result come one after the other, and may be handed on."""
+        return self.groups is not None or self.relay is not None or self.windows is not None
 
     def length(self, leaves: Sequence[Any]) -> int:
         """Positions of the axis in a call; 0 where the call does not have the form that was tried."""
@@ -119,9 +160,16 @@ def run(
     return _joined(islice(results, 1) if rehearsed and not slicing.coupled else results, slicing, parts)
 
 
-def alone(module: nn.Module, method: str) -> Callable[..., Any]:
-    """A method as slices may call it side by side: what a call keeps on the module or its parts, it keeps on copies."""
-    return lambda *args, **kwargs: getattr(meeting_twin(module), method)(*args, **kwargs)
+def alone(module: nn.Module, method: str, *, meeting: bool = True) -> Callable[..., Any]:
+    """A method as slices may call it side by side: what a call keeps on the module or its parts, it keeps on copies.
+
+    Args:
+        module: the module.
+        method: the method's name.
+        meeting: whether slices meet before modules that are one convolution, not within.
+    """
+    made = meeting_twin if meeting else twin
+    return lambda *args, **kwargs: getattr(made(module), method)(*args, **kwargs)
 
 
 def meeting_twin(module: nn.Module) -> Any:

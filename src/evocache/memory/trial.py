@@ -17,7 +17,7 @@ from .couplings import Shared, Uncoupled
 from .pretence import Denial
 from .rehearse import shadow
 from .requests import Parted
-from .samples import TRIED, at_random, channels, many, samples, zeros
+from .samples import TRIED, at_random, blanks, channels, many, samples, zeros
 from .samples import double as double_of
 from .slicing import Slicing, alone, in_slices
 from .tiles import tiled
@@ -57,7 +57,7 @@ def slicings(
         return []
     halves = any(set(many(getattr(part, "stride", 1))) - {1} for part in module.modules())
     with _disable_current_modes(), torch.no_grad():
-        double, blank = double_of(module), shadow(leaves)
+        double, blank = double_of(module), blanks(leaves)
         if method != "__call__" and tiled(shadow(double), method, blank, mains[0], spec):
             return []
         call, fake = (part if method == "__call__" else alone(part, method) for part in (double, shadow(double)))
@@ -121,7 +121,7 @@ class _Trial:
         ways += [(True, multiple, Shared.NONE) for multiple in self.multiples]
         if self.leaves[self.main].ndim == 3 and sum(map(_cuttable, self.leaves)) > 1:  # tokens, and perhaps others
             ways += [(True, 1, Shared.BEFORE), (True, 1, Shared.AFTER)]
-        for inputs, counts in islice(_readings(self.leaves, self.main, axis), VARIANTS):
+        for inputs, counts in islice(readings(self.leaves, self.main, axis), VARIANTS):
             for coupled, multiple, shared in ways:
                 found = self._tried(Slicing(axis, inputs, counts, (), coupled, multiple, shared))
                 if found is not None:
@@ -196,7 +196,7 @@ def _compared(
             if len(pieces) == 1 and not all(map(_begins, whole, pieces[0])):
                 return None
         outputs = tuple(_join_axis(w, [p[i] for p in pieces], parts) for i, w in enumerate(whole))
-        same = [_same(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, outputs, strict=True))]
+        same = [equal(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, outputs, strict=True))]
     except Parted:
         raise
     except Exception:  # a module may fail in any way when it is cut where it must not be
@@ -213,7 +213,7 @@ def _axes(tensor: torch.Tensor) -> list[int]:
     return [i for i in range(tensor.ndim) if i != channels(tensor) and tensor.shape[i] > 2]
 
 
-def _readings(leaves: Sequence[Any], main: int, axis: int) -> Iterator[tuple[tuple[int | None, ...], tuple[int, ...]]]:
+def readings(leaves: Sequence[Any], main: int, axis: int) -> Iterator[tuple[tuple[int | None, ...], tuple[int, ...]]]:
     """How the call may be read if its main tensor is cut along `axis`: which other leaves have the same positions."""
     length = leaves[main].shape[axis]
     options: list[list[int | None]] = []
@@ -251,10 +251,10 @@ def _begins(whole: Any, piece: Any) -> bool:
     if not isinstance(whole, torch.Tensor):
         return True
     shorter = tuple(slice(0, n) for n in piece.shape)
-    return piece.ndim == whole.ndim and _same(whole[shorter], [piece], None, True)
+    return piece.ndim == whole.ndim and equal(whole[shorter], [piece], None, True)
 
 
-def _same(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool) -> bool:
+def equal(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool = False) -> bool:
     """Whether pieces, joined, are the whole; features of zeros show nothing, and may only follow from such an input."""
     if not isinstance(whole, torch.Tensor):
         return all(type(p) is type(whole) and p == whole for p in pieces)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from ..memory.footprint import Cut
 from ..memory.grouping import grouped
 from ..memory.groups import run_cut
-from ..memory.rehearse import shadow
-from ..memory.slicing import Slicing, alone, in_slices
-from ..memory.trial import slicings
-from ..model.outputs import pack, unpack
+from ..memory.rehearse import rehearse, shadow
+from ..memory.relaying import relayed
+from ..memory.slicing import Slicing, alone
+from ..memory.windowing import windowed
+from ..model.outputs import unpack
 from .form import form
 
 Show = Callable[[npt.NDArray[np.uint8]], None]
@@ -26,13 +28,17 @@ Show = Callable[[npt.NDArray[np.uint8]], None]
 COLOURS = 3
 """Channels of a picture."""
 
+WAITING = 8
+"""Slices of a relay in which all wait for one another: more would hold more frames twice than they would save."""
+
 
 class Projection:
     """Shows what an autoencoder decodes, frame by frame.
 
-    Frames that do not depend on one another are decoded one by one. An autoencoder that works group of frames by group
-    is left to do so, and each group is shown as it comes. So neither the decoded video nor the activations of more
-    than one group are ever held. Others are decoded as planned, or all together, and then shown.
+    An autoencoder that works group of frames by group is left to do so; one that blends tiles of time does so tile by
+    tile. Any other is run for some frames after others (a relay), if a trial finds that this is exact. What comes is
+    shown at once, so that the decoded video is never held, nor, where frames need nothing of later ones, more than the
+    activations of a few. What cannot be decoded so is decoded as planned, or all together, and then shown.
 
     Args:
         show: what is given each frame, in order.
@@ -55,66 +61,62 @@ class Projection:
             kwargs: keyword arguments of it.
             planned: how it is to be decoded where frames depend on one another.
         """
-        way = self._way(autoencoder, args, kwargs)
-        if way is not None and way.groups is None:
-            leaves, spec = unpack((args, dict(kwargs)))
-            length = way.length(leaves)
-            results = in_slices(alone(autoencoder, "decode"), way, way.sizes(length, length), leaves, spec)
-            return self._joined(results, way)
-        if way is not None:
-            cut = Cut(way, 1)
-            if planned is not None and (planned.slicing.groups or planned.slicing.coupled):
-                cut = Cut(replace(planned.slicing, groups=way.groups), planned.slices)
-            return run_cut(autoencoder, "decode", cut, args, kwargs, take=self._project)
-        if planned is None:
+        cut = self._cut(autoencoder, args, kwargs, planned)
+        if cut is not None and cut.slicing.onward:
+            return shadow(run_cut(autoencoder, "decode", cut, args, kwargs, take=self._project))
+        if cut is None:
             whole = alone(autoencoder, "decode")(*args, **kwargs)
         else:
-            whole = run_cut(autoencoder, "decode", planned, args, kwargs)
+            whole = run_cut(autoencoder, "decode", cut, args, kwargs)
         self._project(whole)
         return shadow(whole)
 
-    def _joined(self, results: Iterator[Any], way: Slicing) -> Any:
-        """Show results as they come; returns what they would be together."""
-        parts: list[list[Any]] = []
-        spec = None
-        for result in results:
-            self._project(result)
-            leaves, spec = unpack(shadow(result))
-            parts.append(leaves)
-            del result
-        whole = [
-            torch.cat([part[i] for part in parts], axis) if axis is not None else parts[0][i]
-            for i, axis in enumerate(way.outputs)
-        ]
-        return pack(whole, spec)
+    def _cut(
+        self, autoencoder: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], planned: Cut | None
+    ) -> Cut | None:
+        """How frames are decoded, some after others wherever that is possible."""
+        way = self._way(autoencoder, args, kwargs)
+        if way is None or (planned is not None and planned.slicing.onward):
+            return planned
+        if way.groups is not None:
+            coupled = planned is not None and planned.slicing.coupled
+            return (
+                Cut(replace(planned.slicing, groups=way.groups), planned.slices) if planned and coupled else Cut(way, 1)
+            )
+        waits = way.relay is not None and way.relay.waits
+        cut = Cut(way, WAITING if waits else way.length(unpack((args, dict(kwargs)))[0]))
+        if planned is None:
+            return cut
+        return min(cut, planned, key=lambda how: _held(shadow(autoencoder), how, args, kwargs))
 
     def _way(self, autoencoder: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Slicing | None:
-        """How frames are decoded one by one, or group by group; None where they must be together."""
+        """How frames are decoded some after others; None where they must be together."""
         key = id(autoencoder), form(args, kwargs)
         if key not in self._ways:
-            self._ways[key] = grouped(autoencoder, args, kwargs, "decode") or next(
-                (
-                    s
-                    for s in slicings(autoencoder, args, kwargs, "decode")
-                    if not s.coupled and s.outputs[0] == s.axis == _time(args, kwargs)
-                ),
-                None,
-            )
+            tried = (trial(autoencoder, args, kwargs, "decode") for trial in (grouped, windowed, relayed))
+            self._ways[key] = next((way for way in tried if way is not None), None)
         return self._ways[key]
 
     def _project(self, decoded: Any) -> None:
-        """Show the frames of what was decoded: the first tensor of the output, values in [-1, 1]."""
+        """Show the frames of what was decoded: the first tensor of the output, values in [-1, 1].
+
+        They are brought to [0, 1] as pipelines do it: videos in the decoder's own type, pictures in float32.
+        """
         pictures = next(leaf for leaf in unpack(decoded)[0] if isinstance(leaf, torch.Tensor))
         frames = pictures[0] if pictures.ndim == 5 else pictures
         if pictures.ndim == 5 and not (pictures.shape[2] == COLOURS != pictures.shape[1]):  # one gives frames first
             frames = frames.transpose(0, 1)
         for frame in frames:
-            shown = (frame.float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+            light = frame if pictures.ndim == 5 else frame.float()
+            shown = (light * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
             self._show((shown * 255).round().astype(np.uint8))
             self.frames += 1
 
 
-def _time(args: Any, kwargs: Any) -> int:
-    """The axis of frames in latents: of videos (batch, channels, frames, ...), or of frames as a batch."""
-    latents = next(leaf for leaf in unpack((args, dict(kwargs)))[0] if isinstance(leaf, torch.Tensor))
-    return 2 if latents.ndim == 5 else 0
+def _held(module: nn.Module, how: Cut, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
+    """Bytes that decoding holds at most, if what comes by parts is taken at once."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return run_cut(module, "decode", how, args, kwargs, take=lambda _: None, rehearsed=True)
+
+    return rehearse(module, args, kwargs, call=call).whole.peak
