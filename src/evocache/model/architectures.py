@@ -43,11 +43,16 @@ class Architecture:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def module(self, device: str | torch.device = "meta", dtype: torch.dtype = torch.bfloat16) -> nn.Module:
-        """The denoiser; its weights are random, or on the `meta` device none at all."""
+        """The denoiser; its weights are random, or on the `meta` device none at all. It is never held in float32."""
         import diffusers
 
-        with torch.device(device):
-            made: nn.Module = getattr(diffusers, self.cls)(**self.config)
+        usual = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            with torch.device(device):
+                made: nn.Module = getattr(diffusers, self.cls)(**self.config)
+        finally:
+            torch.set_default_dtype(usual)
         # Some parameters are made on the CPU whatever the device; the class's own `to` warns where it keeps float32.
         return nn.Module.to(made, device, dtype).eval()
 
