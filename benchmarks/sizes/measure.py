@@ -118,16 +118,19 @@ def _time(
         order = list(contenders)
         random.Random(number).shuffle(order)
         for start in range(0, len(order), EVERY):
-            stretch = order[start : start + EVERY]
+            stretch = [c for c in order[start : start + EVERY] if _works(figures[c.name])]
             needed = sum(figures[c.name]["first seconds"] for c in stretch) + 2 * figures[UNCACHED]["first seconds"]
             if needed > limits.left():
                 return
             taken = [(UNCACHED, _seconds(sample, Session(), steps))]
             for contender in stretch:
-                with pristine(sample.pipe, sample.denoiser, set()), contender.on(sample.pipe) as session:
-                    if compiled:
-                        _generate(sample, session, contender.steps)
-                    taken.append((contender.name, _seconds(sample, session, contender.steps)))
+                try:
+                    with pristine(sample.pipe, sample.denoiser, set()), contender.on(sample.pipe) as session:
+                        if compiled:
+                            _generate(sample, session, contender.steps)
+                        taken.append((contender.name, _seconds(sample, session, contender.steps)))
+                except Exception as exception:
+                    figures[contender.name]["error"] = _told(exception)
             taken.append((UNCACHED, _seconds(sample, Session(), steps)))
             uncached += [seconds for name, seconds in taken if name == UNCACHED]
             for name, ratio in ratios(taken).items():
@@ -171,8 +174,12 @@ def _watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
                 if work is not None:
                     row["multiply-adds"] = work.multiply_adds
         except Exception as exception:  # whatever a peer raises is its result
-            row = {"error": f"{type(exception).__name__}: {str(exception)[:300]}"}
+            row = {"error": _told(exception)}
     return {**row, "left behind": sorted(left)}
+
+
+def _told(exception: Exception) -> str:
+    return f"{type(exception).__name__}: {str(exception)[:300]}"
 
 
 def _bytes(kept: torch.Tensor, device: torch.device) -> int:

@@ -49,6 +49,20 @@ def halved(pipe):
     listener.remove()
 
 
+def unsteady(turns):
+    """Works as often as there are turns, and then no more."""
+
+    @contextmanager
+    def on(pipe):
+        if not turns:
+            raise RuntimeError("worn out")
+        turns.pop()
+        with halved(pipe) as session:
+            yield session
+
+    return on
+
+
 def contender(name, on, family="peer"):
     return Contender(name, family, on, steps=STEPS)
 
@@ -92,6 +106,13 @@ def test_what_is_left_alive_fails_or_does_nothing_is_told(pixart):
     shown = table(found)
     assert "fails: ValueError: no such layer" in shown
     assert shown.count("does nothing") == 2
+
+
+def test_what_fails_later_is_told_and_timed_no_more(pixart):
+    entries = [contender(UNCACHED, nothing, UNCACHED), contender("unsteady", unsteady([1, 1]))]
+    found = measure(pixart, entries, Limits(3, lambda: 1e9), lambda row: None)
+    row = found["rows"][1]
+    assert (row["timings"], row["error"], found["rounds"]) == (1, "RuntimeError: worn out", 3)
 
 
 def test_nothing_is_begun_for_which_there_is_no_time(pixart):
