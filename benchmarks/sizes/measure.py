@@ -119,7 +119,8 @@ def _time(
         random.Random(number).shuffle(order)
         for start in range(0, len(order), EVERY):
             stretch = [c for c in order[start : start + EVERY] if _works(figures[c.name])]
-            needed = sum(figures[c.name]["first seconds"] for c in stretch) + 2 * figures[UNCACHED]["first seconds"]
+            needed = sum(figures[c.name]["first seconds"] * (1 + compiled) for c in stretch)
+            needed += 2 * figures[UNCACHED]["first seconds"]
             if needed > limits.left():
                 return
             taken = [(UNCACHED, _seconds(sample, Session(), steps))]
@@ -159,8 +160,10 @@ def _watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
                 listener = sample.denoiser.register_forward_hook(after)
                 if device.type == "cuda":
                     torch.cuda.reset_peak_memory_stats(device)
-                began = time.perf_counter()
                 try:
+                    if not count:
+                        _generate(sample, session, contender.steps)  # compiles
+                    began = time.perf_counter()
                     latents = _generate(sample, session, contender.steps)
                 finally:
                     listener.remove()
@@ -203,7 +206,7 @@ def living(device: torch.device) -> int:
         return int(torch.cuda.memory_allocated(device))
     storages: dict[int, int] = {}
     for thing in gc.get_objects():
-        if issubclass(type(thing), torch.Tensor) and thing.device.type == "cpu":
+        if type(thing) in (torch.Tensor, torch.nn.Parameter) and thing.device.type == "cpu":  # none of a compiler's
             storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
     return sum(storages.values())
 
