@@ -41,10 +41,11 @@ def _cpu() -> str:
     return f"{platform.machine()} {' '.join(has)}".strip()
 
 
-def write(name: str, result: dict[str, Any]) -> Path:
-    """Write a result to `results/<name>.json`, with the environment."""
+def write(name: str, result: dict[str, Any], *, quiet: bool = False) -> Path:
+    """Write a result to `results/<name>.json`, or beside an absolute path, with the environment."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"environment": environment(), **result}, indent=1) + "\n")
-    print(f"wrote {path}")
+    if not quiet:
+        print(f"wrote {path}")
     return path

@@ -60,7 +60,7 @@ def contenders() -> list[Contender]:
                 "max_warmup_steps": WARMUP,
             }
             name = f"{family}, F{blocks} {threshold}, at most {most}"
-            found.append(Contender(name, family, _enabled(settings, order), {**settings, "order": order}))
+            found.append(Contender(name, family, enabled(settings, order), {**settings, "order": order}))
         for name, mask in _masks().items():
             if order == 2 and sum(mask) < LIGHT:
                 continue
@@ -71,7 +71,7 @@ def contenders() -> list[Contender]:
                 "steps_computation_policy": "static",
             }
             name = f"{family}, mask {name}"
-            found.append(Contender(name, family, _enabled(settings, order), {**settings, "order": order}))
+            found.append(Contender(name, family, enabled(settings, order), {**settings, "order": order}))
     return found
 
 
@@ -82,13 +82,15 @@ def _masks() -> dict[str, list[int]]:
     return {**named, **given}
 
 
-def _enabled(settings: dict[str, Any], order: int) -> Any:
+def enabled(settings: dict[str, Any], order: int, steps: int = STEPS) -> Any:
+    """A way of putting it on a pipeline: its settings, and the order of TaylorSeer or 0."""
+
     @contextmanager
     def on(pipe: Any) -> Iterator[Session]:
         # Encoder states do not change between PixArt's blocks: there is nothing to forecast.
         taylor = TaylorSeerCalibratorConfig(taylorseer_order=order, enable_encoder_calibrator=False) if order else None
         _quiet()
-        config = DBCacheConfig(**settings, num_inference_steps=STEPS, enable_separate_cfg=False)
+        config = DBCacheConfig(**settings, num_inference_steps=steps, enable_separate_cfg=_separate(pipe))
         cache_dit.enable_cache(pipe, cache_config=config, calibrator_config=taylor)
         try:
             yield Session(roots=lambda: [pipe._context_manager])
@@ -96,6 +98,11 @@ def _enabled(settings: dict[str, Any], order: int) -> Any:
             cache_dit.disable_cache(pipe)
 
     return on
+
+
+def _separate(pipe: Any) -> bool:
+    """Whether guidance is a second call of the denoiser, which its caches must be told: so it is in Wan's pipelines."""
+    return type(pipe).__name__.startswith("Wan")
 
 
 def _quiet() -> None:

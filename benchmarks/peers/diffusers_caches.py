@@ -1,9 +1,9 @@
 """The caches that diffusers brings, through `enable_cache`.
 
-PixArt's denoiser has no `enable_cache` of its own and its pipeline opens no `cache_context`. Both are given to it as
-diffusers' other models have them: the denoiser gets `CacheMixin` as a base class while a cache is on, and the call of
-the pipeline is wrapped in one context (guidance is in the batch, so there is one call a step). Pipelines reset the
-caches of any denoiser that has the mixin at the end of their call.
+The denoisers of PixArt and Stable Diffusion have no `enable_cache` of their own and their pipelines open no
+`cache_context`. Both are given to them as diffusers' other models have them: the denoiser gets `CacheMixin` as a base
+class while a cache is on, and the call of the pipeline is wrapped in one context (guidance is in the batch, so there is
+one call a step). Pipelines reset the caches of any denoiser that has the mixin at the end of their call.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def contenders(ratios: Sequence[float]) -> list[Contender]:
 def calibrate_magnitudes(pipe: Any, generate: Callable[[], object]) -> list[float]:
     """MagCache's ratios for a pipeline, as its documentation says: a generation in calibration mode prints them."""
     printed = io.StringIO()
-    calibrating = _enabled(MagCacheConfig, {"num_inference_steps": STEPS, "calibrate": True})
+    calibrating = enabled(MagCacheConfig, {"num_inference_steps": STEPS, "calibrate": True})
     with calibrating(pipe) as session, redirect_stdout(printed), session.around():
         generate()
     lists = re.findall(r"^\[.*\d\]$", printed.getvalue(), flags=re.MULTILINE)
@@ -141,25 +141,31 @@ def _contender(
     family: str, name: str, kind: Any, settings: Mapping[str, Any], given: Mapping[str, Any] | None = None
 ) -> Contender:
     """A cache with settings that are recorded, and others that it is given besides."""
-    on = _enabled(kind, {**settings, **(given or {})})
+    on = enabled(kind, {**settings, **(given or {})})
     return Contender(f"{family.removeprefix('diffusers ')} {name}", family, on, settings)
 
 
-def _enabled(kind: Any, settings: Mapping[str, Any]) -> Callable[[Any], AbstractContextManager[Session]]:
+def enabled(kind: Any, settings: Mapping[str, Any]) -> Callable[[Any], AbstractContextManager[Session]]:
     """A way of putting a cache on a pipeline; one that asks for the current timestep is told it."""
     asks = "current_timestep_callback" in {field.name for field in fields(kind)}
 
     @contextmanager
     def on(pipe: Any) -> Iterator[Session]:
-        denoiser = pipe.transformer
+        denoiser = pipe.unet if hasattr(pipe, "unet") else pipe.transformer
         plain = denoiser.__class__
         timestep = [0]
 
         def seen(module: Any, args: Any, kwargs: Any) -> None:
-            timestep[0] = int(kwargs["timestep"].flatten()[0])
+            given = kwargs["timestep"] if "timestep" in kwargs else args[1]
+            timestep[0] = int(given.flatten()[0])
 
-        config = kind(**settings, **({"current_timestep_callback": lambda: timestep[0]} if asks else {}))
-        denoiser.__class__ = type(plain.__name__, (CacheMixin, plain), {})
+        def current() -> int:
+            own = getattr(pipe, "current_timestep", None)  # what FLUX.1's denoiser is given is a share of 1000
+            return timestep[0] if own is None else int(own)
+
+        config = kind(**settings, **({"current_timestep_callback": current} if asks else {}))
+        if not isinstance(denoiser, CacheMixin):
+            denoiser.__class__ = type(plain.__name__, (CacheMixin, plain), {})
         listener = denoiser.register_forward_pre_hook(seen, with_kwargs=True)
         try:
             denoiser.enable_cache(config)

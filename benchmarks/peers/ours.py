@@ -55,12 +55,12 @@ SPECS = (
 
 def uncached() -> Contender:
     """The untouched pipeline."""
-    return Contender(UNCACHED, UNCACHED, _nothing)
+    return Contender(UNCACHED, UNCACHED, nothing)
 
 
 def fewer_steps() -> list[Contender]:
     """The untouched pipeline, with every number of steps in the range."""
-    return [Contender(f"{n} steps", FEWER, _nothing, {"steps": n}, n) for n in range(MOST, FEWEST - 1, -1)]
+    return [Contender(f"{n} steps", FEWER, nothing, {"steps": n}, n) for n in range(MOST, FEWEST - 1, -1)]
 
 
 def policies(pipe: Any) -> list[Contender]:
@@ -148,5 +148,6 @@ def _digest(schedule: Schedule) -> dict[str, Any]:
     return {"digest": schedule.digest}
 
 
-def _nothing(pipe: Any) -> AbstractContextManager[Session]:
+def nothing(pipe: Any) -> AbstractContextManager[Session]:
+    """The way of putting nothing on a pipeline."""
     return nullcontext(Session())

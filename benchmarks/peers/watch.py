@@ -73,15 +73,22 @@ def held_bytes(roots: list[object]) -> int:
 def pristine(pipe: Any, denoiser: nn.Module, left: set[str]) -> Iterator[None]:
     """Afterwards pipeline and denoiser have the attributes that they had before; what was left behind is named.
 
-    Of the pipeline itself only new attributes count: its own call sets others.
+    Of the pipeline itself only new attributes count: its own call sets others. Submodules are put back in their order,
+    too: one that was replaced and put back (cache-dit) comes last, and the model would be read in another order.
     """
     objects = [pipe, type(pipe), *denoiser.modules()]
     before = [(thing, dict(vars(thing))) for thing in objects]
+    inside = [(module, list(module._modules.items())) for module in denoiser.modules()]
     kind = denoiser.__class__
     try:
         yield
     finally:
         denoiser.__class__ = kind
+        for module, parts in inside:
+            if list(module._modules.items()) != parts:
+                left.add("_modules")
+                module._modules.clear()
+                module._modules.update(parts)
         for thing, had in before:
             now = dict(vars(thing))
             for name in now.keys() - had.keys():

@@ -163,13 +163,15 @@ def test_what_a_contender_leaves_behind_is_named_and_taken_away():
     class Other(Pipe):
         pass
 
-    pipe, denoiser, left = Pipe(), torch.nn.Sequential(torch.nn.Linear(2, 2)), set()
+    pipe, denoiser, left = Pipe(), torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU()), set()
     with watch.pristine(pipe, denoiser, left):
         pipe.cached = True
         Pipe.__call__ = lambda self: None
         denoiser[0].forward = lambda x: x
         denoiser[0].in_features = 3
-    assert left == {"cached", "__call__", "forward", "in_features"}
+        denoiser.add_module("0", denoiser._modules.pop("0"))
+    assert left == {"cached", "__call__", "forward", "in_features", "_modules"}
+    assert list(denoiser._modules) == ["0", "1"]
     assert "forward" not in vars(denoiser[0])
     assert denoiser[0].in_features == 2
     assert not hasattr(pipe, "cached")

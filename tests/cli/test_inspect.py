@@ -1,8 +1,11 @@
 import json
 
 import pytest
+from rich.console import Console
 
 from evocache.cli.nodes import nodes
+from evocache.cli.work import work_table
+from evocache.metrics.cost import Work
 from evocache.schedule import Component, Tree
 from tests.cli.conftest import weights
 
@@ -112,3 +115,48 @@ def test_the_embedded_model(run):
     found = json.loads(run("inspect", "zoo:emoji", "--json").stdout)
     assert found["steps"] == 20
     assert found["pipeline"] == "PixArtAlphaPipeline"
+
+
+def test_an_architecture_is_counted_without_weights(run):
+    arguments = (
+        "inspect",
+        "arch:pixart-alpha-256",
+        "--schedule",
+        "fora:2",
+        "--steps",
+        4,
+        "--set",
+        "height=128",
+        "--json",
+    )
+    found = json.loads(run(*arguments).stdout)
+    root = found["components"][0]
+    assert found["denoisers"] == {"transformer": "PixArtTransformer2DModel"}
+    assert (root["seconds"], root["seconds_share"], root["shapes"]) == (None, None, [[2, 8, 16, 32]])
+    schedule = found["schedule"]
+    assert schedule["uncached_flops"] == 2 * schedule["uncached_macs"] == 4 * root["flops"]
+    kinds = schedule["flops_by_kind"]
+    assert sum(kind["executed"] for kind in kinds.values()) == schedule["flops"]
+    assert kinds["feed_forward"]["executed"] == kinds["feed_forward"]["uncached"] / 2
+    assert kinds["other"]["executed"] == kinds["other"]["uncached"]
+
+
+def test_work_is_shown_by_kind(capsys):
+    parts = {"feed_forward": Work(6e9, 2e9), "other": Work(2e9, 2e9)}
+    Console(width=120).print(work_table({**parts, "together": Work(8e9, 4e9)}, 4))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["feed-forward", "6", "GFLOP", "3", "GMAC", "75%", "2", "GFLOP", "1", "GMAC", "50%", "33%"] in lines
+    assert ["together", "8", "GFLOP", "4", "GMAC", "100%", "4", "GFLOP", "2", "GMAC", "100%", "50%"] in lines
+
+
+def test_what_an_architecture_cannot_tell(refused):
+    assert "arch:flux-dev-1024" in refused("inspect", "arch:flux")
+    assert "with weights" in refused("inspect", "arch:flux-dev-256", "--memory")
+    assert "text_tokens" in refused("inspect", "arch:flux-dev-256", "--set", "steps=3")
+    assert "no weights" in refused("plan", "-m", "arch:flux-dev-256")
+
+
+def test_a_policy_becomes_a_file_for_an_architecture(run, tmp_path):
+    run("schedule", "convert", "steps:0,2", tmp_path / "s.json", "-m", "arch:pixart-sigma-256")
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert found["model"] == {"transformer": "PixArtTransformer2DModel"}

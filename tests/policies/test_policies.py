@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evocache.errors import PolicyError
 from evocache.policies import parse
 from evocache.policies.steps import outermost
 
@@ -41,6 +42,26 @@ def test_deepcache_reuses_one_deep_part(family, spec, depth):
     tree = family("sd15").model.tree
     for id, steps in skipped(parse(spec).schedule(tree, 5)).items():
         assert steps == ([1, 3] if id == f"unet/deep[{depth}]" else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "temporal"),
+    [("latte", "/temporal_"), ("animatediff", "motion_modules"), ("svd", ".temporal_")],
+)
+def test_pab_tells_temporal_attention_from_spatial(family, name, temporal):
+    tree = family(name).model.tree
+    found = {"attention": set(), "temporal": set(), "cross_attention": set()}
+    for id, steps in skipped(parse("pab:2,4,0,1,3").schedule(tree, 5)).items():
+        kind = tree.components[tree.index[id]].kind
+        if kind in found and not any(c.id in found for c in tree.children(id)):
+            own = kind == "attention" and temporal in id
+            found["temporal" if own else kind].add(tuple(steps))
+    assert found == {"attention": {(1, 3)}, "temporal": {(1, 2, 4)}, "cross_attention": {(1, 2, 3)}}
+
+
+def test_pab_refuses_an_interval_for_temporal_attention_where_there_is_none(family):
+    with pytest.raises(PolicyError, match="temporal"):
+        parse("pab:2,6,0,1,3").schedule(family("cogvideox").model.tree, 5)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,7 @@ def test_deepcache_computes_more_densely_around_its_center(center, power):
         "pab:0",
         "pab:2,2,0.9,0.1",
         "pab:2,2,-1",
+        "pab:2,2,0,1,-1",
         "fastercache:2,nan",
         "fastercache:0",
         "delta-dit:2,1",

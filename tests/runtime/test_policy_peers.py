@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
 
@@ -51,6 +52,57 @@ def test_pyramid_attention_broadcast(family):
     assert {ours[id] for id in attention} == {5}
     assert np.array_equal(output, expected)
     assert theirs.keys() >= ours.keys()  # their hooks pass layers by from inside
+
+
+def test_pyramid_attention_broadcast_of_three_types(family):
+    """Spatial, temporal and cross-attention have intervals of their own; the same layers run, the bits are the same.
+
+    Their patterns are anchored, or what they find spatial would take in temporal blocks.
+    """
+    one = family("latte")
+    seen = []
+    one.call(steps=STEPS, callback_on_step_end=lambda pipe, i, t, kwargs: seen.append(int(t)) or {})
+    window = (seen[8] - 1, seen[1] + 1)
+    config = hooks.PyramidAttentionBroadcastConfig(
+        spatial_attention_block_skip_range=2,
+        temporal_attention_block_skip_range=3,
+        cross_attention_block_skip_range=5,
+        spatial_attention_timestep_skip_range=window,
+        temporal_attention_timestep_skip_range=window,
+        cross_attention_timestep_skip_range=window,
+        spatial_attention_block_identifiers=("^transformer_blocks",),
+        temporal_attention_block_identifiers=("^temporal_transformer_blocks",),
+        cross_attention_block_identifiers=("^transformer_blocks",),
+        current_timestep_callback=lambda: one.pipe.current_timestep,
+    )
+    with enabled(one.pipe.transformer, config), projections(one) as theirs:
+        expected = one.call(steps=STEPS)
+    with apply(one.pipe, "pab:2,5,0.1,0.9,3"), projections(one) as ours:
+        output = one.call(steps=STEPS)
+    assert ours == theirs
+    assert set(ours.values()) == {6, 4, 3}
+    assert {ours[id] for id in ours if "/temporal" in id} == {4}
+    assert np.array_equal(output, expected)
+
+
+@contextlib.contextmanager
+def projections(family):
+    """Count how often the query projection of each attention layer ran, which no hook of diffusers passes by."""
+    counts = {}
+    handles = []
+    for id, module in family.model.denoisers[0].modules.items():
+        if family.model.tree.components[family.model.tree.index[id]].kind in ("attention", "cross_attention"):
+            count = functools.partial(_ran, counts, id)
+            handles.append(module.to_q.register_forward_hook(count))
+    try:
+        yield counts
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _ran(counts, id, *_):
+    counts[id] = counts.get(id, 0) + 1
 
 
 @pytest.mark.parametrize(("interval", "order"), [(3, 1), (4, 2)])

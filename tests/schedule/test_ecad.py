@@ -106,7 +106,7 @@ def test_pixart_provenance():
 def test_flux_counts():
     schedule = loads_ecad(json.dumps(flux()))
     assert leaves(schedule, "transformer_blocks") == [[2, 2, 2]]
-    assert leaves(schedule, "single_transformer_blocks") == [[1, 2, 2], [2, 2, 3]]
+    assert leaves(schedule, "single_transformer_blocks") == [[2, 2, 1], [2, 3, 2]]
     assert schedule.executed_fraction() == (20 - 2) / 27
     assert schedule.provenance.notes["left out"].startswith("2 recomputed values")
     assert dict(schedule.model) == {"transformer": "FluxTransformer2DModel"}
@@ -120,9 +120,9 @@ def test_flux_tree():
     rows = [(c.id.removeprefix(block), c.kind, c.block, c.readers) for c in tree.children(block)]
     reader = (f"{block}.proj_out",)
     assert rows == [
-        (".attn", "attention", 2, reader),
         (".proj_mlp", "feed_forward", 2, reader),
         (".proj_out", "projection", 2, ()),
+        (".attn", "attention", 2, reader),
     ]
     kinds = [(c.id, c.kind) for c in tree.children("transformer/transformer_blocks.0")]
     assert kinds == [
@@ -186,9 +186,10 @@ def test_custom_computations_are_ignored_and_noted():
     document = pixart()
     for row in document["cache_schedule"]["schedule"].values():
         row["0"]["custom_compute_attn"] = {"name": "compute_attn_tgate", "kwargs": {"gate_step": 10}}
+        row["1"]["custom_compute_ff"] = {"name": "of_ones_own"}
     schedule = loads_ecad(json.dumps(document))
     assert schedule == loads_ecad(json.dumps(pixart()))
-    assert "custom_compute_attn" in schedule.provenance.notes["ignored"]
+    assert schedule.provenance.notes["ignored"].startswith("custom_compute_attn, custom_compute_ff: ")
 
 
 def test_load_and_loads_recognise_the_layout(tmp_path):

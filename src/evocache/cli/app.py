@@ -79,7 +79,9 @@ app.command(
 )(generate)
 app.command(
     epilog=examples(
-        "evocache inspect zoo:emoji", "evocache inspect ./my-pipeline --depth 4", "evocache inspect zoo:emoji --json"
+        "evocache inspect zoo:emoji",
+        "evocache inspect ./my-pipeline --depth 4",
+        "evocache inspect arch:flux-dev-1024 --schedule fora:3",
     )
 )(inspect)
 app.command(

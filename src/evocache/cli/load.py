@@ -60,6 +60,12 @@ def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
     Raises:
         Error: as `load_pipeline`, and if it has no denoiser.
     """
+    from .architecture import is_architecture, named
+
+    if is_architecture(model):
+        architecture = named(model)
+        bare = architecture.model()
+        return bare.tree, bare.classes, architecture.steps
     pipe, defaults = load_pipeline(model, device="cpu")
     from ..model import discover
 
@@ -91,6 +97,9 @@ def locate(model: str) -> str:
     """
     from .. import zoo
 
+    if model.startswith("arch:"):
+        mend = "name one with weights; inspect and schedule take architectures"
+        raise ModelError(f"model {model!r}, which has no weights", "a pipeline that can run", mend)
     path = Path(model).expanduser()
     if path.is_dir():
         if not (path / "model_index.json").is_file():

@@ -54,7 +54,9 @@ def resolve(what: str, model: str, steps: int | None) -> Schedule:
 )
 def show(
     what: Annotated[str, typer.Argument(metavar="FILE|SPEC", help="A schedule file, or a policy such as fora:3.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="The model that a policy is compiled for.")] = "zoo:emoji",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="The model that a policy is compiled for; arch:NAME needs no weights.")
+    ] = "zoo:emoji",
     steps: Annotated[int | None, typer.Option(min=1, help="Number of steps; a file is resampled.")] = None,
     detail: Annotated[bool, typer.Option("--detail", help="One row for each component.")] = False,
 ) -> None:
@@ -75,7 +77,9 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="A schedule file, evocache's or ECAD's; or a policy.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     to: Annotated[Format, typer.Option("--to", help="Format of the file written.")] = Format.evocache,
-    model: Annotated[str, typer.Option("--model", "-m", help="The model that a policy is compiled for.")] = "zoo:emoji",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="The model that a policy is compiled for; arch:NAME needs no weights.")
+    ] = "zoo:emoji",
     steps: Annotated[int | None, typer.Option(min=1, help="Number of steps; a file is resampled.")] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite OUT.")] = False,
 ) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..schedule import Schedule
+from ..schedule import LEAF_KINDS, Schedule
 from .checks import MetricError
 
 if TYPE_CHECKING:
@@ -22,6 +22,28 @@ def flops(schedule: Schedule, probe: Probe) -> float:
     Guidance in one batch is within the probe's figures; guidance by a second call doubles the result.
     """
     return schedule.cost(probe.exclusive("flops"))
+
+
+OTHER = "other"
+"""What no schedule of leaves skips: embeddings, norms, modulation, changes of resolution, the last layer."""
+
+
+class Work(NamedTuple):
+    """Floating-point operations of a generation: of the uncached one, and of what a schedule executes."""
+
+    uncached: float
+    executed: float
+
+
+def work_by_kind(schedule: Schedule, probe: Probe) -> dict[str, Work]:
+    """What the leaves of each kind cost, and what else there is as `other`; together that is all, as `flops` has it."""
+    costs: dict[str, dict[str, float]] = {}
+    own = probe.exclusive("flops")
+    for component in probe.model.tree:
+        kind = component.kind if component.is_leaf else OTHER
+        costs.setdefault(kind, {})[component.id] = own[component.id]
+    order = [kind for kind in (*LEAF_KINDS, OTHER) if kind in costs]
+    return {k: Work(schedule.steps * sum(costs[k].values()), schedule.cost(costs[k])) for k in order}
 
 
 @dataclass(frozen=True)

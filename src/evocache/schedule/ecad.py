@@ -20,8 +20,8 @@ __all__ = ["dumps_ecad", "from_document", "is_ecad", "loads_ecad"]
 MAX_STEPS = 10_000
 MAX_BLOCKS = 1_000
 
-CUSTOM = "custom_compute_attn"
-"""Key of a computation of ECAD's own (T-GATE's mean over guidance branches) in place of a component's; not imported."""
+CUSTOM = ("custom_compute_attn", "custom_compute_ff")
+"""Keys of computations of ECAD's own (T-GATE's mean over guidance branches) in place of a component's; not imported."""
 
 _BLOCK = re.compile(r"(single)?(?:_?transformer_blocks)?[-_.]?0*([0-9]{1,4})")
 
@@ -61,7 +61,7 @@ def from_document(document: dict[str, Any]) -> Schedule:
     orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
     paths = {part.name: (stack.path, part.path) for stack in family.stacks for part in stack.parts}
     for (step, _, block, name), recompute in flags.items():
-        if step < steps and not recompute and name != CUSTOM:
+        if step < steps and not recompute and name not in CUSTOM:
             path, leaf = paths[name]
             orders[step, tree.index[f"{ROOT}/{path}.{block}.{leaf}"]] = REUSE.order
     schedule = Schedule.repaired(tree, orders, model={ROOT: family.model})
@@ -152,8 +152,8 @@ def _flags(rows: dict[int, dict[str, Any]]) -> Iterator[tuple[tuple[int, bool, i
             for name, value in sj.obj(block, f"block {key} at step {step}").items():
                 full = name if name.startswith("single_") or not single else f"single_{name}"
                 where = f"component {sj.short(name)} of block {key} at step {step}"
-                if name == CUSTOM:
-                    yield (step, single, number, CUSTOM), True
+                if name in CUSTOM:
+                    yield (step, single, number, name), True
                 elif full not in known or full.startswith("single_") != single:
                     raise CodecError(where, f"one of {', '.join(known)}", "correct the name")
                 elif not isinstance(value, bool):
@@ -163,8 +163,10 @@ def _flags(rows: dict[int, dict[str, Any]]) -> Iterator[tuple[tuple[int, bool, i
 
 
 def _family(names: set[str]) -> Family:
-    fits = [f for f in FAMILIES if names - {CUSTOM} <= {part.name for stack in f.stacks for part in stack.parts}]
-    if not names - {CUSTOM}:
+    fits = [
+        f for f in FAMILIES if names.difference(CUSTOM) <= {part.name for stack in f.stacks for part in stack.parts}
+    ]
+    if not names.difference(CUSTOM):
         raise CodecError("a schedule without components", "steps with blocks with components", "check the file")
     if not fits:
         expected = "those of PixArt (attn1, attn2, ff) or of FLUX.1 (full_attn, ..., single_proj_out), not both"
@@ -204,8 +206,10 @@ def _notes(
     beyond = {step for step, *_ in flags if step >= schedule.steps}
     if beyond:
         notes["ignored steps"] = f"{len(beyond)} steps beyond num_inference_steps"
-    if any(name == CUSTOM for *_, name in flags):
-        notes["ignored"] = f"{CUSTOM}: the file asks for a computation of ECAD's own; the component's own is used"
+    if custom := sorted({name for *_, name in flags}.intersection(CUSTOM)):
+        notes["ignored"] = (
+            f"{', '.join(custom)}: the file asks for a computation of ECAD's own; the component's is used"
+        )
     config = document.get("config")
     if config:
         notes["config"] = json.dumps(config, sort_keys=True)[:1000]

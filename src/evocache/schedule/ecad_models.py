@@ -19,7 +19,10 @@ class Part(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """A stack of equal blocks: the prefix of its block keys, its path in the denoiser, the parts of a block."""
+    """A stack of equal blocks: the prefix of its block keys, its path in the denoiser, the parts of a block.
+
+    Parts stand in the order in which discovery finds them, so that a schedule fits the pipeline.
+    """
 
     prefix: str
     path: str
@@ -64,9 +67,9 @@ FLUX = Family(
             "single_",
             "single_transformer_blocks",
             (
-                Part("single_attn", "attn", "attention", "proj_out"),
                 Part("single_proj_mlp", "proj_mlp", "feed_forward", "proj_out"),
                 Part("single_proj_out", "proj_out", "projection"),
+                Part("single_attn", "attn", "attention", "proj_out"),
             ),
         ),
     ),

@@ -1,0 +1,137 @@
+"""Models one after another within a time, each with its contenders; results are written as they come."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import re
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from diffusers.utils import logging as diffusers_logging
+
+from benchmarks.environment import write
+from benchmarks.peers.contender import UNCACHED, Contender
+from benchmarks.sizes.field import entrants
+from benchmarks.sizes.measure import Limits, measure
+from benchmarks.sizes.models import MODELS, sample
+from evocache import discover
+from evocache.report.tables import in_bytes
+
+EAGER, COMPILED = "eager", "compiled"
+
+
+def arguments(what: str, models: Sequence[str], out: str, minutes: float) -> argparse.ArgumentParser:
+    """Options that all runs have."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=",".join(models), help=f"some of {','.join(MODELS)}")
+    parser.add_argument("--size", choices=("full", "tiny"), default="full", help="tiny tries the benchmark itself")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=minutes, help="nothing is begun that would take longer")
+    parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
+    parser.add_argument("--modes", default=EAGER, help=f"{EAGER}, {COMPILED} (blocks, by torch.compile), or both")
+    parser.add_argument("--only", default="", help="regular expression of names of contenders")
+    parser.add_argument("--out", default=out, help="name of the result")
+    return parser
+
+
+def run(options: argparse.Namespace, what: str, device: str) -> dict[str, Any]:
+    """Measure, write and print. The time is shared out: what one model does not need is the next one's."""
+    diffusers_logging.set_verbosity_error()
+    began, allowed = time.monotonic(), 60 * options.minutes
+    turns = [(name, mode) for name in options.models.split(",") for mode in options.modes.split(",")]
+    for name, mode in turns:
+        if name not in MODELS or mode not in (EAGER, COMPILED):
+            raise SystemExit(f"{name}, {mode}: expected models {','.join(MODELS)} and modes {EAGER},{COMPILED}")
+    head = {"what": what, "device": device, "size": options.size, "seed": 0, "versions of peers": _versions()}
+    done: list[dict[str, Any]] = []
+    for number, (name, mode) in enumerate(turns):
+        until = began + allowed * (number + 1) / len(turns)
+        limits = Limits(options.rounds, lambda until=until: until - time.monotonic())
+
+        def save(found: dict[str, Any]) -> None:
+            write(options.out, {**head, "models": [*done, found]}, quiet=True)
+
+        try:
+            found = _measured(name, mode, options, device, limits, save)
+        except torch.OutOfMemoryError as error:
+            found = {"model": name, "compiled": mode == COMPILED, "error": str(error).partition("\n")[0]}
+        done.append(found)
+        print(table(found), flush=True)
+        gc.collect()
+        if device.startswith("cuda"):
+            torch.cuda.empty_cache()
+    result = {**head, "models": done}
+    write(options.out, result)
+    return result
+
+
+def _measured(
+    name: str,
+    mode: str,
+    options: argparse.Namespace,
+    device: str,
+    limits: Limits,
+    save: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    made = sample(name, tiny=options.size == "tiny", device=device, dtype=getattr(torch, options.dtype))
+    if mode == COMPILED:
+        for block in discover(made.pipe).denoisers[0].blocks:  # as `compile_repeated_blocks`, which not all have
+            block.compile()
+    entries = _chosen(entrants(made.pipe, options.steps), options.only)
+    return measure(made, entries, limits, save, compiled=mode == COMPILED)
+
+
+def _chosen(contenders: Sequence[Contender], only: str) -> list[Contender]:
+    """Those whose name matches, and the untouched pipeline."""
+    return [c for c in contenders if c.family == UNCACHED or re.search(only, c.name)]
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures of a model as Markdown."""
+    mode = COMPILED if found["compiled"] else EAGER
+    if "error" in found:
+        return f"{found['model']}, {mode}: {found['error']}\n"
+    lines = [
+        f"{found['model']}, {found['steps']} steps, {mode}, {found['rounds']} rounds",
+        "",
+        "| contender | speedup | quartiles | work | cached at most | allocated at most | alive after the call | |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for row in found["rows"]:
+        low, high = row.get("speedup quartiles", ("", ""))
+        speedup = 1.0 if row["family"] == UNCACHED and "error" not in row else row.get("speedup")
+        cells = [
+            row["name"],
+            "" if speedup is None else f"{speedup:.2f}x",
+            "" if low == "" else f"{low:.2f}-{high:.2f}",
+            "" if row.get("executed") is None else f"{row['executed']:.0%}",
+            *(_bytes(row, key) for key in ("cached bytes", "peak allocated bytes", "bytes alive after the call")),
+            _remark(row),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _bytes(row: dict[str, Any], key: str) -> str:
+    return in_bytes(row[key]) if key in row else ""
+
+
+def _remark(row: dict[str, Any]) -> str:
+    if "error" in row:
+        return f"fails: {row['error'].splitlines()[0][:80]}"
+    return row.get("left out") or ("does nothing" if row["no-op"] else "")
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in ("diffusers", "cache-dit", "DeepCache"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
