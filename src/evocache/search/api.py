@@ -147,7 +147,12 @@ def evolve(
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
         judged = evaluator.quality.name
-        identity = {"prompts": list(prompts), "judge": judged, "objectives": list(names), "call": _plain(call or {})}
+        identity: dict[str, Any] = {
+            "prompts": list(prompts),
+            "judge": judged,
+            "objectives": list(names),
+            "call": _plain(call or {}),
+        }
         if within is not None:
             identity[KEPT] = within
         stage("evolving")
