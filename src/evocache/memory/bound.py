@@ -26,12 +26,14 @@ def moved_at_least(gaps: Gaps, capacities: Sequence[int]) -> list[Moved]:
         return [Moved()] * len(capacities)
     events = _fullest(gaps.held)
     over = np.maximum(gaps.held[events] - np.asarray(capacities)[:, None], 0).astype(np.float64)
+    passed = np.searchsorted(events, np.arange(len(gaps.held) + 1))  # events looked at before each event
+    begin, end = passed[gaps.start], passed[gaps.stop]
     count = len(gaps.lives)
-    first, last = np.full(count, len(gaps.held)), np.zeros(count, dtype=np.intp)
-    np.minimum.at(first, gaps.value, gaps.start)
-    np.maximum.at(last, gaps.value, gaps.stop)
-    read = _relieved(events, over, gaps.start, gaps.stop, gaps.size)
-    written = _relieved(events, over, first, last, gaps.lives.sizes)
+    first, last = np.zeros(count, dtype=np.intp), np.zeros(count, dtype=np.intp)
+    first[gaps.value] = begin  # of several gaps, what is set last stands: those that end first come last
+    last[gaps.value[::-1]] = end[::-1]
+    read = _relieved(over, begin, end, gaps.size)
+    written = _relieved(over, first, last, gaps.lives.sizes)
     return [Moved(int(w), int(r)) for w, r in zip(written, read, strict=True)]
 
 
@@ -42,23 +44,21 @@ def _fullest(held: Bytes) -> Indices:
     return np.array([low + int(held[low:high].argmax()) for low, high in zip(starts.tolist(), ends, strict=True)])
 
 
-def _relieved(events: Indices, over: Floats, start: Indices, stop: Indices, size: Bytes) -> Floats:
+def _relieved(over: Floats, begin: Indices, end: Indices, size: Bytes) -> Floats:
     """The least bytes of stretches, each taken as a whole or in part, that relieve events: (capacities,).
 
     At each event in turn what ends last is taken: Belady's rule, which for stretches that may be divided is optimal
     whatever their sizes.
 
     Args:
-        events: the events, increasing.
-        over: by how much each is to be relieved: (capacities, events).
-        start: where each stretch begins.
-        stop: where it has ended.
+        over: by how much each event is to be relieved: (capacities, events).
+        begin: the event at which each stretch begins.
+        end: the event at which it has ended.
         size: its bytes.
     """
-    first, last = np.searchsorted(events, start), np.searchsorted(events, stop) - 1
-    some = first <= last
-    count = len(events)
-    opening = np.bincount(first[some] * count + last[some], size[some], count**2).reshape(count, count)
+    count = over.shape[1]
+    some = begin < end
+    opening = np.bincount(begin[some] * count + end[some] - 1, size[some], count**2).reshape(count, count)
     open_, taken = np.zeros_like(over), np.zeros_like(over)  # by the event that is the last that they relieve
     for event in range(count):
         open_ += opening[event]

@@ -1,12 +1,11 @@
 """Gaps between the uses of stored values, and which of them are parked to meet a capacity: any one, of the same gaps.
 
 The choice goes through all events in order, which numpy cannot do; so all that can be said of gaps beforehand is, and
-what is left is a heap of whole numbers.
+what is left is a row of marks, one for each gap.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .lives import Bytes, Indices, Life, Lives, ramps
+from .lives import Bytes, Indices, Life, Lives, ramps, sorted_by
 
 LOOKED_AT = 64
 """Gaps that are looked at one by one before the others are looked at together again."""
@@ -63,6 +62,7 @@ class Gaps:
         start: the first event at which the value may be away.
         stop: the event at which it is back.
         size: bytes.
+        opening: the gaps in the order in which they begin.
         held: bytes held at each event if nothing is parked.
     """
 
@@ -72,6 +72,7 @@ class Gaps:
     start: Indices
     stop: Indices
     size: Bytes
+    opening: Indices
     held: Bytes
 
     @classmethod
@@ -82,15 +83,29 @@ class Gaps:
         inner[lives.first[1:] - 1] = False
         inner[:-1] &= lives.uses[:-1] + 2 * ahead + 1 < lives.uses[1:]
         gaps = np.flatnonzero(inner)
-        gaps = gaps[np.lexsort((lives.uses[gaps], -lives.uses[gaps + 1]))]
+        gaps = gaps[sorted_by(lives.uses[gaps])]
+        last = sorted_by(-lives.uses[gaps + 1])
+        opening = np.empty_like(last)
+        opening[last] = np.arange(len(last))
+        gaps = gaps[last]
         value = lives.value(gaps)
         start, stop = lives.uses[gaps] + ahead + 1, lives.uses[gaps + 1] - ahead
-        return cls(lives, gaps, value, start, stop, lives.sizes[value], lives.held())
+        return cls(lives, gaps, value, start, stop, lives.sizes[value], opening, lives.held())
 
     @cached_property
     def whole(self) -> int:
         """Most bytes held at one event if nothing is parked."""
         return int(self.held.max(initial=0))
+
+    @cached_property
+    def every(self) -> int:
+        """Bytes of all gaps: what is read back if all are parked."""
+        return int(self.size.sum())
+
+    @cached_property
+    def largest(self) -> int:
+        """Bytes of the largest gap."""
+        return int(self.size.max(initial=0))
 
     @cached_property
     def least(self) -> int:
@@ -111,22 +126,16 @@ class Gaps:
         """Bytes that stay at each event if the chosen gaps are parked."""
         return self.held - ramps(self.start[chosen], self.stop[chosen], self.size[chosen], len(self.held))
 
-    @cached_property
-    def _opening(self) -> Indices:
-        """Gaps in the order in which they begin."""
-        return np.argsort(self.start, kind="stable")
-
     def _furthest(self, capacity: int) -> Indices:
         """At each event at which too much is held, of the gaps that are open there those that end last."""
         tight = self.held > capacity
         before = np.concatenate([[0], np.cumsum(tight)])  # tight events before each event
         begin, end = before[self.start], before[self.stop]
-        opening = self._opening[(begin < end)[self._opening]]
-        opened = np.cumsum(np.bincount(begin[opening], minlength=int(tight.sum())))
-        over = (self.held[tight] - capacity).tolist()
-        return np.array(
-            _furthest(over, opened.tolist(), opening.tolist(), end.tolist(), self.size.tolist()), dtype=np.intp
-        )
+        opening = self.opening[(begin < end)[self.opening]]
+        opened = np.cumsum(np.bincount(begin[opening], minlength=int(before[-1])))
+        over = self.held[tight] - capacity
+        columns = (over, opened, opening, end, self.size)  # as views: lists of as many numbers take longer to make
+        return np.array(_furthest(*(column.data for column in columns)), dtype=np.intp)
 
     def _needed(self, capacity: int, chosen: Indices) -> Indices:
         """The chosen gaps without those that may stay as well, the largest of these first."""
@@ -157,7 +166,8 @@ def _furthest(
         size: bytes of each gap.
     """
     chosen: list[int] = []
-    open_: list[int] = []
+    marks = bytearray(len(size))  # 1 where a gap has begun and was not chosen
+    least = len(marks)  # no gap before this is marked
     back = [0] * (len(over) + 1)
     away = done = 0
     for event, excess in enumerate(over):
@@ -165,13 +175,17 @@ def _furthest(
         if away >= excess:
             continue
         for gap in opening[done : opened[event]]:
-            heapq.heappush(open_, gap)
+            marks[gap] = 1
+            if gap < least:
+                least = gap
         done = opened[event]
-        while away < excess and open_:
-            gap = heapq.heappop(open_)
-            if end[gap] <= event:
-                open_.clear()  # so have all others
+        while away < excess:
+            gap = marks.find(1, least)
+            if gap < 0 or end[gap] <= event:
+                least = len(marks)  # what is marked has ended, as has all that ends before it
                 break
+            marks[gap] = 0
+            least = gap
             away += size[gap]
             back[end[gap]] += size[gap]
             chosen.append(gap)

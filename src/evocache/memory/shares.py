@@ -44,6 +44,7 @@ class Shares:
                 known[key] = Gaps.of(lives, ahead)
             self._branches.append(known[key])
         self._kept: dict[int, Kept] = {}
+        self._parked: dict[int, dict[Gaps, Moved]] = {}
         self._bounds: dict[int, Moved] = {}
 
     @property
@@ -69,6 +70,7 @@ class Shares:
             return Kept(self.whole)
         share = room // len(self._branches)
         found = {gaps: gaps.to(share) for gaps in set(self._branches)}
+        self._parked[room] = {gaps: parked.moved for gaps, parked in found.items()}
         parked = [found[gaps] for gaps in self._branches]
         moved = _sum(each.moved for each in parked)
         return Kept(sum(each.peak for each in parked), moved, share if moved.bytes else None)
@@ -81,14 +83,31 @@ class Shares:
         which Belady's rule is a rule of thumb, it is taken to be so.
         """
         self._bound([room for room in rooms if room not in self._bounds])
-        out = []
-        for room in rooms:
-            least = [self._bounds[room].bytes]
-            for tried, kept in self._kept.items():
-                spared = kept.moved.read - self._bounds[room].read
-                least.append(kept.moved.bytes - (2 * spared if room > tried else 0))
-            out.append(max(least))
-        return out
+        return [max([self._bounds[room].bytes, *(self._since(room, tried) for tried in self._kept)]) for room in rooms]
+
+    def _since(self, room: int, tried: int) -> int:
+        """Bytes that are moved at the least with some room, given what is moved with another."""
+        known, least = self._kept[tried].moved, self._bounds[room]
+        if room >= self.whole:
+            return 0
+        if room <= tried:
+            return max(known.written, least.written) + max(known.read, least.read)
+        spared = min(known.read - least.read, self._spared(room, tried))
+        return known.bytes - 2 * spared
+
+    def _spared(self, room: int, tried: int) -> int:
+        """Bytes that are read back less, at most, where there is more room than was tried.
+
+        What is read back is a convex function of capacity, as the least of a linear programme is of what it is asked
+        for: from what was tried on it falls no faster than it fell up to there, from where all gaps are parked.
+        """
+        more, before = room // len(self._branches), tried // len(self._branches)
+        spared = 0.0
+        for gaps in self._branches:
+            below = before - gaps.largest - gaps.least  # values are whole, and so is what they leave
+            read = self._parked[tried][gaps].read
+            spared += (more - before + gaps.largest) * (gaps.every - read) / below if below > 0 else read
+        return int(spared)
 
     def _bound(self, rooms: Sequence[int]) -> None:
         """Bounds that nothing needs to be tried for."""

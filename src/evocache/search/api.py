@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import MismatchError, RunError
 from ..memory.coding import checked
+from ..runtime import apply
 from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
 from ..schedule.front import Front, Point
@@ -22,7 +23,8 @@ from .contenders import Field
 from .evaluate import LocalEvaluator
 from .evolution import ERROR, Settings
 from .genes import AS_IT_IS, PEAK, Design, Genes
-from .objectives import asked, limited
+from .objectives import WITHIN as KEPT
+from .objectives import asked, kept, limited
 from .prove import SECONDS, prove
 from .quality import Quality, quality
 from .rates import Rates
@@ -87,7 +89,9 @@ def evolve(
         judge: `latent`, `psnr`, `ssim`, `lpips:FOLDER`, `clip:MODEL`, `module:function`, a function or a `Quality` (see
             `quality`).
         max_memory: most bytes, `"2GB"`, of the `peak`, which then is an objective, too; but of cached features where
-            `memory` is an objective, by the method of ECAD, and in a run that was begun so.
+            `memory` is an objective, by the method of ECAD, and in a run that was begun so. No generation of the run
+            holds more than such a peak, the uncached ones included: they are planned, and no call has more prompts
+            than that whose peak it is.
         storages: what features may be stored in where the peak is searched, some of `none`, `bf16`, `fp8` and `int8`;
             all that make them smaller when not given.
         least_steps: fewest denoising steps that schedules may have, which are held against the uncached outputs of all
@@ -108,6 +112,7 @@ def evolve(
         The front, measured on held-out prompts and by the clock, from the fastest to the slowest.
 
     Raises:
+        BudgetError: if not even the uncached generation can be kept within `max_memory`; nothing is computed then.
         RunError: if the pipeline, prompts, settings or folder cannot be used.
     """
     chosen = settings or Settings.of(len(prompts))
@@ -115,10 +120,15 @@ def evolve(
     for storage in storages or ():
         checked(storage)
     most = None if max_memory is None else in_bytes(max_memory)
-    workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
-    evaluator = LocalEvaluator(pipe, workload, quality(judge))
     folder = _folder(out)
     with claimed(folder):
+        bounded = limited(folder, names, chosen.method)
+        within = most if kept(folder, bounded) else None
+        # the limit is of a call of so many prompts, so that no other has more
+        batch = batch if within is None else min(batch, CALIBRATION)
+        workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
+        evaluator = LocalEvaluator(pipe, workload, quality(judge), within)
+        _possible(evaluator)
         stage("calibrating")
         calibration, least = _calibrated(evaluator, folder, budget_seconds, least_steps, chosen)
         costs, steps = calibration.costs, calibration.steps
@@ -128,7 +138,6 @@ def evolve(
         begun = [_fitting(given, space) for given in start]
         seeds = distinct([*seeds, *(design.schedule for design in begun)])
         if most is not None:
-            bounded = limited(folder, names, chosen.method)
             names = tuple(dict.fromkeys((*names, bounded)))
             chosen = replace(chosen, limits={**chosen.limits, bounded: float(most)})
         memory = None
@@ -138,7 +147,14 @@ def evolve(
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
         judged = evaluator.quality.name
-        identity = {"prompts": list(prompts), "judge": judged, "objectives": list(names), "call": _plain(call or {})}
+        identity: dict[str, Any] = {
+            "prompts": list(prompts),
+            "judge": judged,
+            "objectives": list(names),
+            "call": _plain(call or {}),
+        }
+        if within is not None:
+            identity[KEPT] = within
         stage("evolving")
         errors: dict[str, float] = {}
 
@@ -163,9 +179,16 @@ def evolve(
             front = run.evolve(noting)
         stage("proving")
         held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
-        within = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
+        seconds = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
         field = Field(front, seeds, costs, steps, errors, len(_first(workload)) if memory else 0, least)
-        return prove(pipe, evaluator.quality, held, field, folder, seconds=within, tell=stage).front
+        return prove(pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, tell=stage).front
+
+
+def _possible(evaluator: LocalEvaluator) -> None:
+    """Refuse a limit that not even the uncached call of a user keeps, decoding included; nothing is computed."""
+    if evaluator.within is not None:
+        with apply(evaluator.pipe, "none", memory=evaluator.within) as handle:
+            handle.plan(**evaluator.arguments(_first(evaluator.workload)))
 
 
 def _fitting(given: Schedule | Point, space: Space) -> Design:

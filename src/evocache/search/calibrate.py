@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
+from ..errors import BudgetError
 from ..model import Model, Probe, discover, probe
 from ..schedule import Schedule
 from .calibration import Calibration
@@ -16,7 +19,7 @@ from .evaluate import LocalEvaluator
 from .latency import Accuracy, fit, outside
 from .samples import random_schedules
 from .sketch import Sketches
-from .timing import Timings, timed
+from .timing import Timings, ratio, timed
 
 FITTED, CHECKED = 12, 6
 """Random schedules that the latency model is fitted to, and others that it is held against."""
@@ -38,7 +41,8 @@ def calibrate(
 ) -> Calibration:
     """Calibrate on some prompts of the evaluator's workload (one batch).
 
-    It takes about as long as 20 uncached generations of these prompts, or up to a minute where they are fast.
+    It takes about as long as 20 uncached generations of these prompts, or up to a minute where they are fast. Within a
+    limit of memory, components are measured on as many of them as run without slicing a denoiser, and counted for all.
 
     Args:
         evaluator: whose pipeline and workload.
@@ -54,18 +58,37 @@ def calibrate(
     """
     model = discover(evaluator.pipe)
     sketches = Sketches()
+    whole, kept = seen_whole(evaluator, prompts)
+    if not kept:
+        warnings.warn(
+            f"components are measured on one prompt as it is, which takes more than {evaluator.within} bytes",
+            stacklevel=2,
+        )
     with sketches.taken(model):
-        evaluator.uncached(prompts)
+        evaluator.uncached(whole, planned=kept)
     steps = evaluator.steps
     found = {component.id: sketches.of(component.id) for component in model.tree}
     grids = {id: sketch(rows, total, steps) for id, (rows, total) in found.items() if rows}
-    costs = _probed(model, sketches, evaluator, repeats)
-    costs, accuracy = _fitted(evaluator, costs, prompts, schedules, (rounds, within), (seed, least))
+    costs = _probed(model, sketches, evaluator, repeats, len(prompts) / len(whole))
+    costs, accuracy = _fitted(evaluator, costs, (prompts, whole, kept), schedules, (rounds, within), (seed, least))
     drift = {id: squared(*grid) for id, grid in grids.items()}
     return Calibration(steps, costs, drift, group_errors(model.tree, grids), accuracy)
 
 
-def _probed(model: Model, sketches: Sketches, evaluator: LocalEvaluator, repeats: int) -> Costs:
+def seen_whole(evaluator: LocalEvaluator, prompts: Sequence[int]) -> tuple[Sequence[int], bool]:
+    """Of some prompts, as many as an evaluator's limit leaves denoisers unsliced, since components are measured whole.
+
+    One at least, whatever the limit: the second of what is returned says whether it is kept.
+    """
+    for count in range(len(prompts), 0, -1):
+        with suppress(BudgetError), evaluator.applied("none", prompts[:count]) as handle:
+            if handle.memory is None or not any(handle.memory.cuts.values()):
+                return prompts[:count], True
+    return prompts[:1], False
+
+
+def _probed(model: Model, sketches: Sketches, evaluator: LocalEvaluator, repeats: int, scale: float) -> Costs:
+    """What components cost; `scale` is how many times the prompts that were measured are meant."""
     measures = {}
     for denoiser in model.denoisers:
         if denoiser.name in sketches.calls:
@@ -73,9 +96,9 @@ def _probed(model: Model, sketches: Sketches, evaluator: LocalEvaluator, repeats
             measures.update(probe(denoiser, args, kwargs, repeats=repeats))
     found = Probe(model, measures)
     return Costs(
-        seconds=found.exclusive("seconds"),
-        flops=found.exclusive("flops"),
-        sizes=found.sizes(),
+        seconds={id: value * scale for id, value in found.exclusive("seconds").items()},
+        flops={id: value * scale for id, value in found.exclusive("flops").items()},
+        sizes={id: round(size * scale) for id, size in found.sizes().items()},
         calls=evaluator.calls,
         calls_at={d.name: _calls_at(sketches, d.name, evaluator.steps) for d in model.denoisers},
     )
@@ -95,21 +118,29 @@ def _calls_at(sketches: Sketches, denoiser: str, steps: int) -> list[float]:
 def _fitted(
     evaluator: LocalEvaluator,
     costs: Costs,
-    prompts: Sequence[int],
+    measured: tuple[Sequence[int], Sequence[int], bool],
     schedules: tuple[int, int],
     limits: tuple[int, float],
     draw: tuple[int, int | None],
 ) -> tuple[Costs, Accuracy]:
     """Costs with a latency model that was fitted and checked by the clock.
 
+    `measured` are the prompts, those of them that generations are timed on, as they are, and whether that keeps the
+    evaluator's limit: then schedules that do not keep it as they are give way to uncached generations of as many steps,
+    since plans have their own price.
     `limits` are the rounds and seconds of timing, `draw` the seed of the schedules and the fewest steps that they have.
     """
+    prompts, whole, kept = measured
     fitted, checked = schedules
     if not fitted:
         return costs, Accuracy()
     tree, steps = evaluator.tree, evaluator.steps
     chosen = random_schedules(tree, steps, fitted + checked, *draw)
-    timings = timed(evaluator, chosen, prompts, rounds=limits[0], within=limits[1])
+    if kept:
+        chosen = [s if evaluator.fits(s, whole) else Schedule.full(tree, s.steps) for s in chosen]
+    timings = timed(evaluator, chosen, whole, rounds=limits[0], within=limits[1])
+    if len(whole) < len(prompts):
+        timings = timings.times(ratio(evaluator, prompts, whole) if kept else len(prompts) / len(whole))
     counts = [*(schedule.steps for schedule in chosen[:fitted]), steps]
     known = np.array([*timings.outside[:fitted], timings.outside[-1]])
     fixed, step = outside(counts, known) if len({*counts}) > 1 else (float(known[-1]), None)

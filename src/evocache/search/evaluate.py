@@ -6,16 +6,20 @@ import inspect
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import Error, RunError
+from ..errors import BudgetError, Error, RunError
+from ..memory.machine import machine
+from ..memory.planner import MemoryPlan, plan
 from ..model import discover
-from ..runtime import apply
+from ..runtime import Handle, apply
 from ..runtime.asked import STEPS, takes_steps, usual_steps
+from ..runtime.pricing import Footprints
 from ..schedule import Schedule, Tree
 from .evolution import Job
 from .quality import Quality
@@ -33,15 +37,19 @@ class LocalEvaluator:
         pipe: the pipeline; it is left as it was.
         workload: prompts, seeds and call.
         quality: how outputs are judged.
+        within: bytes that no generation may hold, uncached ones included; None for no limit. What holds more as it is
+            is planned (see `evocache.apply`), which changes no output but for rounding where slices are cut.
 
     Raises:
+        BudgetError: if the uncached generation cannot be made to fit.
         RunError: if the pipeline cannot run the workload uncached, or cannot give the output that the quality needs.
     """
 
-    def __init__(self, pipe: Any, workload: Workload, quality: Quality) -> None:
+    def __init__(self, pipe: Any, workload: Workload, quality: Quality, within: int | None = None) -> None:
         self.pipe = pipe
         self.workload = workload
         self.quality = quality
+        self.within = within
         self.tree: Tree = discover(pipe).tree
         self.steps = 0
         """Steps of a generation, as the scheduler counts them; known after the first uncached one."""
@@ -51,6 +59,7 @@ class LocalEvaluator:
         """Time spent in generations so far."""
         self.step_equivalents = 0.0
         """Denoiser steps of one prompt spent so far, a skipped step counting as the share that is executed."""
+        self._footprints: dict[int, Footprints] = {}
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
@@ -71,7 +80,7 @@ class LocalEvaluator:
     def _outputs(self, schedule: Schedule, numbers: Sequence[int], storage: str = "none") -> Outputs | None:
         """Outputs under a schedule; None if the generation failed, for a reason that lies in the schedule."""
         try:
-            with apply(self.pipe, schedule, storage=storage) as handle:
+            with self.applied(schedule, numbers, storage) as handle:
                 outputs = self.generate(numbers, **self.changes(schedule))
                 stats = handle.stats
             self.step_equivalents += stats.executed_fraction * schedule.steps * len(numbers)
@@ -82,6 +91,46 @@ class LocalEvaluator:
             raise
         except Exception:
             return None
+
+    @contextmanager
+    def applied(
+        self, what: Schedule | str, numbers: Sequence[int], storage: str = "none", *, planned: bool = True
+    ) -> Iterator[Handle]:
+        """Within the context, a schedule or policy is applied, and planned for `generate` on some prompts.
+
+        Raises:
+            BudgetError: if it cannot be kept within the limit.
+        """
+        if self.within is None or not planned:
+            memory: MemoryPlan | int | None = None
+        elif isinstance(what, Schedule):
+            memory = self._plan(what, len(numbers), storage)
+        else:
+            memory = self.within
+        with apply(self.pipe, what, memory=memory, storage=storage) as handle:
+            if isinstance(memory, int):  # now, so that the generation is not timed with its planning
+                handle.memory = handle.plan(**self._call(numbers))
+            yield handle
+
+    def _plan(self, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
+        """The plan that keeps a schedule within the limit on so many prompts; what schedules share is found once."""
+        if count not in self._footprints:
+
+            def arguments(steps: int) -> dict[str, Any]:
+                return self._call(range(count), **({STEPS: steps} if steps != self.steps else {}))
+
+            self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
+        device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
+        footprint = self._footprints[count].of(schedule, storage)
+        return plan(footprint, self.within, machine(device), offload=device.type != "cpu")
+
+    def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
+        """Whether a schedule keeps the limit on some prompts as it is: nothing sliced, parked or offloaded."""
+        try:
+            with self.applied(schedule, numbers) as handle:
+                return handle.memory is None or handle.memory.seconds == 0
+        except BudgetError:
+            return False
 
     @property
     def varies(self) -> bool:
@@ -143,13 +192,14 @@ class LocalEvaluator:
                 self._references[part] = self.uncached(part)
         return np.concatenate([self._references[part] for part in parts])
 
-    def uncached(self, numbers: Sequence[int]) -> Outputs:
-        """Generate without caching, and learn the number of steps.
+    def uncached(self, numbers: Sequence[int], *, planned: bool = True) -> Outputs:
+        """Generate without caching, within the limit or without a plan, and learn the number of steps.
 
         Raises:
+            BudgetError: if it cannot be kept within the limit.
             RunError: if the pipeline fails.
         """
-        with apply(self.pipe, "none") as handle:
+        with self.applied("none", numbers, planned=planned) as handle:
             try:
                 outputs = self.generate(numbers)
             except Error:
@@ -177,9 +227,13 @@ class LocalEvaluator:
         call["generator"] = [torch.Generator(kind).manual_seed(self.workload.seeds[n]) for n in numbers]
         return call
 
+    def _call(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
+        """Arguments of the call that gives what the quality judges."""
+        return self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
+
     def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
         """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
-        call = self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
+        call = self._call(numbers, **changes)
         began = perf_counter()
         with warnings.catch_warnings():  # a candidate of few steps may have nothing to reuse
             warnings.filterwarnings("ignore", "nothing was reused")

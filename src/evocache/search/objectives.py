@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import RunError
 from .genes import PEAK
@@ -12,6 +13,9 @@ from .journal import JOURNAL
 
 CACHED = "memory"
 """Name of the objective that counts cached features alone."""
+
+WITHIN = "within"
+"""Name, in a run's identity, of the bytes that its own generations are kept within."""
 
 KNOWN = ("latency", "macs", CACHED, PEAK)
 """Objectives that can be asked for."""
@@ -45,9 +49,25 @@ def limited(folder: Path, wanted: Sequence[str], method: str) -> str:
     """
     if CACHED in wanted or method == "ecad":
         return CACHED
+    return CACHED if CACHED in _begun(folder).get("settings", {}).get("limits", {}) else PEAK
+
+
+def kept(folder: Path, bounded: str) -> bool:
+    """Whether a run keeps its own generations within its limit: one of the peak, unless it was begun without.
+
+    Args:
+        folder: of the run, which may have been begun before generations were.
+        bounded: what the limit is of.
+    """
+    begun = _begun(folder)
+    return bounded == PEAK and (not begun or WITHIN in begun)
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """What a run was begun with; nothing if it was not."""
     try:
         with open(folder / JOURNAL, encoding="utf-8") as file:
-            limits = json.loads(file.readline())["run"]["settings"]["limits"]
+            found = json.loads(file.readline())["run"]
     except (OSError, ValueError, KeyError, TypeError):
-        return PEAK
-    return CACHED if CACHED in limits else PEAK
+        return {}
+    return found if isinstance(found, dict) else {}

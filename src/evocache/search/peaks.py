@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,28 +20,46 @@ from .genes import PEAK
 
 
 @contextmanager
-def applied(pipe: Any, rival: Contender | None, plan: MemoryPlan | None = None) -> Iterator[Handle | None]:
-    """Within the context, a contender is applied, with a memory plan for the call to come if it has one."""
-    if rival is None or rival.point is None:
+def applied(pipe: Any, rival: Contender | None, memory: MemoryPlan | int | None = None) -> Iterator[Handle | None]:
+    """Within the context, a contender or the uncached pipeline is applied, with a plan or a limit if it has one."""
+    point = None if rival is None else rival.point
+    if point is None and memory is None:
         yield None
         return
-    with apply(pipe, rival.point.schedule, memory=plan, storage=rival.point.storage) as handle:
+    what, storage = ("none", None) if point is None else (point.schedule, point.storage)
+    with apply(pipe, what, memory=memory, storage=storage) as handle:
         yield handle
 
 
-def plans(judge: LocalEvaluator, rivals: Iterable[Contender], numbers: Sequence[int]) -> dict[str, MemoryPlan | None]:
-    """By name, the plan by which a contender keeps its budget in a call; those that cannot are left out."""
+def plans(
+    judge: LocalEvaluator, cases: Mapping[str, Contender | None], numbers: Sequence[int]
+) -> dict[str, MemoryPlan | None]:
+    """By name, the plan by which a contender keeps its budget, or else the judge's limit, in a call.
+
+    Those that cannot are left out.
+    """
     out: dict[str, MemoryPlan | None] = {}
-    for rival in rivals:
-        out[rival.name] = None
-        if rival.point is not None and rival.point.budget is not None:
-            given = judge.arguments(numbers, **judge.changes(rival.point.schedule))
+    for name, rival in cases.items():
+        budget = judge.within if rival is None or rival.point is None else rival.point.budget or judge.within
+        out[name] = None
+        if budget is not None:
             try:
-                with apply(judge.pipe, rival.point) as handle:
-                    out[rival.name] = handle.plan(**given)
+                with applied(judge.pipe, rival, budget) as handle:
+                    assert handle is not None
+                    out[name] = handle.plan(**_call(judge, rival, numbers))
             except BudgetError:
-                del out[rival.name]
+                del out[name]
     return out
+
+
+def _call(judge: LocalEvaluator, rival: Contender | None, numbers: Sequence[int]) -> dict[str, Any]:
+    """The call that a user makes of a contender: decoding included."""
+    changes: dict[str, Any] = {}
+    if rival is not None and rival.steps is not None:
+        changes["num_inference_steps"] = rival.steps
+    if rival is not None and rival.schedule is not None:
+        changes |= judge.changes(rival.schedule)
+    return judge.arguments(numbers, **changes)
 
 
 def peaks(
@@ -53,12 +71,7 @@ def peaks(
     """By name, what a whole call held when most was held, decoding included, and what was cached."""
     out = {}
     for name, rival in cases.items():
-        changes: dict[str, Any] = {}
-        if rival is not None and rival.steps is not None:
-            changes["num_inference_steps"] = rival.steps
-        if rival is not None and rival.schedule is not None:
-            changes |= judge.changes(rival.schedule)
-        given = judge.arguments(numbers, **changes)
+        given = _call(judge, rival, numbers)
         try:
             with applied(judge.pipe, rival, plans.get(name)) as handle:
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}

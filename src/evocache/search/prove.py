@@ -38,6 +38,7 @@ def prove(
     folder: Path,
     *,
     seconds: float = SECONDS,
+    within: int | None = None,
     tell: Tell = lambda what: None,
 ) -> Proof:
     """Measure a front and what it is held against; write `front.json` and pictures into the run's folder.
@@ -52,15 +53,17 @@ def prove(
         field: what could be measured.
         folder: of the run.
         seconds: about what it may take; how much is measured follows from it (see `effort.LADDER`).
+        within: bytes that no generation may hold: the uncached one, fewer steps and policies are planned, too.
         tell: is told what is being measured.
 
     Raises:
+        BudgetError: if the uncached generation cannot be made to fit.
         RunError: if the pipeline fails uncached.
         CodecError: if the folder cannot be written.
     """
     began = perf_counter()
     tell(UNCACHED)
-    trial = Trial(pipe, quality, held_out)
+    trial = Trial(pipe, quality, held_out, within)
     effort = affordable(field, trial.pace, seconds)
     rivals = effort.contenders(field)
     figures = trial.judged(rivals, effort.prompts, tell)

@@ -37,6 +37,7 @@ class Recipe:
         judge: names, or is, the quality.
         threads: that the worker computes with.
         gpu: whether the pipeline is to run on a GPU; workers of one machine take turns at its GPUs.
+        within: bytes that no generation may hold.
     """
 
     load: Load
@@ -44,6 +45,7 @@ class Recipe:
     judge: str | Quality | Reward
     threads: int
     gpu: bool
+    within: int | None = None
 
     def __call__(self, worker: int) -> LocalEvaluator:
         """The evaluator of a worker."""
@@ -51,7 +53,7 @@ class Recipe:
         pipe = self.load()
         if self.gpu and (count := torch.cuda.device_count()):
             pipe.to(f"cuda:{worker % count}")
-        return LocalEvaluator(pipe, self.workload, quality(self.judge))
+        return LocalEvaluator(pipe, self.workload, quality(self.judge), self.within)
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,12 @@ def spread(
         if ray is not None:
             from .ray_pool import RayEvaluator
 
-            recipe = Recipe(load or _packed(local.pipe), local.workload, judge, 1, gpu)
+            recipe = Recipe(load or _packed(local.pipe), local.workload, judge, 1, gpu, local.within)
             crew: Crew = RayEvaluator(_sendable(recipe), ray, gpu=gpu)
         else:
             threads = max(1, torch.get_num_threads() // workers)
-            recipe = Recipe(load or _stored(local.pipe, Path(folder)), local.workload, judge, threads, gpu)
+            stored = load or _stored(local.pipe, Path(folder))
+            recipe = Recipe(stored, local.workload, judge, threads, gpu, local.within)
             crew = PoolEvaluator(_sendable(recipe), workers)
         with crew:
             yield crew

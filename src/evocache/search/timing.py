@@ -48,6 +48,11 @@ class Timings:
     uncached: float
     scatter: float
 
+    def times(self, ratio: float) -> Timings:
+        """The same where everything takes so many times as long."""
+        rows = None if self.rows is None else tuple(row * ratio for row in self.rows)
+        return Timings(self.seconds * ratio, rows, self.outside * ratio, self.uncached * ratio, self.scatter)
+
 
 class _Laps:
     """Seconds of one generation, and those of its denoiser calls by step."""
@@ -140,6 +145,19 @@ def timed(
         uncached=middle,
         scatter=float(np.median(np.abs(2 * own[1:-1] / (own[:-2] + own[2:]) - 1))) if len(own) > 2 else 0.0,
     )
+
+
+def ratio(evaluator: LocalEvaluator, prompts: Sequence[int], others: Sequence[int]) -> float:
+    """How many times as long the uncached generation takes on some prompts as on others, each within the limit."""
+    clock = fair_clock(evaluator.pipe)
+
+    def seconds(numbers: Sequence[int]) -> float:
+        with evaluator.applied("none", numbers):
+            began = clock()
+            evaluator.generate(numbers)
+            return clock() - began
+
+    return float(np.median([seconds(prompts) / seconds(others) for _ in range(BETWEEN)]))
 
 
 def _lapped(evaluator: LocalEvaluator, schedule: Schedule, prompts: Sequence[int], clock: Clock) -> _Laps:

@@ -32,19 +32,21 @@ class Trial:
         pipe: the pipeline; it is left as it was.
         quality: how outputs are judged.
         workload: the held-out prompts.
+        within: bytes that no generation may hold.
 
     Raises:
+        BudgetError: if the uncached generation cannot be made to fit.
         RunError: if the pipeline fails uncached.
     """
 
-    def __init__(self, pipe: Any, quality: Quality, workload: Workload) -> None:
-        self.judge = LocalEvaluator(pipe, workload, quality)
+    def __init__(self, pipe: Any, quality: Quality, workload: Workload, within: int | None = None) -> None:
+        self.judge = LocalEvaluator(pipe, workload, quality, within)
         first = workload.batches(range(len(workload.prompts)))[0]
         self.judge.uncached(first[:1])  # warms up
         warm = self.judge.seconds
         self.judge.references(first)
         whole = self.judge.seconds
-        self.judge.generate(first[:1])
+        self._generated(None, first[:1])
         self.pace = Pace.of(whole - warm, len(first), self.judge.seconds - whole)
         self.device = str(getattr(pipe, "_execution_device", "cpu"))
         self.output = "np"
@@ -97,7 +99,7 @@ class Trial:
 
     def planned(self, rivals: Sequence[Contender], prompts: int) -> Plans:
         """Memory plans by name; a contender that cannot keep its budget with so many prompts is left out."""
-        return plans(self.judge, rivals, range(min(prompts, len(self.judge.workload.prompts))))
+        return plans(self.judge, _cases(rivals), range(min(prompts, len(self.judge.workload.prompts))))
 
     def held(self, rivals: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
         """Most bytes that a call of so many prompts holds, by name."""
@@ -140,13 +142,13 @@ class Trial:
     def _generated(
         self, rival: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
     ) -> Any:
-        """Outputs of a contender, or of the uncached pipeline."""
+        """Outputs of a contender, or of the uncached pipeline, by a plan or within the limit."""
         if rival is not None and rival.steps is not None:
             changes["num_inference_steps"] = rival.steps
         schedule = rival.schedule if rival is not None else None
         if schedule is not None:
             changes |= self.judge.changes(schedule)
-        with applied(self.judge.pipe, rival, plan):
+        with applied(self.judge.pipe, rival, plan or self.judge.within):
             return self.judge.generate(numbers, **changes)
 
     def _figures(self, errors: Sequence[float]) -> Figures:
