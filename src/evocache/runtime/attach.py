@@ -12,12 +12,19 @@ import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
 
 Op = Callable[..., Any]
 """What happens instead of a call: `op(original, module, args, kwargs)`, where `original` is the class's `__call__`."""
 
+SLOT = "_evocache_slot"
+"""Attribute of an attached module that holds what it finds inside a compiled region; see `runtime.slot`."""
+
 _USERS = "_evocache_users"
 _lock = threading.Lock()
+_turns: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
 class _Local(threading.local):
@@ -34,11 +41,14 @@ Operations are found by an object's id, those of a method by the id and the meth
 
 @functools.cache
 def intercepting(cls: type) -> type:
-    """The subclass of a module's class that looks its calls up in the thread's table."""
+    """The subclass of a module's class that looks its calls up in the thread's table; where compiled, in its slot."""
     original: Callable[..., Any] = cls.__call__
 
     @functools.wraps(original)
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        if torch.compiler.is_compiling():
+            slot = getattr(self, SLOT)
+            return original(self, *args, **kwargs) if slot is None else slot.run(original, self, args, kwargs)
         table = local.table
         if table is not None:
             op = table.get(id(self))
@@ -46,7 +56,27 @@ def intercepting(cls: type) -> type:
                 return op(original, self, args, kwargs)
         return original(self, *args, **kwargs)
 
-    return _subclass(cls, {"__call__": __call__})
+    return _subclass(cls, {"__call__": __call__, SLOT: None})
+
+
+@functools.cache
+def regional(cls: type) -> type:
+    """The same for a module that is compiled with what lies in it.
+
+    Slots are attributes of modules, and so of all threads that share them: one thread at a time is let in.
+    """
+    looked_up: Callable[..., Any] = intercepting(cls).__call__
+
+    @functools.wraps(looked_up)
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        if torch.compiler.is_compiling():
+            return looked_up(self, *args, **kwargs)
+        with _lock:
+            turn = _turns.setdefault(self, threading.RLock())
+        with turn:
+            return looked_up(self, *args, **kwargs)
+
+    return _subclass(cls, {"__call__": __call__, SLOT: None})
 
 
 class _Method:

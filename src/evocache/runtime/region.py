@@ -1,0 +1,185 @@
+"""Compiled regions: modules that `torch.compile` traces as a whole, and what lies in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ..model import Denoiser
+from .attach import SLOT, Op, local
+from .slot import Slot
+
+Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Compiles a function with the options that a module was compiled with."""
+
+
+class Regions:
+    """The compiled regions of one denoiser.
+
+    If the denoiser is compiled as a whole it is the only one. What cannot be told from outside (how streams flow, what a
+    span adds to them, what gates watch) is then found in calls that are not compiled as a whole: each block of a
+    transformer is compiled alone in them, with the same options.
+
+    Args:
+        holder: what the pipeline calls: the denoiser, or what `torch.compile` wrapped around it.
+        denoiser: the denoiser.
+    """
+
+    def __init__(self, holder: nn.Module, denoiser: Denoiser) -> None:
+        self.whole = holder if is_compiled(holder) else None
+        self._inside: dict[int, Mapping[int, nn.Module]] = {}
+        self._compiled: dict[int, Callable[..., Any]] = {}
+        roots = [holder] if self.whole is not None else list(_outermost(denoiser.module))
+        compile = compiler(holder) if self.whole is not None and denoiser.unet is None else None
+        if compile is not None:
+            for block in denoiser.blocks:
+                self._compiled[id(block)] = compile(block._call_impl)
+            roots += denoiser.blocks
+        self.roots: Sequence[nn.Module] = roots
+        for root in roots:
+            self._inside[id(root)] = {id(m): m for m in root.modules() if m is not root}
+
+    def arranged(self, table: Mapping[Any, Op]) -> Mapping[Any, Op]:
+        """A table in which compiled modules that contain other modules of it take them along into their region."""
+        if self.whole is not None:
+            return table
+        return {**table, **self._regions(self.roots, table, compiled)}
+
+    def call(self, table: Mapping[Any, Op], original: Callable[..., Any], *, whole: bool = True) -> Callable[..., Any]:
+        """The call of the denoiser under a table: `original`, if the denoiser is not compiled.
+
+        Args:
+            table: the operations of the call.
+            original: the class's `__call__`.
+            whole: whether everything may be handed into the region at once.
+        """
+        if self.whole is None:
+            return original
+        root = self.whole
+
+        def apart(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+            before = local.table
+            parts = [part for part in self.roots if part is not root]
+            local.table = {**table, **self._regions(parts, table, self._alone)}
+            try:
+                return eagerly(original, module, args, kwargs)
+            finally:
+                local.table = before
+
+        inside = self._held(root, table)
+        region = Region(inside, None, compiled if whole or not inside else apart, apart)
+        return region.computed(original)
+
+    def _alone(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """A block that is compiled although its denoiser was."""
+        return self._compiled[id(module)](*args, **kwargs)
+
+    def _regions(self, roots: Sequence[nn.Module], table: Mapping[Any, Op], run: Op) -> dict[int, Op]:
+        found: dict[int, Op] = {}
+        for root in roots:
+            inside = self._held(root, table)
+            if inside or run is not compiled:
+                found[id(root)] = Region(inside, table.get(id(root)), run, eagerly)
+        return found
+
+    def _held(self, root: nn.Module, table: Mapping[Any, Op]) -> list[tuple[nn.Module, Op]]:
+        modules = self._inside[id(root)]
+        return [(modules[id_], op) for id_, op in table.items() if id_ in modules]
+
+
+class Region:
+    """The operation of a compiled module whose parts have operations of their own.
+
+    Args:
+        inside: those parts, and their operations.
+        own: what happens at the module's call besides.
+        run: the compiled call.
+        otherwise: the call if one of the operations has no form in which it may be compiled.
+    """
+
+    def __init__(self, inside: Sequence[tuple[nn.Module, Op]], own: Op | None, run: Op, otherwise: Op) -> None:
+        self.inside = inside
+        self.own = own
+        self.run = run
+        self.otherwise = otherwise
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        call = self.computed(original)
+        return call(module, *args, **kwargs) if self.own is None else self.own(call, module, args, kwargs)
+
+    def computed(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """What computes the module in place of its class's `__call__`."""
+
+        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+            slots = self._slots()
+            if slots is None:
+                return self.otherwise(original, module, args, kwargs)
+            try:
+                for (part, _), slot in zip(self.inside, slots, strict=True):
+                    part.__dict__[SLOT] = slot
+                output = self.run(original, module, args, kwargs)
+            finally:
+                for part, _ in self.inside:
+                    part.__dict__.pop(SLOT, None)
+            for place in slots[0].order if slots else ():
+                slots[place].settle()
+            return output
+
+        return call
+
+    def _slots(self) -> list[Slot] | None:
+        """A slot for each part; None if there is one that has none."""
+        order: list[int] = []
+        slots = []
+        for place, (part, op) in enumerate(self.inside):
+            make = getattr(op, "slot", None)
+            slot = None if make is None else make(part)
+            if slot is None:
+                return None
+            slot.order, slot.place = order, place
+            slots.append(slot)
+        return slots
+
+
+def compiled(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    """The call as the host compiled it."""
+    return original(module, *args, **kwargs)
+
+
+def eagerly(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    """The call without compilation."""
+    inner = getattr(module, "_orig_mod", None)
+    if isinstance(inner, nn.Module):
+        return inner(*args, **kwargs)
+    if getattr(module, "_compiled_call_impl", None) is not None:
+        return module._call_impl(*args, **kwargs)
+    return original(module, *args, **kwargs)
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Whether calls of a module are compiled: by its `compile()`, or since `torch.compile` was wrapped around it."""
+    wrapped = isinstance(getattr(module, "_orig_mod", None), nn.Module)
+    return wrapped or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def compiler(module: nn.Module) -> Compile | None:
+    """What compiles a function with the options of a compiled module; None where torch does not let it be found."""
+    context = getattr(module, "dynamo_ctx", None)
+    if context is None:
+        cells = getattr(getattr(module, "_compiled_call_impl", None), "__closure__", None) or ()
+        held = [cell.cell_contents for cell in cells]
+        context = next((c for c in held if type(c).__module__ == "torch._dynamo.eval_frame" and callable(c)), None)
+    return context if callable(context) else None
+
+
+def _outermost(module: nn.Module) -> list[nn.Module]:
+    """Compiled modules within one, but for those that lie in another of them."""
+    found: list[nn.Module] = []
+    for child in module.children():
+        found += [child] if is_compiled(child) else _outermost(child)
+    return found
+
+
