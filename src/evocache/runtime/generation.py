@@ -17,7 +17,7 @@ from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..schedule import Schedule
-from .attach import STEPPING, Op, attach, coding, detach, intercepting, listening, local, regional, release
+from .attach import STEPPING, Op, attach, coding, detach, intercepting, listening, local, release
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .effect import past_the_end, without_effect
@@ -89,7 +89,7 @@ class Generation:
             for denoiser in self.compiled.model.denoisers:
                 holder = self._holders[denoiser.name]
                 for root in self._regions[denoiser.name].roots:
-                    self._attach(root, regional)
+                    self._attach(root, intercepting)
                 self._attach(holder, intercepting)
                 self._outer[id(holder)] = self._operation(denoiser)
             local.table, local.listener = self._outer, self

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from ..model import Denoiser
-from .attach import SLOT, Op, local
+from .attach import PART, PLACE, Op, local
 from .slot import Slot
 
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Compiles a function with the options that a module was compiled with."""
+
+
+GIVEN_UP = ("FailOnRecompileLimitHit", "RecompileLimitExceeded")
+"""Dynamo's errors, in one version or another, where `fullgraph` is asked for and a function has as many graphs as it may."""
+
+Kinds = frozenset[tuple[int, type]]
+"""The slots of a region: places of modules in it, and what they find."""
+
+
+class Part(NamedTuple):
+    """A module in a region: its place there, and its operation."""
+
+    place: int
+    module: nn.Module
+    op: Op
 
 
 class Regions:
@@ -29,7 +45,8 @@ class Regions:
 
     def __init__(self, holder: nn.Module, denoiser: Denoiser) -> None:
         self.whole = holder if is_compiled(holder) else None
-        self._inside: dict[int, Mapping[int, nn.Module]] = {}
+        self._inside: dict[int, Mapping[int, tuple[int, nn.Module]]] = {}
+        self._graphs: dict[type, set[Kinds]] = {}
         self._compiled: dict[int, Callable[..., Any]] = {}
         roots = [holder] if self.whole is not None else list(_outermost(denoiser.module))
         compile = compiler(holder) if self.whole is not None and denoiser.unet is None else None
@@ -39,7 +56,7 @@ class Regions:
             roots += denoiser.blocks
         self.roots: Sequence[nn.Module] = roots
         for root in roots:
-            self._inside[id(root)] = {id(m): m for m in root.modules() if m is not root}
+            self._inside[id(root)] = {id(m): (i, m) for i, m in enumerate(root.modules()) if m is not root}
 
     def arranged(self, table: Mapping[Any, Op]) -> Mapping[Any, Op]:
         """A table in which compiled modules that contain other modules of it take them along into their region."""
@@ -69,7 +86,7 @@ class Regions:
                 local.table = before
 
         inside = self._held(root, table)
-        region = Region(inside, None, compiled if whole or not inside else apart, apart)
+        region = Region(inside, None, compiled if whole or not inside else apart, apart, self._known(root), PLACE)
         return region.computed(original)
 
     def _alone(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -81,12 +98,16 @@ class Regions:
         for root in roots:
             inside = self._held(root, table)
             if inside or run is not compiled:
-                found[id(root)] = Region(inside, table.get(id(root)), run, eagerly)
+                found[id(root)] = Region(inside, table.get(id(root)), run, eagerly, self._known(root))
         return found
 
-    def _held(self, root: nn.Module, table: Mapping[Any, Op]) -> list[tuple[nn.Module, Op]]:
-        modules = self._inside[id(root)]
-        return [(modules[id_], op) for id_, op in table.items() if id_ in modules]
+    def _held(self, root: nn.Module, table: Mapping[Any, Op]) -> list[Part]:
+        inside = self._inside[id(root)]
+        return [Part(*inside[id_], op) for id_, op in table.items() if id_ in inside]
+
+    def _known(self, root: nn.Module) -> set[Kinds]:
+        """For which kinds of slots there are graphs of a module's class: modules of one class share their code."""
+        return self._graphs.setdefault(type(root), set())
 
 
 class Region:
@@ -96,14 +117,27 @@ class Region:
         inside: those parts, and their operations.
         own: what happens at the module's call besides.
         run: the compiled call.
-        otherwise: the call if one of the operations has no form in which it may be compiled.
+        otherwise: the call if one of the operations has no form in which it may be compiled, or there are so many
+            different ones that a graph for each would be more than dynamo makes of one function.
+        known: for which of them there are graphs; kept by whoever makes regions of the same function.
+        by: the attribute that numbers them.
     """
 
-    def __init__(self, inside: Sequence[tuple[nn.Module, Op]], own: Op | None, run: Op, otherwise: Op) -> None:
+    def __init__(
+        self,
+        inside: Sequence[Part],
+        own: Op | None,
+        run: Op,
+        otherwise: Op,
+        known: set[Kinds],
+        by: str = PART,
+    ) -> None:
         self.inside = inside
         self.own = own
         self.run = run
         self.otherwise = otherwise
+        self.known = known
+        self.by = by
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
@@ -115,33 +149,56 @@ class Region:
 
         def call(module: Any, *args: Any, **kwargs: Any) -> Any:
             slots = self._slots()
-            if slots is None:
+            if slots is None or not self._graph(slots):
                 return self.otherwise(original, module, args, kwargs)
+            for part in self.inside:
+                part.module.__dict__[self.by] = part.place
+            before = local.slots, local.by
+            local.slots = {part.place: slot for part, slot in zip(self.inside, slots, strict=True)}
+            local.by = self.by
             try:
-                for (part, _), slot in zip(self.inside, slots, strict=True):
-                    part.__dict__[SLOT] = slot
                 output = self.run(original, module, args, kwargs)
+            except Exception as error:
+                if type(error).__name__ not in GIVEN_UP:
+                    raise
+                output = GIVEN_UP
             finally:
-                for part, _ in self.inside:
-                    part.__dict__.pop(SLOT, None)
+                local.slots, local.by = before
+            if output is GIVEN_UP:
+                return self.otherwise(original, module, args, kwargs)
             for place in slots[0].order if slots else ():
                 slots[place].settle()
             return output
 
         return call
 
+    def _graph(self, slots: Sequence[Slot]) -> bool:
+        """Whether there is a graph for slots of these kinds, or may be one more."""
+        kinds = frozenset(zip([part.place for part in self.inside], map(type, slots), strict=True))
+        if kinds not in self.known and len(self.known) >= most_graphs():
+            return False
+        self.known.add(kinds)
+        return True
+
     def _slots(self) -> list[Slot] | None:
         """A slot for each part; None if there is one that has none."""
         order: list[int] = []
         slots = []
-        for place, (part, op) in enumerate(self.inside):
-            make = getattr(op, "slot", None)
-            slot = None if make is None else make(part)
+        for place, part in enumerate(self.inside):
+            make = getattr(part.op, "slot", None)
+            slot = None if make is None else make(part.module)
             if slot is None:
                 return None
             slot.order, slot.place = order, place
             slots.append(slot)
         return slots
+
+
+def most_graphs() -> int:
+    """How many kinds of slots a function may be compiled for: dynamo's limit, but for two graphs of the host's own."""
+    config = torch._dynamo.config
+    limit = getattr(config, "recompile_limit", None) or getattr(config, "cache_size_limit", 8)
+    return max(1, int(limit) - 2)
 
 
 def compiled(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -181,5 +238,3 @@ def _outermost(module: nn.Module) -> list[nn.Module]:
     for child in module.children():
         found += [child] if is_compiled(child) else _outermost(child)
     return found
-
-
