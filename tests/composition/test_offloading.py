@@ -1,7 +1,7 @@
 """Offloading goes on working, before `apply` and after it, and what is skipped never loads its weights.
 
-Loads are counted in the hooks of accelerate and diffusers, with the CPU as the device that is computed on: the hooks are the
-same ones, and what they load is a copy of its own for accelerate (from the meta device).
+Loads are counted in the hooks of accelerate and diffusers, with the CPU as the device that is computed on: the hooks
+are the same ones. Accelerate keeps weights on the meta device in between: a module that is not loaded cannot run.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def expected(family):
 
 @pytest.mark.parametrize(("name", "spec", "first"), CASES)
 def test_sequential_offloading(family, expected, monkeypatch, name, spec, first):
-    """As `enable_sequential_cpu_offload` attaches it: each module's weights are on the meta device but while it runs."""
+    """As `enable_sequential_cpu_offload` attaches it: weights are on the meta device but while their module runs."""
     one = family(name)
     denoiser = getattr(one.pipe, one.tiny.denoisers[0])
     held = {key: value.clone() for key, value in denoiser.state_dict().items()}

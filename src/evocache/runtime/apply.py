@@ -53,8 +53,8 @@ def apply(
         The handle.
 
     Raises:
-        PipelineError: if it is no pipeline or has no denoiser; if a cache of diffusers is enabled on one; if a plan that is given moves components off the device,
-            and that is the CPU.
+        PipelineError: if it is no pipeline or has no denoiser; if a cache of diffusers is enabled on it; if a plan
+            that is given moves components off the device, and that is the CPU.
         PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate, or makes calls of a
             step from its first, and there is a memory budget; if the storage is unknown, or another than that of the
             memory plan.

@@ -37,9 +37,9 @@ class _Local(threading.local):
 local = _Local()
 """The thread's table of operations, and what listens to its schedulers; both None outside generations.
 
-Operations are found by an object's id, those of a method by the id and the method's name. Inside a compiled region modules
-find slots (see `runtime.slot`) instead, by the number that is their attribute `by`: an id would differ from block to block,
-and each would be compiled for itself.
+Operations are found by an object's id, those of a method by the id and the method's name. Inside a compiled region
+modules find slots (see `runtime.slot`) instead, by the number that is their attribute `by`: an id would differ from
+block to block, and each would be compiled for itself.
 """
 
 

@@ -75,7 +75,6 @@ class Reuse:
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
-        lane, column = self.lane, self.column
         packing = self._begun()
         feature, ordinal = self.feature, self.ordinal
         if feature is None or ordinal >= len(packing):

@@ -17,7 +17,7 @@ Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 GIVEN_UP = ("FailOnRecompileLimitHit", "RecompileLimitExceeded")
-"""Dynamo's errors, in one version or another, where `fullgraph` is asked for and a function has as many graphs as it may."""
+"""Dynamo's errors where `fullgraph` is asked for and a function has as many graphs as it may."""
 
 Kinds = frozenset[tuple[int, type]]
 """The slots of a region: places of modules in it, and what they find."""
@@ -34,8 +34,8 @@ class Part(NamedTuple):
 class Regions:
     """The compiled regions of one denoiser.
 
-    If the denoiser is compiled as a whole it is the only one. What cannot be told from outside (how streams flow, what a
-    span adds to them, what gates watch) is then found in calls that are not compiled as a whole: each block of a
+    If the denoiser is compiled as a whole it is the only one. What cannot be told from outside (how streams flow, what
+    a span adds to them, what gates watch) is then found in calls that are not compiled as a whole: each block of a
     transformer is compiled alone in them, with the same options.
 
     Args:

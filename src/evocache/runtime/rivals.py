@@ -1,4 +1,4 @@
-"""Caches of diffusers that are enabled on a denoiser: two that skip the same layers would each see half of the steps."""
+"""Caches of diffusers that are enabled on a denoiser: two that skip the same layers each see half of the steps."""
 
 from __future__ import annotations
 
