@@ -139,6 +139,7 @@ def test_what_compiles_is_found():
     wrapped = torch.compile(linear, backend="eager")
     linear.compile(backend="eager")
     for module in (wrapped, linear):
+        torch._dynamo.reset()
         compile = compiler(module)
         assert compile is not None
         with dynamo() as counts:

@@ -196,8 +196,8 @@ class Region:
 
 def most_graphs() -> int:
     """How many kinds of slots a function may be compiled for: dynamo's limit, but for two graphs of the host's own."""
-    config = torch._dynamo.config
-    limit = getattr(config, "recompile_limit", None) or getattr(config, "cache_size_limit", 8)
+    config: Any = torch._dynamo.config
+    limit = config.recompile_limit if hasattr(config, "recompile_limit") else config.cache_size_limit
     return max(1, int(limit) - 2)
 
 
