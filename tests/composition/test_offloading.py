@@ -148,6 +148,7 @@ def test_a_denoiser_whose_output_is_forecast_is_moved_for_its_computed_steps_onl
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="streams are of a GPU")
 def test_groups_that_are_fetched_ahead():
     """With a stream each group fetches the next: one whose predecessor was skipped must be there all the same.
 
