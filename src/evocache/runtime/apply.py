@@ -18,6 +18,7 @@ from ..schedule.front import Point
 from .estimate import offloaded
 from .handle import Handle
 from .program import brought, check, foreseen, resolve
+from .rivals import refuse_rivals
 
 
 def apply(
@@ -52,8 +53,8 @@ def apply(
         The handle.
 
     Raises:
-        PipelineError: if it is no pipeline or has no denoiser; if a plan that is given moves components off the device,
-            and that is the CPU.
+        PipelineError: if it is no pipeline or has no denoiser; if a cache of diffusers is enabled on it; if a plan
+            that is given moves components off the device, and that is the CPU.
         PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate, or makes calls of a
             step from its first, and there is a memory budget; if the storage is unknown, or another than that of the
             memory plan.
@@ -66,6 +67,7 @@ def apply(
     model = discover(pipe)
     if "components" not in dir(type(pipe)):
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
+    refuse_rivals(model)
     program = resolve(what)
     check(program, model)
     if most is not None:

@@ -13,32 +13,47 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+
 Op = Callable[..., Any]
 """What happens instead of a call: `op(original, module, args, kwargs)`, where `original` is the class's `__call__`."""
+
+PLACE, PART = "_evocache_place", "_evocache_part"
+"""Attributes of an attached module: its number in the compiled denoiser that it lies in, and in the compiled block."""
 
 _USERS = "_evocache_users"
 _lock = threading.Lock()
 
 
 class _Local(threading.local):
-    table: Mapping[Any, Op] | None = None
-    listener: Any = None
+    def __init__(self) -> None:
+        # set for each thread: what only the class had would be the same for all threads to a compiler's guards
+        self.table: Mapping[Any, Op] | None = None
+        self.listener: Any = None
+        self.slots: Mapping[int, Any] | None = None
+        self.by = PLACE
 
 
 local = _Local()
 """The thread's table of operations, and what listens to its schedulers; both None outside generations.
 
-Operations are found by an object's id, those of a method by the id and the method's name.
+Operations are found by an object's id, those of a method by the id and the method's name. Inside a compiled region
+modules find slots (see `runtime.slot`) instead, by the number that is their attribute `by`: an id would differ from
+block to block, and each would be compiled for itself.
 """
 
 
 @functools.cache
 def intercepting(cls: type) -> type:
-    """The subclass of a module's class that looks its calls up in the thread's table."""
+    """The subclass of a module's class that looks its calls up in the thread's table; where compiled, its slots."""
     original: Callable[..., Any] = cls.__call__
 
     @functools.wraps(original)
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        if torch.compiler.is_dynamo_compiling():  # not is_compiling: that is true of all threads while one compiles
+            slots = local.slots
+            slot = None if slots is None else slots.get(getattr(self, local.by))
+            return original(self, *args, **kwargs) if slot is None else slot.run(original, self, args, kwargs)
         table = local.table
         if table is not None:
             op = table.get(id(self))
@@ -46,7 +61,7 @@ def intercepting(cls: type) -> type:
                 return op(original, self, args, kwargs)
         return original(self, *args, **kwargs)
 
-    return _subclass(cls, {"__call__": __call__})
+    return _subclass(cls, {"__call__": __call__, PLACE: None, PART: None})
 
 
 class _Method:
@@ -151,6 +166,8 @@ def detach(thing: Any) -> None:
             thing.__dict__[_USERS] = users
         else:
             object.__setattr__(thing, "__class__", type(thing).__mro__[1])
+            for name in (PLACE, PART):
+                thing.__dict__.pop(name, None)
 
 
 def release(thing: Any) -> None:

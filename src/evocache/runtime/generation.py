@@ -29,6 +29,7 @@ from .latents import latents_of, signature
 from .leaf import Keep, Reuse
 from .plan import Plan, Row
 from .projection import Projection
+from .region import Regions
 from .sliced import Sliced
 from .stats import Stats
 from .stream import argument
@@ -71,6 +72,7 @@ class Generation:
         self._inner: set[int] = set()
         self._outer: dict[Any, Op] = {}
         self._holders = {d.name: holder(pipe, d) for d in model.denoisers}
+        self._regions = {d.name: Regions(self._holders[d.name], d) for d in model.denoisers}
         self._pipe = pipe
         self._previews = previews
         self._schedulers = [c for c in pipe.components.values() if is_scheduler(c)]
@@ -86,6 +88,8 @@ class Generation:
                 self._outer[id(autoencoder), "decode"] = self._decode(name)
             for denoiser in self.compiled.model.denoisers:
                 holder = self._holders[denoiser.name]
+                for root in self._regions[denoiser.name].roots:
+                    self._attach(root, intercepting)
                 self._attach(holder, intercepting)
                 self._outer[id(holder)] = self._operation(denoiser)
             local.table, local.listener = self._outer, self
@@ -169,14 +173,16 @@ class Generation:
         return operation
 
     def _operation(self, denoiser: Denoiser) -> Op:
-        cuts = self._cuts(denoiser)
+        cuts, regions = self._cuts(denoiser), self._regions[denoiser.name]
 
         def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             lane = self._lane(denoiser, tick, signature(args, kwargs))
             before = local.table
             table = lane.begin(tick.step)
             sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
-            local.table = {**table, **sliced} if sliced else table
+            table = {**table, **sliced} if sliced else table
+            local.table = regions.arranged(table)
+            original = regions.call(table, original, whole=lane.tape is None)
             try:
                 row = lane.plan.row(tick.step)
                 if row is None or lane.guidance is None:

@@ -26,6 +26,7 @@ from .generation import Generation
 from .measured import measured
 from .program import asked, check
 from .projection import Projection
+from .rivals import refuse_rivals
 from .stats import Stats
 
 
@@ -150,7 +151,8 @@ class Handle:
             projection: what decoded frames go to instead of the pipeline.
 
         Raises:
-            PipelineError: if there is a memory budget, and no plan for the loop.
+            PipelineError: if there is a memory budget, and no plan for the loop; if a cache of diffusers was enabled
+                on a denoiser.
         """
         if self.budget is not None and (self.memory is None or self.memory.budget is None):
             raise PipelineError(
@@ -158,10 +160,12 @@ class Handle:
                 "a plan for the call that the loop stands for",
                 "set handle.memory = handle.plan(**arguments of the call) first",
             )
+        compiled = self._current()
+        refuse_rivals(compiled.model)
         self._stages = {}
         tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
         self._last = Generation(
-            self.pipe, self._current(), previews=previews, memory=self.memory, tier=tier, projection=projection
+            self.pipe, compiled, previews=previews, memory=self.memory, tier=tier, projection=projection
         )
         return self._last
 

@@ -18,7 +18,7 @@ from .attach import Op
 from .forecast import combine
 from .leaf import Packing
 from .plan import Plan, Recall, Row
-from .stream import Flow, Slot
+from .stream import Flow, Stored
 from .table import table
 
 
@@ -74,7 +74,7 @@ class Lane:
         """Bytes of one stored value, as it is stored, by component, in order of execution."""
         self.packing: dict[int, list[Packing]] = {}
         """Per component, how each of the calls of its module in one step packs its output."""
-        self.layouts: dict[int, dict[int, list[Slot]]] = {}
+        self.layouts: dict[int, dict[int, list[Stored]]] = {}
         """Per span or block: where a run of linked blocks ends, which stored tensor joins which stream."""
         self.flows: dict[int, Flow] = {}
         """Per block: how it is passed by."""

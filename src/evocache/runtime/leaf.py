@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..model.outputs import Spec, blank, empty, pack, unpack
+from .slot import Fed, Given, Slot
 
 if TYPE_CHECKING:
     from .lane import Lane
@@ -36,6 +38,14 @@ class Keep:
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
         output = original(module, *args, **kwargs)
+        self._stored(output)
+        return output
+
+    def slot(self, module: Any) -> Slot:
+        """The same within a compiled region."""
+        return Given(self._stored)
+
+    def _stored(self, output: Any) -> None:
         lane = self.lane
         tensors, packing = packed(output)
         again = self.call == lane.calls
@@ -45,7 +55,6 @@ class Keep:
             self.call = lane.calls
             self.packing = lane.packing[self.column] = [packing]
         lane.put(self.column, tensors, again=again)
-        return output
 
 
 class Reuse:
@@ -66,27 +75,49 @@ class Reuse:
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
+        packing = self._begun()
+        feature, ordinal = self.feature, self.ordinal
+        if feature is None or ordinal >= len(packing):
+            output = original(module, *args, **kwargs)
+            if feature is None:
+                self._renewed(output)
+            return output
+        now = packing[ordinal]
+        self._served()
+        first = self.place
+        self.place = first + len(now[1])
+        return feature[first] if now[2] is None else repacked(feature[first : self.place], now)
+
+    def slot(self, module: Any) -> Slot:
+        """The same within a compiled region."""
+        packing = self._begun()
+        if self.feature is None:
+            return Given(self._renewed)
+        ends = list(accumulate(len(places) for _, places, _ in packing))
+        parts = zip([0, *ends], ends, packing, strict=False)
+        return Fed([repacked(self.feature[first:end], now) for first, end, now in parts], self._served)
+
+    def _served(self) -> None:
+        """One of the calls was given its output."""
+        self.ordinal += 1
+        if self.ordinal == len(self.lane.packing[self.column]):
+            self.feature = []
+            self.lane.free(self.column, self.lane.recalls[self.column])
+
+    def _begun(self) -> Sequence[Packing]:
+        """How the outputs of the forward's calls are packed; the feature is taken at the first of them."""
         lane, column = self.lane, self.column
         packing = lane.packing.get(column, ())
         if self.call != lane.calls:
             self.call = lane.calls
             self.ordinal = self.place = 0
             self.feature = lane.take(column, lane.recalls[column]) if packing else None
-        feature, ordinal = self.feature, self.ordinal
-        if feature is None or ordinal >= len(packing):
-            output = original(module, *args, **kwargs)
-            if feature is None:
-                self.ordinal = ordinal + 1
-                lane.renew(column, lane.recalls[column], packed(output)[0], again=ordinal > 0)
-            return output
-        now = packing[ordinal]
-        self.ordinal = ordinal + 1
-        if self.ordinal == len(packing):
-            self.feature = []
-            lane.free(column, lane.recalls[column])
-        first = self.place
-        self.place = first + len(now[1])
-        return feature[first] if now[2] is None else repacked(feature[first : self.place], now)
+        return packing
+
+    def _renewed(self, output: Any) -> None:
+        """The leaf computed after all."""
+        again, self.ordinal = self.ordinal > 0, self.ordinal + 1
+        self.lane.renew(self.column, self.lane.recalls[self.column], packed(output)[0], again=again)
 
 
 class Blank:
@@ -106,6 +137,10 @@ class Blank:
         self.ordinal += 1
         return empty(seen[self.ordinal - 1])
 
+    def slot(self, module: Any) -> Slot:
+        """The same within a compiled region."""
+        return Fed([empty(seen) for seen in self.lane.blanks.get(id(module), [])], _nothing)
+
 
 class Observe:
     """Remembers what the outputs of a module look like in one forward, call by call, for stand-ins."""
@@ -123,6 +158,10 @@ class Observe:
         """Remember shapes and types."""
         self.seen.append(blank(output))
         self.lane.blanks[id(module)] = self.seen
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
 
 
 def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:

@@ -10,7 +10,8 @@ import torch
 from ..memory import version
 from ..model.outputs import pack, unpack
 from .plan import Recall
-from .stream import Slot, argument, arguments, flow, linked
+from .slot import Pass, Slot
+from .stream import Stored, argument, arguments, flow, linked, placed
 
 if TYPE_CHECKING:
     from .lane import Lane
@@ -35,7 +36,7 @@ class Capture:
         self.entry: dict[str, tuple[torch.Tensor, int | None]] = {}
         self.last: Call | None = None
         self.tensors: list[torch.Tensor] = []
-        self.layout: dict[int, list[Slot]] = {}
+        self.layout: dict[int, list[Stored]] = {}
         self.void = False
         self.closed = False
 
@@ -108,10 +109,10 @@ class Capture:
                 if self.column not in self.lane.rewritten and version(came_in) != seen:
                     self.lane.rewritten.add(self.column)
                     self.void = True
-                slots.append(Slot(i, len(self.tensors), True))
+                slots.append(Stored(i, len(self.tensors), True))
                 self.tensors.append(leaf - came_in)
             else:
-                slots.append(Slot(i, len(self.tensors), False))
+                slots.append(Stored(i, len(self.tensors), False))
                 self.tensors.append(leaf)
         self.entry, self.last = {}, None
 
@@ -144,11 +145,31 @@ class Skip:
         for slot in lane.layouts[self.column].get(block, ()):
             tensor = self.feature[slot.stored]
             leaves[slot.leaf] = leaves[slot.leaf] + tensor if slot.residual else tensor
+        self._passed()
+        return pack(leaves, passing.spec)
+
+    def _passed(self) -> None:
+        """One of the blocks was passed by."""
         self.left -= 1
         if self.left == 0:
             self.feature = []
-            lane.free(self.column, self.recall)
-        return pack(leaves, passing.spec)
+            self.lane.free(self.column, self.recall)
+
+    def slot(self, block: int, module: Any) -> Slot | None:
+        """The same for one of the blocks within a compiled region, if it returns a tensor or a tuple of them."""
+        passing = self.lane.flows.get(block)
+        if passing is None or not self._ready():
+            return None
+        if passing.spec is not None and type(pack(list(passing.template), passing.spec)) is not tuple:
+            return None
+        slots = self.lane.layouts[self.column].get(block, ())
+        return Pass(
+            passing.template,
+            passing.spec is None,
+            tuple((leaf, name, placed(module, name)) for name, leaf in passing.streams),
+            tuple((slot.leaf, self.feature[slot.stored], slot.residual) for slot in slots),
+            self._passed,
+        )
 
     def _ready(self) -> bool:
         if not self.feature and self.column in self.lane.layouts:
@@ -178,3 +199,7 @@ class BlockOp:
         for capture in self.captures:
             capture.after(self.block, inputs, output)
         return output
+
+    def slot(self, module: Any) -> Slot | None:
+        """The same within a compiled region, if the block is passed by."""
+        return None if self.skip is None or self.captures else self.skip.slot(self.block, module)

@@ -15,7 +15,7 @@ from ..model.outputs import Spec, blank, unpack
 _FAVOURED = ("hidden_states", "encoder_hidden_states")
 
 
-class Slot(NamedTuple):
+class Stored(NamedTuple):
     """Where one stored tensor goes: the output leaf it belongs to; added to the stream, or taking its place."""
 
     leaf: int
@@ -61,9 +61,14 @@ def argument(
     """
     if name in kwargs:
         return kwargs[name]
-    names = _parameters(cast(Any, type(module)))
-    place = names.index(name) if name in names else int(name[1:]) if usual is None else usual
+    place = placed(module, name, usual)
     return args[place] if place < len(args) else None
+
+
+def placed(module: torch.nn.Module, name: str, usual: int | None = None) -> int:
+    """The place of one of a call's arguments if it is not given by its name."""
+    names = _parameters(cast(Any, type(module)))
+    return names.index(name) if name in names else int(name[1:]) if usual is None else usual
 
 
 def linked(outputs: Sequence[Any], inputs: Mapping[str, Any]) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..schedule import GUIDANCE
@@ -10,6 +11,7 @@ from .attach import Op
 from .deep import DeepKeep
 from .leaf import Blank, Keep, Observe, Reuse
 from .plan import Row
+from .slot import Given, Slot
 from .span import BlockOp, Capture, Skip
 
 if TYPE_CHECKING:
@@ -45,9 +47,18 @@ class Watched:
             watcher.before(module, args, kwargs)
         inner = self.inner
         output = original(module, *args, **kwargs) if inner is None else inner(original, module, args, kwargs)
+        self._seen(module, output)
+        return output
+
+    def _seen(self, module: Any, output: Any) -> None:
         for watcher in reversed(self.watchers):
             watcher.after(module, output)
-        return output
+
+    def slot(self, module: Any) -> Slot | None:
+        """The same within a compiled region, if it is the exit of a deep part that computes."""
+        if self.inner is not None or not all(type(watcher) is DeepKeep for watcher in self.watchers):
+            return None
+        return Given(partial(self._seen, module))
 
 
 def table(lane: Lane, row: Row) -> dict[int, Op]:

@@ -1,0 +1,166 @@
+"""`torch.compile`, of the whole denoiser and of its blocks: same bits, no graph break, a graph for each kind of row.
+
+`fullgraph=True` makes a break an error. With the backend `eager` a graph is run operation by operation, so that outputs
+are those of the model as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from evocache import apply
+from evocache.runtime.region import compiler
+from evocache.schedule import uniform
+from tests.composition import compiling
+from tests.composition.compiling import dynamo
+from tests.runtime.support import random_schedule
+from tests.tiny import FAMILIES, share
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of dynamo itself
+]
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch):
+    """Nothing compiled yet; and torch does not write down all that it traces because pytest would hear it."""
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+CASES = [
+    # build, family, what is compiled, spec, graphs of the first generation under the schedule
+    ("pixart", "whole", "fora:2", 2),
+    ("pixart", "wrapped", "steps:0,2", 3),
+    ("pixart", "whole", "fbcache:0.2", 1),
+    ("flux", "blocks", "fora:2", 5),
+    ("flux", "blocks", "steps:0,2", 3),
+    ("sd", "whole", "deepcache:2", 2),
+]
+FAMILY = {"sd": "sd15"}
+
+
+@pytest.mark.parametrize(("build", "how", "spec", "graphs"), CASES)
+def test_compiled_as_it_is(build, how, spec, graphs):
+    pipe, tiny = getattr(compiling, build)(), FAMILIES[FAMILY.get(build, build)]
+    reference = tiny.call(pipe)
+    with apply(pipe, spec) as handle:
+        expected = tiny.call(pipe)
+        executed, peak = handle.stats.executed, handle.stats.peak_cached_bytes
+    getattr(compiling, how)(pipe, tiny.denoisers[0], backend="eager", fullgraph=True)
+    with apply(pipe, spec) as handle:
+        with dynamo() as first:
+            assert np.array_equal(tiny.call(pipe), expected)
+        assert (first.graphs, first.breaks) == (graphs, 0)
+        with dynamo() as second:
+            assert np.array_equal(tiny.call(pipe, seed=0), expected)
+        assert (second.graphs, second.breaks) == (0, 0)
+        assert handle.stats.executed == executed
+        assert handle.stats.peak_cached_bytes == peak == handle.stats.predicted_peak_bytes
+        assert handle.stats.cached_bytes == 0
+    assert np.array_equal(tiny.call(pipe), reference)
+
+
+def test_more_kinds_of_rows_than_there_may_be_graphs():
+    """Dynamo gives a function up after so many graphs: the rest is compiled block by block, or not at all."""
+    pipe, tiny = compiling.pixart(), FAMILIES["pixart"]
+    with apply(pipe, "none") as handle:
+        tree = handle.model.tree
+    schedule = random_schedule(tree, 8, seed=1)
+    with apply(pipe, schedule):
+        expected = tiny.call(pipe, steps=8)
+    compiling.whole(pipe, "transformer", backend="eager", fullgraph=True)
+    with torch._dynamo.config.patch(recompile_limit=3), apply(pipe, schedule) as handle:
+        for _ in range(2):
+            assert np.array_equal(tiny.call(pipe, steps=8), expected)
+        assert handle.stats.executed == schedule.counts()
+
+
+def test_a_host_that_writes_into_what_a_leaf_gave():
+    """In a compiled region no version counter tells: what is stored is what the leaf returned all the same."""
+    pipe, tiny = compiling.pixart(), FAMILIES["pixart"]
+
+    class Writing(torch.nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, hidden_states):
+            return self.inner(hidden_states).mul_(0.5)  # as hosts scale by a gate
+
+    with apply(pipe, "none") as handle:
+        leaves = [c.id for c in handle.model.tree.of_kind("attention")]
+        tree = handle.model.tree
+    for block in pipe.transformer.transformer_blocks:
+        block.attn1.to_out[0] = Writing(block.attn1.to_out[0])
+    schedule = uniform(tree, 4, leaves, [0, 2])
+    with apply(pipe, schedule):
+        expected = tiny.call(pipe)
+    compiling.whole(pipe, "transformer", backend="eager", fullgraph=True)
+    with apply(pipe, schedule) as handle:
+        assert np.array_equal(tiny.call(pipe), expected)
+
+
+def test_another_pipeline_and_thread_on_a_compiled_denoiser():
+    """Between two steps of one pipeline another on its denoiser generates as it is, in a thread of its own."""
+    one, tiny = compiling.pixart(), FAMILIES["pixart"]
+    one.transformer.compile(backend="eager", fullgraph=True)
+    twin = share(one)
+    reference = tiny.call(twin)
+    with apply(twin, "fora:2"):
+        expected = tiny.call(twin)
+    seen = []
+
+    def between(step, timestep, latents):
+        if step == 1:
+            thread = threading.Thread(target=lambda: seen.append(tiny.call(twin)))
+            thread.start()
+            thread.join()
+
+    with warnings.catch_warnings(), apply(one, "fora:2") as handle:
+        warnings.simplefilter("ignore", FutureWarning)  # PixArt's callbacks are of the old kind
+        assert np.array_equal(tiny.call(one, callback=between, callback_steps=1), expected)
+        assert set(handle.stats.executed.values()) == {2, 4}
+    assert np.array_equal(seen[0], reference)
+
+
+def test_what_compiles_is_found():
+    """Blocks are compiled as their denoiser was: dynamo's context is asked for it, wherever torch keeps it."""
+    linear = torch.nn.Linear(2, 2)
+    wrapped = torch.compile(linear, backend="eager")
+    linear.compile(backend="eager")
+    for module in (wrapped, linear):
+        torch._dynamo.reset()
+        compile = compiler(module)
+        assert compile is not None
+        with dynamo() as counts:
+            assert torch.equal(compile(lambda x: x + 1)(torch.ones(2)), torch.full((2,), 2.0))
+        assert counts.graphs == 1
+    assert compiler(torch.nn.Linear(2, 2)) is None
+
+
+@pytest.mark.parametrize("spec", ["fora:2"])
+def test_inductor(spec):
+    """The compiler that is used in earnest; its kernels round differently."""
+    pipe, tiny = compiling.pixart(), FAMILIES["pixart"]
+    pipe.transformer.transformer_blocks = pipe.transformer.transformer_blocks[:1]
+    with apply(pipe, spec) as handle:
+        expected = tiny.call(pipe)
+        executed = handle.stats.executed
+    pipe.transformer.compile(fullgraph=True)
+    with apply(pipe, spec) as handle:
+        with dynamo() as counts:
+            output = tiny.call(pipe)
+        assert (counts.graphs, counts.breaks) == (2, 0)
+        assert handle.stats.executed == executed
+        assert np.array_equal(tiny.call(pipe), output)
+    assert np.abs(output - expected).max() < 1e-5
