@@ -58,13 +58,17 @@ def test_one_that_was_applied_without_its_method_is_refused(family):
     one = family("pixart")
     hooks.apply_first_block_cache(one.pipe.transformer, CONFIGS["first block"])
     try:
-        with pytest.raises(PipelineError, match="FBCHeadBlockHook"):
+        with pytest.raises(PipelineError, match="FBCHeadBlockHook") as caught:
             apply(one.pipe, "fora:2")
     finally:
+        names = {name for block in one.pipe.transformer.transformer_blocks for name in block._diffusers_hook.hooks}
         registry = hooks.HookRegistry.check_if_exists_or_initialize(one.pipe.transformer)
-        for block in one.pipe.transformer.transformer_blocks:
-            for name in list(block._diffusers_hook.hooks):
-                registry.remove_hook(name, recurse=True)
+        for name in names:
+            registry.remove_hook(name, recurse=True)
+    assert "check_if_exists_or_initialize(pipe.transformer)" in caught.value.mend
+    assert {name for name in names if repr(name) not in caught.value.mend} == set()
+    with apply(one.pipe, "fora:2"):
+        assert np.isfinite(one.call()).all()
     assert np.array_equal(one.call(), one.reference)
 
 

@@ -65,6 +65,11 @@ def test_one_that_is_adopted_beats_others() -> None:
     assert list(adopted(RIVALS, better, FIELD)) == ["fora:3", "5 steps"]
 
 
+def test_what_the_uncached_pipeline_beats_is_not_adopted() -> None:
+    slow = {**MEASURED, "fora:2": figures(0.97, 40.0)}
+    assert list(adopted(RIVALS, slow, FIELD)) == ["5 steps"]
+
+
 def test_the_same_schedule_is_not_adopted_twice() -> None:
     rival = replace(EVOLVED, name="steps:0,1,4,8", group="seed")
     measured = {**MEASURED, rival.name: figures(9.0, 90.0)}

@@ -71,7 +71,7 @@ def scaled(x: torch.Tensor, by: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
 
 
 def moments(x: torch.Tensor, groups: int) -> Moments:
-    """Moments of a slice, without a copy of it."""
+    """Moments of a slice, in float32 at least."""
     grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:]).to(torch.float32 if x.dtype.itemsize < 4 else x.dtype)
     dims = tuple(range(2, grouped.ndim))
     variance, mean = torch.var_mean(grouped, dim=dims, correction=0)

@@ -62,13 +62,17 @@ def argument(
     if name in kwargs:
         return kwargs[name]
     place = placed(module, name, usual)
-    return args[place] if place < len(args) else None
+    return args[place] if 0 <= place < len(args) else None
 
 
 def placed(module: torch.nn.Module, name: str, usual: int | None = None) -> int:
-    """The place of one of a call's arguments if it is not given by its name."""
+    """The place of one of a call's arguments if it is not given by its name; -1 if it can only be given by that."""
     names = _parameters(cast(Any, type(module)))
-    return names.index(name) if name in names else int(name[1:]) if usual is None else usual
+    if name in names:
+        return names.index(name)
+    if usual is not None:
+        return usual
+    return int(name[1:]) if name.startswith("*") else -1
 
 
 def linked(outputs: Sequence[Any], inputs: Mapping[str, Any]) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from ..schedule.front import Point
 from ..schedule.schedule import Provenance
 from .contenders import Contender, Field
 from .genes import PEAK
+from .proof import UNCACHED
 
 Figures = Mapping[str, float]
 
@@ -21,8 +22,8 @@ def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: 
     """Policies and fewer steps that no point of the front beats, as points of it; by their own names.
 
     A search goes by predicted times and its own prompts. Where the clock and held-out prompts find that a policy or a
-    number of uncached steps is worth more than every point, whoever picks from the front is to get that. A point beats
-    what it is at least as good as and, within the spread of its own timings, at least as fast as.
+    number of uncached steps is worth more than every point, whoever picks from the front is to get that. A point, or
+    the uncached pipeline, beats what it is at least as good as and, within the spread of its timings, as fast as.
 
     Nothing is adopted where the peak of whole generations was searched, as it was not for these, and nothing that
     caches more than the front does where the bytes of cached features were.
@@ -38,6 +39,7 @@ def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: 
     front = [figures[rival.name] for rival in rivals if rival.group == "front"]
     known = {point.schedule.digest for point in points}
     most = max(found[MEMORY] for found in front) if any(MEMORY in p.objectives for p in points) else None
+    front.append(figures[UNCACHED])
     taken: dict[str, Contender] = {}
     for rival in sorted(rivals, key=lambda rival: -figures[rival.name]["quality"]):
         found, point = figures[rival.name], _point(rival, field)
