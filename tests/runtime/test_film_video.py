@@ -11,7 +11,9 @@ from diffusers.video_processor import VideoProcessor
 
 from evocache import apply
 from evocache.memory.footprint import Cut
+from evocache.memory.requests import Uncoupled
 from evocache.memory.trial import slicings
+from evocache.runtime import projection as module_of_projection
 from evocache.runtime.projection import Projection
 from tests.memory.parts import randomised
 from tests.runtime.test_dry import given
@@ -62,6 +64,30 @@ def test_frames_of_decoders_that_see_all_are_shown_as_they_come(name, dtype):
     assert off.max() <= 1
     assert (off > 0).mean() < 1e-3
     assert most[-1] >= len(expected) // 2  # most was shown before the decoder was through
+
+
+@pytest.mark.parametrize("shown_before", [0, 3])
+def test_what_turns_out_impossible_is_decoded_whole_and_no_frame_is_shown_twice(monkeypatch, shown_before):
+    """A trial has few frames: what it finds exact may fail on the call itself, also after some were shown."""
+    module, (latents,), kwargs = AUTOENCODERS["AutoencoderKLMochi"]()
+    randomised(module)
+    latents = latents[..., :4, :3]
+    shown: list[np.ndarray] = []
+    projection = Projection(shown.append)
+    with torch.no_grad():
+        whole = module.decode(latents).sample
+        expected = np.stack(VideoProcessor().postprocess_video(whole, output_type="pil")[0])
+        assert projection._cut(module, (latents,), kwargs, None) is not None
+
+        def failing(*given, take, **more):
+            if shown_before:
+                take(whole[:, :, :shown_before])
+            raise Uncoupled("a slice too thin")
+
+        monkeypatch.setattr(module_of_projection, "run_cut", failing)
+        projection.decode(module, (latents,), kwargs, None)
+    assert len(shown) == projection.frames == len(expected)
+    assert np.abs(np.stack(shown).astype(int) - expected).max() <= 1
 
 
 def test_frames_are_shown_as_they_come_where_that_holds_no_more_than_was_planned():

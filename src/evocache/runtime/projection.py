@@ -16,6 +16,7 @@ from ..memory.grouping import grouped
 from ..memory.groups import run_cut
 from ..memory.rehearse import rehearse, shadow
 from ..memory.relaying import relayed
+from ..memory.requests import Uncoupled
 from ..memory.slicing import Slicing, alone
 from ..memory.windowing import windowed
 from ..model.outputs import unpack
@@ -61,14 +62,17 @@ class Projection:
             kwargs: keyword arguments of it.
             planned: how it is to be decoded where frames depend on one another.
         """
-        cut = self._cut(autoencoder, args, kwargs, planned)
+        cut, before = self._cut(autoencoder, args, kwargs, planned), self.frames
         if cut is not None and cut.slicing.onward:
-            return shadow(run_cut(autoencoder, "decode", cut, args, kwargs, take=self._project))
+            try:
+                return shadow(run_cut(autoencoder, "decode", cut, args, kwargs, take=self._project))
+            except Uncoupled:  # what was exact for the few frames of a trial may not be possible for these
+                cut = None if planned is None or planned.slicing.onward else planned
         if cut is None:
             whole = alone(autoencoder, "decode")(*args, **kwargs)
         else:
             whole = run_cut(autoencoder, "decode", cut, args, kwargs)
-        self._project(whole)
+        self._project(whole, after=self.frames - before)
         return shadow(whole)
 
     def _cut(
@@ -87,7 +91,10 @@ class Projection:
         cut = Cut(way, WAITING if waits else way.length(unpack((args, dict(kwargs)))[0]))
         if planned is None:
             return cut
-        return min(cut, planned, key=lambda how: _held(shadow(autoencoder), how, args, kwargs))
+        try:
+            return min(cut, planned, key=lambda how: _held(shadow(autoencoder), how, args, kwargs))
+        except Uncoupled:
+            return planned
 
     def _way(self, autoencoder: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Slicing | None:
         """How frames are decoded some after others; None where they must be together."""
@@ -97,8 +104,8 @@ class Projection:
             self._ways[key] = next((way for way in tried if way is not None), None)
         return self._ways[key]
 
-    def _project(self, decoded: Any) -> None:
-        """Show the frames of what was decoded: the first tensor of the output, values in [-1, 1].
+    def _project(self, decoded: Any, after: int = 0) -> None:
+        """Show the frames of what was decoded, after the first ones: the first tensor of the output, in [-1, 1].
 
         They are brought to [0, 1] as pipelines do it: videos in the decoder's own type, pictures in float32.
         """
@@ -106,7 +113,7 @@ class Projection:
         frames = pictures[0] if pictures.ndim == 5 else pictures
         if pictures.ndim == 5 and not (pictures.shape[2] == COLOURS != pictures.shape[1]):  # one gives frames first
             frames = frames.transpose(0, 1)
-        for frame in frames:
+        for frame in frames[after:]:
             light = frame if pictures.ndim == 5 else frame.float()
             shown = (light * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
             self._show((shown * 255).round().astype(np.uint8))
