@@ -19,8 +19,9 @@ from evocache import discover
 from evocache.errors import PolicyError
 from evocache.policies import parse
 
-LAYERS = r".*blocks\.\d+\.(attn1?2?|ff|ff_context|ffn)"
-"""Attention and feed-forward layers of all models here, for TaylorSeer."""
+LAYERS = r".*blocks\.\d+\.(attn[12]?|ff|ff_context|ffn|proj_mlp|proj_out)"
+"""What TaylorSeer forecasts: the layers that `fora` reuses in the transformers here. The last two are the feed-forward
+of FLUX's single blocks, which stands in no module of its own."""
 
 
 def entrants(pipe: Any, steps: int) -> list[Contender]:

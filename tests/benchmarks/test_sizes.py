@@ -15,7 +15,9 @@ from benchmarks.sizes.field import entrants
 from benchmarks.sizes.measure import Limits, living, measure
 from benchmarks.sizes.models import MODELS, sample
 from benchmarks.sizes.run import table
+from evocache import discover
 from evocache.model.architectures import ARCHITECTURES
+from evocache.policies import parse
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -149,6 +151,20 @@ def test_each_model_generates_and_has_contenders(name):
     families = {c.family for c in entrants(made.pipe, STEPS)}
     assert {"uncached", "fewer steps", "policy", "diffusers PyramidAttentionBroadcast"} <= families
     assert ("diffusers MagCache" in families) == (name not in ("sd15", "sdxl"))
+
+
+@pytest.mark.parametrize("name", ["flux", "pixart", "wan"])
+def test_taylorseer_is_given_the_layers_that_fora_reuses(name):
+    made = sample(name, tiny=True, dtype=torch.float32)
+    tree = discover(made.pipe).tree
+    schedule = parse("fora:2").schedule(tree, 2)
+    leaves = [tree.components[index].id for index in tree.leaves]
+    reused = {leaf.partition("/")[2] for leaf in leaves if schedule.action(1, leaf).name == "reuse"}
+    taylor = next(c for c in entrants(made.pipe, STEPS) if c.family == "diffusers TaylorSeer")
+    with taylor.on(made.pipe):
+        hooked = {part for part, module in made.denoiser.named_modules() if hasattr(module, "_diffusers_hook")}
+    assert hooked - {""} == reused  # the denoiser itself has a registry of hooks, too
+    assert len(reused) == {"flux": 3 + 2 * 3, "pixart": 9, "wan": 9}[name]
 
 
 def test_deepcache_by_its_own_package_keeps_what_it_wraps():
