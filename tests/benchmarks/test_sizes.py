@@ -167,6 +167,15 @@ def test_taylorseer_is_given_the_layers_that_fora_reuses(name):
     assert len(reused) == {"flux": 3 + 2 * 3, "pixart": 9, "wan": 9}[name]
 
 
+def test_the_timestep_is_read_only_for_caches_that_ask_for_it(pixart):
+    watched = {}
+    for entrant in entrants(pixart.pipe, STEPS):
+        if entrant.family.startswith("diffusers "):
+            with entrant.on(pixart.pipe):
+                watched[entrant.family.removeprefix("diffusers ")] = len(pixart.denoiser._forward_pre_hooks)
+    assert watched == {"PyramidAttentionBroadcast": 1, "FirstBlockCache": 0, "TaylorSeer": 0, "MagCache": 0}
+
+
 def test_deepcache_by_its_own_package_keeps_what_it_wraps():
     pytest.importorskip("DeepCache", reason="needs the extra peers")
     made = sample("sd15", tiny=True, dtype=torch.float32)
