@@ -107,8 +107,9 @@ def _watch(
 
 def _takes(row: Row, result: Row) -> float:
     """Seconds of what has figures, once it is put on, with what compiles; of what has none, those of the warm-up."""
-    known = row.get("first seconds")
-    return result["warm-up seconds"] if known is None else known + row.get("compiling seconds", 0.0)
+    known: float | None = row.get("first seconds")
+    seconds: float = result["warm-up seconds"] if known is None else known + row.get("compiling seconds", 0.0)
+    return seconds
 
 
 @contextmanager
