@@ -20,9 +20,9 @@ from training import data, latents, nearest
 from training import judge as judge_training
 from training.distributed import launch
 from training.paths import CACHE, ZOO
+from training.precision import hardware
 
 FIGURES = ZOO / "figures.json"
-HARDWARE = "2 CPU cores with AVX-512 bf16, shared with other work"
 
 
 def all_prompts(held_out: bool) -> list[str]:
@@ -162,7 +162,7 @@ def measure_generated(judge: Judge, every: int, world: int) -> dict[str, Any]:
 
 def training_facts() -> dict[str, Any]:
     """Samples and minutes of each part, from the checkpoints."""
-    facts: dict[str, Any] = {"hardware": HARDWARE}
+    facts: dict[str, Any] = {"hardware": hardware()}
     autoencoder, transformer = torch.load(CACHE / "vae.pt"), torch.load(CACHE / "dit.pt")
     facts["vae"] = {
         "samples": autoencoder["step"] * autoencoder["batch"],

@@ -5,7 +5,7 @@
 
 On zoo:emoji in float32, 20 steps, held-out prompts, same seeds. Quality: PSNR of pixels and error of latents against
 the uncached pictures of the same seeds, the judge's agreement with the prompts, Frechet distance to uncached pictures
-of *other* seeds. Work: multiply-adds of the blocks' linear layers that really ran, over the uncached ones. Memory: most
+of *other* seeds. Work: multiply-adds of the blocks' layers that really ran, over the uncached ones. Memory: most
 bytes cached per picture at the end of a denoiser call. Time: rounds in which every contender generates the same batch,
 in shuffled order, over the uncached runs just before and after it; median of the rounds.
 

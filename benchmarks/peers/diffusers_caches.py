@@ -156,22 +156,21 @@ def enabled(kind: Any, settings: Mapping[str, Any]) -> Callable[[Any], AbstractC
         timestep = [0]
 
         def seen(module: Any, args: Any, kwargs: Any) -> None:
-            given = kwargs["timestep"] if "timestep" in kwargs else args[1]
-            timestep[0] = int(given.flatten()[0])
-
-        def current() -> int:
             own = getattr(pipe, "current_timestep", None)  # what FLUX.1's denoiser is given is a share of 1000
-            return timestep[0] if own is None else int(own)
+            given = kwargs["timestep"] if "timestep" in kwargs else args[1]
+            timestep[0] = int(given.flatten()[0] if own is None else own)
 
-        config = kind(**settings, **({"current_timestep_callback": current} if asks else {}))
+        config = kind(**settings, **({"current_timestep_callback": lambda: timestep[0]} if asks else {}))
         if not isinstance(denoiser, CacheMixin):
             denoiser.__class__ = type(plain.__name__, (CacheMixin, plain), {})
-        listener = denoiser.register_forward_pre_hook(seen, with_kwargs=True)
+        # Reading a timestep waits for the device: only a cache that asks for it pays for that, once a denoiser call.
+        listener = denoiser.register_forward_pre_hook(seen, with_kwargs=True) if asks else None
         try:
             denoiser.enable_cache(config)
             yield Session(around=lambda: denoiser.cache_context("guided"), roots=lambda: _hooks(denoiser))
         finally:
-            listener.remove()
+            if listener is not None:
+                listener.remove()
             if denoiser.is_cache_enabled:
                 denoiser.disable_cache()
             denoiser.__class__ = plain

@@ -27,7 +27,7 @@ class Pictures:
     Attributes:
         latents: (n, channels, height, width).
         images: (n, height, width, 3) in [0, 1].
-        multiply_adds: work of the blocks' linear layers.
+        multiply_adds: work of the blocks' linear layers and convolutions.
         peak_bytes: most bytes cached at the end of a denoiser call, of a batch.
     """
 

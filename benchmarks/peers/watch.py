@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,30 +13,35 @@ from torch import nn
 STATEFUL = ("diffusers.hooks", "cache_dit")
 """Modules whose objects hold the peers' caches."""
 
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+_IN_BLOCK = re.compile(r"blocks?\.")  # a U-Net has one `mid_block`
+
 
 class ChangedError(RuntimeError):
     """A contender was taken off, and the pipeline is not what it was before."""
 
 
 class Work:
-    """Multiply-adds of the linear layers inside the blocks of a denoiser, added up as they run.
+    """Multiply-adds of the linear layers and convolutions inside the blocks of a denoiser, added up as they run.
 
-    They are what the caches save: attention and feed-forward layers consist of them. Counted at the layers themselves,
-    a layer that a cache passes by does not count, whatever the cache says, and half a batch counts half.
+    They are what the caches save: attention, feed-forward layers and resnets consist of them. Counted at the layers
+    themselves, a layer that a cache passes by does not count, whatever the cache says, and half a batch counts half.
     """
 
     def __init__(self) -> None:
         self.multiply_adds = 0
 
-    def _ran(self, module: nn.Linear, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        self.multiply_adds += output.numel() * module.in_features
+    def _ran(self, module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        weight: Any = module.weight  # (out, in), or (out, in of a group, kernel): what one value of the output takes
+        self.multiply_adds += output.numel() * weight[0].numel()
 
 
 @contextmanager
 def working(denoiser: nn.Module) -> Iterator[Work]:
     """Within the context the work of the blocks is counted."""
     work = Work()
-    inside = [m for name, m in denoiser.named_modules() if "blocks." in name and isinstance(m, nn.Linear)]
+    inside = [m for name, m in denoiser.named_modules() if _IN_BLOCK.search(name) and isinstance(m, _LAYERS)]
     handles = [module.register_forward_hook(work._ran) for module in inside]
     try:
         yield work

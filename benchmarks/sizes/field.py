@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from inspect import signature
+from itertools import zip_longest
 from typing import Any
 
 import diffusers as d
@@ -19,20 +20,21 @@ from evocache import discover
 from evocache.errors import PolicyError
 from evocache.policies import parse
 
-LAYERS = r".*blocks\.\d+\.(attn1?2?|ff|ff_context|ffn)"
-"""Attention and feed-forward layers of all models here, for TaylorSeer."""
+LAYERS = r".*blocks\.\d+\.(attn[12]?|ff|ff_context|ffn|proj_mlp|proj_out)"
+"""What TaylorSeer forecasts: the layers that `fora` reuses in the transformers here. The last two are the feed-forward
+of FLUX's single blocks, which stands in no module of its own."""
 
 
 def entrants(pipe: Any, steps: int) -> list[Contender]:
-    """All contenders that could work on a pipeline, the untouched one first; whether they do is for them to show."""
-    return [
-        Contender(UNCACHED, UNCACHED, nothing, steps=steps),
-        *(Contender(f"{n} steps", FEWER, nothing, {"steps": n}, n) for n in sorted({-(-steps // 2), -(-steps // 3)})),
-        *_policies(pipe, steps),
-        *_diffusers(pipe, steps),
-        *_cache_dit(pipe, steps),
-        *_deepcache(pipe, steps),
-    ]
+    """All contenders that could work on a pipeline; whether they do is for them to show.
+
+    The untouched one first, then ours and other packages' in turn: where time ends, it ends for both.
+    """
+    counts = sorted({-(-steps // 2), -(-steps // 3)})
+    ours = [Contender(f"{n} steps", FEWER, nothing, {"steps": n}, n) for n in counts] + _policies(pipe, steps)
+    theirs = [*_diffusers(pipe, steps), *_cache_dit(pipe, steps), *_deepcache(pipe, steps)]
+    turns = [entrant for pair in zip_longest(ours, theirs) for entrant in pair if entrant is not None]
+    return [Contender(UNCACHED, UNCACHED, nothing, steps=steps), *turns]
 
 
 def _policies(pipe: Any, steps: int) -> list[Contender]:

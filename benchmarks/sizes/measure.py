@@ -6,7 +6,7 @@ import gc
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from benchmarks.peers.contender import UNCACHED, Contender, Session
 from benchmarks.peers.timing import EVERY, ratios, summary
 from benchmarks.peers.watch import held_bytes, pristine, working
+from benchmarks.sizes import graphs
 from benchmarks.sizes.models import Sample
 
 Row = dict[str, Any]
@@ -53,19 +54,35 @@ def measure(
         limits: rounds, and the time there is.
         save: writes the figures down.
         compiled: whether blocks are compiled: then work is not counted, since hooks inside would break their graphs,
-            and what was just put on generates once before it is timed.
+            everything, the uncached pipeline too, generates once before it is timed, and all graphs are kept
+            (`graphs.kept`) and counted: those of a contender, and those that were made while it was timed.
+
+    Returns:
+        The figures. `restored` tells whether the pipeline generates the same bits as at first; None: no time to look.
     """
+    with graphs.kept() if compiled else nullcontext():
+        return _measure(sample, contenders, limits, save, compiled)
+
+
+def _measure(
+    sample: Sample, contenders: Sequence[Contender], limits: Limits, save: Callable[[Row], None], compiled: bool
+) -> Row:
     steps = contenders[0].steps
     result: Row = {"model": sample.name, "steps": steps, "compiled": compiled, "rounds": 0, "rows": []}
     figures: dict[str, Row] = {}
+    if limits.left() <= 0:
+        return {**result, "left out": "no time"}
     with _settled():
-        reference = sample.run(steps)  # what a pipeline makes once, and what its scheduler keeps, is no contender's
+        began = time.perf_counter()
+        reference = _generate(sample, Session(), steps)  # what is made once, and stays, is no contender's
+        result["warm-up seconds"] = round(time.perf_counter() - began, 4)
         for contender in contenders:
             _watch(sample, contender, figures, result, limits, reference.cpu())
             save(result)
     worth = [c for c in contenders if c.family != UNCACHED and _works(figures.get(c.name, {"error": ""}))]
     _time(sample, worth, figures, limits, save, result)
-    result["restored"] = torch.equal(sample.run(steps), reference)
+    time_to_look = _takes(figures.get(UNCACHED, {}), result) <= limits.left()
+    result["restored"] = torch.equal(sample.run(steps), reference) if time_to_look else None
     save(result)
     return result
 
@@ -76,7 +93,8 @@ def _watch(
     """Figures of one contender, if there is time, into the result, and by name into `figures`."""
     row: Row = {"name": contender.name, "family": contender.family, "settings": dict(contender.settings)}
     result["rows"].append(row)
-    if max((found.get("first seconds", 0.0) for found in figures.values()), default=0.0) > limits.left():
+    longest = max((_takes(found, result) for found in figures.values()), default=result["warm-up seconds"])
+    if longest + figures.get(UNCACHED, {}).get("first seconds", 0.0) > limits.left():
         row["left out"] = "no time"
         return
     row |= _watched(sample, contender, count=not result["compiled"])
@@ -85,6 +103,13 @@ def _watch(
     figures[contender.name] = row
     whole = figures.get(UNCACHED, {}).get("multiply-adds")
     row["executed"] = round(row["multiply-adds"] / whole, 4) if whole and "multiply-adds" in row else None
+
+
+def _takes(row: Row, result: Row) -> float:
+    """Seconds of what has figures, once it is put on, with what compiles; of what has none, those of the warm-up."""
+    known: float | None = row.get("first seconds")
+    seconds: float = result["warm-up seconds"] if known is None else known + row.get("compiling seconds", 0.0)
+    return seconds
 
 
 @contextmanager
@@ -112,27 +137,41 @@ def _time(
 ) -> None:
     """Rounds until there are enough, or no time for another stretch."""
     compiled, steps = result["compiled"], result["steps"]
+    if "first seconds" not in figures.get(UNCACHED, {}):
+        return
     speedups: dict[str, list[float]] = {}
     uncached: list[float] = []
+    own = figures[UNCACHED]["first seconds"]
+    takes = {c.name: _takes(figures[c.name], result) for c in contenders}
+
+    def timed(name: str, session: Session, steps: int) -> tuple[str, float]:
+        if not compiled:
+            return name, _seconds(sample, session, steps)
+        _generate(sample, session, steps)
+        before = graphs.counted()
+        seconds = _seconds(sample, session, steps)
+        row = figures[name]
+        row["graphs while timed"] = row.get("graphs while timed", 0) + graphs.since(before)["graphs"]
+        return name, seconds
+
     for number in range(limits.rounds if contenders else 0):
         order = list(contenders)
         random.Random(number).shuffle(order)
         for start in range(0, len(order), EVERY):
             stretch = [c for c in order[start : start + EVERY] if _works(figures[c.name])]
-            needed = sum(figures[c.name]["first seconds"] * (1 + compiled) for c in stretch)
-            needed += 2 * figures[UNCACHED]["first seconds"]
+            needed = sum(takes[c.name] for c in stretch) + own * (2 * (1 + compiled) + 1)  # and a look at the end
             if needed > limits.left():
                 return
-            taken = [(UNCACHED, _seconds(sample, Session(), steps))]
+            taken = [timed(UNCACHED, Session(), steps)]
             for contender in stretch:
+                began = time.perf_counter()
                 try:
                     with pristine(sample.pipe, sample.denoiser, set()), contender.on(sample.pipe) as session:
-                        if compiled:
-                            _generate(sample, session, contender.steps)
-                        taken.append((contender.name, _seconds(sample, session, contender.steps)))
+                        taken.append(timed(contender.name, session, contender.steps))
                 except Exception as exception:
                     figures[contender.name]["error"] = _told(exception)
-            taken.append((UNCACHED, _seconds(sample, Session(), steps)))
+                takes[contender.name] = time.perf_counter() - began
+            taken.append(timed(UNCACHED, Session(), steps))
             uncached += [seconds for name, seconds in taken if name == UNCACHED]
             for name, ratio in ratios(taken).items():
                 speedups.setdefault(name, []).append(ratio)
@@ -158,11 +197,11 @@ def _watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
         try:
             with contender.on(sample.pipe) as session, _counted(sample, count) as work:
                 listener = sample.denoiser.register_forward_hook(after)
-                if device.type == "cuda":
-                    torch.cuda.reset_peak_memory_stats(device)
                 try:
                     if not count:
-                        _generate(sample, session, contender.steps)  # compiles
+                        row |= _compiling(sample, session, contender.steps)
+                    if device.type == "cuda":
+                        torch.cuda.reset_peak_memory_stats(device)
                     began = time.perf_counter()
                     latents = _generate(sample, session, contender.steps)
                 finally:
@@ -179,6 +218,13 @@ def _watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
         except Exception as exception:  # whatever a peer raises is its result
             row = {"error": _told(exception)}
     return {**row, "left behind": sorted(left)}
+
+
+def _compiling(sample: Sample, session: Session, steps: int) -> Row:
+    """The first generation of what was put on a pipeline with compiled blocks: its seconds, and what dynamo made."""
+    before, began = graphs.counted(), time.perf_counter()
+    _generate(sample, session, steps)
+    return {"compiling seconds": round(time.perf_counter() - began, 4), **graphs.since(before)}
 
 
 def _told(exception: Exception) -> str:

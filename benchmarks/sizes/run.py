@@ -40,7 +40,11 @@ def arguments(what: str, models: Sequence[str], out: str, minutes: float) -> arg
 
 
 def run(options: argparse.Namespace, what: str, device: str) -> dict[str, Any]:
-    """Measure, write and print. The time is shared out: what one model does not need is the next one's."""
+    """Measure, write and print. The time is shared out: what one turn does not need is that of those to come.
+
+    A turn is a model in a mode. It is left out, and that is written down, where no time is left, or less than it took
+    to make and warm up the same model before. What is raised ends its turn and not the run.
+    """
     diffusers_logging.set_verbosity_error()
     began, allowed = time.monotonic(), 60 * options.minutes
     turns = [(name, mode) for name in options.models.split(",") for mode in options.modes.split(",")]
@@ -49,17 +53,25 @@ def run(options: argparse.Namespace, what: str, device: str) -> dict[str, Any]:
             raise SystemExit(f"{name}, {mode}: expected models {','.join(MODELS)} and modes {EAGER},{COMPILED}")
     head = {"what": what, "device": device, "size": options.size, "seed": 0, "versions of peers": _versions()}
     done: list[dict[str, Any]] = []
+    known: dict[str, float] = {}
     for number, (name, mode) in enumerate(turns):
-        until = began + allowed * (number + 1) / len(turns)
-        limits = Limits(options.rounds, lambda until=until: until - time.monotonic())
+        now = time.monotonic()
+        share = (began + allowed - now) / (len(turns) - number)
+        limits = Limits(options.rounds, lambda until=now + share: until - time.monotonic())
+        found: dict[str, Any] = {"model": name, "compiled": mode == COMPILED}
 
-        def save(found: dict[str, Any]) -> None:
+        def save(row: dict[str, Any], found: dict[str, Any] = found) -> None:
+            found.update(row)
             write(options.out, {**head, "models": [*done, found]}, quiet=True)
 
-        try:
-            found = _measured(name, mode, options, device, limits, save)
-        except torch.OutOfMemoryError as error:
-            found = {"model": name, "compiled": mode == COMPILED, "error": str(error).partition("\n")[0]}
+        if share <= known.get(name, 0.0):
+            found["left out"] = f"no time: {share:.0f} s left, making and warming up took {known.get(name, 0.0):.0f} s"
+        else:
+            try:
+                found.update(_measured(name, mode, options, device, limits, save))
+            except Exception as error:  # the models after it have their turns
+                found["error"] = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"
+            known[name] = found.get("making seconds", 0.0) + found.get("warm-up seconds", 0.0)
         done.append(found)
         print(table(found), flush=True)
         gc.collect()
@@ -78,11 +90,13 @@ def _measured(
     limits: Limits,
     save: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
+    began = time.monotonic()
     made = sample(name, tiny=options.size == "tiny", device=device, dtype=getattr(torch, options.dtype))
     if mode == COMPILED:
         for block in discover(made.pipe).denoisers[0].blocks:  # as `compile_repeated_blocks`, which not all have
             block.compile()
     entries = _chosen(entrants(made.pipe, options.steps), options.only)
+    save({"making seconds": round(time.monotonic() - began, 2)})
     return measure(made, entries, limits, save, compiled=mode == COMPILED)
 
 
@@ -94,8 +108,9 @@ def _chosen(contenders: Sequence[Contender], only: str) -> list[Contender]:
 def table(found: dict[str, Any]) -> str:
     """The figures of a model as Markdown."""
     mode = COMPILED if found["compiled"] else EAGER
-    if "error" in found:
-        return f"{found['model']}, {mode}: {found['error']}\n"
+    ended = found.get("error", found.get("left out"))
+    if not found.get("rows"):
+        return f"{found['model']}, {mode}: {ended}\n"
     lines = [
         f"{found['model']}, {found['steps']} steps, {mode}, {found['rounds']} rounds",
         "",
@@ -104,7 +119,7 @@ def table(found: dict[str, Any]) -> str:
     ]
     for row in found["rows"]:
         low, high = row.get("speedup quartiles", ("", ""))
-        speedup = 1.0 if row["family"] == UNCACHED and "error" not in row else row.get("speedup")
+        speedup = 1.0 if row["family"] == UNCACHED and "first seconds" in row else row.get("speedup")
         cells = [
             row["name"],
             "" if speedup is None else f"{speedup:.2f}x",
@@ -114,6 +129,8 @@ def table(found: dict[str, Any]) -> str:
             _remark(row),
         ]
         lines.append("| " + " | ".join(cells) + " |")
+    if ended:
+        lines += ["", f"ended early: {ended}"]
     return "\n".join(lines) + "\n"
 
 

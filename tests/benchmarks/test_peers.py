@@ -156,6 +156,17 @@ def test_work_counts_what_runs_inside_blocks():
     assert work.multiply_adds == 2 * 3 * 5
 
 
+def test_work_counts_convolutions_by_group_and_the_middle_of_a_unet():
+    convolutions = [torch.nn.Conv2d(4, 6, 3, padding=1, groups=2), torch.nn.Conv1d(6, 2, 3), torch.nn.Conv3d(1, 2, 2)]
+    model = torch.nn.ModuleDict({"mid_block": torch.nn.ModuleList(convolutions), "conv_in": torch.nn.Conv2d(4, 4, 1)})
+    plane, line, solid = model["mid_block"]
+    with watch.working(model) as work:
+        plane(model["conv_in"](torch.zeros(1, 4, 5, 5)))
+        line(torch.zeros(1, 6, 4))
+        solid(torch.zeros(1, 1, 2, 2, 2))
+    assert work.multiply_adds == 6 * 5 * 5 * 2 * 9 + 2 * 2 * 6 * 3 + 2 * 8
+
+
 def test_what_a_contender_leaves_behind_is_named_and_taken_away():
     class Pipe:
         pass

@@ -11,11 +11,14 @@ import torch
 from benchmarks import gpu
 from benchmarks.peers.contender import UNCACHED, Contender, Session
 from benchmarks.peers.ours import nothing
+from benchmarks.sizes import run as running
 from benchmarks.sizes.field import entrants
 from benchmarks.sizes.measure import Limits, living, measure
 from benchmarks.sizes.models import MODELS, sample
-from benchmarks.sizes.run import table
+from benchmarks.sizes.run import arguments, table
+from evocache import discover
 from evocache.model.architectures import ARCHITECTURES
+from evocache.policies import parse
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -117,9 +120,82 @@ def test_what_fails_later_is_told_and_timed_no_more(pixart):
 
 def test_nothing_is_begun_for_which_there_is_no_time(pixart):
     entries = [contender(UNCACHED, nothing, UNCACHED), contender("halved", halved)]
-    found = measure(pixart, entries, Limits(5, lambda: 0.0), lambda row: None)
+    left = iter([1e9, 1e9])  # for the warm-up and the uncached pipeline
+    found = measure(pixart, entries, Limits(5, lambda: next(left, 0.0)), lambda row: None)
     assert [row.get("left out") for row in found["rows"]] == [None, "no time"]
-    assert (found["rounds"], found["restored"]) == (0, True)
+    assert (found["rounds"], found["restored"]) == (0, None)
+    assert found["warm-up seconds"] > 0
+    assert measure(pixart, entries, Limits(5, lambda: 0.0), lambda row: None)["left out"] == "no time"
+
+
+def test_without_figures_of_the_uncached_pipeline_nothing_is_timed(pixart):
+    entries = [contender(UNCACHED, broken, UNCACHED), contender("halved", halved)]
+    found = measure(pixart, entries, Limits(2, lambda: 1e9), lambda row: None)
+    assert found["rows"][0]["error"] == "ValueError: no such layer"
+    assert ("timings" in found["rows"][1], found["rounds"], found["restored"]) == (False, 0, True)
+    assert "fails: ValueError" in table(found)
+
+
+def options(path, *more):
+    given = ["--size", "tiny", "--steps", "2", "--rounds", "0", "--only", "^1 steps", "--out", str(path), *more]
+    return arguments("what", tuple(MODELS), "sizes", 10.0).parse_args(given)
+
+
+def test_what_a_model_raises_is_its_row_and_not_the_end(monkeypatch, tmp_path):
+    def made(name, **given):
+        if name == "flux":
+            raise RuntimeError("no such kernel\nat line 1")
+        return sample(name, **given)
+
+    monkeypatch.setattr(running, "sample", made)
+    running.run(options(tmp_path / "out", "--models", "flux,pixart"), "what", "cpu")
+    flux, after = json.loads((tmp_path / "out.json").read_text())["models"]
+    assert flux == {"model": "flux", "compiled": False, "error": "RuntimeError: no such kernel"}
+    assert [row["name"] for row in after["rows"]] == [UNCACHED, "1 steps"]
+
+
+def test_turns_without_time_are_left_out_and_say_so(tmp_path):
+    running.run(options(tmp_path / "out", "--models", "pixart,wan", "--minutes", "0"), "what", "cpu")
+    found = json.loads((tmp_path / "out.json").read_text())["models"]
+    assert [(row["model"], row["left out"][:7]) for row in found] == [("pixart", "no time"), ("wan", "no time")]
+
+
+def test_compiled_contenders_all_keep_their_graphs():
+    made = sample("pixart", tiny=True, dtype=torch.float32)
+    for block in made.denoiser.transformer_blocks:
+        block.compile(backend="eager")
+
+    def followed(kind):
+        """The first feed-forward followed by another layer: another graph. Hooks are not guarded by dynamo."""
+
+        @contextmanager
+        def on(pipe):
+            block = pipe.transformer.transformer_blocks[0]
+            plain = block.ff
+            block.ff = torch.nn.Sequential(plain, kind())
+            yield Session()
+            block.ff = plain
+
+        return on
+
+    entries = [Contender(UNCACHED, UNCACHED, nothing, steps=2)]
+    kinds = (torch.nn.Tanh, torch.nn.Sigmoid)
+    entries += [Contender(kind.__name__, "peer", followed(kind), steps=2) for kind in kinds]
+    with torch._dynamo.config.patch(recompile_limit=1):
+        found = measure(made, entries, Limits(1, lambda: 1e9), lambda row: None, compiled=True)
+    rows = found["rows"]
+    assert [row.get("error") for row in rows] == [None] * 3
+    counts = [
+        [row[name] for name in ("graphs", "graph breaks", "frames not compiled", "graphs while timed")] for row in rows
+    ]
+    assert counts == [[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]  # the warm-up made those of the first
+    assert [row["timings"] for row in rows[1:]] == [1, 1]
+
+
+def test_ours_and_theirs_take_turns(pixart):
+    _, *others = entrants(pixart.pipe, STEPS)
+    theirs = [c.family.startswith(("diffusers ", "cache-dit ")) for c in others]
+    assert theirs[:8] == [False, True] * 4
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, capsys):
@@ -149,6 +225,29 @@ def test_each_model_generates_and_has_contenders(name):
     families = {c.family for c in entrants(made.pipe, STEPS)}
     assert {"uncached", "fewer steps", "policy", "diffusers PyramidAttentionBroadcast"} <= families
     assert ("diffusers MagCache" in families) == (name not in ("sd15", "sdxl"))
+
+
+@pytest.mark.parametrize("name", ["flux", "pixart", "wan"])
+def test_taylorseer_is_given_the_layers_that_fora_reuses(name):
+    made = sample(name, tiny=True, dtype=torch.float32)
+    tree = discover(made.pipe).tree
+    schedule = parse("fora:2").schedule(tree, 2)
+    leaves = [tree.components[index].id for index in tree.leaves]
+    reused = {leaf.partition("/")[2] for leaf in leaves if schedule.action(1, leaf).name == "reuse"}
+    taylor = next(c for c in entrants(made.pipe, STEPS) if c.family == "diffusers TaylorSeer")
+    with taylor.on(made.pipe):
+        hooked = {part for part, module in made.denoiser.named_modules() if hasattr(module, "_diffusers_hook")}
+    assert hooked - {""} == reused  # the denoiser itself has a registry of hooks, too
+    assert len(reused) == {"flux": 3 + 2 * 3, "pixart": 9, "wan": 9}[name]
+
+
+def test_the_timestep_is_read_only_for_caches_that_ask_for_it(pixart):
+    watched = {}
+    for entrant in entrants(pixart.pipe, STEPS):
+        if entrant.family.startswith("diffusers "):
+            with entrant.on(pixart.pipe):
+                watched[entrant.family.removeprefix("diffusers ")] = len(pixart.denoiser._forward_pre_hooks)
+    assert watched == {"PyramidAttentionBroadcast": 1, "FirstBlockCache": 0, "TaylorSeer": 0, "MagCache": 0}
 
 
 def test_deepcache_by_its_own_package_keeps_what_it_wraps():
