@@ -25,6 +25,7 @@ from evocache.search.objectives import kept, limited
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.run import JOURNAL
+from evocache.search.trial import Trial
 from evocache.search.workload import Workload
 from tests.search.test_api import CALL, PROMPTS
 
@@ -207,3 +208,13 @@ def test_a_run_that_was_begun_without_keeping_its_limit_goes_on_so(tmp_path: Pat
     assert not kept(tmp_path, "peak")
     (tmp_path / JOURNAL).write_text(json.dumps({"run": {**begun, "within": 10**6}}) + "\n")
     assert kept(tmp_path, "peak")
+
+
+def test_pictures_keep_the_limit_in_calls_of_a_batch(pipe: Any) -> None:
+    """What fits in a call of two prompts is shown for four; a limit that decoding breaks is said."""
+    held = Workload.of(PROMPTS, CALL, batch=2)
+    trial = Trial(pipe, quality("latent"), held, 1_050_000)  # four in a call hold 1.2 MB at the least
+    assert trial.shown([], 4, lambda _: None)["uncached"].shape == (4, 32, 32, 3)
+    with pytest.raises(BudgetError):
+        # of two prompts, latents can be kept within it, pictures cannot
+        Trial(pipe, quality("latent"), held, 1_000_000).shown([], 4, lambda _: None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RunError
+from ..errors import BudgetError, RunError
 from ..memory.planner import MemoryPlan
 from ..metrics import Timing, interleaved
 from .contenders import Contender
@@ -82,16 +82,23 @@ class Trial:
         return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
 
     def shown(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
-        """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays."""
-        numbers = range(min(prompts, len(self.judge.workload.prompts)))
+        """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays.
+
+        Raises:
+            BudgetError: if the uncached generation cannot be kept within the limit, decoding included.
+        """
+        parts = self.judge.workload.batches(range(min(prompts, len(self.judge.workload.prompts))))
         outputs: dict[str, Any] = {}
         for name, rival in _cases(rivals).items():
             tell(f"pictures of {name}")
             try:
-                outputs[name] = self._generated(rival, numbers, output_type=self.output)
+                drawn = [self._generated(rival, part, output_type=self.output) for part in parts]
+                outputs[name] = np.concatenate(drawn)
             except (MemoryError, RunError):
                 raise
-            except Exception:
+            except Exception as error:
+                if rival is None and isinstance(error, BudgetError):
+                    raise
                 if rival is None:  # then the clock is to run on what the quality is judged by
                     self.output = self.judge.quality.output
                     return {}
