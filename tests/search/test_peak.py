@@ -14,6 +14,7 @@ from evocache.errors import BudgetError, PolicyError, RunError
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime.measured import measured
+from evocache.schedule import Schedule
 from evocache.schedule.front import Front
 from evocache.search import api
 from evocache.search.api import evolve
@@ -25,6 +26,7 @@ from evocache.search.objectives import kept, limited
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.run import JOURNAL
+from evocache.search.timing import timed
 from evocache.search.trial import Trial
 from evocache.search.workload import Workload
 from tests.search.test_api import CALL, PROMPTS
@@ -218,3 +220,22 @@ def test_pictures_keep_the_limit_in_calls_of_a_batch(pipe: Any) -> None:
     with pytest.raises(BudgetError):
         # of two prompts, latents can be kept within it, pictures cannot
         Trial(pipe, quality("latent"), held, 1_000_000).shown([], 4, lambda _: None)
+
+
+def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluator = LocalEvaluator(pipe, Workload.of(PROMPTS[:2], CALL, batch=2), quality("psnr"), 1_116_500)
+    evaluator.uncached([0, 1])
+    full, plans = Schedule.full(evaluator.tree, evaluator.steps), []
+    assert evaluator.fits(full, [0, 1])
+    generate = evaluator.generate
+
+    def noting(numbers: Any, **changes: Any) -> Any:
+        plans.append(type(pipe).__dict__["_evocache_handle"].memory)
+        return generate(numbers, **changes)
+
+    monkeypatch.setattr(evaluator, "generate", noting)
+    timed(evaluator, [full], [0, 1], rounds=1)
+    assert len(plans) >= 3
+    assert all(plan.peak <= evaluator.within and plan.seconds > 0 for plan in plans)
+    timed(evaluator, [full], [0, 1], rounds=1, planned=False)
+    assert plans[-1] is None

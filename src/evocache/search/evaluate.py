@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import warnings
@@ -26,6 +27,9 @@ from .quality import Quality
 from .workload import Workload
 
 Outputs = np.ndarray[Any, np.dtype[Any]]
+
+PLANS = 64
+"""Plans that are kept: batches of one schedule share theirs, and so do rounds of timing."""
 
 
 class LocalEvaluator:
@@ -60,6 +64,7 @@ class LocalEvaluator:
         self.step_equivalents = 0.0
         """Denoiser steps of one prompt spent so far, a skipped step counting as the share that is executed."""
         self._footprints: dict[int, Footprints] = {}
+        self._planned = functools.lru_cache(PLANS)(self._plan)
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
@@ -104,7 +109,7 @@ class LocalEvaluator:
         if self.within is None or not planned:
             memory: MemoryPlan | int | None = None
         elif isinstance(what, Schedule):
-            memory = self._plan(what, len(numbers), storage)
+            memory = self._planned(self.within, what, len(numbers), storage)
         else:
             memory = self.within
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
@@ -112,8 +117,8 @@ class LocalEvaluator:
                 handle.memory = handle.plan(**self._call(numbers))
             yield handle
 
-    def _plan(self, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
-        """The plan that keeps a schedule within the limit on so many prompts; what schedules share is found once."""
+    def _plan(self, within: int, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
+        """The plan that keeps a schedule within a limit on so many prompts; what schedules share is found once."""
         if count not in self._footprints:
 
             def arguments(steps: int) -> dict[str, Any]:
@@ -122,15 +127,19 @@ class LocalEvaluator:
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
         footprint = self._footprints[count].of(schedule, storage)
-        return plan(footprint, self.within, machine(device), offload=device.type != "cpu")
+        return plan(footprint, within, machine(device), offload=device.type != "cpu")
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
-        """Whether a schedule keeps the limit on some prompts as it is: nothing sliced, parked or offloaded."""
+        """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.
+
+        What is done outside the denoisers, such as decoding in slices, does not count.
+        """
         try:
             with self.applied(schedule, numbers) as handle:
-                return handle.memory is None or handle.memory.seconds == 0
+                memory = handle.memory
         except BudgetError:
             return False
+        return memory is None or (memory.capacity is None and not any(memory.cuts.values()))
 
     @property
     def varies(self) -> bool:
