@@ -88,13 +88,16 @@ def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch
     monkeypatch.setattr(api, "LEAST_PROOF", 1.0)
     before, known = (run / JOURNAL).read_text(), (run / "calibration.json").read_bytes()
     proven: list[Field] = []
+    batches: list[int] = []
 
     def prove(*given: Any, **_: Any) -> Any:
+        batches.append(given[2].batch)
         proven.append(given[3])
         return read_proof(run)
 
     monkeypatch.setattr(api, "prove", prove)
-    evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT)
+    evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT, batch=16, held_out=PROMPTS)
+    assert batches == [2]  # no call has more prompts than that of the limit, however many are held out
     assert (run / JOURNAL).read_text() == before
     assert (run / "calibration.json").read_bytes() == known
     again = {(p.schedule, p.storage, p.budget, *p.objectives.values()) for p in proven[0].front}

@@ -125,7 +125,7 @@ def evolve(
         bounded = limited(folder, names, chosen.method)
         within = most if kept(folder, bounded) else None
         # the limit is of a call of so many prompts, so that no other has more
-        batch = batch if within is None else min(batch, CALIBRATION)
+        batch = batch if within is None else min(batch, CALIBRATION, len(prompts))
         workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
         evaluator = LocalEvaluator(pipe, workload, quality(judge), within)
         _possible(evaluator)
