@@ -143,6 +143,12 @@ def test_a_limit_on_cached_features_stays_one(tmp_path: Path) -> None:
     assert limited(other, ("macs",), "ecad") == "memory"
 
 
+@pytest.mark.parametrize("begun", [[], {"settings": []}, {"settings": None}, {"settings": {"limits": None}}])
+def test_a_damaged_first_line_says_nothing_of_limits(tmp_path: Path, begun: object) -> None:
+    (tmp_path / JOURNAL).write_text(json.dumps({"run": begun}) + "\n")
+    assert limited(tmp_path, ("macs",), "evocache") == "peak"
+
+
 def holding(pipe: Any, evaluator: LocalEvaluator, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Bytes that each generation of an evaluator holds when most is held, as they come."""
     found: list[int] = []
