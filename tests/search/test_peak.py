@@ -13,13 +13,14 @@ from evocache import apply
 from evocache.errors import BudgetError, PolicyError, RunError
 from evocache.model import discover
 from evocache.policies import parse
+from evocache.runtime import Handle
 from evocache.runtime.measured import measured
 from evocache.schedule import Schedule
 from evocache.schedule.front import Front
 from evocache.search import api
 from evocache.search.api import evolve
 from evocache.search.calibrate import calibrate, seen_whole
-from evocache.search.contenders import Field
+from evocache.search.contenders import Contender, Field
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Job, Settings
 from evocache.search.objectives import kept, limited
@@ -248,3 +249,14 @@ def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypa
     assert all(plan.peak <= evaluator.within and plan.seconds > 0 for plan in plans)
     timed(evaluator, [full], [0, 1], rounds=1, planned=False)
     assert plans[-1] is None
+
+
+def test_a_proof_plans_once_for_every_size_of_a_batch(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(pipe, quality("latent"), Workload.of(PROMPTS, LATENT, batch=2), LIMIT)
+    planned: list[object] = []
+    plan = Handle.plan
+    monkeypatch.setattr(Handle, "plan", lambda self, **given: planned.append(1) or plan(self, **given))
+    fewer = Contender("3 steps", "steps", 0.5, steps=3)
+    figures = trial.judged([fewer], 4, lambda _: None)  # two batches, and references of the second
+    assert figures.keys() == {"uncached", "3 steps"}
+    assert len(planned) == 3  # the uncached call looks its plan up when it runs

@@ -114,7 +114,7 @@ class LocalEvaluator:
             memory = self.within
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
             if isinstance(memory, int):  # now, so that the generation is not timed with its planning
-                handle.memory = handle.plan(**self._call(numbers))
+                handle.memory = handle.plan(**self.asked(numbers))
             yield handle
 
     def _plan(self, within: int, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
@@ -122,7 +122,7 @@ class LocalEvaluator:
         if count not in self._footprints:
 
             def arguments(steps: int) -> dict[str, Any]:
-                return self._call(range(count), **({STEPS: steps} if steps != self.steps else {}))
+                return self.asked(range(count), **({STEPS: steps} if steps != self.steps else {}))
 
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
@@ -236,13 +236,13 @@ class LocalEvaluator:
         call["generator"] = [torch.Generator(kind).manual_seed(self.workload.seeds[n]) for n in numbers]
         return call
 
-    def _call(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
+    def asked(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
         """Arguments of the call that gives what the quality judges."""
         return self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
 
     def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
         """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
-        call = self._call(numbers, **changes)
+        call = self.asked(numbers, **changes)
         began = perf_counter()
         with warnings.catch_warnings():  # a candidate of few steps may have nothing to reuse
             warnings.filterwarnings("ignore", "nothing was reused")
