@@ -143,6 +143,7 @@ def evolve(
         memory = None
         if PEAK in names:
             known = _rated(evaluator, folder, calibration)
+            evaluator.machine = known.machine  # workers, and later sittings, plan by the same
             memory = searched(biller(evaluator, _first(workload), known, most), storages, seeds, begun)
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)

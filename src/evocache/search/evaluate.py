@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from ..errors import BudgetError, Error, RunError
-from ..memory.machine import machine
-from ..memory.planner import MemoryPlan, plan
+from ..memory.machine import machine as measured
+from ..memory.planner import Machine, MemoryPlan, plan
 from ..model import discover
 from ..runtime import Handle, apply
 from ..runtime.asked import STEPS, takes_steps, usual_steps
@@ -43,17 +43,26 @@ class LocalEvaluator:
         quality: how outputs are judged.
         within: bytes that no generation may hold, uncached ones included; None for no limit. What holds more as it is
             is planned (see `evocache.apply`), which changes no output but for rounding where slices are cut.
+        machine: what plans go by, so that all who evaluate make the same; this one is measured when not given.
 
     Raises:
         BudgetError: if the uncached generation cannot be made to fit.
         RunError: if the pipeline cannot run the workload uncached, or cannot give the output that the quality needs.
     """
 
-    def __init__(self, pipe: Any, workload: Workload, quality: Quality, within: int | None = None) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        workload: Workload,
+        quality: Quality,
+        within: int | None = None,
+        machine: Machine | None = None,
+    ) -> None:
         self.pipe = pipe
         self.workload = workload
         self.quality = quality
         self.within = within
+        self.machine = machine
         self.tree: Tree = discover(pipe).tree
         self.steps = 0
         """Steps of a generation, as the scheduler counts them; known after the first uncached one."""
@@ -113,6 +122,7 @@ class LocalEvaluator:
         else:
             memory = self.within
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
+            handle.machine = self.machine
             if isinstance(memory, int):  # now, so that the generation is not timed with its planning
                 handle.memory = handle.plan(**self.asked(numbers))
             yield handle
@@ -127,7 +137,7 @@ class LocalEvaluator:
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
         footprint = self._footprints[count].of(schedule, storage)
-        return plan(footprint, within, machine(device), offload=device.type != "cpu")
+        return plan(footprint, within, self.machine or measured(device), offload=device.type != "cpu")
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
         """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.
