@@ -13,18 +13,22 @@ from evocache import apply
 from evocache.errors import BudgetError, PolicyError, RunError
 from evocache.model import discover
 from evocache.policies import parse
+from evocache.runtime import Handle
 from evocache.runtime.measured import measured
+from evocache.schedule import Schedule
 from evocache.schedule.front import Front
 from evocache.search import api
 from evocache.search.api import evolve
 from evocache.search.calibrate import calibrate, seen_whole
-from evocache.search.contenders import Field
+from evocache.search.contenders import Contender, Field
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Job, Settings
 from evocache.search.objectives import kept, limited
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.run import JOURNAL
+from evocache.search.timing import timed
+from evocache.search.trial import Trial
 from evocache.search.workload import Workload
 from tests.search.test_api import CALL, PROMPTS
 
@@ -85,13 +89,16 @@ def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch
     monkeypatch.setattr(api, "LEAST_PROOF", 1.0)
     before, known = (run / JOURNAL).read_text(), (run / "calibration.json").read_bytes()
     proven: list[Field] = []
+    batches: list[int] = []
 
     def prove(*given: Any, **_: Any) -> Any:
+        batches.append(given[2].batch)
         proven.append(given[3])
         return read_proof(run)
 
     monkeypatch.setattr(api, "prove", prove)
-    evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT)
+    evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT, batch=16, held_out=PROMPTS)
+    assert batches == [2]  # no call has more prompts than that of the limit, however many are held out
     assert (run / JOURNAL).read_text() == before
     assert (run / "calibration.json").read_bytes() == known
     again = {(p.schedule, p.storage, p.budget, *p.objectives.values()) for p in proven[0].front}
@@ -135,6 +142,12 @@ def test_a_limit_on_cached_features_stays_one(tmp_path: Path) -> None:
     assert limited(other, ("macs",), "evocache") == "peak"
     assert limited(other, ("latency", "memory"), "evocache") == "memory"
     assert limited(other, ("macs",), "ecad") == "memory"
+
+
+@pytest.mark.parametrize("begun", [[], {"settings": []}, {"settings": None}, {"settings": {"limits": None}}])
+def test_a_damaged_first_line_says_nothing_of_limits(tmp_path: Path, begun: object) -> None:
+    (tmp_path / JOURNAL).write_text(json.dumps({"run": begun}) + "\n")
+    assert limited(tmp_path, ("macs",), "evocache") == "peak"
 
 
 def holding(pipe: Any, evaluator: LocalEvaluator, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -207,3 +220,43 @@ def test_a_run_that_was_begun_without_keeping_its_limit_goes_on_so(tmp_path: Pat
     assert not kept(tmp_path, "peak")
     (tmp_path / JOURNAL).write_text(json.dumps({"run": {**begun, "within": 10**6}}) + "\n")
     assert kept(tmp_path, "peak")
+
+
+def test_pictures_keep_the_limit_in_calls_of_a_batch(pipe: Any) -> None:
+    """What fits in a call of two prompts is shown for four; a limit that decoding breaks is said."""
+    held = Workload.of(PROMPTS, CALL, batch=2)
+    trial = Trial(pipe, quality("latent"), held, 1_050_000)  # four in a call hold 1.2 MB at the least
+    assert trial.shown([], 4, lambda _: None)["uncached"].shape == (4, 32, 32, 3)
+    with pytest.raises(BudgetError):
+        # of two prompts, latents can be kept within it, pictures cannot
+        Trial(pipe, quality("latent"), held, 1_000_000).shown([], 4, lambda _: None)
+
+
+def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluator = LocalEvaluator(pipe, Workload.of(PROMPTS[:2], CALL, batch=2), quality("psnr"), 1_116_500)
+    evaluator.uncached([0, 1])
+    full, plans = Schedule.full(evaluator.tree, evaluator.steps), []
+    assert evaluator.fits(full, [0, 1])
+    generate = evaluator.generate
+
+    def noting(numbers: Any, **changes: Any) -> Any:
+        plans.append(type(pipe).__dict__["_evocache_handle"].memory)
+        return generate(numbers, **changes)
+
+    monkeypatch.setattr(evaluator, "generate", noting)
+    timed(evaluator, [full], [0, 1], rounds=1)
+    assert len(plans) >= 3
+    assert all(plan.peak <= evaluator.within and plan.seconds > 0 for plan in plans)
+    timed(evaluator, [full], [0, 1], rounds=1, planned=False)
+    assert plans[-1] is None
+
+
+def test_a_proof_plans_once_for_every_size_of_a_batch(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(pipe, quality("latent"), Workload.of(PROMPTS, LATENT, batch=2), LIMIT)
+    planned: list[object] = []
+    plan = Handle.plan
+    monkeypatch.setattr(Handle, "plan", lambda self, **given: planned.append(1) or plan(self, **given))
+    fewer = Contender("3 steps", "steps", 0.5, steps=3)
+    figures = trial.judged([fewer], 4, lambda _: None)  # two batches, and references of the second
+    assert figures.keys() == {"uncached", "3 steps"}
+    assert len(planned) == 3  # the uncached call looks its plan up when it runs

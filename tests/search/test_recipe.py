@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from evocache.errors import RunError
+from evocache.memory.planner import Machine
 from evocache.policies import parse
+from evocache.runtime import handle
+from evocache.search import evaluate
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Job
 from evocache.search.quality import quality
@@ -90,3 +93,17 @@ def test_what_cannot_be_sent_is_refused(local: LocalEvaluator, monkeypatch: pyte
     monkeypatch.setattr(local.pipe, "watcher", lambda: None, raising=False)
     with pytest.raises(RunError, match=r"PixArt.*load="), spread(local, "latent", workers=2):
         pass
+
+
+def test_workers_plan_by_the_machine_that_they_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unmeasured(device: object) -> None:
+        raise AssertionError("a worker measures its own machine")
+
+    monkeypatch.setattr(evaluate, "measured", unmeasured)
+    monkeypatch.setattr(handle, "machine", unmeasured)
+    workload = Workload.of(PROMPTS[:2], {**CALL, "output_type": "latent"}, batch=2)
+    worker = Recipe(tiny, workload, "latent", torch.get_num_threads(), False, 1_110_000, Machine(1e9, 1e-5))(0)
+    worker.references([0, 1])
+    schedule = parse("fora:2").schedule(worker.tree, worker.steps)
+    ((_, errors),) = worker.evaluate([Job(schedule, (0, 1))])
+    assert torch.tensor(errors).isfinite().all()

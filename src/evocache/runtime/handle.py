@@ -14,7 +14,7 @@ from ..memory.disk import DiskTier
 from ..memory.film import film
 from ..memory.host import HostTier
 from ..memory.machine import machine
-from ..memory.planner import Held, MemoryPlan
+from ..memory.planner import Held, Machine, MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.discover import unwrapped
@@ -39,6 +39,7 @@ class Handle:
         storage: the coding that features are stored in.
         memory: the memory plan of the latest generation, or of all; None where nothing is to be planned.
         measure: whether generations are also weighed, stage by stage.
+        machine: what plans go by; None to measure the one at hand.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Handle:
         if self.memory is None and storage != "none":
             self.memory = MemoryPlan(None, {}, storage=storage)
         self.budget = memory if isinstance(memory, int) else None
+        self.machine: Machine | None = None
         self._plans: dict[object, Planned] = {}
         self.program = program
         self._compiled = Compiled(model, program)
@@ -124,7 +126,7 @@ class Handle:
                 self.budget,
                 args,
                 kwargs,
-                machine=machine(self._device),
+                machine=self.machine or machine(self._device),
                 offload=self._device.type != "cpu",
                 storage=self.storage,
                 cls=self._class,

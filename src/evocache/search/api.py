@@ -125,7 +125,7 @@ def evolve(
         bounded = limited(folder, names, chosen.method)
         within = most if kept(folder, bounded) else None
         # the limit is of a call of so many prompts, so that no other has more
-        batch = batch if within is None else min(batch, CALIBRATION)
+        batch = batch if within is None else min(batch, CALIBRATION, len(prompts))
         workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
         evaluator = LocalEvaluator(pipe, workload, quality(judge), within)
         _possible(evaluator)
@@ -143,6 +143,7 @@ def evolve(
         memory = None
         if PEAK in names:
             known = _rated(evaluator, folder, calibration)
+            evaluator.machine = known.machine  # workers, and later sittings, plan by the same
             memory = searched(biller(evaluator, _first(workload), known, most), storages, seeds, begun)
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)

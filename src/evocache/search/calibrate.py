@@ -126,8 +126,8 @@ def _fitted(
     """Costs with a latency model that was fitted and checked by the clock.
 
     `measured` are the prompts, those of them that generations are timed on, as they are, and whether that keeps the
-    evaluator's limit: then schedules that do not keep it as they are give way to uncached generations of as many steps,
-    since plans have their own price.
+    evaluator's limit: then schedules that it slices or parks features of give way to uncached generations of as many
+    steps. What is done outside the denoisers alike for all of them (decoding in slices) is timed with the rest.
     `limits` are the rounds and seconds of timing, `draw` the seed of the schedules and the fewest steps that they have.
     """
     prompts, whole, kept = measured
@@ -138,7 +138,7 @@ def _fitted(
     chosen = random_schedules(tree, steps, fitted + checked, *draw)
     if kept:
         chosen = [s if evaluator.fits(s, whole) else Schedule.full(tree, s.steps) for s in chosen]
-    timings = timed(evaluator, chosen, whole, rounds=limits[0], within=limits[1])
+    timings = timed(evaluator, chosen, whole, rounds=limits[0], within=limits[1], planned=kept)
     if len(whole) < len(prompts):
         timings = timings.times(ratio(evaluator, prompts, whole) if kept else len(prompts) / len(whole))
     counts = [*(schedule.steps for schedule in chosen[:fitted]), steps]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import warnings
@@ -14,8 +15,8 @@ import numpy as np
 import torch
 
 from ..errors import BudgetError, Error, RunError
-from ..memory.machine import machine
-from ..memory.planner import MemoryPlan, plan
+from ..memory.machine import machine as measured
+from ..memory.planner import Machine, MemoryPlan, plan
 from ..model import discover
 from ..runtime import Handle, apply
 from ..runtime.asked import STEPS, takes_steps, usual_steps
@@ -26,6 +27,9 @@ from .quality import Quality
 from .workload import Workload
 
 Outputs = np.ndarray[Any, np.dtype[Any]]
+
+PLANS = 64
+"""Plans that are kept: batches of one schedule share theirs, and so do rounds of timing."""
 
 
 class LocalEvaluator:
@@ -39,17 +43,26 @@ class LocalEvaluator:
         quality: how outputs are judged.
         within: bytes that no generation may hold, uncached ones included; None for no limit. What holds more as it is
             is planned (see `evocache.apply`), which changes no output but for rounding where slices are cut.
+        machine: what plans go by, so that all who evaluate make the same; this one is measured when not given.
 
     Raises:
         BudgetError: if the uncached generation cannot be made to fit.
         RunError: if the pipeline cannot run the workload uncached, or cannot give the output that the quality needs.
     """
 
-    def __init__(self, pipe: Any, workload: Workload, quality: Quality, within: int | None = None) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        workload: Workload,
+        quality: Quality,
+        within: int | None = None,
+        machine: Machine | None = None,
+    ) -> None:
         self.pipe = pipe
         self.workload = workload
         self.quality = quality
         self.within = within
+        self.machine = machine
         self.tree: Tree = discover(pipe).tree
         self.steps = 0
         """Steps of a generation, as the scheduler counts them; known after the first uncached one."""
@@ -60,6 +73,7 @@ class LocalEvaluator:
         self.step_equivalents = 0.0
         """Denoiser steps of one prompt spent so far, a skipped step counting as the share that is executed."""
         self._footprints: dict[int, Footprints] = {}
+        self._planned = functools.lru_cache(PLANS)(self._plan)
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
@@ -104,33 +118,38 @@ class LocalEvaluator:
         if self.within is None or not planned:
             memory: MemoryPlan | int | None = None
         elif isinstance(what, Schedule):
-            memory = self._plan(what, len(numbers), storage)
+            memory = self._planned(self.within, what, len(numbers), storage)
         else:
             memory = self.within
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
+            handle.machine = self.machine
             if isinstance(memory, int):  # now, so that the generation is not timed with its planning
-                handle.memory = handle.plan(**self._call(numbers))
+                handle.memory = handle.plan(**self.asked(numbers))
             yield handle
 
-    def _plan(self, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
-        """The plan that keeps a schedule within the limit on so many prompts; what schedules share is found once."""
+    def _plan(self, within: int, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
+        """The plan that keeps a schedule within a limit on so many prompts; what schedules share is found once."""
         if count not in self._footprints:
 
             def arguments(steps: int) -> dict[str, Any]:
-                return self._call(range(count), **({STEPS: steps} if steps != self.steps else {}))
+                return self.asked(range(count), **({STEPS: steps} if steps != self.steps else {}))
 
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
         footprint = self._footprints[count].of(schedule, storage)
-        return plan(footprint, self.within, machine(device), offload=device.type != "cpu")
+        return plan(footprint, within, self.machine or measured(device), offload=device.type != "cpu")
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
-        """Whether a schedule keeps the limit on some prompts as it is: nothing sliced, parked or offloaded."""
+        """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.
+
+        What is done outside the denoisers, such as decoding in slices, does not count.
+        """
         try:
             with self.applied(schedule, numbers) as handle:
-                return handle.memory is None or handle.memory.seconds == 0
+                memory = handle.memory
         except BudgetError:
             return False
+        return memory is None or (memory.capacity is None and not any(memory.cuts.values()))
 
     @property
     def varies(self) -> bool:
@@ -227,13 +246,13 @@ class LocalEvaluator:
         call["generator"] = [torch.Generator(kind).manual_seed(self.workload.seeds[n]) for n in numbers]
         return call
 
-    def _call(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
+    def asked(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
         """Arguments of the call that gives what the quality judges."""
         return self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
 
     def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
         """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
-        call = self._call(numbers, **changes)
+        call = self.asked(numbers, **changes)
         began = perf_counter()
         with warnings.catch_warnings():  # a candidate of few steps may have nothing to reuse
             warnings.filterwarnings("ignore", "nothing was reused")

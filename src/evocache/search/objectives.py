@@ -49,7 +49,9 @@ def limited(folder: Path, wanted: Sequence[str], method: str) -> str:
     """
     if CACHED in wanted or method == "ecad":
         return CACHED
-    return CACHED if CACHED in _begun(folder).get("settings", {}).get("limits", {}) else PEAK
+    settings = _begun(folder).get("settings")
+    limits = settings.get("limits") if isinstance(settings, dict) else None
+    return CACHED if isinstance(limits, dict) and CACHED in limits else PEAK
 
 
 def kept(folder: Path, bounded: str) -> bool:

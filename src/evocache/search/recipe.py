@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ..errors import RunError
+from ..memory.planner import Machine
 from .crew import Crew
 from .evaluate import LocalEvaluator
 from .pool import PoolEvaluator
@@ -38,6 +39,7 @@ class Recipe:
         threads: that the worker computes with.
         gpu: whether the pipeline is to run on a GPU; workers of one machine take turns at its GPUs.
         within: bytes that no generation may hold.
+        machine: what memory plans go by, the same for all workers.
     """
 
     load: Load
@@ -46,6 +48,7 @@ class Recipe:
     threads: int
     gpu: bool
     within: int | None = None
+    machine: Machine | None = None
 
     def __call__(self, worker: int) -> LocalEvaluator:
         """The evaluator of a worker."""
@@ -53,7 +56,7 @@ class Recipe:
         pipe = self.load()
         if self.gpu and (count := torch.cuda.device_count()):
             pipe.to(f"cuda:{worker % count}")
-        return LocalEvaluator(pipe, self.workload, quality(self.judge), self.within)
+        return LocalEvaluator(pipe, self.workload, quality(self.judge), self.within, self.machine)
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,12 @@ def spread(
         if ray is not None:
             from .ray_pool import RayEvaluator
 
-            recipe = Recipe(load or _packed(local.pipe), local.workload, judge, 1, gpu, local.within)
+            recipe = Recipe(load or _packed(local.pipe), local.workload, judge, 1, gpu, local.within, local.machine)
             crew: Crew = RayEvaluator(_sendable(recipe), ray, gpu=gpu)
         else:
             threads = max(1, torch.get_num_threads() // workers)
             stored = load or _stored(local.pipe, Path(folder))
-            recipe = Recipe(stored, local.workload, judge, threads, gpu, local.within)
+            recipe = Recipe(stored, local.workload, judge, threads, gpu, local.within, local.machine)
             crew = PoolEvaluator(_sendable(recipe), workers)
         with crew:
             yield crew

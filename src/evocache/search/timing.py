@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from ..model import discover
-from ..runtime import apply
 from ..runtime.attach import local
 from ..schedule import Schedule
 from .evaluate import LocalEvaluator
@@ -98,6 +97,7 @@ def timed(
     rounds: int = 4,
     within: float = float("inf"),
     clock: Clock | None = None,
+    planned: bool = True,
 ) -> Timings:
     """Time schedules on prompts, each once a round, every second round in reverse; uncached ones between.
 
@@ -109,11 +109,12 @@ def timed(
         rounds: how often each is timed at most.
         within: seconds on the wall after which no other round begins; there is always one.
         clock: seconds from any origin; `fair_clock` when not given.
+        planned: whether generations are kept within the evaluator's limit, if it has one.
     """
     clock = clock or fair_clock(evaluator.pipe)
     began = perf_counter()
     full = Schedule.full(evaluator.tree, evaluator.steps)
-    uncached = [_lapped(evaluator, full, prompts, clock)]
+    uncached = [_lapped(evaluator, full, prompts, clock, planned)]
     laps: list[list[_Laps]] = [[] for _ in schedules]
     pace: list[list[float]] = [[] for _ in schedules]
     for number in range(rounds):
@@ -121,8 +122,8 @@ def timed(
         for start in range(0, len(order), BETWEEN):
             part = order[start : start + BETWEEN]
             for i in part:
-                laps[i].append(_lapped(evaluator, schedules[i], prompts, clock))
-            uncached.append(_lapped(evaluator, full, prompts, clock))
+                laps[i].append(_lapped(evaluator, schedules[i], prompts, clock, planned))
+            uncached.append(_lapped(evaluator, full, prompts, clock, planned))
             before, after = uncached[-2].whole, uncached[-1].whole
             shares = np.arange(1, len(part) + 1) / (len(part) + 1)
             for i, share in zip(part, shares, strict=True):
@@ -160,9 +161,11 @@ def ratio(evaluator: LocalEvaluator, prompts: Sequence[int], others: Sequence[in
     return float(np.median([seconds(prompts) / seconds(others) for _ in range(BETWEEN)]))
 
 
-def _lapped(evaluator: LocalEvaluator, schedule: Schedule, prompts: Sequence[int], clock: Clock) -> _Laps:
+def _lapped(
+    evaluator: LocalEvaluator, schedule: Schedule, prompts: Sequence[int], clock: Clock, planned: bool
+) -> _Laps:
     laps = _Laps(schedule.steps)
-    with apply(evaluator.pipe, schedule), _lapping(evaluator.pipe, laps, clock):
+    with evaluator.applied(schedule, prompts, planned=planned), _lapping(evaluator.pipe, laps, clock):
         began = clock()
         evaluator.generate(prompts, **evaluator.changes(schedule))
         laps.whole = clock() - began

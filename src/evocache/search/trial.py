@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RunError
+from ..errors import BudgetError, RunError
 from ..memory.planner import MemoryPlan
 from ..metrics import Timing, interleaved
 from .contenders import Contender
@@ -46,7 +46,8 @@ class Trial:
         warm = self.judge.seconds
         self.judge.references(first)
         whole = self.judge.seconds
-        self._generated(None, first[:1])
+        self._plans: dict[tuple[str, int, object], MemoryPlan] = {}
+        self.judge.uncached(first[:1])  # its plan is made beforehand, as all plans are
         self.pace = Pace.of(whole - warm, len(first), self.judge.seconds - whole)
         self.device = str(getattr(pipe, "_execution_device", "cpu"))
         self.output = "np"
@@ -82,16 +83,23 @@ class Trial:
         return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
 
     def shown(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
-        """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays."""
-        numbers = range(min(prompts, len(self.judge.workload.prompts)))
+        """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays.
+
+        Raises:
+            BudgetError: if the uncached generation cannot be kept within the limit, decoding included.
+        """
+        parts = self.judge.workload.batches(range(min(prompts, len(self.judge.workload.prompts))))
         outputs: dict[str, Any] = {}
         for name, rival in _cases(rivals).items():
             tell(f"pictures of {name}")
             try:
-                outputs[name] = self._generated(rival, numbers, output_type=self.output)
+                drawn = [self._generated(rival, part, output_type=self.output) for part in parts]
+                outputs[name] = np.concatenate(drawn)
             except (MemoryError, RunError):
                 raise
-            except Exception:
+            except Exception as error:
+                if rival is None and isinstance(error, BudgetError):
+                    raise
                 if rival is None:  # then the clock is to run on what the quality is judged by
                     self.output = self.judge.quality.output
                     return {}
@@ -148,8 +156,19 @@ class Trial:
         schedule = rival.schedule if rival is not None else None
         if schedule is not None:
             changes |= self.judge.changes(schedule)
-        with applied(self.judge.pipe, rival, plan or self.judge.within):
+        with applied(self.judge.pipe, rival, plan or self._plan(rival, numbers, changes)):
             return self.judge.generate(numbers, **changes)
+
+    def _plan(self, rival: Contender | None, numbers: Sequence[int], changes: Mapping[str, Any]) -> MemoryPlan | None:
+        """The plan that keeps a contender within the limit, made once for so many prompts and what comes out."""
+        if self.judge.within is None:
+            return None
+        key = (UNCACHED if rival is None else rival.name, len(numbers), changes.get("output_type"))
+        if key not in self._plans:
+            with applied(self.judge.pipe, rival, self.judge.within) as handle:
+                assert handle is not None
+                self._plans[key] = handle.plan(**self.judge.asked(numbers, **changes))
+        return self._plans[key]
 
     def _figures(self, errors: Sequence[float]) -> Figures:
         shown = [self.judge.quality.shown(error) for error in errors]
