@@ -1,9 +1,11 @@
 """Attaching to live objects without patching their classes: an object's class is swapped for a subclass, and back.
 
-The subclass intercepts calls and does nothing else: it has the same name, sets no attribute that is saved, and leaves
-`forward`, hooks and the methods that offloading or compilation replace alone. Taking it away restores the object
-exactly, in whatever order other libraries come and go. Interception acts only where the thread's *table* names the
-object, so objects that two pipelines share stay untouched for the other pipeline, in the same or another thread.
+The subclass intercepts calls and does nothing else: it has the same name, and leaves `forward`, hooks and the methods
+that offloading or compilation replace alone. While it is there the object's `__dict__` holds how many attached to it
+and, in a compiled region, its numbers; no `state_dict` or file has them. Taking the subclass away takes them along and
+restores the object exactly, in whatever order other libraries come and go. Interception acts only where the thread's
+*table* names the object, so objects that two pipelines share stay untouched for the other pipeline, in the same or
+another thread.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ PLACE, PART = "_evocache_place", "_evocache_part"
 
 _USERS = "_evocache_users"
 _lock = threading.Lock()
+_traced = torch.compiler.is_dynamo_compiling  # not is_compiling: that is true of all threads while one compiles
 
 
 class _Local(threading.local):
@@ -43,6 +46,13 @@ block to block, and each would be compiled for itself.
 """
 
 
+@torch.compiler.disable
+def _untraced(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
+    """A call that a compiled function of the host's own makes, of which no region knows: it is looked up untraced."""
+    op = local.table.get(id(module)) if local.table is not None else None
+    return original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
+
+
 @functools.cache
 def intercepting(cls: type) -> type:
     """The subclass of a module's class that looks its calls up in the thread's table; where compiled, its slots."""
@@ -50,8 +60,10 @@ def intercepting(cls: type) -> type:
 
     @functools.wraps(original)
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        if torch.compiler.is_dynamo_compiling():  # not is_compiling: that is true of all threads while one compiles
+        if _traced():
             slots = local.slots
+            if slots is None and local.table is not None:
+                return _untraced(original, self, args, kwargs)
             slot = None if slots is None else slots.get(getattr(self, local.by))
             return original(self, *args, **kwargs) if slot is None else slot.run(original, self, args, kwargs)
         table = local.table
@@ -165,16 +177,20 @@ def detach(thing: Any) -> None:
         if users:
             thing.__dict__[_USERS] = users
         else:
-            object.__setattr__(thing, "__class__", type(thing).__mro__[1])
-            for name in (PLACE, PART):
-                thing.__dict__.pop(name, None)
+            _restore(thing)
 
 
 def release(thing: Any) -> None:
     """Detach all users at once: of a copy that was made of an attached object, which nobody else knows."""
     with _lock:
         if thing.__dict__.pop(_USERS, 0):
-            object.__setattr__(thing, "__class__", type(thing).__mro__[1])
+            _restore(thing)
+
+
+def _restore(thing: Any) -> None:
+    object.__setattr__(thing, "__class__", type(thing).__mro__[1])
+    for name in (PLACE, PART):
+        thing.__dict__.pop(name, None)
 
 
 def _subclass(cls: type, methods: dict[str, Any]) -> type:

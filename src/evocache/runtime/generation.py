@@ -182,7 +182,7 @@ class Generation:
             sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
             table = {**table, **sliced} if sliced else table
             local.table = regions.arranged(table)
-            original = regions.call(table, original, whole=lane.tape is None)
+            original = regions.call(table, original, whole=lane.at_once)
             try:
                 row = lane.plan.row(tick.step)
                 if row is None or lane.guidance is None:

@@ -16,7 +16,7 @@ from ..schedule import GUIDANCE, deep_depth, span_range
 from ..schedule.liveness import Lifetimes
 from .attach import Op
 from .forecast import combine
-from .leaf import Packing
+from .leaf import Packing, Reuse
 from .plan import Plan, Recall, Row
 from .stream import Flow, Stored
 from .table import table
@@ -95,6 +95,8 @@ class Lane:
         self.dropped: int | None = None
         self.row = 0
         self.open: list[Any] = []
+        self.taken: list[Reuse] = []
+        """Leaves that took their feature in the call at hand; their operations outlive it."""
         self._covered: dict[int, list[int]] = {}
         self._unobserved: list[torch.nn.Module] | None = None
 
@@ -119,6 +121,9 @@ class Lane:
         for capture in self.open:
             capture.close()
         self.open.clear()
+        for leaf in self.taken:
+            leaf.finish()
+        self.taken.clear()
         if self._unread:
             for column, recall in self.recalls.items():
                 self.free(column, recall)
@@ -169,6 +174,18 @@ class Lane:
         except KeyError:
             return None
         return combine(values, recall.weights)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether all that the call at hand recalls may be taken before it runs.
+
+        So it is if that is the store's own: parked features come back one after the other, and decoded, forecast and
+        copied ones take memory beside the store, of which one at a time is enough.
+        """
+        if self.tape is not None:
+            return False
+        coded = self.store.coding != "none"
+        return sum(coded or len(r.born) > 1 or c in self.copies for c, r in self.recalls.items()) < 2
 
     def _move(self, column: int, tape: Tape) -> None:
         """A component is about to write or read at this step: move what the tape says moves now, once."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..model.outputs import Spec, blank, empty, pack, unpack
-from .slot import Fed, Given, Slot
+from .slot import Bare, Fed, Given, Slot
 
 if TYPE_CHECKING:
     from .lane import Lane
@@ -112,7 +112,13 @@ class Reuse:
             self.call = lane.calls
             self.ordinal = self.place = 0
             self.feature = lane.take(column, lane.recalls[column]) if packing else None
+            if self.feature is not None:
+                lane.taken.append(self)
         return packing
+
+    def finish(self) -> None:
+        """The forward is over: let go of what the host did not come to read."""
+        self.feature = None
 
     def _renewed(self, output: Any) -> None:
         """The leaf computed after all."""
@@ -139,7 +145,7 @@ class Blank:
 
     def slot(self, module: Any) -> Slot:
         """The same within a compiled region."""
-        return Fed([empty(seen) for seen in self.lane.blanks.get(id(module), [])], _nothing)
+        return Bare(list(self.lane.blanks.get(id(module), [])), _nothing)
 
 
 class Observe:

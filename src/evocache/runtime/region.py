@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import nn
 
 from ..model import Denoiser
 from .attach import PART, PLACE, Op, local
+from .graphs import GIVEN_UP, Graphs, graphs
 from .slot import Slot
 
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Compiles a function with the options that a module was compiled with."""
-
-
-GIVEN_UP = ("FailOnRecompileLimitHit", "RecompileLimitExceeded")
-"""Dynamo's errors where `fullgraph` is asked for and a function has as many graphs as it may."""
-
-Kinds = frozenset[tuple[int, type]]
-"""The slots of a region: places of modules in it, and what they find."""
 
 
 class Part(NamedTuple):
@@ -46,7 +40,7 @@ class Regions:
     def __init__(self, holder: nn.Module, denoiser: Denoiser) -> None:
         self.whole = holder if is_compiled(holder) else None
         self._inside: dict[int, Mapping[int, tuple[int, nn.Module]]] = {}
-        self._graphs: dict[type, set[Kinds]] = {}
+        self._model = weakref.ref(denoiser.module)
         self._compiled: dict[int, Callable[..., Any]] = {}
         roots = [holder] if self.whole is not None else list(_outermost(denoiser.module))
         compile = compiler(holder) if self.whole is not None and denoiser.unet is None else None
@@ -60,7 +54,7 @@ class Regions:
 
     def arranged(self, table: Mapping[Any, Op]) -> Mapping[Any, Op]:
         """A table in which compiled modules that contain other modules of it take them along into their region."""
-        if self.whole is not None:
+        if self.whole is not None or not self.roots:
             return table
         return {**table, **self._regions(self.roots, table, compiled)}
 
@@ -86,7 +80,7 @@ class Regions:
                 local.table = before
 
         inside = self._held(root, table)
-        region = Region(inside, None, compiled if whole or not inside else apart, apart, self._known(root), PLACE)
+        region = Region(inside, None, compiled if whole or not inside else apart, apart, self._graphs(root), PLACE)
         return region.computed(original)
 
     def _alone(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -96,18 +90,17 @@ class Regions:
     def _regions(self, roots: Sequence[nn.Module], table: Mapping[Any, Op], run: Op) -> dict[int, Op]:
         found: dict[int, Op] = {}
         for root in roots:
-            inside = self._held(root, table)
-            if inside or run is not compiled:
-                found[id(root)] = Region(inside, table.get(id(root)), run, eagerly, self._known(root))
+            own = table.get(id(root))
+            found[id(root)] = Region(self._held(root, table), own, run, eagerly, self._graphs(root))
         return found
 
     def _held(self, root: nn.Module, table: Mapping[Any, Op]) -> list[Part]:
         inside = self._inside[id(root)]
         return [Part(*inside[id_], op) for id_, op in table.items() if id_ in inside]
 
-    def _known(self, root: nn.Module) -> set[Kinds]:
-        """For which kinds of slots there are graphs of a module's class: modules of one class share their code."""
-        return self._graphs.setdefault(type(root), set())
+    def _graphs(self, root: nn.Module) -> Graphs:
+        """What is known of the graphs of a module."""
+        return graphs(root, self._model)
 
 
 class Region:
@@ -119,7 +112,7 @@ class Region:
         run: the compiled call.
         otherwise: the call if one of the operations has no form in which it may be compiled, or there are so many
             different ones that a graph for each would be more than dynamo makes of one function.
-        known: for which of them there are graphs; kept by whoever makes regions of the same function.
+        graphs: what is known of the graphs of the function that is compiled.
         by: the attribute that numbers them.
     """
 
@@ -129,14 +122,14 @@ class Region:
         own: Op | None,
         run: Op,
         otherwise: Op,
-        known: set[Kinds],
+        graphs: Graphs,
         by: str = PART,
     ) -> None:
         self.inside = inside
         self.own = own
         self.run = run
         self.otherwise = otherwise
-        self.known = known
+        self.graphs = graphs
         self.by = by
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -149,7 +142,10 @@ class Region:
 
         def call(module: Any, *args: Any, **kwargs: Any) -> Any:
             slots = self._slots()
-            if slots is None or not self._graph(slots):
+            if slots is None:
+                return self.otherwise(original, module, args, kwargs)
+            kinds = frozenset(zip([part.place for part in self.inside], map(type, slots), strict=True))
+            if not self.graphs.may(kinds):
                 return self.otherwise(original, module, args, kwargs)
             for part in self.inside:
                 part.module.__dict__[self.by] = part.place
@@ -161,24 +157,18 @@ class Region:
             except Exception as error:
                 if type(error).__name__ not in GIVEN_UP:
                     raise
+                self.graphs.refused(kinds)
                 output = GIVEN_UP
             finally:
                 local.slots, local.by = before
             if output is GIVEN_UP:
                 return self.otherwise(original, module, args, kwargs)
+            self.graphs.made(kinds)
             for place in slots[0].order if slots else ():
                 slots[place].settle()
             return output
 
         return call
-
-    def _graph(self, slots: Sequence[Slot]) -> bool:
-        """Whether there is a graph for slots of these kinds, or may be one more."""
-        kinds = frozenset(zip([part.place for part in self.inside], map(type, slots), strict=True))
-        if kinds not in self.known and len(self.known) >= most_graphs():
-            return False
-        self.known.add(kinds)
-        return True
 
     def _slots(self) -> list[Slot] | None:
         """A slot for each part; None if there is one that has none."""
@@ -192,13 +182,6 @@ class Region:
             slot.order, slot.place = order, place
             slots.append(slot)
         return slots
-
-
-def most_graphs() -> int:
-    """How many kinds of slots a function may be compiled for: dynamo's limit, but for two graphs of the host's own."""
-    config: Any = torch._dynamo.config
-    limit = config.recompile_limit if hasattr(config, "recompile_limit") else config.cache_size_limit
-    return max(1, int(limit) - 2)
 
 
 def compiled(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:

@@ -1,18 +1,22 @@
-"""Caches of diffusers that are enabled on a denoiser: two that skip the same layers each see half of the steps."""
+"""What is refused on a denoiser: diffusers' own caches, and a compiled `forward` with components in it.
+
+Two that skip the same layers each see half of the steps. A function that the host compiled encloses its modules without
+a trace: at the module's call nothing tells that they will be compiled.
+"""
 
 from __future__ import annotations
 
 from torch import nn
 
 from ..errors import PipelineError
-from ..model import Model
+from ..model import Denoiser, Model
 
 
 def refuse_rivals(model: Model) -> None:
-    """Refuse denoisers on which one of diffusers' own caches is enabled.
+    """Refuse denoisers on which one of diffusers' own caches is enabled, or a `forward` was compiled.
 
     Raises:
-        PipelineError: if there is one; it names the cache and how to disable it.
+        PipelineError: if there is one; it names the cache or module and how to mend it.
     """
     for denoiser in model.denoisers:
         found = rival(denoiser.module)
@@ -23,6 +27,28 @@ def refuse_rivals(model: Model) -> None:
                 "a denoiser whose layers nobody else skips",
                 mend.format(f"pipe.{denoiser.name}"),
             )
+        path = enclosed(denoiser)
+        if path is not None:
+            where = f"pipe.{denoiser.name}" + (f".get_submodule({path!r})" if path else "")
+            raise PipelineError(
+                f"a {denoiser.name} in which a forward was compiled by itself ({where}.forward)",
+                "modules that are compiled as modules, so that what lies in them can be reached",
+                f"del {where}.forward and call {where}.compile()"
+                + ("" if path else f", or set {where} = torch.compile({where})"),
+            )
+
+
+def enclosed(denoiser: Denoiser) -> str | None:
+    """The path of a module with components in it whose `forward` itself was compiled; None if there is none."""
+    components = {id(module) for module in denoiser.modules.values()}
+    for path, module in denoiser.module.named_modules():
+        forward = module.__dict__.get("forward")
+        if forward is None or "_orig_mod" in module._modules or getattr(forward, "_torchdynamo_disable", False):
+            continue  # torch keeps a compiled forward in its own wrappers, and names what it must not compile alike
+        if hasattr(forward, "_torchdynamo_orig_callable"):
+            if any(id(part) in components for part in module.modules() if part is not module):
+                return path
+    return None
 
 
 def rival(denoiser: nn.Module) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..model.outputs import pack, unpack
+from ..model.outputs import empty, pack, unpack
 
 
 class Slot:
@@ -87,6 +87,19 @@ class Fed(Slot):
     def settle(self) -> None:
         """One call was served."""
         self.after()
+
+
+class Bare(Fed):
+    """The module does not compute, and nobody reads what it returns: it is made in the region, of stand-ins.
+
+    Stand-ins take no memory. What is made of them lives as long as the graph has it, and is the host's to write into.
+    """
+
+    def run(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Return tensors of any content."""
+        calls = self.calls
+        output = super().run(original, module, args, kwargs)
+        return output if calls >= len(self.outputs) else empty(output)
 
 
 class Pass(Slot):

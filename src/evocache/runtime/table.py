@@ -1,4 +1,4 @@
-"""The table of one denoiser call: which modules do something else than run. Looking it up is the whole hot path."""
+"""The table of one denoiser call: which modules do something else than run."""
 
 from __future__ import annotations
 
