@@ -45,9 +45,9 @@ def enclosed(denoiser: Denoiser) -> str | None:
         forward = module.__dict__.get("forward")
         if forward is None or "_orig_mod" in module._modules or getattr(forward, "_torchdynamo_disable", False):
             continue  # torch keeps a compiled forward in its own wrappers, and names what it must not compile alike
-        if hasattr(forward, "_torchdynamo_orig_callable"):
-            if any(id(part) in components for part in module.modules() if part is not module):
-                return path
+        compiled = hasattr(forward, "_torchdynamo_orig_callable")
+        if compiled and any(id(part) in components for part in module.modules() if part is not module):
+            return path
     return None
 
 
