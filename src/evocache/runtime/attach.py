@@ -46,11 +46,13 @@ block to block, and each would be compiled for itself.
 """
 
 
-@torch.compiler.disable
-def _untraced(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
+def _dispatched(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
     """A call that a compiled function of the host's own makes, of which no region knows: it is looked up untraced."""
     op = local.table.get(id(module)) if local.table is not None else None
     return original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
+
+
+_untraced: Op = torch.compiler.disable(_dispatched)  # type: ignore[no-untyped-call]
 
 
 @functools.cache

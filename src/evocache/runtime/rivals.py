@@ -47,7 +47,7 @@ def enclosed(denoiser: Denoiser) -> str | None:
             continue  # torch keeps a compiled forward in its own wrappers, and names what it must not compile alike
         compiled = hasattr(forward, "_torchdynamo_orig_callable")
         if compiled and any(id(part) in components for part in module.modules() if part is not module):
-            return path
+            return str(path)
     return None
 
 
