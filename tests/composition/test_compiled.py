@@ -9,13 +9,20 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
+import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from evocache import apply
-from evocache.runtime.region import compiler
+from evocache.errors import PipelineError
+from evocache.memory import FeatureStore
+from evocache.model.outputs import blank
+from evocache.runtime import lane
+from evocache.runtime.leaf import BARE, Blank
+from evocache.runtime.region import Regions, compiler
 from evocache.schedule import uniform
 from tests.composition import compiling
 from tests.composition.compiling import dynamo
@@ -83,6 +90,116 @@ def test_more_kinds_of_rows_than_there_may_be_graphs():
         for _ in range(2):
             assert np.array_equal(tiny.call(pipe, steps=8), expected)
         assert handle.stats.executed == schedule.counts()
+
+
+def test_one_handle_after_another_leaves_the_host_its_graphs():
+    """Dynamo counts for the process: what earlier generations compiled is remembered, and room for the host kept."""
+    pipe, tiny = compiling.pixart(), FAMILIES["pixart"]
+    reference = tiny.call(pipe)
+    with apply(pipe, "none") as handle:
+        tree = handle.model.tree
+    leaves = [c.id for c in tree.of_kind("attention")]
+    schedules = [uniform(tree, 4, leaves[i : i + 1], [0, 2]) for i in range(3)]
+    expected = []
+    for schedule in schedules:
+        with apply(pipe, schedule):
+            expected.append(tiny.call(pipe))
+    compiling.whole(pipe, "transformer", backend="eager", fullgraph=True)
+    with torch._dynamo.config.patch(recompile_limit=3):
+        for schedule, output in zip(schedules, expected, strict=True):
+            with apply(pipe, schedule) as handle:
+                assert np.array_equal(tiny.call(pipe), output)
+                assert handle.stats.executed == schedule.counts()
+        assert np.array_equal(tiny.call(pipe), reference)
+
+
+@pytest.mark.parametrize(("spec", "storage"), [("taylorseer:2", "none"), ("fora:2", "int8")])
+def test_what_is_made_to_be_read_is_made_block_by_block(spec, storage, monkeypatch):
+    """Forecasts and decoded features are tensors of their own: those of all blocks are not made beforehand."""
+    pipe, tiny = compiling.pixart(), FAMILIES["pixart"]
+    with apply(pipe, spec, storage=storage):
+        expected = tiny.call(pipe, steps=6)
+    compiling.whole(pipe, "transformer", backend="eager", fullgraph=True)
+    at_once: list[bool] = []
+    call = Regions.call
+    monkeypatch.setattr(Regions, "call", lambda *given, whole: at_once.append(whole) or call(*given, whole=whole))
+    with apply(pipe, spec, storage=storage):
+        assert np.array_equal(tiny.call(pipe, steps=6), expected)
+    assert at_once == [True, storage == "none", True, False, True, False]
+
+
+def test_stand_ins_that_take_no_memory_go_into_a_region():
+    seen = blank((torch.ones(4, 8), torch.ones(3)))
+    double = SimpleNamespace(blanks={}, packing={})
+    module = torch.nn.Identity()
+    double.blanks[id(module)] = [seen]
+    slot = Blank(double).slot(module)
+    assert [t.untyped_storage().nbytes() for t in slot.outputs[0]] == [4, 4]
+    output = slot.run(None, module, (), {})
+    assert [(t.shape, t.is_contiguous()) for t in output] == [((4, 8), True), ((3,), True)]
+
+
+def test_features_of_leaves_that_are_not_called_are_let_go():
+    """Operations outlive the call; what was taken for a leaf in it does not, if the host went without that leaf."""
+    pipe = compiling.pixart()
+    with apply(pipe, "fora:2") as handle:
+        plan = handle._compiled.plan(handle.model.denoisers[0], 4, 0, 0)[0]
+        one = lane.Lane(handle.model.denoisers[0], plan, FeatureStore(), None, None)
+    column = next(c for c in plan.touched if one.kinds[c] == "attention")
+    one.begin(0)
+    one.packing[column] = [BARE]
+    one.put(column, [torch.ones(4)])
+    one.finish()
+    operation = one.begin(1)[one.address(column)]
+    slot = operation.slot(one.module(column))
+    feature = weakref.ref(slot.outputs[0])
+    del slot
+    assert feature() is not None
+    one.finish()
+    assert feature() is None
+    assert operation in one.tables[plan.row(1).pattern].values()
+
+
+def test_a_forward_that_was_compiled_by_itself_is_refused():
+    """With components in it; a leaf's own forward is as good as any."""
+    pipe, tiny = compiling.pixart(), FAMILIES["pixart"]
+    with apply(pipe, "fora:2") as handle:
+        expected = tiny.call(pipe)
+        block = pipe.transformer.transformer_blocks[0]
+        block.forward = torch.compile(block.forward, backend="eager")
+        with pytest.raises(PipelineError, match=r"transformer_blocks\.0.*compile\(\)"):
+            tiny.call(pipe)
+        del block.forward
+        block.ff.forward = torch.compile(block.ff.forward, backend="eager")
+        assert np.array_equal(tiny.call(pipe), expected)
+        assert set(handle.stats.executed.values()) == {2, 4}
+    pipe.transformer.forward = torch.compile(pipe.transformer.forward, backend="eager")
+    with pytest.raises(PipelineError, match=r"del pipe\.transformer\.forward") as caught:
+        apply(pipe, "fora:2")
+    assert "torch.compile(pipe.transformer)" in caught.value.mend
+    pipe.transformer.forward = torch.compiler.disable(pipe.transformer.__class__.forward.__get__(pipe.transformer))
+    with apply(pipe, "fora:2"):
+        assert np.array_equal(tiny.call(pipe), expected)
+
+
+def test_a_function_of_the_hosts_that_calls_the_denoiser_is_followed():
+    """Compiled around the denoiser: dynamo breaks its graph where the denoiser is called, and nothing is bypassed."""
+    pipe, tiny = compiling.pixart(), FAMILIES["pixart"]
+    with apply(pipe, "fora:2") as handle:
+        tiny.call(pipe)
+        executed = handle.stats.executed
+    model = pipe.transformer
+    around = torch.compile(lambda *args, **kwargs: model(*args, **kwargs), backend="eager")
+    with torch.no_grad(), apply(pipe, "fora:2") as handle, handle.generation():
+        pipe.scheduler.set_timesteps(4)
+        sample = torch.ones(1, model.config.in_channels, 8, 8)
+        for t in pipe.scheduler.timesteps:
+            words = torch.ones(1, 3, model.config.caption_channels)
+            noise = around(
+                sample, words, timestep=t[None], added_cond_kwargs={"resolution": None, "aspect_ratio": None}
+            ).sample
+            sample = pipe.scheduler.step(noise[:, :4], t, sample).prev_sample
+        assert handle.stats.executed == executed
 
 
 def test_a_host_that_writes_into_what_a_leaf_gave():

@@ -79,9 +79,13 @@ class Regions:
             finally:
                 local.table = before
 
+        def in_parts(module: Any, *args: Any, **kwargs: Any) -> Any:
+            return apart(original, module, args, kwargs)
+
         inside = self._held(root, table)
-        region = Region(inside, None, compiled if whole or not inside else apart, apart, self._graphs(root), PLACE)
-        return region.computed(original)
+        if inside and not whole:
+            return in_parts
+        return Region(inside, None, compiled, apart, self._graphs(root), PLACE).computed(original)
 
     def _alone(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """A block that is compiled although its denoiser was."""
