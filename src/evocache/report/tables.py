@@ -83,11 +83,11 @@ def in_seconds(seconds: float) -> str:
 
 def in_flops(count: float) -> str:
     """A number of operations with a decimal unit: 2.5e9 -> '2.50 GFLOP'."""
-    for unit in ("", "k", "M", "G"):
+    for unit in ("", "k", "M", "G", "T"):
         if abs(count) < 1000:
             return f"{count:.3g} {unit}FLOP"
         count /= 1000
-    return f"{count:.3g} TFLOP"
+    return f"{count:.3g} PFLOP"
 
 
 def in_figures(value: float) -> str:
