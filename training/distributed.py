@@ -29,7 +29,7 @@ class FlatModel:
         self.data = torch.cat([p.detach().float().reshape(-1) for p in self.parameters])
         if world > 1:
             dist.broadcast(self.data, 0)
-        self.grads = torch.zeros(total + 1)
+        self.grads = self.data.new_zeros(total + 1)
         self.flat = nn.Parameter(self.data)
         self.flat.grad = self.grads[:-1]
         self.ema = self.data.clone()

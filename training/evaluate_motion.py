@@ -29,7 +29,6 @@ from training.evaluate import frechet, reconstruct
 from training.evaluate_unet import facts, write
 from training.moving import render
 from training.paths import CACHE
-from training.precision import hardware
 from training.video_judge import CHECKPOINT as JUDGE_CHECKPOINT
 
 NAME = "zoo:emoji-motion"
@@ -171,7 +170,6 @@ def main(arguments: list[str] | None = None) -> bool:
     torch.set_num_threads(args.processes)
     figures = measure(args)
     figures["training"] = {
-        "hardware": hardware(),
         "motion": facts(args.checkpoint),
         "unet": facts(args.unet),
         "judge": facts(args.judge),

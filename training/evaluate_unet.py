@@ -20,7 +20,6 @@ from training import nearest, unet
 from training.distributed import launch
 from training.evaluate import asked, frechet, generate, missed, renderings, scores
 from training.paths import CACHE
-from training.precision import hardware
 
 NAME = "zoo:emoji-unet"
 #: The share of pictures that the judge must recognise before the weights are of use.
@@ -69,9 +68,10 @@ def sweep(rank: int, world: int, args: argparse.Namespace) -> None:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """Samples, minutes and steps of a training, from its checkpoint."""
-    stored = torch.load(path)
-    return {"samples": stored["samples"], "minutes": round(stored["seconds"] / 60, 1), "steps": stored["step"]}
+    """Samples, minutes, steps and machine of a training, from its checkpoint."""
+    stored = torch.load(path, map_location="cpu")
+    minutes = round(stored["seconds"] / 60, 1)
+    return {"samples": stored["samples"], "minutes": minutes, "steps": stored["step"], "hardware": stored["hardware"]}
 
 
 def write(path: Path, figures: dict[str, Any]) -> None:
@@ -93,8 +93,7 @@ def main(arguments: list[str] | None = None) -> bool:
     launch(draw, args.processes, args)
     torch.set_num_threads(args.processes)
     generated = measure(args)
-    training = {"hardware": hardware(), "unet": facts(args.checkpoint)}
-    write(zoo.find(NAME).figures_file, {"generated": generated, "training": training})
+    write(zoo.find(NAME).figures_file, {"generated": generated, "training": {"unet": facts(args.checkpoint)}})
     print(json.dumps(generated, indent=1, ensure_ascii=False))
     top1 = generated["all"]["top1"]
     print(f"object accuracy {top1:.1%}, gate {GATE:.0%}: {'met' if top1 >= GATE else 'missed'}", flush=True)

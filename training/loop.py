@@ -15,6 +15,7 @@ from training.distributed import Clock, FlatModel, save
 from training.dit import rate
 from training.muon import MuonAdamW, order
 from training.paths import CACHE
+from training.precision import hardware
 
 #: (numbers of this process) -> loss of one batch, and how many samples it had.
 Batch = Callable[[np.random.Generator], tuple[Tensor, int]]
@@ -29,6 +30,7 @@ def options(description: str | None, *, minutes: float, batch: int, checkpoint: 
     parser.add_argument("--muon-rate", type=float, default=2e-3)
     parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cuda: with --processes 1")
     parser.add_argument("--work", type=Path, default=CACHE, help="folder of the checkpoint")
     parser.add_argument("--checkpoint", default=checkpoint)
     parser.add_argument("--every", type=int, default=50, help="steps between two lines of the log")
@@ -37,13 +39,15 @@ def options(description: str | None, *, minutes: float, batch: int, checkpoint: 
 
 def fit(rank: int, world: int, args: argparse.Namespace, modules: Sequence[nn.Module], batch: Batch) -> None:
     """Train what learns in `modules` for `args.minutes`, going on from the checkpoint if there is one."""
+    for module in modules:
+        module.to(args.device)
     parameters, matrices = order(modules, args.muon)
     flat = FlatModel(parameters, world)
     optimiser = MuonAdamW(flat, matrices, rank)
     step, spent, samples = 0, 0.0, 0
     checkpoint = args.work / args.checkpoint
     if checkpoint.exists():
-        stored: dict[str, Any] = torch.load(checkpoint)
+        stored: dict[str, Any] = torch.load(checkpoint, map_location=args.device)
         flat.load(stored["flat"])
         optimiser.load(stored["optimiser"])
         _load_buffers(modules, stored["buffers"])
@@ -71,13 +75,14 @@ def fit(rank: int, world: int, args: argparse.Namespace, modules: Sequence[nn.Mo
         if rank == 0 and (clock.seconds - saved > 150 or progress >= 1):
             saved = clock.seconds
             state = {"flat": flat.state(), "optimiser": optimiser.state(), "muon": args.muon}
+            state["hardware"] = hardware(args.device)
             state["buffers"] = [dict(module.named_buffers()) for module in modules]
             save({**state, "step": step, "seconds": saved, "samples": samples}, checkpoint)
 
 
 def restore(modules: Sequence[nn.Module], path: Path, *, averaged: bool = True) -> dict[str, Any]:
     """Fill what learns in `modules` from a checkpoint; returns {step, samples, seconds}."""
-    stored = torch.load(path)
+    stored = torch.load(path, map_location="cpu")
     parameters, _ = order(modules, stored["muon"])
     flat = FlatModel(parameters, 1)
     flat.load(stored["flat"])

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from evocache.zoo.motions import FRAMES
-from evocache.zoo.prompts import TEMPLATES
 from training import clip, unet, videos
 from training.distributed import launch
 from training.loop import fit, options, restore
@@ -80,19 +79,21 @@ def prompt_states(text: CLIPTextModel, tokens: Tensor) -> Tensor:
 
 def train(rank: int, world: int, args: argparse.Namespace) -> None:
     torch.manual_seed(0)
-    stored = videos.load(args.videos)
+    stored = unet.on(args.device, videos.load(args.videos))
     base, text, _ = unet.load(args.unet)
-    tokens, empty = clip.caption_tokens(), clip.encode([""])
+    tokens, empty = (numbers.to(args.device) for numbers in (clip.caption_tokens(), clip.encode([""])))
+    text.to(args.device)
     model = join(base, build(base))
 
     def batch(rng: np.random.Generator) -> tuple[Tensor, int]:
-        rows = torch.from_numpy(rng.integers(len(stored["latents"]), size=args.batch))
+        rows = torch.from_numpy(rng.integers(len(stored["latents"]), size=args.batch)).to(args.device)
         clean = stored["latents"][rows].float()
         kinds, grounds, motions = (stored[key][rows] for key in ("kinds", "grounds", "motions"))
-        words = unet.drop(tokens[kinds, grounds, motions, torch.randint(len(TEMPLATES), kinds.shape)], empty)
-        with autocast():
+        words = unet.drop(tokens[kinds, grounds, motions, unet.templates(kinds)], empty)
+        sigma = noise_levels(len(clean)).to(args.device)
+        with autocast(args.device):
             states = prompt_states(text, words)
-            return loss_of(model, states, clean, noise_levels(len(clean)), torch.randn_like(clean)), len(clean)
+            return loss_of(model, states, clean, sigma, torch.randn_like(clean)), len(clean)
 
     fit(rank, world, args, (model,), batch)
 

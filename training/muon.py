@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from training.distributed import FlatModel
-from training.precision import FAST
+from training.precision import fast
 
 
 def is_matrix(name: str, parameter: nn.Parameter) -> bool:
@@ -37,8 +37,8 @@ def order(models: Iterable[nn.Module], muon: bool) -> tuple[list[nn.Parameter], 
 def orthogonal(stack: Tensor, steps: int = 5) -> Tensor:
     """Newton-Schulz: (k, rows, columns) -> nearest semi-orthogonal matrices, roughly."""
     tall = stack.shape[1] > stack.shape[2]
-    x = (stack.mT if tall else stack).to(FAST)
-    x = x / (x.float().norm(dim=(1, 2), keepdim=True).to(FAST) + 1e-7)
+    x = (stack.mT if tall else stack).to(fast(stack.device))
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True).to(x.dtype) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * (gram @ gram)) @ x
@@ -57,8 +57,8 @@ class MuonAdamW:
             self.groups[rows, columns].append((offset, offset + p.numel()))
             offset += p.numel()
         self.split = offset
-        self.velocity = torch.zeros(offset)
-        self.update = torch.zeros(offset)
+        self.velocity = flat.data.new_zeros(offset)
+        self.update = flat.data.new_zeros(offset)
         rest = nn.Parameter(flat.data[offset:])
         rest.grad = flat.grads[offset:-1]
         self.adam = torch.optim.AdamW([rest], betas=(0.9, 0.98), weight_decay=0, fused=True)

@@ -37,8 +37,8 @@ it.
 {generated[steps]} steps, guidance {generated[guidance_scale]}. Frechet distance {generated[frechet]} (other placements
 of the real pictures: {generated[frechet_floor]}); the closest rendering is of the asked class for
 {generated[nearest_rendering][top1]:.1%}, at a median PSNR of {generated[nearest_rendering][median_psnr_db]} dB. Trained
-on {training[unet][samples]:,} samples in {training[unet][minutes]} minutes ({training[hardware]}), half of them frames
-of videos with their motion in the caption. Most missed: {missed}.
+on {training[unet][samples]:,} samples in {training[unet][minutes]} minutes ({training[unet][hardware]}), half of them
+frames of videos with their motion in the caption. Most missed: {missed}.
 
 """
 
@@ -63,8 +63,8 @@ Videos of {generated[frames]} frames in the form of AnimateDiff: motion modules 
 The judge knows {choices} motions, still among them, so chance is {chance:.0%}. By motion: {by_motion}.
 {generated[steps]} steps, guidance {generated[guidance_scale]}. Frechet distance of videos, in the judge's 256 features,
 {generated[frechet]} (other real videos of the same prompts: {generated[frechet_floor]}). Trained on
-{training[motion][samples]:,} videos in {training[motion][minutes]} minutes; its judge on {training[judge][samples]:,}
-in {training[judge][minutes]} minutes ({training[hardware]}). Most missed: {missed}.
+{training[motion][samples]:,} videos in {training[motion][minutes]} minutes ({training[motion][hardware]}); its judge on
+{training[judge][samples]:,} in {training[judge][minutes]} minutes ({training[judge][hardware]}). Most missed: {missed}.
 
 """
 

@@ -88,27 +88,38 @@ def frame_odds(frames: int) -> data.Floats:
 
 def drop(words: Tensor, empty: Tensor) -> Tensor:
     """A share of the prompts (n, TOKENS) becomes the empty one."""
-    return torch.where(torch.rand(len(words), 1) < DROPPED, empty, words)
+    return torch.where(torch.rand(len(words), 1, device=words.device) < DROPPED, empty, words)
+
+
+def on(device: torch.device, stored: dict[str, Any]) -> dict[str, Any]:
+    """Data of a training, where it trains."""
+    return {key: value.to(device) if isinstance(value, Tensor) else value for key, value in stored.items()}
+
+
+def templates(kinds: Tensor) -> Tensor:
+    """A template of captions for each of `kinds`, drawn."""
+    return torch.randint(len(TEMPLATES), kinds.shape, device=kinds.device)
 
 
 def train(rank: int, world: int, args: argparse.Namespace) -> None:
     torch.manual_seed(0)
-    still, moving = latents.load(), videos.load(args.videos)
-    tokens, empty = clip.caption_tokens(), clip.encode([""])
+    still, moving = (on(args.device, part) for part in (latents.load(), videos.load(args.videos)))
+    tokens, empty = (numbers.to(args.device) for numbers in (clip.caption_tokens(), clip.encode([""])))
     unet, text = build(still["latents"].shape[1]), clip.build_encoder()
     none, odds = KINDS.index(STILL), frame_odds(moving["latents"].shape[1])
 
     def batch(rng: np.random.Generator) -> tuple[Tensor, int]:
         frames = rng.binomial(args.batch, FRAME_SHARE)
-        rows = torch.from_numpy(rng.integers(len(still["latents"]), size=args.batch - frames))
-        videos_of = torch.from_numpy(rng.integers(len(moving["latents"]), size=frames))
-        times = torch.from_numpy(rng.choice(len(odds), size=frames, p=odds))
+        rows = torch.from_numpy(rng.integers(len(still["latents"]), size=args.batch - frames)).to(args.device)
+        videos_of = torch.from_numpy(rng.integers(len(moving["latents"]), size=frames)).to(args.device)
+        times = torch.from_numpy(rng.choice(len(odds), size=frames, p=odds)).to(args.device)
         clean = torch.cat([still["latents"][rows], moving["latents"][videos_of, times]]).float()
         kinds, grounds = (torch.cat([still[key][rows], moving[key][videos_of]]) for key in ("kinds", "grounds"))
         motions = torch.cat([torch.full_like(rows, none), moving["motions"][videos_of]])
-        words = drop(tokens[kinds, grounds, motions, torch.randint(len(TEMPLATES), kinds.shape)], empty)
-        with autocast():
-            return loss_of(unet, text, clean, words, noise_levels(len(clean)), torch.randn_like(clean)), len(clean)
+        words = drop(tokens[kinds, grounds, motions, templates(kinds)], empty)
+        sigma = noise_levels(len(clean)).to(args.device)
+        with autocast(args.device):
+            return loss_of(unet, text, clean, words, sigma, torch.randn_like(clean)), len(clean)
 
     fit(rank, world, args, (unet, text), batch)
 

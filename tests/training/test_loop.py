@@ -56,6 +56,7 @@ def test_it_ends_with_its_minutes_and_goes_on_with_more(tmp_path, clock):
     train(model, arguments(tmp_path, 1, clock=clock, rate=0.1), steps=60)
     stored = torch.load(tmp_path / "test.pt")
     assert (stored["step"], stored["samples"]) == (60, 480)
+    assert "CPU cores" in stored["hardware"]  # where it was trained, not where its weights are measured
     assert 1 < model.slope.item() < 3.5
     assert model.frozen.item() == 1
 
