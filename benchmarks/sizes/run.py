@@ -27,7 +27,7 @@ EAGER, COMPILED = "eager", "compiled"
 def arguments(what: str, models: Sequence[str], out: str, minutes: float) -> argparse.ArgumentParser:
     """Options that all runs have."""
     parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=",".join(models), help=f"some of {','.join(MODELS)}")
+    parser.add_argument("--models", default=",".join(models), help=f"some of {','.join(MODELS)}; flux:10 has 10 steps")
     parser.add_argument("--size", choices=("full", "tiny"), default="full", help="tiny tries the benchmark itself")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
@@ -47,14 +47,15 @@ def run(options: argparse.Namespace, what: str, device: str) -> dict[str, Any]:
     """
     diffusers_logging.set_verbosity_error()
     began, allowed = time.monotonic(), 60 * options.minutes
-    turns = [(name, mode) for name in options.models.split(",") for mode in options.modes.split(",")]
-    for name, mode in turns:
+    modes = options.modes.split(",")
+    turns = [(*_asked(text, options.steps), mode) for text in options.models.split(",") for mode in modes]
+    for name, _, mode in turns:
         if name not in MODELS or mode not in (EAGER, COMPILED):
             raise SystemExit(f"{name}, {mode}: expected models {','.join(MODELS)} and modes {EAGER},{COMPILED}")
     head = {"what": what, "device": device, "size": options.size, "seed": 0, "versions of peers": _versions()}
     done: list[dict[str, Any]] = []
     known: dict[str, float] = {}
-    for number, (name, mode) in enumerate(turns):
+    for number, (name, steps, mode) in enumerate(turns):
         now = time.monotonic()
         share = (began + allowed - now) / (len(turns) - number)
         limits = Limits(options.rounds, lambda until=now + share: until - time.monotonic())
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace, what: str, device: str) -> dict[str, Any]:
             found["left out"] = f"no time: {share:.0f} s left, making and warming up took {known.get(name, 0.0):.0f} s"
         else:
             try:
-                found.update(_measured(name, mode, options, device, limits, save))
+                found.update(_measured(name, steps, mode, options, device, limits, save))
             except Exception as error:  # the models after it have their turns
                 found["error"] = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"
             known[name] = found.get("making seconds", 0.0) + found.get("warm-up seconds", 0.0)
@@ -82,8 +83,17 @@ def run(options: argparse.Namespace, what: str, device: str) -> dict[str, Any]:
     return result
 
 
+def _asked(text: str, steps: int) -> tuple[str, int]:
+    """A model and its steps: `flux:10`, or as many as the others have."""
+    name, _, own = text.partition(":")
+    if own and not own.isdigit():
+        raise SystemExit(f"{text}: expected a model, or a model and its steps as in flux:10")
+    return name, int(own or steps)
+
+
 def _measured(
     name: str,
+    steps: int,
     mode: str,
     options: argparse.Namespace,
     device: str,
@@ -95,7 +105,7 @@ def _measured(
     if mode == COMPILED:
         for block in discover(made.pipe).denoisers[0].blocks:  # as `compile_repeated_blocks`, which not all have
             block.compile()
-    entries = _chosen(entrants(made.pipe, options.steps), options.only)
+    entries = _chosen(entrants(made.pipe, steps), options.only)
     save({"making seconds": round(time.monotonic() - began, 2)})
     return measure(made, entries, limits, save, compiled=mode == COMPILED)
 

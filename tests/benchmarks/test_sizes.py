@@ -160,6 +160,13 @@ def test_turns_without_time_are_left_out_and_say_so(tmp_path):
     assert [(row["model"], row["left out"][:7]) for row in found] == [("pixart", "no time"), ("wan", "no time")]
 
 
+def test_a_model_can_have_steps_of_its_own(tmp_path):
+    found = running.run(options(tmp_path / "out", "--models", "pixart:3", "--only", "^$"), "what", "cpu")
+    assert found["models"][0]["steps"] == 3
+    with pytest.raises(SystemExit, match="pixart:few: expected a model"):
+        running.run(options(tmp_path / "out", "--models", "pixart:few"), "what", "cpu")
+
+
 def test_compiled_contenders_all_keep_their_graphs():
     made = sample("pixart", tiny=True, dtype=torch.float32)
     for block in made.denoiser.transformer_blocks:
