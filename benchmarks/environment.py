@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ PACKAGES = ("torch", "diffusers", "transformers", "numpy", "evocache")
 def environment() -> dict[str, Any]:
     """Machine, versions and commit."""
     root = Path(__file__).parent.parent
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, text=True)
-    changed = subprocess.run(["git", "status", "--porcelain", "src"], cwd=root, capture_output=True, text=True)
+    commit = _git(root, "rev-parse", "--short", "HEAD")
+    changed = _git(root, "status", "--porcelain", "src")
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "cpu": _cpu(),
@@ -29,9 +29,25 @@ def environment() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "gpu": gpu,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
-        "commit": commit.stdout.strip() + ("+" if changed.stdout.strip() else ""),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "commit": commit + ("+" if changed else ""),
     }
+
+
+def _git(root: Path, *command: str) -> str:
+    """What git says; nothing where it is not installed, or there is no repository."""
+    try:
+        return subprocess.run(["git", *command], cwd=root, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
+
+
+def _version(name: str) -> str | None:
+    """A package's version; None where it is not installed, but found by its path."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpu() -> str:

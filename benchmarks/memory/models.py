@@ -27,7 +27,7 @@ class FullSize:
 
     Attributes:
         name: what it is.
-        parts: builds its components, on the meta device; what must not be there is a function that builds it.
+        parts: builds its components, on the device at hand; what must not be there is a function that builds it.
         pipeline: its class.
         call: arguments of the call.
         dtype: of its weights.
@@ -43,14 +43,14 @@ class FullSize:
     policies: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
 
-    def build(self) -> Any:
-        """The pipeline."""
-        with torch.device("meta"):
+    def build(self, device: str = "meta") -> Any:
+        """The pipeline, its weights as modules draw them."""
+        with torch.device(device):
             made = self.parts()
         parts = {name: part() if isinstance(part, FunctionType) else part for name, part in made.items()}
         for part in parts.values():
             if isinstance(part, torch.nn.Module):
-                part.to("meta", self.dtype).eval()
+                part.to(device, self.dtype).eval().requires_grad_(False)
         pipe = self.pipeline(**parts, **self.options)
         pipe.set_progress_bar_config(disable=True)
         return pipe

@@ -125,3 +125,24 @@ def test_words_and_seeds_do_not_change_what_is_held():
     assert form((), {"height": 64}) != form((), {"height": 32})
     assert form((), {"latents": torch.ones(2)}) == form((), {"latents": torch.zeros(2)})
     assert form((), {"latents": torch.ones(2)}) != form((), {"latents": torch.ones(3)})
+
+
+def test_weights_that_are_converted_between_calls_are_seen_as_they_are_then(family):
+    """SVD encodes its picture in float32 and decodes in float16: no stage is left out, and none counts them twice."""
+    pipe = family("svd").pipe
+    halves = [pipe.unet, pipe.vae, pipe.image_encoder]
+    call = {**given(family("svd")), "output_type": "pt"}
+    try:
+        for module in halves:
+            module.half()
+        assert pipe.vae.config.force_upcast
+        seen = dry_run(pipe, family("svd").model, (), call)
+    finally:
+        for module in halves:
+            module.float()
+    size = sum(p.numel() for p in pipe.vae.parameters())
+    encode = next(act for act in seen.acts["encode"] if act.name == "vae")
+    assert encode.args[0].dtype == torch.float32
+    assert encode.held >= 2 * size  # float32 in place of float16
+    assert [act.method for act in seen.acts["decode"]] == ["decode"] * 3
+    assert all(act.held < 2 * size for stage in ("denoise", "decode") for act in seen.acts[stage])

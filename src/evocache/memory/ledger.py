@@ -85,6 +85,27 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Take tensors for known without counting them; they must live as long as the ledger."""
         self._known.update(tensor.untyped_storage()._cdata for tensor in tensors)
 
+    @contextmanager
+    def owing(self, tensors: Iterable[torch.Tensor]) -> Iterator[None]:
+        """Within the context, what goes of these tensors is taken off: what takes its place counts anew, so that only
+        the difference does. They are known, and not counted themselves.
+
+        Args:
+            tensors: what was there before, such as weights, which a pipeline may convert and convert back.
+        """
+        owed = []
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self._known:
+                self._known.add(storage._cdata)
+                size = -(-storage.nbytes() // self.granularity) * self.granularity
+                owed.append(weakref.finalize(storage, self._gone, storage._cdata, size))
+        try:
+            yield
+        finally:
+            for finalizer in owed:
+                finalizer.detach()
+
     def _gone(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.bytes -= size

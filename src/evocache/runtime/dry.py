@@ -26,6 +26,7 @@ from ..model.discover import unwrapped
 from ..model.outputs import tensors
 from .attach import CODING, attach, coding, detach, intercepting, listening, local
 from .clock import Clock, Tick
+from .form import state_of
 from .generation import holder, is_autoencoder, is_scheduler
 
 STAGES = ("encode", "denoise", "decode")
@@ -132,7 +133,7 @@ class _Run:
         self._stage = STAGES[0]
         self._extent: Extent | None = None
         self._known: dict[object, tuple[Extent, Any]] = {}
-        self._shadows: dict[int, nn.Module] = {}
+        self._shadows: dict[object, nn.Module] = {}
         self._denoisers = {id(holder(pipe, d)): d.name for d in model.denoisers}
         self._exit = ExitStack()
 
@@ -150,6 +151,8 @@ class _Run:
             stack.callback(setattr, local, "listener", local.listener)
             local.table, local.listener = table, self
             stack.enter_context(self._ledger)
+            weights = [c for c in self._pipe.components.values() if isinstance(c, nn.Module)]
+            stack.enter_context(self._ledger.owing(t for c in weights for t in (*c.parameters(), *c.buffers())))
             self._turn("encode")
             self._exit = stack.pop_all()
         return self
@@ -222,13 +225,14 @@ class _Run:
 
     def _rehearsed(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
         """What a call holds, and what it returns, on the meta device; the same call is rehearsed once."""
-        key = (id(thing), method, signature(args, kwargs))
+        module = unwrapped(thing)
+        which = (id(thing), state_of(module))  # weights may be converted between calls: SVD encodes in float32
+        key = (which, method, signature(args, kwargs))
         if key not in self._known:
-            module = unwrapped(thing)
             with _disable_current_modes(), _unlisted():
-                if id(thing) not in self._shadows:
-                    self._shadows[id(thing)] = shadow(module)
-                double = self._shadows[id(thing)]
+                if which not in self._shadows:
+                    self._shadows[which] = shadow(module)
+                double = self._shadows[which]
                 call = double if method == "__call__" else getattr(double, method)
                 seen = rehearse(double, args, kwargs, call=call)
             self._known[key] = (seen.whole, seen.output)

@@ -40,7 +40,7 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
                 ledger.end(extent)
             extents[stage] = ledger.begin()
 
-    with ledger, _told(pipe, model, turn):
+    with ledger, told(pipe, model, turn):
         turn(STAGES[0])
         call()
         turn("over")
@@ -49,8 +49,8 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
 
 
 @contextmanager
-def _told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
-    """Within the context, `turn` is told when a stage begins."""
+def told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
+    """Within the context, `turn` is told when a stage begins, and may be told so more than once."""
     hooks = [denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")) for denoiser in model.denoisers]
     autoencoders = [c for c in pipe.components.values() if is_autoencoder(c)]
     own = [type(autoencoder) for autoencoder in autoencoders]
@@ -68,8 +68,8 @@ def _told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None
 def _decoding(cls: type, turn: Callable[[str], None]) -> type:
     """The subclass of an autoencoder's class that tells when it decodes; so do its twins."""
 
-    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def decode(self: Any, *args: Any, **kwargs: Any) -> Any:
         turn("decode")
         return cls.decode(self, *args, **kwargs)  # type: ignore[attr-defined]
 
-    return type(cls)(cls.__name__, (cls,), {"__module__": cls.__module__, "decode": told})
+    return type(cls)(cls.__name__, (cls,), {"__module__": cls.__module__, "decode": decode})
