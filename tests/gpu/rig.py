@@ -22,7 +22,7 @@ from diffusers import (
 from torch import nn
 
 from evocache.model import Model, discover
-from evocache.runtime.measured import _told, measured
+from evocache.runtime.measured import measured, told
 from tests.tiny import FAMILIES, Tiny
 from tests.tiny.base import modules_of, seeded
 
@@ -204,7 +204,7 @@ def weighed(one: Rig, call: Callable[[], Any]) -> tuple[Any, int, dict[str, int]
         torch.cuda.reset_peak_memory_stats(device)
 
     torch.cuda.reset_peak_memory_stats(device)
-    with _told(one.pipe, one.model, turn):
+    with told(one.pipe, one.model, turn):
         found = call()
     close()
     return found, max(stages.values()), stages
