@@ -104,7 +104,7 @@ LARGE: dict[str, tuple[str, Callable[[], Any], dict[str, int], dict[str, int]]] 
         "wan",
         large_wan,
         {"height": 256, "width": 256, "num_frames": 17},
-        {"height": 64, "width": 64, "num_frames": 5},
+        {"height": 64, "width": 64},
     ),
 }
 """Pipelines beside whose tensors 512 bytes are nothing: family, how it is built, sizes of a call on a GPU and a CPU."""

@@ -41,8 +41,8 @@ def finest(one):
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [(name, torch.float32) for name in ("sd15", "svd", "cogvideox", "flux", *LARGE)]
-    + [(name, dtype) for name in LARGE for dtype in HALVES],
+    [(name, torch.float32) for name in ("sd15", "cogvideox", "flux", *LARGE)]
+    + [("large wan", dtype) for dtype in HALVES],
     ids=str,
 )
 def test_slices_give_what_the_whole_gives(made, note, name, dtype):
@@ -71,7 +71,7 @@ def sample(output):
 
 @cache
 def ways_of(name):
-    """How an autoencoder's `decode` is cut, by axis, and how it works in groups; tried in float32, whatever it runs in."""
+    """How an autoencoder's `decode` is cut, by axis, and how in groups; tried in float32, whatever it runs in."""
     module, args, kwargs = AUTOENCODERS[name]()
     randomised(module)
     ways = {way.axis: way for way in slicings(module, args, kwargs, "decode")}
