@@ -22,7 +22,7 @@ from evocache.memory import FeatureStore
 from evocache.model.outputs import blank
 from evocache.runtime import lane
 from evocache.runtime.leaf import BARE, Blank
-from evocache.runtime.region import Regions, compiler
+from evocache.runtime.region import Regions, compiler, replays
 from evocache.schedule import uniform
 from tests.composition import compiling
 from tests.composition.compiling import dynamo
@@ -248,6 +248,15 @@ def test_another_pipeline_and_thread_on_a_compiled_denoiser():
         assert np.array_equal(tiny.call(one, callback=between, callback_steps=1), expected)
         assert set(handle.stats.executed.values()) == {2, 4}
     assert np.array_equal(seen[0], reference)
+
+
+def test_graphs_of_cuda_are_known_by_their_options():
+    """What such a graph returns is overwritten at its next replay, so that it is copied; no other output is."""
+    for options, expected in (({}, False), ({"mode": "reduce-overhead"}, True), ({"backend": "eager"}, True)):
+        for how in (compiling.whole, compiling.wrapped):
+            holder = SimpleNamespace(net=torch.nn.Linear(2, 2))
+            how(holder, "net", **options)
+            assert replays(holder.net) is expected
 
 
 def test_what_compiles_is_found():

@@ -145,20 +145,3 @@ def test_a_denoiser_whose_output_is_forecast_is_moved_for_its_computed_steps_onl
         output = one.tiny.call(twin, steps=8)
     assert np.isfinite(output).all()
     assert moves[id(twin.transformer)] == handle.stats.executed["transformer"] < 8
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="streams are of a GPU")
-def test_groups_that_are_fetched_ahead():
-    """With a stream each group fetches the next: one whose predecessor was skipped must be there all the same.
-
-    It would show that outputs are those without offloading. Diffusers then loads such a group where it runs, so that
-    fetching ahead is lost there, and one that is skipped may have been fetched for nothing.
-    """
-    for spec in SPECS["pixart"]:
-        twin = FAMILIES["pixart"].build().to("cuda")
-        with apply(twin, spec):
-            want = FAMILIES["pixart"].call(twin)
-        twin.transformer.enable_group_offload(torch.device("cuda"), use_stream=True, offload_type="leaf_level")
-        with apply(twin, spec):
-            assert np.array_equal(FAMILIES["pixart"].call(twin), want)

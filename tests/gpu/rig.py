@@ -100,7 +100,12 @@ def large_wan() -> Any:
 LARGE: dict[str, tuple[str, Callable[[], Any], dict[str, int], dict[str, int]]] = {
     "large pixart": ("pixart", large_pixart, {"height": 512, "width": 512}, {"height": 64, "width": 64}),
     "large unet": ("text_to_video_sd", large_unet, {"height": 256, "width": 256, "num_frames": 16}, {"num_frames": 4}),
-    "large wan": ("wan", large_wan, {"height": 256, "width": 256, "num_frames": 17}, {"num_frames": 5}),
+    "large wan": (
+        "wan",
+        large_wan,
+        {"height": 256, "width": 256, "num_frames": 17},
+        {"height": 64, "width": 64},
+    ),
 }
 """Pipelines beside whose tensors 512 bytes are nothing: family, how it is built, sizes of a call on a GPU and a CPU."""
 

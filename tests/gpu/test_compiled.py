@@ -1,4 +1,4 @@
-"""Compiled pipelines on a GPU: inductor's kernels and CUDA graphs, whose outputs are overwritten at their next replay."""
+"""Compiled pipelines on a GPU: inductor's kernels and CUDA graphs, whose outputs the next replay overwrites."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def pipeline(build):
 
 CASES = [
     # build, what is compiled, whether by CUDA graphs, specs
-    ("pixart", "blocks", False, ("fora:2", "taylorseer:2")),
+    ("flux", "blocks", False, ("fora:2", "taylorseer:2")),
     ("pixart", "whole", True, ("fora:2", "steps:0,2", "fbcache:0.2")),
-    ("pixart", "blocks", True, ("fora:2", "steps:0,2", "fbcache:0.2")),
+    ("flux", "blocks", True, ("fora:2", "steps:0,2", "fbcache:0.2")),
     ("sd", "whole", True, ("deepcache:2",)),
 ]
 

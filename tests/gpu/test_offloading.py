@@ -1,4 +1,4 @@
-"""Weights that leave the GPU, by accelerate and diffusers, before `apply` and after it: what is skipped is not loaded."""
+"""Weights that leave the GPU, by accelerate and diffusers, before `apply` and after: what is skipped is not loaded."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from accelerate.hooks import AlignDevicesHook, CpuOffload
 from diffusers.hooks import group_offloading
 
 from evocache import apply
+from evocache.memory.planner import MemoryPlan
 from tests.gpu.rig import device_of_tests
 from tests.tiny import FAMILIES
 
@@ -133,8 +134,6 @@ def test_planned_offloading_is_undone(device, name):
     pipe, tiny = FAMILIES[name].build().to(device), FAMILIES[name]
     with apply(pipe, "fora:2") as handle:
         whole = tiny.call(pipe)
-    from evocache.memory.planner import MemoryPlan
-
     with apply(pipe, "fora:2", memory=MemoryPlan(None, {}, offload=True)) as handle:
         for _ in range(2):
             assert np.array_equal(tiny.call(pipe), whole)

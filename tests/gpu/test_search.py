@@ -18,7 +18,7 @@ from evocache.search.quality import quality
 from evocache.search.rates import measure
 from evocache.search.timing import fair_clock
 from evocache.search.workload import Workload
-from tests.gpu.rig import alive, nothing_left, on_device
+from tests.gpu.rig import nothing_left, on_device
 from tests.search.test_api import CALL
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -108,14 +108,7 @@ def test_a_small_evolution(made, device, tmp_path):
 def test_an_evolution_that_counts_memory(made, device, tmp_path):
     one = made("pixart")
     settings = Settings(population=6, offspring=4, generations=1, prompts=2, rungs=(1,))
-    front = evolve(
-        one.pipe,
-        PROMPTS,
-        call=CALL,
-        out=tmp_path,
-        settings=settings,
-        batch=2,
-        objectives=("quality", "latency", "peak"),
-    )
+    objectives = ("latency", "peak")
+    front = evolve(one.pipe, PROMPTS, call=CALL, out=tmp_path, settings=settings, batch=2, objectives=objectives)
     assert len(front) >= 2
-    assert alive(device) > 0
+    assert all(p.measured["peak"] > on_device(one.pipe, device) for p in front)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from evocache import apply, plan_memory
 from evocache.errors import AmountError, BudgetError, PipelineError
-from evocache.memory.planner import MemoryPlan
+from evocache.memory.planner import MemoryPlan, plan
 from evocache.policies import parse
-from evocache.runtime.estimate import weights
+from evocache.runtime.estimate import movable, weights
 from evocache.runtime.measured import measured
 from evocache.schedule import Schedule
 from evocache.schedule.front import Point
@@ -207,6 +207,34 @@ def test_a_plan_moves_components_where_there_is_a_device_to_leave(family, monkey
     with apply(one.pipe, "none", memory=moving):
         assert asked == [torch.device("meta")]
     assert asked == [torch.device("meta"), "removed", torch.device("meta")]
+
+
+def test_what_offloading_leaves_on_the_device_is_counted(family):
+    """Diffusers takes a component away when the one after it is called: not what an image was encoded with."""
+    svd, sd = (plan_memory(family(name).pipe, arguments(family(name))).footprint for name in ("svd", "sd15"))
+    assert svd.encode.weights == ("image_encoder", "vae")
+    assert set(svd.denoising) == {"vae", "unet"}
+    assert svd.decode.weights == ("vae",)
+    assert (sd.encode.weights, sd.denoising, sd.decode.weights) == (("text_encoder",), ("unet",), ("vae",))
+    one = family("svd")
+    least = plan_memory(one.pipe, arguments(one), budget=plan(svd, None).peak - 1).plan
+    assert least.offload
+    assert least.stages["denoise"].weights == sum(weights(one.pipe)[name] for name in ("vae", "unet"))
+
+
+def test_components_leave_where_diffusers_can_move_them(family, monkeypatch):
+    pipe = family("pixart").pipe
+    assert not movable(pipe)  # there is nothing but the CPU
+    monkeypatch.setattr(type(pipe), "_execution_device", property(lambda pipe: torch.device("meta")))
+    assert movable(pipe)
+    monkeypatch.setattr(type(pipe), "model_cpu_offload_seq", None)
+    assert not movable(pipe)
+    monkeypatch.undo()
+    pipe.enable_model_cpu_offload(device="cpu")
+    try:
+        assert movable(pipe)
+    finally:
+        pipe.remove_all_hooks()
 
 
 def test_bad_amounts_and_loops_of_ones_own_are_refused(family):

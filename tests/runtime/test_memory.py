@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch.overrides import _get_current_function_mode_stack
 
 from evocache import apply
@@ -125,6 +126,17 @@ def test_slices_and_parking_together(family, finest):
     with apply(one.pipe, spec, memory=plan):
         both = one.call()
     assert float(np.abs(both - whole).max()) <= 2e-4 * max(float(np.abs(whole).max()), 1.0)
+
+
+def test_a_pipeline_that_is_moved_parks_elsewhere(family, monkeypatch):
+    one = family("sd15")
+    with apply(one.pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0)) as handle:
+        one.call()
+        former = handle._tier()
+        assert handle._tier() is former
+        monkeypatch.setattr(type(handle), "_device", torch.device("meta"))
+        assert handle._tier() is not former
+        assert former._file.closed
 
 
 def test_the_tier_is_given_back(family):

@@ -130,7 +130,7 @@ class Stage:
     """A stage of a generation besides denoising: encode or decode.
 
     Attributes:
-        weights: names of the pipeline's components that it needs.
+        weights: names of the pipeline's components that are on the device then, if those that can leave it do.
         choices: ways of running it; the first is as it is.
     """
 
@@ -155,6 +155,8 @@ class Footprint:
         storage: the coding that features are stored in, which `branches` and `features` count with.
         beside: bytes that storing features holds at most beside them and the activations; calls count them already.
         offloaded: whether components are on the device only in the stages that need them, whatever is planned.
+        denoising: names of the components that are on the device while denoising, if those that can leave it do; the
+            denoisers when not given.
     """
 
     weights: Mapping[str, int]
@@ -169,6 +171,7 @@ class Footprint:
     storage: str = "none"
     beside: int = 0
     offloaded: bool = False
+    denoising: tuple[str, ...] = ()
 
     def ways(self, offload: bool) -> tuple[bool, ...]:
         """Whether components may leave the device: not, or also."""

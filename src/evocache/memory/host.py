@@ -97,6 +97,7 @@ class _OnHost:
         self.settle()
         if self._came is not None:
             torch.cuda.current_stream(self._tier.device).wait_event(self._came)
+            self._tier.out.wait_event(self._came)  # whichever stream computes, the next copy out is to wait for it
         self._coming = None
         for buffer in self._buffers:
-            self._tier.leave(buffer)  # the next copy out waits for the computing stream, and that for this one
+            self._tier.leave(buffer)

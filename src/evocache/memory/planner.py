@@ -137,7 +137,7 @@ def _needs(footprint: Footprint, offload: bool, shares: Shares) -> dict[str, int
     found = [
         {
             "encode": _base(footprint, footprint.encode.weights, away) + _least(footprint.encode),
-            "denoise": _base(footprint, tuple(footprint.denoise), away) + active + shares.least,
+            "denoise": _base(footprint, _denoising(footprint), away) + active + shares.least,
             "decode": _base(footprint, footprint.decode.weights, away) + _least(footprint.decode),
         }
         for away in footprint.ways(offload)
@@ -151,7 +151,7 @@ def _as_it_is(footprint: Footprint, shares: Shares) -> MemoryPlan:
     active = max(call.peak() for call in calls.values())
     stages = {
         "encode": Held(_base(footprint, footprint.encode.weights, away), footprint.encode.choices[0].surge),
-        "denoise": Held(_base(footprint, tuple(calls), away), active, shares.whole),
+        "denoise": Held(_base(footprint, _denoising(footprint), away), active, shares.whole),
         "decode": Held(_base(footprint, footprint.decode.weights, away), footprint.decode.choices[0].surge),
     }
     return MemoryPlan(None, stages, away, features=footprint.features, storage=footprint.storage)
@@ -164,6 +164,10 @@ WHOLE = 1 << 62
 def _base(footprint: Footprint, needed: Sequence[str], away: bool) -> int:
     """Bytes of weights on the device in a stage, and of what is held all along."""
     return footprint.held + sum(size for name, size in footprint.weights.items() if not away or name in needed)
+
+
+def _denoising(footprint: Footprint) -> tuple[str, ...]:
+    return footprint.denoising or tuple(footprint.denoise)
 
 
 def _least(stage: Stage) -> int:
@@ -212,7 +216,7 @@ def _ways(footprint: Footprint, budget: int, machine: Machine, away: bool) -> It
         seconds=seconds,
         storage=footprint.storage,
     )
-    base = _base(footprint, tuple(footprint.denoise), away)
+    base = _base(footprint, _denoising(footprint), away)
     prints = footprint.denoise.values()
     for limit in sorted({limit for print in prints for limit in print.limits()}, reverse=True):
         operations = max(print.operations(limit) for print in prints) * footprint.calls

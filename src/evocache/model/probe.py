@@ -99,7 +99,7 @@ def probe(
     samples: dict[int, list[float]] = {}
     for _ in range(repeats):
         timed: dict[int, float] = {}
-        with torch.no_grad(), _around(watched, _now(denoiser.module), timed, {}):
+        with torch.no_grad(), _around(watched, _now(denoiser.module, (args, kwargs)), timed, {}):
             denoiser.module(*args, **kwargs)
         for id_, value in timed.items():
             samples.setdefault(id_, []).append(value)
@@ -188,10 +188,14 @@ def _around(
             handle.remove()
 
 
-def _now(module: nn.Module) -> Callable[[], float]:
-    """A clock that is right for the module's device: on a GPU it waits for what was launched."""
-    device = next(module.parameters()).device
-    if device.type != "cuda":
+def _now(module: nn.Module, given: Any) -> Callable[[], float]:
+    """A clock that is right for where a module computes: on a GPU it waits for what was launched.
+
+    That is where its inputs are; its weights may be elsewhere in between.
+    """
+    devices = [tensor.device for tensor in (*tensors(given), *module.parameters())]
+    device = next((device for device in devices if device.type == "cuda"), None)
+    if device is None:
         return time.perf_counter
 
     def now() -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import nn
 
 from ..memory.coding import checked
@@ -136,16 +137,17 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
     """
     acts, floors = seen.acts, seen.floors
     features = dict(_features(compiled, seen, storage))
-    beside = _beside(compiled, seen, features, storage)
+    beside, present = _beside(compiled, seen, features, storage), _present(pipe, acts)
     return Footprint(
         weights=weights(pipe),
         held=0,
-        encode=_stage(acts["encode"], floors["encode"]),
+        encode=_stage(acts["encode"], floors["encode"], present["encode"]),
         denoise={
             act.name: CallPrint(max(act.peak, floors["denoise"]), ()).above(beside)
             for act in _largest_of_each(acts["denoise"])
         },
-        decode=_stage(acts["decode"], floors["decode"]),
+        decode=_stage(acts["decode"], floors["decode"], present["decode"]),
+        denoising=present["denoise"],
         calls=len(acts["denoise"]),
         seconds=0.0,
         offloaded=offloaded(pipe),
@@ -167,7 +169,7 @@ def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> F
         for act in _largest_of_each(seen.acts["denoise"])
         if act.tick is not None
     }
-    decode = _decode(pipe, seen.acts["decode"], seen.floors["decode"])
+    decode = _decode(pipe, seen.acts["decode"], seen.floors["decode"], found.decode.weights)
     return replace(found, denoise={**found.denoise, **surveyed}, decode=decode)
 
 
@@ -198,6 +200,32 @@ def hooked(module: nn.Module) -> str | None:
 def offloaded(pipe: Any) -> bool:
     """Whether a pipeline's components are on its device only in the stages that need them."""
     return any(hooked(c) == "CpuOffload" for c in pipe.components.values() if isinstance(c, nn.Module))
+
+
+def movable(pipe: Any) -> bool:
+    """Whether diffusers can move a pipeline's components off its device stage by stage, or does so already."""
+    if offloaded(pipe):
+        return True
+    modules = [c for c in pipe.components.values() if isinstance(c, nn.Module)]
+    theirs = any(hooked(module) or getattr(module, "_diffusers_hook", None) is not None for module in modules)
+    there = torch.device(getattr(pipe, "_execution_device", "cpu")).type != "cpu"
+    return there and not theirs and getattr(pipe, "model_cpu_offload_seq", None) is not None
+
+
+def resident(pipe: Any, device: torch.device) -> int:
+    """Bytes of a pipeline's weights and buffers that are on a device now."""
+    modules = [c for c in pipe.components.values() if isinstance(c, nn.Module)]
+    held = [t for module in modules for t in (*module.parameters(), *module.buffers()) if _is(t.device, device)]
+    storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}
+    return sum(-(-size // GRANULE) * GRANULE for size in storages.values())
+
+
+def _is(device: torch.device, meant: torch.device) -> bool:
+    return device.type == meant.type and meant.index in (None, device.index)
+
+
+GRANULE = 512
+"""Bytes of which PyTorch's CUDA allocator gives multiples."""
 
 
 def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
@@ -283,16 +311,37 @@ def _paths(ids: Iterable[str]) -> frozenset[str]:
     return frozenset(id.partition("/")[2] for id in ids)
 
 
-def _stage(acts: list[Act], floor: int) -> Stage:
+def _present(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple[str, ...]]:
+    """By stage, the components that are on the device at some time of it where diffusers offloads them.
+
+    Each stays from its first call until the one after it in the pipeline's sequence is called: so the autoencoder that
+    an image was encoded with is there while that is animated.
+    """
+    modules = {name for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+    sequence = [name for name in (getattr(pipe, "model_cpu_offload_seq", None) or "").split("->") if name in modules]
+    before = dict(zip(sequence[1:], sequence, strict=False))
+    here = dict.fromkeys(name for name in getattr(pipe, "_exclude_from_cpu_offload", ()) if name in modules)
+    found = {}
+    for stage, called in acts.items():
+        there: dict[str, None] = {}
+        for act in called:
+            here.pop(before.get(act.name, ""), None)
+            here[act.name] = None
+            there |= here
+        found[stage] = tuple(there)
+    return found
+
+
+def _stage(acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
     """A stage as it is."""
-    return Stage(_names(acts), (Choice({}, max([floor, *(act.peak for act in acts)]), 0),))
+    return Stage(present, (Choice({}, max([floor, *(act.peak for act in acts)]), 0),))
 
 
-def _decode(pipe: Any, acts: list[Act], floor: int) -> Stage:
+def _decode(pipe: Any, acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
     """Decoding: as it is, or in slices, each of which holds less and takes longer."""
     decodes = [act for act in acts if act.method == "decode"]
     if not decodes:
-        return _stage(acts, floor)
+        return _stage(acts, floor, present)
     main = _largest(decodes)
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
     held = max(act.held for act in decodes)
@@ -301,7 +350,7 @@ def _decode(pipe: Any, acts: list[Act], floor: int) -> Stage:
     choices = [
         Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found
     ]
-    return Stage(_names(acts), tuple(choices))
+    return Stage(present, tuple(choices))
 
 
 def _names(acts: Iterable[Act]) -> tuple[str, ...]:

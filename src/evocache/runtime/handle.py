@@ -20,7 +20,7 @@ from ..model import Model, discover
 from ..model.discover import unwrapped
 from ..schedule import Schedule
 from .compiled import Compiled, Program
-from .estimate import Planned, offloaded, plan_call
+from .estimate import Planned, movable, offloaded, plan_call
 from .form import form, state
 from .generation import Generation
 from .measured import measured
@@ -67,6 +67,7 @@ class Handle:
         self._class: type = type(pipe)
         self._accelerated: type | None = None
         self._parking: Tier | None = None
+        self._parking_for: torch.device | None = None
         self._home: torch.device | None = None
 
     @property
@@ -117,7 +118,7 @@ class Handle:
             PolicyError: if what is applied is a gate.
         """
         kwargs = asked(self.program, self._class.__call__, (self.pipe, *args), kwargs)
-        key = form(args, kwargs), state(self.pipe)
+        key = form(args, kwargs), state(self.pipe), self._device
         if key not in self._plans:
             compiled = self._current()
             self._plans[key] = plan_call(
@@ -127,7 +128,7 @@ class Handle:
                 args,
                 kwargs,
                 machine=self.machine or machine(self._device),
-                offload=self._device.type != "cpu",
+                offload=movable(self.pipe),
                 storage=self.storage,
                 cls=self._class,
             )
@@ -173,8 +174,13 @@ class Handle:
 
     def _tier(self) -> Tier:
         """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
+        device = self._device
+        if self._parking is not None and self._parking_for != device:  # the pipeline was moved
+            self._parking.close()
+            self._parking = None
         if self._parking is None:
-            self._parking = HostTier(self._device) if self._device.type == "cuda" else DiskTier()
+            self._parking = HostTier(device) if device.type == "cuda" else DiskTier()
+            self._parking_for = device
         return self._parking
 
     def remove(self) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from ..model import Denoiser
 from .attach import PART, PLACE, Op, local
 from .graphs import GIVEN_UP, Graphs, graphs
-from .slot import Slot
+from .slot import Slot, outliving
 
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Compiles a function with the options that a module was compiled with."""
@@ -85,7 +85,7 @@ class Regions:
         inside = self._held(root, table)
         if inside and not whole:
             return in_parts
-        return Region(inside, None, compiled, apart, self._graphs(root), PLACE).computed(original)
+        return Region(inside, None, compiled, apart, self._graphs(root), PLACE, replays(root)).computed(original)
 
     def _alone(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """A block that is compiled although its denoiser was."""
@@ -94,8 +94,8 @@ class Regions:
     def _regions(self, roots: Sequence[nn.Module], table: Mapping[Any, Op], run: Op) -> dict[int, Op]:
         found: dict[int, Op] = {}
         for root in roots:
-            own = table.get(id(root))
-            found[id(root)] = Region(self._held(root, table), own, run, eagerly, self._graphs(root))
+            own, replayed = table.get(id(root)), replays(self.whole or root)
+            found[id(root)] = Region(self._held(root, table), own, run, eagerly, self._graphs(root), PART, replayed)
         return found
 
     def _held(self, root: nn.Module, table: Mapping[Any, Op]) -> list[Part]:
@@ -118,6 +118,8 @@ class Region:
             different ones that a graph for each would be more than dynamo makes of one function.
         graphs: what is known of the graphs of the function that is compiled.
         by: the attribute that numbers them.
+        replayed: whether the call may be a graph of CUDA. What it returns is then copied: the next block's graph may
+            write over it, and so does its own at the next step, when spans, gates and guidance still want it.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Region:
         otherwise: Op,
         graphs: Graphs,
         by: str = PART,
+        replayed: bool = False,
     ) -> None:
         self.inside = inside
         self.own = own
@@ -135,6 +138,7 @@ class Region:
         self.otherwise = otherwise
         self.graphs = graphs
         self.by = by
+        self.replayed = replayed
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
@@ -170,7 +174,7 @@ class Region:
             self.graphs.made(kinds)
             for place in slots[0].order if slots else ():
                 slots[place].settle()
-            return output
+            return outliving(output) if self.replayed else output
 
         return call
 
@@ -183,7 +187,7 @@ class Region:
             slot = None if make is None else make(part.module)
             if slot is None:
                 return None
-            slot.order, slot.place = order, place
+            slot.order, slot.place, slot.replayed = order, place, self.replayed
             slots.append(slot)
         return slots
 
@@ -217,6 +221,12 @@ def compiler(module: nn.Module) -> Compile | None:
         held = [cell.cell_contents for cell in cells]
         context = next((c for c in held if type(c).__module__ == "torch._dynamo.eval_frame" and callable(c)), None)
     return context if callable(context) else None
+
+
+def replays(module: nn.Module) -> bool:
+    """Whether a compiled module may run as graphs of CUDA; so it is taken for if its compiler does not tell."""
+    config = getattr(compiler(module), "compiler_config", None)
+    return bool(config.get("triton.cudagraphs", True)) if isinstance(config, dict) else True
 
 
 def _outermost(module: nn.Module) -> list[nn.Module]:

@@ -21,11 +21,13 @@ class Slot:
     Attributes:
         order: places of the region's slots, in the order in which their modules were called.
         place: the number of this slot in its region.
+        replayed: whether the region may be a graph of CUDA.
     """
 
     def __init__(self) -> None:
         self.order: list[int] = []
         self.place = 0
+        self.replayed = False
 
     def run(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
@@ -58,7 +60,8 @@ class Given(Slot):
 
     def settle(self) -> None:
         """Hand the next output on."""
-        self.after(_kept(self.outputs.pop(0)))
+        output = self.outputs.pop(0)
+        self.after(outliving(output) if self.replayed else output)
 
 
 class Fed(Slot):
@@ -151,7 +154,7 @@ def copied(output: Any) -> Any:
     return pack([leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
 
 
-def _kept(output: Any) -> Any:
-    """What outlives the region: graphs of CUDA write their next outputs over the last."""
+def outliving(output: Any) -> Any:
+    """What of a region that is replayed outlives it: graphs of CUDA write their next outputs over the last."""
     leaves, spec = unpack(output)
     return pack([leaf.clone() if isinstance(leaf, torch.Tensor) and leaf.is_cuda else leaf for leaf in leaves], spec)

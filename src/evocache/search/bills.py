@@ -11,6 +11,7 @@ from ..memory.footprint import Footprint
 from ..memory.planner import least, plan
 from ..model import discover
 from ..runtime.asked import STEPS
+from ..runtime.estimate import movable
 from ..runtime.pricing import Footprints, moved
 from ..schedule import Schedule
 from .calibration import Calibration
@@ -97,7 +98,7 @@ def biller(evaluator: LocalEvaluator, prompts: Sequence[int], known: Rates, most
         return evaluator.arguments(prompts, **({STEPS: steps} if steps != evaluator.steps else {}))
 
     found = Footprints(evaluator.pipe, discover(evaluator.pipe), evaluator.steps, arguments)
-    return Biller(found, known, offload=_device(evaluator).type != "cpu", most=most)
+    return Biller(found, known, offload=movable(evaluator.pipe), most=most)
 
 
 def _device(evaluator: LocalEvaluator) -> torch.device:

@@ -20,6 +20,7 @@ from ..memory.planner import Machine, MemoryPlan, plan
 from ..model import discover
 from ..runtime import Handle, apply
 from ..runtime.asked import STEPS, takes_steps, usual_steps
+from ..runtime.estimate import movable
 from ..runtime.pricing import Footprints
 from ..schedule import Schedule, Tree
 from .evolution import Job
@@ -137,7 +138,7 @@ class LocalEvaluator:
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
         footprint = self._footprints[count].of(schedule, storage)
-        return plan(footprint, within, self.machine or measured(device), offload=device.type != "cpu")
+        return plan(footprint, within, self.machine or measured(device), offload=movable(self.pipe))
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
         """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.

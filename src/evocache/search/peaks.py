@@ -13,6 +13,7 @@ from ..errors import BudgetError, RunError
 from ..memory.planner import MemoryPlan
 from ..model import discover
 from ..runtime import Handle, apply
+from ..runtime.estimate import resident
 from ..runtime.measured import measured
 from .contenders import Contender
 from .evaluate import LocalEvaluator
@@ -86,10 +87,14 @@ def peaks(
 
 
 def _held(pipe: Any, call: Callable[[], Any]) -> int:
-    """Most bytes that a call holds: what a GPU's allocator says, elsewhere counted tensor by tensor."""
+    """Most bytes that a call holds: what a GPU's allocator says, elsewhere counted tensor by tensor.
+
+    What this process has on the GPU besides, such as a reward model, is not the call's.
+    """
     device = torch.device(getattr(pipe, "_execution_device", "cpu"))
     if device.type == "cuda":
+        others = torch.cuda.memory_allocated(device) - resident(pipe, device)
         torch.cuda.reset_peak_memory_stats(device)
         call()
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_allocated(device) - max(0, others)
     return max(held.bytes for held in measured(pipe, discover(pipe), call).values())

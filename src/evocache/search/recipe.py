@@ -107,7 +107,7 @@ def spread(
     if workers == 1 and ray is None:
         yield local
         return
-    gpu = torch.device(getattr(local.pipe, "device", "cpu")).type == "cuda"
+    gpu = torch.device(getattr(local.pipe, "_execution_device", "cpu")).type == "cuda"
     with tempfile.TemporaryDirectory(prefix="evocache-pipe-") as folder:
         if ray is not None:
             from .ray_pool import RayEvaluator
