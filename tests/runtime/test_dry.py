@@ -11,10 +11,12 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_iter
 
+from evocache import discover, plan_memory
 from evocache.errors import PipelineError
 from evocache.runtime.dry import dry_run
 from evocache.runtime.form import form
 from tests.tiny import FAMILIES
+from tests.tiny.video_unet import build_svd
 
 
 def shapes(value: Any) -> list[tuple[int, ...]]:
@@ -129,20 +131,23 @@ def test_words_and_seeds_do_not_change_what_is_held():
 
 def test_weights_that_are_converted_between_calls_are_seen_as_they_are_then(family):
     """SVD encodes its picture in float32 and decodes in float16: no stage is left out, and none counts them twice."""
-    pipe = family("svd").pipe
-    halves = [pipe.unet, pipe.vae, pipe.image_encoder]
-    call = {**given(family("svd")), "output_type": "pt"}
-    try:
-        for module in halves:
-            module.half()
-        assert pipe.vae.config.force_upcast
-        seen = dry_run(pipe, family("svd").model, (), call)
-    finally:
-        for module in halves:
-            module.float()
+    pipe = build_svd()
+    for module in (pipe.unet, pipe.vae, pipe.image_encoder):
+        module.half()
+    assert pipe.vae.config.force_upcast
+    seen = dry_run(pipe, discover(pipe), (), {**given(family("svd")), "output_type": "pt"})
     size = sum(p.numel() for p in pipe.vae.parameters())
     encode = next(act for act in seen.acts["encode"] if act.name == "vae")
     assert encode.args[0].dtype == torch.float32
     assert encode.held >= 2 * size  # float32 in place of float16
     assert [act.method for act in seen.acts["decode"]] == ["decode"] * 3
     assert all(act.held < 2 * size for stage in ("denoise", "decode") for act in seen.acts[stage])
+
+
+def test_an_autoencoder_that_encodes_first_stays_where_diffusers_moves_components_away(family):
+    """Nothing is called after it before denoising that would move it away; an image encoder is moved."""
+    one = family("svd")
+    made = plan_memory(one.pipe, {**given(one), "output_type": "pt"}).footprint
+    assert set(made.encode.weights) == {"image_encoder", "vae"}
+    assert made.denoising == ("unet", "vae")
+    assert made.decoding == ("vae", "vae")

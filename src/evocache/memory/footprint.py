@@ -155,6 +155,7 @@ class Footprint:
         storage: the coding that features are stored in, which `branches` and `features` count with.
         beside: bytes that storing features holds at most beside them and the activations; calls count them already.
         offloaded: whether components are on the device only in the stages that need them, whatever is planned.
+        stays: components that are left on the device when denoising begins, though only the stage before needs them.
     """
 
     weights: Mapping[str, int]
@@ -169,6 +170,17 @@ class Footprint:
     storage: str = "none"
     beside: int = 0
     offloaded: bool = False
+    stays: tuple[str, ...] = ()
+
+    @property
+    def denoising(self) -> tuple[str, ...]:
+        """Components that are on the device while denoising, also where others are not."""
+        return (*self.denoise, *self.stays)
+
+    @property
+    def decoding(self) -> tuple[str, ...]:
+        """Components that are on the device while decoding, also where others are not."""
+        return (*self.decode.weights, *self.stays)
 
     def ways(self, offload: bool) -> tuple[bool, ...]:
         """Whether components may leave the device: not, or also."""

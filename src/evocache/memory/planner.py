@@ -22,10 +22,13 @@ class Machine:
     Attributes:
         link: bytes per second between the device and the tier below it, one way.
         launch: seconds that one more operation takes.
+        pageable: bytes per second at which components move, one way, whose weights are in no pinned memory; None for
+            those of the link.
     """
 
     link: float = 12e9
     launch: float = 10e-6
+    pageable: float | None = None
 
 
 USUAL = Machine()
@@ -137,8 +140,8 @@ def _needs(footprint: Footprint, offload: bool, shares: Shares) -> dict[str, int
     found = [
         {
             "encode": _base(footprint, footprint.encode.weights, away) + _least(footprint.encode),
-            "denoise": _base(footprint, tuple(footprint.denoise), away) + active + shares.least,
-            "decode": _base(footprint, footprint.decode.weights, away) + _least(footprint.decode),
+            "denoise": _base(footprint, footprint.denoising, away) + active + shares.least,
+            "decode": _base(footprint, footprint.decoding, away) + _least(footprint.decode),
         }
         for away in footprint.ways(offload)
     ]
@@ -151,8 +154,8 @@ def _as_it_is(footprint: Footprint, shares: Shares) -> MemoryPlan:
     active = max(call.peak() for call in calls.values())
     stages = {
         "encode": Held(_base(footprint, footprint.encode.weights, away), footprint.encode.choices[0].surge),
-        "denoise": Held(_base(footprint, tuple(calls), away), active, shares.whole),
-        "decode": Held(_base(footprint, footprint.decode.weights, away), footprint.decode.choices[0].surge),
+        "denoise": Held(_base(footprint, footprint.denoising, away), active, shares.whole),
+        "decode": Held(_base(footprint, footprint.decoding, away), footprint.decode.choices[0].surge),
     }
     return MemoryPlan(None, stages, away, features=footprint.features, storage=footprint.storage)
 
@@ -193,13 +196,15 @@ class _Way(NamedTuple):
 def _ways(footprint: Footprint, budget: int, machine: Machine, away: bool) -> Iterator[_Way]:
     """Ways of denoising: the larger activations may be, the fewer slices there are, and the less room for features."""
     ends = {}
+    needed = {"encode": footprint.encode.weights, "decode": footprint.decoding}
     for name, stage in (("encode", footprint.encode), ("decode", footprint.decode)):
-        base = _base(footprint, stage.weights, away)
+        base = _base(footprint, needed[name], away)
         fitting = [choice for choice in stage.choices if base + choice.surge <= budget]
         if not fitting:
             return
         ends[name] = (fitting[0], Held(base, fitting[0].surge), stage.choices[0].operations)
-    seconds = 2 * sum(footprint.weights.values()) / machine.link if away and not footprint.offloaded else 0.0
+    moved = 2 * sum(footprint.weights.values()) if away and not footprint.offloaded else 0
+    seconds = moved / (machine.pageable or machine.link)
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
     first = MemoryPlan(
@@ -212,7 +217,7 @@ def _ways(footprint: Footprint, budget: int, machine: Machine, away: bool) -> It
         seconds=seconds,
         storage=footprint.storage,
     )
-    base = _base(footprint, tuple(footprint.denoise), away)
+    base = _base(footprint, footprint.denoising, away)
     prints = footprint.denoise.values()
     for limit in sorted({limit for print in prints for limit in print.limits()}, reverse=True):
         operations = max(print.operations(limit) for print in prints) * footprint.calls

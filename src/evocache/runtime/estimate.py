@@ -16,6 +16,7 @@ from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
 from ..memory.tape import uses
 from ..memory.timeline import Moment, timeline
+from ..memory.workspace import Workspace
 from ..model import Denoiser, discover
 from ..model.discover import unwrapped
 from ..schedule import LEAF_KINDS
@@ -97,6 +98,7 @@ def plan_call(
     offload: bool = False,
     storage: str = "none",
     cls: type | None = None,
+    workspace: Workspace | None = None,
 ) -> Planned:
     """The memory plan for one call of a pipeline.
 
@@ -110,13 +112,14 @@ def plan_call(
         offload: whether components may leave the device in stages that do not need them.
         storage: the coding that features are stored in.
         cls: the class whose `__call__` is meant; the pipeline's own when not given.
+        workspace: what operations hold while they run on the device, where that is to be counted.
 
     Raises:
         BudgetError: if it cannot be made to fit.
         PipelineError: if the pipeline refuses the call.
     """
     foreseen(compiled.program, compiled.model)
-    seen = dry_run(pipe, compiled.model, args, kwargs, cls)
+    seen = dry_run(pipe, compiled.model, args, kwargs, cls, workspace)
     found = footprint(pipe, compiled, seen, storage=storage)
     as_it_is = plan(found, None)
     if budget is None or as_it_is.peak <= budget:
@@ -153,21 +156,36 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
         features=features,
         storage=storage,
         beside=beside,
+        stays=tuple(_staying(pipe, seen)),
     )
+
+
+def _staying(pipe: Any, seen: DryRun) -> Iterator[str]:
+    """Components called before denoising that diffusers leaves on the device where it moves others away.
+
+    It moves away what comes right before a called component in the pipeline's order, so not an autoencoder that
+    encodes first and comes last.
+    """
+    order = (getattr(pipe, "model_cpu_offload_seq", None) or "").split("->")
+    denoisers = {act.name for act in seen.acts["denoise"]}
+    first = min((order.index(name) for name in denoisers if name in order), default=0)
+    for name in _names(seen.acts["encode"]):
+        if name not in denoisers and name not in order[:first]:
+            yield name
 
 
 def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> Footprint:
     """A footprint with what could be run in slices: calls of denoisers, and decoding."""
     floor = seen.floors["denoise"] + found.beside
     surveyed = {
-        act.name: _surveyed(compiled.model[act.name], act)
+        act.name: _surveyed(compiled.model[act.name], act, seen.workspace)
         .sparing(*stored_paths(compiled.model[act.name], found.features.get(act.name, ())))
         .above(act.held + found.beside)
         .at_least(floor)
         for act in _largest_of_each(seen.acts["denoise"])
         if act.tick is not None
     }
-    decode = _decode(pipe, seen.acts["decode"], seen.floors["decode"])
+    decode = _decode(pipe, seen)
     return replace(found, denoise={**found.denoise, **surveyed}, decode=decode)
 
 
@@ -248,20 +266,20 @@ def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> i
 _surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()
 
 
-def _once(module: nn.Module, act: Act, survey: Callable[[], Found]) -> Found:
+def _once(module: nn.Module, act: Act, workspace: Workspace | None, survey: Callable[[], Found]) -> Found:
     """The survey of a call; what could be done in slices does not depend on the schedule, so that it is made once."""
     known = _surveys.setdefault(module, {})
     parts = tuple((name, type(part)) for name, part in module.named_modules())
-    key = (act.method, form(act.args, act.kwargs), parts, state_of(module))
+    key = (act.method, form(act.args, act.kwargs), parts, state_of(module), workspace)
     if key not in known:
         known[key] = survey()
     found: Found = known[key]
     return found
 
 
-def _surveyed(denoiser: Denoiser, act: Act) -> CallPrint:
+def _surveyed(denoiser: Denoiser, act: Act, workspace: Workspace | None) -> CallPrint:
     """What a denoiser's call holds, and what each of its units would hold in slices."""
-    return _once(denoiser.module, act, lambda: survey(denoiser, act.args, act.kwargs))
+    return _once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
 
 
 def stored_paths(denoiser: Denoiser, stored: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -288,8 +306,9 @@ def _stage(acts: list[Act], floor: int) -> Stage:
     return Stage(_names(acts), (Choice({}, max([floor, *(act.peak for act in acts)]), 0),))
 
 
-def _decode(pipe: Any, acts: list[Act], floor: int) -> Stage:
+def _decode(pipe: Any, seen: DryRun) -> Stage:
     """Decoding: as it is, or in slices, each of which holds less and takes longer."""
+    acts, floor, workspace = seen.acts["decode"], seen.floors["decode"], seen.workspace
     decodes = [act for act in acts if act.method == "decode"]
     if not decodes:
         return _stage(acts, floor)
@@ -297,7 +316,11 @@ def _decode(pipe: Any, acts: list[Act], floor: int) -> Stage:
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
     held = max(act.held for act in decodes)
     module = unwrapped(pipe.components[main.name])
-    found = _once(module, main, lambda: survey_method(shadow(module), main.method, main.args, main.kwargs))
+
+    def surveyed() -> list[Choice]:
+        return survey_method(shadow(module), main.method, main.args, main.kwargs, workspace)
+
+    found = _once(module, main, workspace, surveyed)
     choices = [
         Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import PipelineError
+from ..memory import workspace
 from ..memory.disk import DiskTier
 from ..memory.film import film
 from ..memory.host import HostTier
@@ -130,6 +131,7 @@ class Handle:
                 offload=self._device.type != "cpu",
                 storage=self.storage,
                 cls=self._class,
+                workspace=workspace.of(self._device.type),
             )
         return self._plans[key].plan
 
