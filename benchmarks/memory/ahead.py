@@ -23,6 +23,7 @@ import torch
 from benchmarks.memory.rows import CASES, LEAST, TIGHT
 from evocache import discover
 from evocache.errors import BudgetError
+from evocache.memory import workspace
 from evocache.memory.planner import Machine, MemoryPlan, plan, smallest
 from evocache.runtime.compiled import Compiled
 from evocache.runtime.dry import dry_run
@@ -47,14 +48,14 @@ def planned(name: str, tiny: bool, machine: Machine, device: str) -> Plans:
     pipe, call = case.pipeline("cpu" if tiny else "meta", tiny=tiny), case.arguments(tiny=tiny)
     model, offload = discover(pipe), device != "cpu"
     found: Plans = {}
-    seen = dry_run(pipe, model, (), call)
+    seen = dry_run(pipe, model, (), call, workspace=workspace.of(device))
     for spec in dict.fromkeys(row.spec for row in case.rows if not row.helper):
         compiled = Compiled(model, resolve(spec or "none"))
-        made = footprint(pipe, compiled, seen, **_on(device))
+        made = footprint(pipe, compiled, seen)
         as_it_is = plan(made, None)
         rows = [row for row in case.rows if row.spec == spec and not row.helper]
         if any(row.budget is not None for row in rows):
-            made = detailed(made, pipe, compiled, seen, **_on(device))
+            made = detailed(made, pipe, compiled, seen)
         for row in rows:
             if row.budget is None:
                 found[row.name] = as_it_is
@@ -64,12 +65,8 @@ def planned(name: str, tiny: bool, machine: Machine, device: str) -> Plans:
                 assert not isinstance(row.budget, str)
                 budget = int(TIGHT * as_it_is.peak if tiny else row.budget * 1e9)
                 found[row.name] = _within(made, budget, machine, offload)
-    told = {"link": machine.link, "launch": machine.launch}
+    told = vars(machine)
     return {**found, "seconds": time.perf_counter() - began, "machine": told}
-
-
-def _on(device: str) -> dict[str, Any]:
-    return {}
 
 
 def _within(made: Any, budget: int, machine: Machine, offload: bool) -> MemoryPlan | int:
@@ -117,11 +114,12 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--link", type=float, default=2.0**35, help="bytes a second between GPU and host")
+    parser.add_argument("--pageable", type=float, default=2.0**32, help="the same of components")
     parser.add_argument("--launch", type=float, default=2.0**-17, help="seconds that a launch takes")
     given = parser.parse_args()
     found: dict[str, Plans] = pickle.loads(given.file.read_bytes()) if given.file.exists() else {}
     for name in given.cases.split(","):
-        found[name] = planned(name, False, Machine(given.link, given.launch), "cuda")
+        found[name] = planned(name, False, Machine(given.link, given.launch, given.pageable), "cuda")
         given.file.write_bytes(pickle.dumps(found))
         print(name, {row: getattr(plan, "peak", plan) for row, plan in found[name].items()}, flush=True)
 

@@ -104,7 +104,7 @@ CASES: dict[str, Case] = {
         MODELS["AnimateDiff-Lightning 512x512x16"],
         (
             Row(),
-            *budgeted("deepcache:2", "deepcache:4", within=5.0),
+            *budgeted("deepcache:2", "deepcache:4", within=4.9),
             Row(helper=2),
             Row("deepcache:2", LEAST, once=True),
         ),
@@ -115,10 +115,10 @@ CASES: dict[str, Case] = {
         MODELS["SVD-XT 1024x576x25"],
         (
             Row(),
-            *budgeted("deepcache:5", within=10.0),
-            *budgeted("deepcache:3", within=10.0, once=True),
+            *budgeted("deepcache:5", within=9.8),
+            *budgeted("deepcache:3", within=9.8, once=True),
             Row(helper=3, once=True),
-            *budgeted("deepcache:13", within=10.0, once=True),
+            *budgeted("deepcache:13", within=9.8, once=True),
             Row("deepcache:5", LEAST, once=True),
         ),
         build_svd,
@@ -146,7 +146,8 @@ CASES: dict[str, Case] = {
         {"num_inference_steps": 4},
     ),
 }
-"""Cases by name. SVD decodes 8 frames at a time, as its documentation advises; all 25 at once take 30 GB."""
+"""Cases by name. SVD decodes 8 frames at a time, as its documentation advises; all 25 at once take 30 GB. Budgets leave
+room for what is not planned: the library that multiplies matrices keeps some memory, and blocks are rounded up."""
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from torch import nn
 from torch.overrides import _get_current_function_mode_stack
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
+from evocache.memory.fakes import Fakes
 from evocache.memory.rehearse import rehearse, shadow
+from evocache.memory.workspace import cudnn
 
 SIZE = 64 * 64 * 4
 """Bytes of a square of floats."""
@@ -107,3 +109,15 @@ def test_what_values_decide_is_as_large_as_it_may_be():
 def test_errors_of_a_module_are_raised():
     with pytest.raises(RuntimeError, match="same reduction dim"):
         rehearse(shadow(Wrong()), (torch.ones(64, 64),), {})
+
+
+def test_what_a_convolution_turns_to_have_its_channels_last_is_counted_where_it_is_asked_for():
+    layer, x = nn.Conv2d(4, 8, 3, padding=1, bias=False), torch.zeros(2, 4, 16, 16)
+    given, weight, made = 2 * 4 * 16 * 16 * 4, 8 * 4 * 3 * 3 * 4, 2 * 8 * 16 * 16 * 4
+    double = shadow(layer)
+    assert rehearse(double, (x,), {}).whole.peak == given + made
+    assert rehearse(double, (x,), {}, fakes=Fakes(cudnn)).whole.peak == 2 * (given + made) + weight
+    last = x.to(memory_format=torch.channels_last)
+    assert rehearse(double, (last,), {}, fakes=Fakes(cudnn)).whole.peak == given + made
+    by_channel = shadow(nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False))
+    assert rehearse(by_channel, (x,), {}, fakes=Fakes(cudnn)).whole.peak == 2 * given

@@ -159,3 +159,10 @@ def test_sizes_are_nearly_but_not_all_equal(length, slices):
     assert max(found) - min(found) <= 2
     assert len(found) == 1 or len(set(found)) > 1
     assert len(found) <= slices
+
+
+def test_slices_that_do_not_meet_may_be_single_positions():
+    assert sizes(16, 16, alike=True) == [1] * 16
+    assert sizes(10, 4, alike=True) == [3, 3, 2, 2]
+    assert len(set(sizes(16, 16))) == 2
+    assert sum(sizes(16, 16)) == 16

@@ -11,10 +11,12 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_iter
 
+from evocache import discover
 from evocache.errors import PipelineError
 from evocache.runtime.dry import dry_run
 from evocache.runtime.form import form
 from tests.tiny import FAMILIES
+from tests.tiny.video_unet import build_svd
 
 
 def shapes(value: Any) -> list[tuple[int, ...]]:
@@ -129,17 +131,11 @@ def test_words_and_seeds_do_not_change_what_is_held():
 
 def test_weights_that_are_converted_between_calls_are_seen_as_they_are_then(family):
     """SVD encodes its picture in float32 and decodes in float16: no stage is left out, and none counts them twice."""
-    pipe = family("svd").pipe
-    halves = [pipe.unet, pipe.vae, pipe.image_encoder]
-    call = {**given(family("svd")), "output_type": "pt"}
-    try:
-        for module in halves:
-            module.half()
-        assert pipe.vae.config.force_upcast
-        seen = dry_run(pipe, family("svd").model, (), call)
-    finally:
-        for module in halves:
-            module.float()
+    pipe = build_svd()
+    for module in (pipe.unet, pipe.vae, pipe.image_encoder):
+        module.half()
+    assert pipe.vae.config.force_upcast
+    seen = dry_run(pipe, discover(pipe), (), {**given(family("svd")), "output_type": "pt"})
     size = sum(p.numel() for p in pipe.vae.parameters())
     encode = next(act for act in seen.acts["encode"] if act.name == "vae")
     assert encode.args[0].dtype == torch.float32

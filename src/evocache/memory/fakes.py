@@ -8,14 +8,20 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_iter
 
+from .workspace import Workspace
+
 
 class Fakes:
     """Calls operations; what one gives for meta tensors of the same shapes is made from what it gave before.
 
     Only what operations return anew is; views, and what is written in place, come from the operation itself.
+
+    Args:
+        workspace: what operations hold besides, where that is to be counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        self.workspace = workspace
         self._pure: dict[Any, bool] = {}
         self._known: dict[object, Any] = {}
 

@@ -12,6 +12,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from .workspace import Workspace
+
 
 @dataclass
 class Extent:
@@ -36,21 +38,29 @@ class Extent:
 class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of tensors' storages from the operation that made them until nothing refers to them.
 
-    What an operation takes and gives back within itself (a convolution's workspace) is not seen. Tensors that were
-    there before are counted if they are adopted.
+    What an operation takes and gives back within itself (a convolution's workspace) is not seen, but may be told.
+    Tensors that were there before are counted if they are adopted.
 
     Args:
         granularity: sizes are rounded up to multiples of it; 512 is what PyTorch's CUDA allocator does.
         call: how an operation is called, given its arguments.
         on: the type of device whose tensors are counted; all when not given.
+        workspace: what operations hold while they run; nothing when not given.
 
     Attributes:
         bytes: alive now.
         operations: how many were done.
     """
 
-    def __init__(self, granularity: int = 1, call: Callable[..., Any] | None = None, on: str | None = None) -> None:
+    def __init__(
+        self,
+        granularity: int = 1,
+        call: Callable[..., Any] | None = None,
+        on: str | None = None,
+        workspace: Workspace | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._workspace = workspace
         self._call = call or (lambda func, args, kwargs: func(*args, **kwargs))
         self._on = on
         self.granularity = granularity
@@ -63,6 +73,10 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = self._call(func, args, kwargs or {})
         self.operations += 1
         self.adopt(leaf for leaf in tree_iter(out) if isinstance(leaf, torch.Tensor))
+        within = self._workspace(func, args, out) if self._workspace is not None else 0
+        if within:
+            for extent in self._open:
+                extent.peak = max(extent.peak, self.bytes + within)
         return out
 
     def adopt(self, tensors: Iterable[torch.Tensor]) -> None:

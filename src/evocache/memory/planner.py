@@ -22,10 +22,13 @@ class Machine:
     Attributes:
         link: bytes per second between the device and the tier below it, one way.
         launch: seconds that one more operation takes.
+        pageable: bytes per second at which components move, one way, whose weights are in no pinned memory; None for
+            those of the link.
     """
 
     link: float = 12e9
     launch: float = 10e-6
+    pageable: float | None = None
 
 
 USUAL = Machine()
@@ -203,7 +206,8 @@ def _ways(footprint: Footprint, budget: int, machine: Machine, away: bool) -> It
         if not fitting:
             return
         ends[name] = (fitting[0], Held(base, fitting[0].surge), stage.choices[0].operations)
-    seconds = 2 * sum(footprint.weights.values()) / machine.link if away and not footprint.offloaded else 0.0
+    moved = 2 * sum(footprint.weights.values()) if away and not footprint.offloaded else 0
+    seconds = moved / (machine.pageable or machine.link)
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
     first = MemoryPlan(

@@ -126,7 +126,7 @@ def rehearse(
         kwargs: keyword arguments.
         watched: modules whose calls are followed one by one.
         call: what is called instead of the module itself.
-        fakes: operations that were worked out before.
+        fakes: operations that were worked out before, and what they hold besides.
     """
     try:
         return _rehearsed(module, args, kwargs, watched, call or module, Pretence(), fakes)
@@ -143,7 +143,8 @@ def _rehearsed(
     pretence: Pretence,
     fakes: Fakes | None,
 ) -> Rehearsal:
-    ledger = Ledger(call=fakes or Fakes())
+    fakes = fakes or Fakes()
+    ledger = Ledger(call=fakes, workspace=fakes.workspace)
     ledger.ignore(_tensors(module))
     args, kwargs = shadow(tuple(args)), shadow(dict(kwargs))
     ledger.adopt(leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, torch.Tensor))

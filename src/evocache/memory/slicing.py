@@ -108,7 +108,8 @@ class Slicing:
 
     def sizes(self, length: int, slices: int) -> list[int]:
         """Lengths of the slices of an axis."""
-        return [self.multiple * size for size in sizes(length // self.multiple, slices)] if length else []
+        parts = sizes(length // self.multiple, slices, alike=not self.coupled) if length else []
+        return [self.multiple * size for size in parts]
 
     def cut(self, leaves: Sequence[Any], low: int, high: int) -> list[Any]:
         """The leaves of the slice from position `low` to `high`."""
@@ -121,12 +122,18 @@ class Slicing:
         return out
 
 
-def sizes(length: int, slices: int) -> list[int]:
-    """Lengths of slices, as equal as can be without all being equal: the axis is known by their differing."""
-    slices = max(1, min(slices, length - 1))
+def sizes(length: int, slices: int, *, alike: bool = False) -> list[int]:
+    """Lengths of slices, the first the longest, as equal as can be.
+
+    Args:
+        length: of all together.
+        slices: how many, at most.
+        alike: whether all may be equal; where slices meet, the axis is known by their differing.
+    """
+    slices = max(1, min(slices, length if alike else length - 1))
     base, more = divmod(length, slices)
     out = [base + (i < more) for i in range(slices)]
-    if slices > 1 and not more:
+    if slices > 1 and not more and not alike:
         out[0], out[-1] = out[0] + 1, out[-1] - 1
     return out
 

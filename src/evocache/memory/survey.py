@@ -20,6 +20,7 @@ from .groups import run_cut
 from .rehearse import Use, rehearse, shadow, signature
 from .slicing import Slicing, run
 from .trial import pattern, slicings
+from .workspace import Workspace
 
 SLICES = (2, 4, 8, 16, 32)
 """Numbers of slices that are surveyed."""
@@ -31,19 +32,29 @@ WORTH = 0.97
 """More slices are surveyed as long as they bring the surge below this share of what fewer do."""
 
 
-def survey(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any]) -> CallPrint:
+def survey(
+    denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any], workspace: Workspace | None = None
+) -> CallPrint:
     """What a call of a denoiser holds, and what each of its units would hold in slices.
 
     Args:
         denoiser: the denoiser; its weights may be anywhere, also on the meta device.
         args: positional arguments that it is called with; only shapes and types matter.
         kwargs: keyword arguments that it is called with.
+        workspace: what operations hold while they run, where that is to be counted.
     """
     module = shadow(denoiser.module)
-    return _Survey({id(unit.module): unit for unit in _shadowed(denoiser, module)}).of(module, args, kwargs)
+    known = {id(unit.module): unit for unit in _shadowed(denoiser, module)}
+    return _Survey(known, Fakes(workspace)).of(module, args, kwargs)
 
 
-def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Choice]:
+def survey_method(
+    module: nn.Module,
+    method: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    workspace: Workspace | None = None,
+) -> list[Choice]:
     """Ways of calling a module's method, its arguments counted: as it is, then each holding less and taking longer.
 
     Args:
@@ -51,8 +62,9 @@ def survey_method(module: nn.Module, method: str, args: Sequence[Any], kwargs: M
         method: the method's name.
         args: positional arguments that it is called with; only shapes and types matter.
         kwargs: keyword arguments that it is called with.
+        workspace: what operations hold while they run, where that is to be counted.
     """
-    fakes = Fakes()
+    fakes = Fakes(workspace)
     whole = rehearse(module, args, kwargs, call=getattr(module, method), fakes=fakes)
     found = [Choice({}, whole.whole.peak, whole.operations)]
 
@@ -120,9 +132,9 @@ def _shadowed(denoiser: Denoiser, module: nn.Module) -> list[Unit]:
 class _Survey:
     """What was found so far: how calls can be sliced, by pattern, and what that leaves to hold, by signature."""
 
-    def __init__(self, units: Mapping[int, Unit]) -> None:
+    def __init__(self, units: Mapping[int, Unit], fakes: Fakes) -> None:
         self.units = units
-        self.fakes = Fakes()
+        self.fakes = fakes
         self.ways: dict[object, list[Slicing]] = {}
         self.choices: dict[object, list[Choice]] = {}
 

@@ -19,8 +19,10 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_iter, tree_map
 
 from ..errors import PipelineError
+from ..memory.fakes import Fakes
 from ..memory.ledger import Extent, Ledger
 from ..memory.rehearse import rehearse, shadow, signature
+from ..memory.workspace import Workspace
 from ..model import Model
 from ..model.discover import unwrapped
 from ..model.outputs import tensors
@@ -69,11 +71,13 @@ class DryRun:
         steps: number of steps of the latest pass.
         acts: calls of components, by stage, in order.
         floors: most bytes alive in each stage while no component runs.
+        workspace: what operations hold while they run, where that was counted.
     """
 
     steps: int = 0
     acts: dict[str, list[Act]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
     floors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+    workspace: Workspace | None = None
 
     def calls(self, denoiser: str) -> list[Act]:
         """The calls of a denoiser, in order."""
@@ -89,7 +93,14 @@ class DryRun:
         return found
 
 
-def dry_run(pipe: Any, model: Model, args: Sequence[Any], kwargs: Mapping[str, Any], cls: type | None = None) -> DryRun:
+def dry_run(
+    pipe: Any,
+    model: Model,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    cls: type | None = None,
+    workspace: Workspace | None = None,
+) -> DryRun:
     """Follow a call of a pipeline without computing it.
 
     The pipeline, its schedulers and all random generators are as before.
@@ -100,11 +111,12 @@ def dry_run(pipe: Any, model: Model, args: Sequence[Any], kwargs: Mapping[str, A
         args: positional arguments of the call.
         kwargs: keyword arguments; callbacks are left out.
         cls: the class whose `__call__` is meant; the pipeline's own when not given.
+        workspace: what operations hold while they run, where that is to be counted.
 
     Raises:
         PipelineError: if the pipeline refuses the call, or no denoiser is called.
     """
-    run = _Run(pipe, model)
+    run = _Run(pipe, model, workspace)
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
     try:
         with _restored(pipe, (args, kwargs)), run, torch.no_grad():
@@ -125,8 +137,8 @@ def dry_run(pipe: Any, model: Model, args: Sequence[Any], kwargs: Mapping[str, A
 class _Run:
     """Stands in for all components of a pipeline; a context manager."""
 
-    def __init__(self, pipe: Any, model: Model) -> None:
-        self.seen = DryRun()
+    def __init__(self, pipe: Any, model: Model, workspace: Workspace | None = None) -> None:
+        self.seen = DryRun(workspace=workspace)
         self.clock = Clock()
         self._pipe = pipe
         self._ledger = Ledger(call=self._done)
@@ -234,7 +246,7 @@ class _Run:
                     self._shadows[which] = shadow(module)
                 double = self._shadows[which]
                 call = double if method == "__call__" else getattr(double, method)
-                seen = rehearse(double, args, kwargs, call=call)
+                seen = rehearse(double, args, kwargs, call=call, fakes=Fakes(self.seen.workspace))
             self._known[key] = (seen.whole, seen.output)
         return self._known[key]
 

@@ -17,6 +17,7 @@ from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
 from ..memory.tape import uses
 from ..memory.timeline import Moment, timeline
+from ..memory.workspace import Workspace
 from ..model import Denoiser, discover
 from ..model.discover import unwrapped
 from ..schedule import LEAF_KINDS
@@ -98,6 +99,7 @@ def plan_call(
     offload: bool = False,
     storage: str = "none",
     cls: type | None = None,
+    workspace: Workspace | None = None,
 ) -> Planned:
     """The memory plan for one call of a pipeline.
 
@@ -111,13 +113,14 @@ def plan_call(
         offload: whether components may leave the device in stages that do not need them.
         storage: the coding that features are stored in.
         cls: the class whose `__call__` is meant; the pipeline's own when not given.
+        workspace: what operations hold while they run on the device, where that is to be counted.
 
     Raises:
         BudgetError: if it cannot be made to fit.
         PipelineError: if the pipeline refuses the call.
     """
     foreseen(compiled.program, compiled.model)
-    seen = dry_run(pipe, compiled.model, args, kwargs, cls)
+    seen = dry_run(pipe, compiled.model, args, kwargs, cls, workspace)
     found = footprint(pipe, compiled, seen, storage=storage)
     as_it_is = plan(found, None)
     if budget is None or as_it_is.peak <= budget:
@@ -162,14 +165,14 @@ def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> F
     """A footprint with what could be run in slices: calls of denoisers, and decoding."""
     floor = seen.floors["denoise"] + found.beside
     surveyed = {
-        act.name: _surveyed(compiled.model[act.name], act)
+        act.name: _surveyed(compiled.model[act.name], act, seen.workspace)
         .sparing(*stored_paths(compiled.model[act.name], found.features.get(act.name, ())))
         .above(act.held + found.beside)
         .at_least(floor)
         for act in _largest_of_each(seen.acts["denoise"])
         if act.tick is not None
     }
-    decode = _decode(pipe, seen.acts["decode"], seen.floors["decode"], found.decode.weights)
+    decode = _decode(pipe, seen, found.decode.weights)
     return replace(found, denoise={**found.denoise, **surveyed}, decode=decode)
 
 
@@ -276,20 +279,20 @@ def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> i
 _surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()
 
 
-def _once(module: nn.Module, act: Act, survey: Callable[[], Found]) -> Found:
+def _once(module: nn.Module, act: Act, workspace: Workspace | None, survey: Callable[[], Found]) -> Found:
     """The survey of a call; what could be done in slices does not depend on the schedule, so that it is made once."""
     known = _surveys.setdefault(module, {})
     parts = tuple((name, type(part)) for name, part in module.named_modules())
-    key = (act.method, form(act.args, act.kwargs), parts, state_of(module))
+    key = (act.method, form(act.args, act.kwargs), parts, state_of(module), workspace)
     if key not in known:
         known[key] = survey()
     found: Found = known[key]
     return found
 
 
-def _surveyed(denoiser: Denoiser, act: Act) -> CallPrint:
+def _surveyed(denoiser: Denoiser, act: Act, workspace: Workspace | None) -> CallPrint:
     """What a denoiser's call holds, and what each of its units would hold in slices."""
-    return _once(denoiser.module, act, lambda: survey(denoiser, act.args, act.kwargs))
+    return _once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
 
 
 def stored_paths(denoiser: Denoiser, stored: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -337,8 +340,9 @@ def _stage(acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
     return Stage(present, (Choice({}, max([floor, *(act.peak for act in acts)]), 0),))
 
 
-def _decode(pipe: Any, acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
+def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
     """Decoding: as it is, or in slices, each of which holds less and takes longer."""
+    acts, floor, workspace = seen.acts["decode"], seen.floors["decode"], seen.workspace
     decodes = [act for act in acts if act.method == "decode"]
     if not decodes:
         return _stage(acts, floor, present)
@@ -346,7 +350,11 @@ def _decode(pipe: Any, acts: list[Act], floor: int, present: tuple[str, ...]) ->
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
     held = max(act.held for act in decodes)
     module = unwrapped(pipe.components[main.name])
-    found = _once(module, main, lambda: survey_method(shadow(module), main.method, main.args, main.kwargs))
+
+    def surveyed() -> list[Choice]:
+        return survey_method(shadow(module), main.method, main.args, main.kwargs, workspace)
+
+    found = _once(module, main, workspace, surveyed)
     choices = [
         Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found
     ]

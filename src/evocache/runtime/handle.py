@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import PipelineError
+from ..memory import workspace
 from ..memory.disk import DiskTier
 from ..memory.film import film
 from ..memory.host import HostTier
@@ -131,6 +132,7 @@ class Handle:
                 offload=movable(self.pipe),
                 storage=self.storage,
                 cls=self._class,
+                workspace=workspace.of(self._device.type),
             )
         return self._plans[key].plan
 
