@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from training.distributed import Clock, FlatModel, save
 from training.dit import rate
+from training.graphed import Graphed, Loss, backward
 from training.muon import MuonAdamW, order
 from training.paths import CACHE
 from training.precision import hardware
 
-#: (numbers of this process) -> loss of one batch, and how many samples it had.
-Batch = Callable[[np.random.Generator], tuple[Tensor, int]]
+#: (numbers of this process) -> one batch: what the loss is of, each with a row for every sample.
+Draw = Callable[[np.random.Generator], tuple[Tensor, ...]]
 
 
 def options(description: str | None, *, minutes: float, batch: int, checkpoint: str) -> argparse.ArgumentParser:
@@ -37,8 +38,11 @@ def options(description: str | None, *, minutes: float, batch: int, checkpoint: 
     return parser
 
 
-def fit(rank: int, world: int, args: argparse.Namespace, modules: Sequence[nn.Module], batch: Batch) -> None:
-    """Train what learns in `modules` for `args.minutes`, going on from the checkpoint if there is one."""
+def fit(rank: int, world: int, args: argparse.Namespace, modules: Sequence[nn.Module], draw: Draw, loss: Loss) -> None:
+    """Train what learns in `modules` for `args.minutes`, going on from the checkpoint if there is one.
+
+    On a GPU a step is a CUDA graph, unless the loss cannot be one.
+    """
     for module in modules:
         module.to(args.device)
     parameters, matrices = order(modules, args.muon)
@@ -58,16 +62,19 @@ def fit(rank: int, world: int, args: argparse.Namespace, modules: Sequence[nn.Mo
     begun = samples
     # Not from the clock: every rank has to take the same decision.
     progress = spent / (args.minutes * 60)
+    if progress >= 1:
+        return
+    gradients = _gradients(args.device, loss, draw(rng))
     while progress < 1:
-        loss, count = batch(rng)
+        batch = draw(rng)
         flat.grads.zero_()
-        loss.backward()
+        value = gradients(*batch)
         progress, norm = flat.reduce(clock.progress, rank, 1.0)
         share = rate(progress, step)
         optimiser.step(args.muon_rate * share, args.rate * share)
-        step, samples = step + 1, samples + count * world
+        step, samples = step + 1, samples + len(batch[0]) * world
         flat.update_ema(min(0.9985, step / (step + 10)))
-        log.append(loss.item())
+        log.append(value.item())
         if rank == 0 and step % args.every == 0:
             mean, speed = float(np.mean(log[-args.every :])), (samples - begun) / max(clock.seconds - spent, 1e-3)
             line = f"{step} {clock.seconds:.0f}s {samples} loss {mean:.4f} norm {norm:.2f}, {speed:.1f} samples/s"
@@ -78,6 +85,16 @@ def fit(rank: int, world: int, args: argparse.Namespace, modules: Sequence[nn.Mo
             state["hardware"] = hardware(args.device)
             state["buffers"] = [dict(module.named_buffers()) for module in modules]
             save({**state, "step": step, "seconds": saved, "samples": samples}, checkpoint)
+
+
+def _gradients(device: torch.device, loss: Loss, batch: tuple[Tensor, ...]) -> Loss:
+    """The loss of a batch, which adds its gradients."""
+    if device.type == "cuda":
+        try:
+            return Graphed(loss, batch)
+        except RuntimeError as error:
+            print(f"no graph: {error}", flush=True)
+    return backward(loss)
 
 
 def restore(modules: Sequence[nn.Module], path: Path, *, averaged: bool = True) -> dict[str, Any]:

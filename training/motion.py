@@ -85,17 +85,20 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
     text.to(args.device)
     model = join(base, build(base))
 
-    def batch(rng: np.random.Generator) -> tuple[Tensor, int]:
+    def draw(rng: np.random.Generator) -> tuple[Tensor, ...]:
         rows = torch.from_numpy(rng.integers(len(stored["latents"]), size=args.batch)).to(args.device)
         clean = stored["latents"][rows].float()
         kinds, grounds, motions = (stored[key][rows] for key in ("kinds", "grounds", "motions"))
         words = unet.drop(tokens[kinds, grounds, motions, unet.templates(kinds)], empty)
-        sigma = noise_levels(len(clean)).to(args.device)
         with autocast(args.device):
             states = prompt_states(text, words)
-            return loss_of(model, states, clean, sigma, torch.randn_like(clean)), len(clean)
+        return states, clean, noise_levels(len(clean)).to(args.device), torch.randn_like(clean)
 
-    fit(rank, world, args, (model,), batch)
+    def loss(*batch: Tensor) -> Tensor:
+        with autocast(args.device):
+            return loss_of(model, *batch)
+
+    fit(rank, world, args, (model,), draw, loss)
 
 
 def load(path: Path = CHECKPOINT, base: Path = unet.CHECKPOINT) -> tuple[MotionAdapter, dict[str, Any]]:

@@ -108,7 +108,7 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
     unet, text = build(still["latents"].shape[1]), clip.build_encoder()
     none, odds = KINDS.index(STILL), frame_odds(moving["latents"].shape[1])
 
-    def batch(rng: np.random.Generator) -> tuple[Tensor, int]:
+    def draw(rng: np.random.Generator) -> tuple[Tensor, ...]:
         frames = rng.binomial(args.batch, FRAME_SHARE)
         rows = torch.from_numpy(rng.integers(len(still["latents"]), size=args.batch - frames)).to(args.device)
         videos_of = torch.from_numpy(rng.integers(len(moving["latents"]), size=frames)).to(args.device)
@@ -117,11 +117,13 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
         kinds, grounds = (torch.cat([still[key][rows], moving[key][videos_of]]) for key in ("kinds", "grounds"))
         motions = torch.cat([torch.full_like(rows, none), moving["motions"][videos_of]])
         words = drop(tokens[kinds, grounds, motions, templates(kinds)], empty)
-        sigma = noise_levels(len(clean)).to(args.device)
-        with autocast(args.device):
-            return loss_of(unet, text, clean, words, sigma, torch.randn_like(clean)), len(clean)
+        return clean, words, noise_levels(len(clean)).to(args.device), torch.randn_like(clean)
 
-    fit(rank, world, args, (unet, text), batch)
+    def loss(*batch: Tensor) -> Tensor:
+        with autocast(args.device):
+            return loss_of(unet, text, *batch)
+
+    fit(rank, world, args, (unet, text), draw, loss)
 
 
 def load(path: Path = CHECKPOINT, *, averaged: bool = True) -> tuple[Any, Any, dict[str, Any]]:

@@ -61,13 +61,15 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
     torch.manual_seed(0)
     judge = build().train()
 
-    def batch(rng: np.random.Generator) -> tuple[Tensor, int]:
+    def draw(rng: np.random.Generator) -> tuple[Tensor, ...]:
         videos, rows = real(args.batch, rng, SLOWEST)
-        pixels = torch.from_numpy(videos).permute(0, 1, 4, 2, 3).contiguous()
-        with autocast():
-            return loss_of(judge, pixels, torch.from_numpy(rows)), args.batch
+        return torch.from_numpy(videos).permute(0, 1, 4, 2, 3).contiguous(), torch.from_numpy(rows)
 
-    fit(rank, world, args, (judge,), batch)
+    def loss(pixels: Tensor, asked: Tensor) -> Tensor:
+        with autocast():
+            return loss_of(judge, pixels, asked)
+
+    fit(rank, world, args, (judge,), draw, loss)
 
 
 def load(path: Path = CHECKPOINT) -> VideoJudge:

@@ -47,16 +47,16 @@ def rendered(rows: data.Ints, rng: np.random.Generator) -> Iterator[data.Floats]
 @torch.no_grad()
 def encode(model: AutoencoderKL, video: data.Floats) -> torch.Tensor:
     """(frames, 48, 48, 3) in [0, 1] -> latents (frames, channels, 12, 12) as the denoiser sees them, float16."""
-    pixels = torch.from_numpy(video).permute(0, 3, 1, 2).contiguous() * 2 - 1
-    with autocast():
+    pixels = torch.from_numpy(video).to(model.device).permute(0, 3, 1, 2).contiguous() * 2 - 1
+    with autocast(model.device):
         latents = model.encode(pixels).latent_dist.mean
-    return (latents.float() * model.config.scaling_factor).half()
+    return (latents.float() * model.config.scaling_factor).half().cpu()
 
 
 def build(rank: int, world: int, args: argparse.Namespace) -> None:
     """Encode this process's share of the videos; an interrupted share is begun again."""
     rows = index(args.views, seed=5)[rank::world]
-    model, clock, encoded = vae.exported(), Clock(1), []
+    model, clock, encoded = vae.exported().to(args.device), Clock(1), []
     for number, video in enumerate(rendered(rows, np.random.default_rng([6, rank]))):
         encoded.append(encode(model, video))
         if rank == 0 and number % 250 == 0:
@@ -78,6 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--views", type=int, default=3, help="videos of each class in each motion")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="of the VAE")
     parser.add_argument("--path", type=Path, default=PATH)
     args = parser.parse_args(arguments)
     data.glyphs()  # rendered once, before the processes would all do it

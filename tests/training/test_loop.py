@@ -26,14 +26,16 @@ class Line(nn.Module):
 def train(model, args, steps):
     """`steps` batches, then as many as the clock allows: one."""
 
-    def batch(rng):
+    def draw(rng):
+        return (torch.from_numpy(rng.normal(size=8)).float(),)
+
+    def loss(x):
         model.seen += 1
         if model.seen >= steps:
             args.clock.now = 1e6
-        x = torch.from_numpy(rng.normal(size=8)).float()
-        return (model.slope * x - 3 * x).square().mean(), 8
+        return (model.slope * x - 3 * x).square().mean()
 
-    fit(0, 1, args, (model,), batch)
+    fit(0, 1, args, (model,), draw, loss)
 
 
 @pytest.fixture
