@@ -55,7 +55,7 @@ class Sample:
 
 def _pixart_prompt(arch: Architecture, random: Callable[..., torch.Tensor]) -> dict[str, Any]:
     tokens, width = arch.shape.text_tokens, arch.config["caption_channels"]
-    mask = torch.ones(1, tokens)
+    mask = torch.ones_like(random(1, tokens))
     embeds = {"prompt_embeds": random(1, tokens, width), "negative_prompt_embeds": random(1, tokens, width)}
     masks = {"prompt_attention_mask": mask, "negative_prompt_attention_mask": mask}
     return {**embeds, **masks, "negative_prompt": None, "use_resolution_binning": False}

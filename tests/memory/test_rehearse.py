@@ -121,3 +121,8 @@ def test_what_a_convolution_turns_to_have_its_channels_last_is_counted_where_it_
     assert rehearse(double, (last,), {}, fakes=Fakes(cudnn)).whole.peak == given + made
     by_channel = shadow(nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False))
     assert rehearse(by_channel, (x,), {}, fakes=Fakes(cudnn)).whole.peak == 2 * given
+    place = shadow(nn.Conv2d(4, 8, 1, bias=False))
+    assert rehearse(place, (x,), {}, fakes=Fakes(cudnn)).whole.peak == given + made
+    few = shadow(nn.Conv2d(4, 3, 3, padding=1, bias=False))  # eight channels within cuDNN
+    least = given + made * 3 // 8
+    assert rehearse(few, (x,), {}, fakes=Fakes(cudnn)).whole.peak == least + given + weight * 3 // 8 + made
