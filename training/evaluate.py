@@ -25,6 +25,11 @@ from training.precision import hardware
 FIGURES = ZOO / "figures.json"
 
 
+def scales(text: str) -> list[float]:
+    """Guidance scales of a command: 1.5,2,3."""
+    return [float(part) for part in text.split(",")]
+
+
 def all_prompts(held_out: bool) -> list[str]:
     return [
         caption(name, ground) for name in CLASSES for ground in BACKGROUNDS if is_held_out(name, ground) is held_out

@@ -25,7 +25,7 @@ from evocache.zoo.prompts import BACKGROUNDS, CLASSES, parse
 from evocache.zoo.video_judge import VideoJudge
 from training import data, motion, unet
 from training.distributed import launch
-from training.evaluate import frechet, reconstruct
+from training.evaluate import frechet, reconstruct, scales
 from training.evaluate_unet import facts, write
 from training.moving import render
 from training.paths import CACHE
@@ -147,7 +147,7 @@ def sweep(rank: int, world: int, args: argparse.Namespace) -> None:
     """Accuracy over guidance, on other prompts and noise than the figures are measured on."""
     judge, pipeline = VideoJudge.load(), zoo.load(NAME)
     prompts = zoo.find(NAME).sample_prompts(args.count // 4, seed=27)
-    for guidance in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)[rank::world]:
+    for guidance in args.sweep[rank::world]:
         found = generate(pipeline, prompts, seed=27, guidance_scale=guidance)
         print(guidance, scores(judge, found, prompts), flush=True)
 
@@ -161,7 +161,9 @@ def main(arguments: list[str] | None = None) -> bool:
     parser.add_argument("--checkpoint", type=Path, default=motion.CHECKPOINT)
     parser.add_argument("--unet", type=Path, default=unet.CHECKPOINT)
     parser.add_argument("--judge", type=Path, default=JUDGE_CHECKPOINT)
-    parser.add_argument("--sweep", action="store_true")
+    parser.add_argument(
+        "--sweep", type=scales, nargs="?", const=scales("1.0,1.5,2.0,2.5,3.0,4.0"), help="scales to try"
+    )
     args = parser.parse_args(arguments)
     if args.sweep:
         launch(sweep, args.processes, args)

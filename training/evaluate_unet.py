@@ -18,7 +18,7 @@ from evocache.zoo.judge import Judge
 from evocache.zoo.prompts import sample_prompts
 from training import nearest, unet
 from training.distributed import launch
-from training.evaluate import asked, frechet, generate, missed, renderings, scores
+from training.evaluate import asked, frechet, generate, missed, renderings, scales, scores
 from training.paths import CACHE
 
 NAME = "zoo:emoji-unet"
@@ -62,7 +62,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 def sweep(rank: int, world: int, args: argparse.Namespace) -> None:
     """Accuracy over guidance, on other noise than the figures are measured on; a share of the scales each."""
     judge, pipeline, prompts = Judge.load(), zoo.load(NAME), sample_prompts(169, seed=7)
-    for guidance in (1.5, 2.0, 2.5, 3.0, 4.0, 5.0)[rank::world]:
+    for guidance in args.sweep[rank::world]:
         images = generate(pipeline, prompts, seed=7, model=NAME, guidance_scale=guidance)
         print(guidance, scores(judge, images, prompts), nearest.score(images, prompts), flush=True)
 
@@ -85,7 +85,9 @@ def main(arguments: list[str] | None = None) -> bool:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--work", type=Path, default=CACHE)
     parser.add_argument("--checkpoint", type=Path, default=unet.CHECKPOINT)
-    parser.add_argument("--sweep", action="store_true")
+    parser.add_argument(
+        "--sweep", type=scales, nargs="?", const=scales("1.5,2.0,2.5,3.0,4.0,5.0"), help="scales to try"
+    )
     args = parser.parse_args(arguments)
     if args.sweep:
         launch(sweep, args.processes, args)

@@ -114,12 +114,11 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--link", type=float, default=2.0**35, help="bytes a second between GPU and host")
-    parser.add_argument("--pageable", type=float, default=2.0**32, help="the same of components")
     parser.add_argument("--launch", type=float, default=2.0**-17, help="seconds that a launch takes")
     given = parser.parse_args()
     found: dict[str, Plans] = pickle.loads(given.file.read_bytes()) if given.file.exists() else {}
     for name in given.cases.split(","):
-        found[name] = planned(name, False, Machine(given.link, given.launch, given.pageable), "cuda")
+        found[name] = planned(name, False, Machine(given.link, given.launch), "cuda")
         given.file.write_bytes(pickle.dumps(found))
         print(name, {row: getattr(plan, "peak", plan) for row, plan in found[name].items()}, flush=True)
 

@@ -60,7 +60,11 @@ def generated(name, spec, first, offload, times=2):
 
 
 def denoiser(pipe):
-    return getattr(pipe, "unet", None) or pipe.transformer
+    return getattr(pipe, name_of(pipe))
+
+
+def name_of(pipe):
+    return "unet" if hasattr(pipe, "unet") else "transformer"
 
 
 @pytest.mark.parametrize("first", FIRST)
@@ -134,7 +138,8 @@ def test_planned_offloading_is_undone(device, name):
     pipe, tiny = FAMILIES[name].build().to(device), FAMILIES[name]
     with apply(pipe, "fora:2") as handle:
         whole = tiny.call(pipe)
-    with apply(pipe, "fora:2", memory=MemoryPlan(None, {}, offload=True)) as handle:
+    stages = {"text_encoder": ("encode",), "vae": ("decode",), name_of(pipe): ("denoise",)}
+    with apply(pipe, "fora:2", memory=MemoryPlan(None, {}, offload=stages)) as handle:
         for _ in range(2):
             assert np.array_equal(tiny.call(pipe), whole)
             assert next(denoiser(pipe).parameters()).device.type == "cpu"

@@ -34,41 +34,44 @@ def footprints(draw):
         Life, st.just(3), st.sets(st.integers(0, 12), min_size=2, max_size=4).map(lambda s: tuple(sorted(s)))
     )
     return Footprint(
-        {"text": draw(st.integers(0, 20)), "unet": draw(st.integers(0, 20)), "vae": draw(st.integers(0, 20))},
+        {name: draw(st.integers(0, 20)) for name in ("text", "unet", "vae", "idle", "stuck")},
         draw(st.integers(0, 3)),
-        Stage(("text",), draw(choices())),
+        Stage(("text", "vae") if draw(st.booleans()) else ("text",), draw(choices())),
         {"unet": draw(prints)},
         Stage(("vae",), draw(choices())),
         draw(st.integers(1, 4)),
         draw(st.floats(0, 2)),
         tuple(Branch(tuple(lives)) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
+        leaving=("text", "unet", "vae", "idle"),
     )
 
 
 def tried(footprint, budget):
     """Seconds of every plan that fits."""
     print_ = footprint.denoise["unet"]
+    stages = {"encode": footprint.encode.weights, "denoise": ("unet",), "decode": ("vae",)}
+    comes = {"text": 1, "unet": 1, "vae": 2 if "vae" in stages["encode"] else 1, "idle": 0}
     for away, before, after, limit in product(
-        (False, True), footprint.encode.choices, footprint.decode.choices, print_.limits()
+        ((), ("idle",), tuple(comes)), footprint.encode.choices, footprint.decode.choices, print_.limits()
     ):
         resident = {
-            name: footprint.held + sum(b for n, b in footprint.weights.items() if not away or n == name)
-            for name in footprint.weights
+            stage: footprint.held + sum(b for n, b in footprint.weights.items() if n not in away or n in needed)
+            for stage, needed in stages.items()
         }
-        room = budget - resident["unet"] - print_.peak(limit)
+        room = budget - resident["denoise"] - print_.peak(limit)
         share = room // max(len(footprint.branches), 1)
         parked = [swaps(branch.lives, 1 << 62, AHEAD) for branch in footprint.branches]
         if sum(p.peak for p in parked) > room:
             parked = [swaps(branch.lives, share, AHEAD) for branch in footprint.branches]
             if any(p.peak > share for p in parked):
                 continue
-        if resident["text"] + before.surge <= budget and resident["vae"] + after.surge <= budget and share >= 0:
+        if resident["encode"] + before.surge <= budget and resident["decode"] + after.surge <= budget and share >= 0:
             operations = before.operations - footprint.encode.choices[0].operations
             operations += after.operations - footprint.decode.choices[0].operations
             operations += footprint.calls * print_.operations(limit)
             moved = sum(p.moved for p in parked)
             yield (
-                away * 2 * sum(footprint.weights.values()) / MACHINE.link
+                sum(footprint.weights[name] * comes[name] for name in away) / MACHINE.link
                 + operations * MACHINE.launch
                 + max(moved / MACHINE.link - footprint.calls * footprint.seconds, 0)
             )
@@ -100,6 +103,18 @@ def test_without_a_budget_all_is_as_it_is(footprint):
     assert whole.seconds == 0
     assert plan(footprint, whole.peak, MACHINE).seconds == 0
     assert smallest(footprint, MACHINE).peak <= whole.peak
+
+
+def test_what_no_stage_needs_leaves_first():
+    whole = (Choice({}, 4, 1),)
+    sizes = {"text": 3, "unet": 8, "vae": 2, "motion_adapter": 5}
+    footprint = Footprint(sizes, 0, Stage(("text",), whole), {"unet": CallPrint(4, ())}, Stage(("vae",), whole), 2, 0.0)
+    assert plan(footprint, 22, MACHINE).offload == {}
+    found = plan(footprint, 21, MACHINE)
+    assert (found.offload, found.peak, found.seconds) == ({"motion_adapter": ()}, 17, 0.0)
+    found = plan(footprint, 16, MACHINE)
+    assert found.offload == {"text": ("encode",), "unet": ("denoise",), "vae": ("decode",), "motion_adapter": ()}
+    assert (found.peak, found.seconds) == (12, pytest.approx(13 / MACHINE.link))
 
 
 def test_what_is_missing_is_said():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from evocache import apply, plan_memory
 from evocache.errors import AmountError, BudgetError, PipelineError
-from evocache.memory.planner import MemoryPlan, plan
+from evocache.memory.planner import MemoryPlan, smallest
 from evocache.policies import parse
 from evocache.runtime.estimate import movable, weights
 from evocache.runtime.measured import measured
@@ -193,42 +194,57 @@ def test_a_point_is_planned_with_what_it_brings_along(family):
 
 def test_a_plan_moves_components_where_there_is_a_device_to_leave(family, monkeypatch):
     one = family("pixart")
-    moving = MemoryPlan(None, {}, offload=True)
+    stages = {"text_encoder": ("encode",), "transformer": ("denoise",), "vae": ("decode",)}
+    moving = MemoryPlan(None, {}, offload=stages)
     with apply(one.pipe, "none") as former:
         with pytest.raises(PipelineError, match="offload=False"):
             apply(one.pipe, "none", memory=moving)
         assert former.active
-    asked = []
-    kind = type(one.pipe)
-    monkeypatch.setattr(kind, "_execution_device", property(lambda pipe: torch.device("meta")))
-    monkeypatch.setattr(kind, "enable_model_cpu_offload", lambda pipe, device: asked.append(device))
-    monkeypatch.setattr(kind, "remove_all_hooks", lambda pipe: asked.append("removed"))
-    monkeypatch.setattr(kind, "to", lambda pipe, device: asked.append(device))
-    with apply(one.pipe, "none", memory=moving):
-        assert asked == [torch.device("meta")]
-    assert asked == [torch.device("meta"), "removed", torch.device("meta")]
+    whole = one.call()
+    # Where the device is the CPU, too, all is as on another, but for where the copies lie.
+    monkeypatch.setattr(sys.modules["evocache.runtime.apply"], "_movable", lambda pipe, plan: None)
+    there = []
+    with apply(one.pipe, "none", memory=moving) as handle:
+        inside = one.pipe.transformer.transformer_blocks[0]
+        hook = inside.register_forward_pre_hook(lambda *_: there.append(handle._away.there))
+        for _ in range(2):
+            assert np.array_equal(one.call(), whole)
+            assert handle._away.there == ()
+        hook.remove()
+        handle.memory = replace(moving, offload={"text_encoder": ("encode",)})
+        assert np.array_equal(one.call(), whole)  # the plan of this call: the others are there again
+        assert list(handle._away.stages) == ["text_encoder"]
+    assert set(there) == {("transformer",)}
+    modules = [one.pipe.text_encoder, one.pipe.transformer, one.pipe.vae]
+    assert not any("_hf_hook" in m.__dict__ or "forward" in m.__dict__ for m in modules)
+    assert np.array_equal(one.call(), whole)
 
 
 def test_what_offloading_leaves_on_the_device_is_counted(family):
     """Diffusers takes a component away when the one after it is called: not what an image was encoded with."""
     svd, sd = (plan_memory(family(name).pipe, arguments(family(name))).footprint for name in ("svd", "sd15"))
     assert svd.encode.weights == ("image_encoder", "vae")
-    assert set(svd.denoising) == {"vae", "unet"}
+    assert svd.denoising == ("unet",)
     assert svd.decode.weights == ("vae",)
     assert (sd.encode.weights, sd.denoising, sd.decode.weights) == (("text_encoder",), ("unet",), ("vae",))
     one = family("svd")
-    least = plan_memory(one.pipe, arguments(one), budget=plan(svd, None).peak - 1).plan
-    assert least.offload
-    assert least.stages["denoise"].weights == sum(weights(one.pipe)[name] for name in ("vae", "unet"))
+    least = smallest(plan_memory(one.pipe, arguments(one)).footprint)
+    assert least.offload == {"image_encoder": ("encode",), "unet": ("denoise",), "vae": ("encode", "decode")}
+    assert least.stages["denoise"].weights == weights(one.pipe)["unet"]
+    one.pipe.enable_model_cpu_offload(device="cpu")
+    try:
+        theirs = plan_memory(one.pipe, arguments(one))
+    finally:
+        one.pipe.remove_all_hooks()
+    assert set(theirs.footprint.denoising) == {"vae", "unet"}
+    assert theirs.as_it_is.stages["denoise"].weights == sum(weights(one.pipe)[name] for name in ("vae", "unet"))
 
 
-def test_components_leave_where_diffusers_can_move_them(family, monkeypatch):
+def test_components_leave_where_there_is_a_device_and_no_other_way(family, monkeypatch):
     pipe = family("pixart").pipe
     assert not movable(pipe)  # there is nothing but the CPU
     monkeypatch.setattr(type(pipe), "_execution_device", property(lambda pipe: torch.device("meta")))
     assert movable(pipe)
-    monkeypatch.setattr(type(pipe), "model_cpu_offload_seq", None)
-    assert not movable(pipe)
     monkeypatch.undo()
     pipe.enable_model_cpu_offload(device="cpu")
     try:

@@ -102,7 +102,7 @@ def _document(planned: Planned) -> dict[str, Any]:
         "plan": {
             "peak": plan.peak,
             "stages": stages(plan),
-            "offload": plan.offload,
+            "offload": {name: list(needing) for name, needing in plan.offload.items()},
             "slices": {
                 name: {path: cut.slices for path, cut in cuts.items()} for name, cuts in plan.cuts.items() if cuts
             },
@@ -151,7 +151,11 @@ def _means(plan: MemoryPlan) -> Iterator[str]:
     from ..schedule.amounts import told
 
     if plan.offload:
-        yield "components are on the device only in the stages that need them"
+        needed = [name for name, needing in plan.offload.items() if needing]
+        if needed:
+            yield f"on the device only in the stages that need them: {', '.join(needed)}"
+        if idle := [name for name in plan.offload if name not in needed]:
+            yield f"not on the device, for no stage needs them: {', '.join(idle)}"
     for name, cuts in plan.cuts.items():
         if cuts:
             counts = sorted({cut.slices for cut in cuts.values()})

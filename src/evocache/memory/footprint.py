@@ -157,6 +157,7 @@ class Footprint:
         offloaded: whether components are on the device only in the stages that need them, whatever is planned.
         denoising: names of the components that are on the device while denoising, if those that can leave it do; the
             denoisers when not given.
+        leaving: names of the components that can leave the device; all when not given.
     """
 
     weights: Mapping[str, int]
@@ -172,7 +173,23 @@ class Footprint:
     beside: int = 0
     offloaded: bool = False
     denoising: tuple[str, ...] = ()
+    leaving: tuple[str, ...] | None = None
 
-    def ways(self, offload: bool) -> tuple[bool, ...]:
-        """Whether components may leave the device: not, or also."""
-        return (True,) if self.offloaded else (False, True)[: 1 + offload]
+    def ways(self, offload: bool) -> tuple[tuple[str, ...], ...]:
+        """What may leave the device: nothing; what no stage needs; all that can."""
+        if self.offloaded:
+            return (tuple(self.weights),)
+        if not offload:
+            return ((),)
+        able = tuple(name for name in self.weights if self.leaving is None or name in self.leaving)
+        return tuple(dict.fromkeys(((), tuple(name for name in able if not self.needing(name)), able)))
+
+    @property
+    def present(self) -> dict[str, tuple[str, ...]]:
+        """Names of the components that a stage needs on the device."""
+        denoising = self.denoising or tuple(self.denoise)
+        return {"encode": self.encode.weights, "denoise": denoising, "decode": self.decode.weights}
+
+    def needing(self, name: str) -> tuple[str, ...]:
+        """The stages that need a component."""
+        return tuple(stage for stage, there in self.present.items() if name in there)

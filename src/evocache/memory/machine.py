@@ -18,9 +18,6 @@ from .tiers import Tier
 TRIAL = 16 << 20
 """Bytes that are moved to see how fast the link is."""
 
-COMPONENT = 128 << 20
-"""Bytes of weights that are moved to see how fast components are."""
-
 LAUNCHES = 500
 """Operations that are launched to see how long one takes."""
 
@@ -46,11 +43,7 @@ def machine(device: torch.device) -> Machine:
         for _ in range(LAUNCHES):
             little.add_(1.0)
 
-    pageable = None
-    if device.type == "cuda":
-        weights = torch.ones(COMPONENT // 4)
-        pageable = _rounded(2 * COMPONENT / _timed(lambda: _moved(weights, device), device))
-    return Machine(_rounded(2 * TRIAL / seconds), _rounded(_timed(launches, device) / LAUNCHES), pageable)
+    return Machine(_rounded(2 * TRIAL / seconds), _rounded(_timed(launches, device) / LAUNCHES))
 
 
 def _rounded(value: float) -> float:
@@ -62,11 +55,6 @@ def _there_and_back(tier: Tier, feature: torch.Tensor) -> None:
     parked.settle()
     parked.take()
     parked.drop()
-
-
-def _moved(weights: torch.Tensor, device: torch.device) -> None:
-    """Weights to the device and into new memory of the host, as diffusers moves components."""
-    weights.to(device).to("cpu")
 
 
 def _timed(action: Callable[[], None], device: torch.device) -> float:

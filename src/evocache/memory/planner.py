@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..errors import BudgetError
@@ -22,13 +23,10 @@ class Machine:
     Attributes:
         link: bytes per second between the device and the tier below it, one way.
         launch: seconds that one more operation takes.
-        pageable: bytes per second at which components move, one way, whose weights are in no pinned memory; None for
-            those of the link.
     """
 
     link: float = 12e9
     launch: float = 10e-6
-    pageable: float | None = None
 
 
 USUAL = Machine()
@@ -60,7 +58,7 @@ class MemoryPlan:
     Attributes:
         budget: bytes that it may hold; None if there is no limit.
         stages: what is held in each stage when most is, as predicted.
-        offload: whether components are on the device only in the stages that need them.
+        offload: components that are on the device only in the stages that need them, and these stages.
         cuts: modules of each denoiser that are run in slices, by path.
         encode: how the stage before denoising is run.
         decode: how latents are decoded.
@@ -78,7 +76,7 @@ class MemoryPlan:
 
     budget: int | None
     stages: Mapping[str, Held]
-    offload: bool = False
+    offload: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cuts: Mapping[str, Mapping[str, Cut]] = field(default_factory=dict)
     encode: Choice | None = None
     decode: Choice | None = None
@@ -137,40 +135,51 @@ def _shares(footprint: Footprint) -> Shares:
 def _needs(footprint: Footprint, offload: bool, shares: Shares) -> dict[str, int]:
     """Bytes that each stage needs at the least; of what is parked, branches are given equal shares."""
     active = max((print.peak(0) for print in footprint.denoise.values()), default=0)
+    least = {"encode": _least(footprint.encode), "denoise": active + shares.least, "decode": _least(footprint.decode)}
     found = [
-        {
-            "encode": _base(footprint, footprint.encode.weights, away) + _least(footprint.encode),
-            "denoise": _base(footprint, _denoising(footprint), away) + active + shares.least,
-            "decode": _base(footprint, footprint.decode.weights, away) + _least(footprint.decode),
-        }
+        {stage: _base(footprint, stage, away) + held for stage, held in least.items()}
         for away in footprint.ways(offload)
     ]
     return min(found, key=lambda peaks: max(peaks.values()))
 
 
 def _as_it_is(footprint: Footprint, shares: Shares) -> MemoryPlan:
-    away = footprint.offloaded
+    (away,) = footprint.ways(False)
     calls = footprint.denoise
     active = max(call.peak() for call in calls.values())
     stages = {
-        "encode": Held(_base(footprint, footprint.encode.weights, away), footprint.encode.choices[0].surge),
-        "denoise": Held(_base(footprint, _denoising(footprint), away), active, shares.whole),
-        "decode": Held(_base(footprint, footprint.decode.weights, away), footprint.decode.choices[0].surge),
+        "encode": Held(_base(footprint, "encode", away), footprint.encode.choices[0].surge),
+        "denoise": Held(_base(footprint, "denoise", away), active, shares.whole),
+        "decode": Held(_base(footprint, "decode", away), footprint.decode.choices[0].surge),
     }
-    return MemoryPlan(None, stages, away, features=footprint.features, storage=footprint.storage)
+    return MemoryPlan(None, stages, _needs_of(footprint, away), features=footprint.features, storage=footprint.storage)
 
 
 WHOLE = 1 << 62
 """A capacity that parks nothing."""
 
 
-def _base(footprint: Footprint, needed: Sequence[str], away: bool) -> int:
+def _base(footprint: Footprint, stage: str, away: Sequence[str]) -> int:
     """Bytes of weights on the device in a stage, and of what is held all along."""
-    return footprint.held + sum(size for name, size in footprint.weights.items() if not away or name in needed)
+    needed = footprint.present[stage]
+    return footprint.held + sum(size for name, size in footprint.weights.items() if name not in away or name in needed)
 
 
-def _denoising(footprint: Footprint) -> tuple[str, ...]:
-    return footprint.denoising or tuple(footprint.denoise)
+def _needs_of(footprint: Footprint, away: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The stages that need each component of those that leave."""
+    return {name: footprint.needing(name) for name in away}
+
+
+def _brought(footprint: Footprint, away: Sequence[str]) -> int:
+    """Bytes of weights that come to the device in a generation: each component once for stages one after the other."""
+    if footprint.offloaded:
+        return 0
+    stages = tuple(footprint.present)
+    moved = 0
+    for name in away:
+        there = [name in footprint.present[stage] for stage in stages]
+        moved += footprint.weights[name] * sum(now and not before for before, now in pairwise([False, *there]))
+    return moved
 
 
 def _least(stage: Stage) -> int:
@@ -197,30 +206,29 @@ class _Way(NamedTuple):
     seconds: float
 
 
-def _ways(footprint: Footprint, budget: int, machine: Machine, away: bool) -> Iterator[_Way]:
+def _ways(footprint: Footprint, budget: int, machine: Machine, away: tuple[str, ...]) -> Iterator[_Way]:
     """Ways of denoising: the larger activations may be, the fewer slices there are, and the less room for features."""
     ends = {}
     for name, stage in (("encode", footprint.encode), ("decode", footprint.decode)):
-        base = _base(footprint, stage.weights, away)
+        base = _base(footprint, name, away)
         fitting = [choice for choice in stage.choices if base + choice.surge <= budget]
         if not fitting:
             return
         ends[name] = (fitting[0], Held(base, fitting[0].surge), stage.choices[0].operations)
-    moved = 2 * sum(footprint.weights.values()) if away and not footprint.offloaded else 0
-    seconds = moved / (machine.pageable or machine.link)
+    seconds = _brought(footprint, away) / machine.link
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
     first = MemoryPlan(
         budget,
         stages,
-        away,
+        _needs_of(footprint, away),
         encode=ends["encode"][0],
         decode=ends["decode"][0],
         features=footprint.features,
         seconds=seconds,
         storage=footprint.storage,
     )
-    base = _base(footprint, _denoising(footprint), away)
+    base = _base(footprint, "denoise", away)
     prints = footprint.denoise.values()
     for limit in sorted({limit for print in prints for limit in print.limits()}, reverse=True):
         operations = max(print.operations(limit) for print in prints) * footprint.calls

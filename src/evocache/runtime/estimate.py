@@ -12,6 +12,7 @@ from torch import nn
 
 from ..memory.coding import checked
 from ..memory.footprint import Branch, CallPrint, Choice, Footprint, Stage
+from ..memory.offload import Summons, leaving
 from ..memory.planner import USUAL, Machine, MemoryPlan, plan
 from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
@@ -140,7 +141,8 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
     """
     acts, floors = seen.acts, seen.floors
     features = dict(_features(compiled, seen, storage))
-    beside, present = _beside(compiled, seen, features, storage), _present(pipe, acts)
+    beside, theirs = _beside(compiled, seen, features, storage), offloaded(pipe)
+    present = _present(pipe, acts) if theirs else {stage: _names(called) for stage, called in acts.items()}
     return Footprint(
         weights=weights(pipe),
         held=0,
@@ -153,7 +155,8 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
         denoising=present["denoise"],
         calls=len(acts["denoise"]),
         seconds=0.0,
-        offloaded=offloaded(pipe),
+        offloaded=theirs,
+        leaving=tuple(leaving(pipe)),
         branches=tuple(_branches(compiled, seen, features)),
         features=features,
         storage=storage,
@@ -206,13 +209,15 @@ def offloaded(pipe: Any) -> bool:
 
 
 def movable(pipe: Any) -> bool:
-    """Whether diffusers can move a pipeline's components off its device stage by stage, or does so already."""
+    """Whether components can leave a pipeline's device: it is no CPU, and its user has not arranged for that."""
     if offloaded(pipe):
         return True
     modules = [c for c in pipe.components.values() if isinstance(c, nn.Module)]
-    theirs = any(hooked(module) or getattr(module, "_diffusers_hook", None) is not None for module in modules)
-    there = torch.device(getattr(pipe, "_execution_device", "cpu")).type != "cpu"
-    return there and not theirs and getattr(pipe, "model_cpu_offload_seq", None) is not None
+    theirs = any(
+        hooked(module) not in (None, Summons.__name__) or getattr(module, "_diffusers_hook", None) is not None
+        for module in modules
+    )
+    return not theirs and torch.device(getattr(pipe, "_execution_device", "cpu")).type != "cpu"
 
 
 def resident(pipe: Any, device: torch.device) -> int:
@@ -315,7 +320,7 @@ def _paths(ids: Iterable[str]) -> frozenset[str]:
 
 
 def _present(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple[str, ...]]:
-    """By stage, the components that are on the device at some time of it where diffusers offloads them.
+    """By stage, the components that are on the device at some time of it where its user has diffusers offload them.
 
     Each stays from its first call until the one after it in the pipeline's sequence is called: so the autoencoder that
     an image was encoded with is there while that is animated.

@@ -15,6 +15,7 @@ from ..memory.disk import DiskTier
 from ..memory.film import film
 from ..memory.host import HostTier
 from ..memory.machine import machine
+from ..memory.offload import Offload, leaving
 from ..memory.planner import Held, Machine, MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model, discover
@@ -69,7 +70,7 @@ class Handle:
         self._accelerated: type | None = None
         self._parking: Tier | None = None
         self._parking_for: torch.device | None = None
-        self._home: torch.device | None = None
+        self._away: Offload | None = None
 
     @property
     def model(self) -> Model:
@@ -142,10 +143,20 @@ class Handle:
         return torch.device(self.pipe._execution_device)
 
     def _offload(self) -> None:
-        """Have diffusers move components to the device in the stages that need them; `remove` undoes it."""
-        if self._home is None and not offloaded(self.pipe):
-            self._home = self._device
-            self.pipe.enable_model_cpu_offload(device=self._home)
+        """Keep on the device what each stage needs, as planned; `remove` undoes it. A user's own offloading stays."""
+        needed = dict(self.memory.offload) if self.memory is not None else {}
+        if needed == (self._away.stages if self._away is not None else {}) or offloaded(self.pipe):
+            return
+        self._bring_back()
+        if needed:
+            able = leaving(self.pipe)
+            self._away = Offload({name: able[name] for name in needed}, needed, self._device)
+
+    def _bring_back(self) -> None:
+        """Have all components on the device, as they were."""
+        if self._away is not None:
+            away, self._away = self._away, None
+            away.remove()
 
     def generation(self, *, previews: bool = True, projection: Projection | None = None) -> Generation:
         """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
@@ -190,10 +201,7 @@ class Handle:
         if self._accelerated is not None and type(self.pipe) is self._accelerated:
             object.__setattr__(self.pipe, "__class__", self._class)
         self._accelerated = None
-        if self._home is not None:
-            self.pipe.remove_all_hooks()
-            self.pipe.to(self._home)
-            self._home = None
+        self._bring_back()
         if self._parking is not None:
             self._parking.close()
             self._parking = None
@@ -209,8 +217,7 @@ class Handle:
 
     def _install(self) -> None:
         """Swap the pipeline's class for a subclass whose `__call__` runs inside a generation."""
-        if self.memory is not None and self.memory.offload:
-            self._offload()
+        self._offload()
         cls, handle = self._class, self
 
         @functools.wraps(cls.__call__)
@@ -219,6 +226,10 @@ class Handle:
                 return cls.__call__(self, *args, **kwargs)
             return handle._run(args, kwargs)
 
+        def computes(self: Any) -> torch.device:
+            away = handle._away if self is handle.pipe else None
+            return cls._execution_device.fget(self) if away is None else away.device  # type: ignore[attr-defined]
+
         def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
             reduce: Any = cls.__reduce_ex__
             _, _, *state = reduce(self, protocol)
@@ -226,7 +237,7 @@ class Handle:
 
         names = ("__module__", "__qualname__", "__doc__")
         body = {**{name: getattr(cls, name) for name in names}, "_evocache_handle": self}
-        body |= {"__call__": __call__, "__reduce_ex__": __reduce_ex__}
+        body |= {"__call__": __call__, "__reduce_ex__": __reduce_ex__, "_execution_device": property(computes)}
         self._accelerated = type(cls)(cls.__name__, (cls,), body)
         object.__setattr__(self.pipe, "__class__", self._accelerated)
 
@@ -236,13 +247,16 @@ class Handle:
         kwargs = asked(self.program, call, (self.pipe, *args), kwargs)
         if self.budget is not None:
             self.memory = self.plan(*args, **kwargs)
-            if self.memory.offload:
-                self._offload()
+        self._offload()
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
 
         def made() -> Any:
-            with self.generation(previews=previews, projection=projection):
-                return call(self.pipe, *args, **kwargs)
+            try:
+                with self.generation(previews=previews, projection=projection):
+                    return call(self.pipe, *args, **kwargs)
+            finally:
+                if self._away is not None:
+                    self._away.rest()
 
         return self._weighed(made) if self.measure else made()
 

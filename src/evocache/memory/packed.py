@@ -1,0 +1,145 @@
+"""A module's weights in host memory, and on a device while they are needed there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+PIECE = 64 << 20
+"""Bytes of memory that weights are packed into: one copy moves many of them. Larger ones have a piece of their own."""
+
+ALIGNED = 512
+"""Bytes that each storage begins at a multiple of, as in the CUDA allocator."""
+
+
+@dataclass
+class _Piece:
+    """Memory of the host, and its double on the device while that is there."""
+
+    host: torch.Tensor
+    there: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a storage lies: its piece and first byte, its size, and the tensors that look at it, from which element."""
+
+    piece: int
+    start: int
+    size: int
+    tensors: tuple[tuple[torch.Tensor, int], ...]
+
+
+class Packed:
+    """The weights and buffers of a module, moved to the host, and back whenever they are needed.
+
+    They do not change meanwhile, so that what leaves the device is let go there and not copied. Parameters stay the
+    objects that they are; those that share memory share it everywhere. On a CUDA device the host's memory is pinned,
+    and copies are queued like any other operation.
+
+    Args:
+        module: its tensors are plain ones (`packable`).
+        device: where they are needed.
+    """
+
+    def __init__(self, module: nn.Module, device: torch.device) -> None:
+        self.device = device
+        sizes, self._places = _layout(module)
+        pinned = device.type == "cuda"
+        self._pieces = [_Piece(torch.empty(size, dtype=torch.uint8, pin_memory=pinned)) for size in sizes]
+        for place in self._places:
+            self._bytes(place).copy_(_bytes_of(place.tensors[0][0]))
+            _look(place, self._pieces[place.piece].host, place.start)
+
+    @property
+    def there(self) -> bool:
+        """Whether the weights are on the device."""
+        return any(piece.there is not None for piece in self._pieces)
+
+    def come(self) -> None:
+        """Bring the weights to the device; nothing happens if they are there."""
+        if self.there:
+            return
+        for piece in self._pieces:
+            piece.there = torch.empty_like(piece.host, device=self.device, pin_memory=False)
+            piece.there.copy_(piece.host, non_blocking=True)
+        for place in self._places:
+            found = self._pieces[place.piece].there
+            assert found is not None
+            _look(place, found, place.start)
+
+    def leave(self) -> None:
+        """Let go of the weights on the device."""
+        for place in self._places:
+            _look(place, self._pieces[place.piece].host, place.start)
+        for piece in self._pieces:
+            piece.there = None
+
+    def unpack(self) -> None:
+        """Give the weights memory of their own on the device, as they had; this ends here."""
+        for place in self._places:
+            own = torch.empty(place.size, dtype=torch.uint8, device=self.device)
+            own.copy_(self._bytes(place))
+            _look(place, own, 0)
+        self._pieces, self._places = [], []
+
+    def _bytes(self, place: _Place) -> torch.Tensor:
+        return self._pieces[place.piece].host[place.start : place.start + place.size]
+
+
+def packable(module: nn.Module) -> bool:
+    """Whether all tensors of a module are plain ones with memory: none of a class that quantises, none without data."""
+    return all(type(t) in (torch.Tensor, nn.Parameter) and not t.is_meta for t in weights_of(module))
+
+
+def weights_of(module: nn.Module) -> Iterator[torch.Tensor]:
+    """Parameters and buffers."""
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def shared(modules: Iterable[nn.Module]) -> set[int]:
+    """Storages that more than one of the modules looks at, by address of the storage."""
+    seen: set[int] = set()
+    twice: set[int] = set()
+    for module in modules:
+        own = {t.untyped_storage()._cdata for t in weights_of(module)}
+        twice |= own & seen
+        seen |= own
+    return twice
+
+
+def _layout(module: nn.Module) -> tuple[list[int], list[_Place]]:
+    """Sizes of pieces, and where storages lie in them."""
+    storages: dict[int, dict[int, torch.Tensor]] = {}
+    for tensor in weights_of(module):
+        storages.setdefault(tensor.untyped_storage()._cdata, {})[id(tensor)] = tensor
+    sizes: list[int] = []
+    places = []
+    for tensors in storages.values():
+        some = tuple((tensor, int(tensor.storage_offset())) for tensor in tensors.values())
+        size = some[0][0].untyped_storage().nbytes()
+        if not size:
+            continue
+        if not sizes or sizes[-1] + size > PIECE:
+            sizes.append(0)
+        places.append(_Place(len(sizes) - 1, sizes[-1], size, some))
+        sizes[-1] += -(-size // ALIGNED) * ALIGNED
+    return sizes, places
+
+
+def _bytes_of(tensor: torch.Tensor) -> torch.Tensor:
+    """The whole storage behind a tensor."""
+    storage = tensor.untyped_storage()
+    return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(storage, 0, (storage.nbytes(),), (1,))
+
+
+def _look(place: _Place, memory: torch.Tensor, start: int) -> None:
+    """Have the tensors of a place look at memory that begins with their storage at a byte."""
+    for tensor, offset in place.tensors:
+        view = torch.empty(0, dtype=tensor.dtype, device=memory.device)
+        first = start // tensor.element_size() + offset
+        tensor.data = view.set_(memory.untyped_storage(), first, tensor.size(), tensor.stride())

@@ -1,0 +1,138 @@
+"""Weights that leave the device and come back: values, identities and shared memory stay."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from evocache.memory import packed
+from evocache.memory.offload import Offload, Summons, leaving
+from evocache.memory.packed import Packed, packable
+from tests.tiny import share
+
+CPU = torch.device("cpu")
+
+
+class Odd(nn.Module):
+    """Tied weights, views of one storage, types of all widths, and what has no elements."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.tied = nn.Linear(37, 19), nn.Linear(37, 19)
+        self.tied.weight = self.first.weight
+        whole = torch.randn(4, 30)
+        self.rows, self.columns = nn.Parameter(whole[1:3]), nn.Parameter(whole[:, 5:9], requires_grad=False)
+        self.register_buffer("bytes", torch.arange(7, dtype=torch.int8))
+        self.register_buffer("wide", torch.randn(3, dtype=torch.float64), persistent=False)
+        self.register_buffer("nothing", torch.zeros(0, 3))
+        self.turned = nn.Parameter(torch.randn(5, 3).half().t())
+
+    def forward(self, x):
+        return self.tied(x)
+
+
+def tensors(module):
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+@pytest.mark.parametrize("piece", [64, 1 << 20])
+def test_weights_are_the_same_wherever_they_are(monkeypatch, piece):
+    monkeypatch.setattr(packed, "PIECE", piece)
+    module = Odd()
+    own = tensors(module)
+    before = {name: (id(t), t.clone(), t.stride(), t.requires_grad) for name, t in own.items()}
+
+    def check():
+        now = tensors(module)
+        assert now.keys() == before.keys()
+        for name, tensor in now.items():
+            identity, value, stride, learns = before[name]
+            assert (id(tensor), tensor.stride(), tensor.requires_grad) == (identity, stride, learns)
+            assert torch.equal(tensor, value)
+        assert module.tied.weight is module.first.weight
+        assert module.rows.untyped_storage().data_ptr() == module.columns.untyped_storage().data_ptr()
+
+    found = Packed(module, CPU)
+    assert not found.there
+    check()
+    for _ in range(2):
+        found.come()
+        assert found.there
+        check()
+        with torch.no_grad():
+            module.first.bias += 1  # of what is on the device
+        found.leave()
+        assert not found.there
+        check()  # nothing was copied back
+    found.come()
+    found.unpack()
+    check()
+    sizes = {t.untyped_storage().nbytes() for t in tensors(module).values()}
+    assert max(sizes) == 4 * 37 * 19  # each storage has memory of its own again
+
+
+class Marked(torch.Tensor):
+    """A tensor of a class of its own."""
+
+
+def test_weights_of_special_kinds_stay():
+    module = nn.Linear(2, 2)
+    assert packable(module)
+    assert not packable(nn.Linear(2, 2, device="meta"))
+    module.register_buffer("scale", torch.ones(2).as_subclass(Marked))
+    assert not packable(module)
+
+
+def test_each_stage_has_what_it_calls(family):
+    one = family("svd")
+    whole, pipe = one.call(), one.pipe
+    own = {name: list(tensors(module).values()) for name, module in leaving(pipe).items()}
+    assert set(own) == {"image_encoder", "unet", "vae"}
+    stages = {"image_encoder": ("encode",), "vae": ("encode", "decode"), "unet": ("denoise",)}
+    offload = Offload(leaving(pipe), stages, CPU)
+    seen = []
+    watched = (pipe.unet.conv_in, pipe.vae.decoder)
+    hooks = [m.register_forward_pre_hook(lambda *_: seen.append(offload.there)) for m in watched]
+    try:
+        assert offload.there == ()
+        assert (one.call() == whole).all()
+        assert set(seen) == {("unet",), ("vae",)}
+        offload.rest()
+        assert offload.there == ()
+        pipe.vae.encode(torch.zeros(1, 3, 32, 32))
+        offload.call("image_encoder")
+        assert set(offload.there) == {"vae", "image_encoder"}  # one stage calls both
+    finally:
+        offload.remove()
+        for hook in hooks:
+            hook.remove()
+    for name, module in leaving(pipe).items():
+        assert "_hf_hook" not in module.__dict__
+        assert "forward" not in module.__dict__
+        assert all(a is b for a, b in zip(own[name], tensors(module).values(), strict=True))
+    assert (one.call() == whole).all()
+
+
+def test_what_is_called_against_expectation_comes_and_nothing_leaves(family):
+    pipe = family("pixart").pipe
+    modules = leaving(pipe)
+    offload = Offload(modules, {name: () if name == "vae" else ("denoise",) for name in modules}, CPU)
+    try:
+        offload.call("transformer")
+        offload.call("vae")
+        assert set(offload.there) == {"transformer", "vae"}
+        copied = copy.deepcopy(pipe.vae)
+        assert copied._hf_hook is pipe.vae._hf_hook
+        assert isinstance(copied._hf_hook, Summons)
+    finally:
+        offload.remove()
+
+
+def test_weights_that_components_share_stay(family):
+    pipe = share(family("pixart").pipe)
+    pipe.register_modules(again=pipe.vae) if "again" in pipe.config else setattr(pipe, "_exclude_from_cpu_offload", [])
+    assert "vae" in leaving(pipe)
+    pipe.transformer.extra = pipe.vae
+    assert not {"vae", "transformer"} & leaving(pipe).keys()
+    del pipe.transformer.extra
