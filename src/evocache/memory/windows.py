@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_unflatten
 from ..model.outputs import pack, unpack
 from .joining import Joined, Take
 from .requests import Parted
-from .slicing import Instead, Slicing, twin
+from .slicing import TIME, Instead, Slicing, twin
 
 
 def run_windows(
@@ -116,16 +116,12 @@ class _Tile:
         if self._calls == self._own:
             return self._kept
         if self._calls == self._own + 1:
-            self._length = x.shape[AXIS]
+            self._length = x.shape[TIME]
             self.made = self.part(x, *args, **kwargs)
             return self.made
         like = self._kept if self._calls < self._own else self.made
         assert like is not None
         shape = list(like.shape)
         if self._calls > self._own:
-            shape[AXIS] += self._rate * (x.shape[AXIS] - self._length)
+            shape[TIME] += self._rate * (x.shape[TIME] - self._length)
         return like.new_zeros(shape)
-
-
-AXIS = 2
-"""The axis of frames in a video (batch, channels, frames, height, width)."""
