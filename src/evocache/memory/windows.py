@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import pack, unpack
-from .joining import Joined, Take
+from .joining import Take, join, whole
 from .requests import Parted
 from .slicing import TIME, Instead, Slicing, twin
 
@@ -40,18 +40,11 @@ def run_windows(
     windows, length = slicing.windows, slicing.length(leaves)
     assert windows is not None
     if windows.count(length) < 2:
-        whole = getattr(twin(module), method)(*args, **kwargs)
-        if take is not None:
-            take(whole)
-        return whole
+        return whole(getattr(twin(module), method), args, kwargs, take)
     del args, kwargs
     ends = windows.ends(length)
-    joined = Joined(slicing.outputs, [ends[-1] - ends[0]] * len(slicing.outputs), take)
-    for part in in_windows(module, method, slicing, leaves, spec):
-        given = [part]
-        del part
-        joined.add(given)
-    return joined.whole
+    more = [ends[-1] - ends[0]] * len(slicing.outputs)
+    return join(in_windows(module, method, slicing, leaves, spec), slicing.outputs, more, take)
 
 
 def in_windows(module: nn.Module, method: str, slicing: Slicing, leaves: Sequence[Any], spec: Any) -> Iterator[Any]:
