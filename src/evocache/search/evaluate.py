@@ -115,20 +115,18 @@ class LocalEvaluator:
         Raises:
             BudgetError: if it cannot be kept within the limit.
         """
-        if self.within is None or not planned:
-            memory: MemoryPlan | int | None = None
-        elif isinstance(what, Schedule):
-            memory = self._planned(self.within, what, len(numbers), storage)
-        else:
-            memory = self.within
+        memory = None
+        if self.within is not None and planned:  # now, so that the generation is not timed with its planning
+            memory = self._planned(self.within, self.machine, what, len(numbers), storage)
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
-            handle.machine = self.machine
-            if isinstance(memory, int):  # now, so that the generation is not timed with its planning
-                handle.memory = handle.plan(**self.asked(numbers))
             yield handle
 
-    def _plan(self, within: int, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
-        """The plan that keeps a schedule within a limit on so many prompts; what schedules share is found once."""
+    def _plan(self, within: int, machine: Machine | None, what: Schedule | str, count: int, storage: str) -> MemoryPlan:
+        """The plan that keeps what is applied within a limit on so many prompts; what schedules share is found once."""
+        if isinstance(what, str):
+            with apply(self.pipe, what, memory=within, storage=storage) as handle:
+                handle.machine = machine
+                return handle.plan(**self.asked(range(count)))
         if count not in self._footprints:
 
             def arguments(steps: int) -> dict[str, Any]:
@@ -136,8 +134,8 @@ class LocalEvaluator:
 
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
-        footprint = self._footprints[count].of(schedule, storage)
-        return plan(footprint, within, self.machine or measured(device), offload=device.type != "cpu")
+        footprint = self._footprints[count].of(what, storage)
+        return plan(footprint, within, machine or measured(device), offload=device.type != "cpu")
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
         """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.
