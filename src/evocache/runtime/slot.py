@@ -57,8 +57,8 @@ class Given(Slot):
         return output
 
     def settle(self) -> None:
-        """Hand the next output on."""
-        self.after(_kept(self.outputs.pop(0)))
+        """Hand the next output on; graphs of CUDA write theirs over the last."""
+        self.after(copied(self.outputs.pop(0), "cuda"))
 
 
 class Fed(Slot):
@@ -143,15 +143,13 @@ class Pass(Slot):
         self.after()
 
 
-def copied(output: Any) -> Any:
-    """An output whose tensors are the reader's own."""
+def copied(output: Any, device: str | None = None) -> Any:
+    """An output whose tensors are the reader's own, if they are on a device of this type; all, if none is named."""
+
+    def own(leaf: Any) -> Any:
+        return leaf.clone() if isinstance(leaf, torch.Tensor) and device in (None, leaf.device.type) else leaf
+
     if isinstance(output, torch.Tensor):
-        return output.clone()
+        return own(output)
     leaves, spec = unpack(output)
-    return pack([leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
-
-
-def _kept(output: Any) -> Any:
-    """What outlives the region: graphs of CUDA write their next outputs over the last."""
-    leaves, spec = unpack(output)
-    return pack([leaf.clone() if isinstance(leaf, torch.Tensor) and leaf.is_cuda else leaf for leaf in leaves], spec)
+    return pack([own(leaf) for leaf in leaves], spec)
