@@ -22,7 +22,7 @@ from ..runtime import Handle, apply
 from ..runtime.asked import STEPS, takes_steps, usual_steps
 from ..runtime.pricing import Footprints
 from ..schedule import Schedule, Tree
-from .evolution import Job
+from .evolution import Job, More, always
 from .quality import Quality
 from .workload import Workload
 
@@ -77,9 +77,11 @@ class LocalEvaluator:
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
-    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, list[float]]]:
-        """Numbers of jobs with their answers, in order."""
+    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, list[float]]]:
+        """Numbers of jobs with their answers, in order; no job is begun when there are to be no more."""
         for number, job in enumerate(jobs):
+            if not more():
+                return
             yield number, self.grams(job) if job.turns else self.errors(job.schedule, job.prompts, job.storage)
 
     def errors(self, schedule: Schedule, prompts: Sequence[int], storage: str = "none") -> list[float]:
