@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from evocache.cli.live import LONG_SILENCE, Live, duration, front_table, sparkline, spread_evenly
+from evocache.cli.live import CUT, LONG_SILENCE, Live, duration, front_table, sparkline, spread_evenly
 from evocache.schedule import Schedule
 from evocache.schedule.front import Point
 from evocache.search.evolution import State
@@ -53,6 +54,18 @@ def text(live: Live) -> str:
 
 def lines(live: Live) -> list[str]:
     return live.console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_a_generation_that_is_cut_short_is_said(clock: Clock) -> None:
+    for terminal in (False, True):
+        live = made(clock, terminal=terminal)
+        live.stage("evolving")
+        live.tell(progress(0))
+        assert CUT not in [*lines(live), text(live)]
+        last = progress(1)
+        live.tell(replace(last, state=replace(last.state, cut=True)))
+        assert CUT in text(live)
+        assert terminal or lines(live)[-1] == CUT
 
 
 def test_a_terminal_sees_generation_evaluations_volume_front_and_time(clock: Clock) -> None:

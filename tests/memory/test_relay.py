@@ -21,6 +21,8 @@ from tests.tiny.autoencoders import AUTOENCODERS
 
 from .parts import randomised
 
+pytestmark = pytest.mark.usefixtures("no_grad")
+
 CAUSAL = {"AutoencoderKLCosmos", "AutoencoderKLHunyuanVideo15", "AutoencoderKLLTX2Video", "AutoencoderKLMochi"}
 """Frames need those before them only."""
 
@@ -32,12 +34,6 @@ WAITING = {"AutoencoderKLHunyuanVideo", "AutoencoderKLTemporalDecoder"}
 
 APART = {"AutoencoderKL"}
 """Frames, or pictures, need nothing of one another."""
-
-
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
 
 
 @cache

@@ -19,11 +19,7 @@ from evocache.memory.trial import slicings
 
 from .parts import PARTS, randomised
 
-
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
+pytestmark = pytest.mark.usefixtures("no_grad")
 
 
 def found(module, args, kwargs):

@@ -20,6 +20,8 @@ from tests.tiny.autoencoders import AUTOENCODERS
 
 from .parts import randomised
 
+pytestmark = pytest.mark.usefixtures("no_grad")
+
 TOLERANCE = 1e-5
 """Largest difference from the whole decode, as a share of its largest value, in float32."""
 
@@ -55,12 +57,6 @@ GROUPS = {
 """What works group of frames by group."""
 
 SLICED = sorted(AUTOENCODERS.keys() - WHOLE.keys())
-
-
-@pytest.fixture(autouse=True)
-def _no_grad():
-    with torch.no_grad():
-        yield
 
 
 @cache

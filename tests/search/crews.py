@@ -25,7 +25,7 @@ class Made:
     def __init__(self, before: Callable[[Job], object] = lambda job: None) -> None:
         self.before = before
 
-    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, list[float]]]:
+    def evaluate(self, jobs: Sequence[Job], more: object = None) -> Iterator[tuple[int, list[float]]]:
         for number, job in enumerate(jobs):
             self.before(job)
             yield number, answer(job, "")

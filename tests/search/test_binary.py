@@ -100,7 +100,7 @@ class Counting:
     def __init__(self) -> None:
         self.jobs = 0
 
-    def evaluate(self, jobs):
+    def evaluate(self, jobs, more=None):
         for number, job in enumerate(jobs):
             self.jobs += 1
             share, odd = job.schedule.executed_fraction(), int(job.schedule.digest[:4], 16) / 1e6

@@ -46,6 +46,15 @@ def test_every_job_is_answered_once_whatever_the_order(size: int) -> None:
     assert list(crew.evaluate([])) == []
 
 
+def test_what_workers_are_at_is_ended_when_there_are_to_be_no_more() -> None:
+    crew, left = Scripted(3), iter([True] * 5)
+    found = dict(crew.evaluate(JOBS, lambda: next(left, False)))
+    assert sorted(found) == sorted(crew.given)
+    assert all(found[number] == ANSWERS[number] for number in found)
+    assert (len(found), crew.stopped) == (5, 0)
+    assert list(crew.evaluate(JOBS, lambda: False)) == []
+
+
 def test_long_jobs_are_given_first() -> None:
     crew = Scripted(1)
     list(crew.evaluate(JOBS))

@@ -121,7 +121,7 @@ class Stored(Made):
         self.jobs: list[Job] = []
         self.die_after = die_after
 
-    def evaluate(self, jobs):
+    def evaluate(self, jobs, more=None):
         for number, job in enumerate(jobs):
             if len(self.jobs) == self.die_after:
                 raise KeyboardInterrupt
@@ -191,7 +191,7 @@ def test_who_answers_first_changes_nothing(tmp_path: Path) -> None:
     class Backwards(Stored):
         """As of many workers of whom the last are the fastest; jobs travel."""
 
-        def evaluate(self, jobs):
+        def evaluate(self, jobs, more=None):
             yield from reversed(list(super().evaluate(pickle.loads(pickle.dumps(jobs)))))
 
     assert figures(run(tmp_path / "other", Backwards()).evolve()) == figures(run(tmp_path / "one", Stored()).evolve())

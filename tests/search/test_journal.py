@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evocache.errors import RunError
-from evocache.search.evolution import Settings
-from evocache.search.journal import Journal
-from evocache.search.run import Run
+from evocache.schedule.front import Front
+from evocache.search.evolution import Settings, State
+from evocache.search.journal import JOURNAL, Journal
+from evocache.search.run import LEAST, Run
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
 
 
@@ -107,7 +110,7 @@ class Counting:
         self.jobs = 0
         self.die_after = die_after
 
-    def evaluate(self, jobs):
+    def evaluate(self, jobs, more=None):
         for number, job in enumerate(jobs):
             if self.jobs == self.die_after:
                 raise KeyboardInterrupt
@@ -146,6 +149,60 @@ def test_a_killed_run_goes_on_to_the_same_front(tmp_path: Path, after: int) -> N
     assert [p.schedule.digest for p in front] == [p.schedule.digest for p in expected]
     assert [dict(p.objectives) for p in front] == [dict(p.objectives) for p in expected]
     assert broken.jobs + rest.jobs == whole.jobs  # nothing was evaluated twice
+
+
+class Timed(Counting):
+    """Evaluates as long as there is time for more; each job takes a second of a clock of its own."""
+
+    def evaluate(self, jobs, more=None):
+        for number, job in enumerate(jobs):
+            if not more():
+                return
+            self.jobs += 1
+            yield number, answer(job, "")
+
+
+def timed(folder: Path, seconds: float) -> tuple[Run, Timed, list[State]]:
+    """A run whose budget is a number of jobs, its evaluator, and the states that it is told."""
+    evaluator, states = Timed(), []
+    made = replace(run(folder, evaluator), budget_seconds=seconds, clock=lambda: float(evaluator.jobs))
+    return made, evaluator, states
+
+
+def points(front: Front) -> list[tuple[str, dict[str, float]]]:
+    return [(p.schedule.digest, dict(p.objectives)) for p in front]
+
+
+@pytest.mark.parametrize("seconds", [0, 12, len(SEEDS) + 3, 75, 90])
+def test_a_run_ends_with_its_budget_and_goes_on_where_it_was_cut_short(tmp_path: Path, seconds: int) -> None:
+    """Of seeds on two prompts, of those on all, in the first generations."""
+    expected = points(run(tmp_path / "whole", Counting()).evolve())
+    short, evaluator, states = timed(tmp_path / "short", seconds)
+    front = short.evolve(lambda progress: states.append(progress.state))
+    assert evaluator.jobs == max(seconds, LEAST)
+    assert len(front)
+    assert all(np.isfinite(list(p.objectives.values())).all() for p in front)
+    assert [state.cut for state in states] == [False] * (len(states) - 1) + [True]
+    assert states[-1].jobs == evaluator.jobs
+    before = (tmp_path / "short" / JOURNAL).read_bytes()
+    assert json.loads(before.splitlines()[-1])["kind"] == "cut"
+
+    again, evaluator, _ = timed(tmp_path / "short", seconds)  # the same budget is spent: nothing new, the same front
+    assert points(again.evolve()) == points(front)
+    assert evaluator.jobs == 0
+    assert (tmp_path / "short" / JOURNAL).read_bytes() == before
+    rest, evaluator, _ = timed(tmp_path / "short", 1e6)
+    assert points(rest.evolve()) == expected
+
+
+def test_what_was_evaluated_before_a_cut_is_used(tmp_path: Path) -> None:
+    """Seeds that were seen by two prompts of four are held against each other by these two."""
+    short, _, _ = timed(tmp_path / "few", 12)
+    first = short.evolve()
+    lines = [json.loads(line) for line in (tmp_path / "few" / JOURNAL).read_text().splitlines()]
+    means = {line["schedule"]: sum(line["values"]) / 2 for line in lines if line["kind"] == "eval"}
+    assert len(means) == 12
+    assert all(point.objectives["error"] == means[point.schedule.digest] for point in first)
 
 
 def test_a_finished_run_evaluates_nothing_again(tmp_path: Path) -> None:

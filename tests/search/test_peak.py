@@ -11,6 +11,7 @@ import pytest
 
 from evocache import apply
 from evocache.errors import BudgetError, PolicyError, RunError
+from evocache.memory.planner import Machine, MemoryPlan
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime import Handle
@@ -259,4 +260,31 @@ def test_a_proof_plans_once_for_every_size_of_a_batch(pipe: Any, monkeypatch: py
     fewer = Contender("3 steps", "steps", 0.5, steps=3)
     figures = trial.judged([fewer], 4, lambda _: None)  # two batches, and references of the second
     assert figures.keys() == {"uncached", "3 steps"}
-    assert len(planned) == 3  # the uncached call looks its plan up when it runs
+    assert len(planned) == 1  # uncached calls of one and of two prompts were planned before
+
+
+def test_a_limit_is_planned_for_once_by_the_machine_that_is_known(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    workload = Workload.of(PROMPTS, LATENT, batch=2)
+    evaluator = LocalEvaluator(pipe, workload, quality("latent"), 1_110_000, Machine())
+    planned: list[object] = []
+    plan = Handle.plan
+    monkeypatch.setattr(Handle, "plan", lambda self, **given: planned.append(1) or plan(self, **given))
+    evaluator.references(range(4))  # two batches
+    assert len(planned) == 1
+    fora = parse("fora:2").schedule(evaluator.tree, evaluator.steps)
+
+    def plans() -> list[MemoryPlan | None]:
+        found = []
+        for what in ("none", fora):
+            with evaluator.applied(what, [0, 1]) as handle:
+                found.append(handle.memory)
+        return found
+
+    before = plans()
+    assert all(a is b for a, b in zip(plans(), before, strict=True))
+    evaluator.machine = Machine(launch=1.0)
+    for found, earlier in zip(plans(), before, strict=True):
+        assert found is not None
+        assert earlier is not None
+        assert found.seconds > 100 * earlier.seconds > 0
+    assert len(planned) == 2

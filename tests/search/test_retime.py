@@ -195,7 +195,7 @@ class Made:
         self.jobs = 0
         self.die_after = die_after
 
-    def evaluate(self, jobs):
+    def evaluate(self, jobs, more=None):
         for number, job in enumerate(jobs):
             if self.jobs == self.die_after:
                 raise KeyboardInterrupt

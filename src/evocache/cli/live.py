@@ -33,6 +33,8 @@ REFRESH = 2
 
 NOTED = "stopping after this generation, then proving; Ctrl-C again breaks off"
 
+CUT = "the time is up: the last generation was cut short, and what was tried of it counts"
+
 
 class Live:
     """Follows an evolution, and turns Ctrl-C into its wish to stop; a context manager that leaves nothing behind.
@@ -111,6 +113,8 @@ class Live:
         self.volumes.append(progress.state.hypervolume)
         self.points = list(front_of(progress.state.points, progress.state.names))
         self._say(", ".join([self._generation(), *self._figures(), f"hypervolume {self._volume()}"]))
+        if progress.state.cut:
+            self._say(CUT, after=0)
         return self._stopping.wished
 
     @property
@@ -135,6 +139,8 @@ class Live:
             )
         if len(self.points) > 1:
             lines.append(front_table(self.points, self.quality))
+        if self.progress is not None and self.progress.state.cut:
+            lines.append(Text(CUT, style="yellow"))
         if self._stopping.wished and self.name == "evolving":
             lines.append(Text(NOTED, style="yellow"))
         return Group(*lines)

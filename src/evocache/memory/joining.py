@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,25 @@ Take = Callable[[Any], None]
 """Takes a part of what a method would return, and does not keep it."""
 
 
-class Joined:
+def whole(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], take: Take | None) -> Any:
+    """What a call returns that is not made in parts; it is taken as the only one, if anything takes them."""
+    result = call(*args, **kwargs)
+    if take is not None:
+        take(result)
+    return result
+
+
+def join(parts: Iterable[Any], axes: Sequence[int | None], more: Sequence[int], take: Take | None) -> Any:
+    """Parts of what a call returns, put together as they come (see `_Joined`); none is held longer than that takes."""
+    joined = _Joined(axes, more, take)
+    for part in parts:
+        given = [part]
+        del part
+        joined.add(given)
+    return joined.whole
+
+
+class _Joined:
     """Parts, in order, in room for all of them; of parts that were taken, room on the meta device.
 
     Args:

@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import pack, unpack
 from .exchanges import EXCHANGES
-from .joining import Joined, Take
+from .joining import Take, join, whole
 from .lockstep import meet
 from .requests import Parted, Request
 from .slicing import Slicing, alone
@@ -180,15 +180,8 @@ def run_relay(
     relay, call = slicing.relay, alone(module, method, meeting=False)
     assert relay is not None
     if not slicing.length(leaves) or not relay.fits(slicing.axis, leaves[slicing.inputs.index(slicing.axis)].shape):
-        whole = call(*args, **kwargs)
-        if take is not None:
-            take(whole)
-        return whole
+        return whole(call, args, kwargs, take)
     del args, kwargs
     rest = sum(relay.sizes(slicing.length(leaves), slices)[1:])
-    joined = Joined(slicing.outputs, [rate * rest for rate in relay.rates], take)
-    for part in in_relay(call, slicing, slices, leaves, spec):
-        given = [part]
-        del part
-        joined.add(given)
-    return joined.whole
+    more = [rate * rest for rate in relay.rates]
+    return join(in_relay(call, slicing, slices, leaves, spec), slicing.outputs, more, take)

@@ -13,14 +13,15 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import unpack
+from .doubles import Double, doubled
 from .pretence import Denial
 from .rehearse import shadow
 from .relay import in_relay
 from .requests import Uncoupled
-from .samples import BESIDE, TRIED, at_random, blanks, cropped, double
+from .samples import BESIDE, TRIED, at_random, cropped
 from .slicing import Slicing, alone
-from .stations import Relay, grown, passed, stations
-from .tiles import calls_of_parts, tiled
+from .stations import Relay, growth, passed, stations
+from .tiles import calls_of_parts, frames_axis
 from .trial import equal, readings
 
 WAYS = ((0, False), (0, True), (1, False), (1, True))
@@ -39,26 +40,20 @@ def relayed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
         kwargs: keyword arguments.
         method: the method's name.
     """
-    leaves, spec = unpack((args, dict(kwargs)))
-    main = next((i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)), None)
-    if main is None or leaves[main].ndim not in (4, 5) or method in module.__dict__:
-        return None
-    axis = 2 if leaves[main].ndim == 5 else 0
-    if leaves[main].shape[axis] < 3:
-        return None
     with _disable_current_modes(), torch.no_grad():
-        made, fake = double(module), shadow(module)
-        blank = blanks(leaves)
-        mute = shadow(made)
-        if tiled(mute, method, blank, main, spec):
+        double = doubled(module, args, kwargs, method, least=3, pictures=True)
+        if double is None:
             return None
-        trial = _Trial(alone(made, method, meeting=False), alone(mute, method, meeting=False), spec)
-        for slicing in _ways(blank, main, axis):
-            if _otherwise(mute, method, slicing, cropped(blank, main, axis, 2, TRIED), spec):
+        main, spec = double.main, double.spec
+        axis = frames_axis(double.leaves[main])
+        trial = _Trial(alone(double.module, method, meeting=False), alone(double.fake, method, meeting=False), spec)
+        for slicing in _ways(double.leaves, main, axis):
+            if _otherwise(double, slicing, cropped(double.leaves, main, axis, 2, TRIED)):
                 return None
-            if trial.exact(slicing, blank, main):
+            if trial.exact(slicing, double.leaves, main):
                 try:
-                    return _seen(alone(fake, method, meeting=False), slicing, shadow(leaves), main, spec)
+                    own = shadow(unpack((args, dict(kwargs)))[0])
+                    return _seen(alone(shadow(module), method, meeting=False), slicing, own, main, spec)
                 except Exception:  # a large call may take another path than a small one
                     return None
     return None
@@ -87,10 +82,7 @@ def _seen(call: Callable[..., Any], slicing: Slicing, leaves: Sequence[Any], mai
             came, out = passed(lambda a=args, k=kwargs: call(*a, **k))  # type: ignore[misc]
         found.append((came, unpack(out)[0]))
     (fewer, before), (more, after) = found
-    grew = [
-        grown(a.shape, b.shape, 1) if isinstance(a, torch.Tensor) else (None, 0)
-        for a, b in zip(before, after, strict=True)
-    ]
+    grew = growth(before, after)
     if all(axis is None for axis, _ in grew):
         raise Uncoupled("what is returned does not grow")
     shape = tuple(0 if i == slicing.axis else n for i, n in enumerate(leaves[main].shape))
@@ -98,15 +90,15 @@ def _seen(call: Callable[..., Any], slicing: Slicing, leaves: Sequence[Any], mai
     return replace(slicing, outputs=tuple(axis for axis, _ in grew), relay=seen)
 
 
-def _otherwise(fake: nn.Module, method: str, slicing: Slicing, leaves: Sequence[Any], spec: Any) -> bool:
+def _otherwise(double: Double, slicing: Slicing, leaves: Sequence[Any]) -> bool:
     """Whether as many frames as there are take another path than as few as are tried: by tiles of time, say.
 
     A part may be called once for each of them, but not more often in any other way.
     """
     total = slicing.length(leaves)
     tried = min(total, TRIED)
-    many = calls_of_parts(fake, method, leaves, spec)
-    few = calls_of_parts(fake, method, slicing.cut(leaves, 0, tried), spec)
+    many = calls_of_parts(double.fake, double.method, leaves, double.spec)
+    few = calls_of_parts(double.fake, double.method, slicing.cut(leaves, 0, tried), double.spec)
     return any(many[part] not in (few[part], few[part] * total / max(tried, 1)) for part in many | few)
 
 
@@ -139,9 +131,7 @@ class _Trial:
                 pieces = [unpack(piece)[0] for piece in in_relay(self._call, seen, frames, real, self._spec)]
             except Exception:  # or when it is cut where it must not be
                 return False
-            return all(
-                equal(w, [p[i] for p in pieces], a) for i, (w, a) in enumerate(zip(whole, seen.outputs, strict=True))
-            )
+            return equal(whole, pieces, seen.outputs)
         return False
 
     def _whole(self, side: int, real: Sequence[Any]) -> Sequence[Any] | None:

@@ -18,6 +18,9 @@ from .lockstep import lockstep
 from .nearby import one_convolution, together
 from .stations import Relay
 
+TIME = 2
+"""The axis of frames in a video (batch, channels, frames, height, width)."""
+
 
 @dataclass(frozen=True)
 class Groups:

@@ -150,6 +150,14 @@ def _station(fewer: Passed, more: Passed, positions: int) -> Station | None:
     return None if axis is None or axis < least else Station(fewer.name, axis, rate, fewer.waits)
 
 
+def growth(fewer: Sequence[Any], more: Sequence[Any]) -> list[tuple[int | None, int]]:
+    """How each leaf of an output grows (see `grown`), from those of two calls of which one has one position more."""
+    return [
+        grown(a.shape, b.shape, 1) if isinstance(a, torch.Tensor) else (None, 0)
+        for a, b in zip(fewer, more, strict=True)
+    ]
+
+
 def grown(fewer: torch.Size, more: torch.Size, positions: int) -> tuple[int | None, int]:
     """Along which axis a shape grew, and by how much for each position; None and 0 if it did not.
 

@@ -27,7 +27,7 @@ class _Piece:
         size: bytes.
         forms: of each tensor, its coding, its own type, and of how many parts it consists; None if none is coded.
         tensors: the parts of all, as they are kept on the device; None while they are not there.
-        versions: how often each had been written into when it was stored (see `version`).
+        seen: those whose writes are counted, and how often each had been written into when it was stored.
         parked: the same in the tier.
         counted: whether it counts for the device.
     """
@@ -35,15 +35,14 @@ class _Piece:
     size: int
     forms: list[_Form] | None
     tensors: list[torch.Tensor] | None
-    versions: list[int | None]
+    seen: list[tuple[torch.Tensor, int]]
     parked: Parked | None = None
     counted: bool = True
 
     def intact(self) -> bool:
-        if self.tensors is not None:
-            for tensor, seen in zip(self.tensors, self.versions, strict=True):
-                if seen is not None and tensor._version != seen:
-                    return False
+        for tensor, version in self.seen:  # noqa: SIM110  (`all` costs more than the look)
+            if tensor._version != version:
+                return False
         return True
 
 
@@ -122,13 +121,26 @@ class FeatureStore:
         return piece.size
 
     def _piece(self, tensors: Sequence[torch.Tensor], copy: bool) -> _Piece:
-        if self.coding == "none":
-            kept, forms = [_owned(t, tensors, copy) for t in tensors], None
-        else:
-            kept, forms = _coded(tensors, self.coding, copy)
-        size = sum([t.nbytes for t in kept])
+        if self.coding != "none":
+            coded, forms = _coded(tensors, self.coding, copy)
+            size = sum(t.nbytes for t in coded)
+            self._count(size)
+            return _Piece(size, forms, coded, _seen(coded))
+        kept: list[torch.Tensor] = []
+        seen: list[tuple[torch.Tensor, int]] = []
+        size = 0
+        for tensor in tensors:
+            nbytes = tensor.nbytes
+            if copy or tensor.is_inference() or tensor.untyped_storage().nbytes() > nbytes:
+                own = _owned(tensor, tensors, copy)
+                seen += _seen([own])
+            else:
+                own = tensor
+                seen.append((own, own._version))
+            kept.append(own)
+            size += nbytes
         self._count(size)
-        return _Piece(size, forms, kept, [None if t.is_inference() else t._version for t in kept])
+        return _Piece(size, None, kept, seen)
 
     def _count(self, size: int) -> None:
         self.bytes += size
@@ -158,15 +170,18 @@ class FeatureStore:
                 raise Stale(key)
         if self.tier is not None:
             self.fetch(key)
-        if len(pieces) == 1:
-            return self._taken(pieces[0], copy)
-        return [tensor for piece in pieces for tensor in self._taken(piece, copy)]
+        if len(pieces) > 1:
+            return [tensor for piece in pieces for tensor in self._taken(piece, copy)]
+        (piece,) = pieces
+        if piece.tensors is not None and piece.forms is None and not copy:
+            return piece.tensors
+        return self._taken(piece, copy)
 
     def _taken(self, piece: _Piece, copy: bool) -> list[torch.Tensor]:
         if piece.tensors is None:
             assert piece.parked is not None
             piece.tensors, seconds = piece.parked.take()
-            piece.versions = [version(t) for t in piece.tensors]
+            piece.seen = _seen(piece.tensors)
             self.stalled += seconds
         if piece.forms is None:
             return [t.clone() for t in piece.tensors] if copy else piece.tensors
@@ -198,7 +213,7 @@ class FeatureStore:
         self.stalled += piece.parked.settle()
         if not piece.intact():
             return False
-        piece.tensors = None
+        piece.tensors, piece.seen = None, []
         piece.counted = False
         self.bytes -= piece.size
         return True
@@ -249,6 +264,11 @@ def _owned(tensor: torch.Tensor, beside: Sequence[torch.Tensor], copy: bool) -> 
         return tensor
     sharing = {id(t): t for t in beside if t.untyped_storage().data_ptr() == storage.data_ptr()}
     return tensor.clone() if storage.nbytes() > sum(t.nbytes for t in sharing.values()) else tensor
+
+
+def _seen(tensors: Sequence[torch.Tensor]) -> list[tuple[torch.Tensor, int]]:
+    """Tensors whose writes are counted, and how often each was written into."""
+    return [(t, t._version) for t in tensors if not t.is_inference()]
 
 
 def version(tensor: torch.Tensor) -> int | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils._pytree import tree_unflatten
 
 from .pretence import Denial
 from .rehearse import shadow
 from .samples import TRIED, cropped
-from .slicing import Instead, twin
+from .slicing import TIME, Instead, twin
 
 
 def calls_of_parts(module: nn.Module, method: str, leaves: Sequence[Any], spec: Any) -> Counter[str]:
@@ -49,8 +50,18 @@ def tiled(module: nn.Module, method: str, leaves: Sequence[Any], main: int, spec
     """
     if not getattr(module, "use_tiling", False):
         return False
-    few = cropped(leaves, main, 2 if leaves[main].ndim == 5 else 0, 2, TRIED)
+    few = cropped(leaves, main, frames_axis(leaves[main]), 2, TRIED)
     return calls_of_parts(module, method, leaves, spec) != calls_of_parts(module, method, few, spec)
+
+
+def frames_axis(tensor: torch.Tensor) -> int:
+    """The axis of frames: that of a video, or the first of pictures, which are frames as well."""
+    return TIME if tensor.ndim == 5 else 0
+
+
+def largest_first(module: nn.Module, parts: Iterable[str]) -> list[str]:
+    """Names of a module's parts, those with most parameters first."""
+    return sorted(parts, key=lambda name: -sum(p.numel() for p in module.get_submodule(name).parameters()))
 
 
 def _counted(part: nn.Module, name: str, found: Counter[str]) -> Callable[..., Any]:

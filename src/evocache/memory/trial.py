@@ -196,12 +196,12 @@ def _compared(
             if len(pieces) == 1 and not all(map(_begins, whole, pieces[0])):
                 return None
         outputs = tuple(_join_axis(w, [p[i] for p in pieces], parts) for i, w in enumerate(whole))
-        same = [equal(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, outputs, strict=True))]
+        same = equal(whole, pieces, outputs, mute)
     except Parted:
         raise
     except Exception:  # a module may fail in any way when it is cut where it must not be
         return None
-    return replace(slicing, outputs=outputs) if all(same) else None
+    return replace(slicing, outputs=outputs) if same else None
 
 
 def _cuttable(leaf: Any) -> bool:
@@ -251,10 +251,17 @@ def _begins(whole: Any, piece: Any) -> bool:
     if not isinstance(whole, torch.Tensor):
         return True
     shorter = tuple(slice(0, n) for n in piece.shape)
-    return piece.ndim == whole.ndim and equal(whole[shorter], [piece], None, True)
+    return piece.ndim == whole.ndim and _equal(whole[shorter], [piece], None, True)
 
 
-def equal(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool = False) -> bool:
+def equal(
+    whole: Sequence[Any], pieces: Sequence[Sequence[Any]], axes: Sequence[int | None], mute: bool = False
+) -> bool:
+    """Whether the leaves of pieces, each joined along its axis, are those of the whole (see `_equal`)."""
+    return all(_equal(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, axes, strict=True)))
+
+
+def _equal(whole: Any, pieces: Sequence[Any], axis: int | None, mute: bool = False) -> bool:
     """Whether pieces, joined, are the whole; features of zeros show nothing, and may only follow from such an input."""
     if not isinstance(whole, torch.Tensor):
         return all(type(p) is type(whole) and p == whole for p in pieces)

@@ -15,9 +15,9 @@ from torch import nn
 from torch.utils._pytree import tree_unflatten
 
 from ..model.outputs import pack, unpack
-from .joining import Joined, Take
+from .joining import Take, join, whole
 from .requests import Parted
-from .slicing import Instead, Slicing, twin
+from .slicing import TIME, Instead, Slicing, twin
 
 
 def run_windows(
@@ -40,18 +40,11 @@ def run_windows(
     windows, length = slicing.windows, slicing.length(leaves)
     assert windows is not None
     if windows.count(length) < 2:
-        whole = getattr(twin(module), method)(*args, **kwargs)
-        if take is not None:
-            take(whole)
-        return whole
+        return whole(getattr(twin(module), method), args, kwargs, take)
     del args, kwargs
     ends = windows.ends(length)
-    joined = Joined(slicing.outputs, [ends[-1] - ends[0]] * len(slicing.outputs), take)
-    for part in in_windows(module, method, slicing, leaves, spec):
-        given = [part]
-        del part
-        joined.add(given)
-    return joined.whole
+    more = [ends[-1] - ends[0]] * len(slicing.outputs)
+    return join(in_windows(module, method, slicing, leaves, spec), slicing.outputs, more, take)
 
 
 def in_windows(module: nn.Module, method: str, slicing: Slicing, leaves: Sequence[Any], spec: Any) -> Iterator[Any]:
@@ -116,16 +109,12 @@ class _Tile:
         if self._calls == self._own:
             return self._kept
         if self._calls == self._own + 1:
-            self._length = x.shape[AXIS]
+            self._length = x.shape[TIME]
             self.made = self.part(x, *args, **kwargs)
             return self.made
         like = self._kept if self._calls < self._own else self.made
         assert like is not None
         shape = list(like.shape)
         if self._calls > self._own:
-            shape[AXIS] += self._rate * (x.shape[AXIS] - self._length)
+            shape[TIME] += self._rate * (x.shape[TIME] - self._length)
         return like.new_zeros(shape)
-
-
-AXIS = 2
-"""The axis of frames in a video (batch, channels, frames, height, width)."""

@@ -103,3 +103,15 @@ def repeated(module: nn.Module, prefix: str = "") -> Iterator[Stack]:
             yield path, [(path, child)]
         else:
             yield from repeated(child, f"{path}.")
+
+
+def everything(module: nn.Module) -> list[nn.Module]:
+    """A module and all in it, once each: for a look at all of them before a generation, `modules()` is slow."""
+    found = {id(module): module}
+    waiting = [module]
+    while waiting:
+        for part in waiting.pop()._modules.values():
+            if part is not None and id(part) not in found:
+                found[id(part)] = part
+                waiting.append(part)
+    return list(found.values())

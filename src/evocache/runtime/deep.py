@@ -28,6 +28,6 @@ class DeepKeep:
         """An exit has returned: this is what leaves the part, unless another exit follows."""
         tensors, packing = packed(output)
         self.lane.copies.add(self.column)
-        self.lane.packing[self.column] = [packing]
+        self.lane.packing[self.column] = (packing,)
         self.lane.exits[self.column] = id(module)
         self.lane.put(self.column, tensors)

@@ -215,7 +215,7 @@ class Generation:
             if lane is not None:
                 lane.drop(tick.step)
                 self.finished.append(self.lanes.pop(key))
-            lane = self.lanes[key] = self._opened(denoiser, tick, (*key, len(self.finished)), signature)
+            lane = self.lanes[key] = self._opened(denoiser, tick, f"{key} {len(self.finished)}", signature)
         return lane
 
     def _opened(self, denoiser: Denoiser, tick: Tick, name: object, signature: object) -> Lane:

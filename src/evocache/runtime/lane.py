@@ -54,6 +54,7 @@ class Lane:
         self.tape = tape
         self._played: set[Cell] = set()
         self.components = plan.schedule.tree.components
+        self.ids = [component.id for component in self.components]
         self.kinds = [component.kind for component in self.components]
         self.root = self.kinds.index("denoiser")
         self.guidance = self.kinds.index(GUIDANCE) if GUIDANCE in self.kinds else None
@@ -72,7 +73,7 @@ class Lane:
         self._addresses: dict[int, int] = {}
         self.sizes: dict[str, int] = {}
         """Bytes of one stored value, as it is stored, by component, in order of execution."""
-        self.packing: dict[int, list[Packing]] = {}
+        self.packing: dict[int, Sequence[Packing]] = {}
         """Per component, how each of the calls of its module in one step packs its output."""
         self.layouts: dict[int, dict[int, list[Stored]]] = {}
         """Per span or block: where a run of linked blocks ends, which stored tensor joins which stream."""
@@ -146,7 +147,7 @@ class Lane:
                 size = self.store.add(key, tensors, copy=copy)
             else:  # a piece is lost, and with it the feature
                 size = self.store.size(tensors)
-        id = self.components[column].id
+        id = self.ids[column]
         if again:
             size += self.sizes[id]
         if not self.row:
@@ -161,13 +162,13 @@ class Lane:
         """
         if self.tape is not None:
             self._move(column, self.tape)
-        host_writes = column in self.copies
+        latest = (self.key, column, recall.born[0])
         try:
             if len(recall.born) == 1:
-                return self.store.get((self.key, column, recall.born[0]), copy=host_writes)
+                return self.store.get(latest, copy=column in self.copies)
             values = [self.store.get((self.key, column, born)) for born in recall.born]
             if len({tuple([t.shape for t in value]) for value in values}) > 1:
-                return self.store.get((self.key, column, recall.born[0]), copy=host_writes)
+                return self.store.get(latest, copy=column in self.copies)
         except Stale:
             self.copies.add(column)
             return None

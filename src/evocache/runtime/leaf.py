@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,12 @@ Packing = tuple[list[Any], list[int], Spec]
 BARE: Packing = ([None], [0], None)
 """The packing of an output that is a tensor."""
 
+ONE: Sequence[Packing] = (BARE,)
+"""The packings of a leaf that is called once in a forward and returns a tensor, as most do; it is known by identity."""
+
+NOTHING: Sequence[torch.Tensor] = ()
+"""What is left of a feature that was handed out."""
+
 
 class Keep:
     """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs.
@@ -27,13 +34,12 @@ class Keep:
     It holds none of them itself: what is stored may leave the device. It serves all forwards of its lane.
     """
 
-    __slots__ = ("call", "column", "lane", "packing")
+    __slots__ = ("call", "column", "lane")
 
     def __init__(self, lane: Lane, column: int) -> None:
         self.lane = lane
         self.column = column
         self.call = 0
-        self.packing: list[Packing] = []
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
@@ -46,15 +52,15 @@ class Keep:
         return Given(self._stored)
 
     def _stored(self, output: Any) -> None:
-        lane = self.lane
+        lane, column = self.lane, self.column
         tensors, packing = packed(output)
         again = self.call == lane.calls
         if again:
-            self.packing.append(packing)
+            lane.packing[column] = (*lane.packing[column], packing)
         else:
             self.call = lane.calls
-            self.packing = lane.packing[self.column] = [packing]
-        lane.put(self.column, tensors, again=again)
+            lane.packing[column] = ONE if packing is BARE else (packing,)
+        lane.put(column, tensors, again=again)
 
 
 class Reuse:
@@ -71,50 +77,70 @@ class Reuse:
         self.call = 0
         self.ordinal = 0
         self.place = 0
-        self.feature: list[torch.Tensor] | None = None
+        self.feature: Sequence[torch.Tensor] | None = None
+        """What is left to be handed out in the forward at hand; None if the leaf has to compute after all."""
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
-        packing = self._begun()
-        feature, ordinal = self.feature, self.ordinal
+        lane, column = self.lane, self.column
+        packing = lane.packing.get(column, ())
+        if packing is not ONE or self.call == lane.calls:
+            if self.call != lane.calls:
+                self._begin(packing)
+            return self._next(packing, original, module, args, kwargs)
+        recall = lane.recalls[column]  # the hot path: nothing is left to be handed out later
+        feature = lane.take(column, recall)
+        self.call = lane.calls
+        if feature is None:
+            self.feature, self.ordinal = None, 0
+            return self._next(packing, original, module, args, kwargs)
+        self.feature, self.ordinal = NOTHING, 1
+        if recall.dies:
+            lane.free(column, recall)
+        return feature[0]
+
+    def _next(
+        self, packing: Sequence[Packing], original: Callable[..., Any], module: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """The next of the forward's calls: it is given its part of the feature, or computes if there is none."""
+        feature, ordinal, first = self.feature, self.ordinal, self.place
         if feature is None or ordinal >= len(packing):
             output = original(module, *args, **kwargs)
             if feature is None:
                 self._renewed(output)
             return output
         now = packing[ordinal]
-        self._served()
-        first = self.place
         self.place = first + len(now[1])
-        return feature[first] if now[2] is None else repacked(feature[first : self.place], now)
+        self._served(packing)
+        return repacked(feature[first : self.place], now)
 
     def slot(self, module: Any) -> Slot:
         """The same within a compiled region."""
-        packing = self._begun()
+        packing = self.lane.packing.get(self.column, ())
+        if self.call != self.lane.calls:
+            self._begin(packing)
         if self.feature is None:
             return Given(self._renewed)
         ends = list(accumulate(len(places) for _, places, _ in packing))
         parts = zip([0, *ends], ends, packing, strict=False)
-        return Fed([repacked(self.feature[first:end], now) for first, end, now in parts], self._served)
+        outputs = [repacked(self.feature[first:end], now) for first, end, now in parts]
+        return Fed(outputs, partial(self._served, packing))
 
-    def _served(self) -> None:
+    def _begin(self, packing: Sequence[Packing]) -> None:
+        """The first of a forward's calls: take the feature."""
+        lane, column = self.lane, self.column
+        self.call = lane.calls
+        self.ordinal = self.place = 0
+        self.feature = lane.take(column, lane.recalls[column]) if packing else None
+        if self.feature is not None:
+            lane.taken.append(self)
+
+    def _served(self, packing: Sequence[Packing]) -> None:
         """One of the calls was given its output."""
         self.ordinal += 1
-        if self.ordinal == len(self.lane.packing[self.column]):
-            self.feature = []
+        if self.ordinal == len(packing):
+            self.feature = NOTHING
             self.lane.free(self.column, self.lane.recalls[self.column])
-
-    def _begun(self) -> Sequence[Packing]:
-        """How the outputs of the forward's calls are packed; the feature is taken at the first of them."""
-        lane, column = self.lane, self.column
-        packing = lane.packing.get(column, ())
-        if self.call != lane.calls:
-            self.call = lane.calls
-            self.ordinal = self.place = 0
-            self.feature = lane.take(column, lane.recalls[column]) if packing else None
-            if self.feature is not None:
-                lane.taken.append(self)
-        return packing
 
     def finish(self) -> None:
         """The forward is over: let go of what the host did not come to read."""
@@ -180,7 +206,7 @@ def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
     return [leaves[i] for i in places], (rest, places, spec)
 
 
-def repacked(tensors: list[torch.Tensor], packing: Packing) -> Any:
+def repacked(tensors: Sequence[torch.Tensor], packing: Packing) -> Any:
     """An output built around other tensors, the inverse of `packed`."""
     leaves, places, spec = packing
     if spec is None:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..model import Denoiser
+from ..model.kinds import everything
 from .attach import PART, PLACE, Op, local
 from .graphs import GIVEN_UP, Graphs, graphs
-from .slot import Slot, outliving
+from .slot import Slot, copied
 
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Compiles a function with the options that a module was compiled with."""
@@ -174,7 +175,7 @@ class Region:
             self.graphs.made(kinds)
             for place in slots[0].order if slots else ():
                 slots[place].settle()
-            return outliving(output) if self.replayed else output
+            return copied(output, "cuda") if self.replayed else output
 
         return call
 
@@ -209,8 +210,7 @@ def eagerly(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -
 
 def is_compiled(module: nn.Module) -> bool:
     """Whether calls of a module are compiled: by its `compile()`, or since `torch.compile` was wrapped around it."""
-    wrapped = isinstance(getattr(module, "_orig_mod", None), nn.Module)
-    return wrapped or getattr(module, "_compiled_call_impl", None) is not None
+    return "_orig_mod" in module._modules or module._compiled_call_impl is not None
 
 
 def compiler(module: nn.Module) -> Compile | None:
@@ -231,6 +231,8 @@ def replays(module: nn.Module) -> bool:
 
 def _outermost(module: nn.Module) -> list[nn.Module]:
     """Compiled modules within one, but for those that lie in another of them."""
+    if not any(map(is_compiled, everything(module))):
+        return []
     found: list[nn.Module] = []
     for child in module.children():
         found += [child] if is_compiled(child) else _outermost(child)

@@ -10,6 +10,10 @@ from torch import nn
 
 from ..errors import PipelineError
 from ..model import Denoiser, Model
+from ..model.kinds import everything
+
+COMPILED = "_torchdynamo_orig_callable"
+"""What torch leaves on a function that it compiled."""
 
 
 def refuse_rivals(model: Model) -> None:
@@ -19,6 +23,8 @@ def refuse_rivals(model: Model) -> None:
         PipelineError: if there is one; it names the cache or module and how to mend it.
     """
     for denoiser in model.denoisers:
+        if not _marked(denoiser.module):
+            continue
         found = rival(denoiser.module)
         if found is not None:
             name, mend = found
@@ -38,6 +44,16 @@ def refuse_rivals(model: Model) -> None:
             )
 
 
+def _marked(denoiser: nn.Module) -> bool:
+    """Whether anything was put on a denoiser or its parts that either of them would have left: a quick look."""
+    if getattr(denoiser, "_cache_config", None) is not None:
+        return True
+    return any(
+        "_diffusers_hook" in part.__dict__ or hasattr(part.__dict__.get("forward"), COMPILED)
+        for part in everything(denoiser)
+    )
+
+
 def enclosed(denoiser: Denoiser) -> str | None:
     """The path of a module with components in it whose `forward` itself was compiled; None if there is none."""
     components = {id(module) for module in denoiser.modules.values()}
@@ -45,7 +61,7 @@ def enclosed(denoiser: Denoiser) -> str | None:
         forward = module.__dict__.get("forward")
         if forward is None or "_orig_mod" in module._modules or getattr(forward, "_torchdynamo_disable", False):
             continue  # torch keeps a compiled forward in its own wrappers, and names what it must not compile alike
-        compiled = hasattr(forward, "_torchdynamo_orig_callable")
+        compiled = hasattr(forward, COMPILED)
         if compiled and any(id(part) in components for part in module.modules() if part is not module):
             return str(path)
     return None

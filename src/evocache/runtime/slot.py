@@ -59,9 +59,9 @@ class Given(Slot):
         return output
 
     def settle(self) -> None:
-        """Hand the next output on."""
+        """Hand the next output on; graphs of CUDA write theirs over the last."""
         output = self.outputs.pop(0)
-        self.after(outliving(output) if self.replayed else output)
+        self.after(copied(output, "cuda") if self.replayed else output)
 
 
 class Fed(Slot):
@@ -146,15 +146,13 @@ class Pass(Slot):
         self.after()
 
 
-def copied(output: Any) -> Any:
-    """An output whose tensors are the reader's own."""
+def copied(output: Any, device: str | None = None) -> Any:
+    """An output whose tensors are the reader's own, if they are on a device of this type; all, if none is named."""
+
+    def own(leaf: Any) -> Any:
+        return leaf.clone() if isinstance(leaf, torch.Tensor) and device in (None, leaf.device.type) else leaf
+
     if isinstance(output, torch.Tensor):
-        return output.clone()
+        return own(output)
     leaves, spec = unpack(output)
-    return pack([leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
-
-
-def outliving(output: Any) -> Any:
-    """What of a region that is replayed outlives it: graphs of CUDA write their next outputs over the last."""
-    leaves, spec = unpack(output)
-    return pack([leaf.clone() if isinstance(leaf, torch.Tensor) and leaf.is_cuda else leaf for leaf in leaves], spec)
+    return pack([own(leaf) for leaf in leaves], spec)

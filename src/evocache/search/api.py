@@ -10,7 +10,6 @@ from typing import Any
 
 from ..errors import MismatchError, RunError
 from ..memory.coding import checked
-from ..runtime import apply
 from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
 from ..schedule.front import Front, Point
@@ -25,6 +24,7 @@ from .evolution import ERROR, Settings
 from .genes import AS_IT_IS, PEAK, Design, Genes
 from .objectives import WITHIN as KEPT
 from .objectives import asked, kept, limited
+from .peaks import plan_for
 from .prove import SECONDS, prove
 from .quality import Quality, quality
 from .rates import Rates
@@ -188,8 +188,7 @@ def evolve(
 def _possible(evaluator: LocalEvaluator) -> None:
     """Refuse a limit that not even the uncached call of a user keeps, decoding included; nothing is computed."""
     if evaluator.within is not None:
-        with apply(evaluator.pipe, "none", memory=evaluator.within) as handle:
-            handle.plan(**evaluator.arguments(_first(evaluator.workload)))
+        plan_for(evaluator.pipe, None, evaluator.within, evaluator.arguments(_first(evaluator.workload)))
 
 
 def _fitting(given: Schedule | Point, space: Space) -> Design:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import Error, RunError
-from .evolution import Answer, Job
+from .evolution import Answer, Job, More, always
 
 if TYPE_CHECKING:
     from .run import Evaluator
@@ -83,8 +83,10 @@ class Crew(ABC):
     def stop(self) -> None:
         """End all workers at once, whatever they are at; `give` starts them anew."""
 
-    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Answer]]:
+    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, Answer]]:
         """Numbers of jobs with their answers, as they come. A job whose worker was lost is given to another.
+
+        When there are to be no more, workers end what they are at.
 
         Raises:
             RunError: if a job has cost too many workers.
@@ -97,10 +99,12 @@ class Crew(ABC):
         try:
             while left or busy:
                 for worker in range(self.size):
+                    if left and worker not in busy and not more():
+                        left.clear()
                     if left and worker not in busy:
                         busy[worker] = left.popleft()
                         self.give(worker, jobs[busy[worker]])
-                for worker, outcome in self.wait():
+                for worker, outcome in self.wait() if busy else ():
                     number = busy.pop(worker)
                     if isinstance(outcome, Error):
                         raise outcome

@@ -23,7 +23,7 @@ from ..runtime.asked import STEPS, takes_steps, usual_steps
 from ..runtime.estimate import movable
 from ..runtime.pricing import Footprints
 from ..schedule import Schedule, Tree
-from .evolution import Job
+from .evolution import Job, More, always
 from .quality import Quality
 from .workload import Workload
 
@@ -78,9 +78,11 @@ class LocalEvaluator:
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
-    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, list[float]]]:
-        """Numbers of jobs with their answers, in order."""
+    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, list[float]]]:
+        """Numbers of jobs with their answers, in order; no job is begun when there are to be no more."""
         for number, job in enumerate(jobs):
+            if not more():
+                return
             yield number, self.grams(job) if job.turns else self.errors(job.schedule, job.prompts, job.storage)
 
     def errors(self, schedule: Schedule, prompts: Sequence[int], storage: str = "none") -> list[float]:
@@ -116,20 +118,18 @@ class LocalEvaluator:
         Raises:
             BudgetError: if it cannot be kept within the limit.
         """
-        if self.within is None or not planned:
-            memory: MemoryPlan | int | None = None
-        elif isinstance(what, Schedule):
-            memory = self._planned(self.within, what, len(numbers), storage)
-        else:
-            memory = self.within
+        memory = None
+        if self.within is not None and planned:  # now, so that the generation is not timed with its planning
+            memory = self._planned(self.within, self.machine, what, len(numbers), storage)
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
-            handle.machine = self.machine
-            if isinstance(memory, int):  # now, so that the generation is not timed with its planning
-                handle.memory = handle.plan(**self.asked(numbers))
             yield handle
 
-    def _plan(self, within: int, schedule: Schedule, count: int, storage: str) -> MemoryPlan:
-        """The plan that keeps a schedule within a limit on so many prompts; what schedules share is found once."""
+    def _plan(self, within: int, machine: Machine | None, what: Schedule | str, count: int, storage: str) -> MemoryPlan:
+        """The plan that keeps what is applied within a limit on so many prompts; what schedules share is found once."""
+        if isinstance(what, str):
+            with apply(self.pipe, what, memory=within, storage=storage) as handle:
+                handle.machine = machine
+                return handle.plan(**self.asked(range(count)))
         if count not in self._footprints:
 
             def arguments(steps: int) -> dict[str, Any]:
@@ -137,8 +137,8 @@ class LocalEvaluator:
 
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
-        footprint = self._footprints[count].of(schedule, storage)
-        return plan(footprint, within, self.machine or measured(device), offload=movable(self.pipe))
+        footprint = self._footprints[count].of(what, storage)
+        return plan(footprint, within, machine or measured(device), offload=movable(self.pipe))
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
         """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.

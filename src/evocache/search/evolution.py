@@ -119,6 +119,7 @@ class State:
         jobs: evaluations so far.
         step_equivalents: what they took, see `Job.step_equivalents`.
         hypervolume: share of the box around the seeds that the points dominate.
+        cut: whether not all jobs of the generation were answered, so that it is the last.
     """
 
     generation: int
@@ -127,11 +128,24 @@ class State:
     jobs: int
     step_equivalents: float
     hypervolume: float
+    cut: bool = False
 
 
 Price = Callable[[Schedule], Mapping[str, float]]
 Answer = Sequence[float]
-Evolve = Generator[list[Job] | State, Sequence[Answer] | bool | None, Front]
+More = Callable[[], bool]
+"""Whether another job may be begun."""
+
+
+def always() -> bool:
+    """There is time for every job."""
+    return True
+
+
+Answers = Sequence[Answer | None]
+"""What is None was not evaluated any more: the generation is cut short."""
+
+Evolve = Generator[list[Job] | State, Answers | bool | None, Front]
 
 
 def evolve(
@@ -148,11 +162,12 @@ def evolve(
 
     Yields:
         Lists of jobs, to be answered with a list of errors for each job, one for each of its prompts (lower is better;
-        infinite for a schedule that failed); and, after every generation, the state, to be answered with whether to
-        stop.
+        infinite for a schedule that failed) or None, which ends the evolution; and, after every generation, the state,
+        to be answered with whether to stop.
 
     Returns:
-        The front of all schedules that were evaluated on all prompts and keep the limits.
+        The front of all schedules that were evaluated on all prompts and keep the limits; if the seeds were cut short,
+        of those that were evaluated on the prompts that all of these have seen.
     """
     return (yield from _Evolution(space, seeds, settings, price, memory).run())
 
@@ -169,6 +184,7 @@ class _Evolution:
         self.errors: dict[str, npt.NDArray[np.float64]] = {}
         self.designs: dict[str, Design] = {}
         self.jobs = 0
+        self.cut = False
         self.step_equivalents = 0.0
         self.box: Box | None = None
         first = [*map(Design, seeds), *(memory.first if memory else ())]
@@ -205,14 +221,15 @@ class _Evolution:
         prompts = [tuple(int(p) for p in part) for part in np.split(order, self.settings.rungs)]
         yield from self._evaluate(self.breeder.ask(), prompts)
         for generation in range(self.settings.generations + 1):
-            if (yield self._state(generation)) or generation == self.settings.generations:
+            if (yield self._state(generation)) or self.cut or generation == self.settings.generations:
                 break
             bred = self.breeder.ask()
             better = yield from self._polished(prompts)
-            yield from self._evaluate([*bred, *better], prompts)
+            if not self.cut:
+                yield from self._evaluate([*bred, *better], prompts)
         return front_of(self._points(), self.names)
 
-    def _polished(self, prompts: list[tuple[int, ...]]) -> Generator[list[Job], Sequence[Answer], list[Design]]:
+    def _polished(self, prompts: list[tuple[int, ...]]) -> Generator[list[Job], Answers, list[Design]]:
         """Some designs with better gains, not evaluated yet."""
         front = [design for design in self._front() if not self._uncached(design)]
         count = self.settings.polish
@@ -245,15 +262,18 @@ class _Evolution:
         better = [
             [design.with_schedule(schedule) for schedule in polisher.results(design.schedule, knobs, answer)]
             for design, knobs, answer in zip(chosen, turnable, answers, strict=True)
+            if answer is not None
         ]
         return [design for designs in better for design in designs]
 
     def _picked(
         self, polisher: Polisher, litters: list[list[Design]], front: list[Design], prompts: tuple[int, ...]
-    ) -> Generator[list[Job], Sequence[Answer], list[Design]]:
+    ) -> Generator[list[Job], Answers, list[Design]]:
         """The one of each litter that is worth polishing, as it looks on a few prompts."""
         jobs = [_job(design, prompts) for litter in litters for design in litter]
-        answers = iter((yield from self._asked(jobs)) if jobs else ())
+        answers = iter([a for a in (yield from self._asked(jobs)) if a is not None] if jobs else ())
+        if self.cut:
+            return []
         rivals = np.array([self._values(design, list(prompts)) for design in front])
         out = []
         for litter in litters:
@@ -272,10 +292,14 @@ class _Evolution:
             some = values[[not self._uncached(design) for design in self.designs.values()]]
             self.box = Box.around(some if len(some) else values)
         volume = self.box.volume(values) if self.box else 0.0
-        return State(generation, tuple(self._points()), self.names, self.jobs, self.step_equivalents, volume)
+        return State(generation, tuple(self._points()), self.names, self.jobs, self.step_equivalents, volume, self.cut)
 
     def _evaluate(self, designs: list[Design], prompts: list[tuple[int, ...]]) -> Evolve:
-        """Evaluate rung by rung; tell the breeder of those that went through all rungs, now or earlier."""
+        """Evaluate rung by rung; tell the breeder of those that went through all rungs, now or earlier.
+
+        Where that is cut short, who was not answered is given up. Of seeds none may have come through all rungs then:
+        they are held against each other by the prompts that all of those that are left have seen.
+        """
         designs = [design for design in self._family(designs) if self._within(design)]
         left: dict[str, list[Design]] = {}  # by what is evaluated: one evaluation serves them all
         for design in designs:
@@ -286,28 +310,38 @@ class _Evolution:
         for rung in prompts:
             if not left:
                 break
-            answer = yield from self._asked([_job(first, rung) for first, *_ in left.values()])
+            answers = yield from self._asked([_job(first, rung) for first, *_ in left.values()])
+            if self.cut and done and not self.designs:
+                break
             done += rung
-            for key, errors in zip(left, answer, strict=True):
-                values = np.asarray(errors, dtype=float)
+            for key, errors in zip(left, answers, strict=True):
+                values = np.asarray(np.inf if errors is None else errors, dtype=float)
                 partial[key][list(rung)] = np.where(np.isfinite(values), values, np.inf)
             left = {key: some for key, some in left.items() if np.isfinite(partial[key][done]).all()}
+            if self.cut:
+                break
             if self.settings.method != "ecad":
                 means = {key: float(partial[key][done].mean()) for key in left}
                 some = self._promising([design for some in left.values() for design in some], means, done)
                 kept = {design.evaluated for design in some}
                 left = {key: some for key, some in left.items() if key in kept}
-        self.errors |= {key: partial[key] for key in left}
+        whole = len(done) == self.settings.prompts
+        if not whole and self.designs:
+            left = {}
+        self.errors |= {key: partial[key] if whole else partial[key][done] for key in left}
         known = [design for design in designs if design.evaluated in self.errors]
         self.designs |= {design.digest: design for design in known if design.digest not in self.designs}
-        self.breeder.tell(known, np.array([self._values(d) for d in known]).reshape(len(known), len(self.names)))
+        if not self.cut:
+            self.breeder.tell(known, np.array([self._values(d) for d in known]).reshape(len(known), len(self.names)))
         empty: Front = Front(())
         return empty
 
-    def _asked(self, jobs: list[Job]) -> Generator[list[Job], Sequence[Answer], Sequence[Answer]]:
+    def _asked(self, jobs: list[Job]) -> Generator[list[Job], Answers, Answers]:
         answers = yield jobs
-        self.jobs += len(jobs)
-        self.step_equivalents += sum(job.step_equivalents for job in jobs)
+        done = [job for job, answer in zip(jobs, answers, strict=True) if answer is not None]
+        self.cut = len(done) < len(jobs)
+        self.jobs += len(done)
+        self.step_equivalents += sum(job.step_equivalents for job in done)
         return answers
 
     def _promising(self, designs: list[Design], means: Mapping[str, float], done: list[int]) -> list[Design]:

@@ -13,6 +13,7 @@ from ..errors import BudgetError, RunError
 from ..memory.planner import MemoryPlan
 from ..model import discover
 from ..runtime import Handle, apply
+from ..runtime.asked import STEPS
 from ..runtime.estimate import resident
 from ..runtime.measured import measured
 from .contenders import Contender
@@ -45,22 +46,29 @@ def plans(
         out[name] = None
         if budget is not None:
             try:
-                with applied(judge.pipe, rival, budget) as handle:
-                    assert handle is not None
-                    out[name] = handle.plan(**_call(judge, rival, numbers))
+                out[name] = plan_for(judge.pipe, rival, budget, judge.arguments(numbers, **steps_of(judge, rival)))
             except BudgetError:
                 del out[name]
     return out
 
 
-def _call(judge: LocalEvaluator, rival: Contender | None, numbers: Sequence[int]) -> dict[str, Any]:
-    """The call that a user makes of a contender: decoding included."""
-    changes: dict[str, Any] = {}
-    if rival is not None and rival.steps is not None:
-        changes["num_inference_steps"] = rival.steps
-    if rival is not None and rival.schedule is not None:
-        changes |= judge.changes(rival.schedule)
-    return judge.arguments(numbers, **changes)
+def plan_for(pipe: Any, rival: Contender | None, budget: int, call: Mapping[str, Any]) -> MemoryPlan:
+    """The plan by which a contender, or the uncached pipeline, keeps a budget in a call; nothing is computed.
+
+    Raises:
+        BudgetError: if there is none.
+    """
+    with applied(pipe, rival, budget) as handle:
+        assert handle is not None
+        return handle.plan(**call)
+
+
+def steps_of(judge: LocalEvaluator, rival: Contender | None) -> dict[str, int]:
+    """What goes before the workload's call, so that the pipeline makes as many steps as a contender has."""
+    if rival is None:
+        return {}
+    asked = {} if rival.steps is None else {STEPS: rival.steps}
+    return asked if rival.schedule is None else asked | judge.changes(rival.schedule)
 
 
 def peaks(
@@ -72,7 +80,7 @@ def peaks(
     """By name, what a whole call held when most was held, decoding included, and what was cached."""
     out = {}
     for name, rival in cases.items():
-        given = _call(judge, rival, numbers)
+        given = judge.arguments(numbers, **steps_of(judge, rival))  # as a user calls it: decoding included
         try:
             with applied(judge.pipe, rival, plans.get(name)) as handle:
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}

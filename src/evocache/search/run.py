@@ -15,17 +15,22 @@ from ..errors import RunError
 from ..schedule import Schedule, save
 from ..schedule.front import Front
 from .cells import pack
-from .evolution import Answer, Job, Price, Settings, State, evolve
+from .evolution import Answer, Job, More, Price, Settings, State, always, evolve
 from .genes import Memory
 from .journal import JOURNAL, MODEL, Journal, unreadable
 from .space import Space
+
+LEAST = 8
+"""Answers that even the shortest budget waits for, so that there is something to prove."""
 
 
 class Evaluator(Protocol):
     """Whoever evaluates jobs."""
 
-    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Answer]]:
+    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, Answer]]:
         """Numbers of jobs with their answers, in any order, each as soon as it is known.
+
+        Before a job is begun, `more` is asked whether it may be; if not, those under way end, and no other is begun.
 
         The answer to a job is one error for each of its prompts, lower is better, infinite where a generation failed;
         to one with turns it is what `polish.polished` wants.
@@ -60,7 +65,8 @@ class Run:
         evaluator: who evaluates.
         identity: what the evaluations depend on (model, prompts, quality); a journal of another run is refused.
         memory: what may vary of memory; None where only schedules are searched.
-        budget_seconds: when to stop, counted over all sittings; None for no limit.
+        budget_seconds: when to stop, counted over all sittings; None for no limit. No job is begun after that, so that
+            a generation may be cut short; what was evaluated of it counts.
         watch: is told how many of the jobs at hand have been answered, and how many they are.
         clock: seconds.
     """
@@ -118,6 +124,8 @@ class _Sitting:
         self.known: dict[str, Answer] = {}
         self.written: set[str] = set()
         self.ended: dict[int, Mapping[str, Any]] = {}
+        self.cut: set[int] = set()
+        """Generations that an earlier sitting cut short."""
         self.before = 0.0
         for number, line in enumerate(journal.lines, 1):
             try:
@@ -137,6 +145,8 @@ class _Sitting:
             self.written.add(line["digest"])
         elif line["kind"] == "generation":
             self.ended[int(line["number"])] = line
+        elif line["kind"] == "cut":
+            self.cut.add(int(line["number"]))
         self.before = max(self.before, float(line.get("seconds", 0.0)))
 
     @property
@@ -154,15 +164,26 @@ class _Sitting:
             front: Front = end.value
             return front
 
-    def _jobs(self, jobs: list[Job]) -> list[Answer]:
-        """Answers to jobs, from the journal where they are in it."""
+    @property
+    def over(self) -> bool:
+        """Whether the budget is spent."""
+        budget = self.run.budget_seconds
+        return budget is not None and self.seconds >= budget
+
+    def _more(self) -> bool:
+        """Whether another job may be begun: within the budget, or as long as there is next to nothing to prove."""
+        return len(self.known) < LEAST or not self.over
+
+    def _jobs(self, jobs: list[Job]) -> list[Answer | None]:
+        """Answers to jobs, from the journal where they are in it; None for those that there is no time for."""
         missing = list({job.key: job for job in jobs if job.key not in self.known}.values())
         self.replayed += len(jobs) - len(missing)
         self.run.watch(0, len(missing))
-        for answered, (number, answer) in enumerate(self.run.evaluator.evaluate(missing) if missing else (), 1):
+        found = self.run.evaluator.evaluate(missing, self._more) if missing else ()
+        for answered, (number, answer) in enumerate(found, 1):
             self._note(missing[number], answer)
             self.run.watch(answered, len(missing))
-        return [self.known[job.key] for job in jobs]
+        return [self.known.get(job.key) for job in jobs]
 
     def _note(self, job: Job, answer: Answer) -> None:
         schedule = job.schedule
@@ -187,10 +208,13 @@ class _Sitting:
 
     def _generation(self, state: State, tell: Callable[[Progress], bool | None]) -> bool:
         """Note the end of a generation; whether to stop. What was decided in an earlier sitting is decided again."""
-        if state.generation in self.ended and state.generation + 1 in self.ended:
+        if state.generation in self.ended and state.generation + 1 in self.ended.keys() | self.cut:
             return False
         stop = bool(tell(Progress(state, self.seconds, self.replayed)))
-        if state.generation not in self.ended:
+        if state.cut:
+            if state.generation not in self.cut:
+                self.journal.append("cut", number=state.generation, jobs=state.jobs, seconds=round(self.seconds, 3))
+        elif state.generation not in self.ended:
             self.journal.append(
                 "generation",
                 number=state.generation,
@@ -200,5 +224,4 @@ class _Sitting:
                 hypervolume=state.hypervolume,
                 seconds=round(self.seconds, 3),
             )
-        budget = self.run.budget_seconds
-        return stop or (budget is not None and self.seconds >= budget)
+        return stop or self.over

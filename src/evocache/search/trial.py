@@ -14,7 +14,7 @@ from ..metrics import Timing, interleaved
 from .contenders import Contender
 from .effort import ROUNDS, Pace
 from .evaluate import LocalEvaluator
-from .peaks import applied, peaks, plans
+from .peaks import applied, peaks, plan_for, plans, steps_of
 from .proof import UNCACHED
 from .quality import Quality
 from .workload import Workload
@@ -151,13 +151,9 @@ class Trial:
         self, rival: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
     ) -> Any:
         """Outputs of a contender, or of the uncached pipeline, by a plan or within the limit."""
-        if rival is not None and rival.steps is not None:
-            changes["num_inference_steps"] = rival.steps
-        schedule = rival.schedule if rival is not None else None
-        if schedule is not None:
-            changes |= self.judge.changes(schedule)
-        with applied(self.judge.pipe, rival, plan or self._plan(rival, numbers, changes)):
-            return self.judge.generate(numbers, **changes)
+        asked = {**changes, **steps_of(self.judge, rival)}
+        with applied(self.judge.pipe, rival, plan or self._plan(rival, numbers, asked)):
+            return self.judge.generate(numbers, **asked)
 
     def _plan(self, rival: Contender | None, numbers: Sequence[int], changes: Mapping[str, Any]) -> MemoryPlan | None:
         """The plan that keeps a contender within the limit, made once for so many prompts and what comes out."""
@@ -165,9 +161,8 @@ class Trial:
             return None
         key = (UNCACHED if rival is None else rival.name, len(numbers), changes.get("output_type"))
         if key not in self._plans:
-            with applied(self.judge.pipe, rival, self.judge.within) as handle:
-                assert handle is not None
-                self._plans[key] = handle.plan(**self.judge.asked(numbers, **changes))
+            call = self.judge.asked(numbers, **changes)
+            self._plans[key] = plan_for(self.judge.pipe, rival, self.judge.within, call)
         return self._plans[key]
 
     def _figures(self, errors: Sequence[float]) -> Figures:
