@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from evocache import zoo
 from evocache.zoo import motions
 from evocache.zoo.prompts import parse
+from training.evaluate_motion import MOTION_GATE, OBJECT_GATE, generate
 from training.evaluate_motion import NAME as MOVING
-from training.evaluate_motion import generate
 from training.paths import ZOO
 
 STRIPS = ZOO / "sample-motion.png"
@@ -60,7 +60,8 @@ Videos of {generated[frames]} frames in the form of AnimateDiff: motion modules 
 | generated, captions without motion | {still} |
 | the same without its motion modules | {silent} |
 
-The judge knows {choices} motions, still among them, so chance is {chance:.0%}. By motion: {by_motion}.
+The judge knows {choices} motions, still among them, so chance is {chance:.0%}. Asked of the weights are an object
+accuracy of {object_gate:.0%} and a motion accuracy of {motion_gate:.0%}: {verdict}. By motion: {by_motion}.
 {generated[steps]} steps, guidance {generated[guidance_scale]}. Frechet distance of videos, in the judge's 256 features,
 {generated[frechet]} (other real videos of the same prompts: {generated[frechet_floor]}). Trained on
 {training[motion][samples]:,} videos in {training[motion][minutes]} minutes ({training[motion][hardware]}); its judge on
@@ -78,6 +79,12 @@ def cells(score: dict[str, Any]) -> str:
 
 def _missed(generated: dict[str, Any]) -> str:
     return ", ".join(f"{name} {count}" for name, count in generated["most_missed"].items()) or "none"
+
+
+def _verdict(score: dict[str, Any]) -> str:
+    missed = [name for name, gate in (("object", OBJECT_GATE), ("motion", MOTION_GATE)) if score[name] < gate]
+    shares = ", ".join(f"{name} {score[name]:.1%}" for name in ("object", "motion"))
+    return f"{shares}, so that of {' and '.join(missed)} is missed" if missed else f"{shares}, both met"
 
 
 def picture_cells(score: dict[str, Any]) -> str:
@@ -117,6 +124,9 @@ def sections() -> str:
             silent=cells(generated["without_motion_modules"]),
             choices=len(motions.MOTIONS) + 1,
             chance=1 / (len(motions.MOTIONS) + 1),
+            object_gate=OBJECT_GATE,
+            motion_gate=MOTION_GATE,
+            verdict=_verdict(generated["all"]),
             by_motion=", ".join(f"{name} {share:.0%}" for name, share in generated["by_motion"].items()),
             missed=_missed(generated),
         )

@@ -72,9 +72,9 @@ def middle() -> Case:
 
 
 def emoji_motion() -> Case:
-    """zoo:emoji-motion, eight videos at a time."""
+    """zoo:emoji-motion, four videos at a time."""
     found = zoo.find("zoo:emoji-motion")
-    return Case("zoo:emoji-motion, batch 8", zoo.load(found.name), {**found.call_defaults, **_prompts(found, 8)})
+    return Case("zoo:emoji-motion, batch 4", zoo.load(found.name), {**found.call_defaults, **_prompts(found, 4)})
 
 
 def _prompts(found: Any, count: int) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class Regions:
     def _regions(self, roots: Sequence[nn.Module], table: Mapping[Any, Op], run: Op) -> dict[int, Op]:
         found: dict[int, Op] = {}
         for root in roots:
-            own, replayed = table.get(id(root)), replays(self.whole or root)
+            own, replayed = table.get(id(root)), replays(root if self.whole is None else self.whole)
             found[id(root)] = Region(self._held(root, table), own, run, eagerly, self._graphs(root), PART, replayed)
         return found
 
