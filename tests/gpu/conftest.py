@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("error:n[a-z]* (all of the schedule|was reused)"))
             if not usable:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What fails is written down at once where `EVOCACHE_TEST_FAILURES` names a file: a lent GPU may go any minute."""
+    report = yield
+    path = os.environ.get("EVOCACHE_TEST_FAILURES")
+    if path and report.failed:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{item.nodeid} ({report.when})\n{report.longreprtext}\n\n")
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
