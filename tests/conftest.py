@@ -9,6 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,9 +54,10 @@ def family(_families: dict[str, Family]) -> Callable[[str], Family]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evolutions time no schedule twice for their calibration, and prove no more than they have to."""
+    """Evolutions time few schedules for their calibration, none of them twice, and prove no more than they have to."""
     from evocache.search import api
 
+    monkeypatch.setattr(api, "calibrate", partial(api.calibrate, repeats=1, schedules=(4, 2)))
     monkeypatch.setattr(api, "WITHIN", 0.01)
     monkeypatch.setattr(api, "LEAST_PROOF", 3.0)
     monkeypatch.setattr(api, "PROOF", 0.01)
