@@ -59,12 +59,16 @@ def family(_families: dict[str, Family]) -> Callable[[str], Family]:
     return get
 
 
+def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
+    """Evolutions time few schedules for their calibration, none of them twice, and prove little, however long it takes."""
+    from evocache.search import api, effort
+
+    change(api, "calibrate", partial(api.calibrate, repeats=1, schedules=(4, 2)))
+    change(api, "WITHIN", 0.01)
+    change(effort, "LADDER", (effort.Effort(4, 3, 2, 4, 1, 2),))
+
+
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evolutions time few schedules for their calibration, none of them twice, and prove no more than they have to."""
-    from evocache.search import api
-
-    monkeypatch.setattr(api, "calibrate", partial(api.calibrate, repeats=1, schedules=(4, 2)))
-    monkeypatch.setattr(api, "WITHIN", 0.01)
-    monkeypatch.setattr(api, "LEAST_PROOF", 3.0)
-    monkeypatch.setattr(api, "PROOF", 0.01)
+    """As `hasten` says."""
+    hasten(monkeypatch.setattr)
