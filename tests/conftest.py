@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -9,6 +10,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.filterwarnings(f"ignore:{pattern}"))
 
 
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected out of the garbage collector's sight: looking at it all takes long."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def _families() -> dict[str, Family]:
     return {}
@@ -51,11 +59,16 @@ def family(_families: dict[str, Family]) -> Callable[[str], Family]:
     return get
 
 
+def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
+    """Evolutions time few schedules for their calibration, none of them twice, and prove little, however long it takes."""
+    from evocache.search import api, effort
+
+    change(api, "calibrate", partial(api.calibrate, repeats=1, schedules=(4, 2)))
+    change(api, "WITHIN", 0.01)
+    change(effort, "LADDER", (effort.Effort(4, 3, 2, 4, 1, 2),))
+
+
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evolutions time no schedule twice for their calibration, and prove no more than they have to."""
-    from evocache.search import api
-
-    monkeypatch.setattr(api, "WITHIN", 0.01)
-    monkeypatch.setattr(api, "LEAST_PROOF", 3.0)
-    monkeypatch.setattr(api, "PROOF", 0.01)
+    """As `hasten` says."""
+    hasten(monkeypatch.setattr)

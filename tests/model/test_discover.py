@@ -39,16 +39,17 @@ KINDS = {
         "resnet": 22,
         "deep": 12,
     },
-    # the same, and a motion module after each of 4 x 2 down, 1 middle, 4 x 3 up; their blocks attend to time twice
+    # two levels, of which one attends; a motion module after each of 2 x 2 down, 1 middle, 2 x 3 up, whose blocks
+    # attend to time twice
     "animatediff": {
         "denoiser": 1,
-        "block": 16 + 21,
-        "attention": 16 + 2 * 21,
-        "cross_attention": 16,
-        "feed_forward": 16 + 21,
-        "resnet": 22,
-        "motion": 21,
-        "deep": 12,
+        "block": 6 + 11,
+        "attention": 6 + 2 * 11,
+        "cross_attention": 6,
+        "feed_forward": 6 + 11,
+        "resnet": 12,
+        "motion": 11,
+        "deep": 6,
     },
 }
 

@@ -1,4 +1,4 @@
-"""U-Nets for video."""
+"""U-Nets for video: two levels, with and without attention, since frames make them slow enough."""
 
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from diffusers import (
     MotionAdapter,
     StableVideoDiffusionPipeline,
     TextToVideoSDPipeline,
+    UNet2DConditionModel,
     UNet3DConditionModel,
     UNetMotionModel,
     UNetSpatioTemporalConditionModel,
@@ -17,7 +18,7 @@ from diffusers import (
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from tests.tiny.base import NEGATIVE, PROMPT, Tiny, caller, picture, seeded
-from tests.tiny.image_unet import sd_scheduler, sd_unet
+from tests.tiny.image_unet import sd_scheduler
 from tests.tiny.parts import clip_text, clip_vision_config, image_vae
 from tests.tiny.tokenizers import clip_tokenizer
 
@@ -27,9 +28,11 @@ def build_svd() -> StableVideoDiffusionPipeline:
     """Stable Video Diffusion; 32 channels throughout, since its temporal resnets fix 32 norm groups."""
     unet = UNetSpatioTemporalConditionModel(
         sample_size=16,
-        block_out_channels=(32, 32, 32, 32),
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        block_out_channels=(32, 32),
         layers_per_block=2,
-        num_attention_heads=(2, 2, 2, 2),
+        num_attention_heads=(2, 2),
         cross_attention_dim=16,
         addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=3 * 8,
@@ -62,9 +65,19 @@ def build_svd() -> StableVideoDiffusionPipeline:
 
 @seeded
 def build_animatediff() -> AnimateDiffPipeline:
-    """AnimateDiff: the U-Net of `sd15` with motion modules in every block."""
+    """AnimateDiff: a U-Net as that of `sd15`, of two levels, with motion modules in every block."""
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(8, 16),
+        layers_per_block=2,
+        cross_attention_dim=32,
+        attention_head_dim=2,
+        norm_num_groups=4,
+    )
     adapter = MotionAdapter(
-        block_out_channels=(8, 16, 16, 16),
+        block_out_channels=(8, 16),
         motion_layers_per_block=2,
         motion_norm_num_groups=4,
         motion_num_attention_heads=2,
@@ -74,7 +87,7 @@ def build_animatediff() -> AnimateDiffPipeline:
         vae=image_vae(),
         text_encoder=clip_text(),
         tokenizer=clip_tokenizer(),
-        unet=UNetMotionModel.from_unet2d(sd_unet(), adapter),
+        unet=UNetMotionModel.from_unet2d(unet, adapter),
         motion_adapter=adapter,
         scheduler=DDIMScheduler(
             beta_start=0.00085,
@@ -92,7 +105,9 @@ def build_text_to_video_sd() -> TextToVideoSDPipeline:
     """ModelScope text-to-video: convolutions and attention over time after each over space."""
     unet = UNet3DConditionModel(
         sample_size=16,
-        block_out_channels=(8, 16, 16, 16),
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        block_out_channels=(8, 16),
         layers_per_block=2,
         cross_attention_dim=32,
         attention_head_dim=4,

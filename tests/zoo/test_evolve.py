@@ -18,19 +18,20 @@ from evocache.search.space import Space
 from evocache.search.workload import Workload
 from evocache.zoo.prompts import sample_prompts
 
-CALL = {**zoo.find("zoo:emoji").call_defaults, "num_inference_steps": 10}
-SEEN, UNSEEN = (0, 1, 2, 3), (4, 5, 6, 7)
+STEPS = 5
+CALL = {**zoo.find("zoo:emoji").call_defaults, "num_inference_steps": STEPS}
+SEEN, UNSEEN = (0, 1), (2, 3)
 
 
 @pytest.mark.slow
 def test_the_front_is_better_than_its_seeds_on_unseen_prompts(tmp_path):
     prompts = [*sample_prompts(len(SEEN), seed=0), *sample_prompts(len(UNSEEN), seed=0, held_out=True)]
-    evaluator = LocalEvaluator(zoo.load("zoo:emoji"), Workload.of(prompts, CALL, batch=4), quality("latent"))
+    evaluator = LocalEvaluator(zoo.load("zoo:emoji"), Workload.of(prompts, CALL, batch=len(SEEN)), quality("latent"))
     calibration = calibrate(evaluator, SEEN, schedules=(0, 0))
-    space, costs = Space(evaluator.tree, 10), calibration.costs
+    space, costs = Space(evaluator.tree, STEPS), calibration.costs
     seeds = all_seeds(space.tree, calibration)
     settings = Settings(
-        population=16, offspring=4, generations=3, prompts=len(SEEN), rungs=(2,), polish=4, polish_prompts=len(SEEN)
+        population=8, offspring=4, generations=3, prompts=len(SEEN), rungs=(1,), polish=2, polish_prompts=len(SEEN)
     )
     states = []
     run = Run(tmp_path, space, seeds, settings, lambda s: {"macs": costs.macs(s)}, evaluator)
