@@ -6,8 +6,6 @@ are the same ones. Accelerate keeps weights on the meta device in between: a mod
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import torch
@@ -17,23 +15,11 @@ from diffusers.hooks import group_offloading
 
 from evocache import apply
 from evocache.policies import parse
+from tests.composition.counting import counting
 from tests.tiny import FAMILIES
 
 SPECS = {"pixart": ("fora:2", "steps:0,2"), "sd15": ("fora:2", "deepcache:2")}
 CASES = [(name, spec, first) for name, specs in SPECS.items() for spec in specs for first in ("apply", "offload")]
-
-
-def counting(monkeypatch, cls, method, key):
-    """Count the calls of a method by what `key` makes of its arguments."""
-    counts = Counter()
-    original = getattr(cls, method)
-
-    def counted(self, *args, **kwargs):
-        counts[key(self, *args)] += 1
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(cls, method, counted)
-    return counts
 
 
 def generated(one, spec, first, offload):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import torch
@@ -12,24 +10,12 @@ from diffusers.hooks import group_offloading
 
 from evocache import apply
 from evocache.memory.planner import MemoryPlan
+from tests.composition.counting import counting
 from tests.gpu.rig import device_of_tests
 from tests.tiny import FAMILIES
 
 CASES = [("pixart", "fora:2"), ("pixart", "steps:0,2"), ("sd15", "deepcache:2")]
 FIRST = ("apply", "offload")
-
-
-def counting(monkeypatch, cls, method, key):
-    """Count the calls of a method by what `key` makes of its arguments."""
-    counts = Counter()
-    original = getattr(cls, method)
-
-    def counted(self, *args, **kwargs):
-        counts[key(self, *args)] += 1
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(cls, method, counted)
-    return counts
 
 
 @pytest.fixture(scope="module")
