@@ -79,7 +79,7 @@ class Marked(torch.Tensor):
 def test_weights_of_special_kinds_stay():
     module = nn.Linear(2, 2)
     assert packable(module)
-    assert not packable(nn.Linear(2, 2, device="meta"))
+    assert packable(nn.Linear(2, 2, device="meta"))  # of a pipeline that is planned for without weights
     module.register_buffer("scale", torch.ones(2).as_subclass(Marked))
     assert not packable(module)
 

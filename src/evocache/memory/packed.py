@@ -91,8 +91,11 @@ class Packed:
 
 
 def packable(module: nn.Module) -> bool:
-    """Whether all tensors of a module are plain ones with memory: none of a class that quantises, none without data."""
-    return all(type(t) in (torch.Tensor, nn.Parameter) and not t.is_meta for t in weights_of(module))
+    """Whether all tensors of a module are plain ones, none of a class that quantises, say.
+
+    Those on the meta device are, too: plans are made without weights.
+    """
+    return all(type(t) in (torch.Tensor, nn.Parameter) for t in weights_of(module))
 
 
 def weights_of(module: nn.Module) -> Iterator[torch.Tensor]:
