@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from typer.testing import CliRunner
 
 from evocache import zoo
@@ -19,8 +20,21 @@ def folder(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def unet_folder(tmp_path_factory) -> str:
+    """Stable Diffusion with a U-Net of two levels, so that it is soon planned."""
     path = tmp_path_factory.mktemp("sd15")
-    FAMILIES["sd15"].build().save_pretrained(path)
+    pipe = FAMILIES["sd15"].build()
+    pipe.register_modules(
+        unet=UNet2DConditionModel(
+            sample_size=16,
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            block_out_channels=(8, 16),
+            cross_attention_dim=32,
+            attention_head_dim=2,
+            norm_num_groups=4,
+        )
+    )
+    pipe.save_pretrained(path)
     return str(path)
 
 
