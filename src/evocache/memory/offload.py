@@ -45,6 +45,10 @@ class Offload:
                 packed.leave()
         self._packed[name].come()
 
+    def size(self, name: str) -> int:
+        """Bytes of a component's weights."""
+        return self._packed[name].size
+
     @property
     def there(self) -> tuple[str, ...]:
         """Components that are on the device now."""

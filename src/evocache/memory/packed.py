@@ -55,6 +55,11 @@ class Packed:
             _look(place, self._pieces[place.piece].host, place.start)
 
     @property
+    def size(self) -> int:
+        """Bytes of the weights, without what lies between them in their pieces."""
+        return sum(place.size for place in self._places)
+
+    @property
     def there(self) -> bool:
         """Whether the weights are on the device."""
         return any(piece.there is not None for piece in self._pieces)

@@ -186,6 +186,9 @@ def weights(pipe: Any) -> dict[str, int]:
     for name, module in pipe.components.items():
         if not isinstance(module, nn.Module):
             continue
+        if isinstance(hook := getattr(module, "_hf_hook", None), Summons):  # packed, and shared with none
+            out[name] = hook.offload.size(name)
+            continue
         elsewhere = hooked(module) == "AlignDevicesHook"  # weights come one by one and are never there as a whole
         own = {}
         for tensor in (*module.parameters(), *module.buffers()):
