@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What fails is written down at once where `EVOCACHE_TEST_FAILURES` names a file: a rented GPU may go any minute."""
+    """What fails is written down at once where `EVOCACHE_TEST_FAILURES` names a file: rented GPUs go any minute."""
     report = yield
     path = os.environ.get("EVOCACHE_TEST_FAILURES")
     if path and report.failed:

@@ -19,7 +19,7 @@ def cudnn(operation: Any, args: Sequence[Any], output: Any) -> int:
 
     Tensor cores convolve with the channels last. What comes with the channels first is turned, weights included, into
     memory of cuDNN's own, and the result is turned back. Convolutions by groups and of single places have kernels that
-    do not. Measured on an H200 (`benchmarks/results/memory-gpu.json`): to the byte, but for what rounding adds.
+    do not. Within 1 % of what an H200's allocator gave (`benchmarks/results/memory-gpu.json`).
 
     Args:
         operation: the operation.
