@@ -23,8 +23,9 @@ from torch import nn
 
 from evocache.model import Model, discover
 from evocache.runtime.measured import measured, told
+from evocache.runtime.whereabouts import resident
 from tests.tiny import FAMILIES, Tiny
-from tests.tiny.base import modules_of, seeded
+from tests.tiny.base import seeded
 
 
 def device_of_tests() -> torch.device:
@@ -173,17 +174,6 @@ def alive(device: torch.device) -> int:
     return torch.cuda.memory_allocated(device)
 
 
-def on_device(pipe: Any, device: torch.device) -> int:
-    """Bytes that a GPU's allocator gave to a pipeline's weights, as far as they are there."""
-    storages = {
-        t.untyped_storage()._cdata: t.untyped_storage().nbytes()
-        for module in modules_of(pipe)
-        for t in (*module.parameters(), *module.buffers())
-        if t.device.type == device.type
-    }
-    return sum(-(-size // 512) * 512 for size in storages.values())
-
-
 def weighed(one: Rig, call: Callable[[], Any]) -> tuple[Any, int, dict[str, int]]:
     """What a call gives, the most bytes that it held, and that by stage.
 
@@ -194,7 +184,7 @@ def weighed(one: Rig, call: Callable[[], Any]) -> tuple[Any, int, dict[str, int]
         out: list[Any] = []
         held = {s: h.bytes for s, h in measured(one.pipe, one.model, lambda: out.append(call())).items()}
         return out[0], max(held.values()), held
-    foreign = alive(device) - on_device(one.pipe, device)
+    foreign = alive(device) - resident(one.pipe, device)
     stages: dict[str, int] = {}
     order = ["encode"]
 

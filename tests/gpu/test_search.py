@@ -8,6 +8,7 @@ import torch
 
 from evocache.memory.machine import machine
 from evocache.model.probe import probe_pipeline
+from evocache.runtime.whereabouts import resident
 from evocache.search.api import evolve
 from evocache.search.calibrate import calibrate
 from evocache.search.evaluate import LocalEvaluator
@@ -18,7 +19,7 @@ from evocache.search.quality import quality
 from evocache.search.rates import measure
 from evocache.search.timing import fair_clock
 from evocache.search.workload import Workload
-from tests.gpu.rig import nothing_left, on_device
+from tests.gpu.rig import nothing_left
 from tests.search.test_api import CALL
 
 pytestmark = pytest.mark.usefixtures("hasty")
@@ -88,7 +89,7 @@ def test_peaks_are_of_the_pipeline_alone(made, device):
     plain = _held(one.pipe, one.call)
     other = torch.zeros(64 << 20, dtype=torch.uint8, device=device)
     assert _held(one.pipe, one.call) == plain
-    assert plain >= on_device(one.pipe, device)
+    assert plain >= resident(one.pipe, device)
     del other
 
 
@@ -111,4 +112,4 @@ def test_an_evolution_that_counts_memory(made, device, tmp_path):
     objectives = ("latency", "peak")
     front = evolve(one.pipe, PROMPTS, call=CALL, out=tmp_path, settings=settings, batch=2, objectives=objectives)
     assert len(front) >= 2
-    assert all(p.measured["peak"] > on_device(one.pipe, device) for p in front)
+    assert all(p.measured["peak"] > resident(one.pipe, device) for p in front)

@@ -12,7 +12,7 @@ PIECE = 64 << 20
 """Bytes of memory that weights are packed into: one copy moves many of them. Larger ones have a piece of their own."""
 
 ALIGNED = 512
-"""Bytes that each storage begins at a multiple of, as in the CUDA allocator."""
+"""Bytes of which PyTorch's CUDA allocator gives multiples; here, too, each storage begins at one."""
 
 
 @dataclass
@@ -95,6 +95,11 @@ class Packed:
         return self._pieces[place.piece].host[place.start : place.start + place.size]
 
 
+def aligned(size: int) -> int:
+    """Bytes that a storage of a size takes."""
+    return -(-size // ALIGNED) * ALIGNED
+
+
 def packable(module: nn.Module) -> bool:
     """Whether all tensors of a module are plain ones, none of a class that quantises, say.
 
@@ -135,7 +140,7 @@ def _layout(module: nn.Module) -> tuple[list[int], list[_Place]]:
         if not sizes or sizes[-1] + size > PIECE:
             sizes.append(0)
         places.append(_Place(len(sizes) - 1, sizes[-1], size, some))
-        sizes[-1] += -(-size // ALIGNED) * ALIGNED
+        sizes[-1] += aligned(size)
     return sizes, places
 
 

@@ -15,10 +15,10 @@ from ..policies import Policy
 from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
 from ..schedule.front import Point
-from .estimate import offloaded
 from .handle import Handle
 from .program import brought, check, foreseen, resolve
 from .rivals import refuse_rivals
+from .whereabouts import offloaded
 
 
 def apply(

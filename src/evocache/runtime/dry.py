@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_iter, tree_map
 from ..errors import PipelineError
 from ..memory.fakes import Fakes
 from ..memory.ledger import Extent, Ledger
+from ..memory.packed import weights_of
 from ..memory.rehearse import rehearse, shadow, signature
 from ..memory.workspace import Workspace
 from ..model import Model
@@ -164,7 +165,7 @@ class _Run:
             local.table, local.listener = table, self
             stack.enter_context(self._ledger)
             weights = [c for c in self._pipe.components.values() if isinstance(c, nn.Module)]
-            stack.enter_context(self._ledger.owing(t for c in weights for t in (*c.parameters(), *c.buffers())))
+            stack.enter_context(self._ledger.owing(t for c in weights for t in weights_of(c)))
             self._turn("encode")
             self._exit = stack.pop_all()
         return self

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import nn
 
 from ..memory.coding import checked
 from ..memory.footprint import Branch, CallPrint, Choice, Footprint, Stage
-from ..memory.offload import Summons, leaving
+from ..memory.offload import leaving
 from ..memory.planner import USUAL, Machine, MemoryPlan, plan
 from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
@@ -28,6 +27,7 @@ from .dry import Act, DryRun, dry_run
 from .features import feature_sizes
 from .form import form, state_of
 from .program import asked, brought, check, foreseen, resolve
+from .whereabouts import offloaded, there_while, weights
 
 Found = TypeVar("Found")
 
@@ -142,7 +142,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
     acts, floors = seen.acts, seen.floors
     features = dict(_features(compiled, seen, storage))
     beside, theirs = _beside(compiled, seen, features, storage), offloaded(pipe)
-    present = _present(pipe, acts) if theirs else {stage: _names(called) for stage, called in acts.items()}
+    present = there_while(pipe, acts) if theirs else {stage: _names(called) for stage, called in acts.items()}
     return Footprint(
         weights=weights(pipe),
         held=0,
@@ -177,66 +177,6 @@ def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> F
     }
     decode = _decode(pipe, seen, found.decode.weights)
     return replace(found, denoise={**found.denoise, **surveyed}, decode=decode)
-
-
-def weights(pipe: Any) -> dict[str, int]:
-    """Bytes of each component's weights and buffers; what two components share counts for the first."""
-    known: set[int] = set()
-    out: dict[str, int] = {}
-    for name, module in pipe.components.items():
-        if not isinstance(module, nn.Module):
-            continue
-        if isinstance(hook := getattr(module, "_hf_hook", None), Summons):  # packed, and shared with none
-            out[name] = hook.offload.size(name)
-            continue
-        elsewhere = hooked(module) == "AlignDevicesHook"  # weights come one by one and are never there as a whole
-        own = {}
-        for tensor in (*module.parameters(), *module.buffers()):
-            storage = tensor.untyped_storage()
-            if storage._cdata not in known and not (elsewhere and tensor.is_meta):
-                own[storage._cdata] = storage.nbytes()
-        known |= own.keys()
-        out[name] = sum(own.values())
-    return out
-
-
-def hooked(module: nn.Module) -> str | None:
-    """The class of the hook by which accelerate moves a module's weights, if it does."""
-    hook = next((h for m in module.modules() if (h := getattr(m, "_hf_hook", None)) is not None), None)
-    return type(hook).__name__ if hook is not None else None
-
-
-def offloaded(pipe: Any) -> bool:
-    """Whether a pipeline's components are on its device only in the stages that need them."""
-    return any(hooked(c) == "CpuOffload" for c in pipe.components.values() if isinstance(c, nn.Module))
-
-
-def movable(pipe: Any) -> bool:
-    """Whether components can leave a pipeline's device: it is no CPU, and its user has not arranged for that."""
-    if offloaded(pipe):
-        return True
-    modules = [c for c in pipe.components.values() if isinstance(c, nn.Module)]
-    theirs = any(
-        hooked(module) not in (None, Summons.__name__) or getattr(module, "_diffusers_hook", None) is not None
-        for module in modules
-    )
-    return not theirs and torch.device(getattr(pipe, "_execution_device", "cpu")).type != "cpu"
-
-
-def resident(pipe: Any, device: torch.device) -> int:
-    """Bytes of a pipeline's weights and buffers that are on a device now."""
-    modules = [c for c in pipe.components.values() if isinstance(c, nn.Module)]
-    held = [t for module in modules for t in (*module.parameters(), *module.buffers()) if _is(t.device, device)]
-    storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}
-    return sum(-(-size // GRANULE) * GRANULE for size in storages.values())
-
-
-def _is(device: torch.device, meant: torch.device) -> bool:
-    return device.type == meant.type and meant.index in (None, device.index)
-
-
-GRANULE = 512
-"""Bytes of which PyTorch's CUDA allocator gives multiples."""
 
 
 def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
@@ -320,27 +260,6 @@ def stored_paths(denoiser: Denoiser, stored: Iterable[str]) -> tuple[frozenset[s
 
 def _paths(ids: Iterable[str]) -> frozenset[str]:
     return frozenset(id.partition("/")[2] for id in ids)
-
-
-def _present(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple[str, ...]]:
-    """By stage, the components that are on the device at some time of it where its user has diffusers offload them.
-
-    Each stays from its first call until the one after it in the pipeline's sequence is called: so the autoencoder that
-    an image was encoded with is there while that is animated.
-    """
-    modules = {name for name, part in pipe.components.items() if isinstance(part, nn.Module)}
-    sequence = [name for name in (getattr(pipe, "model_cpu_offload_seq", None) or "").split("->") if name in modules]
-    before = dict(zip(sequence[1:], sequence, strict=False))
-    here = dict.fromkeys(name for name in getattr(pipe, "_exclude_from_cpu_offload", ()) if name in modules)
-    found = {}
-    for stage, called in acts.items():
-        there: dict[str, None] = {}
-        for act in called:
-            here.pop(before.get(act.name, ""), None)
-            here[act.name] = None
-            there |= here
-        found[stage] = tuple(there)
-    return found
 
 
 def _stage(acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:

@@ -22,7 +22,7 @@ from ..model import Model, discover
 from ..model.discover import unwrapped
 from ..schedule import Schedule
 from .compiled import Compiled, Program
-from .estimate import Planned, movable, offloaded, plan_call
+from .estimate import Planned, plan_call
 from .form import form, state
 from .generation import Generation
 from .measured import measured
@@ -30,6 +30,7 @@ from .program import asked, check
 from .projection import Projection
 from .rivals import refuse_rivals
 from .stats import Stats
+from .whereabouts import movable, offloaded
 
 
 class Handle:

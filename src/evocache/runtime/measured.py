@@ -13,8 +13,8 @@ from ..memory.ledger import Extent, Ledger
 from ..memory.planner import Held
 from ..model import Model
 from .dry import STAGES
-from .estimate import weights
 from .generation import is_autoencoder
+from .whereabouts import weights
 
 
 def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]:

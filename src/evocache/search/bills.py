@@ -11,8 +11,8 @@ from ..memory.footprint import Footprint
 from ..memory.planner import least, plan
 from ..model import discover
 from ..runtime.asked import STEPS
-from ..runtime.estimate import movable
 from ..runtime.pricing import Footprints, moved
+from ..runtime.whereabouts import movable
 from ..schedule import Schedule
 from .calibration import Calibration
 from .evaluate import LocalEvaluator

@@ -20,8 +20,8 @@ from ..memory.planner import Machine, MemoryPlan, plan
 from ..model import discover
 from ..runtime import Handle, apply
 from ..runtime.asked import STEPS, takes_steps, usual_steps
-from ..runtime.estimate import movable
 from ..runtime.pricing import Footprints
+from ..runtime.whereabouts import movable
 from ..schedule import Schedule, Tree
 from .evolution import Job, More, always
 from .quality import Quality

@@ -14,8 +14,8 @@ from ..memory.planner import MemoryPlan
 from ..model import discover
 from ..runtime import Handle, apply
 from ..runtime.asked import STEPS
-from ..runtime.estimate import resident
 from ..runtime.measured import measured
+from ..runtime.whereabouts import resident
 from .contenders import Contender
 from .evaluate import LocalEvaluator
 from .genes import PEAK
