@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from diffusers.models.attention_processor import AttnProcessor
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
@@ -21,10 +22,14 @@ from evocache.zoo.motions import FRAMES
 from training import clip, unet, videos
 from training.distributed import launch
 from training.loop import fit, options, restore
+from training.moving import KINDS
 from training.paths import CACHE
 from training.precision import autocast
 
 CHECKPOINT = CACHE / "motion.pt"
+
+#: Drawn twice as often: their single frames are alike, whichever way they go, so that the direction is learned late.
+HARD = ("moving left", "moving right", "turning clockwise", "turning counterclockwise")
 
 
 def build(base: UNet2DConditionModel) -> MotionAdapter:
@@ -62,6 +67,12 @@ def noise_levels(n: int) -> Tensor:
     return torch.where(torch.rand(n) < 0.5, 1 - 0.25 * torch.rand(n), torch.sigmoid(torch.randn(n) + 0.5))
 
 
+def odds(motions: Tensor) -> NDArray[np.float64]:
+    """How often each of some videos is drawn, by their motions (videos,): (videos,), sum 1."""
+    weights = np.array([2.0 if kind in HARD else 1.0 for kind in KINDS])[motions.cpu().numpy()]
+    return weights / weights.sum()
+
+
 def loss_of(model: nn.Module, states: Tensor, clean: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     """Flow matching on videos (n, frames, channels, 12, 12) with text states (n, tokens, width)."""
     level = sigma[:, None, None, None, None]
@@ -84,9 +95,10 @@ def train(rank: int, world: int, args: argparse.Namespace) -> None:
     tokens, empty = (numbers.to(args.device) for numbers in (clip.caption_tokens(), clip.encode([""])))
     text.to(args.device)
     model = join(base, build(base))
+    share = odds(stored["motions"])
 
     def draw(rng: np.random.Generator) -> tuple[Tensor, ...]:
-        rows = torch.from_numpy(rng.integers(len(stored["latents"]), size=args.batch)).to(args.device)
+        rows = torch.from_numpy(rng.choice(len(share), size=args.batch, p=share)).to(args.device)
         clean = stored["latents"][rows].float()
         kinds, grounds, motions = (stored[key][rows] for key in ("kinds", "grounds", "motions"))
         words = unet.drop(tokens[kinds, grounds, motions, unet.templates(kinds)], empty)
