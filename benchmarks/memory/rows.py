@@ -115,10 +115,8 @@ CASES: dict[str, Case] = {
         MODELS["SVD-XT 1024x576x25"],
         (
             Row(),
-            *budgeted("deepcache:5", within=9.8),
-            *budgeted("deepcache:3", within=9.8, once=True),
-            Row(helper=3, once=True),
-            *budgeted("deepcache:13", within=9.8, once=True),
+            *budgeted("deepcache:5", "deepcache:13", within=9.8),
+            Row(helper=5, once=True),
             Row("deepcache:5", LEAST, once=True),
         ),
         build_svd,

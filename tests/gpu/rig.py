@@ -222,7 +222,8 @@ def nothing_left(device: torch.device) -> Iterator[None]:
     before = alive(device) if device.type == "cuda" else 0
     yield
     if device.type == "cuda":
-        assert alive(device) <= before
+        after = alive(device)
+        assert after <= before, f"{after - before} bytes more"
 
 
 def finite(module: nn.Module) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import numpy as np
 import pytest
+import torch
 from diffusers import UNet2DConditionModel
 
 from evocache import apply
@@ -171,6 +173,25 @@ def test_an_exception_within_a_forward_leaves_nothing(family, where, spec):
     assert {k for k in changes(before, snapshot(one.pipe)) if "class" in k or "evocache" in k} == set()
     assert type(one.pipe.transformer).__name__ == "PixArtTransformer2DModel"
     assert np.array_equal(one.call(), one.reference)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"), [("flux", "fora:2"), ("sd15", "deepcache:2"), ("wan", "steps:0,2"), ("pixart", "teacache:0.3")]
+)
+def test_what_was_generated_is_not_kept(family, name, spec):
+    """A handle remembers counts of its last generation, but no tensor of it, however small."""
+
+    def living() -> int:
+        gc.collect()
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    one = family(name)
+    with apply(one.pipe, spec) as handle:
+        one.tiny.call(one.pipe)
+        assert handle.stats.executed_fraction <= 1
+    before = living()
+    del handle
+    assert living() == before
 
 
 def test_no_class_is_changed(family):

@@ -55,6 +55,10 @@ class Clock:
         """The scheduler made a step."""
         self._stepped = self.ever_stepped = True
 
+    def ended(self) -> None:
+        """The generation is over: nothing of it is kept on a device."""
+        self._scheduler = self._timesteps = self._seen = None
+
     def called(self, denoiser: str, timestep: Any = None) -> Tick:
         """A denoiser is called; `timestep` is its argument of that name, if it has one."""
         before, self._place = self._place, _place(timestep, self._timesteps)

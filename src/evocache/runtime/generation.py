@@ -107,6 +107,9 @@ class Generation:
                 release(part)  # the pipeline went on with a copy of its scheduler
         self._end_pass()
         self.store.clear()
+        self.clock.ended()
+        for lane in self.finished:
+            lane.end()
         names = list(self._holders) if self.clock.ever_stepped else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
         reason = without_effect(names, self.finished, self._schedule) if checked else None

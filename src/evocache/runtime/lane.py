@@ -130,6 +130,11 @@ class Lane:
                 self.free(column, recall)
         self._unread = 0
 
+    def end(self) -> None:
+        """The pass is over: what was counted stays, stand-ins on the device do not."""
+        self.blanks.clear()
+        self.flows.clear()
+
     def put(self, column: int, tensors: Sequence[torch.Tensor], *, again: bool = False) -> None:
         """A component computed at this step: note its size and order, and store its feature if it will be read.
 
