@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten
 
+from ..model.kinds import everything
+
 SEEDS = ("generator",)
 """Arguments of a pipeline that say nothing of what it will hold."""
 
@@ -41,8 +43,9 @@ def state_of(part: Any) -> object:
     """What of a component decides what its calls hold."""
     if not isinstance(part, nn.Module):
         return None
+    parts = everything(part)
     return (
-        frozenset(t.dtype for t in part.parameters()),
-        sum(1 for _ in part.modules()),
+        frozenset(t.dtype for module in parts for t in module._parameters.values() if t is not None),
+        len(parts),
         tuple(getattr(part, name, None) for name in SWITCHES),
     )

@@ -72,6 +72,8 @@ class Handle:
         self._parking: Tier | None = None
         self._parking_for: torch.device | None = None
         self._away: Offload | None = None
+        self._computing: torch.device | None = None
+        """Where the generation at hand computes; diffusers looks through all modules each time that it is asked."""
 
     @property
     def model(self) -> Model:
@@ -141,7 +143,7 @@ class Handle:
     @property
     def _device(self) -> torch.device:
         """Where the pipeline computes, also when its weights are elsewhere in between."""
-        return torch.device(self.pipe._execution_device)
+        return self._computing or torch.device(self.pipe._execution_device)
 
     def _offload(self) -> None:
         """Keep on the device what each stage needs, as planned; `remove` undoes it. A user's own offloading stays."""
@@ -228,7 +230,10 @@ class Handle:
             return handle._run(args, kwargs)
 
         def computes(self: Any) -> torch.device:
-            away = handle._away if self is handle.pipe else None
+            mine = self is handle.pipe
+            if mine and handle._computing is not None:
+                return handle._computing
+            away = handle._away if mine else None
             return cls._execution_device.fget(self) if away is None else away.device  # type: ignore[attr-defined]
 
         def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
@@ -246,9 +251,6 @@ class Handle:
         """Call the pipeline inside a generation."""
         call = self._class.__call__
         kwargs = asked(self.program, call, (self.pipe, *args), kwargs)
-        if self.budget is not None:
-            self.memory = self.plan(*args, **kwargs)
-        self._offload()
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
 
         def made() -> Any:
@@ -259,7 +261,14 @@ class Handle:
                 if self._away is not None:
                     self._away.rest()
 
-        return self._weighed(made) if self.measure else made()
+        self._computing = self._device
+        try:
+            if self.budget is not None:
+                self.memory = self.plan(*args, **kwargs)
+            self._offload()
+            return self._weighed(made) if self.measure else made()
+        finally:
+            self._computing = None
 
     def _weighed(self, made: Callable[[], Any]) -> Any:
         """What a generation makes; what it holds meanwhile is kept for its figures."""
