@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from torch import nn
 from evocache.memory import packed
 from evocache.memory.offload import Offload, Summons, leaving
 from evocache.memory.packed import Packed, packable
-from tests.tiny import share
+from tests.tiny import FAMILIES, share
 
 CPU = torch.device("cpu")
 
@@ -74,6 +75,74 @@ def test_weights_are_the_same_wherever_they_are(monkeypatch, piece):
 
 class Marked(torch.Tensor):
     """A tensor of a class of its own."""
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["away", "there"])
+def test_weights_that_are_cast_meanwhile_are_what_they_are_now(there):
+    module = Odd()
+    values = {name: t.clone() for name, t in tensors(module).items()}
+    found = Packed(module, CPU)
+
+    def check(dtype):
+        for name, tensor in tensors(module).items():
+            like = values[name] if values[name].dtype is torch.int8 else values[name].to(dtype)
+            assert tensor.dtype is like.dtype
+            assert torch.equal(tensor, like), name
+
+    if there:
+        found.come()
+    module.to(torch.float64)
+    check(torch.float64)
+    for _ in range(2):
+        found.come()
+        assert found.there
+        check(torch.float64)
+        found.leave()
+        assert not found.there
+        check(torch.float64)
+    found.come()
+    found.unpack()
+    check(torch.float64)
+
+
+def test_weights_that_are_cast_and_cast_back_are_packed_again():
+    module = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 3)).half()
+    values = {name: t.clone() for name, t in tensors(module).items()}
+    found = Packed(module, CPU)
+    hosts = {piece.host.untyped_storage()._cdata for piece in found._pieces}
+    for _ in range(2):
+        module.float()
+        found.come()
+        module.half()
+        found.leave()
+        assert {t.untyped_storage()._cdata for t in tensors(module).values()} == hosts
+        assert all(torch.equal(t, values[name]) for name, t in tensors(module).items())
+
+
+def test_weights_that_change_on_the_device_are_kept():
+    module = nn.Linear(5, 7)
+    found = Packed(module, CPU)
+    found.come()
+    module.weight.data = torch.full((7, 5), 2.0)
+    found.leave()
+    assert bool((module.weight == 2).all())
+    found.come()
+    assert bool((module.weight == 2).all())
+
+
+def test_an_autoencoder_that_is_cast_for_encoding(family):
+    """Stable Video Diffusion encodes the picture in float32 and decodes in float16."""
+    one = family("svd")
+    pipe = FAMILIES["svd"].build().to(torch.float16)
+    assert pipe.vae.config.force_upcast
+    whole = one.tiny.call(pipe)
+    stages = {"vae": ("encode", "decode"), "image_encoder": ("encode",), "unet": ("denoise",)}
+    offload = Offload(leaving(pipe), stages, CPU)
+    for _ in range(2):
+        offload.rest()
+        assert np.array_equal(one.tiny.call(pipe), whole)
+    offload.remove()
+    assert np.array_equal(one.tiny.call(pipe), whole)
 
 
 def test_weights_of_special_kinds_stay():

@@ -25,20 +25,24 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a storage lies: its piece and first byte, its size, and the tensors that look at it, from which element."""
+    """Where a storage lies: its piece and first byte, its size, and the tensors that look at it.
+
+    Of each tensor it is told from which element it does, and its type.
+    """
 
     piece: int
     start: int
     size: int
-    tensors: tuple[tuple[torch.Tensor, int], ...]
+    tensors: tuple[tuple[torch.Tensor, int, torch.dtype], ...]
 
 
 class Packed:
     """The weights and buffers of a module, moved to the host, and back whenever they are needed.
 
-    They do not change meanwhile, so that what leaves the device is let go there and not copied. Parameters stay the
-    objects that they are; those that share memory share it everywhere. On a CUDA device the host's memory is pinned,
-    and copies are queued like any other operation.
+    What leaves the device unchanged is let go there and not copied. Weights that somebody gave other memory or another
+    type meanwhile, as pipelines do that decode in float32, are what they are now: they are moved one by one, and packed
+    again as soon as they fit where they lay. Parameters stay the objects that they are; those that share memory share
+    it everywhere. On a CUDA device the host's memory is pinned, and copies are queued like any other operation.
 
     Args:
         module: its tensors are plain ones (`packable`).
@@ -47,49 +51,72 @@ class Packed:
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         self.device = device
+        self.there = False
+        """Whether the weights are on the device."""
         sizes, self._places = _layout(module)
         pinned = device.type == "cuda"
         self._pieces = [_Piece(torch.empty(size, dtype=torch.uint8, pin_memory=pinned)) for size in sizes]
         for place in self._places:
-            self._bytes(place).copy_(_bytes_of(place.tensors[0][0]))
-            _look(place, self._pieces[place.piece].host, place.start)
+            self._pack(place)
 
     @property
     def size(self) -> int:
         """Bytes of the weights, without what lies between them in their pieces."""
         return sum(place.size for place in self._places)
 
-    @property
-    def there(self) -> bool:
-        """Whether the weights are on the device."""
-        return any(piece.there is not None for piece in self._pieces)
-
     def come(self) -> None:
         """Bring the weights to the device; nothing happens if they are there."""
         if self.there:
             return
-        for piece in self._pieces:
+        self.there = True
+        packed = [place for place in self._places if self._kept(place)]
+        for number in {place.piece for place in packed}:
+            piece = self._pieces[number]
             piece.there = torch.empty_like(piece.host, device=self.device, pin_memory=False)
             piece.there.copy_(piece.host, non_blocking=True)
         for place in self._places:
             found = self._pieces[place.piece].there
-            assert found is not None
-            _look(place, found, place.start)
+            if found is not None and place in packed:
+                _look(place, found)
+            else:
+                _move(place, self.device)
 
     def leave(self) -> None:
-        """Let go of the weights on the device."""
+        """Let go of the weights on the device; nothing happens if they are not there."""
+        if not self.there:
+            return
+        self.there = False
         for place in self._places:
-            _look(place, self._pieces[place.piece].host, place.start)
+            if self._kept(place):
+                _look(place, self._pieces[place.piece].host)
+            elif _fits(place):
+                self._pack(place)
+            else:
+                _move(place, torch.device("cpu"))
         for piece in self._pieces:
             piece.there = None
 
     def unpack(self) -> None:
         """Give the weights memory of their own on the device, as they had; this ends here."""
         for place in self._places:
-            own = torch.empty(place.size, dtype=torch.uint8, device=self.device)
-            own.copy_(self._bytes(place))
-            _look(place, own, 0)
+            if self._kept(place):
+                own = torch.empty(place.size, dtype=torch.uint8, device=self.device)
+                own.copy_(self._bytes(place))
+                _look(place, own, 0)
+            else:
+                _move(place, self.device)
         self._pieces, self._places = [], []
+
+    def _kept(self, place: _Place) -> bool:
+        """Whether weights look at the memory that they were given, on the host or on the device, as they did."""
+        piece = self._pieces[place.piece]
+        given = {memory.untyped_storage()._cdata for memory in (piece.host, piece.there) if memory is not None}
+        return all(t.dtype is dtype and t.untyped_storage()._cdata in given for t, _, dtype in place.tensors)
+
+    def _pack(self, place: _Place) -> None:
+        """Copy weights to the host, and have them look there."""
+        self._bytes(place).copy_(_bytes_of(place.tensors[0][0]))
+        _look(place, self._pieces[place.piece].host)
 
     def _bytes(self, place: _Place) -> torch.Tensor:
         return self._pieces[place.piece].host[place.start : place.start + place.size]
@@ -133,7 +160,7 @@ def _layout(module: nn.Module) -> tuple[list[int], list[_Place]]:
     sizes: list[int] = []
     places = []
     for tensors in storages.values():
-        some = tuple((tensor, int(tensor.storage_offset())) for tensor in tensors.values())
+        some = tuple((tensor, int(tensor.storage_offset()), tensor.dtype) for tensor in tensors.values())
         size = some[0][0].untyped_storage().nbytes()
         if not size:
             continue
@@ -150,9 +177,24 @@ def _bytes_of(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(storage, 0, (storage.nbytes(),), (1,))
 
 
-def _look(place: _Place, memory: torch.Tensor, start: int) -> None:
-    """Have the tensors of a place look at memory that begins with their storage at a byte."""
-    for tensor, offset in place.tensors:
-        view = torch.empty(0, dtype=tensor.dtype, device=memory.device)
-        first = start // tensor.element_size() + offset
+def _fits(place: _Place) -> bool:
+    """Whether weights that were given other memory would fill the place that they had."""
+    if len(place.tensors) > 1:
+        return False
+    ((tensor, offset, dtype),) = place.tensors
+    same = tensor.dtype is dtype and tensor.storage_offset() == offset
+    return same and tensor.untyped_storage().nbytes() == place.size
+
+
+def _move(place: _Place, device: torch.device) -> None:
+    """Move the weights of a place one by one."""
+    for tensor, _, _ in place.tensors:
+        tensor.data = tensor.data.to(device)
+
+
+def _look(place: _Place, memory: torch.Tensor, start: int | None = None) -> None:
+    """Have the tensors of a place look at memory in which their storage begins at a byte; at their place's if None."""
+    for tensor, offset, dtype in place.tensors:
+        view = torch.empty(0, dtype=dtype, device=memory.device)
+        first = (place.start if start is None else start) // dtype.itemsize + offset
         tensor.data = view.set_(memory.untyped_storage(), first, tensor.size(), tensor.stride())
