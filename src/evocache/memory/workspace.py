@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 Workspace = Callable[[Any, Sequence[Any], Any], int]
 """Bytes of an operation's workspace, given the operation, its arguments and its output."""
@@ -40,3 +41,29 @@ def cudnn(operation: Any, args: Sequence[Any], output: Any) -> int:
 def of(device: str) -> Workspace | None:
     """The workspaces of a type of device; None where there are none to speak of."""
     return cudnn if device == "cuda" else None
+
+
+def unforeseen(device: str, modules: Iterable[nn.Module]) -> str | None:
+    """Why the workspaces of some modules cannot be told on a type of device; None if they can.
+
+    Without tensor cores cuDNN takes whatever kernels it thinks fast: for slices of 8 MB, some with workspaces of 554 MB
+    (an H200; within the predicted 112 MB with TF32, which is PyTorch's default).
+    """
+    if device != "cuda" or not _exact() or not any(map(_convolves_in_float32, modules)):
+        return None
+    return (
+        "convolutions in float32 without TF32 may take far more memory within themselves than is planned for; "
+        "convert the pipeline to bfloat16 or float16, or set torch.backends.cudnn.allow_tf32 = True"
+    )
+
+
+def _exact() -> bool:
+    try:
+        return not torch.backends.cudnn.allow_tf32
+    except RuntimeError:  # it was set by the newer name
+        return torch.backends.cudnn.conv.fp32_precision != "tf32"  # type: ignore[attr-defined,no-any-return,unused-ignore]
+
+
+def _convolves_in_float32(module: nn.Module) -> bool:
+    kinds = (nn.Conv2d, nn.Conv3d)
+    return any(isinstance(part, kinds) and part.weight.dtype is torch.float32 for part in module.modules())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..errors import PipelineError
 from ..memory import workspace
@@ -114,6 +116,8 @@ class Handle:
     def plan(self, *args: Any, **kwargs: Any) -> MemoryPlan:
         """The memory plan for a call of the pipeline with these arguments, which is not made: nothing is computed.
 
+        Where kernels may take more than can be told, so that the budget may be exceeded, a warning says so.
+
         Plans are kept: calls that differ only in their words, pictures' contents and seeds have the same, as long as
         the pipeline is the same: its components, their types and adapters, how its autoencoder is set.
 
@@ -126,6 +130,10 @@ class Handle:
         key = form(args, kwargs), state(self.pipe), self._device
         if key not in self._plans:
             compiled = self._current()
+            modules = [part for part in self.pipe.components.values() if isinstance(part, nn.Module)]
+            unforeseen = None if self.budget is None else workspace.unforeseen(self._device.type, modules)
+            if unforeseen is not None:
+                warnings.warn(f"the memory budget may be exceeded: {unforeseen}", stacklevel=2)
             self._plans[key] = plan_call(
                 self.pipe,
                 compiled,
@@ -261,7 +269,7 @@ class Handle:
                 if self._away is not None:
                     self._away.rest()
 
-        self._computing = self._device
+        self._computing = getattr(self.pipe, "_execution_device", None)  # pipelines of others may know none
         try:
             if self.budget is not None:
                 self.memory = self.plan(*args, **kwargs)
