@@ -41,13 +41,16 @@ def blank(output: Any) -> Any:
 
 
 def empty(stand_in: Any) -> Any:
-    """Fresh tensors, of any content, for a stand-in: the host may write into what it is given."""
+    """Fresh tensors, of any content, for a stand-in: the host may write into what it is given.
+
+    Asked for in every skipped call, so that the usual forms do without pytrees.
+    """
+    if isinstance(stand_in, torch.Tensor):
+        return torch.empty_like(stand_in, memory_format=torch.contiguous_format)
+    if type(stand_in) in (tuple, list):
+        return type(stand_in)(map(empty, stand_in))
     leaves, spec = unpack(stand_in)
-    return pack([_empty(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
-
-
-def _empty(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+    return stand_in if spec.is_leaf() else pack(list(map(empty, leaves)), spec)
 
 
 def _blank(tensor: torch.Tensor) -> torch.Tensor:

@@ -224,7 +224,8 @@ class Lane:
         needy = self.delicate & row.recalls.keys()
         gone = {column for column in needy if not self._intact(column, row.recalls[column])}
         sources = {source for source in row.blanks if gone & set(self.sources[source])}
-        self.executed[list(sources)] += 1
+        if sources:
+            self.executed[list(sources)] += 1
         return gone | sources
 
     def _intact(self, column: int, recall: Recall) -> bool:

@@ -153,16 +153,21 @@ class Reuse:
 
 
 class Blank:
-    """A module is skipped and nobody reads its output: a stand-in of the right shape is returned, call by call."""
+    """A module is skipped and nobody reads its output: a stand-in of the right shape is returned, call by call.
 
-    __slots__ = ("lane", "ordinal")
+    It serves all forwards of its lane.
+    """
+
+    __slots__ = ("call", "lane", "ordinal")
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
-        self.ordinal = 0
+        self.call = self.ordinal = 0
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
+        if self.call != self.lane.calls:
+            self.call, self.ordinal = self.lane.calls, 0
         seen = self.lane.blanks.get(id(module), [])
         if self.ordinal >= len(seen):
             return original(module, *args, **kwargs)

@@ -42,9 +42,9 @@ class Row:
     executed: npt.NDArray[np.int64]
 
     @cached_property
-    def pattern(self) -> tuple[frozenset[int], frozenset[int]]:
-        """What tells its table from those of other rows: columns that recall, and that store."""
-        return frozenset(self.recalls), self.stores
+    def pattern(self) -> tuple[frozenset[int], frozenset[int], frozenset[int]]:
+        """What tells its table from those of other rows: columns that recall, that store, and that are dead code."""
+        return frozenset(self.recalls), self.stores, self.blanks
 
     @cached_property
     def dying(self) -> int:

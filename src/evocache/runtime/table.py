@@ -64,15 +64,16 @@ class Watched:
 def table(lane: Lane, row: Row) -> dict[int, Op]:
     """Operations by module id for a denoiser call under `row`.
 
-    Where all of them are those of leaves, which serve any call, the table is kept for rows of the same pattern.
+    Where all of them are those of leaves and of what is skipped with them, which serve any call, the table is kept for
+    rows of the same pattern.
     """
-    known = lane.tables.get(row.pattern) if lane.row else None
+    lost = lane.lost(row)
+    known = lane.tables.get(row.pattern) if lane.row and not lost else None
     if known is not None:
         return known
     ops: dict[int, Op] = {}
     blocks: dict[int, BlockOp] = {}
     watchers: dict[int, list[Watcher]] = {}
-    lost = lane.lost(row)
     for column, recall in row.recalls.items():
         kind = lane.kinds[column]
         if kind == "deep":
@@ -109,6 +110,6 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
         watchers.setdefault(id(module), []).append(Observe(lane))
     for id_, watching in watchers.items():
         ops[id_] = Watched(ops.get(id_), watching)
-    if lane.row and all(type(op) in (Keep, Reuse) for op in ops.values()) and not lane.delicate:
+    if lane.row and not lost and all(type(op) in (Blank, Keep, Reuse) for op in ops.values()):
         lane.tables[row.pattern] = ops
     return ops
