@@ -266,7 +266,7 @@ MODELS = {
             d.StableVideoDiffusionPipeline,
             svd,
             {"image": Image.new("RGB", (1024, 576)), "num_frames": 25, "height": 576, "width": 1024,
-             "num_inference_steps": 25, "decode_chunk_size": 25},
+             "num_inference_steps": 25, "decode_chunk_size": 8},  # as its documentation advises
             torch.float16,
             ("deepcache:3", "deepcache:5"),
         ),

@@ -121,7 +121,6 @@ CASES: dict[str, Case] = {
         ),
         build_svd,
         {**_SMALL, "decode_chunk_size": 2},
-        {"decode_chunk_size": 8},
     ),
     "text-to-video-sd": Case(
         MODELS["text-to-video-SD 256x256x16"],
@@ -144,8 +143,8 @@ CASES: dict[str, Case] = {
         {"num_inference_steps": 4},
     ),
 }
-"""Cases by name. SVD decodes 8 frames at a time, as its documentation advises; all 25 at once take 30 GB. Budgets leave
-room for what is not planned: the library that multiplies matrices keeps some memory, and blocks are rounded up."""
+"""Cases by name. Budgets leave room for what is not planned: the library that multiplies matrices keeps some memory,
+and blocks are rounded up."""
 
 
 @contextmanager
