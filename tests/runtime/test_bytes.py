@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from evocache import apply
+from evocache import Schedule, apply
 from evocache.policies import parse
 from evocache.schedule import liveness
 from tests.family import Family
-from tests.runtime.support import random_schedule, suits
+from tests.runtime.support import random_schedule, suits, with_nested_spans
 from tests.tiny import FAMILIES
 
 SMALL = 64
@@ -202,3 +202,16 @@ def test_a_preview_does_not_end_what_is_held(family):
         seen = one.tiny.call(one.pipe, seed=0, steps=6, callback_on_step_end=preview)
         assert handle.stats.executed == counts
     assert (plain == seen).all()
+
+
+def test_a_block_is_read_before_the_span_that_it_ends(family):
+    """At the second step a span's last block is read for the last time, and the span is stored: one is alive."""
+    one = family("pixart")
+    tree = with_nested_spans(one.model.tree)
+    orders = np.full((4, len(tree)), -1)
+    orders[1, tree.index["transformer/transformer_blocks.2"]] = 0
+    orders[2, tree.index["transformer/blocks[1:3]"]] = 0
+    with apply(one.pipe, Schedule.repaired(tree, orders, np.zeros(orders.shape))) as handle:
+        one.call()
+    (lane,) = handle._last.finished
+    assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes == max(lane.sizes.values())

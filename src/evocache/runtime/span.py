@@ -196,7 +196,7 @@ class BlockOp:
             output = self.skip.run(self.block, original, module, args, kwargs)
         else:
             output = original(module, *args, **kwargs)
-        for capture in self.captures:
+        for capture in reversed(self.captures):  # the innermost first: what is passed by was read before it ends
             capture.after(self.block, inputs, output)
         return output
 
