@@ -18,6 +18,7 @@ from evocache.memory.rehearse import rehearse, shadow
 from evocache.memory.survey import survey
 from evocache.memory.trial import slicings
 from evocache.model.units import units
+from tests.runtime.support import random_schedule
 
 VIDEO = ["animatediff", "svd", "text_to_video_sd", "cogvideox", "wan", "hunyuan_video", "easyanimate", "ltx", "latte"]
 VIDEO += ["mochi"]
@@ -114,6 +115,22 @@ def test_what_is_parked_comes_back_to_the_bit(family, name, spec):
         if capacity == ahead == 0:
             assert stats.peak_cached_bytes < peak
             assert stats.moved_bytes > 0
+
+
+@pytest.mark.parametrize("seed", [3, 6, 9])
+def test_a_deep_part_leaves_when_its_last_exit_is_called(family, seed):
+    """All is moved as the tape says in the first step, too, which sees several exits of a deep part."""
+    one = family("sd15")
+    schedule = random_schedule(one.model.tree, 4, seed)
+    with apply(one.pipe, schedule) as handle:
+        whole = one.call()
+        (lane,) = handle._last.finished
+    tape = Tape.of(lane.plan.schedule, lane.sizes, tuple(lane.sizes), 0, 1)
+    plan = MemoryPlan(None, {}, capacity=0, ahead=1, features={"unet": dict(lane.sizes)})
+    with apply(one.pipe, schedule, memory=plan) as handle:
+        assert np.array_equal(one.call(), whole)
+        assert handle.stats.moved_bytes == tape.moved
+        assert handle.stats.peak_cached_bytes == tape.peak
 
 
 def test_slices_and_parking_together(family, finest):

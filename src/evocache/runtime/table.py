@@ -94,6 +94,7 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
         if kind == "deep":
             deep = lane.deep(column)
             keep = DeepKeep(lane, column, {id(m) for m in deep.exits})
+            lane.open.append(keep)
             for id_ in keep.exits:
                 watchers.setdefault(id_, []).append(keep)
         elif kind in ("span", "block"):
