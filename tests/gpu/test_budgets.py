@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -18,25 +20,28 @@ EXACT = 1.01
 NEAR = 0.6
 """Least that is held, as a share of what was predicted: else the prediction is of no use."""
 
-TOLERANCE = 5e-3
-"""Largest difference of slices from the whole as a share of the largest value, with convolutions in TF32."""
+TOLERANCE = 5e-4
+"""Largest difference of slices from the whole, in float32, as a share of the largest value."""
 
 
-@pytest.fixture(autouse=True)
-def _tensor_cores(_settings, monkeypatch):
-    """As PyTorch has it: without TF32 the workspaces of convolutions cannot be told."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+@contextmanager
+def tensor_cores():
+    """As PyTorch has it: without TF32 the workspaces of convolutions cannot be told, so what is held is not weighed."""
+    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
-def test_budgets_without_tensor_cores_are_warned_about(made, device, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="cuDNN is of a GPU")
+def test_budgets_without_tensor_cores_are_warned_about(made):
     one = made("large pixart")
-    with apply(one.pipe, "fora:2", memory="8GB") as handle:
-        if device.type != "cuda":
-            handle.plan(**one.given)
-            return
-        with pytest.warns(UserWarning, match="may be exceeded: convolutions in float32 without TF32"):
-            handle.plan(**one.given)
+    with (
+        apply(one.pipe, "fora:2", memory="8GB") as handle,
+        pytest.warns(UserWarning, match="may be exceeded: convolutions in float32 without TF32"),
+    ):
+        handle.plan(**one.given)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,8 @@ def kernels():
 
     def get(one):
         if one.name not in known:
-            known[one.name] = workspace(one)
+            with tensor_cores():
+                known[one.name] = workspace(one)
         return known[one.name]
 
     return get
@@ -64,8 +70,9 @@ def test_stages_hold_what_was_predicted(made, kernels, note, name, spec):
     with apply(one.pipe, spec) as handle:
         handle.machine = USUAL
         plan = handle.plan(**one.given)
-        one.call()
-        _, _, stages = weighed(one, one.call)
+        with tensor_cores():
+            one.call()
+            _, _, stages = weighed(one, one.call)
         assert handle.stats.peak_cached_bytes == plan.stages["denoise"].features
     told = ", ".join(f"{s} {mib(stages[s])} of {mib(plan.stages[s].bytes)} predicted" for s in plan.stages)
     note(f"{told}; kernels {mib(beyond)}")
@@ -97,8 +104,10 @@ def test_any_schedule_keeps_any_budget(made, kernels, note, name, seed):
             assert refused.value.shortfall == 1
     with apply(one.pipe, schedule, memory=budget) as handle:
         handle.machine = USUAL
-        one.call()  # components have left the device, if they are planned to
-        out, held, _ = weighed(one, one.call)
+        with tensor_cores():
+            one.call()  # components have left the device, if they are planned to
+            _, held, _ = weighed(one, one.call)
+        out = one.call()
         plan = handle.memory
         assert plan.peak <= budget
         assert handle.stats.cached_bytes == 0

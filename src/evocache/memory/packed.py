@@ -69,14 +69,14 @@ class Packed:
         if self.there:
             return
         self.there = True
-        packed = [place for place in self._places if self._kept(place)]
-        for number in {place.piece for place in packed}:
+        kept = [self._kept(place) for place in self._places]
+        for number in {place.piece for place, stays in zip(self._places, kept, strict=True) if stays}:
             piece = self._pieces[number]
             piece.there = torch.empty_like(piece.host, device=self.device, pin_memory=False)
             piece.there.copy_(piece.host, non_blocking=True)
-        for place in self._places:
+        for place, stays in zip(self._places, kept, strict=True):
             found = self._pieces[place.piece].there
-            if found is not None and place in packed:
+            if stays and found is not None:
                 _look(place, found)
             else:
                 _move(place, self.device)

@@ -151,7 +151,7 @@ class Handle:
     @property
     def _device(self) -> torch.device:
         """Where the pipeline computes, also when its weights are elsewhere in between."""
-        return self._computing or torch.device(self.pipe._execution_device)
+        return torch.device(self.pipe._execution_device)
 
     def _offload(self) -> None:
         """Keep on the device what each stage needs, as planned; `remove` undoes it. A user's own offloading stays."""
