@@ -91,3 +91,13 @@ def test_no_weights_are_needed(name, tmp_path):
     assert without.plan.peak == pytest.approx(with_.plan.peak, rel=0.01)  # what is moved to the weights counts twice
     assert without.plan.features == with_.plan.features
     assert without.footprint.weights == with_.footprint.weights
+
+
+def test_a_film_is_planned_as_its_frames_are_written(run):
+    from tests.cli.conftest import weights
+
+    weights()
+    words = ("plan", "--model", "zoo:emoji-motion", "--steps", "2", "--json")
+    video, film = (json.loads(run(*words, *more).stdout)["plan"] for more in ((), ("--film",)))
+    assert film["stages"]["decode"]["bytes"] < video["stages"]["decode"]["bytes"]
+    assert film["stages"]["denoise"] == video["stages"]["denoise"]

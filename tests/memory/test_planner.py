@@ -15,7 +15,7 @@ from evocache.memory.lives import Life
 from evocache.memory.planner import AHEAD, Machine, plan, smallest
 from evocache.memory.swap import swaps
 
-MACHINE = Machine(link=10.0, launch=0.01)
+MACHINE = Machine(link=10.0, launch=0.01, flop=0.5)
 
 
 @st.composite
@@ -40,7 +40,7 @@ def footprints(draw):
         {"unet": draw(prints)},
         Stage(("vae",), draw(choices())),
         draw(st.integers(1, 4)),
-        draw(st.floats(0, 2)),
+        draw(st.floats(0, 4)),
         tuple(Branch(tuple(lives)) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
         leaving=("text", "unet", "vae", "idle"),
     )
@@ -73,7 +73,7 @@ def tried(footprint, budget):
             yield (
                 sum(footprint.weights[name] * comes[name] for name in away) / MACHINE.link
                 + operations * MACHINE.launch
-                + max(moved / MACHINE.link - footprint.calls * footprint.seconds, 0)
+                + max(moved / MACHINE.link - footprint.work * MACHINE.flop, 0)
             )
 
 

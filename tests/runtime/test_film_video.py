@@ -14,6 +14,7 @@ from evocache.memory.footprint import Cut
 from evocache.memory.requests import Uncoupled
 from evocache.memory.trial import slicings
 from evocache.runtime import projection as module_of_projection
+from evocache.runtime.filming import film_cut
 from evocache.runtime.projection import Projection
 from tests.memory.parts import randomised
 from tests.runtime.test_dry import given
@@ -77,7 +78,7 @@ def test_what_turns_out_impossible_is_decoded_whole_and_no_frame_is_shown_twice(
     with torch.no_grad():
         whole = module.decode(latents).sample
         expected = np.stack(VideoProcessor().postprocess_video(whole, output_type="pil")[0])
-        assert projection._cut(module, (latents,), kwargs, None) is not None
+        assert film_cut(module, (latents,), kwargs, None) is not None
 
         def failing(*given, take, **more):
             if shown_before:

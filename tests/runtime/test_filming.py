@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evocache import apply
+from evocache import apply, plan_memory
+from evocache.errors import BudgetError
 from evocache.memory.film import FilmError
 from evocache.memory.ledger import Ledger
+from evocache.runtime.measured import measured
 from tests.runtime.test_dry import given
 
 VIDEOS = ["animatediff", "text_to_video_sd", "svd", "cogvideox", "wan", "ltx"]
@@ -59,6 +61,42 @@ def test_a_film_holds_less_than_a_video(family, tmp_path):
             hook.remove()
             peaks.append(max(extent.peak for extent in start))
     assert peaks[1] < 0.7 * peaks[0]
+
+
+@pytest.mark.parametrize("name", ["animatediff", "svd", "cogvideox", "hunyuan_video"])
+def test_a_film_is_planned_as_it_is_decoded(family, tmp_path, name):
+    """What it holds is what was predicted, also within the least budget that can be met; a byte less is refused."""
+    one = family(name)
+    call = given(one)
+    whole = plan_memory(one.pipe, call, "fora:2", offload=False).plan
+    filmed = plan_memory(one.pipe, call, "fora:2", offload=False, film=True).plan
+    most = {"animatediff": 0.7, "svd": 0.999}.get(name, 1.01)  # the others hold one group or tile in any case
+    assert filmed.stages["decode"].bytes <= most * whole.stages["decode"].bytes
+    with apply(one.pipe, "fora:2", memory=0) as handle, pytest.raises(BudgetError) as refused:
+        handle.film(tmp_path / "none", **given(one))
+    least = refused.value.shortfall
+    with apply(one.pipe, "fora:2", memory=least - 1) as handle, pytest.raises(BudgetError):
+        handle.film(tmp_path / "none", **given(one))
+    for number, budget in enumerate((filmed.peak, least)):
+        with apply(one.pipe, "fora:2", memory=budget) as handle:
+            folder = tmp_path / str(number)
+            handle.film(tmp_path / f"planned-{number}", **given(one))  # what planning rehearses would be counted, too
+            held = measured(one.pipe, one.model, lambda to=folder, by=handle: by.film(to, **given(one)))
+            stages = handle.memory.stages
+        assert max(stage.bytes for stage in held.values()) <= 1.01 * budget
+        assert 0.6 * stages["decode"].bytes <= held["decode"].bytes <= 1.01 * stages["decode"].bytes
+    assert np.abs(frames(folder) - frames(tmp_path / "0").astype(float)).max() <= 1
+
+
+def test_a_film_may_fit_where_the_video_does_not(family, tmp_path):
+    one = family("animatediff")
+    call = given(one)
+    with apply(one.pipe, "none", memory=0) as handle:
+        with pytest.raises(BudgetError) as video:
+            handle.plan(**call)
+        with pytest.raises(BudgetError) as film:
+            handle.film(tmp_path / "none", **call)
+    assert film.value.shortfall <= video.value.shortfall
 
 
 def test_what_cannot_be_written_leaves_no_trace(family, tmp_path):

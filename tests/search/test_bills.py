@@ -19,7 +19,7 @@ from evocache.search.rates import Rates, measure
 from evocache.search.workload import Workload
 from tests.search.test_api import CALL, PROMPTS
 
-RATES = Rates(2.0**33, 2.0**-19, {name: (1e-9, 2e-9) for name in CODINGS if name != "none"})
+RATES = Rates(2.0**33, 2.0**-19, 2.0**-40, {name: (1e-9, 2e-9) for name in CODINGS if name != "none"})
 
 
 @pytest.fixture(scope="module")

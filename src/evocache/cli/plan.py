@@ -38,6 +38,9 @@ def plan(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    film: Annotated[
+        bool, typer.Option("--film", help="Of a video whose frames are written as they are decoded (`Handle.film`).")
+    ] = False,
     offload: Annotated[
         bool, typer.Option("--offload/--no-offload", help="Whether components may leave the device between stages.")
     ] = True,
@@ -64,7 +67,7 @@ def plan(
             pipe, defaults = load_weightless(model, dtype=dtype), {}
         bar.update(task, description="planning")
         call = example(pipe, defaults, given)
-        planned = plan_memory(pipe, call, what, budget, offload=offload, storage=storage)
+        planned = plan_memory(pipe, call, what, budget, offload=offload, storage=storage, film=film)
     if plot is not None:
         _draw(planned, plot)
     if as_json:

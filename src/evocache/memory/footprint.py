@@ -149,7 +149,7 @@ class Footprint:
         denoise: calls of each denoiser, by name.
         decode: the stage after it.
         calls: how many denoiser calls there are.
-        seconds: what one denoiser call takes, as it is.
+        work: floating-point operations of all of them together, as far as they are computed.
         branches: for each branch of a denoiser, the features that it stores and when they are used.
         features: bytes of one stored value of each component of each denoiser, in order of execution.
         storage: the coding that features are stored in, which `branches` and `features` count with.
@@ -166,7 +166,7 @@ class Footprint:
     denoise: Mapping[str, CallPrint]
     decode: Stage
     calls: int
-    seconds: float
+    work: float = 0.0
     branches: tuple[Branch, ...] = ()
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     storage: str = "none"

@@ -19,6 +19,7 @@ from ..model.outputs import pack, unpack
 from .footprint import Cut
 from .handing import hand_on, once
 from .joining import Take
+from .rehearse import outline
 from .relay import run_relay
 from .slicing import Groups, Instead, alone, in_slices, meeting_twin, run, twin
 from .windows import run_windows
@@ -129,7 +130,7 @@ class _Gate:
             self._take(finished)
         leaves, self._form = unpack(finished)
         del finished
-        self._kept.append([_shape(x) if self._take and isinstance(x, torch.Tensor) else x for x in leaves])
+        self._kept.append([outline(x) if self._take and isinstance(x, torch.Tensor) else x for x in leaves])
 
     def _finished(self, given: list[torch.Tensor]) -> Any:
         def instead(*_: Any, **__: Any) -> Any:
@@ -155,8 +156,3 @@ class _Gate:
                 joined.append(first)
         self._kept.clear()
         return pack(joined, self._form)
-
-
-def _shape(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor's shape and type, nowhere."""
-    return torch.empty((), dtype=tensor.dtype, device="meta").expand(tensor.shape)

@@ -22,11 +22,14 @@ class Machine:
 
     Attributes:
         link: bytes per second between the device and the tier below it, one way.
-        launch: seconds that one more operation takes.
+        launch: seconds that one more operation takes, of many where there was one.
+        flop: seconds that a floating-point operation takes while features move beside it; 0 where moves take the time
+            of what computes, so that nothing hides behind it.
     """
 
     link: float = 12e9
     launch: float = 10e-6
+    flop: float = 1e-14
 
 
 USUAL = Machine()
@@ -268,4 +271,4 @@ def _fastest(footprint: Footprint, machine: Machine, ways: Sequence[_Way], share
 
 def stall(moved: int, footprint: Footprint, machine: Machine) -> float:
     """Seconds for which moves hold up computing: what of them does not fit beside it."""
-    return max(moved / machine.link - footprint.calls * footprint.seconds, 0.0)
+    return max(moved / machine.link - footprint.work * machine.flop, 0.0)

@@ -67,6 +67,11 @@ def shadow(value: Any) -> Any:
         return tree_map(lambda leaf: _meta(leaf) if isinstance(leaf, torch.Tensor) else leaf, value)
 
 
+def outline(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor's shape and type, nowhere, and of next to no bytes."""
+    return torch.empty((), dtype=tensor.dtype, device="meta").expand(tensor.shape)
+
+
 MAKERS = ("torch.", "transformers.", "diffusers.", "peft.")
 """Packages whose hooks belong to a model."""
 

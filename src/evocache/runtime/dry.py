@@ -22,7 +22,7 @@ from ..errors import PipelineError
 from ..memory.fakes import Fakes
 from ..memory.ledger import Extent, Ledger
 from ..memory.packed import weights_of
-from ..memory.rehearse import rehearse, shadow, signature
+from ..memory.rehearse import outline, rehearse, shadow, signature
 from ..memory.workspace import Workspace
 from ..model import Model
 from ..model.discover import unwrapped
@@ -73,12 +73,14 @@ class DryRun:
         acts: calls of components, by stage, in order.
         floors: most bytes alive in each stage while no component runs.
         workspace: what operations hold while they run, where that was counted.
+        film: whether the pipeline was given what was decoded, or it was shown instead.
     """
 
     steps: int = 0
     acts: dict[str, list[Act]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
     floors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
     workspace: Workspace | None = None
+    film: bool = False
 
     def calls(self, denoiser: str) -> list[Act]:
         """The calls of a denoiser, in order."""
@@ -101,6 +103,7 @@ def dry_run(
     kwargs: Mapping[str, Any],
     cls: type | None = None,
     workspace: Workspace | None = None,
+    film: bool = False,
 ) -> DryRun:
     """Follow a call of a pipeline without computing it.
 
@@ -113,11 +116,12 @@ def dry_run(
         kwargs: keyword arguments; callbacks are left out.
         cls: the class whose `__call__` is meant; the pipeline's own when not given.
         workspace: what operations hold while they run, where that is to be counted.
+        film: whether frames are shown as they are decoded, so that the pipeline is not given them.
 
     Raises:
         PipelineError: if the pipeline refuses the call, or no denoiser is called.
     """
-    run = _Run(pipe, model, workspace)
+    run = _Run(pipe, model, workspace, film)
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
     try:
         with _restored(pipe, (args, kwargs)), run, torch.no_grad():
@@ -138,8 +142,8 @@ def dry_run(
 class _Run:
     """Stands in for all components of a pipeline; a context manager."""
 
-    def __init__(self, pipe: Any, model: Model, workspace: Workspace | None = None) -> None:
-        self.seen = DryRun(workspace=workspace)
+    def __init__(self, pipe: Any, model: Model, workspace: Workspace | None = None, film: bool = False) -> None:
+        self.seen = DryRun(workspace=workspace, film=film)
         self.clock = Clock()
         self._pipe = pipe
         self._ledger = Ledger(call=self._done)
@@ -232,6 +236,8 @@ class _Run:
                 tick = self.clock.called(name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
             act = Act(name, method, shadow(tuple(args)), shadow(dict(kwargs)), held, extent, tick)
             self.seen.acts[stage].append(act)
+            if self.seen.film and method == "decode":
+                return remade(output, outline)
             return zeros(output, torch.device("meta") if stage == "decode" else _device(args, kwargs))
 
         return operation
@@ -297,11 +303,16 @@ def _kept(value: Any) -> Any:
 
 
 def zeros(value: Any, device: torch.device) -> Any:
-    """What a rehearsal returned, as zeros on a device; also tensors inside of objects, such as a latent's moments."""
+    """What a rehearsal returned, as zeros on a device."""
+    return remade(value, lambda tensor: torch.zeros(tensor.shape, dtype=tensor.dtype, device=device))
+
+
+def remade(value: Any, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """What a rehearsal returned, with other tensors; also those inside of objects, such as a latent's moments."""
 
     def real(leaf: Any) -> Any:
         if isinstance(leaf, torch.Tensor):
-            return torch.zeros(leaf.shape, dtype=leaf.dtype, device=device)
+            return make(leaf)
         if any(isinstance(held, torch.Tensor) for held in getattr(leaf, "__dict__", {}).values()):
             leaf = copy.copy(leaf)
             leaf.__dict__.update({name: real(held) for name, held in leaf.__dict__.items()})

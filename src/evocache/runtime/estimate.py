@@ -18,18 +18,23 @@ from ..memory.survey import survey, survey_method
 from ..memory.tape import uses
 from ..memory.timeline import Moment, timeline
 from ..memory.workspace import Workspace
-from ..model import Denoiser, discover
+from ..model import Denoiser, Measure, Model, Probe, discover
 from ..model.discover import unwrapped
 from ..schedule import LEAF_KINDS
 from ..schedule.amounts import in_bytes
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
 from .features import feature_sizes
+from .filming import filmed
 from .form import form, state_of
 from .program import asked, brought, check, foreseen, resolve
 from .whereabouts import offloaded, there_while, weights
+from .work import measured, work
 
 Found = TypeVar("Found")
+
+FILMED = {"output_type": "pt"}
+"""What a film's call asks a pipeline for."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def plan_memory(
     machine: Machine = USUAL,
     offload: bool = True,
     storage: str | None = None,
+    film: bool = False,
 ) -> Planned:
     """What a call of a pipeline would hold, and how it could be made to hold less; nothing is computed.
 
@@ -74,6 +80,7 @@ def plan_memory(
         machine: what moves and launches cost.
         offload: whether components may leave the device in stages that do not need them.
         storage: the coding that features are stored in, as `evocache.apply` takes it; a point's own when not given.
+        film: whether the call is `Handle.film`, which shows frames as they are decoded.
 
     Raises:
         AmountError: if the budget is no number of bytes.
@@ -85,8 +92,9 @@ def plan_memory(
     most, stored = None if budget is None else in_bytes(budget), checked(storage or "none")
     model, program = discover(pipe), resolve(what)
     check(program, model)
-    given = asked(program, type(pipe).__call__, (pipe,), call)
-    return plan_call(pipe, Compiled(model, program), most, (), given, machine=machine, offload=offload, storage=stored)
+    given = asked(program, type(pipe).__call__, (pipe,), {**call, **(FILMED if film else {})})
+    how: dict[str, Any] = {"machine": machine, "offload": offload, "storage": stored, "film": film}
+    return plan_call(pipe, Compiled(model, program), most, (), given, **how)
 
 
 def plan_call(
@@ -101,6 +109,7 @@ def plan_call(
     storage: str = "none",
     cls: type | None = None,
     workspace: Workspace | None = None,
+    film: bool = False,
 ) -> Planned:
     """The memory plan for one call of a pipeline.
 
@@ -115,13 +124,14 @@ def plan_call(
         storage: the coding that features are stored in.
         cls: the class whose `__call__` is meant; the pipeline's own when not given.
         workspace: what operations hold while they run on the device, where that is to be counted.
+        film: whether frames are shown as they are decoded.
 
     Raises:
         BudgetError: if it cannot be made to fit.
         PipelineError: if the pipeline refuses the call.
     """
     foreseen(compiled.program, compiled.model)
-    seen = dry_run(pipe, compiled.model, args, kwargs, cls, workspace)
+    seen = dry_run(pipe, compiled.model, args, kwargs, cls, workspace, film)
     found = footprint(pipe, compiled, seen, storage=storage)
     as_it_is = plan(found, None)
     if budget is None or as_it_is.peak <= budget:
@@ -151,10 +161,11 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
             act.name: CallPrint(max(act.peak, floors["denoise"]), ()).above(beside)
             for act in _largest_of_each(acts["denoise"])
         },
-        decode=_stage(acts["decode"], floors["decode"], present["decode"]),
+        decode=_decode(pipe, seen, present["decode"])
+        if seen.film
+        else _stage(acts["decode"], floors["decode"], present["decode"]),
         denoising=present["denoise"],
         calls=len(acts["denoise"]),
-        seconds=0.0,
         offloaded=theirs,
         leaving=tuple(leaving(pipe)),
         branches=tuple(_branches(compiled, seen, features)),
@@ -165,7 +176,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
 
 
 def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> Footprint:
-    """A footprint with what could be run in slices: calls of denoisers, and decoding."""
+    """A footprint with what could be run in slices, calls of denoisers and decoding, and what features hide behind."""
     floor = seen.floors["denoise"] + found.beside
     surveyed = {
         act.name: _surveyed(compiled.model[act.name], act, seen.workspace)
@@ -176,7 +187,31 @@ def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> F
         if act.tick is not None
     }
     decode = _decode(pipe, seen, found.decode.weights)
-    return replace(found, denoise={**found.denoise, **surveyed}, decode=decode)
+    computed = _work(compiled, seen) if found.branches else 0.0
+    return replace(found, denoise={**found.denoise, **surveyed}, decode=decode, work=computed)
+
+
+def _work(compiled: Compiled, seen: DryRun) -> float:
+    """Floating-point operations of all denoiser calls under what is applied."""
+    own = operations(compiled.model, seen)
+    starts: dict[str, list[int]] = {}
+    for (name, _), start in seen.starts.items():
+        starts.setdefault(name, []).append(start)
+    schedule = compiled.schedule(seen.steps)
+    return sum(work(own, schedule.of_denoiser(n), at, len(seen.calls(n))) for n, at in starts.items())
+
+
+def operations(model: Model, seen: DryRun) -> dict[str, float]:
+    """Floating-point operations of each component in the largest call of its denoiser, its parts not included."""
+    found: dict[str, Measure] = {}
+    for denoiser in model.denoisers:
+        if acts := seen.calls(denoiser.name):
+            found |= _measured(denoiser, _largest(acts))
+    return Probe(model, found).exclusive("flops")
+
+
+def _measured(denoiser: Denoiser, act: Act) -> dict[str, Measure]:
+    return _once(denoiser.module, act, "work", lambda: measured(denoiser, act.args, act.kwargs))
 
 
 def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
@@ -227,11 +262,11 @@ def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> i
 _surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()
 
 
-def _once(module: nn.Module, act: Act, workspace: Workspace | None, survey: Callable[[], Found]) -> Found:
-    """The survey of a call; what could be done in slices does not depend on the schedule, so that it is made once."""
+def _once(module: nn.Module, act: Act, what: object, survey: Callable[[], Found]) -> Found:
+    """A survey of a call; none depends on the schedule, so that each is made once."""
     known = _surveys.setdefault(module, {})
     parts = tuple((name, type(part)) for name, part in module.named_modules())
-    key = (act.method, form(act.args, act.kwargs), parts, state_of(module), workspace)
+    key = (act.method, form(act.args, act.kwargs), parts, state_of(module), what)
     if key not in known:
         known[key] = survey()
     found: Found = known[key]
@@ -268,7 +303,7 @@ def _stage(acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
 
 
 def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
-    """Decoding: as it is, or in slices, each of which holds less and takes longer."""
+    """Decoding: as it is, or in slices, each of which holds less and takes longer; of a film as it shows frames."""
     acts, floor, workspace = seen.acts["decode"], seen.floors["decode"], seen.workspace
     decodes = [act for act in acts if act.method == "decode"]
     if not decodes:
@@ -282,6 +317,10 @@ def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
         return survey_method(shadow(module), main.method, main.args, main.kwargs, workspace)
 
     found = _once(module, main, workspace, surveyed)
+    if seen.film:
+        found = _once(
+            module, main, ("film", workspace), lambda: filmed(module, main.args, main.kwargs, found, workspace)
+        )
     choices = [
         Choice({main.name: c.cuts[""]} if c.cuts else {}, max(least, held + c.surge), c.operations) for c in found
     ]

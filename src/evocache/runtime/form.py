@@ -30,12 +30,12 @@ def form(args: Any, kwargs: Any) -> object:
     return tuple(map(shape, leaves)), str(spec)
 
 
-SWITCHES = ("use_slicing", "use_tiling", "use_framewise_decoding")
-"""Settings of autoencoders that decide how they work."""
+SETTING = (bool, int, float)
+"""Types of what an autoencoder is set to, such as whether it works in tiles and of which size."""
 
 
 def state(pipe: Any) -> object:
-    """What of a pipeline decides what its calls hold: its components, their types of weights, adapters and switches."""
+    """What of a pipeline decides what its calls hold: its components, their types of weights, adapters and settings."""
     return tuple((name, id(part), state_of(part)) for name, part in pipe.components.items())
 
 
@@ -47,5 +47,5 @@ def state_of(part: Any) -> object:
     return (
         frozenset(t.dtype for module in parts for t in module._parameters.values() if t is not None),
         len(parts),
-        tuple(getattr(part, name, None) for name in SWITCHES),
+        tuple((name, value) for name, value in vars(part).items() if type(value) in SETTING and name[0] != "_"),
     )

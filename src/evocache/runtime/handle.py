@@ -24,7 +24,7 @@ from ..model import Model, discover
 from ..model.discover import unwrapped
 from ..schedule import Schedule
 from .compiled import Compiled, Program
-from .estimate import Planned, plan_call
+from .estimate import FILMED, Planned, plan_call
 from .form import form, state
 from .generation import Generation
 from .measured import measured
@@ -126,14 +126,18 @@ class Handle:
             PipelineError: if the pipeline refuses the call.
             PolicyError: if what is applied is a gate.
         """
+        return self._plan(args, kwargs)
+
+    def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
+        """The plan for a call, or for a film."""
         kwargs = asked(self.program, self._class.__call__, (self.pipe, *args), kwargs)
-        key = form(args, kwargs), state(self.pipe), self._device
+        key = form(args, kwargs), state(self.pipe), self._device, film
         if key not in self._plans:
             compiled = self._current()
             modules = [part for part in self.pipe.components.values() if isinstance(part, nn.Module)]
             unforeseen = None if self.budget is None else workspace.unforeseen(self._device.type, modules)
             if unforeseen is not None:
-                warnings.warn(f"the memory budget may be exceeded: {unforeseen}", stacklevel=2)
+                warnings.warn(f"the memory budget may be exceeded: {unforeseen}", stacklevel=3)
             self._plans[key] = plan_call(
                 self.pipe,
                 compiled,
@@ -145,6 +149,7 @@ class Handle:
                 storage=self.storage,
                 cls=self._class,
                 workspace=workspace.of(self._device.type),
+                film=film,
             )
         return self._plans[key].plan
 
@@ -272,7 +277,7 @@ class Handle:
         self._computing = getattr(self.pipe, "_execution_device", None)  # pipelines of others may know none
         try:
             if self.budget is not None:
-                self.memory = self.plan(*args, **kwargs)
+                self.memory = self._plan(args, kwargs, film=projection is not None)
             self._offload()
             return self._weighed(made) if self.measure else made()
         finally:
@@ -303,7 +308,7 @@ class Handle:
         with film(path, fps=fps) as out:
             projection = Projection(out.write)
             try:
-                self._run(args, {**kwargs, "output_type": "pt"}, projection)
+                self._run(args, {**kwargs, **FILMED}, projection)
             except (NotImplementedError, RuntimeError) as error:
                 # the pipeline looked at what it had decoded, which it was not given
                 if not out.frames or "meta" not in str(error):

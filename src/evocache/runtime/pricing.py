@@ -16,9 +16,10 @@ from ..policies import parse
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .compiled import Compiled
 from .dry import DryRun, dry_run
-from .estimate import detailed, footprint, kept_beside, stored_paths
+from .estimate import detailed, footprint, kept_beside, operations, stored_paths
 from .features import feature_sizes
 from .plan import Plan
+from .work import work
 
 Sizes = Mapping[str, int]
 
@@ -27,11 +28,11 @@ class Called(NamedTuple):
     """When denoisers are called, at a number of steps.
 
     Attributes:
-        calls: of denoisers in a generation.
+        calls: of each denoiser in a generation.
         starts: by denoiser, the step at which each of its branches is called first.
     """
 
-    calls: int
+    calls: Mapping[str, int]
     starts: Mapping[str, tuple[int, ...]]
 
 
@@ -56,6 +57,7 @@ class Footprints:
             d.name: max(acts, key=lambda act: act.peak) for d in model.denoisers if (acts := seen.calls(d.name))
         }
         self._called = {steps: _called(seen)}
+        self._operations = operations(model, seen)
         self._sizes: dict[tuple[str, str], Sizes] = {}
         self._calls: dict[object, CallPrint] = {}
 
@@ -73,19 +75,22 @@ class Footprints:
         called = self._called_at(schedule.steps)
         branches: list[Branch] = []
         features: dict[str, Sizes] = {}
-        beside = 0
+        beside, computed = 0, 0.0
         for name, starts in called.starts.items():
             sizes = self._sizes_of(self._model[name], storage)
-            known = {start: _branch(schedule.of_denoiser(name), start, sizes) for start in {*starts}}
+            own = schedule.of_denoiser(name)
+            known = {start: _branch(own, start, sizes) for start in {*starts}}
             branches += [branch for start in starts if (branch := known[start][0]) is not None]
             stored = known[min(starts)][1]
             features[name] = {id: size for id, size in sizes.items() if id in stored}
-            computed = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
-            beside = max(beside, kept_beside(computed, self._model[name], storage))
+            plain = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
+            beside = max(beside, kept_beside(plain, self._model[name], storage))
+            computed += work(self._operations, own, starts, called.calls[name])
         return replace(
             self._base,
             denoise={name: self._call(name, features.get(name, {}), beside) for name in self._base.denoise},
-            calls=called.calls,
+            calls=sum(called.calls.values()),
+            work=computed,
             branches=tuple(branches),
             features=features,
             storage=storage,
@@ -156,5 +161,6 @@ def _called(seen: DryRun) -> Called:
     starts = seen.starts
     names = dict.fromkeys(name for name, _ in starts)
     return Called(
-        len(seen.acts["denoise"]), {n: tuple(step for (name, _), step in starts.items() if name == n) for n in names}
+        {name: len(seen.calls(name)) for name in names},
+        {n: tuple(step for (name, _), step in starts.items() if name == n) for n in names},
     )

@@ -90,4 +90,4 @@ def read_calibration(folder: Path) -> Calibration | None:
 
 def _rates(document: dict[str, Any]) -> Rates:
     codings = {str(name): (float(there), float(back)) for name, (there, back) in document["codings"].items()}
-    return Rates(float(document["link"]), float(document["launch"]), codings)
+    return Rates(float(document["link"]), float(document["launch"]), float(document.get("flop", 0.0)), codings)

@@ -24,18 +24,20 @@ class Rates:
     Attributes:
         link: bytes per second between the device and the tier below it, one way.
         launch: seconds that one more operation takes.
+        flop: seconds of a floating-point operation beside which features move; 0 where they do not.
         codings: by name, seconds per byte of a feature as computed, for encoding and for decoding it; those that would
             not make features smaller are left out.
     """
 
     link: float
     launch: float
+    flop: float = 0.0
     codings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def machine(self) -> Machine:
         """What the planner goes by."""
-        return Machine(self.link, self.launch)
+        return Machine(self.link, self.launch, self.flop)
 
 
 def measure(device: torch.device, dtype: torch.dtype, size: int) -> Rates:
@@ -50,7 +52,7 @@ def measure(device: torch.device, dtype: torch.dtype, size: int) -> Rates:
     feature = torch.randn(1, max(1, size // dtype.itemsize // 64), 64).to(device, dtype)
     whole = coded_bytes(feature.shape, dtype, "none")
     smaller = [name for name in CODINGS if coded_bytes(feature.shape, dtype, name) < whole]
-    return Rates(found.link, found.launch, {name: _timed(feature, name) for name in smaller})
+    return Rates(found.link, found.launch, found.flop, {name: _timed(feature, name) for name in smaller})
 
 
 def _timed(feature: torch.Tensor, name: str) -> tuple[float, float]:

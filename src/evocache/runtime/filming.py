@@ -1,0 +1,152 @@
+"""How a film's frames are decoded: some after others wherever that is exact, so that each can be shown as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from ..memory.fakes import Fakes
+from ..memory.footprint import Choice, Cut
+from ..memory.grouping import grouped
+from ..memory.groups import run_cut
+from ..memory.rehearse import Rehearsal, rehearse, shadow
+from ..memory.relaying import relayed
+from ..memory.requests import Uncoupled
+from ..memory.slicing import Slicing
+from ..memory.survey import WORTH
+from ..memory.windowing import windowed
+from ..memory.workspace import Workspace
+from ..model.outputs import unpack
+from .form import form, state_of
+
+COLOURS = 3
+"""Channels of a picture."""
+
+WAITING = 8
+"""Slices of a relay in which all wait for one another: more would hold more frames twice than they would save."""
+
+_ways: WeakKeyDictionary[nn.Module, dict[object, Slicing | None]] = WeakKeyDictionary()
+
+
+def film_cut(
+    autoencoder: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], planned: Cut | None
+) -> Cut | None:
+    """How an autoencoder decodes a film, some frames after others wherever that is possible; None for all together.
+
+    Args:
+        autoencoder: the autoencoder.
+        args: positional arguments of its `decode`.
+        kwargs: keyword arguments of it.
+        planned: how it is to be decoded where frames depend on one another.
+    """
+    way = _way(autoencoder, args, kwargs)
+    if way is None or (planned is not None and planned.slicing.onward):
+        return planned
+    if way.groups is not None:
+        coupled = planned is not None and planned.slicing.coupled
+        return Cut(replace(planned.slicing, groups=way.groups), planned.slices) if planned and coupled else Cut(way, 1)
+    waits = way.relay is not None and way.relay.waits
+    cut = Cut(way, WAITING if waits else way.length(unpack((args, dict(kwargs)))[0]))
+    if planned is None:
+        return cut
+    double = shadow(autoencoder)
+    try:
+        return min(cut, planned, key=lambda how: film_held(double, how, args, kwargs).whole.peak)
+    except Uncoupled:
+        return planned
+
+
+def _way(autoencoder: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Slicing | None:
+    """How frames are decoded some after others; None where they must be together."""
+    known = _ways.setdefault(autoencoder, {})
+    key = form(args, kwargs), state_of(autoencoder)
+    if key not in known:
+        tried = (trial(autoencoder, args, kwargs, "decode") for trial in (grouped, windowed, relayed))
+        known[key] = next((way for way in tried if way is not None), None)
+    return known[key]
+
+
+def film_held(
+    module: nn.Module,
+    how: Cut | None,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    workspace: Workspace | None = None,
+) -> Rehearsal:
+    """A rehearsal of decoding a film: what comes by parts is brought to colours frame by frame, and let go.
+
+    Args:
+        module: the autoencoder's shadow.
+        how: how it decodes; None for all together.
+        args: positional arguments of its `decode`; only shapes and types matter.
+        kwargs: keyword arguments of it.
+        workspace: what operations hold while they run, where that is to be counted.
+
+    Raises:
+        Uncoupled: if it cannot decode so.
+    """
+
+    def show(decoded: Any) -> None:
+        for frame in frames_of(decoded):
+            del frame
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if how is not None and how.slicing.onward:
+            return run_cut(module, "decode", how, args, kwargs, take=show, rehearsed=True)
+        decode: Callable[..., Any] = module.decode  # type: ignore[assignment]
+        whole = decode(*args, **kwargs) if how is None else run_cut(module, "decode", how, args, kwargs, rehearsed=True)
+        show(whole)
+        return shadow(whole)
+
+    return rehearse(module, args, kwargs, call=call, fakes=Fakes(workspace))
+
+
+def frames_of(decoded: Any, after: int = 0) -> Iterator[torch.Tensor]:
+    """Frames of what was decoded, after the first ones, each (height, width, 3) in [0, 1] as float32.
+
+    Decoded is the first tensor of the output, in [-1, 1]. It is brought to [0, 1] as pipelines do it: videos in the
+    decoder's own type, pictures in float32.
+    """
+    pictures = next(leaf for leaf in unpack(decoded)[0] if isinstance(leaf, torch.Tensor))
+    frames = pictures[0] if pictures.ndim == 5 else pictures
+    if pictures.ndim == 5 and not (pictures.shape[2] == COLOURS != pictures.shape[1]):  # one gives frames first
+        frames = frames.transpose(0, 1)
+    for frame in frames[after:]:
+        light = frame if pictures.ndim == 5 else frame.float()
+        yield (light * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 0).float()
+
+
+def filmed(
+    autoencoder: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    choices: Sequence[Choice],
+    workspace: Workspace | None = None,
+) -> list[Choice]:
+    """What decoding a film holds where decoding is planned in one way or another; the first is that nothing is planned.
+
+    Args:
+        autoencoder: the autoencoder; its weights may be anywhere, also on the meta device.
+        args: positional arguments of its `decode`; only shapes and types matter.
+        kwargs: keyword arguments of it.
+        choices: how decoding may be planned, by the path `""`; the first is as it is.
+        workspace: what operations hold while they run, where that is to be counted.
+    """
+    double, found = shadow(autoencoder), []
+    for choice in choices:
+        how = film_cut(autoencoder, args, kwargs, choice.cuts.get(""))
+        try:
+            seen = film_held(double, how, args, kwargs, workspace)
+        except Uncoupled:  # then it is decoded as planned, or all together
+            seen = film_held(double, choice.cuts.get(""), args, kwargs, workspace)
+        found.append(Choice(choice.cuts, seen.whole.peak, seen.operations))
+    kept = found[:1]
+    for choice in sorted(found[1:], key=lambda c: (c.operations, c.surge)):
+        if choice.surge < WORTH * kept[-1].surge:
+            kept.append(choice)
+    return kept
