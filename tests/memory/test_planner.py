@@ -68,7 +68,8 @@ def tried(footprint, budget):
         if resident["encode"] + before.surge <= budget and resident["decode"] + after.surge <= budget and share >= 0:
             operations = before.operations - footprint.encode.choices[0].operations
             operations += after.operations - footprint.decode.choices[0].operations
-            operations += footprint.calls * print_.operations(limit)
+            added = (u.within(limit).operations - u.choices[0].operations for u in print_.units)
+            operations += footprint.calls * sum(added)
             moved = sum(p.moved for p in parked)
             yield (
                 sum(footprint.weights[name] * comes[name] for name in away) / MACHINE.link

@@ -63,9 +63,9 @@ def _relieved(over: Floats, begin: Indices, end: Indices, size: Bytes) -> Floats
     for event in range(count):
         open_ += opening[event]
         lack = np.maximum(over[:, event] - taken[:, event:].sum(axis=1), 0)
-        lasting = np.cumsum(open_[:, event:][:, ::-1], axis=1)
-        got = np.diff(np.minimum(lasting, lack[:, None]), axis=1, prepend=0)[:, ::-1]
-        open_[:, event:] -= got
-        taken[:, event:] += got
+        got = np.minimum(np.cumsum(open_[:, event:][:, ::-1], axis=1), lack[:, None])
+        got[:, 1:] -= got[:, :-1].copy()
+        open_[:, event:] -= got[:, ::-1]
+        taken[:, event:] += got[:, ::-1]
     least: Floats = taken.sum(axis=1)
     return least

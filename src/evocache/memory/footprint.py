@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from .lives import Life, Lives
+import numpy as np
+
+from .lives import Bytes, Indices, Life, Lives
 from .slicing import Slicing
 
 
@@ -104,13 +106,21 @@ class CallPrint:
         tops = {u.entry + choice.surge for u in self.units for choice in u.choices}
         return sorted({least, *(top for top in tops if top > least), self.peak()})
 
+    def along(self, limits: Sequence[int]) -> tuple[Bytes, Indices]:
+        """Within each of many limits: most bytes held, and operations beyond those of the call as it is."""
+        most = np.array(limits, dtype=np.int64)
+        peaks, operations = np.full(len(most), self.floor), np.zeros(len(most), dtype=np.intp)
+        for unit in self.units:
+            tops = np.array([unit.entry + choice.surge for choice in unit.choices])
+            counts = np.array([choice.operations for choice in unit.choices])
+            chosen = np.minimum((tops[:, None] > most).sum(axis=0), len(tops) - 1)  # each holds less than those before
+            peaks = np.maximum(peaks, tops[chosen])
+            operations += counts[chosen] - counts[0]
+        return peaks, operations
+
     def cuts(self, limit: int) -> dict[str, Cut]:
         """What is run in slices to stay within a limit."""
         return {path: cut for unit in self.units for path, cut in unit.within(limit).cuts.items()}
-
-    def operations(self, limit: int) -> int:
-        """Operations beyond those of the call as it is."""
-        return sum(unit.within(limit).operations - unit.choices[0].operations for unit in self.units)
 
 
 class Branch(NamedTuple):

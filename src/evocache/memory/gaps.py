@@ -170,6 +170,7 @@ def _furthest(
     least = len(marks)  # no gap before this is marked
     back = [0] * (len(over) + 1)
     away = done = 0
+    find, choose = marks.find, chosen.append
     for event, excess in enumerate(over):
         away -= back[event]
         if away >= excess:
@@ -180,15 +181,17 @@ def _furthest(
                 least = gap
         done = opened[event]
         while away < excess:
-            gap = marks.find(1, least)
-            if gap < 0 or end[gap] <= event:
+            gap = find(1, least)
+            until = end[gap] if gap >= 0 else event
+            if until <= event:
                 least = len(marks)  # what is marked has ended, as has all that ends before it
                 break
             marks[gap] = 0
             least = gap
-            away += size[gap]
-            back[end[gap]] += size[gap]
-            chosen.append(gap)
+            bytes_ = size[gap]
+            away += bytes_
+            back[until] += bytes_
+            choose(gap)
     return chosen
 
 

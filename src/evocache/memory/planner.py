@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+
 from ..errors import BudgetError
 from .coding import checked
 from .footprint import Choice, Cut, Footprint, Stage
@@ -114,7 +116,8 @@ def plan(footprint: Footprint, budget: int | None, machine: Machine = USUAL, *, 
     shares = _shares(footprint)
     if budget is None:
         return _as_it_is(footprint, shares)
-    ways = [way for away in footprint.ways(offload) for way in _ways(footprint, budget, machine, away)]
+    denoisings = _denoisings(footprint)
+    ways = [way for away in footprint.ways(offload) for way in _ways(footprint, budget, machine, away, denoisings)]
     fitting = [way for way in ways if way.room >= shares.least]
     if fitting:
         return _fastest(footprint, machine, fitting, shares)
@@ -209,7 +212,26 @@ class _Way(NamedTuple):
     seconds: float
 
 
-def _ways(footprint: Footprint, budget: int, machine: Machine, away: tuple[str, ...]) -> Iterator[_Way]:
+class _Denoising(NamedTuple):
+    """A way of running the denoisers: bytes that slices keep activations to, and what comes of it."""
+
+    limit: int
+    active: int
+    operations: int
+
+
+def _denoisings(footprint: Footprint) -> list[_Denoising]:
+    """Every way of running the denoisers, the one that holds most first."""
+    prints = footprint.denoise.values()
+    limits = sorted({limit for print in prints for limit in print.limits()}, reverse=True)
+    peaks, operations = zip(*(print.along(limits) for print in prints), strict=True)
+    most, added = np.maximum.reduce(peaks), np.maximum.reduce(operations) * footprint.calls
+    return [_Denoising(*way) for way in zip(limits, most.tolist(), added.tolist(), strict=True)]
+
+
+def _ways(
+    footprint: Footprint, budget: int, machine: Machine, away: tuple[str, ...], denoisings: Sequence[_Denoising]
+) -> Iterator[_Way]:
     """Ways of denoising: the larger activations may be, the fewer slices there are, and the less room for features."""
     ends = {}
     for name, stage in (("encode", footprint.encode), ("decode", footprint.decode)):
@@ -232,10 +254,7 @@ def _ways(footprint: Footprint, budget: int, machine: Machine, away: tuple[str, 
         storage=footprint.storage,
     )
     base = _base(footprint, "denoise", away)
-    prints = footprint.denoise.values()
-    for limit in sorted({limit for print in prints for limit in print.limits()}, reverse=True):
-        operations = max(print.operations(limit) for print in prints) * footprint.calls
-        active = max(print.peak(limit) for print in prints)
+    for limit, active, operations in denoisings:
         yield _Way(first, limit, base, active, budget - base - active, seconds + operations * machine.launch)
 
 
