@@ -90,9 +90,11 @@ def test_the_other_output_is_the_first_and_their_last_difference(family, name, h
     schedule = guided(one)
     with apply(one.pipe, schedule) as handle, counted(one) as ran:
         output = one.call(steps=STEPS)
-    assert np.array_equal(output, expected)
+    # after the first computed step, both halves of a batch are computed at once, which changes rounding
+    assert np.abs(output - expected).max() <= (1e-5 if halves else 0.0)
     stats, block = handle.stats, one.model.tree.of_kind("block")[0].id
-    assert ran[block] == stats.executed[block] == STEPS + len(COMPUTED)
+    assert stats.executed[block] == STEPS + len(COMPUTED)
+    assert ran[block] == STEPS + (1 if halves else len(COMPUTED))
     assert stats.executed[guidance_id("transformer")] == len(COMPUTED)
     assert stats.calls == {"transformer": 2 * STEPS}
     assert stats.executed_fraction == schedule.executed_fraction() == pytest.approx(0.75)
@@ -100,6 +102,34 @@ def test_the_other_output_is_the_first_and_their_last_difference(family, name, h
     assert handle.recorded == schedule
     with apply(one.pipe, loads(dumps(schedule))):
         assert np.array_equal(one.call(steps=STEPS), output)
+
+
+@pytest.mark.parametrize("name", ["cogvideox", "pixart", "latte"])
+def test_halves_that_do_the_same_are_computed_at_once(family, name):
+    """What is stored and made from it is as if they were computed one after the other, but for rounding."""
+    one = family(name)
+    root = "transformer"
+    tree = one.model.tree.with_guidance(root)
+    leaves = [c.id for c in tree.of_kind("attention")]
+    orders = uniform(tree, STEPS, leaves, (0, 1, 2, 4)).orders.copy()
+    orders[:, tree.index[guidance_id(root)]] = uniform(tree, STEPS, [guidance_id(root)], COMPUTED).orders[
+        :, tree.index[guidance_id(root)]
+    ]
+    schedule = Schedule.repaired(tree, orders)
+    made = {}
+    for alike in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not alike:
+                patch.setattr("evocache.runtime.generation.alike", lambda *_: False)
+            with apply(one.pipe, schedule) as handle, counted(one) as ran:
+                made[alike] = one.call(steps=STEPS), handle.stats, ran[one.model.tree.of_kind("block")[0].id]
+    (output, stats, calls), (expected, other, more) = made[True], made[False]
+    assert np.abs(output - expected).max() < 1e-5
+    assert np.abs(output - one.call(steps=STEPS)).max() > 1e-3
+    assert calls < more
+    assert stats.executed == other.executed
+    assert stats.peak_cached_bytes == stats.predicted_peak_bytes == other.peak_cached_bytes
+    assert stats.cached_bytes == 0
 
 
 @pytest.mark.parametrize(("name", "halves"), FORMS[:1] + FORMS[2:3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from .compiled import Compiled
 from .effect import past_the_end, without_effect
 from .gate import Governors
 from .gate_lane import GateLane
-from .guided import Guided
+from .guided import Given, Guided, KeepHalves, alike
 from .lane import Lane
 from .latents import latents_of, signature
 from .leaf import Keep, Reuse
@@ -205,9 +205,42 @@ class Generation:
             def one(branch: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 return call(Tick(tick.step, branch), original, module, args, kwargs)
 
-            return self._guidance[denoiser.name].run(tick, args, kwargs, one)
+            def both(first: Given, other: Given, shape: tuple[int, ...]) -> tuple[Lane, Row, Any] | None:
+                lanes = (
+                    self._lane(denoiser, Tick(tick.step, 0), signature(*first)),
+                    self._lane(denoiser, Tick(tick.step, 1), signature(*other)),
+                )
+                if regions.whole is not None or regions.roots or not alike(*lanes, tick.step):
+                    return None
+                return self._together(lanes, tick.step, cuts, shape, lambda: original(module, *args, **kwargs))
+
+            return self._guidance[denoiser.name].run(tick, args, kwargs, one, both)
 
         return operation
+
+    @staticmethod
+    def _together(
+        lanes: tuple[Lane, Lane],
+        step: int,
+        cuts: Mapping[int, Cut],
+        shape: tuple[int, ...],
+        compute: Callable[[], Any],
+    ) -> tuple[Lane, Row, Any]:
+        """A call of a doubled batch whose halves do the same: the other half's lane and row, and what both give."""
+        before = local.table
+        first, other = ({id_: op for id_, op in lane.begin(step).items() if isinstance(op, Keep)} for lane in lanes)
+        table: dict[int, Op] = {id_: KeepHalves(shape, (keep, other[id_])) for id_, keep in first.items()}
+        table |= {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
+        local.table = table
+        try:
+            output = compute()
+        finally:
+            local.table = before
+            for lane in lanes:
+                lane.finish()
+        row = lanes[1].plan.row(step)
+        assert row is not None
+        return lanes[1], row, output
 
     def _lane(self, denoiser: Denoiser, tick: Tick, signature: object) -> Lane:
         """The lane of a call; a new one where the branch begins, or goes on with inputs of another shape."""

@@ -14,15 +14,23 @@ import torch
 from ..errors import GenerationError
 from ..memory import version
 from ..model.outputs import tensors
+from ..schedule import LEAF_KINDS
 from .clock import Tick
 from .gate_signal import Kept
 from .lane import Lane
-from .latents import latents_of
-from .leaf import Packing, packed, repacked
+from .latents import by_sample, latents_of
+from .leaf import Keep, Packing, packed, repacked
 from .plan import Row
 
 One = Callable[[int, tuple[Any, ...], dict[str, Any]], Any]
 """A call of the denoiser: the number of the branch that it is, its positional and its named arguments."""
+
+Given = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and named arguments."""
+
+Both = Callable[[Given, Given, tuple[int, ...]], tuple[Lane, Row, Any] | None]
+"""A call of the whole batch: from arguments of its guiding half and of the other, and the shape of its latents, the
+other half's lane and row, and the output; None where the halves do not do the same."""
 
 
 class Guided:
@@ -53,10 +61,11 @@ class Guided:
         for kept in self._kept:
             kept.drop()
 
-    def run(self, tick: Tick, args: tuple[Any, ...], kwargs: dict[str, Any], one: One) -> Any:
+    def run(self, tick: Tick, args: tuple[Any, ...], kwargs: dict[str, Any], one: One, both: Both) -> Any:
         """A call of the pipeline: as it is, or if its batch was doubled, half by half, the latter half first.
 
         Pipelines put the negative prompt before the other, so that the half that is always computed is the guiding one.
+        Where both halves do the same, they are computed at once.
         """
         latents = latents_of(args, kwargs)
         if tick.branch or latents is None or not self._is_doubled(latents):
@@ -67,6 +76,12 @@ class Guided:
             return output
         shape = tuple(latents.shape)
         other, first = ((half(args, shape, i), half(kwargs, shape, i)) for i in range(2))
+        computed = both(first, other, shape) if shape in self._proven else None
+        if computed is not None:
+            lane, row, whole = computed
+            self._first(latents_of(*first), half(whole, shape, 1))
+            self.other(lane, row, latents_of(*other), lambda: half(whole, shape, 0))
+            return whole
         guiding = self._halved(shape, lambda: one(0, *first))
         self._first(latents_of(*first), guiding)
         return joined(one(1, *other), guiding)
@@ -154,10 +169,9 @@ class Guided:
 def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
     """One half of a doubled batch in arguments, however nested.
 
-    A tensor is halved if its first dimension is the batch's length, or as many times that as the latents have frames
-    (AnimateDiff repeats embeddings of shape (batch, tokens, channels) for each); a list if it is as long and holds no
-    tensors: then it has an entry for each sample. All else is the same for both halves, and so are rotary positions by
-    their name: as many frames or rows as samples are no samples.
+    A tensor is halved if its first dimension is the batch (`by_sample`); a list if it is as long and holds no tensors:
+    then it has an entry for each sample. All else is the same for both halves, and so are rotary positions by their
+    name: as many frames or rows as samples are no samples.
 
     Args:
         value: tensors, in any lists, tuples and mappings.
@@ -166,9 +180,7 @@ def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
     """
     batch = shape[0]
     if isinstance(value, torch.Tensor):
-        frames = shape[1:-2] if len(shape) > 4 and value.ndim > 2 else ()
-        whole = value.ndim and len(value) in (batch, *(batch * frame for frame in frames))
-        return value.chunk(2)[which] if whole else value
+        return value.chunk(2)[which] if by_sample(value, shape) else value
     if isinstance(value, list) and len(value) == batch and not any(True for _ in tensors(value)):
         return value[: batch // 2] if which == 0 else value[batch // 2 :]
     if isinstance(value, dict):
@@ -180,6 +192,46 @@ def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
 
 def _is_position(name: object) -> bool:
     return isinstance(name, str) and any(hint in name for hint in ("rotary", "rope", "freqs"))
+
+
+class KeepHalves:
+    """A leaf computes for both halves of a batch, and what it gives is stored half by half, each with its branch.
+
+    What has not the batch as its first dimension after all is not stored, so that its readers compute.
+
+    Args:
+        shape: of the latents, whose first dimension is the batch, doubled.
+        keeps: of the guiding half, which is the latter, and of the other.
+    """
+
+    __slots__ = ("keeps", "shape")
+
+    def __init__(self, shape: tuple[int, ...], keeps: tuple[Keep, Keep]) -> None:
+        self.shape = shape
+        self.keeps = keeps
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        output = original(module, *args, **kwargs)
+        if all(by_sample(tensor, self.shape) for tensor in tensors(output)):
+            for which, keep in zip((1, 0), self.keeps, strict=True):
+                keep.stored(half(output, self.shape, which))
+        return output
+
+
+def alike(first: Lane, other: Lane, step: int) -> bool:
+    """Whether two halves of a batch do the same at a step, so that they may be computed at once.
+
+    That is so where both compute all, and store of leaves what has the batch as its first dimension. In a lane's first
+    row it is seen what that is.
+    """
+    rows = [lane.plan.row(step) for lane in (first, other)]
+    if not (first.calls and other.calls) or any(row is None or row.recalls or row.blanks for row in rows):
+        return False
+    stored = [row.stores - {lane.guidance} for lane, row in zip((first, other), rows, strict=True) if row is not None]
+    kinds = {first.kinds[column] for column in stored[0]}
+    plain = kinds <= {*LEAF_KINDS} and not any(lane.delicate or lane.unobserved() for lane in (first, other))
+    return plain and stored[0] == stored[1] and not (first.uneven | other.uneven) & stored[0]
 
 
 def joined(former: Any, latter: Any) -> Any:

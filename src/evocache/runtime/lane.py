@@ -16,6 +16,7 @@ from ..schedule import GUIDANCE, deep_depth, span_range
 from ..schedule.liveness import Lifetimes
 from .attach import Op
 from .forecast import combine
+from .latents import by_sample
 from .leaf import Packing, Reuse
 from .plan import Plan, Recall, Row
 from .stream import Flow, Stored
@@ -85,6 +86,8 @@ class Lane:
         """Stand-ins for the outputs of modules that are skipped, by module id, one for each call in a forward."""
         self.exits: dict[int, int] = {}
         """Per deep part: id of the module that returns the tensor that leaves it."""
+        self.uneven: set[int] = set()
+        """Components whose output does not tell what of it belongs to which sample."""
         self.copies: set[int] = set()
         """Components whose output the host changes in place, so that they are stored as copies."""
         self.rewritten: set[int] = set()
@@ -156,8 +159,16 @@ class Lane:
         if again:
             size += self.sizes[id]
         if not self.row:
+            if self.guidance is not None:
+                self._looked_at(column, tensors)
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
         self.sizes[id] = size
+
+    def _looked_at(self, column: int, tensors: Sequence[torch.Tensor]) -> None:
+        """Note what a component gives that has not the batch as its first dimension, or the batch and its frames."""
+        shape = self.signature[0] if isinstance(self.signature, tuple) else ()
+        if not shape or not all(by_sample(t, shape) for t in tensors):
+            self.uneven.add(column)
 
     def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
         """The recalled feature of a component; None if it has to be computed after all.

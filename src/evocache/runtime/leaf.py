@@ -44,14 +44,15 @@ class Keep:
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
         output = original(module, *args, **kwargs)
-        self._stored(output)
+        self.stored(output)
         return output
 
     def slot(self, module: Any) -> Slot:
         """The same within a compiled region."""
-        return Given(self._stored)
+        return Given(self.stored)
 
-    def _stored(self, output: Any) -> None:
+    def stored(self, output: Any) -> None:
+        """The leaf gave this."""
         lane, column = self.lane, self.column
         tensors, packing = packed(output)
         again = self.call == lane.calls
