@@ -99,6 +99,33 @@ class FeatureStore:
         self._features[key] = [piece]
         return piece.size
 
+    def put_one(self, key: Hashable, tensor: torch.Tensor) -> bool:
+        """Store a feature of one tensor as it is, by the shortest way; False if it would need coding or a copy."""
+        size: int = tensor.nbytes
+        if self.coding != "none" or tensor.is_inference() or tensor.untyped_storage().nbytes() > size:
+            return False
+        if key in self._features:
+            self.free(key)
+        self._features[key] = [_Piece(size, None, [tensor], [(tensor, tensor._version)])]
+        self.bytes += size
+        if self.bytes > self.peak_bytes:
+            self.peak_bytes = self.bytes
+        return True
+
+    def get_one(self, key: Hashable) -> torch.Tensor | None:
+        """The tensor of a feature of one that is here, as it was stored, by the shortest way; None: ask `get`."""
+        pieces = self._features.get(key)
+        if pieces is None or len(pieces) != 1:
+            return None
+        piece = pieces[0]
+        tensors = piece.tensors
+        if tensors is None or piece.forms is not None or len(tensors) != 1:
+            return None
+        for tensor, version in piece.seen:
+            if tensor._version != version:
+                return None
+        return tensors[0]
+
     def size(self, tensors: Sequence[torch.Tensor]) -> int:
         """Bytes that tensors take when they are stored."""
         if self.coding == "none":

@@ -53,6 +53,8 @@ class Lane:
         self.signature = signature
         self.number = number
         self.tape = tape
+        self.direct = tape is None and store.coding == "none"
+        """Whether features stay where they are, as they are."""
         self._played: set[Cell] = set()
         self.components = plan.schedule.tree.components
         self.ids = [component.id for component in self.components]
@@ -69,7 +71,8 @@ class Lane:
         """What is recalled in the call at hand, by column."""
         self.tables: dict[object, dict[int, Op]] = {}
         """Tables that hold for all rows of a pattern."""
-        self._stores: frozenset[int] = frozenset()
+        self.stores: frozenset[int] = frozenset()
+        """Columns of what is stored in the call at hand."""
         self._unread = 0
         self._addresses: dict[int, int] = {}
         self.sizes: dict[str, int] = {}
@@ -118,7 +121,7 @@ class Lane:
     def enter(self, row: Row) -> None:
         """The denoiser call that was begun follows a row."""
         self.executed += row.executed
-        self.recalls, self._stores, self._unread = row.recalls, row.stores, row.dying
+        self.recalls, self.stores, self._unread = row.recalls, row.stores, row.dying
 
     def finish(self) -> None:
         """The denoiser call is over: close what the host left open, free what it did not come to read."""
@@ -143,7 +146,7 @@ class Lane:
 
         If it computed again in the same forward, this is stored beside what it gave before.
         """
-        if column not in self._stores:
+        if column not in self.stores:
             size = self.store.size(tensors)
         else:
             if self.tape is not None:
