@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -45,6 +45,7 @@ class Generation:
         memory: what is run in slices, how much is parked, how features are stored; as it is when not given.
         tier: where features are parked.
         projection: what decoded frames go to instead of the pipeline.
+        regions: names of the denoisers in which modules are compiled.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Generation:
         memory: MemoryPlan | None = None,
         tier: Tier | None = None,
         projection: Projection | None = None,
+        regions: Collection[str] = (),
     ) -> None:
         model = compiled.model
         self.compiled = compiled
@@ -72,7 +74,7 @@ class Generation:
         self._inner: set[int] = set()
         self._outer: dict[Any, Op] = {}
         self._holders = {d.name: holder(pipe, d) for d in model.denoisers}
-        self._regions = {d.name: Regions(self._holders[d.name], d) for d in model.denoisers}
+        self._regions = {d.name: Regions(self._holders[d.name], d, d.name in regions) for d in model.denoisers}
         self._pipe = pipe
         self._previews = previews
         self._schedulers = [c for c in pipe.components.values() if is_scheduler(c)]

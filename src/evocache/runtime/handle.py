@@ -193,11 +193,17 @@ class Handle:
                 "set handle.memory = handle.plan(**arguments of the call) first",
             )
         compiled = self._current()
-        refuse_rivals(compiled.model)
+        regions = refuse_rivals(compiled.model)
         self._stages = {}
         tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
         self._last = Generation(
-            self.pipe, compiled, previews=previews, memory=self.memory, tier=tier, projection=projection
+            self.pipe,
+            compiled,
+            previews=previews,
+            memory=self.memory,
+            tier=tier,
+            projection=projection,
+            regions=regions,
         )
         return self._last
 

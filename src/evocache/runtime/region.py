@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..model import Denoiser
-from ..model.kinds import everything
 from .attach import PART, PLACE, Op, local
 from .graphs import GIVEN_UP, Graphs, graphs
 from .slot import Slot, copied
@@ -36,14 +35,15 @@ class Regions:
     Args:
         holder: what the pipeline calls: the denoiser, or what `torch.compile` wrapped around it.
         denoiser: the denoiser.
+        inside: whether modules in it are compiled.
     """
 
-    def __init__(self, holder: nn.Module, denoiser: Denoiser) -> None:
+    def __init__(self, holder: nn.Module, denoiser: Denoiser, inside: bool) -> None:
         self.whole = holder if is_compiled(holder) else None
         self._inside: dict[int, Mapping[int, tuple[int, nn.Module]]] = {}
         self._model = weakref.ref(denoiser.module)
         self._compiled: dict[int, Callable[..., Any]] = {}
-        roots = [holder] if self.whole is not None else list(_outermost(denoiser.module))
+        roots = [holder] if self.whole is not None else _outermost(denoiser.module) if inside else []
         compile = compiler(holder) if self.whole is not None and denoiser.unet is None else None
         if compile is not None:
             for block in denoiser.blocks:
@@ -231,8 +231,6 @@ def replays(module: nn.Module) -> bool:
 
 def _outermost(module: nn.Module) -> list[nn.Module]:
     """Compiled modules within one, but for those that lie in another of them."""
-    if not any(map(is_compiled, everything(module))):
-        return []
     found: list[nn.Module] = []
     for child in module.children():
         found += [child] if is_compiled(child) else _outermost(child)

@@ -11,19 +11,27 @@ from torch import nn
 from ..errors import PipelineError
 from ..model import Denoiser, Model
 from ..model.kinds import everything
+from .region import is_compiled
 
 COMPILED = "_torchdynamo_orig_callable"
 """What torch leaves on a function that it compiled."""
 
 
-def refuse_rivals(model: Model) -> None:
+def refuse_rivals(model: Model) -> frozenset[str]:
     """Refuse denoisers on which one of diffusers' own caches is enabled, or a `forward` was compiled.
+
+    Returns:
+        The names of the denoisers in which modules are compiled: all is seen in one walk.
 
     Raises:
         PipelineError: if there is one; it names the cache or module and how to mend it.
     """
+    regions: set[str] = set()
     for denoiser in model.denoisers:
-        if not _marked(denoiser.module):
+        marked, compiled = _marked(denoiser.module)
+        if compiled:
+            regions.add(denoiser.name)
+        if not marked:
             continue
         found = rival(denoiser.module)
         if found is not None:
@@ -42,16 +50,17 @@ def refuse_rivals(model: Model) -> None:
                 f"del {where}.forward and call {where}.compile()"
                 + ("" if path else f", or set {where} = torch.compile({where})"),
             )
+    return frozenset(regions)
 
 
-def _marked(denoiser: nn.Module) -> bool:
-    """Whether anything was put on a denoiser or its parts that either of them would have left: a quick look."""
-    if getattr(denoiser, "_cache_config", None) is not None:
-        return True
-    return any(
-        "_diffusers_hook" in part.__dict__ or hasattr(part.__dict__.get("forward"), COMPILED)
-        for part in everything(denoiser)
-    )
+def _marked(denoiser: nn.Module) -> tuple[bool, bool]:
+    """Whether anything was put on a denoiser or its parts that either would have left; whether some are compiled."""
+    marked, compiled = getattr(denoiser, "_cache_config", None) is not None, False
+    for part in everything(denoiser):
+        own = part.__dict__
+        marked = marked or "_diffusers_hook" in own or hasattr(own.get("forward"), COMPILED)
+        compiled = compiled or is_compiled(part)
+    return marked, compiled
 
 
 def enclosed(denoiser: Denoiser) -> str | None:
