@@ -56,7 +56,7 @@ class Keep:
         lane, column = self.lane, self.column
         if (
             lane.direct
-            and lane.row  # sizes and order are seen in the first
+            and lane.row  # the order of execution is seen in the first
             and self.call != lane.calls
             and isinstance(output, torch.Tensor)
             and column in lane.stores
@@ -65,6 +65,7 @@ class Keep:
         ):
             self.call = lane.calls
             lane.packing[column] = ONE
+            lane.sizes[lane.ids[column]] = output.nbytes
             return
         tensors, packing = packed(output)
         again = self.call == lane.calls
