@@ -3,11 +3,12 @@
     python -m benchmarks.hooks [--rounds 30]
 
 A transformer of 57 blocks whose 171 leaves return a ready tensor, so that a denoiser call takes little but Python's
-time; one call is timed untouched and under schedules, in turn, by the processor time of this process, and the quickest
-of all rounds counts, since whatever else the machine does can only add to it. The difference, divided by the number of
-leaves, is what is reported, by what a leaf does: compute and be forgotten, compute and be stored, be reused one step or
-the second to fourth step after, be forecast (two operations on tensors included). Every schedule is applied once a
-round, and its second generation counts. `apply` is timed on FLUX.1's 19 + 38 blocks without weights.
+time; one call is timed untouched and under schedules of 57 leaves and of all 171, in turn, by the processor time of
+this process, and the quickest of all rounds counts, since whatever else the machine does can only add to it. What two
+thirds of the leaves more add, divided by their number, is what one more leaf takes beyond an untouched one; on average
+all counts that a call takes longer. Leaves compute and are stored, are reused one step or the second to fourth step
+after, or are forecast (two operations on tensors included). Every schedule is applied once a round, and its second
+generation counts. `apply` is timed on FLUX.1's 19 + 38 blocks without weights.
 """
 
 from __future__ import annotations
@@ -23,19 +24,23 @@ import torch
 
 from benchmarks.environment import write
 from benchmarks.speed import summary
-from evocache import apply
+from evocache import apply, discover
+from evocache.schedule import REUSE, Action, forecast, uniform
 
 BLOCKS, STEPS = 57, 20
 
-CASES: dict[str, tuple[str | None, Callable[[int], bool]]] = {
-    "untouched": (None, lambda step: step > 1),
-    "computed": ("none", lambda step: step > 1),
-    "stored": ("fora:2", lambda step: step > 1 and step % 2 == 0),
-    "reused": ("fora:2", lambda step: step > 1 and step % 2 == 1),
-    "reused again": ("fora:5", lambda step: step % 5 in (2, 3, 4)),
-    "forecast": ("taylorseer:4,1", lambda step: step > 8 and step % 4 != 0),
+FEW = 57
+"""Leaves of the smaller schedules: one in each block."""
+
+Counts = Callable[[int], bool]
+
+CASES: dict[str, tuple[int, Action, Counts]] = {
+    "stored": (2, REUSE, lambda step: step > 1 and step % 2 == 0),
+    "reused": (2, REUSE, lambda step: step > 1 and step % 2 == 1),
+    "reused again": (5, REUSE, lambda step: step % 5 in (2, 3, 4)),
+    "forecast": (4, forecast(1), lambda step: step > 8 and step % 4 != 0),
 }
-"""By what a leaf does: what is applied, and the steps at which all leaves do so."""
+"""By what a leaf does: the interval of computed steps, what is done between, and the steps at which leaves do so."""
 
 SPECS = ("fora:2", "taylorseer:4,2", "fbcache:0.1", "teacache:0.2")
 """What is applied to FLUX.1."""
@@ -87,21 +92,29 @@ def hollow() -> Loop:
     return Loop(transformer.eval(), d.DDIMScheduler())
 
 
-def leaves(rounds: int) -> dict[str, float]:
-    """Microseconds a leaf, by what it does."""
+def leaves(rounds: int) -> dict[str, dict[str, float]]:
+    """Microseconds of a leaf by what it does: on average of all, and of one more."""
     pipe = hollow()
-    least = dict.fromkeys(CASES, math.inf)
+    tree = discover(pipe).tree
+    ids = [c.id for c in tree if c.is_leaf]
+    some = ids[:: len(ids) // FEW]
+    least: dict[object, float] = {"untouched": math.inf}
     for _ in range(rounds):
-        for name, (spec, counts) in CASES.items():
-            if spec is None:
-                taken = pipe()
-            else:
-                with apply(pipe, spec):
+        taken = pipe()
+        least["untouched"] = min(least["untouched"], *taken[2:])
+        for name, (interval, between, counts) in CASES.items():
+            for chosen in (some, ids):
+                with apply(pipe, uniform(tree, STEPS, chosen, range(0, STEPS, interval), between)):
                     pipe()
-                    taken = pipe()
-            least[name] = min(least[name], *(seconds for step, seconds in enumerate(taken) if counts(step)))
-    own = least.pop("untouched")
-    return {name: round((seconds - own) / (3 * BLOCKS) * 1e6, 3) for name, seconds in least.items()}
+                    taken = [seconds for step, seconds in enumerate(pipe()) if counts(step)]
+                key = name, len(chosen)
+                least[key] = min(least.get(key, math.inf), *taken)
+    found = {}
+    for name in CASES:
+        few, all_ = ((least[name, len(chosen)] - least["untouched"]) * 1e6 for chosen in (some, ids))
+        more = (all_ - few) / (len(ids) - len(some))
+        found[name] = {"on average": round(all_ / len(ids), 3), "one more": round(more, 3)}
+    return found
 
 
 def applying(rounds: int) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _measure(
         return {**result, "left out": "no time"}
     with _settled():
         began = time.perf_counter()
-        reference = _generate(sample, Session(), steps)  # what is made once, and stays, is no contender's
+        reference = generate(sample, Session(), steps)  # what is made once, and stays, is no contender's
         result["warm-up seconds"] = round(time.perf_counter() - began, 4)
         for contender in contenders:
             _watch(sample, contender, figures, result, limits, reference.cpu())
@@ -97,7 +97,7 @@ def _watch(
     if longest + figures.get(UNCACHED, {}).get("first seconds", 0.0) > limits.left():
         row["left out"] = "no time"
         return
-    row |= _watched(sample, contender, count=not result["compiled"])
+    row |= watched(sample, contender, count=not result["compiled"])
     latents = row.pop("latents", None)
     row["no-op"] = contender.family != UNCACHED and latents is not None and torch.equal(latents, reference)
     figures[contender.name] = row
@@ -147,7 +147,7 @@ def _time(
     def timed(name: str, session: Session, steps: int) -> tuple[str, float]:
         if not compiled:
             return name, _seconds(sample, session, steps)
-        _generate(sample, session, steps)
+        generate(sample, session, steps)
         before = graphs.counted()
         seconds = _seconds(sample, session, steps)
         row = figures[name]
@@ -182,7 +182,7 @@ def _time(
         result["rounds"] = number + 1
 
 
-def _watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
+def watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
     """One generation: what it executes, caches and leaves behind, or what it raises."""
     peak, left = 0, set[str]()
 
@@ -203,7 +203,7 @@ def _watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
                     if device.type == "cuda":
                         torch.cuda.reset_peak_memory_stats(device)
                     began = time.perf_counter()
-                    latents = _generate(sample, session, contender.steps)
+                    latents = generate(sample, session, contender.steps)
                 finally:
                     listener.remove()
                 row["first seconds"] = round(time.perf_counter() - began, 4)
@@ -223,7 +223,7 @@ def _watched(sample: Sample, contender: Contender, *, count: bool) -> Row:
 def _compiling(sample: Sample, session: Session, steps: int) -> Row:
     """The first generation of what was put on a pipeline with compiled blocks: its seconds, and what dynamo made."""
     before, began = graphs.counted(), time.perf_counter()
-    _generate(sample, session, steps)
+    generate(sample, session, steps)
     return {"compiling seconds": round(time.perf_counter() - began, 4), **graphs.since(before)}
 
 
@@ -257,7 +257,8 @@ def living(device: torch.device) -> int:
     return sum(storages.values())
 
 
-def _generate(sample: Sample, session: Session, steps: int) -> torch.Tensor:
+def generate(sample: Sample, session: Session, steps: int) -> torch.Tensor:
+    """Latents of a generation under what is applied, done when the device has done it."""
     with session.around():
         latents = sample.run(steps)
     if latents.is_cuda:
@@ -267,5 +268,5 @@ def _generate(sample: Sample, session: Session, steps: int) -> torch.Tensor:
 
 def _seconds(sample: Sample, session: Session, steps: int) -> float:
     began = time.perf_counter()
-    _generate(sample, session, steps)
+    generate(sample, session, steps)
     return time.perf_counter() - began

@@ -29,7 +29,7 @@ from .filming import filmed
 from .form import form, state_of
 from .program import asked, brought, check, foreseen, resolve
 from .whereabouts import offloaded, there_while, weights
-from .work import measured, work
+from .work import counted, work
 
 Found = TypeVar("Found")
 
@@ -206,12 +206,12 @@ def operations(model: Model, seen: DryRun) -> dict[str, float]:
     found: dict[str, Measure] = {}
     for denoiser in model.denoisers:
         if acts := seen.calls(denoiser.name):
-            found |= _measured(denoiser, _largest(acts))
+            found |= _counted(denoiser, _largest(acts))
     return Probe(model, found).exclusive("flops")
 
 
-def _measured(denoiser: Denoiser, act: Act) -> dict[str, Measure]:
-    return _once(denoiser.module, act, "work", lambda: measured(denoiser, act.args, act.kwargs))
+def _counted(denoiser: Denoiser, act: Act) -> dict[str, Measure]:
+    return _once(denoiser.module, act, "work", lambda: counted(denoiser, act.args, act.kwargs))
 
 
 def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:

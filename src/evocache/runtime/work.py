@@ -12,7 +12,7 @@ from ..model.discover import denoiser_of
 from ..schedule import Schedule
 
 
-def measured(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Measure]:
+def counted(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Measure]:
     """Measures of a denoiser's components, by id, without times: its call is followed on the meta device.
 
     Args:
