@@ -231,7 +231,7 @@ class Generation:
         """A call of a doubled batch whose halves do the same: the other half's lane and row, and what both give."""
         before = local.table
         first, other = ({id_: op for id_, op in lane.begin(step).items() if isinstance(op, Keep)} for lane in lanes)
-        table: dict[int, Op] = {id_: KeepHalves(shape, (keep, other[id_])) for id_, keep in first.items()}
+        table: dict[int, Op] = {id_: KeepHalves(shape, (first.get(id_), other.get(id_))) for id_ in {**first, **other}}
         table |= {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
         local.table = table
         try:

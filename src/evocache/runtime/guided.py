@@ -201,12 +201,12 @@ class KeepHalves:
 
     Args:
         shape: of the latents, whose first dimension is the batch, doubled.
-        keeps: of the guiding half, which is the latter, and of the other.
+        keeps: of the guiding half, which is the latter, and of the other; None for one that is not read later.
     """
 
     __slots__ = ("keeps", "shape")
 
-    def __init__(self, shape: tuple[int, ...], keeps: tuple[Keep, Keep]) -> None:
+    def __init__(self, shape: tuple[int, ...], keeps: tuple[Keep | None, Keep | None]) -> None:
         self.shape = shape
         self.keeps = keeps
 
@@ -215,23 +215,24 @@ class KeepHalves:
         output = original(module, *args, **kwargs)
         if all(by_sample(tensor, self.shape) for tensor in tensors(output)):
             for which, keep in zip((1, 0), self.keeps, strict=True):
-                keep.stored(half(output, self.shape, which))
+                if keep is not None:
+                    keep.stored(half(output, self.shape, which))
         return output
 
 
 def alike(first: Lane, other: Lane, step: int) -> bool:
     """Whether two halves of a batch do the same at a step, so that they may be computed at once.
 
-    That is so where both compute all, and store of leaves what has the batch as its first dimension. In a lane's first
-    row it is seen what that is.
+    That is so where both compute all, and store nothing but leaves whose output has the batch as its first dimension.
+    In a lane's first row it is seen which have.
     """
     rows = [lane.plan.row(step) for lane in (first, other)]
     if not (first.calls and other.calls) or any(row is None or row.recalls or row.blanks for row in rows):
         return False
-    stored = [row.stores - {lane.guidance} for lane, row in zip((first, other), rows, strict=True) if row is not None]
-    kinds = {first.kinds[column] for column in stored[0]}
-    plain = kinds <= {*LEAF_KINDS} and not any(lane.delicate or lane.unobserved() for lane in (first, other))
-    return plain and stored[0] == stored[1] and not (first.uneven | other.uneven) & stored[0]
+    stored = {c for lane, row in zip((first, other), rows, strict=True) if row for c in row.stores - {lane.guidance}}
+    plain = {first.kinds[column] for column in stored} <= {*LEAF_KINDS}
+    plain = plain and not any(lane.delicate or lane.unobserved() for lane in (first, other))
+    return plain and not (first.uneven | other.uneven) & stored
 
 
 def joined(former: Any, latter: Any) -> Any:

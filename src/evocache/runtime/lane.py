@@ -162,8 +162,7 @@ class Lane:
         if again:
             size += self.sizes[id]
         if not self.row:
-            if self.guidance is not None:
-                self._looked_at(column, tensors)
+            self._looked_at(column, tensors)
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
         self.sizes[id] = size
 
