@@ -26,7 +26,7 @@ from benchmarks.equal.pairs import STEPS, Pair, pairs
 from benchmarks.peers.contender import UNCACHED, Contender, Session
 from benchmarks.peers.ours import nothing
 from benchmarks.peers.watch import pristine
-from benchmarks.sizes.measure import generate, watched
+from benchmarks.sizes.measure import generate, settled, watched
 from benchmarks.sizes.models import Sample
 from benchmarks.speed import summary
 from evocache import zoo
@@ -50,10 +50,11 @@ def model(name: str, batch: int) -> Sample:
 def measure(samples: Sequence[Sample], rounds: int, only: str = "") -> list[Row]:
     """A row for each pair whose method a pattern finds, on two pipelines that are alike."""
     sample = samples[0]
-    _watched(sample, None)  # what is made once, and stays, is no contender's
-    uncached = _watched(sample, None)
-    chosen = [pair for pair in pairs(sample) if re.search(only, pair.method)]
-    known = [(pair, {"method": pair.method, **_sides(sample, pair, uncached)}) for pair in chosen]
+    with settled():
+        _watched(sample, None)  # what is made once, and stays, is no contender's
+        uncached = _watched(sample, None)
+        chosen = [pair for pair in pairs(sample) if re.search(only, pair.method)]
+        known = [(pair, {"method": pair.method, **_sides(sample, pair, uncached)}) for pair in chosen]
     for pair, row in known:
         if "error" not in row:
             row |= _timed(samples, pair, rounds)

@@ -72,7 +72,7 @@ def _measure(
     figures: dict[str, Row] = {}
     if limits.left() <= 0:
         return {**result, "left out": "no time"}
-    with _settled():
+    with settled():
         began = time.perf_counter()
         reference = generate(sample, Session(), steps)  # what is made once, and stays, is no contender's
         result["warm-up seconds"] = round(time.perf_counter() - began, 4)
@@ -113,7 +113,7 @@ def _takes(row: Row, result: Row) -> float:
 
 
 @contextmanager
-def _settled() -> Iterator[None]:
+def settled() -> Iterator[None]:
     """Within the context only what is made in it is looked through for what is alive: all else is much, and stays."""
     gc.collect()
     gc.freeze()
