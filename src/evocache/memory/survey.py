@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -108,12 +108,21 @@ def _ways(
 
 def _worth(found: list[Choice]) -> list[Choice]:
     """Of the choices for one call, as it is first, those that hold less than all that take fewer operations."""
-    found = sorted(found, key=lambda c: (c.operations, c.surge))
-    kept = found[:1]
-    for choice in found[1:]:
+    first, *others = sorted(found, key=_order)
+    return worth(first, others)
+
+
+def worth(first: Choice, others: Iterable[Choice]) -> list[Choice]:
+    """A choice, and of others those that hold less than it and all that take fewer operations."""
+    kept = [first]
+    for choice in sorted(others, key=_order):
         if choice.surge < WORTH * kept[-1].surge:
             kept.append(choice)
     return kept
+
+
+def _order(choice: Choice) -> tuple[int, int]:
+    return choice.operations, choice.surge
 
 
 def sliced(call: Callable[..., Any], how: Cut) -> Callable[..., Any]:

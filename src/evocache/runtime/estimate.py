@@ -93,8 +93,17 @@ def plan_memory(
     model, program = discover(pipe), resolve(what)
     check(program, model)
     given = asked(program, type(pipe).__call__, (pipe,), {**call, **(FILMED if film else {})})
-    how: dict[str, Any] = {"machine": machine, "offload": offload, "storage": stored, "film": film}
-    return plan_call(pipe, Compiled(model, program), most, (), given, **how)
+    return plan_call(
+        pipe,
+        Compiled(model, program),
+        most,
+        (),
+        given,
+        machine=machine,
+        offload=offload,
+        storage=stored,
+        film=film,
+    )
 
 
 def plan_call(

@@ -18,7 +18,7 @@ from ..memory.rehearse import Rehearsal, rehearse, shadow
 from ..memory.relaying import relayed
 from ..memory.requests import Uncoupled
 from ..memory.slicing import Slicing
-from ..memory.survey import WORTH
+from ..memory.survey import worth
 from ..memory.windowing import windowed
 from ..memory.workspace import Workspace
 from ..model.outputs import unpack
@@ -54,9 +54,9 @@ def film_cut(
     cut = Cut(way, WAITING if waits else way.length(unpack((args, dict(kwargs)))[0]))
     if planned is None:
         return cut
-    double = shadow(autoencoder)
+    double, fakes = shadow(autoencoder), Fakes()
     try:
-        return min(cut, planned, key=lambda how: film_held(double, how, args, kwargs).whole.peak)
+        return min(cut, planned, key=lambda how: film_held(double, how, args, kwargs, fakes).whole.peak)
     except Uncoupled:
         return planned
 
@@ -76,7 +76,7 @@ def film_held(
     how: Cut | None,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
-    workspace: Workspace | None = None,
+    fakes: Fakes,
 ) -> Rehearsal:
     """A rehearsal of decoding a film: what comes by parts is brought to colours frame by frame, and let go.
 
@@ -85,7 +85,7 @@ def film_held(
         how: how it decodes; None for all together.
         args: positional arguments of its `decode`; only shapes and types matter.
         kwargs: keyword arguments of it.
-        workspace: what operations hold while they run, where that is to be counted.
+        fakes: operations that were worked out before, and what they hold besides.
 
     Raises:
         Uncoupled: if it cannot decode so.
@@ -103,7 +103,7 @@ def film_held(
         show(whole)
         return shadow(whole)
 
-    return rehearse(module, args, kwargs, call=call, fakes=Fakes(workspace))
+    return rehearse(module, args, kwargs, call=call, fakes=fakes)
 
 
 def frames_of(decoded: Any, after: int = 0) -> Iterator[torch.Tensor]:
@@ -137,16 +137,13 @@ def filmed(
         choices: how decoding may be planned, by the path `""`; the first is as it is.
         workspace: what operations hold while they run, where that is to be counted.
     """
-    double, found = shadow(autoencoder), []
+    double, fakes = shadow(autoencoder), Fakes(workspace)
+    found = []
     for choice in choices:
         how = film_cut(autoencoder, args, kwargs, choice.cuts.get(""))
         try:
-            seen = film_held(double, how, args, kwargs, workspace)
+            seen = film_held(double, how, args, kwargs, fakes)
         except Uncoupled:  # then it is decoded as planned, or all together
-            seen = film_held(double, choice.cuts.get(""), args, kwargs, workspace)
+            seen = film_held(double, choice.cuts.get(""), args, kwargs, fakes)
         found.append(Choice(choice.cuts, seen.whole.peak, seen.operations))
-    kept = found[:1]
-    for choice in sorted(found[1:], key=lambda c: (c.operations, c.surge)):
-        if choice.surge < WORTH * kept[-1].surge:
-            kept.append(choice)
-    return kept
+    return worth(found[0], found[1:])
