@@ -14,6 +14,7 @@ from diffusers.models.transformers.transformer_mochi import MochiTransformerBloc
 from torch import nn
 
 from evocache.memory.couplings import Shared
+from evocache.memory.ledger import Ledger
 from evocache.memory.slicing import Slicing, run, sizes
 from evocache.memory.trial import slicings
 
@@ -145,6 +146,21 @@ def test_finished_slices_are_let_go():
     seen: list[weakref.ref] = []
     run(call, Slicing(0, (0,), (), (0,), False), 4, (torch.zeros(9, 2),), {})
     assert alive == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("slices", [2, 3, 7])
+def test_a_rehearsal_holds_what_a_run_does(slices):
+    """From the second slice on, there is room for the whole beside a slice."""
+    model = torch.nn.Sequential(torch.nn.Linear(64, 8), torch.nn.Linear(8, 48), torch.nn.Linear(48, 64))
+    how, peaks = Slicing(0, (0,), (), (0,), False), []
+    for rehearsed in (False, True):
+        x = torch.zeros(21, 64)
+        ledger = Ledger()
+        ledger.ignore([x, *model.parameters()])
+        with torch.no_grad(), ledger, ledger.extent() as seen:
+            run(model, how, slices, (x,), {}, rehearsed=rehearsed)
+        peaks.append(seen.peak)
+    assert peaks[0] == peaks[1]
 
 
 @pytest.mark.parametrize(("length", "slices"), [(9, 4), (8, 4), (8, 8), (2, 5), (1, 3), (64, 16), (3, 2), (7, 1)])

@@ -52,6 +52,7 @@ def test_what_was_changed_in_place_is_stale():
     assert store.intact("a")
     tensor.add_(1)
     assert not store.intact("a")
+    assert store.pieces("a") == store.pieces("b") == 0
     with pytest.raises(Stale):
         store.get("a")
     store.put("a", [tensor], copy=True)
@@ -100,6 +101,7 @@ def test_what_a_coding_leaves_as_it_is_may_be_stale():
     store.put("a", [single, half])
     half.add_(1)
     assert not store.intact("a")
+    assert store.pieces("a") == store.pieces("b") == 0
     with pytest.raises(Stale):
         store.get("a")
     large = torch.randn(8, 4).half()
@@ -175,6 +177,9 @@ def test_a_feature_in_pieces_is_whole_when_it_is_read(tmp_path):
         size += store.add("a", whole[1:2]) + store.add("a", whole[2:])
         away = "settle" in moves and "fetch" not in moves
         assert store.bytes == (0 if away else size)
+        assert store.pieces("a") == 3
+        for number, tensor in enumerate(whole):
+            assert [torch.equal(part, tensor) for part in store.get("a", piece=number)] == [True]
         assert all(torch.equal(a, b) for a, b in zip(store.get("a"), whole, strict=True))
         assert store.bytes == size
         store.free("a")
@@ -191,5 +196,6 @@ def test_a_feature_with_one_piece_that_was_written_into_is_stale():
     store.add("a", [piece])
     piece.add_(1)
     assert not store.intact("a")
+    assert store.pieces("a") == store.pieces("b") == 0
     with pytest.raises(Stale):
         store.get("a")

@@ -20,6 +20,7 @@ from evocache.runtime.measured import measured
 from evocache.runtime.whereabouts import movable, weights
 from evocache.schedule import Schedule
 from evocache.schedule.front import Point
+from tests.runtime.support import random_schedule
 from tests.runtime.test_dry import given as arguments
 from tests.tiny import FAMILIES
 
@@ -125,6 +126,30 @@ def test_what_contains_a_stored_block_runs_as_a_whole(family):
     with apply(one.pipe, schedule, memory=refused.value.shortfall) as handle:
         assert handle.plan(**arguments(one)).cuts["unet"]
         assert float(np.abs(one.call() - whole).max()) <= 1e-5
+
+
+@pytest.mark.parametrize("storage", ["none", "int8"])
+@pytest.mark.parametrize("spec", ["fora:2", "taylorseer:2,2", "steps:0,2", "span", 0, 1])
+def test_what_is_made_of_features_in_slices_counts(family, spec, storage):
+    """Decoded and forecast features are made slice by slice, and what enters a span is kept until it leaves."""
+    one = family("pixart")
+    given = {**arguments(one), "num_images_per_prompt": 4}
+    if isinstance(spec, int):
+        schedule = random_schedule(one.model.tree, 4, spec)
+    elif spec == "span":
+        orders = np.full((4, len(one.model.tree)), -1, dtype=np.int8)
+        orders[1::2, [i for i, c in enumerate(one.model.tree) if c.kind == "span"]] = 0
+        schedule = Schedule.repaired(one.model.tree, orders)
+    else:
+        schedule = parse(spec).schedule(one.model.tree, 4)
+    with apply(one.pipe, schedule, storage=storage, memory=0) as handle, pytest.raises(BudgetError) as refused:
+        handle.plan(**given)
+    with apply(one.pipe, schedule, storage=storage, memory=refused.value.shortfall) as handle:
+        plan = handle.plan(**given)
+        assert plan.cuts["transformer"]
+        stages = measured(one.pipe, one.model, lambda: one.pipe(**given))
+    peak = max(stage.bytes for stage in stages.values())
+    assert NEAR * plan.peak <= peak <= 1.002 * plan.peak  # scales of codes are kept for each slice
 
 
 @pytest.mark.parametrize("name", ["sd15", "wan"])

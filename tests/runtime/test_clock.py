@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -132,3 +133,19 @@ def test_combine():
     (out,) = combine([[a], [b]], (2.0, -1.0))
     assert out.tolist() == [-1.0, -1.0]
     assert a.tolist() == [1.0, 2.0]
+    assert combine([[a], [b[:1]]], (2.0, -1.0)) is None
+
+
+def test_values_that_are_combined_are_let_go_one_after_the_other():
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def made():
+        for value in (1.0, 2.0, 4.0):
+            assert not any(ref() is not None for ref in alive)
+            tensor = torch.full((3,), value)
+            alive.append(weakref.ref(tensor))
+            yield [tensor]
+            del tensor
+
+    (out,) = combine(made(), (1.0, 2.0, 3.0))
+    assert out.tolist() == [17.0] * 3

@@ -158,8 +158,8 @@ def run(
         slices: number of slices, at most; a call of another form than was tried runs whole.
         args: positional arguments.
         kwargs: keyword arguments.
-        rehearsed: where only bytes matter, not values: of slices that do not meet, none holds more than the first,
-            and only that one is run.
+        rehearsed: where only bytes matter, not values: of slices that do not meet, none holds more than the second,
+            beside which there is room for the whole, and the first, which may be longer; only these are run.
     """
     leaves, spec = unpack((args, dict(kwargs)))
     parts = slicing.sizes(slicing.length(leaves), slices)
@@ -167,7 +167,7 @@ def run(
         return call(*args, **kwargs)
     del args, kwargs
     results = in_slices(call, slicing, parts, leaves, spec)
-    return _joined(islice(results, 1) if rehearsed and not slicing.coupled else results, slicing, parts)
+    return _joined(islice(results, 2) if rehearsed and not slicing.coupled else results, slicing, parts)
 
 
 def alone(module: nn.Module, method: str, *, meeting: bool = True) -> Callable[..., Any]:

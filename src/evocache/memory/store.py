@@ -178,13 +178,18 @@ class FeatureStore:
         """Whether a feature is there, as it was stored."""
         return key in self._features and all(piece.intact() for piece in self._features[key])
 
-    def get(self, key: Hashable, *, copy: bool = False) -> list[torch.Tensor]:
+    def pieces(self, key: Hashable) -> int:
+        """In how many pieces a feature is stored; 0 if it is not there as it was stored."""
+        return len(self._features[key]) if self.intact(key) else 0
+
+    def get(self, key: Hashable, *, copy: bool = False, piece: int | None = None) -> list[torch.Tensor]:
         """The tensors of a feature; waits for it if it is coming back.
 
         Args:
             key: the feature's.
             copy: whether the reader will write into them. Decoded tensors are the reader's own anyway; those that were
                 stored as they are are handed out without a copy otherwise.
+            piece: the number of the only piece that is wanted, where there are several.
 
         Raises:
             KeyError: if it is not there.
@@ -192,17 +197,19 @@ class FeatureStore:
             GenerationError: if the tier lost it.
         """
         pieces = self._features[key]
-        for piece in pieces:
-            if not piece.intact():
+        if piece is not None:
+            pieces = [pieces[piece]]
+        for part in pieces:
+            if not part.intact():
                 raise Stale(key)
         if self.tier is not None:
             self.fetch(key)
         if len(pieces) > 1:
-            return [tensor for piece in pieces for tensor in self._taken(piece, copy)]
-        (piece,) = pieces
-        if piece.tensors is not None and piece.forms is None and not copy:
-            return piece.tensors
-        return self._taken(piece, copy)
+            return [tensor for part in pieces for tensor in self._taken(part, copy)]
+        (part,) = pieces
+        if part.tensors is not None and part.forms is None and not copy:
+            return part.tensors
+        return self._taken(part, copy)
 
     def _taken(self, piece: _Piece, copy: bool) -> list[torch.Tensor]:
         if piece.tensors is None:

@@ -20,7 +20,7 @@ from ..memory.timeline import Moment, timeline
 from ..memory.workspace import Workspace
 from ..model import Denoiser, Measure, Model, Probe, discover
 from ..model.discover import unwrapped
-from ..schedule import LEAF_KINDS
+from ..schedule import LEAF_KINDS, span_range
 from ..schedule.amounts import in_bytes
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
@@ -256,7 +256,8 @@ def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> i
     """Bytes that storing a denoiser's features holds beside them: a copy of the largest, or what it is compared with.
 
     The host may write into what a deep part or the denoiser returns, so that it is handed a copy. What enters a span
-    is kept until it leaves, as its residual is what is stored. A feature that is coded is decoded as a whole.
+    is kept until it leaves, as its residual is what is stored; spans that begin with one another keep it together. A
+    feature that is coded is decoded as a whole.
 
     Args:
         sizes: bytes of the features as they are computed.
@@ -264,8 +265,10 @@ def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> i
         storage: the coding that they are stored in.
     """
     kinds = {c.id: c.kind for c in denoiser.components}
-    copied = ("deep", "denoiser", "span") if storage == "none" else set(kinds.values())
-    return max((size for id, size in sizes.items() if kinds[id] in copied), default=0)
+    copied = ("deep", "denoiser") if storage == "none" else set(kinds.values())
+    entered = sorted((size, *span_range(id)) for id, size in sizes.items() if kinds[id] == "span")
+    kept = [{first: size for size, first, last in entered if first <= at < last} for _, at, _ in entered]
+    return max([0, *(size for id, size in sizes.items() if kinds[id] in copied), *(sum(k.values()) for k in kept)])
 
 
 _surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import factorial
 
 import torch
@@ -37,14 +37,33 @@ def weights(computed: Sequence[int], step: int, gain: float = 1.0) -> tuple[floa
     return tuple(out)
 
 
-def combine(values: Sequence[Sequence[torch.Tensor]], by: Sequence[float]) -> list[torch.Tensor]:
-    """The weighted sum of features (lists of tensors of equal shapes); a single value is handed on as it is."""
-    if len(values) == 1:
-        return list(values[0])
-    out = []
-    for parts in zip(*values, strict=True):
-        total = parts[0] * by[0]
-        for part, weight in zip(parts[1:], by[1:], strict=True):
-            total.add_(part, alpha=weight)
-        out.append(total)
-    return out
+def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> list[torch.Tensor] | None:
+    """The weighted sum of features (lists of tensors); a single value is handed on as it is.
+
+    Each value is let go before the next is asked for, so that one that is made for this takes its bytes but once.
+
+    Args:
+        values: the features, one for each weight.
+        by: the weights.
+
+    Returns:
+        The sum, in tensors of its own if there are several values; None if their shapes differ.
+    """
+    left = iter(values)
+    parts = next(left)
+    if len(by) == 1:
+        return list(parts)
+    total = [part * by[0] for part in parts]
+    for weight in by[1:]:
+        del parts
+        parts = next(left)
+        if [part.shape for part in parts] != [part.shape for part in total]:
+            return None
+        _add(total, parts, weight)
+    return total
+
+
+def _add(total: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weight: float) -> None:
+    """Add a weighted feature, which is not held afterwards, as the variables of a loop in the caller would do."""
+    for whole, part in zip(total, parts, strict=True):
+        whole.add_(part, alpha=weight)

@@ -172,27 +172,36 @@ class Lane:
         if not shape or not all(by_sample(t, shape) for t in tensors):
             self.uneven.add(column)
 
-    def take(self, column: int, recall: Recall) -> list[torch.Tensor] | None:
+    def take(self, column: int, recall: Recall, piece: int | None = None) -> list[torch.Tensor] | None:
         """The recalled feature of a component; None if it has to be computed after all.
 
         That is so where the host changed it in place, or did not run the component when the schedule expected it. It is
         the host's to write into if the host is known to do so.
+
+        Args:
+            column: the component's.
+            recall: what is recalled.
+            piece: the one that is wanted, of a feature that is taken `apart`.
         """
         if self.tape is not None:
             self._move(column, self.tape)
-        latest = (self.key, column, recall.born[0])
+        keys, copy = [(self.key, column, born) for born in recall.born], column in self.copies
         try:
-            if len(recall.born) == 1:
-                return self.store.get(latest, copy=column in self.copies)
-            values = [self.store.get((self.key, column, born)) for born in recall.born]
-            if len({tuple([t.shape for t in value]) for value in values}) > 1:
-                return self.store.get(latest, copy=column in self.copies)
+            if len(keys) == 1:
+                return self.store.get(keys[0], copy=copy, piece=piece)
+            made = combine((self.store.get(key, piece=piece) for key in keys), recall.weights)
+            return self.store.get(keys[0], copy=copy, piece=piece) if made is None else made
         except Stale:
             self.copies.add(column)
             return None
         except KeyError:
             return None
-        return combine(values, recall.weights)
+
+    def apart(self, column: int, recall: Recall, pieces: int) -> bool:
+        """Whether a recalled feature is taken piece by piece: it has so many, and what is handed out is made for it."""
+        if len(recall.born) == 1 and self.store.coding == "none" and column not in self.copies:
+            return False
+        return all(self.store.pieces((self.key, column, born)) == pieces for born in recall.born)
 
     @property
     def at_once(self) -> bool:

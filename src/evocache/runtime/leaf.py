@@ -83,7 +83,7 @@ class Reuse:
     It serves all forwards of its lane.
     """
 
-    __slots__ = ("call", "column", "feature", "lane", "ordinal", "place")
+    __slots__ = ("apart", "call", "column", "feature", "lane", "ordinal", "place")
 
     def __init__(self, lane: Lane, column: int) -> None:
         self.lane = lane
@@ -91,6 +91,8 @@ class Reuse:
         self.call = 0
         self.ordinal = 0
         self.place = 0
+        self.apart = False
+        """Whether each of the forward's calls takes its own piece of the feature."""
         self.feature: Sequence[torch.Tensor] | None = None
         """What is left to be handed out in the forward at hand; None if the leaf has to compute after all."""
 
@@ -113,7 +115,7 @@ class Reuse:
                 return tensor
         feature = lane.take(column, recall)
         if feature is None:
-            self.feature, self.ordinal = None, 0
+            self.feature, self.ordinal, self.apart = None, 0, False
             return self._next(packing, original, module, args, kwargs)
         self.feature, self.ordinal = NOTHING, 1
         if recall.dies:
@@ -125,6 +127,8 @@ class Reuse:
     ) -> Any:
         """The next of the forward's calls: it is given its part of the feature, or computes if there is none."""
         feature, ordinal, first = self.feature, self.ordinal, self.place
+        if self.apart and ordinal < len(packing):
+            return self._piece(packing, original, module, args, kwargs)
         if feature is None or ordinal >= len(packing):
             output = original(module, *args, **kwargs)
             if feature is None:
@@ -135,11 +139,25 @@ class Reuse:
         self._served(packing)
         return repacked(feature[first : self.place], now)
 
-    def slot(self, module: Any) -> Slot:
-        """The same within a compiled region."""
+    def _piece(
+        self, packing: Sequence[Packing], original: Callable[..., Any], module: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """The next of the forward's calls takes its piece of the feature, or computes if that was lost meanwhile."""
+        lane, now = self.lane, packing[self.ordinal]
+        piece = lane.take(self.column, lane.recalls[self.column], self.ordinal)
+        self._served(packing)
+        if piece is None:
+            lane.executed[self.column] += 1
+            return original(module, *args, **kwargs)
+        return repacked(piece, now)
+
+    def slot(self, module: Any) -> Slot | None:
+        """The same within a compiled region, unless calls before it have taken their pieces."""
         packing = self.lane.packing.get(self.column, ())
         if self.call != self.lane.calls:
-            self._begin(packing)
+            self._begin(packing, apart=False)
+        if self.apart:
+            return None
         if self.feature is None:
             return Given(self._renewed)
         ends = list(accumulate(len(places) for _, places, _ in packing))
@@ -147,12 +165,14 @@ class Reuse:
         outputs = [repacked(self.feature[first:end], now) for first, end, now in parts]
         return Fed(outputs, partial(self._served, packing))
 
-    def _begin(self, packing: Sequence[Packing]) -> None:
-        """The first of a forward's calls: take the feature."""
+    def _begin(self, packing: Sequence[Packing], *, apart: bool = True) -> None:
+        """The first of a forward's calls: take the feature, or let each call take its piece."""
         lane, column = self.lane, self.column
         self.call = lane.calls
         self.ordinal = self.place = 0
-        self.feature = lane.take(column, lane.recalls[column]) if packing else None
+        recall = lane.recalls[column]
+        self.apart = apart and len(packing) > 1 and lane.apart(column, recall, len(packing))
+        self.feature = NOTHING if self.apart else lane.take(column, recall) if packing else None
         if self.feature is not None:
             lane.taken.append(self)
 

@@ -45,6 +45,7 @@ class Capture:
         if self.last is not None:
             self._learn(linked(self.last[2], inputs))
             if self._goes_on(inputs):
+                self.last = (self.last[0], {}, *self.last[2:])  # what went in is the host's to let go of
                 return
             self._end_run()
         copied = self.column in self.lane.rewritten
