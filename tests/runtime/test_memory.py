@@ -23,7 +23,7 @@ from tests.runtime.support import random_schedule
 VIDEO = ["animatediff", "svd", "text_to_video_sd", "cogvideox", "wan", "hunyuan_video", "easyanimate", "ltx", "latte"]
 VIDEO += ["mochi"]
 OTHER = ["sd15", "flux", "pixart"]
-LARGER = {"mochi": {"height": 64, "width": 64}}
+LARGER = dict.fromkeys(("mochi", "wan"), {"height": 64, "width": 64})
 """Where there is more text than video, as hardly ever but in tests, slices of the video save nothing."""
 
 

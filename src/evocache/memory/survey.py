@@ -200,9 +200,10 @@ class _Survey:
             with cut({modules[path]: cut for path, cut in cuts.items()}):
                 seen = rehearse(unit.module, use.args, use.kwargs, [unit.module], fakes=self.fakes)
             (again,) = seen.uses
-            if again.extent.surge >= WORTH * (found[-1].surge if found else use.extent.surge):
+            if again.extent.surge < WORTH * (found[-1].surge if found else use.extent.surge):
+                found.append(Choice(cuts, again.extent.surge, use.operations + (slices - 1) * operations))
+            elif found:  # a few slices may not pay the room for the whole, which more of them do
                 break
-            found.append(Choice(cuts, again.extent.surge, use.operations + (slices - 1) * operations))
         return found
 
 
