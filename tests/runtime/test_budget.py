@@ -20,7 +20,7 @@ from evocache.runtime.measured import measured
 from evocache.runtime.whereabouts import movable, weights
 from evocache.schedule import Schedule
 from evocache.schedule.front import Point
-from tests.runtime.support import random_schedule
+from tests.runtime.support import random_schedule, with_nested_spans
 from tests.runtime.test_dry import given as arguments
 from tests.tiny import FAMILIES
 
@@ -129,17 +129,18 @@ def test_what_contains_a_stored_block_runs_as_a_whole(family):
 
 
 @pytest.mark.parametrize("storage", ["none", "int8"])
-@pytest.mark.parametrize("spec", ["fora:2", "taylorseer:2,2", "steps:0,2", "span", 0, 1])
+@pytest.mark.parametrize("spec", ["fora:2", "taylorseer:2,2", "steps:0,2", "spans", 0, 1])
 def test_what_is_made_of_features_in_slices_counts(family, spec, storage):
     """Decoded and forecast features are made slice by slice, and what enters a span is kept until it leaves."""
     one = family("pixart")
     given = {**arguments(one), "num_images_per_prompt": 4}
     if isinstance(spec, int):
         schedule = random_schedule(one.model.tree, 4, spec)
-    elif spec == "span":
-        orders = np.full((4, len(one.model.tree)), -1, dtype=np.int8)
-        orders[1::2, [i for i, c in enumerate(one.model.tree) if c.kind == "span"]] = 0
-        schedule = Schedule.repaired(one.model.tree, orders)
+    elif spec == "spans":
+        tree = with_nested_spans(one.model.tree)
+        orders = np.full((4, len(tree)), -1, dtype=np.int8)
+        orders[[2, 3, 1], [i for i, c in enumerate(tree) if c.kind == "span"]] = 0  # each of them, at a step of its own
+        schedule = Schedule.repaired(tree, orders)
     else:
         schedule = parse(spec).schedule(one.model.tree, 4)
     with apply(one.pipe, schedule, storage=storage, memory=0) as handle, pytest.raises(BudgetError) as refused:

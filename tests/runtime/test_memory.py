@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch.overrides import _get_current_function_mode_stack
 
 from evocache import apply
+from evocache.errors import BudgetError
 from evocache.memory import Tape
 from evocache.memory.couplings import Shared
 from evocache.memory.footprint import Cut
@@ -19,11 +21,12 @@ from evocache.memory.survey import survey
 from evocache.memory.trial import slicings
 from evocache.model.units import units
 from tests.runtime.support import random_schedule
+from tests.runtime.test_dry import given as given_to
 
 VIDEO = ["animatediff", "svd", "text_to_video_sd", "cogvideox", "wan", "hunyuan_video", "easyanimate", "ltx", "latte"]
 VIDEO += ["mochi"]
 OTHER = ["sd15", "flux", "pixart"]
-LARGER = dict.fromkeys(("mochi", "wan"), {"height": 64, "width": 64})
+LARGER = {name: {"height": 64, "width": 64} for name in ("mochi", "wan")}
 """Where there is more text than video, as hardly ever but in tests, slices of the video save nothing."""
 
 
@@ -131,6 +134,48 @@ def test_a_deep_part_leaves_when_its_last_exit_is_called(family, seed):
         assert np.array_equal(one.call(), whole)
         assert handle.stats.moved_bytes == tape.moved
         assert handle.stats.peak_cached_bytes == tape.peak
+
+
+def test_a_piece_that_was_written_into_is_computed(family):
+    """A host writes into what a leaf gave, between slices of the block in which it is forecast."""
+    one = family("pixart")
+    block = one.model.denoisers[0].module.transformer_blocks[1]
+    several = {**given_to(one), "num_images_per_prompt": 4}
+    with apply(one.pipe, "taylorseer:2,1", memory=0) as handle, pytest.raises(BudgetError) as refused:
+        handle.plan(**several)
+    with apply(one.pipe, "taylorseer:2,1", memory=refused.value.shortfall) as handle:
+        plan = replace(handle.plan(**several), capacity=None)  # what is parked cannot be written into
+    slices = plan.cuts["transformer"]["transformer_blocks.1"].slices
+
+    def ran(spoilt: bool) -> tuple[dict[str, int], list[int]]:
+        """What was executed, and in which slices the leaf was, counted from the first step on."""
+        entered: list[int] = []
+        given: list[torch.Tensor] = []
+        computed: list[int] = []
+
+        def enter(*_: Any) -> None:
+            entered.append(1)
+            if spoilt and len(entered) == 4 * slices - 1:  # of the fourth step, a forecast, one slice is left
+                given[-1].add_(0)
+
+        def leave(module: Any, args: Any, output: torch.Tensor) -> None:
+            computed.append(len(entered))
+            given.append(output)
+
+        hooks = [block.norm1.register_forward_pre_hook(enter), block.ff.register_forward_hook(leave)]
+        try:
+            with apply(one.pipe, "taylorseer:2,1", memory=plan) as handle:
+                one.pipe(**several)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return dict(handle.stats.executed), computed
+
+    (plain, slice_by_slice), (more, and_the_last) = ran(False), ran(True)
+    leaf = "transformer/transformer_blocks.1.ff"
+    assert slice_by_slice == [*range(1, 3 * slices + 1)]
+    assert and_the_last == [*slice_by_slice, 4 * slices]
+    assert more == plain | {leaf: plain[leaf] + 1}
 
 
 def test_slices_and_parking_together(family, finest):

@@ -20,7 +20,7 @@ from ..memory.timeline import Moment, timeline
 from ..memory.workspace import Workspace
 from ..model import Denoiser, Measure, Model, Probe, discover
 from ..model.discover import unwrapped
-from ..schedule import LEAF_KINDS, span_range
+from ..schedule import LEAF_KINDS, Tree, span_range
 from ..schedule.amounts import in_bytes
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run
@@ -189,7 +189,7 @@ def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> F
     floor = seen.floors["denoise"] + found.beside
     surveyed = {
         act.name: _surveyed(compiled.model[act.name], act, seen.workspace)
-        .sparing(*stored_paths(compiled.model[act.name], found.features.get(act.name, ())))
+        .sparing(*stored_paths(compiled.schedule(seen.steps).tree, found.features.get(act.name, ())))
         .above(act.held + found.beside)
         .at_least(floor)
         for act in _largest_of_each(seen.acts["denoise"])
@@ -249,10 +249,12 @@ def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[s
 def _beside(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]], storage: str) -> int:
     """Bytes that storing features holds at most beside them and the activations."""
     computed = features if storage == "none" else dict(_features(compiled, seen, "none"))
-    return max((kept_beside(computed[name], compiled.model[name], storage) for name in features), default=0)
+    return max(
+        (kept_beside(computed[name], compiled.schedule(seen.steps).tree, storage) for name in features), default=0
+    )
 
 
-def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> int:
+def kept_beside(sizes: Mapping[str, int], tree: Tree, storage: str) -> int:
     """Bytes that storing a denoiser's features holds beside them: a copy of the largest, or what it is compared with.
 
     The host may write into what a deep part or the denoiser returns, so that it is handed a copy. What enters a span
@@ -261,10 +263,10 @@ def kept_beside(sizes: Mapping[str, int], denoiser: Denoiser, storage: str) -> i
 
     Args:
         sizes: bytes of the features as they are computed.
-        denoiser: the denoiser.
+        tree: the schedule's.
         storage: the coding that they are stored in.
     """
-    kinds = {c.id: c.kind for c in denoiser.components}
+    kinds = {c.id: c.kind for c in tree}
     copied = ("deep", "denoiser") if storage == "none" else set(kinds.values())
     entered = sorted((size, *span_range(id)) for id, size in sizes.items() if kinds[id] == "span")
     kept = [{first: size for size, first, last in entered if first <= at < last} for _, at, _ in entered]
@@ -290,16 +292,20 @@ def _surveyed(denoiser: Denoiser, act: Act, workspace: Workspace | None) -> Call
     return _once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
 
 
-def stored_paths(denoiser: Denoiser, stored: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+def stored_paths(tree: Tree, stored: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Paths of the blocks that are stored, or that stored spans cover, and of the leaves that are.
 
     What contains such a block runs as a whole: slices that advance side by side would each come to a block whose
     feature is one. What contains such a leaf is not cut into slices that wait for one another: where the leaf is not
     computed they do not meet in it, and hold something else than was surveyed.
+
+    Args:
+        tree: the schedule's.
+        stored: ids of the components of a denoiser that are stored.
     """
-    kinds = {c.id: c.kind for c in denoiser.components}
-    found = {kinds[id] for id in stored}
-    blocks = {id for id, kind in kinds.items() if kind == "block"} if "span" in found else set()
+    kinds = {c.id: c.kind for c in tree}
+    spans = {tree.components[tree.index[id]].denoiser for id in stored if kinds[id] == "span"}
+    blocks = {c.id for c in tree.of_kind("block") if c.denoiser in spans}
     blocks |= {id for id in stored if kinds[id] == "block"}
     leaves = {id for id in stored if kinds[id] in LEAF_KINDS}
     return _paths(blocks), _paths(leaves)

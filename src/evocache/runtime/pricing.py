@@ -84,7 +84,7 @@ class Footprints:
             stored = known[min(starts)][1]
             features[name] = {id: size for id, size in sizes.items() if id in stored}
             plain = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
-            beside = max(beside, kept_beside(plain, self._model[name], storage))
+            beside = max(beside, kept_beside(plain, schedule.tree, storage))
             computed += work(self._operations, own, starts, called.calls[name])
         return replace(
             self._base,
@@ -107,7 +107,7 @@ class Footprints:
 
     def _call(self, name: str, stored: Sizes, beside: int) -> CallPrint:
         """Calls of a denoiser that stores something, where a copy of so many bytes is held beside."""
-        blocks, leaves = stored_paths(self._model[name], stored)
+        blocks, leaves = stored_paths(self._model.tree, stored)
         key = (name, blocks, leaves, beside)
         if key not in self._calls:
             self._calls[key] = self._base.denoise[name].sparing(blocks, leaves).above(beside)
