@@ -8,7 +8,7 @@ pictures stay on the meta device, and the run ends where the pipeline looks at t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +62,11 @@ class Act:
     def peak(self) -> int:
         """Most bytes alive during the call, weights not included."""
         return self.held + self.extent.peak
+
+
+def largest(acts: Iterable[Act]) -> Act:
+    """Of several calls, the one that holds most."""
+    return max(acts, key=lambda act: act.peak)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -10,24 +10,22 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from ..memory.coding import checked
-from ..memory.footprint import Branch, CallPrint, Choice, Footprint, Stage
+from ..memory.footprint import CallPrint, Choice, Footprint, Stage
 from ..memory.offload import leaving
 from ..memory.planner import USUAL, Machine, MemoryPlan, plan
 from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
-from ..memory.tape import uses
 from ..memory.timeline import Moment, timeline
 from ..memory.workspace import Workspace
 from ..model import Denoiser, Measure, Model, Probe, discover
 from ..model.discover import unwrapped
-from ..schedule import LEAF_KINDS, Tree, span_range
 from ..schedule.amounts import in_bytes
 from .compiled import Compiled
-from .dry import Act, DryRun, dry_run
-from .features import feature_sizes
+from .dry import Act, DryRun, dry_run, largest
 from .filming import filmed
 from .form import form, state_of
 from .program import asked, brought, check, foreseen, resolve
+from .stored import beside, branches, stored_paths, stored_sizes
 from .whereabouts import offloaded, there_while, weights
 from .work import counted, work
 
@@ -159,15 +157,15 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
         storage: the coding that features are stored in.
     """
     acts, floors = seen.acts, seen.floors
-    features = dict(_features(compiled, seen, storage))
-    beside, theirs = _beside(compiled, seen, features, storage), offloaded(pipe)
+    features = dict(stored_sizes(compiled, seen, storage))
+    extra, theirs = beside(compiled, seen, features, storage), offloaded(pipe)
     present = there_while(pipe, acts) if theirs else {stage: _names(called) for stage, called in acts.items()}
     return Footprint(
         weights=weights(pipe),
         held=0,
         encode=_stage(acts["encode"], floors["encode"], present["encode"]),
         denoise={
-            act.name: CallPrint(max(act.peak, floors["denoise"]), ()).above(beside)
+            act.name: CallPrint(max(act.peak, floors["denoise"]), ()).above(extra)
             for act in _largest_of_each(acts["denoise"])
         },
         decode=_decode(pipe, seen, present["decode"])
@@ -177,10 +175,10 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
         calls=len(acts["denoise"]),
         offloaded=theirs,
         leaving=tuple(leaving(pipe)),
-        branches=tuple(_branches(compiled, seen, features)),
+        branches=tuple(branches(compiled, seen, features)),
         features=features,
         storage=storage,
-        beside=beside,
+        beside=extra,
     )
 
 
@@ -215,62 +213,12 @@ def operations(model: Model, seen: DryRun) -> dict[str, float]:
     found: dict[str, Measure] = {}
     for denoiser in model.denoisers:
         if acts := seen.calls(denoiser.name):
-            found |= _counted(denoiser, _largest(acts))
+            found |= _counted(denoiser, largest(acts))
     return Probe(model, found).exclusive("flops")
 
 
 def _counted(denoiser: Denoiser, act: Act) -> dict[str, Measure]:
     return _once(denoiser.module, act, "work", lambda: counted(denoiser, act.args, act.kwargs))
-
-
-def _features(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
-    """For each denoiser, bytes of what it stores, in order of execution."""
-    starts = seen.starts
-    for denoiser in compiled.model.denoisers:
-        acts = seen.calls(denoiser.name)
-        if acts:
-            act, start = _largest(acts), min(step for (name, _), step in starts.items() if name == denoiser.name)
-            plan, _ = compiled.plan(denoiser, seen.steps, start)
-            yield denoiser.name, feature_sizes(denoiser, plan, act.args, act.kwargs, storage)
-
-
-def _branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[Branch]:
-    """For each branch of each denoiser, what it stores and when it uses it."""
-    known: dict[tuple[str, int], Branch] = {}  # branches that are entered at one step use their features alike
-    for (name, _), start in seen.starts.items():
-        plan, _modules = compiled.plan(compiled.model[name], seen.steps, start)
-        if plan.touched and (name, start) not in known:
-            used = uses(plan.schedule, features[name], tuple(features[name]))
-            known[name, start] = Branch(used.lives, used.events[:, 0].tolist())
-        if plan.touched:
-            yield known[name, start]
-
-
-def _beside(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]], storage: str) -> int:
-    """Bytes that storing features holds at most beside them and the activations."""
-    computed = features if storage == "none" else dict(_features(compiled, seen, "none"))
-    return max(
-        (kept_beside(computed[name], compiled.schedule(seen.steps).tree, storage) for name in features), default=0
-    )
-
-
-def kept_beside(sizes: Mapping[str, int], tree: Tree, storage: str) -> int:
-    """Bytes that storing a denoiser's features holds beside them: a copy of the largest, or what it is compared with.
-
-    The host may write into what a deep part or the denoiser returns, so that it is handed a copy. What enters a span
-    is kept until it leaves, as its residual is what is stored; spans that begin with one another keep it together. A
-    feature that is coded is decoded as a whole.
-
-    Args:
-        sizes: bytes of the features as they are computed.
-        tree: the schedule's.
-        storage: the coding that they are stored in.
-    """
-    kinds = {c.id: c.kind for c in tree}
-    copied = ("deep", "denoiser") if storage == "none" else set(kinds.values())
-    entered = sorted((size, *span_range(id)) for id, size in sizes.items() if kinds[id] == "span")
-    kept = [{first: size for size, first, last in entered if first <= at < last} for _, at, _ in entered]
-    return max([0, *(size for id, size in sizes.items() if kinds[id] in copied), *(sum(k.values()) for k in kept)])
 
 
 _surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()
@@ -292,29 +240,6 @@ def _surveyed(denoiser: Denoiser, act: Act, workspace: Workspace | None) -> Call
     return _once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
 
 
-def stored_paths(tree: Tree, stored: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Paths of the blocks that are stored, or that stored spans cover, and of the leaves that are.
-
-    What contains such a block runs as a whole: slices that advance side by side would each come to a block whose
-    feature is one. What contains such a leaf is not cut into slices that wait for one another: where the leaf is not
-    computed they do not meet in it, and hold something else than was surveyed.
-
-    Args:
-        tree: the schedule's.
-        stored: ids of the components of a denoiser that are stored.
-    """
-    kinds = {c.id: c.kind for c in tree}
-    spans = {tree.components[tree.index[id]].denoiser for id in stored if kinds[id] == "span"}
-    blocks = {c.id for c in tree.of_kind("block") if c.denoiser in spans}
-    blocks |= {id for id in stored if kinds[id] == "block"}
-    leaves = {id for id in stored if kinds[id] in LEAF_KINDS}
-    return _paths(blocks), _paths(leaves)
-
-
-def _paths(ids: Iterable[str]) -> frozenset[str]:
-    return frozenset(id.partition("/")[2] for id in ids)
-
-
 def _stage(acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
     """A stage as it is."""
     return Stage(present, (Choice({}, max([floor, *(act.peak for act in acts)]), 0),))
@@ -326,7 +251,7 @@ def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
     decodes = [act for act in acts if act.method == "decode"]
     if not decodes:
         return _stage(acts, floor, present)
-    main = _largest(decodes)
+    main = largest(decodes)
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
     held = max(act.held for act in decodes)
     module = unwrapped(pipe.components[main.name])
@@ -349,10 +274,6 @@ def _names(acts: Iterable[Act]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(act.name for act in acts))
 
 
-def _largest(acts: Iterable[Act]) -> Act:
-    return max(acts, key=lambda act: act.peak)
-
-
 def _largest_of_each(acts: Sequence[Act]) -> list[Act]:
     """Of the calls of each component, the one that holds most."""
-    return [_largest(act for act in acts if act.name == name) for name in _names(acts)]
+    return [largest(act for act in acts if act.name == name) for name in _names(acts)]

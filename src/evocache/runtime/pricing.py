@@ -16,9 +16,10 @@ from ..policies import parse
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .compiled import Compiled
 from .dry import DryRun, dry_run
-from .estimate import detailed, footprint, kept_beside, operations, stored_paths
+from .estimate import detailed, footprint, operations
 from .features import feature_sizes
 from .plan import Plan
+from .stored import kept_beside, stored_paths
 from .work import work
 
 Sizes = Mapping[str, int]
