@@ -14,7 +14,6 @@ import torch
 from ..errors import GenerationError
 from ..memory import version
 from ..model.outputs import tensors
-from ..schedule import LEAF_KINDS
 from .clock import Tick
 from .gate_signal import Kept
 from .lane import Lane
@@ -230,7 +229,7 @@ def alike(first: Lane, other: Lane, step: int) -> bool:
     if not (first.calls and other.calls) or any(row is None or row.recalls or row.blanks for row in rows):
         return False
     stored = {c for lane, row in zip((first, other), rows, strict=True) if row for c in row.stores - {lane.guidance}}
-    plain = {first.kinds[column] for column in stored} <= {*LEAF_KINDS}
+    plain = all(first.components[column].is_leaf for column in stored)
     plain = plain and not any(lane.delicate or lane.unobserved() for lane in (first, other))
     return plain and not (first.uneven | other.uneven) & stored
 

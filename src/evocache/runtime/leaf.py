@@ -27,6 +27,9 @@ ONE: Sequence[Packing] = (BARE,)
 NOTHING: Sequence[torch.Tensor] = ()
 """What is left of a feature that was handed out."""
 
+APART: Sequence[torch.Tensor] = []
+"""Stands for a feature of which each of a forward's calls takes its own piece; it is known by identity."""
+
 
 class Keep:
     """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs.
@@ -83,7 +86,7 @@ class Reuse:
     It serves all forwards of its lane.
     """
 
-    __slots__ = ("apart", "call", "column", "feature", "lane", "ordinal", "place")
+    __slots__ = ("call", "column", "feature", "lane", "ordinal", "place")
 
     def __init__(self, lane: Lane, column: int) -> None:
         self.lane = lane
@@ -91,8 +94,6 @@ class Reuse:
         self.call = 0
         self.ordinal = 0
         self.place = 0
-        self.apart = False
-        """Whether each of the forward's calls takes its own piece of the feature."""
         self.feature: Sequence[torch.Tensor] | None = None
         """What is left to be handed out in the forward at hand; None if the leaf has to compute after all."""
 
@@ -115,7 +116,7 @@ class Reuse:
                 return tensor
         feature = lane.take(column, recall)
         if feature is None:
-            self.feature, self.ordinal, self.apart = None, 0, False
+            self.feature, self.ordinal = None, 0
             return self._next(packing, original, module, args, kwargs)
         self.feature, self.ordinal = NOTHING, 1
         if recall.dies:
@@ -127,7 +128,7 @@ class Reuse:
     ) -> Any:
         """The next of the forward's calls: it is given its part of the feature, or computes if there is none."""
         feature, ordinal, first = self.feature, self.ordinal, self.place
-        if self.apart and ordinal < len(packing):
+        if feature is APART:
             return self._piece(packing, original, module, args, kwargs)
         if feature is None or ordinal >= len(packing):
             output = original(module, *args, **kwargs)
@@ -156,7 +157,7 @@ class Reuse:
         packing = self.lane.packing.get(self.column, ())
         if self.call != self.lane.calls:
             self._begin(packing, apart=False)
-        if self.apart:
+        if self.feature is APART:
             return None
         if self.feature is None:
             return Given(self._renewed)
@@ -171,8 +172,10 @@ class Reuse:
         self.call = lane.calls
         self.ordinal = self.place = 0
         recall = lane.recalls[column]
-        self.apart = apart and len(packing) > 1 and lane.apart(column, recall, len(packing))
-        self.feature = NOTHING if self.apart else lane.take(column, recall) if packing else None
+        if apart and len(packing) > 1 and lane.apart(column, recall, len(packing)):
+            self.feature = APART
+        else:
+            self.feature = lane.take(column, recall) if packing else None
         if self.feature is not None:
             lane.taken.append(self)
 

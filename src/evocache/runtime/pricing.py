@@ -15,7 +15,7 @@ from ..model import Denoiser, Model
 from ..policies import parse
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
 from .compiled import Compiled
-from .dry import DryRun, dry_run
+from .dry import DryRun, dry_run, largest
 from .estimate import detailed, footprint, operations
 from .features import feature_sizes
 from .plan import Plan
@@ -54,9 +54,7 @@ class Footprints:
         self._pipe, self._model, self._arguments = pipe, model, arguments
         seen, uncached = self._seen(steps), Compiled(model, parse("none"))
         self._base = detailed(footprint(pipe, uncached, seen), pipe, uncached, seen)
-        self._largest = {
-            d.name: max(acts, key=lambda act: act.peak) for d in model.denoisers if (acts := seen.calls(d.name))
-        }
+        self._largest = {d.name: largest(acts) for d in model.denoisers if (acts := seen.calls(d.name))}
         self._called = {steps: _called(seen)}
         self._operations = operations(model, seen)
         self._sizes: dict[tuple[str, str], Sizes] = {}
@@ -85,7 +83,7 @@ class Footprints:
             stored = known[min(starts)][1]
             features[name] = {id: size for id, size in sizes.items() if id in stored}
             plain = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
-            beside = max(beside, kept_beside(plain, schedule.tree, storage))
+            beside = max(beside, kept_beside(plain, self._model.tree, storage))
             computed += work(self._operations, own, starts, called.calls[name])
         return replace(
             self._base,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..memory.footprint import Branch
 from ..memory.tape import uses
-from ..schedule import LEAF_KINDS, Tree, span_range
+from ..schedule import Tree, span_range
 from .compiled import Compiled
 from .dry import DryRun, largest
 from .features import feature_sizes
@@ -55,11 +55,11 @@ def kept_beside(sizes: Mapping[str, int], tree: Tree, storage: str) -> int:
         tree: the schedule's.
         storage: the coding that they are stored in.
     """
-    kinds = {c.id: c.kind for c in tree}
-    copied = ("deep", "denoiser") if storage == "none" else set(kinds.values())
+    kinds = {id: tree.components[tree.index[id]].kind for id in sizes}
+    copied = [size for id, size in sizes.items() if storage != "none" or kinds[id] in ("deep", "denoiser")]
     entered = sorted((size, *span_range(id)) for id, size in sizes.items() if kinds[id] == "span")
     kept = [{first: size for size, first, last in entered if first <= at < last} for _, at, _ in entered]
-    return max([0, *(size for id, size in sizes.items() if kinds[id] in copied), *(sum(k.values()) for k in kept)])
+    return max([0, *copied, *(sum(around.values()) for around in kept)])
 
 
 def stored_paths(tree: Tree, stored: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
@@ -73,12 +73,11 @@ def stored_paths(tree: Tree, stored: Iterable[str]) -> tuple[frozenset[str], fro
         tree: the schedule's.
         stored: ids of the components of a denoiser that are stored.
     """
-    kinds = {c.id: c.kind for c in tree}
-    spans = {tree.components[tree.index[id]].denoiser for id in stored if kinds[id] == "span"}
-    blocks = {c.id for c in tree.of_kind("block") if c.denoiser in spans}
-    blocks |= {id for id in stored if kinds[id] == "block"}
-    leaves = {id for id in stored if kinds[id] in LEAF_KINDS}
-    return _paths(blocks), _paths(leaves)
+    parts = [tree.components[tree.index[id]] for id in stored]
+    spanned = {part.denoiser for part in parts if part.kind == "span"}
+    blocks = {c.id for c in tree.of_kind("block") if c.denoiser in spanned}
+    blocks |= {part.id for part in parts if part.kind == "block"}
+    return _paths(blocks), _paths(part.id for part in parts if part.is_leaf)
 
 
 def _paths(ids: Iterable[str]) -> frozenset[str]:
