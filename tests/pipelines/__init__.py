@@ -10,13 +10,15 @@ from tests.pipelines import (
     stable_diffusion,
     stable_diffusion_3,
     stable_diffusion_xl,
+    token_images,
+    told_images,
     unet_videos,
     videos,
 )
 from tests.pipelines.row import Row
 
 _MODULES = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux, sequence_images, videos, unet_videos)
-_MODULES += (long_videos, audio, priors, pixels)
+_MODULES += (long_videos, audio, priors, pixels, token_images, told_images)
 
 ROWS: tuple[Row, ...] = tuple(row for module in _MODULES for row in module.ROWS)
 

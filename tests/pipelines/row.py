@@ -6,6 +6,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,7 @@ class Kit:
         without: tuple[str, ...] = (),
         after: Callable[[Any], None] | None = None,
         module: str = "diffusers",
+        within: Callable[[], AbstractContextManager[Any]] = nullcontext,
         **about: Any,
     ) -> Row:
         """A row.
@@ -99,13 +101,15 @@ class Kit:
             without: arguments of the family that are left out.
             after: what is done to the built pipeline.
             module: where the class is.
+            within: what holds while it is built, such as a class put where a package is missing.
             about: attributes of the row.
         """
         own = dict(call or {})
 
         @seeded
         def build() -> DiffusionPipeline:
-            pipe = assembled(getattr(importlib.import_module(module), pipeline), {**self.parts(), **parts()})
+            with within():
+                pipe = assembled(getattr(importlib.import_module(module), pipeline), {**self.parts(), **parts()})
             if after:
                 after(pipe)
             return pipe
