@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from evocache.errors import PolicyError
+from evocache.model import discover
 from evocache.policies import POLICIES, is_spec, parse
 from evocache.schedule import dumps, loads
 from tests.tiny import FAMILIES
@@ -49,6 +50,17 @@ SPECS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def trees():
+    """Component trees of all tiny pipelines, which are built, and never run; one of each shape."""
+    found = {}
+    for name, tiny in FAMILIES.items():
+        tree = discover(tiny.build()).tree
+        parts = [(c.kind, c.block, tuple(tree.index[r] for r in c.readers)) for c in tree]
+        found.setdefault((*parts, *tree.parents), (name, tree))
+    return dict(found.values())
+
+
 def compiled(tree, spec, steps):
     try:
         return parse(spec).schedule(tree, steps)
@@ -78,11 +90,21 @@ def test_policies_say_what_they_are(policy):
 
 
 @pytest.mark.parametrize("spec", SPECS)
-@pytest.mark.parametrize("name", FAMILIES)
-def test_schedules_are_legal_for_any_number_of_steps(family, name, spec):
-    tree = family(name).model.tree
+def test_schedules_are_legal_for_any_number_of_steps(trees, spec):
+    wrong = {}
+    for name, tree in trees.items():
+        try:
+            legal(tree, spec)
+        except AssertionError as error:
+            wrong[name] = error
+    assert wrong == {}
+
+
+def legal(tree, spec):
+    """What a policy makes of a tree is a schedule of it, the same each time, and survives being saved and loaded."""
     least = parse(spec).min_steps
-    for steps in sorted({least, 5, 20, 50}):
+    some = max(least, 5)
+    for steps in sorted({least, some, 50}):
         schedule = compiled(tree, spec, steps)
         if schedule is None:
             assert compiled(tree, spec, 100) is None  # it is the model that does not suit
@@ -92,25 +114,27 @@ def test_schedules_are_legal_for_any_number_of_steps(family, name, spec):
         assert schedule.tree is tree or (drawn and schedule.tree.structure == tree.structure)
         assert schedule.executed[0].all()
         assert schedule.provenance.origin == parse(spec).spec
-        assert compiled(tree, spec, steps) == schedule
-    if schedule is not None:
-        assert loads(dumps(schedule)) == schedule
+        if steps == some:
+            assert compiled(tree, spec, steps) == schedule
+            assert loads(dumps(schedule)) == schedule
 
 
-@pytest.mark.parametrize("name", ["pixart", "flux", "sd15"])
-def test_an_interval_of_one_and_a_late_gate_compute_everything(family, name):
-    tree = family(name).model.tree
-    for spec in ("fora:1", "deepcache:1", "tgate:9", "steps:0,1,2,3,4"):
-        schedule = compiled(tree, spec, 5)
-        assert schedule is None or schedule.is_full
+@pytest.mark.parametrize("spec", ["fora:1", "deepcache:1", "tgate:9", "steps:0,1,2,3,4"])
+def test_an_interval_of_one_and_a_late_gate_compute_everything(trees, spec):
+    schedules = [compiled(tree, spec, 5) for tree in trees.values()]
+    assert all(schedule is None or schedule.is_full for schedule in schedules)
+    assert any(schedules)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_longer_intervals_compute_less(family, name):
-    tree = family(name).model.tree
-    for policy in ("fora", "deepcache"):
+@pytest.mark.parametrize("policy", ["fora", "deepcache"])
+def test_longer_intervals_compute_less(trees, policy):
+    seen = 0
+    for name, tree in trees.items():
         schedules = [compiled(tree, f"{policy}:{n}", 20) for n in (1, 2, 3, 5, 10)]
-        if None not in schedules:
-            counts = [int(s.executed.sum()) for s in schedules]
-            assert counts == sorted(set(counts), reverse=True)
-            assert np.array_equal(np.flatnonzero(~schedules[1].executed.all(axis=1)), np.arange(1, 20, 2))
+        if None in schedules:
+            continue
+        counts = [int(s.executed.sum()) for s in schedules]
+        assert counts == sorted(set(counts), reverse=True), name
+        assert np.array_equal(np.flatnonzero(~schedules[1].executed.all(axis=1)), np.arange(1, 20, 2)), name
+        seen += 1
+    assert seen
