@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 
-from evocache.model.outputs import blank, empty, nbytes, pack, tensors, unpack
+from evocache.model.outputs import blank, fresh, nbytes, pack, tensors, unpack
 
 A, B = torch.ones(2, 3), torch.zeros(4, dtype=torch.float16)
 OUTPUTS = [A, (A,), (A, B), [A, None], (None, A), (A, (B, None, 3)), {"sample": A, "n": 1}, None, ()]
@@ -41,8 +41,18 @@ def test_stand_ins_take_no_memory_until_they_are_to_be_written_into():
     assert (one.shape, one.dtype) == (A.shape, A.dtype)
     assert one.untyped_storage().nbytes() == 4
     assert not one.any()
-    fresh, none = empty((one, None))
-    fresh.fill_(7.0)
+    own, none = fresh((one, None))
+    own.fill_(7.0)
     assert none is None
-    assert fresh.sum() == 7 * 6
+    assert own.sum() == 7 * 6
     assert not one.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64])
+def test_fresh_stand_ins_are_zeros_where_memory_was_used_before(dtype):
+    shape = (64, 64)
+    used = [torch.full(shape, 7, dtype=dtype) for _ in range(64)]
+    (stand_in,) = blank((used[0],))
+    del used
+    for _ in range(64):
+        assert not fresh(stand_in).any()

@@ -40,17 +40,18 @@ def blank(output: Any) -> Any:
     return pack([_blank(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
 
 
-def empty(stand_in: Any) -> Any:
-    """Fresh tensors, of any content, for a stand-in: the host may write into what it is given.
+def fresh(stand_in: Any) -> Any:
+    """Zeros of its own memory for a stand-in: the host may write into what it is given.
 
-    Asked for in every skipped call, so that the usual forms do without pytrees.
+    Nobody reads them, but memory as it was found may hold NaN, or the values of somebody else. Asked for in every
+    skipped call, so that the usual forms do without pytrees.
     """
     if isinstance(stand_in, torch.Tensor):
-        return torch.empty_like(stand_in, memory_format=torch.contiguous_format)
+        return torch.zeros_like(stand_in, memory_format=torch.contiguous_format)
     if type(stand_in) in (tuple, list):
-        return type(stand_in)(map(empty, stand_in))
+        return type(stand_in)(map(fresh, stand_in))
     leaves, spec = unpack(stand_in)
-    return stand_in if spec.is_leaf() else pack(list(map(empty, leaves)), spec)
+    return stand_in if spec.is_leaf() else pack(list(map(fresh, leaves)), spec)
 
 
 def _blank(tensor: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..model.outputs import Spec, blank, empty, pack, unpack
+from ..model.outputs import Spec, blank, fresh, pack, unpack
 from .slot import Bare, Fed, Given, Slot
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Blank:
         if self.ordinal >= len(seen):
             return original(module, *args, **kwargs)
         self.ordinal += 1
-        return empty(seen[self.ordinal - 1])
+        return fresh(seen[self.ordinal - 1])
 
     def slot(self, module: Any) -> Slot:
         """The same within a compiled region."""

@@ -16,6 +16,7 @@ from ..policies import Gate, Policy, is_spec, parse
 from ..schedule import Schedule, Tree
 from ..schedule.codec import load
 from ..schedule.front import Point
+from ..schedule.settle import settled
 from .asked import STEPS, leaves_steps_open
 from .compiled import Program
 
@@ -46,14 +47,14 @@ class Fixed:
         return 1
 
     def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule for a number of steps; warns when it was made for a very different one."""
+        """The schedule over a model's own components; warns when it was made for a very different number of steps."""
         if steps != self.given.steps and not 1 / FAR <= steps / self.given.steps <= FAR:
             warnings.warn(
                 f"the schedule was made for {self.given.steps} steps and is resampled to {steps}: its quality is "
                 "unknown there; evolve or choose one made for this number of steps",
                 stacklevel=2,
             )
-        return self.given.resampled(steps)
+        return settled(self.given, tree).resampled(steps)
 
 
 def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program:
@@ -115,7 +116,7 @@ def foreseen(program: Program, model: Model) -> None:
             "a schedule, whose memory is known before the generation",
             "apply it without a budget, generate, and apply handle.recorded with the budget",
         )
-    if (program.given if isinstance(program, Fixed) else tried(program, model)).guided:
+    if (settled(program.given, model.tree) if isinstance(program, Fixed) else tried(program, model)).guided:
         raise PolicyError(
             f"{program} with a memory budget or plan",
             "a schedule that computes all calls of a step alike",
@@ -155,7 +156,4 @@ def check(program: Program, model: Model) -> None:
             f"one for {here} with {blocks[1]} blocks",
             "use a schedule that was made for this model",
         )
-    known = {c.id for c in model.tree if c.kind == "deep"}
-    for component in schedule.tree.of_kind("deep"):
-        if component.id not in known:
-            raise MismatchError(component.id, f"one of {', '.join(sorted(known))}", "use a schedule for this model")
+    settled(schedule, model.tree)

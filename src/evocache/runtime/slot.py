@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..model.outputs import empty, pack, unpack
+from ..model.outputs import fresh, pack, unpack
 
 
 class Slot:
@@ -99,10 +99,10 @@ class Bare(Fed):
     """
 
     def run(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-        """Return tensors of any content."""
+        """Return zeros."""
         calls = self.calls
         output = super().run(original, module, args, kwargs)
-        return output if calls >= len(self.outputs) else empty(output)
+        return output if calls >= len(self.outputs) else fresh(output)
 
 
 class Pass(Slot):
