@@ -3,10 +3,14 @@
 from tests.pipelines import (
     audio,
     flux,
+    kandinsky5,
+    ledits,
     long_videos,
     pixels,
     priors,
+    qwen_images,
     sequence_images,
+    shown_videos,
     stable_diffusion,
     stable_diffusion_3,
     stable_diffusion_xl,
@@ -14,11 +18,13 @@ from tests.pipelines import (
     told_images,
     unet_videos,
     videos,
+    z_images,
 )
 from tests.pipelines.row import Row
 
 _MODULES = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux, sequence_images, videos, unet_videos)
 _MODULES += (long_videos, audio, priors, pixels, token_images, told_images)
+_MODULES += (qwen_images, z_images, kandinsky5, ledits, shown_videos)
 
 ROWS: tuple[Row, ...] = tuple(row for module in _MODULES for row in module.ROWS)
 

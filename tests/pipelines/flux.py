@@ -49,6 +49,11 @@ def controlnet() -> Parts:
     }
 
 
+def by_example() -> Parts:
+    """Fills in the missing picture of a grid."""
+    return {**channels(16 + 16 + 16)(), "resolution": 32}
+
+
 def chroma() -> Parts:
     """Guidance is not embedded; a network of its own approximates all modulations."""
     transformer = ChromaTransformer2DModel(
@@ -85,6 +90,8 @@ CALL = {
 KIT = Kit(parts, CALL)
 CHROMA = Kit(chroma, {**CALL, "negative_prompt": NEGATIVE})
 row = KIT.row
+EXAMPLE = [picture(), picture().rotate(90)]
+BY_EXAMPLE = {"task_prompt": "turn it", "content_prompt": PROMPT, "image": [EXAMPLE, [picture(), None]]}
 SEQUENTIAL = {"true_cfg_scale": 2.0, "negative_prompt": NEGATIVE}
 
 ROWS = (
@@ -103,6 +110,12 @@ ROWS = (
     row("FluxKontextPipeline"),
     row("FluxKontextPipeline", SEQUENTIAL, variant="guided-twice"),
     row("FluxKontextInpaintPipeline", late=1),
+    row("VisualClozeGenerationPipeline", BY_EXAMPLE, parts=by_example),
+    row(
+        "VisualClozePipeline",
+        {**BY_EXAMPLE, "upsampling_height": 32, "upsampling_width": 32},
+        parts=by_example,
+    ),
     CHROMA.row("ChromaPipeline"),
     CHROMA.row("ChromaImg2ImgPipeline", late=1),
     CHROMA.row("ChromaInpaintPipeline", after=says_that_guidance_is_not_embedded, late=1),

@@ -219,6 +219,7 @@ ROWS = (
     K22.row("KandinskyV22Pipeline"),
     K22.row("KandinskyV22CombinedPipeline"),
     K22.row("KandinskyV22Img2ImgPipeline", late=1),
+    K22.row("KandinskyV22Img2ImgCombinedPipeline", {"strength": 0.5}, late=2),  # the prior does not begin late
     K22.row("KandinskyV22InpaintPipeline", parts=inpainting),
     K22.row("KandinskyV22ControlnetPipeline", HINT, parts=hinted),
     K22.row("KandinskyV22ControlnetImg2ImgPipeline", HINT, parts=hinted, late=1),

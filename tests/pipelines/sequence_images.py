@@ -258,6 +258,10 @@ ROWS = (
     ZIMAGE.row("ZImageImg2ImgPipeline", late=1),
     ZIMAGE.row("ZImageInpaintPipeline", late=1),
     PRX.row("PRXPipeline"),
+    PRX.row(
+        "PRXPixelPipeline",
+        parts=lambda: {"transformer": denoiser("PRXTransformer2DModel", in_channels=3), "default_sample_size": 32},
+    ),
     OVIS.row("OvisImagePipeline"),
     FLUX2.row("Flux2KleinPipeline", without=("image",)),
     FLUX2.row("Flux2KleinPipeline", {"image": picture().resize((64, 64))}, variant="edits"),

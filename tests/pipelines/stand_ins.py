@@ -59,6 +59,7 @@ class Thumbnails(ModelMixin, ConfigMixin):
     def __init__(self, z_dim: int = 16, levels: int = 6) -> None:
         super().__init__()
         self.mix = torch.nn.Linear(3, z_dim)
+        self.unmix = torch.nn.Linear(z_dim, 3)
         self.temperal_downsample = [False] * levels
         self.register_to_config(
             latent_channels=z_dim,
@@ -75,3 +76,7 @@ class Thumbnails(ModelMixin, ConfigMixin):
         tiles = pixels.unflatten(-1, (-1, side)).mean(-1).unflatten(-2, (-1, side)).mean(-2)
         latents = self.mix(tiles.movedim(1, -1)).movedim(-1, 1)
         return Stub(latent_dist=Stub(sample=lambda *_, **__: latents, mode=lambda: latents))
+
+    def decode(self, latents: torch.Tensor, **_: Any) -> tuple[torch.Tensor]:
+        """A picture as small as its latents."""
+        return (self.unmix(latents.movedim(1, -1)).movedim(-1, 1),)

@@ -108,7 +108,7 @@ ROWS = (
     LONGCAT.row("LongCatImagePipeline", after=says(_encode_prompt=words)),
     LONGCAT.row(
         "LongCatImageEditPipeline",
-        {"image": picture(), "output_type": "latent"},
+        {"image": picture()},
         parts=lambda: {"vae": Thumbnails()},
         after=says(_encode_prompt=words),
     ),

@@ -54,6 +54,7 @@ class Watch:
         self.calls: list[Call] = []
         self.passed = 0
         self.total = 0
+        self.running = 0
         self.begin()
 
     def begin(self) -> None:
@@ -83,11 +84,18 @@ class Watch:
         shape = next((tuple(t.shape) for v in values for t in _first(v) if t.ndim > 1), ())
         self.calls.append(Call(name, self.passed, self.step, self.step >= self.total, self.branches[name], shape))
         self.branches[name] += 1
+        self.running += 1
+
+    def returned(self, *_: Any) -> None:
+        """A denoiser has returned."""
+        self.running -= 1
 
     def layer(self, path: str) -> Callable[..., None]:
-        """A hook that counts a layer."""
+        """A hook that counts a layer while a denoiser runs: ControlNets call layers that they share, too."""
 
         def count(*_: Any) -> None:
+            if not self.running:
+                return
             self.calls[-1].layers[path, frozenset(+self.inside)] += 1
 
         return count
@@ -129,6 +137,7 @@ def watched(
     for denoiser in model.denoisers:
         called = functools.partial(lambda name, _, args, kwargs: watch.called(name, args, kwargs), denoiser.name)
         hooks.append(denoiser.module.register_forward_pre_hook(called, with_kwargs=True, prepend=True))
+        hooks.append(denoiser.module.register_forward_hook(watch.returned))
         for path, module in denoiser.module.named_modules():
             if next(module.parameters(recurse=False), None) is not None:
                 hooks.append(module.register_forward_pre_hook(watch.layer(path)))
