@@ -1,32 +1,19 @@
 """Pipelines of the installed diffusers, as tiny instances: does caching reach them?"""
 
-from tests.pipelines import (
-    audio,
-    flux,
-    kandinsky5,
-    ledits,
-    long_videos,
-    pixels,
-    priors,
-    qwen_images,
-    sequence_images,
-    shown_videos,
-    stable_diffusion,
-    stable_diffusion_3,
-    stable_diffusion_xl,
-    token_images,
-    told_images,
-    unet_videos,
-    videos,
-    z_images,
-)
+import importlib
+import pkgutil
+from types import ModuleType
+
 from tests.pipelines.row import Row
 
-_MODULES = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux, sequence_images, videos, unet_videos)
-_MODULES += (long_videos, audio, priors, pixels, token_images, told_images)
-_MODULES += (qwen_images, z_images, kandinsky5, ledits, shown_videos)
 
-ROWS: tuple[Row, ...] = tuple(row for module in _MODULES for row in module.ROWS)
+def _families() -> list[ModuleType]:
+    """Return the modules beside this one that have rows."""
+    names = [m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("test_")]
+    return [m for m in (importlib.import_module(f"{__name__}.{name}") for name in names) if hasattr(m, "ROWS")]
+
+
+ROWS: tuple[Row, ...] = tuple(row for module in _families() for row in module.ROWS)
 
 KNOWN_WARNINGS = (
     # diffusers' solvers and processors treat tensors as arrays in ways that NumPy 2 deprecates.

@@ -43,6 +43,7 @@ class Row:
         late: how many of the first steps it leaves out, as pipelines from pictures do.
         steps: the step of each denoiser call, where not every step of the scheduler begins another.
         warns: what it is warned about.
+        fault: what is still wrong with its caching; the row must fail until it is mended.
     """
 
     pipeline: str
@@ -52,6 +53,7 @@ class Row:
     late: int = 0
     steps: tuple[int, ...] = ()
     warns: str = ""
+    fault: str = ""
 
     @property
     def name(self) -> str:
