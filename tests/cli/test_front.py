@@ -20,8 +20,20 @@ def test_a_table_in_the_quality_s_own_unit(run, tmp_path):
     assert rows["uncached 1.00x"][2] == "exact"
     order = [shown.index(name) for name in ("front 0", "front 1", "fora:2", "4 steps", "uncached  ")]
     assert order == sorted(order)
-    for note in ("mean over 32 prompts", "5 rounds of 4 prompts", "3 of 5 policies"):
+    for note in ("held-out: mean over 32 held-out prompts", "5 rounds of 4 prompts", "3 of 5 policies"):
         assert note in " ".join(shown.split())
+
+
+def test_what_was_held_out_is_said_with_the_figures(run, tmp_path):
+    write_front(tmp_path, held="seeds")
+    shown = " ".join(run("front", tmp_path).stdout.split())
+    assert "held-out" not in shown
+    assert "new seeds: mean over 32 prompts that were searched on, with new seeds" in shown
+    document = json.loads((tmp_path / "front.json").read_text())
+    del document["basis"]["held_out"]  # as files were written before
+    (tmp_path / "front.json").write_text(json.dumps(document))
+    shown = " ".join(run("front", tmp_path).stdout.split())
+    assert "proven on: mean over 32 prompts, of which it was not noted whether they were held out" in shown
 
 
 def test_names_stay_on_narrow_terminals(run, tmp_path, monkeypatch):

@@ -74,7 +74,9 @@ def figures(speedup: float, quality: float) -> dict[str, float]:
     }
 
 
-def write_front(folder: Path, *, name: str = "fora:2", prompt: str = "a cat", quality: str = "latent") -> Proof:
+def write_front(
+    folder: Path, *, name: str = "fora:2", prompt: str = "a cat", quality: str = "latent", held: str = "prompts"
+) -> Proof:
     """A proof of two points, a policy, two numbers of steps and pictures."""
     spans = [i for i, c in enumerate(TREE.components) if c.kind == "span"]
     points = []
@@ -93,7 +95,7 @@ def write_front(folder: Path, *, name: str = "fora:2", prompt: str = "a cat", qu
     }
     pictures = np.random.default_rng(0).random((2, 8, 8, 3))
     files = write_strips(folder, {"uncached": pictures, "front 0": pictures / 2, name: pictures / 3})
-    basis = Basis(32, 5, 4, quality, "dB", residual=True, device="cpu", left_out=("3 of 5 policies",))
+    basis = Basis(32, 5, 4, quality, "dB", residual=True, device="cpu", left_out=("3 of 5 policies",), held_out=held)
     proof = Proof(Front(tuple(points)), ("front 0", "front 1"), baselines, basis, Pictures((prompt, "b"), files))
     write_proof(folder, proof)
     return proof

@@ -105,6 +105,25 @@ def test_a_page_says_its_figures_in_words_and_a_table(run: Path) -> None:
     assert all(a.get("aria-label") or a.get("id") == "heat" for a in labelled)
 
 
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (
+            "seeds",
+            ("that were searched on, with new seeds", "Calibration and new seeds of the same prompts"),
+        ),
+        ("", ("32 prompts, of which it was not noted", "Calibration and the prompts proven on")),
+    ],
+)
+def test_nothing_is_called_held_out_that_was_not(tmp_path: Path, held: str, words: tuple[str, str]) -> None:
+    write_journal(tmp_path, candidates())
+    write_front(tmp_path, held=held)
+    made = Reader(page(gather(tmp_path)))
+    text = " ".join(made.texts)
+    assert all(word in text for word in words)
+    assert "held-out" not in text + json.dumps(made.data) + made.scripts[2]
+
+
 def test_texts_of_strangers_stay_texts(tmp_path: Path) -> None:
     folder = tmp_path / "<b>run"
     folder.mkdir()

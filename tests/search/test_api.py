@@ -48,6 +48,7 @@ def test_from_prompts_to_a_measured_front(pipe, tmp_path: Path) -> None:
     assert len(front) >= 3
     assert stages[:2] == ["calibrating", "evolving"]
     saved = read_proof(tmp_path)
+    assert (saved.basis.held_out, saved.basis.prompts) == ("seeds", 4)  # four prompts are too few to split
     assert [p.schedule for p in saved.front] == [p.schedule for p in front]
     assert [p.measured for p in saved.front] == [p.measured for p in front]
     assert {b.group for b in saved.baselines.values()} == {"uncached", "seed", "steps"}
@@ -65,7 +66,7 @@ def test_from_prompts_to_a_measured_front(pipe, tmp_path: Path) -> None:
 def test_a_limit_of_cached_features_is_kept(pipe, tmp_path: Path) -> None:
     front = evolve(
         pipe,
-        PROMPTS,
+        [*PROMPTS, "a boat", "A Cat", "a tree", "a tower", "a lamp", "a  lamp"],
         call=CALL,
         out=tmp_path,
         settings=SETTINGS,
@@ -76,6 +77,9 @@ def test_a_limit_of_cached_features_is_kept(pipe, tmp_path: Path) -> None:
     assert len(front) >= 2
     assert max(p.measured["memory"] for p in front) <= 70_000
     assert max(p.measured["memory"] for p in front) > 0
+    saved = read_proof(tmp_path)  # the settings are of four prompts: the others are held out
+    assert (saved.basis.held_out, saved.basis.prompts) == ("prompts", 4)
+    assert saved.pictures.prompts == ("a boat", "a tree")
 
 
 def test_the_uncached_schedule_has_no_error_and_a_pipeline_is_left_as_it_was(pipe) -> None:

@@ -38,7 +38,7 @@ def evolve(
         Path, typer.Option("--out", "-o", help="Folder of the run; one that exists is gone on with.")
     ] = Path("runs/evolve"),
     prompts: Annotated[Path | None, typer.Option(help="File of prompts to calibrate and evolve on.")] = None,
-    held_out: Annotated[Path | None, typer.Option(help="File of prompts to prove the front on.")] = None,
+    held_out: Annotated[Path | None, typer.Option(help="File of prompts to prove on; else some of --prompts.")] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="How many prompts to evolve on.")] = 16,
     budget: Annotated[str, typer.Option(help="Time to evolve for: 90s, 10m, 2h; or none.")] = "10m",
     generations: Annotated[int, typer.Option(min=0, help="Most generations.")] = 1000,
@@ -184,11 +184,16 @@ def in_seconds(text: str) -> float | None:
 def _prompts(
     model: str, prompts: Path | None, held_out: Path | None, count: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Prompts to evolve on, and others to prove on."""
+    """Prompts to evolve on, and others to prove on; none of these where there are too few (see `held_out.split`)."""
     proof = gather([], held_out) if held_out else []
     if prompts is not None:
+        from ..search.held_out import PROMPTS, split
+
         texts = distinct(gather([], prompts))
-        return texts[:count], proof or texts[count : count + HELD_OUT]
+        if proof:
+            return texts[:count], proof
+        apart = split(texts[: count + HELD_OUT], most=count)
+        return list(apart.searched), list(apart.proven) if apart.kind == PROMPTS else []
     from ..zoo.load import find
 
     try:

@@ -21,7 +21,7 @@ def front(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a front.json.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a front: speed-up, quality and memory, measured on held-out prompts, next to what it was held against."""
+    """Show a front: speed-up, quality and memory as they were measured, next to what it was held against."""
     from ..search.proof import read_proof
 
     proof = read_proof(run)
@@ -59,7 +59,7 @@ def show_front(proof: Proof) -> None:
 
     counts = steps_of(proof)
     own = ("steps", "speedup") if counts else ("speedup",)
-    numbers = (*own, "held-out", "middle half", "searched", "fewer", "cached")
+    numbers = (*own, proof.basis.head, "middle half", "searched", "fewer", "cached")
     plans = plans_of(proof)
     columns = [Column("", style="cyan", room="wrap"), *(Column(name, numeric=True) for name in numbers)]
     columns += [Column("peak", numeric=True), Column("plan")] if plans else []
@@ -113,7 +113,8 @@ def notes(proof: Proof) -> list[str]:
     unit = f" in {basis.unit}" if basis.unit else ""
     lines = [
         f"quality: {basis.quality}{unit}, higher is better",
-        f"held-out: mean over {basis.prompts} prompts, and its middle half; searched: on those that were evolved on",
+        f"{basis.head}: mean over {basis.stands_on}; and its middle half",
+        "searched: on the prompts and seeds that were evolved on",
         "fewer: that of the uncached pipeline with fewer steps in the same time",
         f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}",
     ]

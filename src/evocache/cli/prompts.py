@@ -34,8 +34,10 @@ def gather(given: Sequence[str], file: Path | None, limit: int | None = None) ->
 
 
 def distinct(prompts: Sequence[str]) -> list[str]:
-    """Prompts without repeats, in order of their first appearance: those to judge by must not be those learned from."""
-    return list(dict.fromkeys(prompts))
+    """Prompts without repeats, in whatever case and spacing, in order of their first appearance."""
+    from ..search.held_out import distinct as apart
+
+    return list(apart(prompts))
 
 
 def read(file: Path) -> list[str]:

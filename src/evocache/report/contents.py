@@ -76,8 +76,18 @@ class Contents:
 
     @property
     def proven(self) -> bool:
-        """Whether figures were measured on held-out prompts."""
+        """Whether figures were measured, not only predicted and searched."""
         return self.basis is not None
+
+    @property
+    def head(self) -> str:
+        """What the figures that were proven are called, by what was kept from the search."""
+        return self.basis.head if self.basis is not None else "calibration"
+
+    @property
+    def side(self) -> str:
+        """What the axis of the main quality is of."""
+        return self.basis.side if self.basis is not None else "calibration prompts"
 
     @property
     def axis(self) -> str:
@@ -86,7 +96,7 @@ class Contents:
 
     @property
     def main(self) -> str:
-        """The figure that is shown as quality: on held-out prompts where it was measured there."""
+        """The figure that is shown as quality: the one that was proven, where it was."""
         return "quality" if self.proven else "calibration quality"
 
     @property

@@ -23,6 +23,8 @@ def data(contents: Contents) -> dict[str, Any]:
         "axis": contents.axis,
         "unit": contents.unit,
         "proven": contents.proven,
+        "head": contents.head,
+        "side": contents.side,
         "residual": contents.basis is not None and contents.basis.residual,
         "whole": any("peak" in entry.figures for entry in entries),
         "groups": {group: GROUPS[group] for group in ORDER},
@@ -54,7 +56,7 @@ def summary(entry: Entry, contents: Contents) -> str:
         parts.append(f"{entry.schedule.steps} steps")
     if "quality" in figures:
         exact = entry.group == "uncached" and contents.basis is not None and contents.basis.residual
-        parts.append("exact" if exact else f"{in_figures(figures['quality'])}{unit} held-out")
+        parts.append("exact" if exact else f"{in_figures(figures['quality'])}{unit} {contents.head}")
     if "calibration quality" in figures:
         parts.append(f"{in_figures(figures['calibration quality'])}{unit} calibration")
     if "fewer steps quality" in figures:

@@ -61,7 +61,7 @@ function pareto() {
   const annotations = exact ? [{x: 1, y: 0, yref: "paper", text: "uncached: exact", textangle: -90, showarrow: false,
     xanchor: "right", yanchor: "bottom", font: {color: colour("faint"), size: 12}}] : [];
   const speed = data.proven ? "speed-up over the uncached pipeline, by the clock" : "predicted speed-up";
-  const quality = data.axis + (data.proven ? " on held-out prompts" : " on the calibration prompts");
+  const quality = data.axis + " on " + data.side;
   traces.push(ring(entries.get(kept)));
   const plot = byId("pareto");
   Plotly.react(plot, traces, layout({shapes, annotations,
@@ -205,7 +205,7 @@ function overfitting() {
   const groups = ["seed", "front"], plot = byId("overfitting");
   if (!plot) return;
   const traces = marks("calibration", "quality", groups,
-    "<b>%{text}</b><br>calibration %{x:.3~g}, held-out %{y:.3~g}<extra></extra>");
+    "<b>%{text}</b><br>calibration %{x:.3~g}, " + data.head + " %{y:.3~g}<extra></extra>");
   const all = data.entries.filter((e) => e.calibration != null && groups.includes(e.group));
   const values = all.flatMap((e) => [e.calibration, e.quality]);
   const low = Math.min(...values), high = Math.max(...values);
@@ -213,7 +213,7 @@ function overfitting() {
   traces.push({type: "scatter", mode: "lines", x: [low, high], y: [low, high], hoverinfo: "skip", name: "equal",
     line: {color: colour("faint"), width: 1, dash: "dash"}});
   Plotly.react(plot, traces, layout({xaxis: axis(data.axis + " on calibration prompts"),
-    yaxis: axis("on held-out prompts")}), settings);
+    yaxis: axis("on " + data.side)}), settings);
   plot.removeAllListeners("plotly_click");
   plot.on("plotly_click", (event) => keep(event.points[0].customdata));
 }

@@ -74,7 +74,7 @@ def pareto(contents: Contents) -> Figure:
         axes.annotate("uncached: exact", (1, 0.02), (-3, 0), xycoords=("data", "axes fraction"),
                       textcoords="offset points", rotation=90, ha="right", va="bottom", fontsize=8)  # fmt: skip
     axes.set_xlabel("speed-up over the uncached pipeline" if contents.proven else "predicted speed-up")
-    axes.set_ylabel(f"{_axis(contents)}, {'held-out' if contents.proven else 'calibration'} prompts")
+    axes.set_ylabel(f"{_axis(contents)}, {contents.side}")
     axes.xaxis.set_major_formatter("{x:g}x")
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
@@ -116,7 +116,7 @@ def importance(contents: Contents) -> Figure | None:
 
 
 def overfitting(contents: Contents) -> Figure | None:
-    """Held-out over calibration quality; none for a run that was not proven."""
+    """Proven over calibration quality; none for a run that was not proven."""
     pairs = [e for e in contents.entries if contents.proven and "calibration quality" in e.figures]
     if not pairs:
         return None
@@ -129,7 +129,7 @@ def overfitting(contents: Contents) -> Figure | None:
     values = [e.figures[name] for e in pairs for name in ("calibration quality", "quality")]
     axes.plot([min(values), max(values)], [min(values), max(values)], color="#707070", linewidth=1, linestyle="--")
     axes.set_xlabel(f"{_axis(contents)}, calibration prompts")
-    axes.set_ylabel(f"{_axis(contents)}, held-out prompts")
+    axes.set_ylabel(f"{_axis(contents)}, {contents.side}")
     axes.legend()
     return figure
 

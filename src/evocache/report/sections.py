@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from ..search.held_out import SEEDS
 from ..search.proof import GROUPS
 from .contents import Contents, Entry
 from .data import ORDER
@@ -24,9 +25,9 @@ def lead(contents: Contents) -> str:
         )
     else:
         text = (
-            f"Schedules measured on {basis.prompts} held-out prompts and, by the clock, in {basis.rounds} rounds in "
-            f"turn with the uncached pipeline. Quality: {escape(basis.quality)}, higher is better; bars are the middle "
-            "half over prompts and over rounds."
+            f"Schedules measured on {escape(basis.stands_on)}; speed by the clock, in {basis.rounds} rounds in "
+            f"turn with the uncached pipeline. Quality: {escape(basis.quality)}, higher is better; bars are the "
+            "middle half over prompts and over rounds."
         )
     if history is not None and history.generations:
         last = history.generations[-1]
@@ -110,8 +111,9 @@ def _overfitting(contents: Contents) -> str:
     gaps = [e.figures["calibration quality"] - e.figures["quality"] for e in own]
     unit = f" {escape(contents.unit)}" if contents.unit else ""
     note = (
-        '<p class="note">Marks below the line are better on the prompts that were searched on than on those that were '
-        "held out. Policies were not searched: their distance from the line is what the choice of prompts does alone."
+        '<p class="note">Marks below the line are better on the prompts and seeds that were searched on than on '
+        f"{escape(contents.side)}. Policies were not searched: their distance from the line is what the choice of "
+        f"{'seeds' if contents.basis is not None and contents.basis.held_out == SEEDS else 'prompts'} does alone."
         + (f" On average the front loses {in_figures(sum(gaps) / len(gaps))}{unit}." if gaps else "")
         + "</p>"
     )
@@ -124,11 +126,9 @@ def _overfitting(contents: Contents) -> str:
         ]
         for e in pairs
     ]
-    table = _table(["", "calibration", "held-out", "difference"], [rows])
-    pair = (
-        f'<div class="halves">{_plot("overfitting", "Held-out over calibration quality; see the table.")}{table}</div>'
-    )
-    return _section("overfitting-section", "Calibration and held-out prompts", note, pair)
+    table = _table(["", "calibration", contents.head, "difference"], [rows])
+    pair = f'<div class="halves">{_plot("overfitting", "Proven over calibration quality; see the table.")}{table}</div>'
+    return _section("overfitting-section", f"Calibration and {contents.side}", note, pair)
 
 
 def _memory(contents: Contents) -> str:
@@ -210,7 +210,7 @@ def _basis(contents: Contents) -> str:
     facts: dict[str, str] = {}
     basis, run = contents.basis, contents.history.run if contents.history else {}
     if basis is not None:
-        facts["quality"] = f"{basis.quality}, on {basis.prompts} held-out prompts"
+        facts["quality"] = f"{basis.quality}, on {basis.stands_on}"
         facts["clock"] = f"{basis.rounds} rounds of {basis.timed} prompts, decoding included, on {basis.device}"
         facts["proof"] = f"took {in_seconds(basis.seconds)}"
         if basis.versions:

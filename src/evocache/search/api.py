@@ -22,6 +22,8 @@ from .contenders import Field
 from .evaluate import LocalEvaluator
 from .evolution import ERROR, Settings
 from .genes import AS_IT_IS, PEAK, Design, Genes
+from .given import arguments, some_texts, starts, texts
+from .held_out import split
 from .objectives import WITHIN as KEPT
 from .objectives import asked, kept, limited
 from .peaks import plan_for
@@ -76,11 +78,13 @@ def evolve(
 
     Args:
         pipe: a diffusers pipeline.
-        prompts: calibration prompts; 16 are enough as a rule.
+        prompts: calibration prompts; 16 are enough as a rule. Where no others are given to prove on, some of these are
+            held out: those beyond the number that `settings` names, or else a quarter, 4 at least, of 8 or more.
         call: further arguments of the pipeline's call (steps, guidance, size).
         out: folder of the run; going on with one that exists. A temporary one when not given.
         budget_seconds: time for the evolution, over all sittings; None to run all generations.
-        held_out: prompts that the front is proven on; the calibration prompts with other seeds when none are given.
+        held_out: prompts that the front is proven on. Those that are among `prompts`, in whatever case and spacing, are
+            left out. With fewer than 8 prompts and none to prove on, only the seeds are others, and figures say so.
         objectives: what is minimised beside the error: `latency`, `macs`, `memory` (bytes of cached features), `peak`
             (bytes of the whole generation when most is held, weights and decoding included, of one call of the first
             four prompts, or as many as a batch has); one or two of them. `latency` when not given, and `macs` by the
@@ -115,9 +119,11 @@ def evolve(
         BudgetError: if not even the uncached generation can be kept within `max_memory`; nothing is computed then.
         RunError: if the pipeline, prompts, settings or folder cannot be used.
     """
-    chosen = settings or Settings.of(len(prompts))
-    names = asked(objectives, chosen.method)
-    for storage in storages or ():
+    apart = split(texts(prompts, "prompts"), texts(held_out, "held_out"), settings.prompts if settings else None)
+    prompts, call, begin = list(apart.searched), arguments(call), starts(start)
+    chosen = _sized(settings or Settings.of(len(prompts)), len(prompts))
+    names = asked(some_texts(objectives, "objectives"), chosen.method)
+    for storage in some_texts(storages, "storages") or ():
         checked(storage)
     most = None if max_memory is None else in_bytes(max_memory)
     folder = _folder(out)
@@ -126,7 +132,7 @@ def evolve(
         within = most if kept(folder, bounded) else None
         # the limit is of a call of so many prompts, so that no other has more
         batch = batch if within is None else min(batch, CALIBRATION, len(prompts))
-        workload = Workload.of(prompts, call or {}, seed=chosen.seed * 1000, batch=batch)
+        workload = Workload.of(prompts, call, seed=chosen.seed * 1000, batch=batch)
         evaluator = LocalEvaluator(pipe, workload, quality(judge), within)
         _possible(evaluator)
         stage("calibrating")
@@ -135,7 +141,7 @@ def evolve(
         tree = evaluator.tree
         space = Space(tree, steps, least)
         seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration, least)
-        begun = [_fitting(given, space) for given in start]
+        begun = [_fitting(given, space) for given in begin]
         seeds = distinct([*seeds, *(design.schedule for design in begun)])
         if most is not None:
             names = tuple(dict.fromkeys((*names, bounded)))
@@ -152,7 +158,7 @@ def evolve(
             "prompts": list(prompts),
             "judge": judged,
             "objectives": list(names),
-            "call": _plain(call or {}),
+            "call": _plain(call),
         }
         if within is not None:
             identity[KEPT] = within
@@ -179,10 +185,19 @@ def evolve(
             )
             front = run.evolve(noting)
         stage("proving")
-        held = Workload.of(list(held_out) or list(prompts), call or {}, seed=chosen.seed * 1000 + 500_000, batch=batch)
+        held = Workload.of(apart.proven, call, seed=chosen.seed * 1000 + 500_000, batch=batch)
         seconds = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
         field = Field(front, seeds, costs, steps, errors, len(_first(workload)) if memory else 0, least)
-        return prove(pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, tell=stage).front
+        return prove(
+            pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, apart=apart, tell=stage
+        ).front
+
+
+def _sized(settings: Settings, prompts: int) -> Settings:
+    """Settings of a search that sees so many prompts, where some of those that they were made for are held out."""
+    if not prompts or prompts >= settings.prompts:
+        return settings
+    return replace(settings, prompts=prompts, rungs=tuple(rung for rung in settings.rungs if rung < prompts))
 
 
 def _possible(evaluator: LocalEvaluator) -> None:

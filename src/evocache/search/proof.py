@@ -15,6 +15,7 @@ from ..schedule import Schedule, dumps, loads
 from ..schedule import front_file as ff
 from ..schedule import strict_json as sj
 from ..schedule.front import Front
+from .held_out import HEADS, SIDES, UNKNOWN, stands_on
 from .strips import FOLDER
 
 UNCACHED = "uncached"
@@ -45,7 +46,7 @@ class Basis:
     """What the figures of a proof stand on.
 
     Attributes:
-        prompts: number of held-out prompts.
+        prompts: number of prompts that quality is measured on.
         rounds: interleaved rounds of timing.
         timed: prompts in a timed call.
         quality: name of the quality.
@@ -56,6 +57,7 @@ class Basis:
         seconds: what the proof took.
         left_out: what could have been measured and was not, in words.
         steps: of the uncached pipeline; 0 where that was not noted.
+        held_out: what of the prompts was kept from the search (see `held_out`): `prompts`, `seeds` alone, or unknown.
     """
 
     prompts: int
@@ -69,6 +71,22 @@ class Basis:
     seconds: float = 0.0
     left_out: tuple[str, ...] = ()
     steps: int = 0
+    held_out: str = UNKNOWN
+
+    @property
+    def head(self) -> str:
+        """What a column of figures that were proven is called."""
+        return HEADS[self.held_out]
+
+    @property
+    def side(self) -> str:
+        """What an axis of such figures is of."""
+        return SIDES[self.held_out]
+
+    @property
+    def stands_on(self) -> str:
+        """What the figures that were proven stand on, in words."""
+        return stands_on(self.held_out, self.prompts)
 
 
 @dataclass(frozen=True)
@@ -89,8 +107,8 @@ class Proof:
     """A measured front with its baselines.
 
     `measured` holds, for points and baselines alike, where known: `speedup` over the uncached pipeline by the clock
-    with its quartiles over rounds (`speedup q1`, `speedup q3`), `seconds` for a prompt, `quality` on held-out prompts
-    (mean, higher is better, in the basis' unit) with quartiles over prompts (`quality q1`, `quality median`,
+    with its quartiles over rounds (`speedup q1`, `speedup q3`), `seconds` for a prompt, `quality` on what is proven
+    on (mean, higher is better, in the basis' unit) with quartiles over prompts (`quality q1`, `quality median`,
     `quality q3`), `calibration quality` on the prompts that were searched on, `fewer steps quality` that the uncached
     pipeline has at the same speed with fewer steps, and `memory` (bytes of cached features); where memory was searched,
     `peak`, the most bytes that a call of the timed prompts held, decoding included, and the `predicted peak`.
@@ -176,7 +194,14 @@ def _basis(value: dict[str, Any]) -> Basis:
         seconds=sj.number(value["seconds"], "seconds"),
         left_out=tuple(sj.string(text, "left_out") for text in sj.array(value["left_out"], "left_out")),
         steps=sj.integer(value.get("steps", 0), "steps", 0, 10**9),
+        held_out=_kind(value.get("held_out", UNKNOWN)),
     )
+
+
+def _kind(value: Any) -> str:
+    """What was held out; what nobody knows proves nothing."""
+    kind = sj.string(value, "held_out")
+    return kind if kind in HEADS else UNKNOWN
 
 
 def _pictures(value: dict[str, Any]) -> Pictures:

@@ -17,6 +17,7 @@ from .contenders import Contender, Field
 from .effort import ROUNDS, affordable, left_out
 from .evolution import ERROR
 from .genes import PEAK
+from .held_out import UNKNOWN, Split
 from .proof import UNCACHED, Baseline, Basis, Pictures, Proof, write_proof
 from .quality import Quality
 from .strips import write_strips
@@ -39,6 +40,7 @@ def prove(
     *,
     seconds: float = SECONDS,
     within: int | None = None,
+    apart: Split | None = None,
     tell: Tell = lambda what: None,
 ) -> Proof:
     """Measure a front and what it is held against; write `front.json` and pictures into the run's folder.
@@ -54,6 +56,7 @@ def prove(
         folder: of the run.
         seconds: about what it may take; how much is measured follows from it (see `effort.LADDER`).
         within: bytes that no generation may hold: the uncached one, fewer steps and policies are planned, too.
+        apart: how the prompts that are proven on were kept from the search; it is noted, and unknown when not given.
         tell: is told what is being measured.
 
     Raises:
@@ -93,8 +96,9 @@ def prove(
         residual=quality.residual,
         device=trial.device,
         versions=versions(),
-        left_out=tuple(left_out(effort, field, len(held_out.prompts)) + failed),
+        left_out=tuple(left_out(effort, field, len(held_out.prompts)) + failed + _shared(apart)),
         steps=field.steps,
+        held_out=UNKNOWN if apart is None else apart.kind,
     )
     taken = adopted(rivals, figures, field)
     proof, outputs = assembled(rivals, figures, outputs, basis, taken, asks=trial.judge.varies)
@@ -103,6 +107,11 @@ def prove(
     proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
     write_proof(folder, proof)
     return proof
+
+
+def _shared(apart: Split | None) -> list[str]:
+    """What is left out as the search had seen it, in words."""
+    return [f"{apart.shared} held-out prompts, which are searched on"] if apart is not None and apart.shared else []
 
 
 def _known(rival: Contender, field: Field, quality: Quality) -> Figures:
