@@ -37,10 +37,21 @@ def weights(computed: Sequence[int], step: int, gain: float = 1.0) -> tuple[floa
     return tuple(out)
 
 
+PIECE = {"cpu": 1 << 16}
+"""Elements that are summed at once in single precision, by device: what its cache holds; elsewhere few launches."""
+
+_PIECE = 1 << 22
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
 def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> list[torch.Tensor] | None:
     """The weighted sum of features (lists of tensors); a single value is handed on as it is.
 
-    Each value is let go before the next is asked for, so that one that is made for this takes its bytes but once.
+    Sums of half-precision tensors are made in single precision and rounded once: weights such as 5, -6 and 2 leave the
+    range of float16 on the way to a sum that is within it. Values given as a sequence are held by the caller anyway,
+    and are summed a piece at a time. Of others each is let go before the next is asked for, so that one that is made
+    for this takes its bytes but once; the sum takes those of single precision until it is complete.
 
     Args:
         values: the features, one for each weight.
@@ -49,18 +60,59 @@ def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> li
     Returns:
         The sum, in tensors of its own if there are several values; None if their shapes differ.
     """
+    if len(by) == 1:
+        return list(next(iter(values)))
+    if isinstance(values, Sequence):
+        columns = list(zip(*values, strict=False))
+        if any(len(feature) != len(columns) for feature in values):
+            return None
+        if any(part.shape != column[0].shape for column in columns for part in column):
+            return None
+        return [_summed(column, by) for column in columns]
     left = iter(values)
     parts = next(left)
-    if len(by) == 1:
-        return list(parts)
-    total = [part * by[0] for part in parts]
+    types = [part.dtype for part in parts]
+    total = [_single(part) * by[0] for part in parts]
     for weight in by[1:]:
         del parts
         parts = next(left)
         if [part.shape for part in parts] != [part.shape for part in total]:
             return None
         _add(total, parts, weight)
+    del parts
+    for i, dtype in enumerate(types):
+        total[i] = total[i].to(dtype)
     return total
+
+
+def _summed(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
+    """The weighted sum of tensors of one shape."""
+    first = parts[0]
+    if first.dtype not in _HALF:
+        total = first * by[0]
+        for part, weight in zip(parts[1:], by[1:], strict=True):
+            total.add_(part, alpha=weight)
+        return total
+    size = PIECE.get(first.device.type, _PIECE)
+    if first.numel() <= size:
+        return _sum(parts, by).to(first.dtype)
+    made = torch.empty_like(first, memory_format=torch.contiguous_format)
+    flat = [part.reshape(-1) for part in parts]
+    for at in range(0, first.numel(), size):
+        made.view(-1)[at : at + size] = _sum([part[at : at + size] for part in flat], by)
+    return made
+
+
+def _sum(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
+    """The weighted sum in single precision."""
+    total = _single(parts[0]) * by[0]
+    for part, weight in zip(parts[1:], by[1:], strict=True):
+        total.add_(part, alpha=weight)
+    return total
+
+
+def _single(part: torch.Tensor) -> torch.Tensor:
+    return part.float() if part.dtype in _HALF else part
 
 
 def _add(total: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weight: float) -> None:

@@ -189,7 +189,8 @@ class Lane:
         try:
             if len(keys) == 1:
                 return self.store.get(keys[0], copy=copy, piece=piece)
-            made = combine((self.store.get(key, piece=piece) for key in keys), recall.weights)
+            found = (self.store.get(key, piece=piece) for key in keys)
+            made = combine(found if self.store.coding != "none" else list(found), recall.weights)
             return self.store.get(keys[0], copy=copy, piece=piece) if made is None else made
         except Stale:
             self.copies.add(column)
