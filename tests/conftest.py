@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from evocache.schedule import Schedule
     from tests.family import Family
 
+pytest_plugins = ["tests.rotation"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the tests that run tiny pipelines pass over the warnings of others that cannot be avoided."""

@@ -17,6 +17,9 @@ _MODULES = (token_images, latent_images, sequence_images, wan_videos, videos, pa
 RECIPES = {r.name: r for module in _MODULES for r in module.RECIPES}
 """Recipes by class."""
 
+FAMILY_OF = {r.name: module.__name__.rpartition(".")[2] for module in _MODULES for r in module.RECIPES}
+"""Family of each class: the file of its recipe."""
+
 KNOWN_WARNINGS = (
     # Block masks of attention are meant to be compiled, which takes longer than it saves here.
     r"flex_attention called without torch\.compile",

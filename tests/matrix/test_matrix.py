@@ -10,13 +10,14 @@ from evocache.errors import PolicyError
 from evocache.policies import EasyCache, FirstBlockCache, TeaCache, parse
 from evocache.schedule import COMPUTE, Schedule
 from tests.family import Family
-from tests.matrix import KNOWN_WARNINGS, LEFT_OUT, RECIPES
+from tests.matrix import FAMILY_OF, KNOWN_WARNINGS, LEFT_OUT, RECIPES
 from tests.matrix.installed import exported, held
 from tests.matrix.loop import STEPS, tiny
 from tests.matrix.observe import observed, reused
 from tests.runtime.support import changes, counted, snapshot
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
+pytestmark += [pytest.mark.table("one", family=lambda name: FAMILY_OF.get(name, name))]
 
 ELSEWHERE = {name for name, recipe in RECIPES.items() if recipe.module != "diffusers"}
 ROWS = sorted({*exported(), *ELSEWHERE} - LEFT_OUT.keys())

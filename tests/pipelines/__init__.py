@@ -15,6 +15,9 @@ def _families() -> list[ModuleType]:
 
 ROWS: tuple[Row, ...] = tuple(row for module in _families() for row in module.ROWS)
 
+FAMILY_OF = {row.name: module.__name__.rpartition(".")[2] for module in _families() for row in module.ROWS}
+"""Family of each row: the file that it stands in."""
+
 KNOWN_WARNINGS = (
     # diffusers' solvers and processors treat tensors as arrays in ways that NumPy 2 deprecates.
     r"__array__ implementation doesn't accept a copy keyword",

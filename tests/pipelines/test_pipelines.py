@@ -20,7 +20,7 @@ from evocache.policies.steps import outermost
 from evocache.runtime.stats import Stats
 from evocache.schedule import Schedule, Tree
 from tests.matrix.observe import reused
-from tests.pipelines import KNOWN_WARNINGS, ROWS
+from tests.pipelines import FAMILY_OF, KNOWN_WARNINGS, ROWS
 from tests.pipelines.row import STEPS, Row
 from tests.pipelines.watch import Watch, computed, watched
 
@@ -77,6 +77,7 @@ def parameter(row: Row) -> ParameterSet:
     return pytest.param(row, id=row.name, marks=marks)
 
 
+@pytest.mark.table("row", family=lambda row: FAMILY_OF[row.name])
 @pytest.mark.parametrize("row", [parameter(row) for row in ROWS])
 def test_schedules_save_what_they_promise_and_are_undone(row):
     one = One(row)
