@@ -19,6 +19,7 @@ from tests.pipelines.stable_diffusion import (
     image_encoder,
     with_ip_adapter,
 )
+from tests.pipelines.stand_ins import says
 from tests.tiny.base import picture
 from tests.tiny.parts import clip_text, clip_text_projected, image_vae
 from tests.tiny.tokenizers import clip_tokenizer
@@ -145,7 +146,15 @@ TOLD = {
     "pooled_prompt_embeds": torch.linspace(-1, 1, 16).reshape(1, 16),
     "negative_pooled_prompt_embeds": torch.linspace(1, -1, 16).reshape(1, 16),
 }
+
+
+def told(*_: Any, **__: Any) -> Any:
+    """The same, by the method that reads prompts."""
+    return tuple(TOLD[name] for name in TOLD if name.endswith("embeds"))
+
+
 ROWS += (
     row("KolorsPipeline", TOLD),
     row("KolorsPAGPipeline", {**TOLD, **PERTURBED}),
+    row("KolorsImg2ImgPipeline", after=says(encode_prompt=told), late=1),  # it hands pooled embeddings on to nobody
 )

@@ -15,6 +15,9 @@ from torch import nn
 
 from evocache.model import Model
 
+STEPS = ("step", "step_pred", "batch_step_no_noise")
+"""Methods by which schedulers step."""
+
 
 @dataclass
 class Call:
@@ -125,7 +128,7 @@ def watched(
     watch = Watch(steps)
     hooks: list[Any] = []
     schedulers = {type(s) for s in pipe.components.values() if isinstance(s, SchedulerMixin)}
-    named = [(c, name) for c in schedulers for name in ("set_timesteps", "step", "step_pred") if hasattr(c, name)]
+    named = [(c, name) for c in schedulers for name in ("set_timesteps", *STEPS) if hasattr(c, name)]
     methods = {(c, name): getattr(c, name) for c, name in named}
     own = {place for place in methods if place[1] in vars(place[0])}
     for (c, name), method in methods.items():
