@@ -34,14 +34,7 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "Cosmos3OmniPipeline",
         "Kandinsky6SRPipeline",
         "Kandinsky6TI2VAPipeline",
-        "LTX2ConditionPipeline",
-        "LTX2DFRPipeline",
-        "LTX2DFRTemporalRefinePipeline",
-        "LTX2HDRPipeline",
-        "LTX2InContextPipeline",
         "RFD4ProteinaPipeline",
-        "SanaWMLTX2Refiner",
-        "SanaWMPipeline",
     ),
 }
 
