@@ -69,6 +69,7 @@ def music(*_: Any, **__: Any) -> Any:
 
 
 PARALLEL = of("DDIMParallelScheduler", **OFFSET)
+TURNED = {"source_embeds": normal(2, 16, 32), "target_embeds": -normal(2, 16, 32)}
 BOXES = {"gligen_phrases": ["a fox"], "gligen_images": [picture()], "gligen_boxes": [[0.1, 0.2, 0.7, 0.8]]}
 SUBJECT = {
     "prompt": ["in the snow"],
@@ -97,5 +98,11 @@ ROWS = (
     row("StableDiffusionModelEditingPipeline", parts=with_unet()),
     row("StableDiffusionParadigmsPipeline", {"parallel": 1}, parts=PARALLEL),
     row("StableDiffusionParadigmsPipeline", {"parallel": 2, "tolerance": 0.0}, parts=PARALLEL, variant="two-at-once"),
+    row(
+        "StableDiffusionPix2PixZeroPipeline",
+        TURNED,
+        parts=with_unet(),
+        fault="it collects maps of attention, and attention that is reused makes none",
+    ),
     row("StableDiffusionPipelineSafe", {"sld_warmup_steps": 1}),
 )

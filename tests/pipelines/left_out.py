@@ -23,10 +23,8 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "LLaDA2Pipeline",
     ),
     "caching breaks it: it reads attention maps at each step, and what is reused makes none": (
-        "StableDiffusionPix2PixZeroPipeline",
         "StableDiffusionSAGPipeline",
     ),
-    "it compares the exact class of its scheduler, which is another while a schedule is applied": ("BriaPipeline",),
     "no call of its own: each of its methods makes a pipeline that has a row": ("VersatileDiffusionPipeline",),
     "its denoiser has a row in tests/matrix; its other parts are yet to be made small": (
         "Cosmos2_5_PredictBasePipeline",

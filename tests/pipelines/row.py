@@ -42,6 +42,7 @@ class Row:
         variant: what tells this row from others of the same class: a scheduler, an adapter.
         late: how many of the first steps it leaves out, as pipelines from pictures do.
         steps: the step of each denoiser call, where not every step of the scheduler begins another.
+        anew: numbers of denoiser calls that compute everything since inner shapes change, though the latents' do not.
         warns: what it is warned about.
         fault: what is still wrong with its caching; the row must fail until it is mended.
     """
@@ -52,6 +53,7 @@ class Row:
     variant: str = ""
     late: int = 0
     steps: tuple[int, ...] = ()
+    anew: tuple[int, ...] = ()
     warns: str = ""
     fault: str = ""
 

@@ -90,7 +90,7 @@ def test_schedules_save_what_they_promise_and_are_undone(row):
             output, seen = one.watched()
             assert np.array_equal(row.run(one.pipe), output)
         assert not np.array_equal(output, reference)
-        saves_what_it_promises(name, computed(untouched, row.late), untouched, seen, handle.stats)
+        saves_what_it_promises(name, computed(untouched, row.late, row.anew), untouched, seen, handle.stats)
     assert np.array_equal(row.run(one.pipe), reference)
 
 

@@ -67,6 +67,7 @@ def qwen21(pipe: Any, prompt: Any, image: Any, device: Any) -> Any:
     return TOLD, torch.ones(1, 6), slots
 
 
+BRIA = Kit(lambda: flowing("BriaTransformer2DModel", image_vae(shift_factor=0.1), in_channels=16), CALL)
 FIBO = Kit(
     lambda: {**flowing("BriaFiboTransformer2DModel", frames(), in_channels=16), "text_encoder": clip_text()},
     {"prompt": "a fox", "guidance_scale": 4.0, "height": 64, "width": 64},
@@ -103,6 +104,7 @@ QWEN21 = Kit(
 )
 
 ROWS = (
+    BRIA.row("BriaPipeline", fault="it compares the class of its scheduler, which is another under a schedule"),
     FIBO.row("BriaFiboPipeline", after=says(get_prompt_embeds=layers)),
     FIBO.row("BriaFiboEditPipeline", {"image": LARGE, "prompt": EDIT}, after=says(get_prompt_embeds=layers)),
     LONGCAT.row("LongCatImagePipeline", after=says(_encode_prompt=words)),
@@ -116,6 +118,13 @@ ROWS = (
     KREA2.row("Krea2Pipeline"),
     IDEOGRAM.row("Ideogram4Pipeline", after=says(encode_prompt=ideogram)),
     QWEN21.row("QwenImage21Pipeline"),
+    QWEN21.row(
+        "QwenImage21Pipeline",
+        {"use_kv_cache": True},
+        anew=(2, 3),  # the prompt's tokens are left out from the second step on
+        variant="keys-kept",
+        fault="what was stored of more tokens is added to fewer",
+    ),
     QWEN21.row(
         "QwenImage21Pipeline",
         {"prompt": "a fox", "negative_prompt": "", "image": LARGE, "output_resolution": 64},

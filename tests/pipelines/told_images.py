@@ -21,6 +21,11 @@ from tests.tiny.base import picture
 from tests.tiny.parts import clip_text, image_vae
 
 SMALL = {**CALL, "height": 32, "width": 32}
+EDITED = {
+    "image": [[picture()]],
+    "prior_token_image_ids": [torch.arange(64) % 16],
+    "source_image_grid_thw": [torch.tensor([[1, 8, 8]])],
+}
 BUNDLES = normal(1, 2, 6, 12)
 SEEN = normal(1, 5, 10)
 LAYERS = normal(2, 1, 6, 10)
@@ -153,6 +158,12 @@ ROWS = (
     FIBO2.row("BriaFibo2Pipeline"),
     ERNIE.row("ErnieImagePipeline"),
     GLM.row("GlmImagePipeline"),
+    GLM.row(
+        "GlmImagePipeline",
+        EDITED,
+        variant="edits",
+        fault="it shows its model the picture before timesteps are set",
+    ),
     HIDREAM.row("HiDreamImagePipeline", after=has(default_sample_size=16)),
     HUNYUAN.row("HunyuanImagePipeline"),
     HUNYUAN.row("HunyuanImagePipeline", parts=guided, variant="guided"),

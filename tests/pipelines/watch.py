@@ -163,13 +163,13 @@ def _then(method: Callable[..., Any], event: Callable[[Any], None]) -> Callable[
     return wrapped
 
 
-def computed(watch: Watch, late: int) -> list[bool]:
-    """Which calls compute everything if every second step does: the even steps, where a branch begins, and
-    what comes after the last timestep.
+def computed(watch: Watch, late: int, anew: tuple[int, ...] = ()) -> list[bool]:
+    """Which calls compute everything if every second step does: the even steps, where a branch begins or inner
+    shapes change, and what comes after the last timestep.
     """
     before: dict[tuple[str, int], Call] = {}
     out = []
-    for call in watch.calls:
+    for number, call in enumerate(watch.calls):
         key = call.denoiser, call.branch
         earlier = before.get(key)
         goes_on = (
@@ -177,6 +177,6 @@ def computed(watch: Watch, late: int) -> list[bool]:
             and (earlier.passed, earlier.shape) == (call.passed, call.shape)
             and call.step - earlier.step == 1
         )
-        out.append(not goes_on or call.past or (late + call.step) % 2 == 0)
+        out.append(not goes_on or number in anew or call.past or (late + call.step) % 2 == 0)
         before[key] = call
     return out
