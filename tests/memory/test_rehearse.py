@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +12,7 @@ from torch.overrides import _get_current_function_mode_stack
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from evocache.memory.fakes import Fakes
+from evocache.memory.ledger import Ledger
 from evocache.memory.rehearse import rehearse, shadow
 from evocache.memory.workspace import cudnn
 
@@ -126,3 +130,17 @@ def test_what_a_convolution_turns_to_have_its_channels_last_is_counted_where_it_
     few = shadow(nn.Conv2d(4, 3, 3, padding=1, bias=False))  # eight channels within cuDNN
     least = given + made * 3 // 8
     assert rehearse(few, (x,), {}, fakes=Fakes(cudnn)).whole.peak == least + given + weight * 3 // 8 + made
+
+
+def test_what_is_alive_holds_no_ledger():
+    made: list[torch.Tensor] = []
+    ledger = Ledger(call=lambda func, args, kwargs: made.append(func(*args, **kwargs)) or made[-1])
+    owed = [torch.zeros(3)]
+    with ledger, ledger.owing(owed):
+        torch.ones(5)
+    assert ledger.bytes == 20
+    gone = weakref.ref(ledger)
+    del ledger
+    gc.collect()
+    assert gone() is None
+    assert {t.shape for t in made} == {(5,)}

@@ -35,6 +35,26 @@ class Extent:
         return self.peak - self.entry
 
 
+class _Alive:
+    """What is alive: all that a storage's finalizer knows, as finalizers are kept as long as what they wait for.
+
+    Attributes:
+        bytes: of the counted storages.
+        known: storages that are counted, or known without being counted.
+    """
+
+    __slots__ = ("bytes", "known")
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.known: set[int] = set()
+
+    def gone(self, key: int, size: int) -> None:
+        """A storage is not there any more."""
+        self.known.discard(key)
+        self.bytes -= size
+
+
 class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of tensors' storages from the operation that made them until nothing refers to them.
 
@@ -47,8 +67,9 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         on: the type of device whose tensors are counted; all when not given.
         workspace: what operations hold while they run; nothing when not given.
 
+    A ledger is held by nothing that it counts: it goes with whoever uses it, whatever is still alive.
+
     Attributes:
-        bytes: alive now.
         operations: how many were done.
     """
 
@@ -64,10 +85,14 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._call = call or (lambda func, args, kwargs: func(*args, **kwargs))
         self._on = on
         self.granularity = granularity
-        self.bytes = 0
         self.operations = 0
-        self._known: set[int] = set()
+        self._alive = _Alive()
         self._open: list[Extent] = []
+
+    @property
+    def bytes(self) -> int:
+        """Bytes alive now."""
+        return self._alive.bytes
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = self._call(func, args, kwargs or {})
@@ -81,23 +106,24 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def adopt(self, tensors: Iterable[torch.Tensor]) -> None:
         """Count tensors that are not counted yet."""
+        alive = self._alive
         for tensor in tensors:
             if self._on is not None and tensor.device.type != self._on:
                 continue
             storage = tensor.untyped_storage()
             key = storage._cdata
-            if key in self._known:
+            if key in alive.known:
                 continue
             size = -(-storage.nbytes() // self.granularity) * self.granularity
-            self._known.add(key)
-            self.bytes += size
-            weakref.finalize(storage, self._gone, key, size).atexit = False
+            alive.known.add(key)
+            alive.bytes += size
+            weakref.finalize(storage, alive.gone, key, size).atexit = False
             for extent in self._open:
-                extent.peak = max(extent.peak, self.bytes)
+                extent.peak = max(extent.peak, alive.bytes)
 
     def ignore(self, tensors: Iterable[torch.Tensor]) -> None:
         """Take tensors for known without counting them; they must live as long as the ledger."""
-        self._known.update(tensor.untyped_storage()._cdata for tensor in tensors)
+        self._alive.known.update(tensor.untyped_storage()._cdata for tensor in tensors)
 
     @contextmanager
     def owing(self, tensors: Iterable[torch.Tensor]) -> Iterator[None]:
@@ -110,19 +136,15 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         owed = []
         for tensor in tensors:
             storage = tensor.untyped_storage()
-            if storage._cdata not in self._known:
-                self._known.add(storage._cdata)
+            if storage._cdata not in self._alive.known:
+                self._alive.known.add(storage._cdata)
                 size = -(-storage.nbytes() // self.granularity) * self.granularity
-                owed.append(weakref.finalize(storage, self._gone, storage._cdata, size))
+                owed.append(weakref.finalize(storage, self._alive.gone, storage._cdata, size))
         try:
             yield
         finally:
             for finalizer in owed:
                 finalizer.detach()
-
-    def _gone(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self.bytes -= size
 
     def begin(self) -> Extent:
         """Start following an extent; extents may overlap in any way."""

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -151,8 +152,8 @@ class _Run:
         self.seen = DryRun(workspace=workspace, film=film)
         self.clock = Clock()
         self._pipe = pipe
-        self._ledger = Ledger(call=self._done)
-        self._stage = STAGES[0]
+        self._own = _Own()
+        self._ledger = Ledger(call=self._own)
         self._extent: Extent | None = None
         self._known: dict[object, tuple[Extent, Any]] = {}
         self._shadows: dict[object, nn.Module] = {}
@@ -205,22 +206,9 @@ class _Run:
         """A stretch in which no component runs ends, and another begins, of this stage or the next."""
         if self._extent is not None:
             self._ledger.end(self._extent)
-            self.seen.floors[self._stage] = max(self.seen.floors[self._stage], self._extent.peak)
-        self._stage = stage
+            self.seen.floors[self._own.stage] = max(self.seen.floors[self._own.stage], self._extent.peak)
+        self._own.stage = stage
         self._extent = self._ledger.begin()
-
-    def _done(self, operation: Any, args: Any, kwargs: Any) -> Any:
-        """An operation of the pipeline's own.
-
-        What has no values is given some where the pipeline takes it to a device that keeps them, as it does with what
-        it had put beside weights that are not there: ones, since masks of ones leave nothing out. Not so what was
-        decoded.
-        """
-        away = operation is torch.ops.aten._to_copy.default and args[0].is_meta and self._stage != "decode"
-        device = torch.device(kwargs.get("device") or "meta")
-        if away and device.type != "meta":
-            return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device=device)
-        return operation(*args, **kwargs)
 
     def _stand_in(self, name: str, method: str) -> Callable[..., Any]:
         """What is called in the place of a component."""
@@ -228,10 +216,10 @@ class _Run:
         def operation(original: Callable[..., Any], thing: Any, args: Any, kwargs: Any) -> Any:
             if id(thing) in self._denoisers:
                 stage = "denoise"
-            elif method == "decode" and self._stage == "denoise":
+            elif method == "decode" and self._own.stage == "denoise":
                 stage = "decode"
             else:
-                stage = self._stage
+                stage = self._own.stage
             self._turn(stage)
             own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors((args, kwargs))}
             held = max(self._ledger.bytes - sum(own.values()), 0)
@@ -261,6 +249,27 @@ class _Run:
                 seen = rehearse(double, args, kwargs, call=call, fakes=Fakes(self.seen.workspace))
             self._known[key] = (seen.whole, seen.output)
         return self._known[key]
+
+
+class _Own:
+    """Does the operations of the pipeline's own.
+
+    What has no values is given some where the pipeline takes it to a device that keeps them, as it does with what it
+    had put beside weights that are not there: ones, since masks of ones leave nothing out. Not so what was decoded.
+
+    Attributes:
+        stage: the stage that the run is in.
+    """
+
+    def __init__(self) -> None:
+        self.stage = STAGES[0]
+
+    def __call__(self, operation: Any, args: Any, kwargs: Any) -> Any:
+        away = operation is torch.ops.aten._to_copy.default and args[0].is_meta and self.stage != "decode"
+        device = torch.device(kwargs.get("device") or "meta")
+        if away and device.type != "meta":
+            return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device=device)
+        return operation(*args, **kwargs)
 
 
 @contextmanager
@@ -314,16 +323,16 @@ def zeros(value: Any, device: torch.device) -> Any:
 
 def remade(value: Any, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     """What a rehearsal returned, with other tensors; also those inside of objects, such as a latent's moments."""
+    return tree_map(partial(_remade, make=make), value)
 
-    def real(leaf: Any) -> Any:
-        if isinstance(leaf, torch.Tensor):
-            return make(leaf)
-        if any(isinstance(held, torch.Tensor) for held in getattr(leaf, "__dict__", {}).values()):
-            leaf = copy.copy(leaf)
-            leaf.__dict__.update({name: real(held) for name, held in leaf.__dict__.items()})
-        return leaf
 
-    return tree_map(real, value)
+def _remade(leaf: Any, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    if isinstance(leaf, torch.Tensor):
+        return make(leaf)
+    if any(isinstance(held, torch.Tensor) for held in getattr(leaf, "__dict__", {}).values()):
+        leaf = copy.copy(leaf)
+        leaf.__dict__.update({name: _remade(held, make) for name, held in leaf.__dict__.items()})
+    return leaf
 
 
 def _device(args: Any, kwargs: Any) -> torch.device:
