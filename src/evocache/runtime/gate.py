@@ -23,6 +23,7 @@ class Governor:
         signal: what it looks at.
         decisions: by step, whether it is computed.
         peak_bytes: the most that the signal kept alive.
+        decider: the key of the lane whose calls it sees.
     """
 
     def __init__(self, gate: Gate, governed: Governed, steps: int) -> None:
@@ -32,7 +33,13 @@ class Governor:
         self.signal = SIGNALS[gate.signal]()
         self.decisions: dict[int, bool] = {}
         self.peak_bytes = 0
+        self.decider: object = None
         self._rule = gate.rule(steps)
+
+    def begun(self, decider: object) -> None:
+        """A lane begins that decides: what was seen of another is no measure for it."""
+        self.decider = decider
+        self.signal.end()
 
     def decide(self, step: int, stream: torch.Tensor | None, *, must: bool) -> bool:
         """Whether a step is computed; the one place where a tensor's value is waited for.

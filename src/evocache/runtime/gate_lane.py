@@ -61,6 +61,8 @@ class GateLane(Lane):
         self.decides = decides
         self.column = plan.schedule.tree.index[governor.governed.part]
         self.part = part_of(denoiser, governor.governed)
+        if decides:
+            governor.begun(key)
         self.stored: tuple[int, ...] = ()
         """Rows whose values are stored, latest first."""
 
@@ -86,7 +88,7 @@ class GateLane(Lane):
     def drop(self, step: int) -> None:
         """Forget everything before `step`, and what was compared."""
         super().drop(step)
-        if self.decides:
+        if self.governor.decider == self.key:
             self.governor.signal.end()
 
     def decide(self, inputs: dict[str, Any] | None) -> Row:

@@ -23,9 +23,10 @@ from .compiled import Compiled
 from .effect import past_the_end, without_effect
 from .gate import Governors
 from .gate_lane import GateLane
-from .guided import Given, Guided, KeepHalves, alike
+from .guided import Given, Guided, KeepHalves, alike, guides
 from .lane import Lane
-from .latents import latents_of, signature
+from .lanes import Lanes
+from .latents import Signature, latents_of
 from .leaf import Keep, Reuse
 from .plan import Plan, Row
 from .projection import Projection
@@ -65,8 +66,7 @@ class Generation:
         self.store = FeatureStore(tier, memory.storage if memory else "none")
         self.memory = memory
         self.projection = projection
-        self.lanes: dict[tuple[str, int], Lane] = {}
-        self.finished: list[Lane] = []
+        self._lanes = Lanes()
         self.governors = Governors(compiled)
         self._guidance = {denoiser.name: Guided() for denoiser in model.denoisers}
         self._schedule: Schedule | None = None
@@ -128,8 +128,7 @@ class Generation:
             self._attached.append(thing)
 
     def _end_pass(self) -> None:
-        self.finished += self.lanes.values()
-        self.lanes.clear()
+        self._lanes.end_pass()
         self.governors.end_pass()
         for guided in self._guidance.values():
             guided.end_pass()
@@ -157,7 +156,7 @@ class Generation:
         or was interrupted, we cannot tell.
         """
         if not self._previews or getattr(self._pipe, "_interrupt", False):
-            for lane in self.lanes.values():
+            for lane in self._lanes.live:
                 lane.drop(self.clock.step + 1)
             for guided in self._guidance.values():
                 guided.end_step()
@@ -181,7 +180,7 @@ class Generation:
         cuts, regions = self._cuts(denoiser), self._regions[denoiser.name]
 
         def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            lane = self._lane(denoiser, tick, signature(args, kwargs))
+            lane = self._lane(denoiser, tick, args, kwargs)
             before = local.table
             table = lane.begin(tick.step)
             sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
@@ -209,8 +208,8 @@ class Generation:
 
             def both(first: Given, other: Given, shape: tuple[int, ...]) -> tuple[Lane, Row, Any] | None:
                 lanes = (
-                    self._lane(denoiser, Tick(tick.step, 0), signature(*first)),
-                    self._lane(denoiser, Tick(tick.step, 1), signature(*other)),
+                    self._lane(denoiser, Tick(tick.step, 0), *first),
+                    self._lane(denoiser, Tick(tick.step, 1), *other),
                 )
                 if regions.whole is not None or regions.roots or not alike(*lanes, tick.step):
                     return None
@@ -244,19 +243,20 @@ class Generation:
         assert row is not None
         return lanes[1], row, output
 
-    def _lane(self, denoiser: Denoiser, tick: Tick, signature: object) -> Lane:
-        """The lane of a call; a new one where the branch begins, or goes on with inputs of another shape."""
-        self._retire(tick.step)
-        key = (denoiser.name, tick.branch)
-        lane = self.lanes.get(key)
-        if lane is None or lane.signature != signature:
-            if lane is not None:
-                lane.drop(tick.step)
-                self.finished.append(self.lanes.pop(key))
-            lane = self.lanes[key] = self._opened(denoiser, tick, f"{key} {len(self.finished)}", signature)
-        return lane
+    def _lane(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Lane:
+        """The lane of a call; a new one where a branch begins."""
+        apart = self.compiled.gate is not None or self.compiled.guided(denoiser.name, self.clock.total)
+        return self._lanes.of(
+            denoiser.name,
+            tick,
+            (args, kwargs),
+            partial(self._opened, denoiser, tick),
+            timestep=argument(denoiser.module, "timestep", args, kwargs, 1),
+            role=tick.branch > 0 if apart else None,
+            guides=guides(self._pipe),
+        )
 
-    def _opened(self, denoiser: Denoiser, tick: Tick, name: object, signature: object) -> Lane:
+    def _opened(self, denoiser: Denoiser, tick: Tick, name: str, signature: Signature | None) -> Lane:
         """A new lane, which follows the schedule, or a gate."""
         plan, number = self._plan(denoiser, tick), self.clock.passes
         governor = self.governors.of(denoiser.name, self.clock.total)
@@ -264,13 +264,6 @@ class Generation:
             return Lane(denoiser, plan, self.store, name, signature, number, self._tape(denoiser, plan))
         first = tick.branch == 0
         return GateLane(governor, denoiser, plan, self.store, name, signature, number, decides=first)
-
-    def _retire(self, step: int) -> None:
-        """Drop the lanes that a whole step went by without: the pipeline has left their branch or denoiser."""
-        for key in [key for key, lane in self.lanes.items() if lane.step < step - 1]:
-            lane = self.lanes.pop(key)
-            lane.drop(step)
-            self.finished.append(lane)
 
     def _plan(self, denoiser: Denoiser, tick: Tick) -> Plan:
         if self.clock.total == 0:
@@ -304,6 +297,16 @@ class Generation:
         return cuts
 
     @property
+    def lanes(self) -> dict[object, Lane]:
+        """Those that may be called again, by what distinguishes their features in the store."""
+        return {lane.key: lane for lane in self._lanes.live}
+
+    @property
+    def finished(self) -> list[Lane]:
+        """Those that will not."""
+        return self._lanes.finished
+
+    @property
     def schedule(self) -> Schedule | None:
         """The schedule that is followed, or what a gate has decided so far; None before the first denoiser call.
 
@@ -318,8 +321,7 @@ class Generation:
             schedule = self.schedule
         except PolicyError:
             schedule = None
-        lanes = [*self.finished, *self.lanes.values()]
-        return Stats.of(lanes, self.store, schedule, self.governors.peak_bytes)
+        return Stats.of(self._lanes.all, self.store, schedule, self.governors.peak_bytes)
 
 
 def called(lane: Lane, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:

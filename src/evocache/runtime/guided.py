@@ -32,6 +32,15 @@ Both = Callable[[Given, Given, tuple[int, ...]], tuple[Lane, Row, Any] | None]
 other half's lane and row, and the output; None where the halves do not do the same."""
 
 
+def guides(pipe: Any) -> bool | None:
+    """Whether a pipeline guides at the moment, if it says so: most have a property for it."""
+    try:
+        found = getattr(pipe, "do_classifier_free_guidance", None)
+    except (AttributeError, TypeError):  # what it is made of is not set yet
+        return None
+    return found if isinstance(found, bool) else None
+
+
 class Guided:
     """The guidance of one denoiser through a generation: what a step's first call was given and returned.
 

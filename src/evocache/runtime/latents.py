@@ -1,22 +1,46 @@
-"""Which of a denoiser call's arguments are its latents."""
+"""Which of a denoiser call's arguments are its latents, and what shapes it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
-from ..model.outputs import unpack
+Placed = tuple[str, torch.Tensor]
+"""A tensor and its place in the arguments."""
 
 
 def latents_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
     """The first tensor of more than one dimension among the arguments, and in lists of them: the latents as a rule."""
-    for value in (*args, *kwargs.values()):
-        for leaf in unpack(value)[0] if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(leaf, torch.Tensor) and leaf.ndim > 1:
-                return leaf
+    for place, value in (*enumerate(args), *kwargs.items()):
+        for _, leaf in _tensors(value, str(place)):
+            return leaf
     return None
+
+
+def tensors_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Placed], list[Placed]]:
+    """Tensors of more than one dimension among the arguments, however nested: those of the latents, and all others.
+
+    The latents are the first argument that has any: a tensor, or a list of samples of any sizes.
+    """
+    samples: list[Placed] = []
+    others: list[Placed] = []
+    for place, value in (*enumerate(args), *kwargs.items()):
+        (others if samples else samples).extend(_tensors(value, str(place)))
+    return samples, others
+
+
+def _tensors(value: Any, place: str) -> Iterator[Placed]:
+    if isinstance(value, torch.Tensor):
+        if value.ndim > 1:
+            yield place, value
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _tensors(entry, f"{place}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for i, entry in enumerate(value):
+            yield from _tensors(entry, f"{place}.{i}")
 
 
 def by_sample(tensor: torch.Tensor, shape: Sequence[int]) -> bool:
@@ -28,7 +52,27 @@ def by_sample(tensor: torch.Tensor, shape: Sequence[int]) -> bool:
     return tensor.ndim > 0 and len(tensor) in (shape[0], *(shape[0] * frame for frame in frames))
 
 
-def signature(args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:
-    """Shape, type and device of the latents: calls that differ in them have no features in common."""
-    latents = latents_of(args, kwargs)
-    return None if latents is None else (tuple(latents.shape), latents.dtype, latents.device)
+class Signature(NamedTuple):
+    """What calls have in common whose features may be used for one another.
+
+    Attributes:
+        shape: of the latents, or of the first of several samples.
+        samples: shape, type and device of all of them.
+        others: shapes of all other tensors of more than one dimension, by their place in the arguments.
+    """
+
+    shape: tuple[int, ...]
+    samples: tuple[object, ...]
+    others: tuple[object, ...]
+
+
+def signature(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature | None:
+    """Calls that differ in it have no features in common; None if there are no latents."""
+    samples, others = tensors_of(args, kwargs)
+    if not samples:
+        return None
+    return Signature(
+        tuple(samples[0][1].shape),
+        tuple((place, tuple(tensor.shape), tensor.dtype, tensor.device) for place, tensor in samples),
+        tuple((place, tuple(tensor.shape)) for place, tensor in others),
+    )

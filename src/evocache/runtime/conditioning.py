@@ -1,0 +1,90 @@
+"""What a denoiser call is conditioned on, told by which tensors it is given: never by their values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from .latents import tensors_of
+
+
+class Identity(NamedTuple):
+    """Which tensor it is: its storage, where it begins there, and its shape. It keeps no tensor alive.
+
+    A storage that is referred to weakly is never taken for one that was allocated in its place.
+    """
+
+    storage: StorageWeakRef
+    offset: int
+    shape: tuple[int, ...]
+
+    @property
+    def alive(self) -> bool:
+        """Whether somebody still holds the tensor, or a view of it."""
+        return not self.storage.expired()  # type: ignore[no-untyped-call]
+
+
+def conditioning(args: Sequence[Any], kwargs: Mapping[str, Any], timestep: Any = None) -> dict[str, Identity]:
+    """Identity of the tensors that a call is given besides its latents and timestep, by their place in its arguments.
+
+    Args:
+        args: positional arguments.
+        kwargs: named arguments.
+        timestep: the one that is the timestep.
+    """
+    _, others = tensors_of(args, kwargs)
+    found = {}
+    for place, tensor in others:
+        if tensor is not timestep:
+            try:
+                storage = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+            except (NotImplementedError, RuntimeError):  # of subclasses that have none
+                continue
+            found[place] = Identity(storage, int(tensor.storage_offset()), tuple(tensor.shape))
+    return found
+
+
+class Memory:
+    """What a lane's calls were conditioned on, and which of the tensors tell it.
+
+    A tensor that is the same in two steps in a row tells the call's conditioning. Hosts make others anew for each call:
+    these tell nothing. Before that is known, another tensor is other conditioning if the one before still exists.
+    """
+
+    def __init__(self, given: dict[str, Identity], fresh: frozenset[str] = frozenset()) -> None:
+        self.given = given
+        self._telling: set[str] = set()
+        self._fresh = set(fresh)
+
+    def note(self, given: dict[str, Identity]) -> None:
+        """A call of the lane was given these."""
+        again = {place for place, identity in given.items() if self.given.get(place) == identity}
+        self._telling |= again
+        self._fresh -= again
+        self.given = given
+
+    def changed(self, given: Mapping[str, Identity]) -> frozenset[str]:
+        """Places at which a call is given other conditioning than the lane's."""
+        return frozenset(
+            place
+            for place, before in self.given.items()
+            if place in given
+            and given[place] != before
+            and place not in self._fresh
+            and (place in self._telling or before.alive)
+        )
+
+    def guessed(self, places: frozenset[str]) -> frozenset[str]:
+        """Those of some places that are not known to tell anything."""
+        return places - self._telling
+
+    @property
+    def alive(self) -> bool:
+        """Whether a call with the same conditioning may come."""
+        return all(self.given[place].alive for place in self._telling if place in self.given)
+
+    def shared(self, given: Mapping[str, Identity]) -> set[str]:
+        """Places at which a call is given the very tensor that the lane's last one was given."""
+        return {place for place, identity in given.items() if self.given.get(place) == identity}

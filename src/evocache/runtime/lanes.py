@@ -1,0 +1,142 @@
+"""Which lane serves a denoiser call: the one of its conditioning, else the one of its place among a step's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .clock import Tick
+from .conditioning import Identity, Memory, conditioning
+from .lane import Lane
+from .latents import Signature, signature
+
+Open = Callable[[str, Signature | None], Lane]
+"""Opens a lane under a name that no other lane of the generation has."""
+
+
+@dataclass
+class _Held:
+    """A lane, the last call that it served, and what it was conditioned on.
+
+    Attributes:
+        lane: the lane.
+        denoiser: name of its denoiser.
+        role: what it may be used for: a step's first call, or one after it, if these do not follow the same.
+        step: of its last call.
+        branch: that call's number in its step.
+        memory: what its calls were conditioned on.
+        guides: what the pipeline said then of whether it guides.
+    """
+
+    lane: Lane
+    denoiser: str
+    role: object
+    step: int
+    branch: int
+    memory: Memory
+    guides: bool | None
+
+
+class Lanes:
+    """The lanes of a generation.
+
+    A step's calls may come in another order than before, or some of them not at all, where guidance is limited to an
+    interval. So a call goes to the lane that was last given the very tensors that tell it from other lanes. Where none
+    was, it goes to the lane of its place in the step, unless that is known to be of other conditioning: then a new lane
+    begins, which computes everything once, as it does for inputs of other shapes.
+    """
+
+    def __init__(self) -> None:
+        self.finished: list[Lane] = []
+        self._held: list[_Held] = []
+        self._opened = 0
+
+    @property
+    def live(self) -> list[Lane]:
+        """Those that may be called again."""
+        return [held.lane for held in self._held]
+
+    @property
+    def all(self) -> list[Lane]:
+        """Those that are finished, and those that are not."""
+        return [*self.finished, *self.live]
+
+    def end_pass(self) -> None:
+        """Timesteps are set anew, or the generation ends."""
+        self.finished += self.live
+        self._held.clear()
+
+    def of(
+        self,
+        denoiser: str,
+        tick: Tick,
+        given: tuple[Any, Mapping[str, Any]],
+        open: Open,
+        *,
+        timestep: Any = None,
+        role: object = None,
+        guides: bool | None = None,
+    ) -> Lane:
+        """The lane of a call; a new one where none is known to be of its conditioning and shapes.
+
+        Args:
+            denoiser: name of the denoiser.
+            tick: the step, and the call's number in it.
+            given: its positional and its named arguments.
+            open: makes a new lane.
+            timestep: the argument that is the timestep.
+            role: what the lane must be good for.
+            guides: what the pipeline says of whether it guides; a lane that is only known by its place ends with it.
+        """
+        self._retire(tick.step)
+        peers = [held for held in self._held if held.denoiser == denoiser]
+        same = next((held for held in peers if (held.step, held.branch) == tick and held.role == role), None)
+        if same is not None:
+            return same.lane
+        shapes, told = signature(*given), conditioning(*given, timestep)
+        free = [held for held in peers if held.step < tick.step]
+        usual = max((held for held in free if held.branch == tick.branch), key=lambda held: held.step, default=None)
+        fit = [held for held in free if held.role == role and held.lane.signature == shapes]
+        scores = {id(held): len(_own(held, told, peers)) for held in fit}
+        fit = [held for held in fit if not held.memory.changed(told) and (scores[id(held)] or held is usual)]
+        best = max(fit, key=lambda held: (scores[id(held)], held is usual, held.step), default=None)
+        if best is not None and (scores[id(best)] or best.guides == guides):
+            best.step, best.branch, best.guides = tick.step, tick.branch, guides
+            best.memory.note(told)
+            return best.lane
+        fresh: frozenset[str] = frozenset()
+        if usual is not None:
+            fresh = usual.memory.guessed(usual.memory.changed(told))
+            if not usual.memory.alive or _samples(usual.lane) != (shapes and shapes.samples):
+                self._end(usual, tick.step)
+        self._opened += 1
+        lane = open(f"{denoiser} {tick.branch} {self._opened}", shapes)
+        self._held.append(_Held(lane, denoiser, role, tick.step, tick.branch, Memory(told, fresh), guides))
+        return lane
+
+    def drop(self, denoiser: str, step: int) -> None:
+        """Forget all lanes of a denoiser: from a step on its calls are others."""
+        for held in [held for held in self._held if held.denoiser == denoiser]:
+            self._end(held, step)
+
+    def _retire(self, step: int) -> None:
+        """End the lanes that a whole step went by without: the pipeline has left their branch or denoiser."""
+        for held in [held for held in self._held if held.step < step - 1]:
+            self._end(held, step)
+
+    def _end(self, held: _Held, step: int) -> None:
+        held.lane.drop(step)
+        self._held.remove(held)
+        self.finished.append(held.lane)
+
+
+def _own(held: _Held, told: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
+    """Places at which a call is given what the lane was given, and not all lanes were."""
+    others = [peer for peer in peers if peer is not held]
+    shared = held.memory.shared(told)
+    return {p for p in shared if not others or any(peer.memory.given.get(p) != told[p] for peer in others)}
+
+
+def _samples(lane: Lane) -> object:
+    return lane.signature.samples if isinstance(lane.signature, Signature) else None
