@@ -30,8 +30,6 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "Cosmos2_5_PredictBasePipeline",
         "Cosmos2_5_TransferPipeline",
         "Cosmos3OmniPipeline",
-        "Kandinsky6SRPipeline",
-        "Kandinsky6TI2VAPipeline",
         "RFD4ProteinaPipeline",
     ),
 }
