@@ -1,13 +1,14 @@
-"""SmoothCache on made-up errors, cell by cell."""
+"""SmoothCache on made-up errors, cell by cell; files of calibrations that are none."""
 
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from evocache.errors import PolicyError
+from evocache.errors import CodecError, PolicyError
 from evocache.policies import SmoothCache, parse
 from evocache.policies.calibrated import packed, unpacked
 from evocache.policies.smoothcache import computed_steps, groups
@@ -78,15 +79,45 @@ def test_errors_are_read_from_a_folder_or_its_file(tmp_path):
 
 def test_packing_keeps_what_is_read():
     matrix = np.abs(np.random.default_rng(0).normal(size=(6, 6)))
-    back = unpacked(packed(matrix))
+    back = unpacked(packed(matrix), "drift")
     assert np.allclose(back, np.triu(matrix, 1), rtol=5e-4)
     assert packed(np.full((2, 2), 1 / 3)) == [[0.3333], []]
 
 
-@pytest.mark.parametrize("rows", [[], [[1.0], [1.0]], [["x"], []], [[-1.0], []], [[float("nan")], []]])
+ROWS = [[], [[1.0], [1.0]], [["x"], []], [[-1.0], []], [[float("nan")], []], [[True], []], [[[1.0]], []], 3, {"a": 1}]
+
+
+@pytest.mark.parametrize("rows", ROWS, ids=range(len(ROWS)))
 def test_what_is_no_drift_is_refused(rows):
-    with pytest.raises(ValueError, match=r"drift|reshape|convert"):
-        unpacked(rows)
+    with pytest.raises(CodecError, match="drift"):
+        unpacked(rows, "drift")
+
+
+HOSTILE = {
+    "deep": "[" * 200_000,
+    "deep inside": '{"errors": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "many empty rows": '{"errors": {"t/attention": [' + ",".join(["[]"] * 400_000) + "]}}",
+    "more rows than can be": '{"errors": {"t/attention": [' + ",".join(["[]"] * 600_000) + "]}}",
+    "no number": '{"errors": {"t/attention": [[1e999], []]}}',
+    "a huge number": '{"errors": {"t/attention": [[' + "9" * 5000 + "], []]}}",
+    "half": '{"errors": {"t/attention": [[1',
+    "no object": "[[1, 2]]",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize("spec", ["smoothcache:0.1", "dpcache:3", "magcache:0.1,3,0.2"])
+def test_a_hostile_calibration_is_refused_before_room_is_made_for_it(tmp_path, what, spec):
+    file = tmp_path / "calibration.json"
+    file.write_text(HOSTILE[what])
+    tracemalloc.start()
+    try:
+        with pytest.raises(PolicyError) as caught:
+            parse(f"{spec},{file}").schedule(stack(), STEPS)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+    assert str(file) in caught.value.given
 
 
 def test_without_a_calibration_the_error_says_how_to_make_one(tmp_path):

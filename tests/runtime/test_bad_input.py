@@ -37,6 +37,13 @@ WHAT = [
     ("flux", "tgate:2", PolicyError, "joint attention"),
     ("sd3", "tgate:2", PolicyError, "joint attention"),
     ("pixart", "tgate:0", PolicyError, "from 1"),
+    ("pixart", "steps:0,19999999", PolicyError, "0..9999"),
+    ("pixart", "steps:0,1," + "9" * 4000, PolicyError, "0..9999"),
+    ("pixart", "fora:" + "9" * 4000, PolicyError, "to 10000"),
+    ("pixart", "fora:" + "9" * 5000, PolicyError, "whole numbers"),
+    ("pixart", "fora:100000", PolicyError, "to 10000"),
+    ("pixart", "pab:2,4,nan", PolicyError, "0..1"),
+    ("pixart", "teacache:inf", PolicyError, "from 0"),
     ("pixart", "/no/such/schedule.json", PolicyError, "file"),
     ("pixart", "/tmp", PolicyError, "file"),
     ("pixart", "fora" * 2000, PolicyError, "file"),
@@ -54,6 +61,7 @@ def says(error: Error, hint: str) -> None:
     assert error.given
     assert error.expected
     assert error.mend
+    assert len(str(error)) < 3000
     assert str(error) == f"given: {error.given}; expected: {error.expected}; mend: {error.mend}"
     assert hint in str(error)
 

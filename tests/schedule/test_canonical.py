@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evocache.errors import ScheduleError
-from evocache.schedule import Schedule, Tree
+from evocache.schedule import Schedule, Tree, canonical
 
 from .strategies import MODEST, dit, grid, schedules, single, wishes
 
@@ -149,3 +150,29 @@ def test_what_nobody_reads_is_not_computed(readers_first):
     orders[2, tree.index["transformer/single.0.proj_mlp"]] = 0
     counts = Schedule(tree, orders).counts()
     assert [counts[f"transformer/single.0.{leaf}"] for leaf in ("attn", "proj_mlp", "proj_out")] == [2, 1, 2]
+
+
+@MODEST
+@given(wishes())
+def test_a_large_grid_is_made_panel_by_panel_and_is_the_same(wish):
+    def made(repair):
+        try:
+            return canonical.canonicalise(*wish, repair=repair)
+        except ScheduleError as error:
+            return [np.array(str(error))]
+
+    whole = [made(repair) for repair in (True, False)]
+    with mock.patch.object(canonical, "PANEL", 3):
+        pieces = [made(repair) for repair in (True, False)]
+    assert all(
+        (a == b).all() for one, other in zip(whole, pieces, strict=True) for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_the_first_cell_that_is_reused_too_early_is_named():
+    tree = dit(2)
+    orders = grid(tree, "CCCC", "CCCC", "CCCC", "RCCC", "CCCC", "RCCC", "CCCC")
+    with pytest.raises(ScheduleError, match=r"blocks\.0\.ff is reused at step 0"):
+        Schedule(tree, orders)
+    with pytest.raises(ScheduleError, match=r"blocks\.1 is reused at step 0"):
+        Schedule(tree, grid(tree, "CCCC", "CCCC", "CRCC", "RCCC", "RCCC", "RCCC", "CCCC"))

@@ -200,9 +200,23 @@ def test_grids_that_are_none(orders, gains, given):
     assert caught.value.given == given
 
 
+@pytest.mark.parametrize(
+    "steps", [10**9, pytest.param(10**5000, id="5001 digits"), 2_500_001, 0, -1, True, 2.0, "3", None]
+)
+def test_no_grid_is_made_of_what_is_no_number_of_steps(steps):
+    made = (
+        lambda: Schedule.full(dit(1), steps),
+        lambda: Schedule.full(dit(1), 3).resampled(steps),
+        lambda: uniform(dit(1), steps, [], []),
+    )
+    for make in made:
+        with pytest.raises(ScheduleError, match="steps"):
+            make()
+
+
 def test_huge_grids_are_refused():
     orders = np.lib.stride_tricks.as_strided(np.array([-1], dtype=np.int8), (2_500_001, 4), (0, 0))
-    with pytest.raises(ScheduleError, match="10000004 cells"):
+    with pytest.raises(ScheduleError, match="2500001 steps of 4 components"):
         Schedule(dit(1), orders)
     with pytest.raises(ScheduleError, match=r"shape \(2, 0\)"):
         Schedule(Tree(()), np.zeros((2, 0), int))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,13 +102,14 @@ def is_front(schedule: str) -> bool:
         return True
     if path.suffix != ".json" or not path.is_file():
         return False
+    from ..errors import CodecError
     from ..schedule.front_file import FORMAT
+    from ..schedule.strict_json import read
 
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read(path).get("format") == FORMAT
+    except CodecError:
         return False
-    return isinstance(found, dict) and found.get("format") == FORMAT
 
 
 def reach(proof: Proof) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any, ClassVar
 
-from ..errors import PolicyError
+from ..errors import PolicyError, ScheduleError
 from ..schedule import Schedule, Tree, uniform
+from ..schedule.bounds import MAX_STEPS, bounded
+from ..schedule.strict_json import short
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,13 @@ class Policy(ABC):
         """The schedule for a component tree and a number of steps.
 
         Raises:
-            PolicyError: if the policy makes no sense for the model or the number of steps.
+            PolicyError: if the policy makes no sense for the model or the number of steps, or there would be more cells
+                than a schedule may have.
         """
+        try:
+            bounded(tree, steps)
+        except ScheduleError as error:
+            raise PolicyError(f"{self.spec} for {error.given}", error.expected, error.mend) from None
         schedule = self.compile(tree, steps)
         return schedule.with_provenance(self.spec) if not schedule.provenance.origin else schedule
 
@@ -63,8 +70,9 @@ def positive(policy: Policy, name: str, value: Any) -> None:
     Raises:
         PolicyError: if it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise PolicyError(f"{name} {value!r} for {policy.name}", "a whole number from 1", f"write {policy.usage}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_STEPS:
+        expected = f"a whole number from 1 to {MAX_STEPS}"
+        raise PolicyError(f"{name} {short(value)} for {policy.name}", expected, f"write {policy.usage}")
 
 
 def not_negative(policy: Policy, name: str, value: float, *, whole: bool = False) -> None:
@@ -73,9 +81,10 @@ def not_negative(policy: Policy, name: str, value: float, *, whole: bool = False
     Raises:
         PolicyError: if it is not.
     """
-    if isinstance(value, bool) or not 0 <= value < float("inf") or (whole and not isinstance(value, int)):
-        what = "a whole number" if whole else "a number"
-        raise PolicyError(f"{name} {value!r} for {policy.name}", f"{what} from 0", f"write {policy.usage}")
+    most = MAX_STEPS if whole else float("inf")
+    if not _is_number(value) or not 0 <= value <= most or value == float("inf") or (whole and type(value) is not int):
+        expected = f"a whole number from 0 to {MAX_STEPS}" if whole else "a number from 0"
+        raise PolicyError(f"{name} {short(value)} for {policy.name}", expected, f"write {policy.usage}")
 
 
 def share(policy: Policy, name: str, value: float) -> None:
@@ -84,8 +93,8 @@ def share(policy: Policy, name: str, value: float) -> None:
     Raises:
         PolicyError: if it is not a number in 0..1.
     """
-    if isinstance(value, bool) or not 0 <= value <= 1:
-        raise PolicyError(f"{name} {value!r} for {policy.name}", "a number in 0..1", f"write {policy.usage}")
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise PolicyError(f"{name} {short(value)} for {policy.name}", "a number in 0..1", f"write {policy.usage}")
 
 
 def finite(policy: Policy, name: str, *values: float) -> None:
@@ -95,8 +104,12 @@ def finite(policy: Policy, name: str, *values: float) -> None:
         PolicyError: if one is not.
     """
     for value in values:
-        if isinstance(value, bool) or not isfinite(value):
-            raise PolicyError(f"{name} {value!r} for {policy.name}", "a finite number", f"write {policy.usage}")
+        if not _is_number(value) or not isfinite(value):
+            raise PolicyError(f"{name} {short(value)} for {policy.name}", "a finite number", f"write {policy.usage}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def every(steps: int, interval: int) -> range:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import CodecError, PolicyError
-from ..schedule.strict_json import read_text
+from ..schedule import strict_json as sj
+from ..schedule.bounds import MAX_STEPS
 from .base import Policy
 
 Matrices = Mapping[str, npt.NDArray[np.float64]]
@@ -37,9 +38,10 @@ def read(policy: Policy, calibration: str, part: str) -> Matrices:
     path = Path(calibration)
     file = path / CALIBRATION if path.is_dir() else path
     try:
-        return {name: unpacked(rows) for name, rows in json.loads(read_text(file))[part].items()}
-    except (CodecError, ValueError, KeyError, TypeError, AttributeError):
-        raise PolicyError(f"{str(file)!r}", "the calibration of a run", mend) from None
+        return matrices(sj.read(file).get(part), part)
+    except CodecError as error:
+        given = f"{str(file)!r} ({error.given}, where {error.expected} is due)"
+        raise PolicyError(given, "the calibration of a run", mend) from None
 
 
 def spec_of(policy: Policy, *values: object) -> str:
@@ -52,15 +54,28 @@ def packed(matrix: npt.NDArray[np.float64]) -> list[list[float]]:
     return [[float(f"{value:.4g}") for value in row[i + 1 :]] for i, row in enumerate(matrix)]
 
 
-def unpacked(rows: list[list[float]]) -> npt.NDArray[np.float64]:
-    """The inverse of `packed`, zero elsewhere.
+def matrices(value: Any, where: str) -> Matrices:
+    """The matrices of a document, by name.
 
     Raises:
-        ValueError: if the rows do not get shorter one by one, or hold what is no number from 0.
+        CodecError: if they are none.
     """
-    out = np.zeros((len(rows), len(rows)))
+    return {name: unpacked(rows, f"{sj.short(name)} in {where}") for name, rows in sj.obj(value, where).items()}
+
+
+def unpacked(rows: Any, where: str) -> npt.NDArray[np.float64]:
+    """The inverse of `packed`, zero elsewhere. What is not as `packed` makes it is refused before room is made for it.
+
+    Raises:
+        CodecError: if the rows do not get shorter one by one, or hold what is no number from 0.
+    """
+    count = len(sj.array(rows, where))
+    if not 1 <= count <= MAX_STEPS or any(len(sj.array(row, where)) != count - i - 1 for i, row in enumerate(rows)):
+        given = f"{count} rows for {where}"
+        raise CodecError(given, "rows that get shorter one by one", "calibrate again")
+    out = np.zeros((count, count))
     for i, row in enumerate(rows):
-        out[i, i + 1 :] = np.array(row, dtype=float).reshape(len(rows) - i - 1)
-    if not rows or not np.isfinite(out).all() or (out < 0).any():
-        raise ValueError("no drift")
+        out[i, i + 1 :] = [sj.number(entry, where) for entry in row]
+    if (out < 0).any():
+        raise CodecError(f"a number below 0 in {where}", "numbers from 0", "calibrate again")
     return out

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import ClassVar
 
 import numpy as np
 
 from ..errors import CodecError, PolicyError
 from ..schedule import Schedule, Tree
-from ..schedule.strict_json import read_text
+from ..schedule import strict_json as sj
+from ..schedule.bounds import MAX_STEPS
 from .base import Policy, not_negative, positive, share, uniform
 from .calibrated import spec_of
 from .steps import outermost
@@ -83,9 +82,11 @@ class MagCache(Policy):
         if not self.file:
             raise PolicyError(f"{self.spec} without ratios", "a file of them as the last parameter", mend)
         try:
-            found = [float(value) for value in json.loads(read_text(self.file))]
-        except (CodecError, ValueError, TypeError):
-            found = []
-        if not found or not all(isfinite(value) and value > 0 for value in found):
-            raise PolicyError(f"{self.file!r}", "a list of ratios, one a step", mend)
+            ratios = sj.array(sj.value(sj.read_text(self.file)), "the ratios")
+            found = [sj.number(ratio, "a ratio") for ratio in ratios]
+        except CodecError as error:
+            given = f"{self.file!r} ({error.given}, where {error.expected} is due)"
+            raise PolicyError(given, "a list of ratios above 0, one a step", mend) from None
+        if not 1 <= len(found) <= MAX_STEPS or min(found) <= 0:
+            raise PolicyError(f"{self.file!r}", "a list of ratios above 0, one a step", mend)
         return found

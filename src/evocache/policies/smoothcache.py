@@ -8,9 +8,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import PolicyError
 from ..schedule import COMPUTE, REUSE, Schedule, Tree
-from .base import Policy
+from .base import Policy, not_negative
 from .calibrated import Matrices, read, spec_of
 
 Errors = Matrices
@@ -45,8 +44,7 @@ class SmoothCache(Policy):
     paper: ClassVar[str] = "arXiv 2411.10510"
 
     def __post_init__(self) -> None:
-        if isinstance(self.threshold, bool) or not 0 <= self.threshold < float("inf"):
-            raise PolicyError(f"threshold {self.threshold!r} for {self.name}", "a number from 0", f"write {self.usage}")
+        not_negative(self, "threshold", self.threshold)
 
     @property
     def spec(self) -> str:

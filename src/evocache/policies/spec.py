@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ..errors import PolicyError
+from ..schedule.strict_json import short
 from .base import Policy
 from .dbcache import DBCache
 from .deepcache import DeepCache
@@ -58,7 +59,7 @@ def parse(text: str) -> Policy:
     policy = POLICIES.get(name)
     if policy is None:
         usages = ", ".join(p.usage for p in POLICIES.values())
-        raise PolicyError(f"{text!r}", f"a policy ({usages}) or an existing file", "see `evocache policies`")
+        raise PolicyError(short(text), f"a policy ({usages}) or an existing file", "see `evocache policies`")
     wanted = [f for f in fields(policy) if _element(f.type) in _READ]
     types = [_element(f.type) for f in wanted]
     listed = bool(wanted) and types[-1] != wanted[-1].type
@@ -66,14 +67,14 @@ def parse(text: str) -> Policy:
     single = len(wanted) - listed
     least = sum(f.default is MISSING for f in wanted[:single])
     if len(parts) < least or (len(parts) > single and not listed):
-        raise PolicyError(f"{text!r}", f"the form {policy.usage}", "give the parameters that it names")
+        raise PolicyError(short(text), f"the form {policy.usage}", "give the parameters that it names")
     try:
         values: list[Any] = [_READ[t](part) for t, part in zip(types[:single], parts, strict=False)]
         if listed and len(parts) >= single:
             values.append(tuple(_READ[types[-1]](part) for part in parts[single:]))
     except ValueError:
         kind = "a number" if "float" in types else "whole numbers"
-        raise PolicyError(f"{text!r}", f"{kind} after the colon", f"write {policy.usage}") from None
+        raise PolicyError(short(text), f"{kind} after the colon", f"write {policy.usage}") from None
     make: Callable[..., Policy] = policy
     return make(*values)
 

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from ..errors import PolicyError
 from ..schedule import Component, Schedule, Tree
+from ..schedule.bounds import MAX_STEPS
+from ..schedule.strict_json import short
 from .base import Policy, uniform
 
 
@@ -26,11 +28,14 @@ class Steps(Policy):
 
     def __post_init__(self) -> None:
         if not self.computed or any(isinstance(s, bool) or not isinstance(s, int) or s < 0 for s in self.computed):
-            raise PolicyError(f"steps {self.computed!r}", "whole numbers from 0", f"write {self.usage}")
+            raise PolicyError(f"steps {short(self.computed)}", "whole numbers from 0", f"write {self.usage}")
+        if max(self.computed) >= MAX_STEPS:
+            given = f"step {short(max(self.computed))} in {self.name}"
+            raise PolicyError(given, f"steps in 0..{MAX_STEPS - 1}", "list only steps that are run")
         if 0 not in self.computed:
-            raise PolicyError(f"{self.spec}", "step 0 among the computed steps", "nothing can be reused before it")
+            raise PolicyError(short(self.spec), "step 0 among the computed steps", "nothing can be reused before it")
         if sorted(set(self.computed)) != list(self.computed):
-            raise PolicyError(f"{self.spec}", "steps in increasing order, each once", "sort the list")
+            raise PolicyError(short(self.spec), "steps in increasing order, each once", "sort the list")
 
     @property
     def min_steps(self) -> int:

@@ -1,4 +1,4 @@
-"""Canonical form: one grid for each behaviour, found in one pass over the steps."""
+"""Canonical form: one grid for each behaviour, found in one pass over the levels of a tree."""
 
 from __future__ import annotations
 
@@ -26,43 +26,75 @@ class Grid(NamedTuple):
     read: npt.NDArray[np.bool_]
 
 
-def canonicalise(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64], *, repair: bool) -> Grid:
-    """The canonical form of a grid; its arrays are new.
+PANEL = 1 << 19
+"""Cells that are worked on at a time, so that a large grid takes little more memory than it fills."""
+
+
+def canonicalise(
+    tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64] | None, *, repair: bool
+) -> Grid:
+    """The canonical form of a grid; its arrays are new. Where no gains are given, they are 1.
+
+    Components come level by level, each at all steps at once: whether one is looked at depends on the levels before
+    its own alone, and what it computed earlier on its own column.
 
     Raises:
         ScheduleError: if a component is reused before it was computed, unless `repair`, which computes it then.
     """
-    orders, gains = orders.copy(), gains.copy()
-    executed = np.zeros(orders.shape, dtype=bool)
-    read = np.zeros(orders.shape, dtype=bool)
-    history = np.zeros(len(tree), dtype=np.int64)
-    stages = [(level, *_readers(tree, level)) for level in tree.levels]
-    for step in range(len(orders)):
-        row, runs = orders[step], executed[step]
-        for level, sources, readers, starts in stages:
-            parents = tree.parents[level]
-            active = (parents < 0) | runs[parents]
-            if len(sources):
-                active[sources] &= np.logical_or.reduceat(runs[readers], starts)
-            early = active & (row[level] >= 0) & (history[level] == 0)
-            if early.any() and not repair:
-                raise _early(tree, int(level[int(np.argmax(early))]), step)
-            computes = active & ((row[level] < 0) | early)
-            runs[level] = computes
-            read[step, level] = active & ~computes
-            lowered = np.minimum(row[level], np.maximum(history[level] - 1, 0))
-            row[level] = np.where(computes, COMPUTE.order, np.where(active, lowered, REUSE.order))
-        history += runs
-    orders[(orders > 0) & (gains == 0.0)] = REUSE.order
-    gains[orders <= 0] = 0.0
-    return Grid(orders, gains, executed, read)
+    grid = Grid(np.full_like(orders, REUSE.order), np.zeros(orders.shape), *np.zeros((2, *orders.shape), dtype=bool))
+    width = max(PANEL // len(orders), 1)
+    early: tuple[int, int] | None = None
+    for level in tree.levels:
+        for first in range(0, len(level), width):
+            columns = level[first : first + width]
+            found = _fill(tree, orders, gains, grid, columns)
+            if found is not None and (early is None or found[0] < early[0]):
+                early = found
+    if early is not None and not repair:
+        raise _early(tree, early[1], early[0])
+    return grid
 
 
-def _readers(tree: Tree, level: Indices) -> tuple[Indices, Indices, Indices]:
-    """Positions in a level of components with readers, all their readers in one row, and where each one's start."""
-    known = dict(tree.sources)
-    sources = [k for k, i in enumerate(level) if int(i) in known]
-    lists = [known[int(level[k])] for k in sources]
+def _fill(
+    tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64] | None, grid: Grid, columns: Indices
+) -> tuple[int, int] | None:
+    """Fill in some columns of one level, and tell the first step and column that is reused before it was computed.
+
+    What would be read too early is computed instead.
+    """
+    parents = tree.parents[columns]
+    active = (parents < 0) | grid.executed[:, parents]
+    sources, readers, starts = _readers(tree, columns)
+    if len(sources):
+        active[:, sources] &= np.logical_or.reduceat(grid.executed[:, readers], starts, axis=1)
+    asked = orders[:, columns]
+    first = active.argmax(axis=0)  # the step at which a component is looked at first
+    places = np.arange(len(columns))
+    early = active[first, places] & (asked[first, places] >= 0)
+    asked[first[early], places[early]] = COMPUTE.order
+    computes = active & (asked < 0)
+    reads = active & ~computes
+    grid.executed[:, columns] = computes
+    grid.orders[:, columns] = np.where(computes, COMPUTE.order, REUSE.order)
+    if reads.any():
+        grid.read[:, columns] = reads
+        computed = np.cumsum(computes, axis=0, dtype=np.int32)
+        order = np.minimum(asked, np.maximum(computed - 1, 0)).astype(np.int8)
+        gain = np.ones(asked.shape) if gains is None else gains[:, columns]
+        forecast = reads & (order > 0) & (gain != 0.0)
+        grid.orders[:, columns] = np.where(forecast, order, grid.orders[:, columns])
+        grid.gains[:, columns] = np.where(forecast, gain, 0.0)
+    if not early.any():
+        return None
+    step = int(first[early].min())
+    return step, int(columns[int(np.argmax(early & (first == step)))])
+
+
+def _readers(tree: Tree, columns: Indices) -> tuple[Indices, Indices, Indices]:
+    """Positions among columns of components with readers, all their readers in one row, and where each one's start."""
+    known = tree.readers
+    sources = [k for k, i in enumerate(columns.tolist()) if i in known]
+    lists = [known[int(columns[k])] for k in sources]
     starts = np.cumsum([0, *(len(readers) for readers in lists)])[:-1]
     readers = [reader for readers in lists for reader in readers]
     return np.array(sources, dtype=np.intp), np.array(readers, dtype=np.intp), starts.astype(np.intp)

@@ -13,23 +13,25 @@ from ..errors import CodecError, ScheduleError
 from . import ecad
 from . import strict_json as sj
 from .action import COMPUTE, MAX_ORDER, REUSE
+from .bounds import MAX_CELLS, MAX_STEPS
 from .component import GUIDANCE, Component, Tree
-from .schedule import MAX_CELLS, Gains, Orders, Provenance, Schedule
+from .schedule import Gains, Orders, Provenance, Schedule
 
-__all__ = ["FORMAT", "VERSION", "dumps", "load", "loads", "save"]
+__all__ = ["FORMAT", "VERSION", "cells", "dumps", "from_document", "load", "loads", "save"]
 
 FORMAT = "evocache.schedule"
 VERSION = 2
 PLAIN = 1
 """The version that is written where nothing is said of guidance: earlier readers know it, and read it as we do."""
 
-MAX_STEPS = 10_000
 MAX_COMPONENTS = 20_000
 MAX_LEVELS = 64
 MAX_ID = 256
 
 _ORDER_OF = {"C": COMPUTE.order, "R": REUSE.order, **{str(order): order for order in range(1, MAX_ORDER + 1)}}
 _LETTER_OF = {order: letter for letter, order in _ORDER_OF.items()}
+_ORDERS = np.array([_ORDER_OF.get(chr(code), 0) for code in range(128)], dtype=np.int8)
+"""Orders by the code of their letter."""
 
 
 def dumps(schedule: Schedule) -> str:
@@ -61,7 +63,7 @@ def dumps(schedule: Schedule) -> str:
         "provenance": _provenance_json(schedule.provenance),
     }
     _head(document)
-    _tree(document["components"])
+    _tree(document["components"], {})
     _provenance(document["provenance"])
     text = "{\n" + ",\n".join(f"  {json.dumps(key)}: {_lines(value)}" for key, value in document.items()) + "\n}\n"
     return sj.decode(text)
@@ -74,16 +76,44 @@ def loads(text: str | bytes) -> Schedule:
         CodecError: if the text is no schedule: it says where and why.
         ScheduleError: if it is a grid that is no schedule, such as one that reuses before it computes.
     """
-    document = sj.parse(text)
+    return from_document(sj.parse(text))
+
+
+Trees = dict[tuple[Component, ...], Tree]
+
+
+def from_document(document: dict[str, Any], trees: Trees | None = None) -> Schedule:
+    """As `loads`, from the parsed JSON.
+
+    Args:
+        document: the JSON object.
+        trees: those that were read before, by their components; schedules of one model then share theirs.
+
+    Raises:
+        CodecError: if it is no schedule: it says where and why.
+        ScheduleError: if it is a grid that is no schedule, such as one that reuses before it computes.
+    """
     if ecad.is_ecad(document):
         return ecad.from_document(document)
     _head(document)
-    tree = _tree(document["components"])
+    tree = _tree(document["components"], {} if trees is None else trees)
     if document["version"] < _needed(tree):
         given = f"guidance in version {document['version']}"
         raise CodecError(given, f"version {VERSION}", "correct the version")
     orders, gains = _grid(tree, document["steps"], document["actions"], document.get("gains", {}))
     return Schedule(tree, orders, gains, document["model"], _provenance(document["provenance"]))
+
+
+def cells(document: dict[str, Any]) -> int:
+    """How many cells a schedule's document will fill, told before anything of that size is made.
+
+    Raises:
+        CodecError: if it is no schedule.
+    """
+    if ecad.is_ecad(document):
+        return ecad.cells(document)
+    _head(document)
+    return int(document["steps"]) * len(document["components"])
 
 
 def save(schedule: Schedule, path: str | os.PathLike[str]) -> None:
@@ -135,10 +165,12 @@ def _needed(tree: Tree) -> int:
     return VERSION if tree.of_kind(GUIDANCE) else PLAIN
 
 
-def _tree(rows: list[Any]) -> Tree:
+def _tree(rows: list[Any], trees: Trees) -> Tree:
     components = tuple(_component(row, f"component {i}") for i, row in enumerate(rows))
+    if components in trees:
+        return trees[components]
     try:
-        tree = Tree(components)
+        tree = trees[components] = Tree(components)
     except ScheduleError as error:
         raise CodecError(error.given, error.expected, error.mend) from None
     if len(tree.levels) > MAX_LEVELS:
@@ -177,9 +209,8 @@ def _component_json(component: Component) -> dict[str, Any]:
     return row
 
 
-def _grid(tree: Tree, steps: int, actions: Any, gains: Any) -> tuple[Orders, Gains]:
+def _grid(tree: Tree, steps: int, actions: Any, gains: Any) -> tuple[Orders, Gains | None]:
     orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
-    amounts = np.ones(orders.shape)
     for id, letters in sj.obj(actions, "actions").items():
         column, where = _column(tree, id, "actions"), f"the actions of {sj.short(id)}"
         if len(sj.string(letters, where)) != steps:
@@ -188,8 +219,10 @@ def _grid(tree: Tree, steps: int, actions: Any, gains: Any) -> tuple[Orders, Gai
         if unknown:
             given = f"{', '.join(sj.short(letter) for letter in unknown[:5])} in {where}"
             raise CodecError(given, f"the letters {', '.join(_ORDER_OF)}", "correct the letters")
-        orders[:, column] = [_ORDER_OF[letter] for letter in letters]
-    for id, listed in sj.obj(gains, "gains").items():
+        orders[:, column] = _ORDERS[np.frombuffer(letters.encode("ascii"), dtype=np.uint8)]
+    amounts = np.ones(orders.shape) if sj.obj(gains, "gains") else None
+    for id, listed in gains.items():
+        assert amounts is not None
         column, where = _column(tree, id, "gains"), f"the gains of {sj.short(id)}"
         cells = np.flatnonzero(orders[:, column] > 0)
         if len(sj.array(listed, where)) != len(cells):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ScheduleError
 from .action import COMPUTE, REUSE, Action
+from .bounds import bounded
 from .component import Tree
 from .schedule import Schedule
 
@@ -19,8 +20,10 @@ def uniform(
     """A schedule in which the named components compute at the given steps and do `between` at the others.
 
     Raises:
-        ScheduleError: if there is no such component or step, or none of the steps is the first.
+        ScheduleError: if there is no such component or step, none of the steps is the first, or there are more cells
+            than a schedule may have.
     """
+    bounded(tree, steps)
     for column in columns:
         if column not in tree.index:
             near = difflib.get_close_matches(column, tree.index, 3, 0) or ["no component at all"]

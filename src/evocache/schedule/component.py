@@ -135,6 +135,11 @@ class Tree:
         return tuple((i, tuple(self.index[r] for r in c.readers)) for i, c in enumerate(self.components) if c.readers)
 
     @cached_property
+    def readers(self) -> Mapping[int, tuple[int, ...]]:
+        """The only readers of each component that has such, as indices."""
+        return dict(self.sources)
+
+    @cached_property
     def leaves(self) -> tuple[int, ...]:
         """Indices of the leaves that contain no other component (a motion module contains attention layers)."""
         parents = {int(p) for p in self.parents}

@@ -12,12 +12,12 @@ import numpy as np
 from ..errors import CodecError, ScheduleError
 from . import strict_json as sj
 from .action import COMPUTE, REUSE
+from .bounds import MAX_CELLS, MAX_STEPS
 from .ecad_models import FAMILIES, FLUX, PIXART, ROOT, Family, tree_of
-from .schedule import MAX_CELLS, Schedule
+from .schedule import Schedule
 
 __all__ = ["dumps_ecad", "from_document", "is_ecad", "loads_ecad"]
 
-MAX_STEPS = 10_000
 MAX_BLOCKS = 1_000
 
 CUSTOM = ("custom_compute_attn", "custom_compute_ff")
@@ -48,15 +48,7 @@ def from_document(document: dict[str, Any]) -> Schedule:
     Raises:
         CodecError: if the document is none of ECAD's.
     """
-    body = sj.obj(document.get("cache_schedule"), "cache_schedule")
-    rows = _rows(sj.obj(body.get("schedule"), "cache_schedule.schedule"))
-    flags = dict(_flags(rows))
-    family = _family({name for _, _, _, name in flags})
-    counts = _block_counts(family, body, flags)
-    steps = _count(body, "num_inference_steps", 1 + max((step for step, *_ in flags), default=0), MAX_STEPS)
-    cells = steps * sum(n * len(stack.parts) for n, stack in zip(counts, family.stacks, strict=True))
-    if not 0 < cells <= MAX_CELLS:
-        raise CodecError(f"{cells} cells", f"1 to {MAX_CELLS}", "correct the numbers of steps and blocks")
+    body, flags, family, counts, steps = _read(document)
     tree = tree_of(family, *counts)
     orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
     paths = {part.name: (stack.path, part.path) for stack in family.stacks for part in stack.parts}
@@ -68,6 +60,38 @@ def from_document(document: dict[str, Any]) -> Schedule:
     notes = _notes(document, schedule, orders, flags)
     objectives = dict(_numbers(sj.obj(document.get("metrics") or {}, "metrics")))
     return schedule.with_provenance(sj.string(body.get("name", ""), "name"), objectives=objectives, notes=notes)
+
+
+def cells(document: dict[str, Any]) -> int:
+    """How many cells the schedule of a document has.
+
+    Raises:
+        CodecError: if the document is none of ECAD's, or has more than a schedule may.
+    """
+    _, _, family, counts, steps = _read(document)
+    return _cells(family, counts, steps)
+
+
+Flags = dict[tuple[int, bool, int, str], bool]
+
+
+def _read(document: dict[str, Any]) -> tuple[dict[str, Any], Flags, Family, list[int], int]:
+    """The body of a document, its flags, and the family, heights of stacks and number of steps that they are of."""
+    body = sj.obj(document.get("cache_schedule"), "cache_schedule")
+    rows = _rows(sj.obj(body.get("schedule"), "cache_schedule.schedule"))
+    flags = dict(_flags(rows))
+    family = _family({name for _, _, _, name in flags})
+    counts = _block_counts(family, body, flags)
+    steps = _count(body, "num_inference_steps", 1 + max((step for step, *_ in flags), default=0), MAX_STEPS)
+    if not 0 < _cells(family, counts, steps) <= MAX_CELLS:
+        given = f"{_cells(family, counts, steps)} cells"
+        raise CodecError(given, f"1 to {MAX_CELLS}", "correct the numbers of steps and blocks")
+    return body, flags, family, counts, steps
+
+
+def _cells(family: Family, counts: list[int], steps: int) -> int:
+    blocks = sum(n * (1 + len(stack.parts)) for n, stack in zip(counts, family.stacks, strict=True))
+    return steps * (blocks + 2) if blocks else 0
 
 
 def dumps_ecad(schedule: Schedule) -> str:
@@ -174,7 +198,7 @@ def _family(names: set[str]) -> Family:
     return fits[0]
 
 
-def _block_counts(family: Family, body: dict[str, Any], flags: dict[tuple[int, bool, int, str], bool]) -> list[int]:
+def _block_counts(family: Family, body: dict[str, Any], flags: Flags) -> list[int]:
     counts = []
     for stack, key in zip(family.stacks, ("num_blocks", "num_single_blocks"), strict=False):
         single = stack.prefix == "single_"
@@ -192,9 +216,7 @@ def _count(body: dict[str, Any], key: str, default: int, most: int) -> int:
     return sj.integer(body.get(key, default), key, 0, most)
 
 
-def _notes(
-    document: dict[str, Any], schedule: Schedule, orders: Any, flags: dict[tuple[int, bool, int, str], bool]
-) -> dict[str, str]:
+def _notes(document: dict[str, Any], schedule: Schedule, orders: Any, flags: Flags) -> dict[str, str]:
     """What the import mended, left out or could not carry over."""
     notes = {"source": "ECAD schedule file"}
     early = [c.id for c, wanted in zip(schedule.components, orders[0], strict=True) if wanted == REUSE.order]

@@ -10,8 +10,10 @@ from typing import Any
 
 from ..errors import RunError, ScheduleError
 from . import strict_json as sj
-from .codec import MAX_STEPS, dumps, loads
+from .bounds import MAX_CELLS, MAX_STEPS
+from .codec import Trees, cells, dumps, from_document
 from .front import Front, Point
+from .schedule import Schedule
 
 FILE = "front.json"
 FORMAT = "evocache.front"
@@ -37,10 +39,10 @@ def load(path: str | os.PathLike[str]) -> Front:
 
 
 def document(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The document of a run folder or a `front.json`; only its format and version are checked.
+    """The document of a run folder or a `front.json`; its format, version and the size of its schedules are checked.
 
     Raises:
-        RunError: if there is none, or it is of another version.
+        RunError: if there is none, it is of another version, or its schedules are none or too large.
     """
     file = Path(path) / FILE if Path(path).is_dir() else Path(path)
     if not file.is_file():
@@ -53,6 +55,10 @@ def document(path: str | os.PathLike[str]) -> dict[str, Any]:
         version = f"version {found['version']!r}" if found.get("format") == FORMAT else "something else"
         expected = f"a front of version {' or '.join(map(str, READ))}"
         raise RunError(f"{os.fspath(file)!r}, {version}", expected, "evolve into a new folder")
+    try:
+        _affordable(found)
+    except ScheduleError as error:
+        raise damaged(path, f"{error.given}, where {error.expected} is due") from None
     return found
 
 
@@ -75,12 +81,13 @@ def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[st
     Raises:
         RunError: if it is damaged.
     """
+    read = Schedules()
     try:
         return [
             (
                 sj.string(entry["name"], "name"),
                 Point(
-                    loads(json.dumps(sj.obj(entry["schedule"], "schedule"))),
+                    read(entry["schedule"]),
                     figures(entry["objectives"], "objectives"),
                     figures(entry["measured"], "measured"),
                     steps=sj.integer(entry["steps"], "steps", 1, MAX_STEPS) if "steps" in entry else None,
@@ -94,6 +101,35 @@ def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[st
         raise damaged(path, f"a point without {error}") from None
     except ScheduleError as error:
         raise damaged(path, f"{error.given}, where {error.expected} is due") from None
+
+
+class Schedules:
+    """Reads the schedules of one document: those of one model share its tree."""
+
+    def __init__(self) -> None:
+        self._trees: Trees = {}
+
+    def __call__(self, value: Any) -> Schedule:
+        """The schedule of a point or a baseline.
+
+        Raises:
+            ScheduleError: if it is none.
+        """
+        return from_document(sj.obj(value, "schedule"), self._trees)
+
+
+def _affordable(found: dict[str, Any]) -> None:
+    """Count the cells of all schedules of a document before the first of them is made.
+
+    Raises:
+        ScheduleError: if there are more than a file may have, or the document is damaged.
+    """
+    baselines = sj.obj(found.get("baselines", {}), "baselines")
+    entries = [*sj.array(found.get("points"), "points"), *baselines.values()]
+    held = [entry["schedule"] for entry in entries if isinstance(entry, dict) and "schedule" in entry]
+    total = sum(cells(sj.obj(schedule, "schedule")) for schedule in held)
+    if total > MAX_CELLS:
+        raise ScheduleError(f"{total} cells in {len(held)} schedules", f"at most {MAX_CELLS}", "evolve fewer points")
 
 
 def as_json(name: str, point: Point) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ScheduleError
 from .action import COMPUTE, REUSE
 from .component import Tree
 
@@ -31,13 +30,8 @@ def resample(
         executed: (old steps, components) the cells that run.
         orders: (old steps, components) the actions of the grid.
         gains: (old steps, components) the gains of its forecasts.
-        steps: the new number of steps.
-
-    Raises:
-        ScheduleError: if `steps` is not positive.
+        steps: the new number of steps, `bounded`.
     """
-    if steps < 1:
-        raise ScheduleError(f"{steps} steps", "at least 1", "ask for more steps")
     new_orders = np.full((steps, len(tree)), REUSE.order, dtype=np.int8)
     new_gains = np.zeros(new_orders.shape)
     runs = np.zeros(new_orders.shape, dtype=bool)
@@ -50,7 +44,7 @@ def resample(
             between = np.flatnonzero(~executed[old, column])
             if len(between):
                 middles = (np.flatnonzero(~computes) + 0.5) * len(old) / len(new) - 0.5
-                nearest = old[between[np.abs(middles[:, None] - between).argmin(axis=1)]]
+                nearest = old[between[_nearest(middles, between)]]
                 new_orders[new[~computes], column] = orders[nearest, column]
                 new_gains[new[~computes], column] = gains[nearest, column]
     return new_orders, new_gains
@@ -58,9 +52,17 @@ def resample(
 
 def _looked_at(tree: Tree, column: np.intp, runs: Mask) -> Indices:
     """Steps at which the parent of a component, and one of its readers if it has any, computes."""
-    parent, readers = tree.parents[column], dict(tree.sources).get(int(column), ())
+    parent, readers = tree.parents[column], tree.readers.get(int(column), ())
     above = runs[:, parent] if parent >= 0 else np.ones(len(runs), dtype=bool)
     return np.flatnonzero(above & runs[:, list(readers)].any(axis=1) if readers else above)
+
+
+def _nearest(places: npt.NDArray[np.float64], steps: Indices) -> Indices:
+    """For each place, which of the steps (in increasing order) is nearest to it; of two, the earlier one."""
+    after = np.searchsorted(steps, places).clip(1, max(len(steps) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(steps) - 1)
+    return np.where(np.abs(places - steps[before]) <= np.abs(places - steps[after]), before, after)
 
 
 def _spread(computed: Mask, steps: int) -> Mask:

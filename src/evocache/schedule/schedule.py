@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..errors import ScheduleError
 from .action import COMPUTE, MAX_ORDER, Action
+from .bounds import bounded
 from .branches import of_first, of_others
 from .canonical import canonicalise
 from .component import Component, Tree
@@ -23,9 +24,6 @@ from .retarget import transfer
 Orders = npt.NDArray[np.int8]
 Gains = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-
-MAX_CELLS = 10_000_000
-"""More cells than any model and step count needs; a guard against hostile files."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,12 @@ class Schedule:
 
     @classmethod
     def full(cls, tree: Tree, steps: int, **rest: Any) -> Schedule:
-        """The schedule that computes everything."""
+        """The schedule that computes everything.
+
+        Raises:
+            ScheduleError: if the number of steps is none, or would make more cells than a schedule may have.
+        """
+        bounded(tree, steps)
         return cls(tree, np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8), **rest)
 
     @property
@@ -175,10 +178,11 @@ class Schedule:
         """The schedule for another number of steps, with the same share of computed steps, as densely where it was.
 
         Raises:
-            ScheduleError: if the number of steps is not positive.
+            ScheduleError: if the number of steps is not positive, or would make more cells than a schedule may have.
         """
         if steps == self.steps:
             return self
+        bounded(self.tree, steps)
         assert self.gains is not None
         orders, gains = resample(self.tree, self.executed, self.orders, self.gains, steps)
         return Schedule.repaired(self.tree, orders, gains, model=self.model, provenance=self.provenance)
@@ -273,20 +277,19 @@ class Schedule:
         return f"<Schedule{origin}: {self.steps} steps, {len(self.tree)} components, {share} executed>"
 
 
-def _checked(tree: Tree, orders: Any, gains: Any) -> tuple[Orders, Gains]:
-    orders = np.array(orders)
+def _checked(tree: Tree, orders: Any, gains: Any) -> tuple[Orders, Gains | None]:
+    orders = np.asarray(orders)
     shape = (orders.shape[0] if orders.ndim else 0, len(tree))
     if orders.ndim != 2 or orders.shape != shape or orders.size == 0:
         raise ScheduleError(
             f"a grid of shape {orders.shape}", f"(steps, {len(tree)})", "one row a step, one column a component"
         )
-    if orders.size > MAX_CELLS:
-        raise ScheduleError(f"{orders.size} cells", f"at most {MAX_CELLS}", "schedule fewer steps or components")
+    bounded(tree, len(orders))
     if orders.dtype.kind not in "iu" or orders.min() < COMPUTE.order or orders.max() > MAX_ORDER:
         raise ScheduleError("orders out of range", f"whole numbers in -1..{MAX_ORDER}", "-1 computes, 0 reuses")
-    gains = np.ones(orders.shape) if gains is None else np.array(gains, dtype=np.float64)
-    if gains.shape != orders.shape or not np.isfinite(gains).all():
+    gains = None if gains is None else np.asarray(gains, dtype=np.float64)
+    if gains is not None and (gains.shape != orders.shape or not np.isfinite(gains).all()):
         raise ScheduleError(
             f"gains of shape {gains.shape}", f"finite numbers of shape {orders.shape}", "one gain a cell"
         )
-    return orders.astype(np.int8), gains
+    return orders.astype(np.int8, copy=False), gains

@@ -34,7 +34,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size  # room is made for what is asked for; a pipe has no size
+            data = file.read(min(size, MAX_BYTES) + 1)
+            data += file.read(MAX_BYTES + 1 - len(data)) if len(data) > size else b""
     except (OSError, ValueError) as error:
         _no_file(path, error, "a file that can be read")
     return decode(data)
@@ -81,15 +83,32 @@ def parse(text: str | bytes) -> dict[str, Any]:
     Raises:
         CodecError: if the text is too long, too deep, too rich, or is no JSON object.
     """
+    return obj(value(text), "the document")
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file: what any file of ours is read by.
+
+    Raises:
+        CodecError: if there is no such file, or it is too long, too deep, too rich, or no JSON object.
+    """
+    return parse(read_text(path))
+
+
+def value(text: str | bytes) -> Any:
+    """Any JSON value in a text, read as `parse` reads an object.
+
+    Raises:
+        CodecError: if the text is too long, too deep, too rich, or no JSON.
+    """
     text = decode(text)
     _bound(text)
     try:
-        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
     except json.JSONDecodeError as error:
         raise CodecError(f"text that is no JSON ({error})", "JSON", "check that the file is complete") from None
     except (ValueError, RecursionError) as error:
         raise CodecError(f"JSON that cannot be read ({error})", "plain JSON", "check that the file is intact") from None
-    return obj(document, "the document")
 
 
 def obj(value: Any, where: str) -> dict[str, Any]:
@@ -157,6 +176,15 @@ def number(value: Any, where: str) -> float:
     return result
 
 
+def numbers(value: Any, where: str) -> dict[str, float]:
+    """The value, an object whose values are finite numbers, as floats.
+
+    Raises:
+        CodecError: if it is something else.
+    """
+    return {name: number(entry, f"{short(name)} in {where}") for name, entry in obj(value, where).items()}
+
+
 def keys(value: dict[str, Any], where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
     """Check that an object has the required keys, and no others than these and the optional ones.
 
@@ -177,7 +205,10 @@ def short(value: Any) -> str:
     """A short form of any value, for messages."""
     shortener = reprlib.Repr()
     shortener.maxstring = shortener.maxother = 60
-    return shortener.repr(value)
+    try:
+        return shortener.repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        return f"a very large {type(value).__name__}"
 
 
 def _bound(text: str) -> None:

@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
-from ..policies.calibrated import CALIBRATION, packed, unpacked
+from ..errors import CodecError, RunError
+from ..policies.calibrated import CALIBRATION, matrices, packed
 from ..policies.smoothcache import Errors
-from ..schedule.strict_json import read_text, write_text
+from ..schedule import strict_json as sj
+from ..schedule.bounds import MAX_STEPS
 from .cost import Costs
 from .drift import Drift
 from .latency import Accuracy
 from .rates import Rates
 
+FORMAT = "evocache.calibration"
 VERSION = 3
 READ = (2, 3)
 """Versions that are read. In those of version 2 nothing is known of other numbers of steps: see `Costs.varies`."""
@@ -50,7 +52,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
     """
     costs = calibration.costs
     document: dict[str, Any] = {
-        "format": "evocache.calibration",
+        "format": FORMAT,
         "version": VERSION,
         "steps": calibration.steps,
         "costs": {name: value for name, value in vars(costs).items() if not name.startswith("_")},
@@ -60,7 +62,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
     }
     if calibration.rates is not None:
         document["rates"] = asdict(calibration.rates)
-    write_text(folder / CALIBRATION, json.dumps(document, separators=(",", ":")) + "\n")
+    sj.write_text(folder / CALIBRATION, json.dumps(document, separators=(",", ":")) + "\n")
 
 
 def read_calibration(folder: Path) -> Calibration | None:
@@ -73,21 +75,58 @@ def read_calibration(folder: Path) -> Calibration | None:
     if not file.exists():
         return None
     try:
-        document = json.loads(read_text(file))
-        if document["version"] not in READ:
-            raise KeyError("version")
-        return Calibration(
-            int(document["steps"]),
-            Costs(**document["costs"]),
-            {id: unpacked(rows) for id, rows in document["drift"].items()},
-            {name: unpacked(rows) for name, rows in document["errors"].items()},
-            Accuracy(**document["accuracy"]),
-            _rates(document["rates"]) if "rates" in document else None,
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise RunError(f"{str(file)!r}", "the calibration of a run", "remove it, or use a new folder") from None
+        return _calibration(sj.read(file))
+    except (CodecError, KeyError) as error:
+        why = f"no {error}" if isinstance(error, KeyError) else f"{error.given}, where {error.expected} is due"
+        given, mend = f"{str(file)!r} ({why})", "remove it, or use a new folder"
+        raise RunError(given, "the calibration of a run", mend) from None
+
+
+def _calibration(document: dict[str, Any]) -> Calibration:
+    version = sj.integer(document["version"], "version", 1, 10**9)
+    if document.get("format") != FORMAT or version not in READ:
+        expected = f"{FORMAT} of version {' or '.join(map(str, READ))}"
+        raise CodecError(f"{sj.short(document.get('format'))} of version {version}", expected, "calibrate again")
+    return Calibration(
+        sj.integer(document["steps"], "steps", 1, MAX_STEPS),
+        _costs(sj.obj(document["costs"], "costs")),
+        matrices(document["drift"], "drift"),
+        matrices(document["errors"], "errors"),
+        _accuracy(sj.obj(document["accuracy"], "accuracy")),
+        _rates(sj.obj(document["rates"], "rates")) if "rates" in document else None,
+    )
+
+
+def _costs(document: dict[str, Any]) -> Costs:
+    sj.keys(document, "costs", ("seconds", "flops", "sizes"), ("calls", "fixed", "calls_at", "weights"))
+    sizes = sj.obj(document["sizes"], "sizes").items()
+    calls_at = sj.obj(document.get("calls_at", {}), "calls_at").items()
+    return Costs(
+        sj.numbers(document["seconds"], "seconds"),
+        sj.numbers(document["flops"], "flops"),
+        {id: sj.integer(size, f"the size of {sj.short(id)}", 0, 1 << 60) for id, size in sizes},
+        sj.integer(document.get("calls", 1), "calls", 0, MAX_STEPS),
+        sj.number(document.get("fixed", 0.0), "fixed"),
+        {name: [sj.number(n, "calls_at") for n in sj.array(counts, "calls_at")] for name, counts in calls_at},
+        sj.numbers(document.get("weights", {}), "weights"),
+    )
+
+
+def _accuracy(document: dict[str, Any]) -> Accuracy:
+    counts, shares = ("fitted", "checked"), ("median", "largest", "scatter")
+    sj.keys(document, "accuracy", (), (*counts, *shares))
+    return Accuracy(
+        *(sj.integer(document.get(name, 0), name, 0, 10**9) for name in counts),
+        *(sj.number(document.get(name, 0.0), name) for name in shares),
+    )
 
 
 def _rates(document: dict[str, Any]) -> Rates:
-    codings = {str(name): (float(there), float(back)) for name, (there, back) in document["codings"].items()}
-    return Rates(float(document["link"]), float(document["launch"]), float(document.get("flop", 0.0)), codings)
+    codings = {}
+    for name, pair in sj.obj(document["codings"], "codings").items():
+        where = f"{sj.short(name)} in codings"
+        if len(sj.array(pair, where)) != 2:
+            raise CodecError(f"{len(pair)} numbers for {where}", "two", "calibrate again")
+        codings[name] = (sj.number(pair[0], where), sj.number(pair[1], where))
+    link, launch = (sj.number(document[name], name) for name in ("link", "launch"))
+    return Rates(link, launch, sj.number(document.get("flop", 0.0), "flop"), codings)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ScheduleError
-from ..schedule import Schedule, dumps, loads
+from ..schedule import Schedule, dumps
 from ..schedule import front_file as ff
 from ..schedule import strict_json as sj
 from ..schedule.front import Front
@@ -154,11 +154,11 @@ def read_proof(path: str | os.PathLike[str]) -> Proof:
     document = ff.document(path)
     points = ff.points(document, path)
     try:
-        baselines = sj.obj(document["baselines"], "baselines")
+        baselines, read = sj.obj(document["baselines"], "baselines"), ff.Schedules()
         return Proof(
             ff.front(document, points, path),
             tuple(name for name, _ in points),
-            {name: _baseline(value, f"baselines.{name}") for name, value in baselines.items()},
+            {name: _baseline(value, f"baselines.{name}", read) for name, value in baselines.items()},
             _basis(sj.obj(document["basis"], "basis")),
             _pictures(sj.obj(document["pictures"], "pictures")),
         )
@@ -173,9 +173,9 @@ def _baseline_json(baseline: Baseline) -> dict[str, Any]:
     return {"group": baseline.group, "measured": dict(baseline.measured), **schedule}
 
 
-def _baseline(value: Any, where: str) -> Baseline:
+def _baseline(value: Any, where: str, read: ff.Schedules) -> Baseline:
     value = sj.obj(value, where)
-    schedule = loads(json.dumps(value["schedule"])) if "schedule" in value else None
+    schedule = read(value["schedule"]) if "schedule" in value else None
     return Baseline(sj.string(value["group"], "group"), ff.figures(value["measured"], "measured"), schedule)
 
 
