@@ -29,6 +29,7 @@ from ..model import Model
 from ..model.discover import unwrapped
 from ..model.outputs import tensors
 from .attach import CODING, attach, coding, detach, intercepting, listening, local
+from .attributes import given_back
 from .clock import Clock, Tick
 from .form import state_of
 from .generation import holder, is_autoencoder, is_scheduler
@@ -284,13 +285,16 @@ def _unlisted() -> Iterator[None]:
 
 @contextmanager
 def _restored(pipe: Any, given: Any) -> Iterator[None]:
-    """After the context, a pipeline, its schedulers and all random generators are as they were before."""
+    """After the context, a pipeline, its components and all random generators are as they were before.
+
+    Components are changed in a call, such as processors of attention that the pipeline would put back at its end.
+    """
     things = [pipe, *(c for c in pipe.components.values() if is_scheduler(c))]
-    before = [(thing, {name: _kept(value) for name, value in thing.__dict__.items()}) for thing in things]
+    things += [m for c in pipe.components.values() if isinstance(c, nn.Module) for m in c.modules()]
     generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     weightless = any(p.is_meta for c in pipe.components.values() if isinstance(c, nn.Module) for p in c.parameters())
-    with torch.random.fork_rng(devices):
+    with torch.random.fork_rng(devices), given_back(things):
         try:
             pipe.set_progress_bar_config(disable=True)
             if weightless:
@@ -299,9 +303,6 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
         finally:
             if weightless:
                 detach(pipe)
-            for thing, held in before:
-                thing.__dict__.clear()
-                thing.__dict__.update(held)
             for generator, state in generators:
                 generator.set_state(state)
 
@@ -310,10 +311,6 @@ def _on_the_host(cls: type) -> type:
     """The subclass of a pipeline's class that prepares its inputs on the CPU, wherever the weights are."""
     host = property(lambda _: torch.device("cpu"))
     return type(cls)(cls.__name__, (cls,), {"device": host, "_execution_device": host})
-
-
-def _kept(value: Any) -> Any:
-    return copy.copy(value) if type(value) in (list, dict) else value
 
 
 def zeros(value: Any, device: torch.device) -> Any:
