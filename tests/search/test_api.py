@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from evocache.errors import MismatchError, RunError
 from evocache.model import discover
 from evocache.schedule import Schedule, liveness
+from evocache.schedule.front import Front
 from evocache.search.api import evolve
 from evocache.search.calibration import read_calibration
 from evocache.search.evaluate import LocalEvaluator
@@ -18,6 +20,8 @@ from evocache.search.evolution import Job, Settings
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.workload import Workload
+from tests.conftest import hasten
+from tests.tiny import FAMILIES
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -30,30 +34,53 @@ CALL = {
     "max_sequence_length": 16,
 }
 PROMPTS = ["a cat", "a dog", "a red house", "two birds"]
-SETTINGS = Settings(population=8, offspring=6, generations=2, prompts=4, rungs=(2,))
+SETTINGS = Settings(population=8, offspring=6, generations=1, prompts=4, rungs=(2,), polish=2)
+SHORT = Settings(population=8, offspring=4, generations=0, prompts=4, rungs=(2,))
 
 
-@pytest.fixture
-def pipe(family):
-    return family("pixart").pipe
+@pytest.fixture(scope="module")
+def pipe() -> Any:
+    return FAMILIES["pixart"].build()
+
+
+class Made(NamedTuple):
+    """A run that was made, and the stages that it told of."""
+
+    front: Front
+    folder: Path
+    stages: list[str]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Its journal."""
+        return [json.loads(line) for line in (self.folder / "journal.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def made(pipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A run of one generation, with whatever `evolve` does by default; to be left as it is."""
+    folder, stages = tmp_path_factory.mktemp("api"), list[str]()
+    with pytest.MonkeyPatch.context() as patch:
+        hasten(patch.setattr)
+        front = evolve(pipe, PROMPTS, call=CALL, out=folder, settings=SETTINGS, batch=4, stage=stages.append)
+    return Made(front, folder, stages)
 
 
 def answers(evaluator: LocalEvaluator, jobs: list[Job]) -> list[list[float]]:
     return [answer for _, answer in sorted(evaluator.evaluate(jobs))]
 
 
-def test_from_prompts_to_a_measured_front(pipe, tmp_path: Path) -> None:
-    stages: list[str] = []
-    front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path, settings=SETTINGS, batch=4, stage=stages.append)
+def test_from_prompts_to_a_measured_front(made: Made) -> None:
+    front, folder, stages = made
     assert len(front) >= 3
     assert stages[:2] == ["calibrating", "evolving"]
-    saved = read_proof(tmp_path)
+    saved = read_proof(folder)
     assert (saved.basis.held_out, saved.basis.prompts) == ("seeds", 4)  # four prompts are too few to split
     assert [p.schedule for p in saved.front] == [p.schedule for p in front]
     assert [p.measured for p in saved.front] == [p.measured for p in front]
     assert {b.group for b in saved.baselines.values()} == {"uncached", "seed", "steps"}
     assert front.pick(quality=-100).measured["speedup"] == max(p.measured["speedup"] for p in front)
-    calibration = read_calibration(tmp_path)
+    calibration = read_calibration(folder)
     assert calibration is not None
     assert calibration.steps == 6
     costs, drift = calibration.costs, calibration.drift
@@ -123,24 +150,22 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_computed(
             evolve(pipe, PROMPTS, call=CALL, out=folder, settings=SETTINGS)
 
 
-def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, family, tmp_path: Path) -> None:
-    short = Settings(population=8, offspring=4, generations=0, prompts=4, rungs=(2,))
-    first = evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "first", settings=short, batch=4)
-    moved = first.retarget(pipe, steps=5)
+def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, made: Made, tmp_path: Path) -> None:
+    moved = made.front.retarget(pipe, steps=5)
     call = {**CALL, "num_inference_steps": 5}
-    second = evolve(pipe, PROMPTS, call=call, out=tmp_path / "second", settings=short, start=moved, batch=4)
+    second = evolve(pipe, PROMPTS, call=call, out=tmp_path / "second", settings=SHORT, start=moved, batch=4)
     journal = [json.loads(line) for line in (tmp_path / "second" / "journal.jsonl").read_text().splitlines()]
     evaluated = {line["schedule"] for line in journal if line["kind"] == "eval"}
     assert {point.schedule.digest for point in moved} <= evaluated
     assert min(point.schedule.steps for point in second) >= 2
     assert max(point.schedule.steps for point in second) == second.uncached_steps == 5
-    foreign = [Schedule.full(discover(family("flux").pipe).tree, 6)]
+    foreign = [Schedule.full(discover(FAMILIES["flux"].build()).tree, 6)]
     with pytest.raises(MismatchError, match="retarget"):
-        evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "third", settings=short, start=foreign)
+        evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "third", settings=SHORT, start=foreign)
 
 
 def test_the_method_of_ecad_evolves_leaves_only(pipe, tmp_path: Path) -> None:
-    settings = Settings.ecad(prompts=4, generations=1)
+    settings = Settings.ecad(prompts=4, generations=1, population=16, offspring=16)
     front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path, settings=settings, batch=4)
     assert len(front) >= 2
     for point in front:
@@ -151,21 +176,17 @@ def test_the_method_of_ecad_evolves_leaves_only(pipe, tmp_path: Path) -> None:
         assert (point.schedule.orders <= 0).all()
 
 
-def test_steps_are_varied_unless_they_are_fixed(pipe, tmp_path: Path) -> None:
-    short = Settings(population=8, offspring=4, generations=0, prompts=4, rungs=(2,))
-
+def test_steps_are_varied_unless_they_are_fixed(pipe, made: Made, tmp_path: Path) -> None:
     def start(out: Path) -> dict[str, object]:
         run: dict[str, object] = json.loads((out / "journal.jsonl").read_text().splitlines()[0])["run"]
         return run
 
-    front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "all", settings=short, batch=4, budget_seconds=10)
-    journal = [json.loads(line) for line in (tmp_path / "all" / "journal.jsonl").read_text().splitlines()]
-    counts = {line.get("steps", 6) for line in journal if line["kind"] == "schedule"}
+    counts = {line.get("steps", 6) for line in made.lines if line["kind"] == "schedule"}
     assert counts == {2, 3, 4, 5, 6}
-    assert start(tmp_path / "all")["least steps"] == 2
-    assert {point.steps for point in front} == {point.schedule.steps for point in front}
+    assert made.lines[0]["run"]["least steps"] == 2
+    assert {point.steps for point in made.front} == {point.schedule.steps for point in made.front}
     fixed = evolve(
-        pipe, PROMPTS, call=CALL, out=tmp_path / "same", settings=short, batch=4, budget_seconds=10, least_steps=6
+        pipe, PROMPTS, call=CALL, out=tmp_path / "same", settings=SHORT, batch=4, budget_seconds=10, least_steps=6
     )
     assert {point.schedule.steps for point in fixed} == {6}
     assert "least steps" not in start(tmp_path / "same")
@@ -174,7 +195,7 @@ def test_steps_are_varied_unless_they_are_fixed(pipe, tmp_path: Path) -> None:
     assert not calibration.costs.varies
     for least, folder in ((4, "same"), (1, "other")):  # a run that was begun without; too few
         with pytest.raises(RunError, match="steps"):
-            evolve(pipe, PROMPTS, call=CALL, out=tmp_path / folder, settings=short, batch=4, least_steps=least)
+            evolve(pipe, PROMPTS, call=CALL, out=tmp_path / folder, settings=SHORT, batch=4, least_steps=least)
     ecad = Settings.ecad(prompts=4)
     with pytest.raises(RunError, match="cannot be varied"):
         evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "ecad", settings=ecad, batch=4, least_steps=3)

@@ -14,9 +14,7 @@ from evocache.search.proof import read_proof
 from evocache.search.run import JOURNAL
 from tests.search.test_api import CALL, PROMPTS
 
-pytestmark = pytest.mark.usefixtures("hasty")
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.usefixtures("hasty"), pytest.mark.slow]
 
 
 class PulledPlugError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from ..policies import SmoothCache, is_spec, parse
 from ..policies.smoothcache import LOOKAHEAD, Errors
 from ..policies.steps import outermost
 from ..schedule import REUSE, Action, Schedule, Tree, forecast, uniform
-from .calibration import Calibration
 from .drift import Drift
 from .fills import fills
 from .genes import Design, Genes
 from .masks import best_masks
 from .retime import drift_at, ladder
+
+if TYPE_CHECKING:  # a calibration knows the machine, and so torch, which seeds do without
+    from .calibration import Calibration
 
 GAINS = (0.0, 0.4, 0.8)
 """Forecast gains that masks are seeded with; 0 is reuse. What lies between is for polishing and mutation to find."""
