@@ -26,12 +26,6 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "StableDiffusionSAGPipeline",
     ),
     "no call of its own: each of its methods makes a pipeline that has a row": ("VersatileDiffusionPipeline",),
-    "its denoiser has a row in tests/matrix; its other parts are yet to be made small": (
-        "Cosmos2_5_PredictBasePipeline",
-        "Cosmos2_5_TransferPipeline",
-        "Cosmos3OmniPipeline",
-        "RFD4ProteinaPipeline",
-    ),
 }
 
 LEFT_OUT: dict[str, str] = {name: reason for reason, names in _BECAUSE.items() for name in names}
