@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evocache import discover
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 KINDS = {
     # denoisers, spans, blocks, then leaves
@@ -59,6 +59,7 @@ def test_kinds(family, name):
     assert Counter(c.kind for c in family(name).model.tree) == KINDS[name]
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_denoisers_and_blocks(family, name):
     one = family(name)
@@ -78,6 +79,7 @@ def test_denoisers_and_blocks(family, name):
     assert set(one.tiny.block_lists) <= paths
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_leaves_lie_in_blocks_and_modules_are_found_once(family, name):
     one = family(name)

@@ -7,9 +7,10 @@ import pytest
 
 from evocache import Schedule, apply
 from tests.runtime.support import changes, counted, snapshot, suits
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_all_compute_is_bit_identical_and_leaves_nothing(family, name):
     one = family(name)
@@ -40,6 +41,7 @@ def test_a_full_schedule_is_bit_identical(family, name):
         assert np.array_equal(one.call(), one.reference)
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_between_generations_only_the_pipeline_s_class_differs(family, name):
     one = family(name)

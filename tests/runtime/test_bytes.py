@@ -16,7 +16,7 @@ from evocache.policies import parse
 from evocache.schedule import liveness
 from tests.family import Family
 from tests.runtime.support import random_schedule, suits, with_nested_spans
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 SMALL = 64
 """Storages below this many bytes are not counted: stand-ins for outputs that nobody reads have one element."""
@@ -92,6 +92,7 @@ def test_between_steps_memory_grows_by_what_is_alive_and_nothing_else(family, na
     assert [b - a for a, b in zip(plain, cached, strict=True)] == [n * branches for n in alive]
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_nothing_is_alive_when_the_decoder_runs(family, name, monkeypatch):
     one = family(name)

@@ -15,7 +15,7 @@ from evocache import discover
 from evocache.errors import PipelineError
 from evocache.runtime.dry import dry_run
 from evocache.runtime.form import form
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 from tests.tiny.video_unet import build_svd
 
 
@@ -82,6 +82,7 @@ def given(one: Any) -> dict[str, Any]:
     return seen
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_it_sees_what_a_run_does(family, name):
     one = family(name)

@@ -8,11 +8,12 @@ import pytest
 from evocache import apply
 from evocache.policies import parse
 from tests.runtime.support import POLICIES, executes, suits
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 SLOW = ("svd", "animatediff", "text_to_video_sd")
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize(
     ("name", "spec"), [(n, s) for n in FAMILIES for s in POLICIES if n not in SLOW or s not in ("fora:3", "tgate:2")]
 )

@@ -17,7 +17,7 @@ from evocache.policies import POLICIES, Gate
 from tests.runtime.byhand import replaced
 from tests.runtime.steered import Pipe
 from tests.runtime.support import changes, counted, snapshot
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 STEPS = 8
 GATES = ("fbcache:0.3", "dbcache:0.4,1,1,2,2", "dbcache:0.5,1,0,2,0,1", "teacache:0.3", "easycache:4")
@@ -393,6 +393,7 @@ def test_inference_tensors_are_compared_too():
     assert not handle.recorded.is_full
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_gated(family, name):
     one = family(name)

@@ -19,7 +19,7 @@ from evocache.schedule import dumps, forecast, guidance_id, loads, uniform
 from tests.runtime.byhand import replaced
 from tests.runtime.steered import Pipe
 from tests.runtime.support import counted, random_schedule
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 STEPS = 6
 COMPUTED = (0, 1, 4)
@@ -243,6 +243,7 @@ UNLIKE = {"svd"}
 """One half of the batch is given the picture that is animated, the other none."""
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_guided(family, name):
     one = family(name)

@@ -10,7 +10,7 @@ import pytest
 
 from evocache import apply
 from evocache.policies import parse
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 
 @pytest.mark.parametrize("name", ["pixart", "flux", "sdxl", "wan"])
@@ -65,6 +65,7 @@ def test_deleting_what_is_not_there_is_an_attribute_error(family):
         del one.pipe.scheduler.step
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_no_scheduler_keeps_its_listener(family, name):
     pipe = family(name).pipe

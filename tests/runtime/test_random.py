@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from tests.runtime.support import executes, random_schedule, with_nested_spans
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 SEEDS = {"pixart": 4, "flux": 4, "sd15": 3, "wan": 3}
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize(("name", "seed"), [(n, s) for n in FAMILIES for s in range(SEEDS.get(n, 1))])
 def test_random_schedules_run_and_hold_what_they_say(family, name, seed):
     one = family(name)

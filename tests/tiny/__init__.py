@@ -17,4 +17,7 @@ _TINIES += [SD15, SD15_IMG2IMG, SDXL, SVD, ANIMATEDIFF, TEXT_TO_VIDEO_SD, STABLE
 
 FAMILIES: dict[str, Tiny] = {tiny.name: tiny for tiny in _TINIES}
 
-__all__ = ["FAMILIES", "KNOWN_WARNINGS", "Tiny", "share"]
+FAMILY_OF = {name: tiny.build.__module__.rpartition(".")[2] for name, tiny in FAMILIES.items()}
+"""The wider family of each: the file that it is built in."""
+
+__all__ = ["FAMILIES", "FAMILY_OF", "KNOWN_WARNINGS", "Tiny", "share"]

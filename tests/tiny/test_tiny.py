@@ -9,9 +9,10 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 
-from tests.tiny import FAMILIES, KNOWN_WARNINGS, Tiny, share
+from tests.tiny import FAMILIES, FAMILY_OF, KNOWN_WARNINGS, Tiny, share
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
+pytestmark += [pytest.mark.table("tiny", family=lambda tiny: FAMILY_OF[tiny.name])]
 
 VISIBLE = 1e-4
 """Mean absolute difference of two outputs in [0, 1] that counts as a difference."""
