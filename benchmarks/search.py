@@ -34,13 +34,14 @@ from evocache.search.api import CALIBRATION
 from evocache.search.binary import ecad_seeds
 from evocache.search.calibrate import calibrate
 from evocache.search.calibration import read_calibration, write_calibration
-from evocache.search.cells import unpack_line
+from evocache.search.cells import unpack_record
 from evocache.search.cost import Costs
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Settings
 from evocache.search.hypervolume import Box
-from evocache.search.journal import JOURNAL, MODEL
+from evocache.search.journal import JOURNAL, MODEL, read
 from evocache.search.quality import quality
+from evocache.search.records import Evaluated, Written
 from evocache.search.retime import least_steps
 from evocache.search.run import Progress, Run
 from evocache.search.seeds import all_seeds
@@ -142,16 +143,16 @@ def trace(folder: Path, costs: Costs, before: float) -> Trace:
     """The trace of a run's journal; `before` was spent before its first evaluation."""
     uncached = load(folder / MODEL)
     schedules, errors, found, spent = {}, {}, [], before
-    for line in map(json.loads, (folder / JOURNAL).read_text().splitlines()):
-        if line["kind"] == "schedule":
-            schedules[line["digest"]] = unpack_line(line, uncached)
-        elif line["kind"] == "eval":
-            spent += line["steps"]
-            if line["turns"] == 0 and None not in line["values"]:
-                known = errors.setdefault(line["schedule"], {})
-                known.update(zip(line["prompts"], line["values"], strict=True))
+    for record in read(folder / JOURNAL):
+        if isinstance(record, Written):
+            schedules[record.digest] = unpack_record(record, uncached)
+        elif isinstance(record, Evaluated):
+            spent += record.steps
+            if not record.turned and not record.failed:
+                known = errors.setdefault(record.schedule, {})
+                known.update(zip(record.prompts, record.values, strict=True))
                 if len(known) == PROMPTS:
-                    latency = costs.latency(schedules[line["schedule"]]) / costs.latency(uncached)
+                    latency = costs.latency(schedules[record.schedule]) / costs.latency(uncached)
                     found.append((spent, float(np.mean(list(known.values()))), latency))
     table = np.array(found).reshape(-1, 3)
     return Trace(table[:, 0], table[:, 1:])

@@ -8,9 +8,12 @@ Error
 ├── AmountError          an amount of memory that is none
 ├── FrontError           a wish that no point of a front meets
 ├── RunError             a run folder or an evaluation that cannot be used
+│   ├── IdentityError    a run that is continued on something else than it was begun on
+│   └── JournalError     a journal that is damaged, or of another version
 ├── PolicyError          an unknown or malformed policy spec or storage, or a policy that makes no sense for a model
 ├── PipelineError        something that is no pipeline, or a pipeline without a denoiser
 ├── GenerationError      a generation that the runtime cannot follow
+│   └── DeviceError      memory that ran out, an accelerator or a disk that failed: no schedule's fault
 ├── BudgetError          a memory budget that a generation cannot be made to fit
 ├── FilmError            a film that cannot be written, or a frame that does not belong to it
 └── ZooError             an unknown or damaged embedded model
@@ -75,8 +78,20 @@ class RunError(Error):
     """A run folder, journal or candidate evaluation that cannot be used."""
 
 
+class IdentityError(RunError):
+    """A run that is continued with another model, solver, type, batch, call or quality than it was begun with."""
+
+
+class JournalError(RunError):
+    """A journal that is damaged, or that another version wrote."""
+
+
 class GenerationError(Error):
     """A generation that the runtime cannot follow."""
+
+
+class DeviceError(GenerationError):
+    """Memory that ran out, or an accelerator or a disk that failed, while a pipeline generated."""
 
 
 class BudgetError(Error):

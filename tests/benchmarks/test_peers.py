@@ -12,7 +12,9 @@ from evocache.schedule import Schedule, save
 from evocache.schedule.front import Front, Point
 from evocache.search.cells import pack
 from evocache.search.cost import Costs
+from evocache.search.journal import Journal
 from evocache.search.proof import Basis, Proof, write_proof
+from evocache.search.records import Begun, Evaluated, Written
 from tests.search.trees import stack
 
 
@@ -204,13 +206,13 @@ def test_a_trace_knows_the_steps_of_schedules(tmp_path):
 
     tree = stack()
     save(Schedule.full(tree, STEPS), tmp_path / "uncached.json")
-    lines = []
-    for schedule in (Schedule.full(tree, STEPS), Schedule.full(tree, 5)):
-        steps = {} if schedule.steps == STEPS else {"steps": schedule.steps}
-        lines.append({"kind": "schedule", "digest": schedule.digest, "cells": pack(schedule), **steps})
-        values = {"prompts": list(range(PROMPTS)), "values": [-20.0] * PROMPTS, "turns": 0}
-        lines.append({"kind": "eval", "schedule": schedule.digest, "steps": 16.0 * schedule.steps, **values})
-    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.append(Begun({"steps": STEPS}))
+        for schedule in (Schedule.full(tree, STEPS), Schedule.full(tree, 5)):
+            steps = None if schedule.steps == STEPS else schedule.steps
+            journal.append(Written(schedule.digest, pack(schedule), steps=steps))
+            values = (-20.0,) * PROMPTS
+            journal.append(Evaluated(schedule.digest, (*range(PROMPTS),), values, steps=16.0 * schedule.steps))
     found = trace(tmp_path, Costs({c.id: 1.0 for c in tree}, {}, {}), 0.0)
     assert found.values.tolist() == [[-20.0, 1.0], [-20.0, 0.25]]
     assert found.costs.tolist() == [320.0, 400.0]

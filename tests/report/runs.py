@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ from evocache.policies import parse
 from evocache.schedule import REUSE, Schedule, forecast, save
 from evocache.schedule.front import Front, Point
 from evocache.search.cells import pack
+from evocache.search.journal import Journal
 from evocache.search.proof import Baseline, Basis, Pictures, Proof, write_proof
+from evocache.search.records import Begun, Ended, Evaluated, Written
 from evocache.search.strips import write_strips
 from tests.search.trees import stack
 
@@ -39,23 +41,26 @@ def error(schedule: Schedule) -> float:
     return -40 * float(schedule.executed[:, columns].mean()) - 10 * schedule.executed_fraction()
 
 
-def write_journal(folder: Path, schedules: list[Schedule], *, prompt: str = "a cat", torn: str = "") -> None:
-    """A journal of one generation of so many schedules, each on two prompts, in two rungs."""
+def write_journal(
+    folder: Path, schedules: list[Schedule], *, prompt: str = "a cat", torn: str = "", failed: str = ""
+) -> None:
+    """A journal of one generation of so many schedules, each on two prompts, in two rungs; some may have failed."""
     run = {"steps": STEPS, "prompts": [prompt, "b"], "judge": "latent", "objectives": ["latency"]}
-    lines: list[dict[str, object]] = [{"kind": "start", "run": {**run, "settings": {"prompts": 2, "population": 4}}}]
-    for schedule in schedules:
-        other = {} if schedule.steps == STEPS else {"steps": schedule.steps}
-        lines.append({"kind": "schedule", "digest": schedule.digest, "cells": pack(schedule), "origin": "", **other})
+    with Journal(folder / "journal.jsonl") as journal:
+        journal.append(Begun({**run, "settings": {"prompts": 2, "population": 4}}))
+        for schedule in schedules:
+            steps = None if schedule.steps == STEPS else schedule.steps
+            journal.append(Written(schedule.digest, pack(schedule), "", steps))
+            for number in (0, 1):
+                journal.append(Evaluated(schedule.digest, (number,), (error(schedule) + number - 0.5,)))
+        if failed:
+            for schedule in schedules[:2]:
+                journal.append(Evaluated(schedule.digest, (1, 0), (math.inf,) * 2, failed=failed))
         for number in (0, 1):
-            values = [error(schedule) + number - 0.5]
-            lines.append(
-                {"kind": "eval", "schedule": schedule.digest, "prompts": [number], "turns": 0, "values": values}
-            )
-    for number in (0, 1):
-        end = {"number": number, "steps": 100.0 * (number + 1), "schedules": len(schedules), "seconds": 5.0}
-        lines.append({"kind": "generation", **end, "hypervolume": 0.5 + 0.1 * number})
-    text = "".join(json.dumps({"v": 1, **line}) + "\n" for line in lines)
-    (folder / "journal.jsonl").write_text(text + torn)
+            steps = 100.0 * (number + 1)
+            journal.append(Ended(number, 2 * len(schedules), steps, len(schedules), 0.5 + 0.1 * number, 5.0))
+    with open(folder / "journal.jsonl", "a") as file:
+        file.write(torn)
     save(Schedule.full(TREE, STEPS), folder / "uncached.json")
 
 

@@ -23,9 +23,12 @@ from evocache.report.html import page
 from evocache.report.importance import importance
 from evocache.report.plots import write_plots
 from evocache.report.sections import sections
-from evocache.schedule import Schedule
+from evocache.schedule import Schedule, save
 from evocache.schedule.front import Front, Point
+from evocache.search.cells import pack
+from evocache.search.journal import Journal
 from evocache.search.proof import Proof, write_proof
+from evocache.search.records import Begun, Evaluated, Written
 
 from .runs import HOSTILE, STEPS, TREE, candidates, error, write_front, write_journal
 
@@ -68,7 +71,7 @@ class Reader(HTMLParser):
 
 def test_the_history_is_what_the_journal_tells(tmp_path: Path) -> None:
     schedules = candidates()
-    write_journal(tmp_path, schedules, torn='{"v": 1, "kind": "eval", "sch')
+    write_journal(tmp_path, schedules, torn='{"v": 2, "kind": "eval", "sch')
     history = read_history(tmp_path)
     assert {p.schedule: p.objectives["error"] for p in history.points} == {
         s: pytest.approx(error(s)) for s in schedules
@@ -155,6 +158,29 @@ def test_a_run_without_a_proof_shows_what_was_searched(tmp_path: Path) -> None:
     ]
 
 
+def test_failures_are_counted_with_their_reasons(run: Path, tmp_path: Path) -> None:
+    assert "evaluations failed" not in page(gather(run))
+    other = tmp_path / "other"
+    other.mkdir()
+    write_journal(other, candidates(), failed="GenerationError: <b>nothing</b>")
+    told = "2 of 98 evaluations failed: GenerationError: <b>nothing</b>"
+    assert read_history(other).failed == told
+    assert told in " ".join(Reader(page(gather(other))).texts)
+
+
+def test_a_journal_that_goes_on_under_another_schedule_s_name_is_refused(tmp_path: Path) -> None:
+    first, second = candidates(2)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.append(Begun({"steps": STEPS, "settings": {"prompts": 1}}))
+        journal.append(Written(first.digest, pack(second)))
+        journal.append(Evaluated(first.digest, (0,), (1.0,)))
+    with pytest.raises(RunError, match=r"uncached\.json"):
+        read_history(tmp_path)
+    save(Schedule.full(TREE, STEPS), tmp_path / "uncached.json")
+    with pytest.raises(RunError, match=f"cells of schedule {second.digest} under the name {first.digest}"):
+        read_history(tmp_path)
+
+
 def test_a_front_without_a_journal_is_reported(tmp_path: Path) -> None:
     write_front(tmp_path)
     contents = gather(tmp_path)
@@ -178,7 +204,10 @@ def test_an_empty_front_is_reported_as_such(tmp_path: Path) -> None:
         ({}, "without a journal"),
         ({"journal.jsonl": ""}, "nothing has been evaluated"),
         ({"journal.jsonl": "nonsense\n"}, "line 1"),
-        ({"journal.jsonl": '{"kind": "start", "run": {"settings": {"prompts": 2}}}\n'}, "nothing was evaluated"),
+        (
+            {"journal.jsonl": '{"v": 1, "kind": "start", "run": {"settings": {"prompts": 2}}}\n'},
+            "version 1, which did not",
+        ),
         ({"front.json": "{}"}, "version 2"),
     ],
 )
@@ -264,9 +293,8 @@ def test_a_run_of_mixed_steps_is_reported_with_them(tmp_path: Path) -> None:
 def test_what_is_stored_otherwise_is_a_point_of_its_own(tmp_path: Path) -> None:
     schedules = candidates(3)
     write_journal(tmp_path, schedules)
-    with open(tmp_path / "journal.jsonl", "a") as file:
-        stored = {"v": 1, "kind": "eval", "schedule": schedules[0].digest, "storage": "int8", "turns": 0}
-        file.write(json.dumps({**stored, "prompts": [0, 1], "values": [-5.0, -3.0]}) + "\n")
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.append(Evaluated(schedules[0].digest, (0, 1), (-5.0, -3.0), storage="int8"))
     points = read_history(tmp_path).points
     assert [point.storage for point in points] == ["none"] * 3 + ["int8"]
     assert points[-1].objectives == {"error": -4.0}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from evocache.errors import MismatchError, RunError
+from evocache.errors import DeviceError, MismatchError, RunError
 from evocache.search.crew import TRIES, Crew, Hand, Lost, Outcome
 from evocache.search.evolution import Job
+from evocache.search.pace import GRACE, SLACK, START, Pace
 from tests.search.crews import ANSWERS, JOBS, Made, exhausted, failed, plain, refused
 
 
@@ -25,12 +26,15 @@ class Scripted(Crew):
         self.at[worker] = JOBS.index(job)
         self.given.append(JOBS.index(job))
 
-    def wait(self) -> list[tuple[int, Outcome]]:
+    def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
         worker, number = self.at.popitem()
         if self.lose.get(number):
             self.lose[number] -= 1
             return [(worker, Lost("it fell over"))]
         return [(worker, ANSWERS[number])]
+
+    def end(self, worker: int) -> None:
+        raise AssertionError("workers answer in time")
 
     def stop(self) -> None:
         self.stopped += 1
@@ -110,4 +114,75 @@ def test_what_goes_wrong_in_a_hand_is_its_answer() -> None:
     assert isinstance(failure, RunError)
     assert "ZeroDivisionError: nothing to divide by" in failure.given
     assert "crews.py" in failure.given
-    assert make(exhausted).answer(JOBS[0]) == Lost("out of memory")
+    assert make(exhausted).answer(JOBS[0]) == Lost("MemoryError")
+
+    def full() -> None:
+        raise DeviceError("a machine that fails (OutOfMemoryError)", "one that lasts", "free memory")
+
+    assert make(full).answer(JOBS[0]) == Lost("a machine that fails (OutOfMemoryError)")
+
+
+class Timed(Crew):
+    """One worker, on a clock of its own; it hangs over some jobs, so many times, and takes a second for the others."""
+
+    size = 1
+
+    def __init__(self, hang: dict[int, int], pace: Pace) -> None:
+        self.hang, self.pace = dict(hang), pace
+        self.now, self.ended = 0.0, 0
+        self.clock = lambda: self.now
+        self.at: int | None = None
+        self.waited: list[float | None] = []
+
+    def give(self, worker: int, job: Job) -> None:
+        self.at = JOBS.index(job)
+
+    def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
+        self.waited.append(seconds)
+        assert self.at is not None
+        if self.hang.get(self.at):
+            assert seconds is not None, "a hung worker is waited for without end"
+            self.hang[self.at] -= 1
+            self.now += seconds
+            return []
+        self.now += 1.0
+        return [(0, ANSWERS[self.at])]
+
+    def end(self, worker: int) -> None:
+        self.ended += 1
+
+    def stop(self) -> None:
+        self.at = None
+
+
+def test_a_worker_that_hangs_is_ended_at_its_deadline_and_its_job_given_again() -> None:
+    crew = Timed({4: 1, 7: TRIES - 1}, Pace(rate=0.01))
+    assert sorted(crew.evaluate(JOBS)) == list(enumerate(ANSWERS))
+    assert crew.ended == TRIES
+    # started anew, each takes its time; none is waited for longer than that and ten times as long as predicted
+    work = max(job.step_equivalents + job.schedule.steps * len(job.prompts) for job in JOBS)
+    assert crew.now <= len(JOBS) + TRIES * (START + GRACE + SLACK * max(0.01 * work, 1.0))
+    forever = Timed({4: 99}, Pace(rate=0.01))
+    with pytest.raises(RunError, match=rf"{TRIES} workers were lost .no answer in \d+ s"):
+        list(forever.evaluate(JOBS))
+
+
+def test_nobody_is_ended_as_long_as_nothing_is_known_of_the_time() -> None:
+    crew = Timed({}, Pace())
+    assert sorted(crew.evaluate(JOBS)) == list(enumerate(ANSWERS))
+    assert crew.waited[:2] == [None, None]
+    assert None not in crew.waited[2:]  # the first job tells of loading, the second of the pace
+
+
+def test_a_deadline_follows_from_the_work_and_from_what_was_seen() -> None:
+    job = JOBS[0]
+    work = job.step_equivalents + job.schedule.steps * len(job.prompts)
+    pace = Pace(rate=2.0)
+    assert pace.seconds(0, job) == START + GRACE + SLACK * 2.0 * work
+    pace = pace.after(0, job, 5000.0)  # with all that a worker does before its first answer
+    assert (pace.rate, pace.slowest) == (2.0, 0.0)
+    assert pace.seconds(0, job) == GRACE + SLACK * 2.0 * work
+    assert pace.seconds(1, job) == START + GRACE + SLACK * 2.0 * work
+    slower = pace.after(0, job, 10 * job.step_equivalents)
+    assert slower.rate == pytest.approx(10.0)
+    assert slower.without(0).seconds(0, job) == pytest.approx(START + GRACE + SLACK * 10.0 * work)

@@ -12,7 +12,8 @@ from pymoo.indicators.hv import HV
 from evocache.errors import RunError
 from evocache.schedule import Schedule
 from evocache.schedule.front import Front
-from evocache.search.evolution import Job, Settings, State, evolve
+from evocache.search.evolution import Evolve, Job, Settings, State, evolve
+from evocache.search.genes import Design
 from evocache.search.seeds import distinct, mask_seeds, policy_seeds
 from evocache.search.space import Space
 from tests.search.trees import stack
@@ -127,3 +128,59 @@ def test_limits_are_kept_and_impossible_ones_refused() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(RunError):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_is_started_from_is_asked_first_and_on_all_prompts() -> None:
+    settings = Settings(population=4, offspring=4, generations=1, prompts=4, rungs=(1,))
+    start = [Design(seed) for seed in (SEEDS[-1], SEEDS[2], SEEDS[-1])]
+    evolution = evolve(SPACE, SEEDS, settings, price, start=start)
+    first = next(evolution)
+    assert isinstance(first, list)
+    assert [job.schedule.digest for job in first] == [SEEDS[-1].digest, SEEDS[2].digest]
+    assert all(sorted(job.prompts) == [0, 1, 2, 3] for job in first)
+    second = evolution.send([answer(job, "") for job in first])
+    assert isinstance(second, list)
+    assert {job.schedule.digest for job in second} == {s.digest for s in SEEDS} - {d.schedule.digest for d in start}
+
+
+def finish(evolution: Evolve, item: list[Job] | State, answered: int) -> Front:
+    """The front of an evolution that is given so many more answers."""
+    while True:
+        try:
+            if isinstance(item, State):
+                item = evolution.send(False)
+            else:
+                some = item[:answered]
+                answered -= len(some)
+                item = evolution.send([*(answer(job, "") for job in some), *[None] * (len(item) - len(some))])
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("answered", [0, 5, 10_000])
+def test_the_front_is_at_least_as_good_as_what_it_was_started_from(answered: int) -> None:
+    """However early the first generation is cut: after no other job, after a few, or not at all."""
+    whole, _ = drive(Settings(population=12, offspring=8, generations=4, prompts=4, rungs=(2,)))
+    start = [Design(point.schedule) for point in whole]
+    settings = Settings(population=4, offspring=4, generations=1, prompts=4, rungs=(1,), seed=3)
+    evolution = evolve(SPACE, SEEDS, settings, price, start=start)
+    front = finish(evolution, evolution.send([answer(job, "") for job in next(evolution)]), answered)
+    for given in whole:
+        assert any(
+            all(point.objectives[name] <= given.objectives[name] + 1e-12 for name in given.objectives)
+            for point in front
+        )
+    if not answered:
+        assert {point.schedule for point in front} == {design.schedule for design in start}
+
+
+def test_what_is_started_from_may_break_a_limit_or_fail() -> None:
+    settings = Settings(population=4, offspring=4, generations=0, prompts=4, rungs=(1,), limits={"latency": 0.9})
+    cheap = min(SEEDS, key=lambda seed: price(seed)["latency"])
+    evolution = evolve(SPACE, SEEDS, settings, price, start=[Design(Schedule.full(TREE, STEPS)), Design(cheap)])
+    first = next(evolution)
+    assert isinstance(first, list)
+    assert [job.schedule.digest for job in first] == [cheap.digest]
+    front = finish(evolution, evolution.send([[np.inf] * 4]), 10_000)
+    assert len(front)
+    assert max(point.objectives["latency"] for point in front) <= 0.9

@@ -3,45 +3,60 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evocache.errors import RunError
+from evocache.errors import IdentityError, JournalError, RunError
 from evocache.schedule.front import Front
 from evocache.search.evolution import Settings, State
-from evocache.search.journal import JOURNAL, Journal
+from evocache.search.genes import Design
+from evocache.search.journal import JOURNAL, Journal, read
+from evocache.search.records import Begun, Cut, Ended, Evaluated, Record, Written
 from evocache.search.run import LEAST, Run
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
 
+ONE = Written("abc", "cells", "fora:2")
+SCORED = Evaluated("abc", (0, 1), (0.5, 1.5), steps=3.25, seconds=1.5)
+FAILED = Evaluated("abc", (1, 0), (math.inf, math.inf), storage="int8", failed="GenerationError: nothing")
+TURNED = Evaluated("abc", (1,), (1.0, 2.0, 3.0, 4.0), turned=("def",))
+WHOLE = [Begun({"a": 1, "settings": {"prompts": 2}}), ONE, SCORED, FAILED, TURNED, Ended(0, 3, 3.25, 1, 0.5, 2.0)]
 
-def test_lines_come_back(tmp_path: Path) -> None:
+
+def write(path: Path, records: Sequence[Record]) -> bytes:
+    with Journal(path) as journal:
+        for record in records:
+            journal.append(record)
+    return path.read_bytes()
+
+
+def test_records_come_back(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
+    write(path, [*WHOLE, Cut(1, 4, 3.0)])
+    assert read(path) == (*WHOLE, Cut(1, 4, 3.0))
     with Journal(path) as journal:
-        journal.append("start", a=1)
-        journal.append("eval", errors=[0.5, None])
-    with Journal(path) as journal:
-        assert [line["kind"] for line in journal.lines] == ["start", "eval"]
-        assert journal.lines[1]["errors"] == [0.5, None]
+        assert journal.records == read(path)
+    assert all(json.loads(line)["sum"] for line in path.read_text().splitlines())
 
 
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    with Journal(path) as journal:
-        journal.append("start")
-        journal.append("eval", errors=[1.0])
-    whole = path.read_bytes()
-    for cut in range(len(whole) - 1, whole.index(b"\n"), -7):
+    whole = write(path, WHOLE[:3])
+    start = whole.rindex(b"\n", 0, -1) + 1
+    for cut in range(len(whole) - 1, start, -7):
         path.write_bytes(whole[:cut])
-        with Journal(path) as journal:
-            assert len(journal.lines) == 1
-            journal.append("eval", errors=[2.0])
-        assert len(path.read_bytes().splitlines()) == 2
+        assert len(read(path)) == 2
+        assert path.read_bytes() == whole[:cut]
+        write(path, [SCORED])
+        assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize(
@@ -51,23 +66,123 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
 def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_text(text)
-    with pytest.raises(RunError, match="line 1"):
+    with pytest.raises(JournalError, match="line 1"):
         Journal(path)
     assert path.read_text() == text
 
 
+def test_a_journal_of_an_earlier_version_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"v": 1, "kind": "start", "run": {"steps": 6}}\n')
+    for opened in (Journal, read):
+        with pytest.raises(JournalError, match=r"version 1, which did not say what it was evaluated on.*--start"):
+            opened(path)
+
+
 def test_what_no_writer_can_have_left_at_the_end_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    with Journal(path) as journal:
-        journal.append("start")
-    whole = path.read_bytes()
+    whole = write(path, WHOLE[:1])
     path.write_bytes(whole + b"notes of mine")
-    with pytest.raises(RunError, match="line 2"):
+    with pytest.raises(JournalError, match="line 2"):
         Journal(path)
     assert path.read_bytes() == whole + b"notes of mine"
     path.write_bytes(whole + b"\0" * 100)  # what a power failure may leave
     Journal(path).close()
     assert path.read_bytes() == whole
+
+
+def test_every_changed_byte_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    whole = write(path, WHOLE)
+    rng = np.random.default_rng(0)
+    places = [i for i, byte in enumerate(whole) if byte != 10]
+    for place in rng.choice(places, 150, replace=False):
+        changed = bytearray(whole)
+        changed[place] ^= int(rng.integers(1, 128))
+        path.write_bytes(changed)
+        with pytest.raises(JournalError, match=rf"line {whole[:place].count(10) + 1} of"):
+            read(path)
+
+
+def test_lines_that_are_missing_moved_or_written_twice_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    lines = write(path, WHOLE).splitlines(keepends=True)
+    for wrong, number in (
+        ([*lines[:2], *lines[3:]], 3),
+        ([*lines[:3], lines[2], *lines[3:]], 4),
+        ([*lines[:2], lines[3], lines[2], *lines[4:]], 3),
+        (lines[1:], 1),
+    ):
+        path.write_bytes(b"".join(wrong))
+        with pytest.raises(JournalError, match=f"line {number} of"):
+            read(path)
+
+
+def signed(lines: Iterable[dict[str, object]]) -> bytes:
+    """Lines with checksums that are right, whatever they say."""
+    out, sum_ = b"", 0
+    for line in lines:
+        text = json.dumps(line).encode()[:-1]
+        sum_ = zlib.crc32(text, sum_)
+        out += text + f', "sum": "{sum_:08x}"}}\n'.encode()
+    return out
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (3, {"values": [1.0]}),
+        (3, {"values": None}),
+        (3, {"values": ["much"] * 2}),
+        (3, {"values": [1.0, None]}),
+        (3, {"values": [math.nan, 1.0]}),
+        (3, {"failed": "for no reason"}),
+        (4, {"failed": ""}),
+        (3, {"prompts": None}),
+        (3, {"prompts": "ab"}),
+        (3, {"prompts": [0, 2]}),
+        (3, {"prompts": [0, 0]}),
+        (3, {"prompts": [True, 0]}),
+        (3, {"seconds": "long"}),
+        (3, {"seconds": 1e18}),
+        (3, {"seconds": -1.0}),
+        (3, {"key": "0" * 16}),
+        (3, {"key": [1]}),
+        (3, {"storage": "int8"}),
+        (3, {"schedule": "xyz"}),
+        (3, {"more": 1}),
+        (3, {"kind": "evil"}),
+        (3, {"kind": ["eval"]}),
+        (5, {"turned": []}),
+        (5, {"turned": [1]}),
+        (2, {"cells": 5}),
+        (2, {"steps": True}),
+        (2, {"origin": 5}),
+        (1, {"run": 7}),
+        (1, {"run": {"settings": 7}}),
+        (1, {"run": {"steps": "x"}}),
+        (1, {"run": {"prompts": 3}}),
+        (1, {"kind": "schedule", "digest": "a", "cells": "", "origin": ""}),
+        (6, {"number": math.inf}),
+        (6, {"number": 1}),
+        (6, {"seconds": -1e9}),
+        (6, {"hypervolume": None}),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_told_even_if_its_checksum_is_right(
+    tmp_path: Path, number: int, changes: dict[str, object]
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    lines = [json.loads(text) for text in write(path, WHOLE).splitlines()]
+    for line in lines:
+        del line["sum"]
+    path.write_bytes(signed(lines))
+    assert read(path) == tuple(WHOLE)
+    lines[number - 1] |= changes
+    path.write_bytes(signed(lines))
+    for opened in (read, Journal):
+        with pytest.raises(JournalError, match=f"line {number} of"):
+            opened(path)
 
 
 def test_a_second_opener_is_refused(tmp_path: Path) -> None:
@@ -81,21 +196,20 @@ def test_a_second_opener_is_refused(tmp_path: Path) -> None:
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "journal.jsonl"
-    write = os.write
+    write_ = os.write
 
     def full(file: int, data: bytes) -> int:
-        write(file, data[:5])
+        write_(file, data[:5])
         raise OSError(28, "No space left on device")
 
     with Journal(path) as journal:
-        journal.append("start")
+        journal.append(WHOLE[0])
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(RunError, match="no space left"):
-            journal.append("eval", errors=[1.0])
+            journal.append(ONE)
         monkeypatch.undo()
-        journal.append("eval", errors=[2.0])
-    with Journal(path) as journal:
-        assert [line.get("errors") for line in journal.lines] == [None, [2.0]]
+        journal.append(ONE)
+    assert read(path) == (WHOLE[0], ONE)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -126,14 +240,6 @@ def run(folder: Path, evaluator: Counting, settings: Settings = SETTINGS) -> Run
     return Run(folder, SPACE, SEEDS, settings, price, evaluator)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that has ended."""
-    folder = tmp_path_factory.mktemp("finished")
-    run(folder, Counting()).evolve()
-    return folder
-
-
 @pytest.mark.parametrize("after", [0, 3, 60, 85, 100])
 def test_a_killed_run_goes_on_to_the_same_front(tmp_path: Path, after: int) -> None:
     whole = Counting()
@@ -143,7 +249,7 @@ def test_a_killed_run_goes_on_to_the_same_front(tmp_path: Path, after: int) -> N
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "broken", broken).evolve()
     file = tmp_path / "broken" / "journal.jsonl"
-    file.write_bytes(file.read_bytes() + b'{"v": 1, "kind": "ev')  # killed in the middle of a line
+    file.write_bytes(file.read_bytes() + b'{"v": 2, "kind": "ev')  # killed in the middle of a line
     rest = Counting()
     front = run(tmp_path / "broken", rest).evolve()
     assert [p.schedule.digest for p in front] == [p.schedule.digest for p in expected]
@@ -195,6 +301,23 @@ def test_a_run_ends_with_its_budget_and_goes_on_where_it_was_cut_short(tmp_path:
     assert points(rest.evolve()) == expected
 
 
+def test_what_is_started_from_is_evaluated_whatever_the_budget(tmp_path: Path) -> None:
+    """More designs than even the shortest budget waits for; a budget that is over lets nothing else begin."""
+    start = [Design(seed) for seed in SEEDS[-LEAST - 4 :]]
+    short, evaluator, states = timed(tmp_path / "short", 0)
+    front = replace(short, start=start).evolve(lambda progress: states.append(progress.state))
+    assert evaluator.jobs == len(start)
+    assert {point.schedule for point in front} <= {design.schedule for design in start}
+    assert [(state.cut, len(state.points)) for state in states] == [(True, len(start))]
+    with pytest.raises(IdentityError, match="start is"):
+        timed(tmp_path / "short", 0)[0].evolve()
+    broken, rest = Counting(die_after=70), Counting()
+    with pytest.raises(KeyboardInterrupt):
+        replace(run(tmp_path / "broken", broken), start=start).evolve()
+    expected = replace(run(tmp_path / "whole", Counting()), start=start).evolve()
+    assert points(replace(run(tmp_path / "broken", rest), start=start).evolve()) == points(expected)
+
+
 def test_what_was_evaluated_before_a_cut_is_used(tmp_path: Path) -> None:
     """Seeds that were seen by two prompts of four are held against each other by these two."""
     short, _, _ = timed(tmp_path / "few", 12)
@@ -213,26 +336,11 @@ def test_a_finished_run_evaluates_nothing_again(tmp_path: Path) -> None:
     assert [p.schedule.digest for p in first] == [p.schedule.digest for p in second]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"values": [1.0]}, {"values": None}, {"values": ["much"] * 2}, {"prompts": None}, {"seconds": "long"}],
-)
-def test_a_line_that_makes_no_sense_is_told(finished: Path, tmp_path: Path, changes: dict[str, object]) -> None:
-    file = tmp_path / "run" / "journal.jsonl"
-    lines = [json.loads(text) for text in (finished / "journal.jsonl").read_text().splitlines()]
-    number = [line["kind"] for line in lines].index("eval")
-    lines[number] |= changes
-    file.parent.mkdir()
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(RunError, match=f"line {number + 1} of"):
-        run(tmp_path / "run", Counting()).evolve()
-
-
 def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
     run(tmp_path / "run", Counting()).evolve()
     before = (tmp_path / "run" / "journal.jsonl").read_text()
     other = Settings(population=10, offspring=6, generations=4, prompts=4, rungs=(2,), seed=9)
-    with pytest.raises(RunError, match="settings"):
+    with pytest.raises(IdentityError, match=r"settings\.seed is 9, was 0"):
         run(tmp_path / "run", Counting(), other).evolve()
     assert (tmp_path / "run" / "journal.jsonl").read_text() == before
     assert json.loads(before.splitlines()[0])["kind"] == "start"

@@ -112,6 +112,6 @@ def test_a_disk_that_is_full_loses_nothing(tmp_path: Path) -> None:
     assert f"{folder / JOURNAL} (file too large)" in stderr
     assert "mend: free space" in stderr
     with Journal(folder / JOURNAL) as journal:
-        assert len(journal.lines) > 10
+        assert len(journal.records) > 10
         assert (folder / JOURNAL).stat().st_size <= size
     assert figures(front(folder, Made())) == expected

@@ -24,7 +24,7 @@ from evocache.search.calibrate import calibrate, seen_whole
 from evocache.search.contenders import Contender, Field
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Job, Settings
-from evocache.search.objectives import kept, limited
+from evocache.search.objectives import limited
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.run import JOURNAL
@@ -104,7 +104,7 @@ def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch
     assert (run / "calibration.json").read_bytes() == known
     again = {(p.schedule, p.storage, p.budget, *p.objectives.values()) for p in proven[0].front}
     assert {(p.schedule, p.storage, p.budget, *p.objectives.values()) for p in Front.load(run)} <= again
-    with pytest.raises(RunError, match="other designs, storages"):
+    with pytest.raises(RunError, match="storages is"):
         evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT, storages=("none", "int8", "bf16"))
 
 
@@ -135,20 +135,10 @@ def test_what_does_not_go_together_is_refused(pipe: Any, tmp_path: Path) -> None
         evolved(pipe, tmp_path, objectives=("peak",), storages=("int4",))
 
 
-def test_a_limit_on_cached_features_stays_one(tmp_path: Path) -> None:
-    begun = {"run": {"settings": {"limits": {"memory": 70e3}}}}
-    (tmp_path / JOURNAL).write_text(json.dumps(begun) + "\n")
-    assert limited(tmp_path, ("macs",), "evocache") == "memory"
-    other = tmp_path / "other"
-    assert limited(other, ("macs",), "evocache") == "peak"
-    assert limited(other, ("latency", "memory"), "evocache") == "memory"
-    assert limited(other, ("macs",), "ecad") == "memory"
-
-
-@pytest.mark.parametrize("begun", [[], {"settings": []}, {"settings": None}, {"settings": {"limits": None}}])
-def test_a_damaged_first_line_says_nothing_of_limits(tmp_path: Path, begun: object) -> None:
-    (tmp_path / JOURNAL).write_text(json.dumps({"run": begun}) + "\n")
-    assert limited(tmp_path, ("macs",), "evocache") == "peak"
+def test_a_limit_is_of_the_peak_unless_cached_features_are_searched() -> None:
+    assert limited(("macs",), "evocache") == "peak"
+    assert limited(("latency", "memory"), "evocache") == "memory"
+    assert limited(("macs",), "ecad") == "memory"
 
 
 def holding(pipe: Any, evaluator: LocalEvaluator, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -211,16 +201,6 @@ def test_a_limit_that_nothing_keeps_is_refused_before_anything_is_computed(pipe:
     assert caught.value.shortfall > 0
     assert not calls
     assert not (tmp_path / JOURNAL).exists()
-
-
-def test_a_run_that_was_begun_without_keeping_its_limit_goes_on_so(tmp_path: Path) -> None:
-    assert kept(tmp_path, "peak")
-    assert not kept(tmp_path, "memory")
-    begun = {"settings": {"limits": {"peak": 1e6}}}
-    (tmp_path / JOURNAL).write_text(json.dumps({"run": begun}) + "\n")
-    assert not kept(tmp_path, "peak")
-    (tmp_path / JOURNAL).write_text(json.dumps({"run": {**begun, "within": 10**6}}) + "\n")
-    assert kept(tmp_path, "peak")
 
 
 def test_pictures_keep_the_limit_in_calls_of_a_batch(pipe: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,10 +16,12 @@ from evocache.report.history import read_history
 from evocache.schedule import COMPUTE, Schedule, forecast, uniform
 from evocache.schedule.front import Front
 from evocache.search.calibration import Calibration
-from evocache.search.cells import pack, unpack_line
+from evocache.search.cells import pack, unpack_record
 from evocache.search.cost import Costs
 from evocache.search.evolution import Job, Settings, State, evolve
+from evocache.search.journal import read
 from evocache.search.polish import Polisher, knobs
+from evocache.search.records import Written
 from evocache.search.retime import condensed, drift_at, ladder, least_steps
 from evocache.search.run import Run
 from evocache.search.seeds import all_seeds, distinct, fewer_seeds, mask_seeds
@@ -279,11 +280,11 @@ def test_a_killed_run_of_mixed_steps_goes_on_to_the_same_front_and_its_journal_t
     kept = {p.schedule.digest for p in expected if not (p.schedule.is_full and p.schedule.steps == STEPS)}
     assert {p.schedule.digest for p in again} == kept
     assert again.uncached_steps == STEPS
-    lines = [json.loads(line) for line in (tmp_path / "broken" / "journal.jsonl").read_text().splitlines()]
-    for line in (line for line in lines if line["kind"] == "schedule"):
-        steps = line.get("steps")
-        assert steps is None or steps < STEPS  # as before where it is the run's
-        assert unpack_line(line, Schedule.full(TREE, STEPS)).digest == line["digest"]
+    written = [r for r in read(tmp_path / "broken" / "journal.jsonl") if isinstance(r, Written)]
+    assert {record.steps for record in written} > {None, 5}
+    for record in written:
+        assert record.steps is None or record.steps < STEPS
+        assert unpack_record(record, Schedule.full(TREE, STEPS)).digest == record.digest
 
 
 def test_a_run_with_other_least_steps_is_refused(tmp_path: Path) -> None:
@@ -293,12 +294,13 @@ def test_a_run_with_other_least_steps_is_refused(tmp_path: Path) -> None:
         run(tmp_path / "run", Made(), Space(TREE, STEPS, LEAST + 1)).evolve()
 
 
-@pytest.mark.parametrize("steps", [0, -3, 13, 10**9, "8", 2.5, None])
-def test_lines_of_impossible_steps_are_refused(steps: object) -> None:
+@pytest.mark.parametrize("steps", [0, -3, 13, 10**9])
+def test_records_of_impossible_steps_are_refused(steps: int) -> None:
+    short = made("fora:2", 8)
     with pytest.raises(RunError, match="steps"):
-        unpack_line({"cells": pack(made("fora:2", 8)), "steps": steps}, Schedule.full(TREE, STEPS))
+        unpack_record(Written(short.digest, pack(short), steps=steps), Schedule.full(TREE, STEPS))
     with pytest.raises(RunError, match="cells"):
-        unpack_line({"cells": pack(made("fora:2", 8))}, Schedule.full(TREE, STEPS))
+        unpack_record(Written(short.digest, pack(short)), Schedule.full(TREE, STEPS))
 
 
 def test_every_computed_cell_is_a_computing_one() -> None:

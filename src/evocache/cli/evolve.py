@@ -18,11 +18,12 @@ from ..errors import ZooError
 from .call import arguments, settings
 from .console import errors
 from .failures import InputError
-from .front import show_front
+from .front import history_of, show_front
 from .generate import MODELS
 from .live import Live
 from .load import load_pipeline
 from .prompts import distinct, gather
+from .stopping import Terminated
 from .workers import count as processes
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def evolve(
         )
     from ..search.proof import read_proof
 
-    show_front(read_proof(out_))
+    show_front(read_proof(out_), history_of(out_))
 
 
 def _begun(runs: list[str], pipe: Any, call: Mapping[str, Any]) -> list[Point]:
@@ -158,10 +159,10 @@ def _resumable() -> Iterator[None]:
     """Within the context, breaking off says how to go on."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signal:
         again = shlex.join(["evocache", *sys.argv[1:]])
         errors().print(f"broken off; what was evaluated is kept, and this goes on:\n  {again}", markup=False)
-        raise typer.Exit(130) from None
+        raise typer.Exit(143 if isinstance(signal, Terminated) else 130) from None
 
 
 def in_seconds(text: str) -> float | None:

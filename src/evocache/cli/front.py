@@ -12,6 +12,7 @@ import typer
 from .console import out
 
 if TYPE_CHECKING:
+    from ..report.history import History
     from ..search.proof import Proof
 
 PEAK = "peak"
@@ -25,10 +26,21 @@ def front(
     from ..search.proof import read_proof
 
     proof = read_proof(run)
+    history = history_of(run)
     if as_json:
-        typer.echo(json.dumps(facts(proof), indent=2))
+        failures = {} if history is None else {"evaluations": history.evaluations, "failures": list(history.failures)}
+        typer.echo(json.dumps({**facts(proof), **failures}, indent=2))
     else:
-        show_front(proof)
+        show_front(proof, history)
+
+
+def history_of(run: Path) -> History | None:
+    """How a run went; None where there is no journal beside its front."""
+    from ..report.history import read_history
+    from ..search.journal import JOURNAL
+
+    folder = run if run.is_dir() else run.parent
+    return read_history(folder) if (folder / JOURNAL).is_file() else None
 
 
 def facts(proof: Proof) -> dict[str, object]:
@@ -52,8 +64,8 @@ def facts(proof: Proof) -> dict[str, object]:
     return {"basis": asdict(proof.basis), "points": points, "baselines": baselines, "pictures": asdict(proof.pictures)}
 
 
-def show_front(proof: Proof) -> None:
-    """Print the table of a front, and of what it was measured against."""
+def show_front(proof: Proof, history: History | None = None) -> None:
+    """Print the table of a front, and of what it was measured against; and what failed in the run, if that is known."""
     from ..report.tables import Column, table
     from ..search.proof import GROUPS
 
@@ -79,6 +91,8 @@ def show_front(proof: Proof) -> None:
     out().print(table(columns, cells))
     for line in notes(proof):
         out().print(line, style="dim", markup=False)
+    if history is not None and history.failures:
+        out().print(history.failed, style="yellow", markup=False)
 
 
 def steps_of(proof: Proof) -> dict[str, str]:

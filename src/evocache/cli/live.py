@@ -37,7 +37,7 @@ CUT = "the time is up: the last generation was cut short, and what was tried of 
 
 
 class Live:
-    """Follows an evolution, and turns Ctrl-C into its wish to stop; a context manager that leaves nothing behind.
+    """Follows an evolution, and turns Ctrl-C or SIGTERM into its wish to stop; a context manager, undone at its end.
 
     Args:
         budget: seconds that the evolution may take, if it is limited.

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop after the work at hand; a second one breaks off."""
+"""Ctrl-C and SIGTERM as a wish to stop after the work at hand; a second one breaks off."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What a terminal sends for Ctrl-C, and what `kill`, schedulers and containers send."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM broke off the work at hand."""
+
 
 class Stopping:
-    """Within the context, Ctrl-C is noted; a second one, or any while nothing can be waited for, breaks off at once.
+    """Within the context a signal is noted; a second one, or any while nothing can be waited for, breaks off at once.
 
     Args:
         gentle: whether the work at hand ends at a point where it can be stopped.
-        noted: called when Ctrl-C is noted.
+        noted: called when a signal is noted.
     """
 
     def __init__(self, gentle: Callable[[], bool], noted: Callable[[], None]) -> None:
@@ -24,15 +31,16 @@ class Stopping:
 
     def __enter__(self) -> Stopping:
         if self._main:
-            self._before = signal.signal(signal.SIGINT, self._interrupted)
+            self._before = {number: signal.signal(number, self._interrupted) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._main:
-            signal.signal(signal.SIGINT, self._before)
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
 
     def _interrupted(self, number: int, frame: Any) -> None:
         if self.wished or not self._gentle():
-            raise KeyboardInterrupt
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         self.wished = True
         self._noted()

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..errors import GenerationError
+from ..errors import DeviceError
 from .tiers import Parked, strides
 
 
@@ -65,7 +65,7 @@ class DiskTier:
         """All bytes to the file.
 
         Raises:
-            GenerationError: if the disk is full, or fails.
+            DeviceError: if the disk is full, or fails.
         """
         done = 0
         try:
@@ -73,7 +73,7 @@ class DiskTier:
                 done += os.pwrite(self._file.fileno(), data[done:], offset + done)
         except OSError as error:
             folder = tempfile.gettempdir()
-            raise GenerationError(
+            raise DeviceError(
                 f"{error.strerror} while {len(data)} bytes of features were swapped to disk",
                 "a disk with room for what does not fit the memory",
                 f"free some, or set TMPDIR to another folder than {folder}",
@@ -165,8 +165,8 @@ def _waited(job: Future[Any]) -> float:
     return time.perf_counter() - began
 
 
-def _damaged() -> GenerationError:
-    return GenerationError(
+def _damaged() -> DeviceError:
+    return DeviceError(
         "a feature that came back from disk other than it went there",
         "a disk that keeps what is written to it",
         "check the disk, or set TMPDIR to a folder on another one",

@@ -1,9 +1,10 @@
-"""How a run went, from its journal: generations, and the schedules that were evaluated on all prompts."""
+"""How a run went, from its journal: generations, the schedules that were evaluated on all prompts, and failures."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,27 +12,9 @@ from typing import Any
 from ..errors import Error, RunError
 from ..schedule import Schedule, load
 from ..schedule.front import Front, Point, front_of
-from ..search.cells import unpack_line
-from ..search.journal import JOURNAL, MODEL
-
-
-@dataclass(frozen=True)
-class Generation:
-    """The end of a generation.
-
-    Attributes:
-        number: 0 after the seeds.
-        steps: denoiser steps of one prompt spent so far.
-        schedules: evaluated on all prompts so far.
-        hypervolume: share of the box around the seeds that they dominate.
-        seconds: since the run began.
-    """
-
-    number: int
-    steps: float
-    schedules: int
-    hypervolume: float
-    seconds: float
+from ..search.cells import unpack_record
+from ..search.journal import JOURNAL, MODEL, read
+from ..search.records import Begun, Ended, Evaluated, Record, Written
 
 
 @dataclass(frozen=True)
@@ -44,12 +27,16 @@ class History:
         points: schedules evaluated on all prompts, with `error` as their objective; their numbers of steps may differ,
             and what features are stored in.
         steps: of the uncached generation; 0 if the journal does not say.
+        evaluations: number of all.
+        failures: the reason of each that failed.
     """
 
     run: Mapping[str, Any]
-    generations: tuple[Generation, ...]
+    generations: tuple[Ended, ...]
     points: tuple[Point, ...]
     steps: int
+    evaluations: int = 0
+    failures: tuple[str, ...] = ()
 
     def front(self, seconds: Callable[[Schedule], float]) -> Front:
         """The points that no other beats in error and predicted `seconds`, fast to slow, without the uncached one."""
@@ -57,76 +44,56 @@ class History:
         points = [replace(p, objectives={**p.objectives, "seconds": seconds(p.schedule)}) for p in some]
         return Front(front_of(points, ("error", "seconds")).points, self.steps)
 
+    @property
+    def failed(self) -> str:
+        """How many evaluations failed, and why, in a sentence; empty if none did."""
+        if not self.failures:
+            return ""
+        first, *more = Counter(self.failures).most_common()
+        others = f", and {len(more)} other reasons" if len(more) > 1 else f", and {more[0][0]}" if more else ""
+        return f"{len(self.failures)} of {self.evaluations} evaluations failed: {first[0]}{others}"
+
 
 def read_history(folder: Path) -> History:
     """The history in a run's folder, also while the run goes on.
 
     Raises:
-        RunError: if there is no journal, or it is damaged.
+        JournalError: if its journal is damaged.
+        RunError: if there is no journal, or what it is read with is damaged.
     """
-    path = folder / JOURNAL
-    lines = list(_lines(path))
-    starts = [line for line in lines if line["kind"] == "start"]
-    if not starts:
+    records = read(folder / JOURNAL)
+    if not records:
         raise RunError(f"{str(folder)!r}, where nothing has been evaluated", "the folder of a run", "evolve first")
-    try:
-        run = dict(starts[0]["run"])
-        generations = {
-            int(line["number"]): Generation(
-                int(line["number"]),
-                float(line["steps"]),
-                int(line["schedules"]),
-                float(line["hypervolume"]),
-                float(line["seconds"]),
-            )
-            for line in lines
-            if line["kind"] == "generation"
-        }
-        return History(run, tuple(generations.values()), tuple(_points(folder, run, lines)), int(run.get("steps", 0)))
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{str(path)!r}, which is damaged ({error!r})", "a journal as a run writes it", "use another run"
-        ) from None
+    (begun, *_) = records
+    assert isinstance(begun, Begun)  # as the reader has checked
+    evaluated = [record for record in records if isinstance(record, Evaluated)]
+    return History(
+        begun.run,
+        tuple(record for record in records if isinstance(record, Ended)),
+        tuple(_points(folder, begun.run, records)),
+        int(begun.run.get("steps", 0)),
+        len(evaluated),
+        tuple(record.failed for record in evaluated if record.failed),
+    )
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The journal's whole lines; what a writer has not ended yet is not one."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        given = f"{str(path.parent)!r} without a journal"
-        raise RunError(given, "the folder of a run", "name the folder that evolve wrote") from None
-    for number, text in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), 1):
-        try:
-            line = json.loads(text)
-        except (ValueError, RecursionError):
-            line = None
-        if not isinstance(line, dict) or "kind" not in line:
-            raise RunError(f"line {number} of {str(path)!r}", "a journal line", "use a run's own journal")
-        yield line
-
-
-def _points(folder: Path, run: Mapping[str, Any], lines: list[dict[str, Any]]) -> Iterator[Point]:
+def _points(folder: Path, run: Mapping[str, Any], records: Sequence[Record]) -> Iterator[Point]:
     """Schedules whose errors on all prompts are known and finite."""
+    written = {record.digest: record for record in records if isinstance(record, Written)}
+    if not written:
+        return
     try:
         full = load(folder / MODEL)
-    except Error:  # killed before its first line of substance
-        return
-    prompts = int(run["settings"]["prompts"])
+    except Error as error:
+        mend = "continue the run, which writes it again"
+        raise RunError(f"{str(folder / MODEL)!r} ({error.given})", "the uncached schedule of the run", mend) from None
+    prompts = int(run.get("settings", {}).get("prompts", 0))
     errors: dict[tuple[str, str], dict[int, float]] = {}
-    cells: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        if line["kind"] == "schedule":
-            cells[line["digest"]] = line
-        elif line["kind"] == "eval" and not line["turns"]:
-            finite = {p: v for p, v in zip(line["prompts"], line["values"], strict=True) if v is not None}
-            errors.setdefault((line["schedule"], line.get("storage", "none")), {}).update(finite)
+    for record in records:
+        if isinstance(record, Evaluated) and not record.turned:
+            finite = {p: v for p, v in zip(record.prompts, record.values, strict=True) if math.isfinite(v)}
+            errors.setdefault((record.schedule, record.storage), {}).update(finite)
     for (digest, storage), found in errors.items():
-        if len(found) == prompts and digest in cells:
-            schedule = unpack_line(cells[digest], full)
-            named = _named(schedule, cells[digest]["origin"])
-            yield Point(named, {"error": sum(found.values()) / prompts}, storage=storage)
-
-
-def _named(schedule: Schedule, origin: str) -> Schedule:
-    return schedule.with_provenance(origin) if origin else schedule
+        if len(found) == prompts:
+            schedule = unpack_record(written[digest], full)
+            yield Point(schedule, {"error": sum(found.values()) / prompts}, storage=storage)

@@ -32,6 +32,8 @@ def lead(contents: Contents) -> str:
     if history is not None and history.generations:
         last = history.generations[-1]
         text += f" The search evaluated {last.schedules} schedules in {last.number} generations, {last.seconds:.0f} s."
+    if history is not None and history.failures:
+        text += f" {escape(history.failed)}."
     return text
 
 

@@ -52,7 +52,7 @@ def document(path: str | os.PathLike[str]) -> dict[str, Any]:
     except ScheduleError as error:
         raise RunError(f"{os.fspath(file)!r} ({error.given})", "a front.json", "evolve into a new folder") from None
     if found.get("format") != FORMAT or found.get("version") not in READ:
-        version = f"version {found['version']!r}" if found.get("format") == FORMAT else "something else"
+        version = f"version {sj.short(found.get('version'))}" if found.get("format") == FORMAT else "something else"
         expected = f"a front of version {' or '.join(map(str, READ))}"
         raise RunError(f"{os.fspath(file)!r}, {version}", expected, "evolve into a new folder")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +20,17 @@ from .calibrate import WITHIN, calibrate
 from .calibration import Calibration, read_calibration, write_calibration
 from .claim import claimed
 from .contenders import Field
+from .ending import terminable
 from .evaluate import LocalEvaluator
 from .evolution import ERROR, Settings
-from .genes import AS_IT_IS, PEAK, Design, Genes
+from .faults import patiently
+from .fingerprint import fingerprint, sample, tolerance
+from .genes import AS_IT_IS, PEAK, Design, Genes, plain
 from .given import arguments, some_texts, starts, texts
 from .held_out import split
+from .identity import Identity, confirm, confirm_sample
 from .objectives import WITHIN as KEPT
-from .objectives import asked, kept, limited
+from .objectives import asked, limited
 from .peaks import plan_for
 from .prove import SECONDS, prove
 from .quality import Quality, quality
@@ -34,7 +39,7 @@ from .recipe import spread
 from .retime import least_steps as usual_least
 from .rewards import Reward
 from .run import Progress, Run
-from .seeds import all_seeds, distinct
+from .seeds import all_seeds
 from .space import Space
 from .workload import Workload
 
@@ -81,7 +86,7 @@ def evolve(
         prompts: calibration prompts; 16 are enough as a rule. Where no others are given to prove on, some of these are
             held out: those beyond the number that `settings` names, or else a quarter, 4 at least, of 8 or more.
         call: further arguments of the pipeline's call (steps, guidance, size).
-        out: folder of the run; going on with one that exists. A temporary one when not given.
+        out: folder of the run; going on with one that exists. A temporary one, which a warning names, when not given.
         budget_seconds: time for the evolution, over all sittings; None to run all generations.
         held_out: prompts that the front is proven on. Those that are among `prompts`, in whatever case and spacing, are
             left out. With fewer than 8 prompts and none to prove on, only the seeds are others, and figures say so.
@@ -117,6 +122,10 @@ def evolve(
 
     Raises:
         BudgetError: if not even the uncached generation can be kept within `max_memory`; nothing is computed then.
+        DeviceError: if memory runs out, or a device fails, however often it is tried; the same call goes on from there.
+        IdentityError: if the folder holds a run of another model, solver, type, batch, call or quality; nothing is
+            evaluated then.
+        JournalError: if its journal is damaged, or of another version.
         RunError: if the pipeline, prompts, settings or folder cannot be used.
     """
     apart = split(texts(prompts, "prompts"), texts(held_out, "held_out"), settings.prompts if settings else None)
@@ -127,22 +136,25 @@ def evolve(
         checked(storage)
     most = None if max_memory is None else in_bytes(max_memory)
     folder = _folder(out)
-    with claimed(folder):
-        bounded = limited(folder, names, chosen.method)
-        within = most if kept(folder, bounded) else None
+    if out is None:
+        warnings.warn(f"the run is kept in {folder}; name a folder with out= to choose it", stacklevel=2)
+    with claimed(folder), terminable():
+        bounded = limited(names, chosen.method)
+        within = most if bounded == PEAK else None
         # the limit is of a call of so many prompts, so that no other has more
         batch = batch if within is None else min(batch, CALIBRATION, len(prompts))
         workload = Workload.of(prompts, call, seed=chosen.seed * 1000, batch=batch)
         evaluator = LocalEvaluator(pipe, workload, quality(judge), within)
+        identity = confirm(folder, fingerprint(pipe, workload, evaluator.quality))
         _possible(evaluator)
         stage("calibrating")
+        _same(evaluator, folder, identity)
         calibration, least = _calibrated(evaluator, folder, budget_seconds, least_steps, chosen)
         costs, steps = calibration.costs, calibration.steps
         tree = evaluator.tree
         space = Space(tree, steps, least)
         seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration, least)
         begun = [_fitting(given, space) for given in begin]
-        seeds = distinct([*seeds, *(design.schedule for design in begun)])
         if most is not None:
             names = tuple(dict.fromkeys((*names, bounded)))
             chosen = replace(chosen, limits={**chosen.limits, bounded: float(most)})
@@ -150,18 +162,19 @@ def evolve(
         if PEAK in names:
             known = _rated(evaluator, folder, calibration)
             evaluator.machine = known.machine  # workers, and later sittings, plan by the same
-            memory = searched(biller(evaluator, _first(workload), known, most), storages, seeds, begun)
+            memory = searched(biller(evaluator, _first(workload), known, most), storages, seeds)
+        begun = [design if memory and design.genes.storage in memory.storages else plain(design) for design in begun]
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
         judged = evaluator.quality.name
-        identity: dict[str, Any] = {
+        begun_with: dict[str, Any] = {
+            "identity": identity.digest,
             "prompts": list(prompts),
             "judge": judged,
             "objectives": list(names),
-            "call": _plain(call),
         }
         if within is not None:
-            identity[KEPT] = within
+            begun_with[KEPT] = within
         stage("evolving")
         errors: dict[str, float] = {}
 
@@ -178,8 +191,9 @@ def evolve(
                 chosen,
                 lambda schedule: costs.price(schedule, tuple(name for name in names if name != PEAK)),
                 crew,
-                identity=identity,
+                identity=begun_with,
                 memory=memory,
+                start=list({design.digest: design for design in begun}.values()),
                 budget_seconds=budget_seconds,
                 watch=watch,
             )
@@ -188,9 +202,13 @@ def evolve(
         held = Workload.of(apart.proven, call, seed=chosen.seed * 1000 + 500_000, batch=batch)
         seconds = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
         field = Field(front, seeds, costs, steps, errors, len(_first(workload)) if memory else 0, least)
-        return prove(
-            pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, apart=apart, tell=stage
-        ).front
+
+        def proven() -> Front:
+            return prove(
+                pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, apart=apart, tell=stage
+            ).front
+
+        return patiently(proven, waits=evaluator.waits)
 
 
 def _sized(settings: Settings, prompts: int) -> Settings:
@@ -204,6 +222,14 @@ def _possible(evaluator: LocalEvaluator) -> None:
     """Refuse a limit that not even the uncached call of a user keeps, decoding included; nothing is computed."""
     if evaluator.within is not None:
         plan_for(evaluator.pipe, None, evaluator.within, evaluator.arguments(_first(evaluator.workload)))
+
+
+def _same(evaluator: LocalEvaluator, folder: Path, identity: Identity) -> None:
+    """Refuse to continue a run whose first uncached outputs, or the quality's figures of them, were others."""
+    prompts = _first(evaluator.workload)
+    outputs = evaluator.references(prompts)
+    figures = evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
+    confirm_sample(folder, identity, sample(outputs, figures), tolerance(evaluator.pipe))
 
 
 def _fitting(given: Schedule | Point, space: Space) -> Design:
@@ -246,19 +272,17 @@ def _calibrated(
         raise RunError(f"at least {wanted} steps", "2 or more", "raise the number")
     earlier = read_calibration(folder)
     if earlier is not None:
-        evaluator.steps = earlier.steps
         return earlier, _least(earlier.steps, wanted, chosen, possible=earlier.costs.varies)
     prompts = _first(evaluator.workload)
-    outputs = evaluator.references(prompts)
-    evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
     least = _least(evaluator.steps, wanted, chosen, possible=evaluator.varies)
     if least is not None and not evaluator.manages(least):
         least = _least(evaluator.steps, wanted, chosen, possible=False)
     within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
-    write_calibration(folder, calibrate(evaluator, prompts, within=within, least=least))
-    found = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
-    assert found is not None
-    return found, least
+    found = patiently(lambda: calibrate(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
+    write_calibration(folder, found)
+    known = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
+    assert known is not None
+    return known, least
 
 
 def _first(workload: Workload) -> list[int]:
@@ -289,8 +313,3 @@ def _least(steps: int, wanted: int | None, chosen: Settings, *, possible: bool) 
             "leave it out, or use a new folder",
         )
     return None
-
-
-def _plain(call: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call that JSON can hold: they tell two runs apart."""
-    return {name: value for name, value in call.items() if isinstance(value, (str, int, float, bool, type(None)))}

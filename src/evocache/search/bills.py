@@ -59,21 +59,17 @@ class Biller:
         return written * there + read * back
 
 
-def searched(
-    bills: Biller, storages: Sequence[str] | None, seeds: Sequence[Schedule], first: Sequence[Design] = ()
-) -> Memory:
+def searched(bills: Biller, storages: Sequence[str] | None, seeds: Sequence[Schedule]) -> Memory:
     """What a search may vary of memory.
 
     Args:
         bills: of its designs.
         storages: what features may be stored in; all that make them smaller when not given.
         seeds: schedules that it starts from: its policies are tried in other storages, too.
-        first: further designs to start from.
     """
     able = ["none", *bills.rates.codings]
     chosen = tuple(name for name in able if storages is None or name == "none" or name in storages)
-    further = [*stored_seeds(seeds, chosen), *(design for design in first if design.genes.storage in chosen[1:])]
-    return Memory(bills, chosen, tuple({design.digest: design for design in further}.values()))
+    return Memory(bills, chosen, tuple({design.digest: design for design in stored_seeds(seeds, chosen)}.values()))
 
 
 def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:

@@ -16,6 +16,7 @@ from .calibration import Calibration
 from .cost import Costs
 from .drift import group_errors, sketch, squared
 from .evaluate import LocalEvaluator
+from .faults import patiently
 from .latency import Accuracy, fit, outside
 from .samples import random_schedules
 from .sketch import Sketches
@@ -57,15 +58,20 @@ def calibrate(
             than the uncached generation, and what a step costs outside the denoisers becomes known (`Costs.varies`).
     """
     model = discover(evaluator.pipe)
-    sketches = Sketches()
     whole, kept = seen_whole(evaluator, prompts)
     if not kept:
         warnings.warn(
             f"components are measured on one prompt as it is, which takes more than {evaluator.within} bytes",
             stacklevel=2,
         )
-    with sketches.taken(model):
-        evaluator.uncached(whole, planned=kept)
+
+    def sketched() -> Sketches:
+        sketches = Sketches()
+        with sketches.taken(model):
+            evaluator.once(whole, planned=kept)
+        return sketches
+
+    sketches = patiently(sketched, waits=evaluator.waits)
     steps = evaluator.steps
     found = {component.id: sketches.of(component.id) for component in model.tree}
     grids = {id: sketch(rows, total, steps) for id, (rows, total) in found.items() if rows}

@@ -8,13 +8,12 @@ from __future__ import annotations
 import binascii
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from ..errors import RunError
 from ..schedule import Schedule, Tree
+from .records import Written
 
 
 def pack(schedule: Schedule) -> str:
@@ -42,14 +41,17 @@ def unpack(text: str, tree: Tree, steps: int) -> Schedule:
     return Schedule(tree, orders, gains)
 
 
-def unpack_line(line: Mapping[str, Any], uncached: Schedule) -> Schedule:
-    """The schedule of a journal's line, in a run with this uncached one.
+def unpack_record(record: Written, uncached: Schedule) -> Schedule:
+    """The schedule of a journal's record, in a run with this uncached one, under the name of what made it.
 
     Raises:
-        RunError: as `unpack`, or if it has more steps than the uncached one, or none.
-        KeyError: if the line has no cells.
+        RunError: as `unpack`, or if it has more steps than the uncached one, or is another than the record names.
     """
-    steps = line.get("steps", uncached.steps)
-    if not isinstance(steps, int) or not 1 <= steps <= uncached.steps:
-        raise RunError(f"{steps!r} steps", f"1 to {uncached.steps}", "use another folder")
-    return unpack(line["cells"], uncached.tree, steps)
+    steps = uncached.steps if record.steps is None else record.steps
+    if not 1 <= steps <= uncached.steps:
+        raise RunError(f"{steps} steps", f"1 to {uncached.steps}", "use another folder")
+    schedule = unpack(record.cells, uncached.tree, steps)
+    if schedule.digest != record.digest:
+        given = f"cells of schedule {schedule.digest} under the name {record.digest}"
+        raise RunError(given, "cells of this run's model", "use another folder")
+    return schedule.with_provenance(record.origin) if record.origin else schedule

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ..errors import RunError
+
+LOCK = ".lock"
+"""The file in a run's folder that is locked while a process works on the run."""
 
 
 @contextmanager
@@ -17,31 +21,34 @@ def claimed(folder: Path) -> Iterator[None]:
     Raises:
         RunError: if another process has claimed it, or there is no such folder.
     """
+    if not folder.is_dir():
+        given = f"{folder} ({'a file' if folder.exists() else 'no such file or directory'})"
+        raise RunError(given, "the folder of a run", "choose another folder")
+    lock = claim(folder / LOCK, folder)
     try:
-        file = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        why = (error.strerror or "cannot be opened").lower()
-        raise RunError(f"{folder} ({why})", "the folder of a run", "choose another folder") from None
-    try:
-        claim(file, folder)
         yield
     finally:
-        os.close(file)
+        lock.release()
 
 
-def claim(file: int, path: Path) -> None:
-    """Lock an open file or folder until it is closed.
+def claim(file: Path, what: Path) -> FileLock:
+    """Lock a file, which is made if it is not there, until it is released or this process ends.
+
+    Args:
+        file: the file to lock.
+        what: what is claimed by that, to name it.
 
     Raises:
-        RunError: if it is locked already.
+        RunError: if another process has locked it, or it cannot be made.
     """
-    import fcntl
-
+    lock = FileLock(file, timeout=0)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire()
+    except Timeout:
         raise RunError(
-            f"{path}, in use by another process", "a run that nobody else works on", "wait, or use another folder"
+            f"{what}, in use by another process", "a run that nobody else works on", "wait, or use another folder"
         ) from None
-    except OSError:
-        pass  # a file system without locks: nobody is kept out
+    except OSError as error:
+        why = (error.strerror or "cannot be locked").lower()
+        raise RunError(f"{what} ({why})", "a folder that can be written", "choose another folder") from None
+    return lock

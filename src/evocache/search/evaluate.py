@@ -6,15 +6,15 @@ import functools
 import inspect
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from ..errors import BudgetError, Error, RunError
+from ..errors import BudgetError, Error, GenerationError, RunError
 from ..memory.machine import machine as measured
 from ..memory.planner import Machine, MemoryPlan, plan
 from ..model import discover
@@ -23,11 +23,17 @@ from ..runtime.asked import STEPS, takes_steps, usual_steps
 from ..runtime.pricing import Footprints
 from ..runtime.whereabouts import movable
 from ..schedule import Schedule, Tree
-from .evolution import Job, More, always
+from .evolution import Failure, Job, More, always
+from .faults import WAITS, attempt, of_device, patiently
 from .quality import Quality
 from .workload import Workload
 
 Outputs = np.ndarray[Any, np.dtype[Any]]
+
+Result = TypeVar("Result")
+
+REFERENCES = 2 << 30
+"""Most bytes of uncached outputs that are kept; what goes beyond is generated anew where it is needed."""
 
 PLANS = 64
 """Plans that are kept: batches of one schedule share theirs, and so do rounds of timing."""
@@ -73,41 +79,71 @@ class LocalEvaluator:
         """Time spent in generations so far."""
         self.step_equivalents = 0.0
         """Denoiser steps of one prompt spent so far, a skipped step counting as the share that is executed."""
+        self.waits: Sequence[float] = WAITS
+        """Seconds before each further try of what the machine failed at."""
+        self.references_bytes = REFERENCES
+        """Most bytes of uncached outputs that are kept."""
         self._footprints: dict[int, Footprints] = {}
         self._planned = functools.lru_cache(PLANS)(self._plan)
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
-    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, list[float]]]:
-        """Numbers of jobs with their answers, in order; no job is begun when there are to be no more."""
+    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, list[float] | Failure]]:
+        """Numbers of jobs with their answers, in order; no job is begun when there are to be no more.
+
+        Raises:
+            DeviceError: if the machine fails, however often it is tried.
+        """
         for number, job in enumerate(jobs):
             if not more():
                 return
             yield number, self.grams(job) if job.turns else self.errors(job.schedule, job.prompts, job.storage)
 
-    def errors(self, schedule: Schedule, prompts: Sequence[int], storage: str = "none") -> list[float]:
-        """Errors of a schedule on prompts. What fails on one candidate counts as infinitely bad, and goes on."""
+    def errors(self, schedule: Schedule, prompts: Sequence[int], storage: str = "none") -> list[float] | Failure:
+        """Errors of a schedule on prompts, or why it has none.
+
+        Raises:
+            DeviceError: if the machine fails, however often it is tried.
+        """
         out: list[float] = []
         for numbers in self.workload.batches(prompts):
             references = self.references(numbers)
-            outputs = self._outputs(schedule, numbers, storage)
-            out += [math.inf] * len(numbers) if outputs is None else self._judged(outputs, references, numbers)
+
+            def judged(numbers: list[int] = numbers, references: Outputs = references) -> list[float]:
+                return self._judged(self._outputs(schedule, numbers, storage), references, numbers)
+
+            found = self._attempted(judged, numbers)
+            if isinstance(found, Failure):
+                return found
+            out += found
         return out
 
-    def _outputs(self, schedule: Schedule, numbers: Sequence[int], storage: str = "none") -> Outputs | None:
-        """Outputs under a schedule; None if the generation failed, for a reason that lies in the schedule."""
-        try:
-            with self.applied(schedule, numbers, storage) as handle:
-                outputs = self.generate(numbers, **self.changes(schedule))
-                stats = handle.stats
-            self.step_equivalents += stats.executed_fraction * schedule.steps * len(numbers)
-            # a scheduler that counted others than it was asked for had the schedule resampled
-            found = schedule if stats.schedule is None else stats.schedule
-            return outputs if schedule.steps in (self.steps, found.steps) else None
-        except (MemoryError, RunError):
-            raise
-        except Exception:
-            return None
+    def _attempted(self, act: Callable[[], Result], numbers: list[int]) -> Result | Failure:
+        """What an evaluation on some prompts gives, or why the schedule fails (see `faults.attempt`)."""
+
+        def control() -> None:
+            self.quality.uncached(self.uncached(numbers), [self.workload.prompts[n] for n in numbers])
+
+        return attempt(act, control, waits=self.waits)
+
+    def _outputs(self, schedule: Schedule, numbers: Sequence[int], storage: str = "none") -> Outputs:
+        """Outputs under a schedule.
+
+        Raises:
+            GenerationError: if they are not finite, or the scheduler makes other steps than it is asked for.
+        """
+        with self.applied(schedule, numbers, storage) as handle:
+            outputs = self.generate(numbers, **self.changes(schedule))
+            stats = handle.stats
+        self.step_equivalents += stats.executed_fraction * schedule.steps * len(numbers)
+        # a scheduler that counted others than it was asked for had the schedule resampled
+        found = schedule if stats.schedule is None else stats.schedule
+        if schedule.steps not in (self.steps, found.steps):
+            given = f"a scheduler that makes {found.steps} steps where it is asked for {schedule.steps}"
+            raise GenerationError(given, "as many as it is asked for", "evolve with the same number of steps")
+        if not np.isfinite(outputs).all():
+            raise GenerationError("outputs that are not finite", "numbers", "compute more of the steps")
+        return outputs
 
     @contextmanager
     def applied(
@@ -169,62 +205,74 @@ class LocalEvaluator:
 
     def manages(self, steps: int) -> bool:
         """Whether the pipeline runs with another number of steps, tried on one prompt."""
-        return self.varies and self._outputs(Schedule.full(self.tree, steps), [0]) is not None
+        full = Schedule.full(self.tree, steps)
+        return self.varies and not isinstance(self._attempted(lambda: self._outputs(full, [0]), [0]), Failure)
 
     def _judged(self, outputs: Outputs, references: Outputs, numbers: Sequence[int]) -> list[float]:
-        try:
-            errors = self.quality.measure(outputs, references, [self.workload.prompts[n] for n in numbers])
-        except (MemoryError, RunError):
-            raise
-        except Exception:
-            return [math.inf] * len(numbers)
+        errors = self.quality.measure(outputs, references, [self.workload.prompts[n] for n in numbers])
         return [float(error) if math.isfinite(error) else math.inf for error in errors]
 
-    def grams(self, job: Job) -> list[float]:
+    def grams(self, job: Job) -> list[float] | Failure:
         """The Gram matrix of a schedule's residual and of how its turns move the outputs, (1 + turns)^2 numbers.
 
-        Averaged over the prompts, each relative to its own squared residual; infinite where a generation failed.
+        Averaged over the prompts, each relative to its own squared residual.
         """
         size = 1 + len(job.turns)
         total, count = np.zeros((size, size)), 0
         for numbers in self.workload.batches(job.prompts):
             references = self.references(numbers)
-            outputs = [self._outputs(schedule, numbers, job.storage) for schedule in (job.schedule, *job.turns)]
-            if any(output is None or not np.isfinite(output).all() for output in outputs):
-                return [math.inf] * size**2
-            base = np.asarray(outputs[0], dtype=float)
-            moves = [base - references, *(np.asarray(output, dtype=float) - base for output in outputs[1:])]
-            rows = np.stack(moves).reshape(size, len(numbers), -1)
+            outputs: list[Outputs] = []
+            for schedule in (job.schedule, *job.turns):
+
+                def drawn(schedule: Schedule = schedule, numbers: list[int] = numbers) -> Outputs:
+                    return self._outputs(schedule, numbers, job.storage)
+
+                found = self._attempted(drawn, numbers)
+                if isinstance(found, Failure):
+                    return found
+                outputs.append(np.asarray(found, dtype=float))
+            rows = np.stack([outputs[0] - references, *(output - outputs[0] for output in outputs[1:])])
+            rows = rows.reshape(size, len(numbers), -1)
             scale = np.maximum(np.square(rows[0]).sum(axis=-1), 1e-30)
             total += np.einsum("ipf,jpf,p->ij", rows, rows, 1 / scale, optimize=True)
             count += len(numbers)
         return [float(value) for value in (total / count).reshape(-1)]
 
     def references(self, numbers: Sequence[int]) -> Outputs:
-        """Uncached outputs of prompts, (n, ...), made once for each batch.
+        """Uncached outputs of prompts, (n, ...), made once for each batch as long as there is room to keep them.
 
         A batch has its own, since the last bits of an output depend on what else is in its batch: so an answer does
         not depend on what was answered before, in this process or another.
         """
-        parts = [tuple(part) for part in self.workload.batches(numbers)]
-        for part in parts:
-            if part not in self._references:
-                self._references[part] = self.uncached(part)
-        return np.concatenate([self._references[part] for part in parts])
+        return np.concatenate([self._reference(tuple(part)) for part in self.workload.batches(numbers)])
+
+    def _reference(self, part: tuple[int, ...]) -> Outputs:
+        found = self._references.get(part)
+        if found is None:
+            found = self.uncached(part)
+            # every job asks for the same batches in turn: to let the oldest go would be to keep none of them
+            if sum(kept.nbytes for kept in self._references.values()) + found.nbytes <= self.references_bytes:
+                self._references[part] = found
+        return found
 
     def uncached(self, numbers: Sequence[int], *, planned: bool = True) -> Outputs:
         """Generate without caching, within the limit or without a plan, and learn the number of steps.
 
         Raises:
             BudgetError: if it cannot be kept within the limit.
+            DeviceError: if the machine fails, however often it is tried.
             RunError: if the pipeline fails.
         """
+        return patiently(lambda: self.once(numbers, planned=planned), waits=self.waits)
+
+    def once(self, numbers: Sequence[int], *, planned: bool = True) -> Outputs:
+        """As `uncached`, tried once: what the machine fails at is raised as it is."""
         with self.applied("none", numbers, planned=planned) as handle:
             try:
                 outputs = self.generate(numbers)
-            except Error:
-                raise
             except Exception as error:
+                if isinstance(error, Error) or of_device(error):
+                    raise
                 raise RunError(
                     f"a pipeline that fails uncached ({type(error).__name__}: {error})",
                     "a pipeline that runs on these prompts",

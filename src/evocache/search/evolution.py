@@ -96,16 +96,31 @@ class Job:
     @cached_property
     def key(self) -> str:
         """What the answer depends on, as a short hash: the same on every machine."""
-        parts = [self.schedule.digest, *map(str, self.prompts), "", *(turn.digest for turn in self.turns)]
-        if self.storage != "none":  # so that answers of before storage was searched are known again
-            parts += ["", self.storage]
-        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+        return key_of(self.schedule.digest, self.prompts, self.turned, self.storage)
+
+    @property
+    def turned(self) -> tuple[str, ...]:
+        """Digests of the turns."""
+        return tuple(turn.digest for turn in self.turns)
+
+    @property
+    def figures(self) -> int:
+        """How many numbers its answer has."""
+        return (1 + len(self.turns)) ** 2 if self.turns else len(self.prompts)
 
     @property
     def step_equivalents(self) -> float:
         """Denoiser steps of one prompt that it takes; a step counts as the share of its leaves that are executed."""
         shares = sum(schedule.executed_fraction() for schedule in (self.schedule, *self.turns))
         return shares * self.schedule.steps * len(self.prompts)
+
+
+def key_of(schedule: str, prompts: Sequence[int], turned: Sequence[str], storage: str) -> str:
+    """The key of a job, from the digests of its schedule and turns."""
+    parts = [schedule, *map(str, prompts), "", *turned]
+    if storage != "none":
+        parts += ["", storage]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,15 @@ class State:
 
 Price = Callable[[Schedule], Mapping[str, float]]
 Answer = Sequence[float]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What comes of a job instead of an answer if its schedule cannot be evaluated: the reason, which lies in it."""
+
+    why: str
+
+
 More = Callable[[], bool]
 """Whether another job may be begun."""
 
@@ -149,16 +173,22 @@ Evolve = Generator[list[Job] | State, Answers | bool | None, Front]
 
 
 def evolve(
-    space: Space, seeds: Sequence[Schedule], settings: Settings, price: Price, memory: Memory | None = None
+    space: Space,
+    seeds: Sequence[Schedule],
+    settings: Settings,
+    price: Price,
+    memory: Memory | None = None,
+    start: Sequence[Design] = (),
 ) -> Evolve:
     """Evolve a front.
 
     Args:
         space: what may vary of schedules.
-        seeds: schedules to start from.
+        seeds: schedules to start from, of which those that do not promise much are given up after a few prompts.
         settings: how the search goes about it.
         price: the objectives of a schedule that need no evaluation.
         memory: what may vary of memory, whose peak then is an objective; None where only schedules are searched.
+        start: designs that are evaluated first, and on all prompts, so that the front is at least as good as they are.
 
     Yields:
         Lists of jobs, to be answered with a list of errors for each job, one for each of its prompts (lower is better;
@@ -169,12 +199,18 @@ def evolve(
         The front of all schedules that were evaluated on all prompts and keep the limits; if the seeds were cut short,
         of those that were evaluated on the prompts that all of these have seen.
     """
-    return (yield from _Evolution(space, seeds, settings, price, memory).run())
+    return (yield from _Evolution(space, seeds, settings, price, memory, start).run())
 
 
 class _Evolution:
     def __init__(
-        self, space: Space, seeds: Sequence[Schedule], settings: Settings, price: Price, memory: Memory | None
+        self,
+        space: Space,
+        seeds: Sequence[Schedule],
+        settings: Settings,
+        price: Price,
+        memory: Memory | None,
+        start: Sequence[Design],
     ) -> None:
         self.settings = settings
         self.price = price
@@ -187,8 +223,8 @@ class _Evolution:
         self.cut = False
         self.step_equivalents = 0.0
         self.box: Box | None = None
-        first = [*map(Design, seeds), *(memory.first if memory else ())]
-        family = self._family(first)
+        first = [*start, *map(Design, seeds), *(memory.first if memory else ())]
+        family = self._family(list({design.digest: design for design in first}.values()))
         allowed = [design for design in family if self._within(design)]
         if not allowed:
             limits = ", ".join(f"{name} {most:g}" for name, most in settings.limits.items())
@@ -198,6 +234,7 @@ class _Evolution:
         self.names = (ERROR, *self._priced(allowed[0]))
         self.breeder = self._breeder(space, allowed)
         self.space = space
+        self.start = [design for design in start if self._within(design)]
         self.polisher: Polisher | None = None
 
     def _breeder(self, space: Space, first: list[Design]) -> Breeder | BinaryDesigns:
@@ -219,7 +256,9 @@ class _Evolution:
     def run(self) -> Evolve:
         order = np.random.default_rng(self.settings.seed).permutation(self.settings.prompts)
         prompts = [tuple(int(p) for p in part) for part in np.split(order, self.settings.rungs)]
-        yield from self._evaluate(self.breeder.ask(), prompts)
+        yield from self._begin(tuple(p for rung in prompts for p in rung))
+        if not self.cut:
+            yield from self._evaluate(self.breeder.ask(), prompts)
         for generation in range(self.settings.generations + 1):
             if (yield self._state(generation)) or self.cut or generation == self.settings.generations:
                 break
@@ -228,6 +267,19 @@ class _Evolution:
             if not self.cut:
                 yield from self._evaluate([*bred, *better], prompts)
         return front_of(self._points(), self.names)
+
+    def _begin(self, prompts: tuple[int, ...]) -> Generator[list[Job], Answers, None]:
+        """Evaluate what is started from on all prompts, so that whatever becomes of the rest cannot lose it."""
+        left = {design.evaluated: design for design in self.start}
+        if not left:
+            return
+        answers = yield from self._asked([_job(design, prompts) for design in left.values()])
+        for key, errors in zip(left, answers, strict=True):
+            if errors is not None and np.isfinite(errors).all():
+                self.errors[key] = np.empty(self.settings.prompts)
+                self.errors[key][list(prompts)] = errors
+        known = [d for d in self._family(self.start) if d.evaluated in self.errors and self._within(d)]
+        self.designs |= {design.digest: design for design in known}
 
     def _polished(self, prompts: list[tuple[int, ...]]) -> Generator[list[Job], Answers, list[Design]]:
         """Some designs with better gains, not evaluated yet."""

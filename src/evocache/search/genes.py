@@ -69,6 +69,11 @@ class Design:
         return Design(self.schedule, replace(self.genes, level=level))
 
 
+def plain(design: Design) -> Design:
+    """The design's schedule, left as it is."""
+    return Design(design.schedule)
+
+
 class Bill(NamedTuple):
     """What a design costs beside its schedule.
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from ..errors import RunError
 from .genes import PEAK
-from .journal import JOURNAL
 
 CACHED = "memory"
 """Name of the objective that counts cached features alone."""
@@ -39,37 +35,6 @@ def asked(given: Sequence[str] | None, method: str) -> tuple[str, ...]:
     return wanted
 
 
-def limited(folder: Path, wanted: Sequence[str], method: str) -> str:
-    """What a limit of memory is of: the peak, or cached features as it was before peaks were searched.
-
-    Args:
-        folder: of the run, which may have been begun when there was only the latter.
-        wanted: the objectives that are asked for.
-        method: of the search.
-    """
-    if CACHED in wanted or method == "ecad":
-        return CACHED
-    settings = _begun(folder).get("settings")
-    limits = settings.get("limits") if isinstance(settings, dict) else None
-    return CACHED if isinstance(limits, dict) and CACHED in limits else PEAK
-
-
-def kept(folder: Path, bounded: str) -> bool:
-    """Whether a run keeps its own generations within its limit: one of the peak, unless it was begun without.
-
-    Args:
-        folder: of the run, which may have been begun before generations were.
-        bounded: what the limit is of.
-    """
-    begun = _begun(folder)
-    return bounded == PEAK and (not begun or WITHIN in begun)
-
-
-def _begun(folder: Path) -> dict[str, Any]:
-    """What a run was begun with; nothing if it was not."""
-    try:
-        with open(folder / JOURNAL, encoding="utf-8") as file:
-            found = json.loads(file.readline())["run"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def limited(wanted: Sequence[str], method: str) -> str:
+    """What a limit of memory is of: the peak, or cached features where they are searched, or by the method of ECAD."""
+    return CACHED if CACHED in wanted or method == "ecad" else PEAK

@@ -18,6 +18,7 @@ from ..runtime.measured import measured
 from ..runtime.whereabouts import resident
 from .contenders import Contender
 from .evaluate import LocalEvaluator
+from .faults import of_device
 from .genes import PEAK
 
 
@@ -86,9 +87,11 @@ def peaks(
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}
                 if handle is not None:
                     figures["memory"] = float(handle.stats.peak_cached_bytes)
-        except (MemoryError, RunError):
+        except RunError:
             raise
-        except Exception:  # decoding may fail where the quality needs latents alone
+        except Exception as error:  # decoding may fail where the quality needs latents alone
+            if of_device(error):
+                raise
             continue
         out[name] = figures
     return out

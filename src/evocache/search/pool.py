@@ -41,9 +41,9 @@ class PoolEvaluator(Crew):
         self._busy.add(worker)
         self._workers[worker].give(job)
 
-    def wait(self) -> list[tuple[int, Outcome]]:
+    def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
         """What came of jobs."""
-        ready = wait([self._workers[worker].pipe for worker in self._busy])
+        ready = wait([self._workers[worker].pipe for worker in self._busy], seconds)
         return [(worker, self._taken(worker)) for worker in sorted(self._busy) if self._workers[worker].pipe in ready]
 
     def _taken(self, number: int) -> Outcome:
@@ -52,6 +52,11 @@ class PoolEvaluator(Crew):
         if isinstance(outcome, Lost):
             self._workers.pop(number).end()
         return outcome
+
+    def end(self, worker: int) -> None:
+        """End a process."""
+        self._busy.discard(worker)
+        self._workers.pop(worker).end()
 
     def stop(self) -> None:
         """End all processes."""
@@ -120,6 +125,9 @@ def _leave(number: int, frame: object) -> None:
 def _without_interrupts() -> Iterator[None]:
     """Processes started within the context never see Ctrl-C, which a terminal sends to all: it is for their parent."""
     resource_tracker.ensure_running()  # when multiprocessing starts it, it lets Ctrl-C through again
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where a new process has a mask of its own
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

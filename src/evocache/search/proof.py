@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ScheduleError
+from ..errors import CodecError, ScheduleError
 from ..schedule import Schedule, dumps
 from ..schedule import front_file as ff
 from ..schedule import strict_json as sj
@@ -155,10 +156,15 @@ def read_proof(path: str | os.PathLike[str]) -> Proof:
     points = ff.points(document, path)
     try:
         baselines, read = sj.obj(document["baselines"], "baselines"), ff.Schedules()
+        names = tuple(name for name, _ in points)
+        if len({*names, *baselines}) < len(names) + len(baselines):
+            raise CodecError(f"the names {sj.short([*names, *baselines])}", "another for each", "name them apart")
+        for name, point in points:
+            _usable(point.measured, f"measured of {sj.short(name)}")
         return Proof(
             ff.front(document, points, path),
-            tuple(name for name, _ in points),
-            {name: _baseline(value, f"baselines.{name}", read) for name, value in baselines.items()},
+            names,
+            {name: _baseline(value, f"baselines.{sj.short(name)}", read) for name, value in baselines.items()},
             _basis(sj.obj(document["basis"], "basis")),
             _pictures(sj.obj(document["pictures"], "pictures")),
         )
@@ -176,7 +182,31 @@ def _baseline_json(baseline: Baseline) -> dict[str, Any]:
 def _baseline(value: Any, where: str, read: ff.Schedules) -> Baseline:
     value = sj.obj(value, where)
     schedule = read(value["schedule"]) if "schedule" in value else None
-    return Baseline(sj.string(value["group"], "group"), ff.figures(value["measured"], "measured"), schedule)
+    group, measured = sj.string(value["group"], "group"), ff.figures(value["measured"], "measured")
+    if group not in GROUPS or group == "front":
+        known = ", ".join(name for name in GROUPS if name != "front")
+        raise CodecError(f"{sj.short(group)} for the group of {where}", f"one of {known}", "correct it")
+    _usable(measured, f"measured of {where}")
+    return Baseline(group, measured, schedule)
+
+
+def _usable(measured: Mapping[str, float], where: str) -> None:
+    """Check that there are the figures that every table shows, and that none is what nothing can measure.
+
+    Raises:
+        CodecError: if not.
+    """
+    for name in ("speedup", "quality"):
+        if name not in measured:
+            raise CodecError(f"{where} without {name}", "a figure", "evolve again")
+    for name, value in measured.items():
+        least = 0.0 if name.startswith(_COUNTED) else -math.inf
+        if value < least or (name.startswith("speedup") and not value):
+            raise CodecError(f"{value:g} for {name} in {where}", "more than nothing", "correct it")
+
+
+_COUNTED = ("speedup", "seconds", "memory", "peak", "predicted peak")
+"""Beginnings of the names of figures that are never negative."""
 
 
 def _basis(value: dict[str, Any]) -> Basis:

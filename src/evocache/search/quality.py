@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..errors import Error, RunError
 from ..metrics import latent_error, psnr, ssim
 from . import rewards
+from .faults import of_device
 
 FLOOR = -80.0
 """Error in decibels that identical outputs get: beyond it nothing is to be gained."""
@@ -54,9 +55,11 @@ class Quality:
         """
         try:
             errors = [float(error) for error in self.measure(outputs, outputs, prompts)]
-        except (MemoryError, RunError):
+        except RunError:
             raise
         except Exception as error:
+            if of_device(error):
+                raise
             why = error.given if isinstance(error, Error) else f"{type(error).__name__}: {error}"
             mend = error.mend if isinstance(error, Error) else "call it by hand on an image and its prompt"
             given = f"quality {self.name}, which fails on uncached outputs ({why})"

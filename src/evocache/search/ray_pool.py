@@ -52,19 +52,25 @@ class RayEvaluator(Crew):
             self._actors[worker] = self._actor.remote(self._make, worker)
         self._answers[self._actors[worker].answer.remote(job)] = worker
 
-    def wait(self) -> list[tuple[int, Outcome]]:
+    def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
         """What came of jobs."""
-        ready, _ = self._ray.wait(list(self._answers))
+        ready, _ = self._ray.wait(list(self._answers), timeout=seconds)
         return [(self._answers[answer], self._taken(answer)) for answer in ready]
 
     def _taken(self, answer: Any) -> Outcome:
         worker = self._answers.pop(answer)
         try:
             outcome: Outcome = self._ray.get(answer)
-            return outcome
         except self._ray.exceptions.RayError as error:
+            outcome = Lost(" ".join(str(error).split())[:300])
+        if isinstance(outcome, Lost):
             self._ray.kill(self._actors.pop(worker))
-            return Lost(" ".join(str(error).split())[:300])
+        return outcome
+
+    def end(self, worker: int) -> None:
+        """End an actor."""
+        self._answers = {answer: number for answer, number in self._answers.items() if number != worker}
+        self._ray.kill(self._actors.pop(worker))
 
     def stop(self) -> None:
         """End all actors."""

@@ -7,10 +7,10 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -18,6 +18,7 @@ from ..errors import RunError
 from ..memory.planner import Machine
 from .crew import Crew
 from .evaluate import LocalEvaluator
+from .pace import Pace
 from .pool import PoolEvaluator
 from .quality import Quality, quality
 from .rewards import Reward
@@ -108,7 +109,7 @@ def spread(
         yield local
         return
     gpu = torch.device(getattr(local.pipe, "_execution_device", "cpu")).type == "cuda"
-    with tempfile.TemporaryDirectory(prefix="evocache-pipe-") as folder:
+    with ExitStack() as kept:
         if ray is not None:
             from .ray_pool import RayEvaluator
 
@@ -116,17 +117,31 @@ def spread(
             crew: Crew = RayEvaluator(_sendable(recipe), ray, gpu=gpu)
         else:
             threads = max(1, torch.get_num_threads() // workers)
-            stored = load or _stored(local.pipe, Path(folder))
+            stored = load or kept.enter_context(_stored(local.pipe))
             recipe = Recipe(stored, local.workload, judge, threads, gpu, local.within, local.machine)
             crew = PoolEvaluator(_sendable(recipe), workers)
+        if local.step_equivalents:  # workers have a share of the threads that this process has
+            crew.pace = Pace(local.seconds / local.step_equivalents * (1 if gpu else torch.get_num_threads()))
         with crew:
             yield crew
 
 
-def _stored(pipe: Any, folder: Path) -> Stored:
-    path = folder / "pipe.pt"
-    _save(pipe, path)
-    return Stored(path)
+@contextmanager
+def _stored(pipe: Any) -> Iterator[Stored]:
+    """Within the context, a copy of a pipeline in a file; one without a name, where others can open it nevertheless.
+
+    Such a file goes with the process, however that ends.
+    """
+    with ExitStack() as kept:
+        file = kept.enter_context(tempfile.TemporaryFile(prefix="evocache-pipe-"))
+        path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+        if path.exists():
+            _save(pipe, file)
+            file.flush()
+        else:
+            path = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="evocache-pipe-"))) / "pipe.pt"
+            _save(pipe, path)
+        yield Stored(path)
 
 
 def _packed(pipe: Any) -> Packed:
@@ -135,7 +150,7 @@ def _packed(pipe: Any) -> Packed:
     return Packed(buffer.getvalue())
 
 
-def _save(pipe: Any, file: os.PathLike[str] | io.BytesIO) -> None:
+def _save(pipe: Any, file: os.PathLike[str] | IO[bytes]) -> None:
     try:
         torch.save(pipe, file)
     except OSError:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from ..errors import RunError
 from ..schedule import Schedule, save
 from ..schedule.front import Front
 from .cells import pack
-from .evolution import Answer, Job, More, Price, Settings, State, always, evolve
-from .genes import Memory
-from .journal import JOURNAL, MODEL, Journal, unreadable
+from .evolution import Answer, Failure, Job, More, Price, Settings, State, always, evolve
+from .genes import Design, Memory
+from .identity import differing
+from .journal import JOURNAL, MODEL, Journal
+from .records import Begun, Cut, Ended, Evaluated, Record, Written
 from .space import Space
 
 LEAST = 8
@@ -27,13 +27,13 @@ LEAST = 8
 class Evaluator(Protocol):
     """Whoever evaluates jobs."""
 
-    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, Answer]]:
+    def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, Answer | Failure]]:
         """Numbers of jobs with their answers, in any order, each as soon as it is known.
 
         Before a job is begun, `more` is asked whether it may be; if not, those under way end, and no other is begun.
 
-        The answer to a job is one error for each of its prompts, lower is better, infinite where a generation failed;
-        to one with turns it is what `polish.polished` wants.
+        The answer to a job is one error for each of its prompts, lower is better, infinite where there is no figure; to
+        one with turns it is what `polish.polished` wants; or it is the reason why its schedule fails.
         """
 
 
@@ -45,11 +45,13 @@ class Progress:
         state: generation, points and number of jobs.
         seconds: how long the run has taken, earlier sittings included.
         replayed: jobs whose verdict came from the journal.
+        failed: jobs whose schedule failed.
     """
 
     state: State
     seconds: float
     replayed: int
+    failed: int = 0
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Run:
         evaluator: who evaluates.
         identity: what the evaluations depend on (model, prompts, quality); a journal of another run is refused.
         memory: what may vary of memory; None where only schedules are searched.
+        start: designs that are evaluated first, on all prompts and whatever the budget, and so are never lost.
         budget_seconds: when to stop, counted over all sittings; None for no limit. No job is begun after that, so that
             a generation may be cut short; what was evaluated of it counts.
         watch: is told how many of the jobs at hand have been answered, and how many they are.
@@ -79,6 +82,7 @@ class Run:
     evaluator: Evaluator
     identity: Mapping[str, Any] = field(default_factory=dict)
     memory: Memory | None = None
+    start: Sequence[Design] = ()
     budget_seconds: float | None = None
     watch: Callable[[int, int], None] = lambda answered, jobs: None
     clock: Callable[[], float] = time.perf_counter
@@ -87,7 +91,9 @@ class Run:
         """Evolve to the end of the budget or the generations; `tell` is told of every generation, and may stop it.
 
         Raises:
-            RunError: if the folder cannot be used, or holds another run.
+            IdentityError: if the folder holds another run.
+            JournalError: if its journal is damaged.
+            RunError: if it cannot be used.
         """
         with Journal(self.folder / JOURNAL) as journal:
             self._identify(journal)
@@ -101,18 +107,16 @@ class Run:
             own["least steps"] = self.space.least
         if self.memory is not None:  # likewise
             own |= {"storages": list(self.memory.storages), "designs": [d.digest for d in self.memory.first]}
+        if self.start:
+            own["start"] = [design.digest for design in self.start]
         own = json.loads(json.dumps({**own, "settings": settings, "seeds": [s.digest for s in self.seeds]}))
-        if not journal.lines:
-            journal.append("start", run=own)
-        elif journal.lines[0].get("run") != own:
-            found = journal.lines[0].get("run")
-            before = found if isinstance(found, dict) else {}
-            changed = sorted(k for k in {*own, *before} if own.get(k) != before.get(k))
-            raise RunError(
-                f"{self.folder}, a run with other {', '.join(changed)}",
-                "the settings it was begun with",
-                "use a new folder",
-            )
+        if not journal.records:
+            journal.append(Begun(own))
+            return
+        (begun, *_) = journal.records
+        assert isinstance(begun, Begun)  # as the journal has checked
+        if begun.run != own:
+            raise differing(self.folder, own, begun.run)
 
 
 class _Sitting:
@@ -123,31 +127,28 @@ class _Sitting:
         self.journal = journal
         self.known: dict[str, Answer] = {}
         self.written: set[str] = set()
-        self.ended: dict[int, Mapping[str, Any]] = {}
+        self.failed = 0
+        self.ended: set[int] = set()
         self.cut: set[int] = set()
         """Generations that an earlier sitting cut short."""
         self.before = 0.0
-        for number, line in enumerate(journal.lines, 1):
-            try:
-                self._replay(line)
-            except (KeyError, TypeError, ValueError):
-                raise unreadable(journal.path, number) from None
+        for record in journal.records:
+            self._replay(record)
         self.began = run.clock()
         self.replayed = 0
 
-    def _replay(self, line: Mapping[str, Any]) -> None:
-        if line["kind"] == "eval":
-            answer = [float("inf") if value is None else float(value) for value in line["values"]]
-            if len(answer) != ((1 + line["turns"]) ** 2 if line["turns"] else len(line["prompts"])):
-                raise ValueError("another number of values than asked for")
-            self.known[line["key"]] = answer
-        elif line["kind"] == "schedule":
-            self.written.add(line["digest"])
-        elif line["kind"] == "generation":
-            self.ended[int(line["number"])] = line
-        elif line["kind"] == "cut":
-            self.cut.add(int(line["number"]))
-        self.before = max(self.before, float(line.get("seconds", 0.0)))
+    def _replay(self, record: Record) -> None:
+        if isinstance(record, Begun):
+            return
+        if isinstance(record, Written):
+            self.written.add(record.digest)
+            return
+        if isinstance(record, Evaluated):
+            self.known[record.key] = record.values
+            self.failed += bool(record.failed)
+        else:
+            (self.ended if isinstance(record, Ended) else self.cut).add(record.number)
+        self.before = max(self.before, record.seconds)
 
     @property
     def seconds(self) -> float:
@@ -155,7 +156,7 @@ class _Sitting:
 
     def drive(self, tell: Callable[[Progress], bool | None]) -> Front:
         run = self.run
-        evolution = evolve(run.space, run.seeds, run.settings, run.price, run.memory)
+        evolution = evolve(run.space, run.seeds, run.settings, run.price, run.memory, run.start)
         item = next(evolution)
         try:
             while True:
@@ -171,8 +172,11 @@ class _Sitting:
         return budget is not None and self.seconds >= budget
 
     def _more(self) -> bool:
-        """Whether another job may be begun: within the budget, or as long as there is next to nothing to prove."""
-        return len(self.known) < LEAST or not self.over
+        """Whether another job may be begun: within the budget, or as long as there is next to nothing to prove.
+
+        What is started from is answered first, so that as many answers as there are of it are its own.
+        """
+        return len(self.known) < max(LEAST, len({d.evaluated for d in self.run.start})) or not self.over
 
     def _jobs(self, jobs: list[Job]) -> list[Answer | None]:
         """Answers to jobs, from the journal where they are in it; None for those that there is no time for."""
@@ -185,43 +189,58 @@ class _Sitting:
             self.run.watch(answered, len(missing))
         return [self.known.get(job.key) for job in jobs]
 
-    def _note(self, job: Job, answer: Answer) -> None:
+    def _note(self, job: Job, answer: Answer | Failure) -> None:
         schedule = job.schedule
         if schedule.digest not in self.written:
-            other = {} if schedule.steps == self.run.space.steps else {"steps": schedule.steps}
-            origin = schedule.provenance.origin
-            self.journal.append("schedule", digest=schedule.digest, cells=pack(schedule), origin=origin, **other)
+            steps = None if schedule.steps == self.run.space.steps else schedule.steps
+            self.journal.append(Written(schedule.digest, pack(schedule), schedule.provenance.origin, steps))
             self.written.add(schedule.digest)
-        stored = {} if job.storage == "none" else {"storage": job.storage}
+        values, failed = _told(job, answer)
         self.journal.append(
-            "eval",
-            key=job.key,
-            schedule=schedule.digest,
-            **stored,
-            prompts=job.prompts,
-            turns=len(job.turns),
-            values=[value if np.isfinite(value) else None for value in answer],
-            steps=round(job.step_equivalents, 3),
-            seconds=round(self.seconds, 3),
+            Evaluated(
+                schedule.digest,
+                job.prompts,
+                values,
+                job.turned,
+                job.storage,
+                failed,
+                job.step_equivalents,
+                self.seconds,
+            )
         )
-        self.known[job.key] = answer
+        self.failed += bool(failed)
+        self.known[job.key] = values
 
     def _generation(self, state: State, tell: Callable[[Progress], bool | None]) -> bool:
         """Note the end of a generation; whether to stop. What was decided in an earlier sitting is decided again."""
-        if state.generation in self.ended and state.generation + 1 in self.ended.keys() | self.cut:
+        if state.generation in self.ended and state.generation + 1 in self.ended | self.cut:
             return False
-        stop = bool(tell(Progress(state, self.seconds, self.replayed)))
+        stop = bool(tell(Progress(state, self.seconds, self.replayed, self.failed)))
         if state.cut:
             if state.generation not in self.cut:
-                self.journal.append("cut", number=state.generation, jobs=state.jobs, seconds=round(self.seconds, 3))
+                self.journal.append(Cut(state.generation, state.jobs, self.seconds))
         elif state.generation not in self.ended:
             self.journal.append(
-                "generation",
-                number=state.generation,
-                jobs=state.jobs,
-                steps=round(state.step_equivalents, 3),
-                schedules=len(state.points),
-                hypervolume=state.hypervolume,
-                seconds=round(self.seconds, 3),
+                Ended(
+                    state.generation,
+                    state.jobs,
+                    state.step_equivalents,
+                    len(state.points),
+                    state.hypervolume,
+                    self.seconds,
+                )
             )
         return stop or self.over
+
+
+def _told(job: Job, answer: Answer | Failure) -> tuple[tuple[float, ...], str]:
+    """The values of an answer, infinite where they are no finite numbers, and why, if one is not."""
+    if isinstance(answer, Failure):
+        return (math.inf,) * job.figures, answer.why or "no reason given"
+    values = tuple(float(value) if math.isfinite(value) else math.inf for value in answer)
+    if all(map(math.isfinite, values)):
+        return values, ""
+    if job.turns:
+        return values, "figures that are not finite"
+    which = ", ".join(str(n) for n, value in zip(job.prompts, values, strict=True) if not math.isfinite(value))
+    return values, f"a figure that is not finite, for prompt {which}"

@@ -14,6 +14,8 @@ from ..metrics import Timing, interleaved
 from .contenders import Contender
 from .effort import ROUNDS, Pace
 from .evaluate import LocalEvaluator
+from .evolution import Failure
+from .faults import of_device
 from .peaks import applied, peaks, plan_for, plans, steps_of
 from .proof import UNCACHED
 from .quality import Quality
@@ -95,10 +97,10 @@ class Trial:
             try:
                 drawn = [self._generated(rival, part, output_type=self.output) for part in parts]
                 outputs[name] = np.concatenate(drawn)
-            except (MemoryError, RunError):
+            except RunError:
                 raise
             except Exception as error:
-                if rival is None and isinstance(error, BudgetError):
+                if of_device(error) or (rival is None and isinstance(error, BudgetError)):
                     raise
                 if rival is None:  # then the clock is to run on what the quality is judged by
                     self.output = self.judge.quality.output
@@ -128,16 +130,19 @@ class Trial:
     def _errors(self, rival: Contender, numbers: Sequence[int]) -> list[float]:
         judge = self.judge
         if rival.point is not None:
-            return judge.errors(rival.point.schedule, numbers, rival.point.storage)
+            found = judge.errors(rival.point.schedule, numbers, rival.point.storage)
+            return [math.inf] if isinstance(found, Failure) else found
 
         def measured(part: list[int], texts: list[str]) -> Sequence[float]:
             return judge.quality.measure(self._generated(rival, part), judge.references(part), texts)
 
         try:
             return self._by_batch(numbers, measured)
-        except (MemoryError, RunError):
+        except RunError:
             raise
-        except Exception:  # a pipeline that cannot do with fewer steps
+        except Exception as error:  # a pipeline that cannot do with fewer steps
+            if of_device(error):
+                raise
             return [math.inf]
 
     def _by_batch(
