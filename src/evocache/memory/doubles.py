@@ -10,7 +10,7 @@ from torch import nn
 
 from ..model.outputs import unpack
 from .rehearse import shadow
-from .samples import blanks, double
+from .samples import blanks, double, overridden
 from .tiles import frames_axis, tiled
 
 
@@ -59,7 +59,7 @@ def doubled(
     leaves, spec = unpack((args, dict(kwargs)))
     tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
     main = next((i for i in tensors if pictures or leaves[i].ndim == 5), None)
-    if main is None or leaves[main].ndim not in (4, 5) or method in module.__dict__:
+    if main is None or leaves[main].ndim not in (4, 5) or overridden(module, method):
         return None
     if leaves[main].shape[frames_axis(leaves[main])] < least:
         return None

@@ -138,6 +138,12 @@ def double(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, memo).eval()
 
 
+def overridden(module: nn.Module, method: str) -> bool:
+    """Whether somebody put something over a module's method; our own listening, which passes it on, does not count."""
+    over = module.__dict__.get(method)
+    return over is not None and not getattr(over, "covers_class", False)
+
+
 def many(value: Any) -> tuple[Any, ...]:
     """What is given by itself or several times, as several."""
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)

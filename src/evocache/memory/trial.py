@@ -17,7 +17,7 @@ from .couplings import Shared, Uncoupled
 from .pretence import Denial
 from .rehearse import shadow
 from .requests import Parted
-from .samples import TRIED, at_random, blanks, channels, many, samples, zeros
+from .samples import TRIED, at_random, blanks, channels, many, overridden, samples, zeros
 from .samples import double as double_of
 from .slicing import Slicing, alone, in_slices
 from .tiles import tiled
@@ -53,7 +53,7 @@ def slicings(
     """
     leaves, spec = unpack((args, dict(kwargs)))
     mains = _mains(leaves)
-    if not mains or method in module.__dict__:  # what was put over a method may keep to the module itself
+    if not mains or overridden(module, method):  # what was put over a method may keep to the module itself
         return []
     halves = any(set(many(getattr(part, "stride", 1))) - {1} for part in module.modules())
     with _disable_current_modes(), torch.no_grad():

@@ -18,6 +18,7 @@ from ..schedule.front import Point
 from .handle import Handle
 from .program import brought, check, foreseen, resolve
 from .rivals import refuse_rivals
+from .snapshot import snapshot
 from .whereabouts import offloaded
 
 
@@ -67,7 +68,7 @@ def apply(
     model = discover(pipe)
     if "components" not in dir(type(pipe)):
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
-    refuse_rivals(model)
+    refuse_rivals(model, {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers})
     program = resolve(what)
     check(program, model)
     if most is not None:

@@ -24,6 +24,19 @@ def usual_steps(call: Callable[..., Any]) -> int | None:
     return parameter.default if parameter is not None and isinstance(parameter.default, int) else None
 
 
+def steps_of(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
+    """The number of steps that a call asks for, in whatever way; None if it does not say."""
+    try:
+        given = inspect.signature(call).bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        return None
+    own = next((given[name] for name in OWN if given.get(name) is not None), None)
+    if own is not None:
+        return len(own)
+    steps = given.get(STEPS)
+    return steps if isinstance(steps, int) else usual_steps(call)
+
+
 def leaves_steps_open(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     """Whether a call asks for no number of steps, no timesteps and no sigmas, though it may ask for the first."""
     try:

@@ -1,200 +1,252 @@
-"""Attaching to live objects without patching their classes: an object's class is swapped for a subclass, and back.
+"""Attaching to live objects without patching their classes, in two ways; one registry counts users and undoes both.
 
-The subclass intercepts calls and does nothing else: it has the same name, and leaves `forward`, hooks and the methods
-that offloading or compilation replace alone. While it is there the object's `__dict__` holds how many attached to it
-and, in a compiled region, its numbers; no `state_dict` or file has them. Taking the subclass away takes them along and
-restores the object exactly, in whatever order other libraries come and go. Interception acts only where the thread's
-*table* names the object, so objects that two pipelines share stay untouched for the other pipeline, in the same or
-another thread.
+Objects that are called as `x(...)`, which Python looks up on the type, have their class swapped for a subclass of the
+same name, and back. Objects of which methods are called keep their class: the methods are shadowed in the instance
+(see `runtime.shadow`). Either leaves `forward`, hooks and what offloading or compilation replace alone; no
+`state_dict`, copy or file has anything of it. The last user to detach restores the object exactly, in whatever order
+others come and go.
+
+What a denoiser, a scheduler or an autoencoder does instead of a call is found by the calling stack (`runtime.scope`).
+Modules inside a denoiser are called by it alone, so theirs is set for the time of the denoiser's call (`inner`), by the
+thread that computes it.
 """
 
 from __future__ import annotations
 
+import copyreg
 import functools
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
-Op = Callable[..., Any]
-"""What happens instead of a call: `op(original, module, args, kwargs)`, where `original` is the class's `__call__`."""
+from . import scope
+from .scope import Op
 
 PLACE, PART = "_evocache_place", "_evocache_part"
 """Attributes of an attached module: its number in the compiled denoiser that it lies in, and in the compiled block."""
 
-_USERS = "_evocache_users"
-_lock = threading.Lock()
-_traced = torch.compiler.is_dynamo_compiling  # not is_compiling: that is true of all threads while one compiles
+traced = torch.compiler.is_dynamo_compiling  # not is_compiling: that is true of all threads while one compiles
 
 
-class _Local(threading.local):
+class _Inner(threading.local):
     def __init__(self) -> None:
         # set for each thread: what only the class had would be the same for all threads to a compiler's guards
         self.table: Mapping[Any, Op] | None = None
-        self.listener: Any = None
         self.slots: Mapping[int, Any] | None = None
         self.by = PLACE
 
 
-local = _Local()
-"""The thread's table of operations, and what listens to its schedulers; both None outside generations.
+inner = _Inner()
+"""Operations of the denoiser call that the thread computes, by module id; None outside of such calls.
 
-Operations are found by an object's id, those of a method by the id and the method's name. Inside a compiled region
-modules find slots (see `runtime.slot`) instead, by the number that is their attribute `by`: an id would differ from
-block to block, and each would be compiled for itself.
+Inside a compiled region modules find slots (see `runtime.slot`) instead, by the number that is their attribute `by`: an
+id would differ from block to block, and each would be compiled for itself.
 """
+
+
+Way = Callable[[Any], Callable[[], None]]
+"""A way of attaching: changes an object and returns what changes it back."""
+
+_lock = threading.RLock()
+_attached: dict[int, tuple[Any, Way, list[int], Callable[[], None]]] = {}
+"""By id: an object (so that the id stays its own), how it is attached, its number of users, and the undoing."""
+
+
+def attach(thing: Any, way: Way) -> None:
+    """Attach to an object; several users may.
+
+    A module that is a denoiser to one user and a part of a denoiser to another is both.
+    """
+    with _lock:
+        known = _attached.get(id(thing))
+        if known is None:
+            _attached[id(thing)] = (thing, way, [1], way(thing))
+            return
+        _, before, users, undo = known
+        users[0] += 1
+        if way is entering and before is intercepting:
+            undo()
+            _attached[id(thing)] = (thing, way, users, way(thing))
+
+
+def detach(thing: Any) -> None:
+    """The inverse of `attach`: the last user restores the object."""
+    with _lock:
+        _, _, users, undo = _attached[id(thing)]
+        users[0] -= 1
+        if not users[0]:
+            del _attached[id(thing)]
+            undo()
+
+
+def plain(thing: Any) -> type:
+    """The class of an object, as it is when nothing is attached."""
+    cls = type(thing)
+    return cls.__dict__.get(_PLAIN, cls)  # type: ignore[no-any-return]
+
+
+_PLAIN = "_evocache_plain"
+
+
+def swapped(thing: Any, make: Callable[[type], type]) -> Callable[[], None]:
+    """Swap an object's class for `make(its class)`.
+
+    Returns:
+        What swaps it back.
+    """
+    cls = type(thing)
+    object.__setattr__(thing, "__class__", make(cls))
+
+    def undo() -> None:
+        object.__setattr__(thing, "__class__", cls)
+        for name in (PLACE, PART):
+            thing.__dict__.pop(name, None)
+
+    return undo
+
+
+def entering(thing: Any) -> Callable[[], None]:
+    """Attach to what a pipeline calls: each call is looked up in the generation of the stack that makes it."""
+    return swapped(thing, _entering)
+
+
+def intercepting(thing: Any) -> Callable[[], None]:
+    """Attach to a module in a denoiser: its calls are looked up in the denoiser's call, where compiled in its slots."""
+    return swapped(thing, _intercepting)
+
+
+def outlying(thing: Any) -> Callable[[], None]:
+    """Attach to a callback that is an object: what it does is no part of a generation."""
+    return swapped(thing, _outlying)
+
+
+class Subclasses:
+    """Subclasses of classes, made once each and kept as long as the class can be found by its name.
+
+    A class that was made on the way, and can be found nowhere, is not kept alive by its subclass.
+
+    Args:
+        make: makes the methods of the subclass of a class.
+    """
+
+    def __init__(self, make: Callable[[type], dict[str, Any]]) -> None:
+        self._make = make
+        self._kept: dict[type, type] = {}
+        self._found: weakref.WeakValueDictionary[int, type] = weakref.WeakValueDictionary()
+
+    def __call__(self, cls: type) -> type:
+        """Return the subclass of a class; of a subclass of the same kind, itself."""
+        known = self._kept.get(cls) or self._found.get(id(cls))
+        if known is not None and known.__mro__[1] is cls:
+            return known
+        made = subclass(cls, self._make(cls))
+        if importable(cls):
+            self._kept[cls] = made
+        else:
+            self._found[id(cls)] = made
+        return made
+
+
+def importable(cls: type) -> bool:
+    """Whether a class is found under its name in its module, and so lives as long as the process."""
+    found: Any = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
+
+
+def subclass(cls: type, methods: Mapping[str, Any]) -> type:
+    """A subclass of the same name, whose copies and pickles are of the class itself."""
+
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
+        reduce: Any = cls.__reduce_ex__
+        made, args, *rest = reduce(self, protocol)
+        if made is copyreg.__newobj__:  # type: ignore[attr-defined]
+            made = object.__new__  # pickle compares the class that the other is given with that of the object
+        if rest and isinstance(rest[0], dict):
+            rest[0] = {name: value for name, value in rest[0].items() if name not in (PLACE, PART)}
+        return _of(cls, made, self), tuple(_of(cls, arg, self) for arg in args), *rest
+
+    names = ("__module__", "__qualname__", "__doc__")
+    body = {**{n: getattr(cls, n) for n in names}, "__reduce_ex__": __reduce_ex__, _PLAIN: cls, **methods}
+    return type(cls)(cls.__name__, (cls,), body)
+
+
+def _of(cls: type, value: Any, thing: Any) -> Any:
+    return cls if value is type(thing) else value
 
 
 def _dispatched(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
     """A call that a compiled function of the host's own makes, of which no region knows: it is looked up untraced."""
-    op = local.table.get(id(module)) if local.table is not None else None
+    op = inner.table.get(id(module)) if inner.table is not None else None
     return original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
 
 
 _untraced: Op = torch.compiler.disable(_dispatched)  # type: ignore[no-untyped-call]
 
 
-@functools.cache
-def intercepting(cls: type) -> type:
-    """The subclass of a module's class that looks its calls up in the thread's table; where compiled, its slots."""
+def _calls(cls: type) -> dict[str, Any]:
     original: Callable[..., Any] = cls.__call__
 
     @functools.wraps(original)
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        if _traced():
-            slots = local.slots
-            if slots is None and local.table is not None:
+        if traced():
+            slots = inner.slots
+            if slots is None and inner.table is not None:
                 return _untraced(original, self, args, kwargs)
-            slot = None if slots is None else slots.get(getattr(self, local.by))
+            slot = None if slots is None else slots.get(getattr(self, inner.by))
             return original(self, *args, **kwargs) if slot is None else slot.run(original, self, args, kwargs)
-        table = local.table
+        table = inner.table
         if table is not None:
             op: Any = table.get(id(self))
             if op is not None:
                 return op.__call__(original, self, args, kwargs)  # named, an instance's is found without a detour in C
         return original(self, *args, **kwargs)
 
-    return _subclass(cls, {"__call__": __call__, PLACE: None, PART: None})
+    return {"__call__": __call__, PLACE: None, PART: None}
 
 
-class _Method:
-    """A method of an attached object, wrapped.
+def _entered(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
+    """A call from outside: nothing of a denoiser call that the thread is in the middle of concerns it.
 
-    It goes before what an instance holds under the same name, so that a method that somebody else wrapped on the
-    object itself is wrapped, too. Signatures are kept: pipelines look at them.
+    Unless the module is a part of that denoiser.
     """
-
-    def __init__(self, name: str, base: type, wrap: Callable[[Any, Callable[..., Any]], Callable[..., Any]]) -> None:
-        self.name = name
-        self.base = base
-        self.wrap = wrap
-
-    def __get__(self, thing: Any, owner: type) -> Any:
-        if thing is None:
-            return getattr(self.base, self.name)
-        bound = thing.__dict__.get(self.name) or getattr(self.base, self.name).__get__(thing)
-        return functools.wraps(bound)(self.wrap(thing, bound))
-
-    def __set__(self, thing: Any, value: Any) -> None:
-        thing.__dict__[self.name] = value
-
-    def __delete__(self, thing: Any) -> None:
-        if thing.__dict__.pop(self.name, None) is None:
-            raise AttributeError(self.name)
+    part = inner.table.get(id(module)) if inner.table is not None else None
+    if part is not None:
+        return part(original, module, args, kwargs)
+    op = scope.find(id(module))
+    before = inner.table, inner.slots
+    if before != (None, None):
+        inner.table = inner.slots = None
+    try:
+        return original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
+    finally:
+        inner.table, inner.slots = before
 
 
-def _told(event: Callable[..., None], *, after: bool) -> Callable[[Any, Callable[..., Any]], Callable[..., Any]]:
-    """A wrapper that tells the thread's listener that the method is called."""
-
-    def wrap(thing: Any, bound: Callable[..., Any]) -> Callable[..., Any]:
-        def method(*args: Any, **kwargs: Any) -> Any:
-            listener = local.listener
-            if listener is not None and not after:
-                event(listener, thing, args)
-            result = bound(*args, **kwargs)
-            if listener is not None and after:
-                event(listener, thing, args)
-            return result
-
-        return method
-
-    return wrap
+_entered_untraced: Op = torch.compiler.disable(_entered)  # type: ignore[no-untyped-call]
 
 
-def _looked_up(name: str) -> Callable[[Any, Callable[..., Any]], Callable[..., Any]]:
-    """A wrapper that looks calls of the method up in the thread's table."""
+def _entries(cls: type) -> dict[str, Any]:
+    original: Callable[..., Any] = cls.__call__
 
-    def wrap(thing: Any, bound: Callable[..., Any]) -> Callable[..., Any]:
-        def method(*args: Any, **kwargs: Any) -> Any:
-            op = local.table.get((id(thing), name)) if local.table is not None else None
-            if op is None:
-                return bound(*args, **kwargs)
-            return op(lambda _, *a, **k: bound(*a, **k), thing, args, kwargs)
+    @functools.wraps(original)
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        if traced():
+            return _entered_untraced(original, self, args, kwargs)
+        return _entered(original, self, args, kwargs)
 
-        return method
-
-    return wrap
+    return {"__call__": __call__, PLACE: None, PART: None}
 
 
-CODING = ("encode", "decode")
-"""Methods by which autoencoders are called."""
+def _outlies(cls: type) -> dict[str, Any]:
+    return {"__call__": scope.outside(cls.__call__)}
 
 
-@functools.cache
-def coding(cls: type) -> type:
-    """The subclass of an autoencoder's class that looks up `encode` and `decode`, and its calls, in the table."""
-    methods = {name: _Method(name, cls, _looked_up(name)) for name in CODING if hasattr(cls, name)}
-    return _subclass(cls, {"__call__": intercepting(cls).__call__, **methods})
-
-
-STEPPING = ("step", "step_pred")
-"""Methods by which schedulers make a step: those that predict and correct make it where they predict."""
-
-
-@functools.cache
-def listening(cls: type) -> type:
-    """The subclass of a scheduler's class that tells the thread's listener what happens."""
-    told = {
-        "set_timesteps": _told(lambda who, scheduler, args: who.timesteps_set(scheduler), after=True),
-        **{name: _told(lambda who, scheduler, args: who.stepped(), after=True) for name in STEPPING},
-        "scale_model_input": _told(lambda who, scheduler, args: who.timestep_seen((*args, None, None)[1]), after=False),
-    }
-    return _subclass(cls, {name: _Method(name, cls, wrap) for name, wrap in told.items() if hasattr(cls, name)})
-
-
-def attach(thing: Any, make: Callable[[type], type]) -> None:
-    """Swap an object's class for `make(its class)`; several users may attach to one object."""
-    with _lock:
-        users = thing.__dict__.get(_USERS, 0)
-        if not users:
-            object.__setattr__(thing, "__class__", make(type(thing)))
-        thing.__dict__[_USERS] = users + 1
-
-
-def detach(thing: Any) -> None:
-    """The inverse of `attach`: the last user restores the class."""
-    with _lock:
-        users = thing.__dict__.pop(_USERS) - 1
-        if users:
-            thing.__dict__[_USERS] = users
-        else:
-            _restore(thing)
-
-
-def release(thing: Any) -> None:
-    """Detach all users at once: of a copy that was made of an attached object, which nobody else knows."""
-    with _lock:
-        if thing.__dict__.pop(_USERS, 0):
-            _restore(thing)
-
-
-def _restore(thing: Any) -> None:
-    object.__setattr__(thing, "__class__", type(thing).__mro__[1])
-    for name in (PLACE, PART):
-        thing.__dict__.pop(name, None)
-
-
-def _subclass(cls: type, methods: dict[str, Any]) -> type:
-    names = ("__module__", "__qualname__", "__doc__")
-    return type(cls)(cls.__name__, (cls,), {**{n: getattr(cls, n) for n in names}, **methods})
+_intercepting = Subclasses(_calls)
+_entering = Subclasses(_entries)
+_outlying = Subclasses(_outlies)

@@ -28,11 +28,13 @@ from ..memory.workspace import Workspace
 from ..model import Model
 from ..model.discover import unwrapped
 from ..model.outputs import tensors
-from .attach import CODING, attach, coding, detach, intercepting, listening, local
+from .attach import Subclasses, Way, attach, detach, entering, swapped
 from .attributes import given_back
 from .clock import Clock, Tick
 from .form import state_of
-from .generation import holder, is_autoencoder, is_scheduler
+from .generation import holder, is_autoencoder
+from .hearing import CODING, called, hear, hearing, is_scheduler
+from .scope import Scope, outside
 
 STAGES = ("encode", "denoise", "decode")
 """Stages of a generation: before the first denoiser call, from there to the last, after it."""
@@ -159,21 +161,25 @@ class _Run:
         self._known: dict[object, tuple[Extent, Any]] = {}
         self._shadows: dict[object, nn.Module] = {}
         self._denoisers = {id(holder(pipe, d)): d.name for d in model.denoisers}
+        self._scope = Scope(self)
         self._exit = ExitStack()
 
     def __enter__(self) -> _Run:
-        table: dict[Any, Any] = {}
         with ExitStack() as stack:
             for name, thing in self._pipe.components.items():
                 if is_scheduler(thing):
-                    self._attach(stack, thing, listening)
+                    self._attach(stack, thing, hearing)
+                    hear(self._scope, thing, self)
+                elif is_autoencoder(thing):
+                    self._attach(stack, thing, called)
+                    self._scope.table[id(thing), "forward"] = self._stand_in(name, "__call__")
+                    for method in CODING:
+                        self._scope.table[id(thing), method] = self._stand_in(name, method)
                 elif isinstance(thing, nn.Module):
-                    self._attach(stack, thing, coding if is_autoencoder(thing) else intercepting)
-                    table[id(thing)] = self._stand_in(name, "__call__")
-                    table |= {(id(thing), method): self._stand_in(name, method) for method in CODING}
-            stack.callback(setattr, local, "table", local.table)
-            stack.callback(setattr, local, "listener", local.listener)
-            local.table, local.listener = table, self
+                    self._attach(stack, thing, entering)
+                    self._scope.table[id(thing)] = self._stand_in(name, "__call__")
+            self._scope.enter()
+            stack.callback(self._scope.leave)
             stack.enter_context(self._ledger)
             weights = [c for c in self._pipe.components.values() if isinstance(c, nn.Module)]
             stack.enter_context(self._ledger.owing(t for c in weights for t in weights_of(c)))
@@ -187,8 +193,8 @@ class _Run:
         self.seen.steps = self.clock.total
 
     @staticmethod
-    def _attach(stack: ExitStack, thing: Any, make: Callable[[type], type]) -> None:
-        attach(thing, make)
+    def _attach(stack: ExitStack, thing: Any, way: Way) -> None:
+        attach(thing, way)
         stack.callback(detach, thing)
 
     def timesteps_set(self, scheduler: Any) -> None:
@@ -199,9 +205,9 @@ class _Run:
         """The scheduler was told the timestep of the coming call."""
         self.clock.timestep_seen(timestep)
 
-    def stepped(self) -> None:
-        """The scheduler made a step."""
-        self.clock.stepped()
+    def stepped(self, scheduler: Any) -> None:
+        """A scheduler made a step."""
+        self.clock.stepped(scheduler)
 
     def _turn(self, stage: str) -> None:
         """A stretch in which no component runs ends, and another begins, of this stage or the next."""
@@ -242,12 +248,12 @@ class _Run:
         which = (id(thing), state_of(module))  # weights may be converted between calls: SVD encodes in float32
         key = (which, method, signature(args, kwargs))
         if key not in self._known:
-            with _disable_current_modes(), _unlisted():
+            with _disable_current_modes():
                 if which not in self._shadows:
                     self._shadows[which] = shadow(module)
                 double = self._shadows[which]
                 call = double if method == "__call__" else getattr(double, method)
-                seen = rehearse(double, args, kwargs, call=call, fakes=Fakes(self.seen.workspace))
+                seen = rehearse(double, args, kwargs, call=outside(call), fakes=Fakes(self.seen.workspace))
             self._known[key] = (seen.whole, seen.output)
         return self._known[key]
 
@@ -274,16 +280,6 @@ class _Own:
 
 
 @contextmanager
-def _unlisted() -> Iterator[None]:
-    """Within the context, the thread's table names nothing."""
-    before, local.table = local.table, None
-    try:
-        yield
-    finally:
-        local.table = before
-
-
-@contextmanager
 def _restored(pipe: Any, given: Any) -> Iterator[None]:
     """After the context, a pipeline, its components and all random generators are as they were before.
 
@@ -298,7 +294,7 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
         try:
             pipe.set_progress_bar_config(disable=True)
             if weightless:
-                attach(pipe, _on_the_host)
+                attach(pipe, hosting)
             yield
         finally:
             if weightless:
@@ -307,10 +303,13 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
                 generator.set_state(state)
 
 
-def _on_the_host(cls: type) -> type:
-    """The subclass of a pipeline's class that prepares its inputs on the CPU, wherever the weights are."""
-    host = property(lambda _: torch.device("cpu"))
-    return type(cls)(cls.__name__, (cls,), {"device": host, "_execution_device": host})
+def hosting(pipe: Any) -> Callable[[], None]:
+    """Have a pipeline prepare its inputs on the CPU, wherever the weights are."""
+    return swapped(pipe, _hosting)
+
+
+_HOST = property(lambda _: torch.device("cpu"))
+_hosting = Subclasses(lambda cls: {"device": _HOST, "_execution_device": _HOST})
 
 
 def zeros(value: Any, device: torch.device) -> Any:

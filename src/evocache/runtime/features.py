@@ -10,7 +10,7 @@ from ..memory import FeatureStore
 from ..memory.rehearse import rehearse, shadow
 from ..model import Denoiser
 from ..model.discover import denoiser_of
-from .attach import attach, detach, intercepting, local
+from .attach import attach, detach, inner, intercepting
 from .compiled import touched_modules
 from .generation import called
 from .lane import Lane
@@ -43,8 +43,8 @@ def feature_sizes(
             for part in touched_modules(double, plan):
                 attach(part, intercepting)
                 stack.callback(detach, part)
-            stack.callback(setattr, local, "table", local.table)
-            local.table = lane.begin(plan.start)
+            stack.callback(setattr, inner, "table", inner.table)
+            inner.table = lane.begin(plan.start)
             output = called(lane, plan.row(plan.start), type(module).__call__, module, args, kwargs)
             lane.finish()
             return output

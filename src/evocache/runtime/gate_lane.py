@@ -14,12 +14,12 @@ from ..model import Denoiser
 from ..model.outputs import tensors, unpack
 from ..schedule import COMPUTE, Schedule
 from ..schedule.liveness import Lifetimes
-from .attach import Op
 from .forecast import weights
 from .gate import Governor
 from .gate_part import part_of
 from .lane import Lane
 from .plan import Plan, Recall, Row
+from .scope import Op
 from .stream import arguments
 from .table import Watched, table
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import GenerationError, PolicyError
+from ..errors import PolicyError
 from ..memory import FeatureStore, Tape
 from ..memory.footprint import Cut
 from ..memory.groups import run_cut
@@ -17,13 +17,14 @@ from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..schedule import Schedule
-from .attach import STEPPING, Op, attach, coding, detach, intercepting, listening, local, release
+from .attach import Way, attach, detach, entering, inner, intercepting
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .effect import past_the_end, without_effect
 from .gate import Governors
 from .gate_lane import GateLane
 from .guided import Given, Guided, KeepHalves, alike, guides
+from .hearing import coding, hear, hearing, is_scheduler
 from .lane import Lane
 from .lanes import Lanes
 from .latents import Signature, latents_of
@@ -31,9 +32,13 @@ from .leaf import Keep, Reuse
 from .plan import Plan, Row
 from .projection import Projection
 from .region import Regions
+from .scope import Op, Scope
 from .sliced import Sliced
 from .stats import Stats
 from .stream import argument
+
+TimedOp = Callable[..., Any]
+"""What happens instead of a denoiser's call at a time: `op(tick, original, module, args, kwargs)`."""
 
 
 class Generation:
@@ -47,6 +52,9 @@ class Generation:
         tier: where features are parked.
         projection: what decoded frames go to instead of the pipeline.
         regions: names of the denoisers in which modules are compiled.
+        steps: number of steps that were asked for, for pipelines that give no scheduler its timesteps.
+        current: what is applied to the denoisers as they are now, and in which of them modules are compiled; asked
+            before each step where the caller may have changed them since the last one.
     """
 
     def __init__(
@@ -59,60 +67,58 @@ class Generation:
         tier: Tier | None = None,
         projection: Projection | None = None,
         regions: Collection[str] = (),
+        steps: int | None = None,
+        current: Callable[[], tuple[Compiled, Collection[str]]] | None = None,
     ) -> None:
-        model = compiled.model
         self.compiled = compiled
-        self.clock = Clock()
+        self.clock = Clock(steps)
         self.store = FeatureStore(tier, memory.storage if memory else "none")
         self.memory = memory
         self.projection = projection
         self._lanes = Lanes()
         self.governors = Governors(compiled)
-        self._guidance = {denoiser.name: Guided() for denoiser in model.denoisers}
+        self._guidance: dict[str, Guided] = {}
         self._schedule: Schedule | None = None
         self._attached: list[Any] = []
         self._inner: set[int] = set()
-        self._outer: dict[Any, Op] = {}
-        self._holders = {d.name: holder(pipe, d) for d in model.denoisers}
-        self._regions = {d.name: Regions(self._holders[d.name], d, d.name in regions) for d in model.denoisers}
+        self._scope = Scope(self)
+        self._calls: dict[int, TimedOp] = {}
+        self._regions: dict[str, Regions] = {}
         self._pipe = pipe
         self._previews = previews
-        self._schedulers = [c for c in pipe.components.values() if is_scheduler(c)]
-        self._autoencoders = {name: c for name, c in pipe.components.items() if is_autoencoder(c)}
+        self._current = current if previews else None
+        self._looked = -1
+        self._inside = regions
 
     def __enter__(self) -> Generation:
-        self._before = (local.table, local.listener)
         try:
-            for scheduler in self._schedulers:
-                self._attach(scheduler, listening)
-            for name, autoencoder in self._autoencoders.items():
-                self._attach(autoencoder, coding)
-                self._outer[id(autoencoder), "decode"] = self._decode(name)
-            for denoiser in self.compiled.model.denoisers:
-                holder = self._holders[denoiser.name]
-                for root in self._regions[denoiser.name].roots:
-                    self._attach(root, intercepting)
-                self._attach(holder, intercepting)
-                self._outer[id(holder)] = self._operation(denoiser)
-            local.table, local.listener = self._outer, self
+            for name, part in self._pipe.components.items():
+                if is_scheduler(part):
+                    self._attach(part, hearing)
+                    hear(self._scope, part, self)
+                elif is_autoencoder(part):
+                    self._attach(part, coding)
+                    self._scope.table[id(part), "decode"] = self._decode(name)
+            self._outfit()
+            self._scope.enter()
         except BaseException as error:
             self.__exit__(type(error))
             raise
         return self
 
     def __exit__(self, error: type[BaseException] | None = None, *_: object) -> None:
-        local.table, local.listener = self._before
+        self._scope.leave()
+        self._scope.table.clear()
+        self._calls.clear()
         while self._attached:
             detach(self._attached.pop())
-        for part in self._pipe.components.values():
-            if is_scheduler(part) and id(part) not in self._inner:
-                release(part)  # the pipeline went on with a copy of its scheduler
+        self._inner.clear()
         self._end_pass()
         self.store.clear()
         self.clock.ended()
         for lane in self.finished:
             lane.end()
-        names = list(self._holders) if self.clock.ever_stepped else []
+        names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
         reason = without_effect(names, self.finished, self._schedule) if checked else None
         if reason is not None:
@@ -121,11 +127,35 @@ class Generation:
         if beyond is not None:
             warnings.warn(f"not all of the schedule was followed: {beyond}", stacklevel=3)
 
-    def _attach(self, thing: Any, make: Callable[[type], type]) -> None:
+    def _attach(self, thing: Any, way: Way) -> None:
         if id(thing) not in self._inner:
-            attach(thing, make)
+            attach(thing, way)
             self._inner.add(id(thing))
             self._attached.append(thing)
+
+    def _outfit(self) -> None:
+        """Attach to the denoisers, and have an operation for each."""
+        for denoiser in self.compiled.model.denoisers:
+            outer = holder(self._pipe, denoiser)
+            regions = Regions(outer, denoiser, denoiser.name in self._inside)
+            self._regions[denoiser.name], self._guidance[denoiser.name] = regions, Guided()
+            self._attach(outer, entering)
+            for root in regions.roots:
+                self._attach(root, intercepting)
+            self._calls[id(outer)] = self._operation(denoiser)
+            self._scope.table[id(outer)] = self._clocked(denoiser)
+
+    def _look_again(self) -> None:
+        """Once a step: where the caller has changed the denoisers, go on with what they are now, all computed anew."""
+        if self._current is None or self.clock.step == self._looked:
+            return
+        first, self._looked = self._looked < 0, self.clock.step
+        compiled, regions = (self.compiled, self._inside) if first else self._current()
+        if compiled is not self.compiled:
+            self._end_pass()
+            self.store.clear()
+            self.compiled, self._inside, self.governors = compiled, regions, Governors(compiled)
+            self._outfit()
 
     def _end_pass(self) -> None:
         self._lanes.end_pass()
@@ -135,17 +165,18 @@ class Generation:
 
     def timesteps_set(self, scheduler: Any) -> None:
         """A scheduler was given its timesteps: features of an earlier pass are forgotten."""
-        self._end_pass()
-        self.store.clear()
-        self.clock.timesteps_set(scheduler)
+        self._looked = -1
+        if self.clock.timesteps_set(scheduler):
+            self._end_pass()
+            self.store.clear()
 
     def timestep_seen(self, timestep: Any) -> None:
         """The scheduler was told the timestep of the coming call."""
         self.clock.timestep_seen(timestep)
 
-    def stepped(self) -> None:
-        """The scheduler made a step."""
-        self.clock.stepped()
+    def stepped(self, scheduler: Any) -> None:
+        """A scheduler made a step."""
+        self.clock.stepped(scheduler)
         for guided in self._guidance.values():
             guided.end_step()
 
@@ -176,16 +207,28 @@ class Generation:
 
         return operation
 
-    def _operation(self, denoiser: Denoiser) -> Op:
+    def _clocked(self, denoiser: Denoiser) -> Op:
+        """What happens when a pipeline calls a denoiser."""
+
+        def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+            tick = self.clock.called(denoiser.name, argument(denoiser.module, "timestep", args, kwargs, 1))
+            self._look_again()
+            if not self.clock.total:  # nobody says how many steps there are, so that no schedule can be told
+                return original(module, *args, **kwargs)
+            return self._calls[id(module)](tick, original, module, args, kwargs)
+
+        return operation
+
+    def _operation(self, denoiser: Denoiser) -> TimedOp:
         cuts, regions = self._cuts(denoiser), self._regions[denoiser.name]
 
         def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             lane = self._lane(denoiser, tick, args, kwargs)
-            before = local.table
+            before = inner.table
             table = lane.begin(tick.step)
             sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
             table = {**table, **sliced} if sliced else table
-            local.table = regions.arranged(table)
+            inner.table = regions.arranged(table)
             original = regions.call(table, original, whole=lane.at_once)
             try:
                 row = lane.plan.row(tick.step)
@@ -195,11 +238,10 @@ class Generation:
                 compute = partial(called, lane, row, original, module, args, kwargs)
                 return guided.other(lane, row, latents_of(args, kwargs), compute)
             finally:
-                local.table = before
+                inner.table = before
                 lane.finish()
 
-        def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            tick = self.clock.called(denoiser.name, argument(denoiser.module, "timestep", args, kwargs, 1))
+        def operation(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             if not self.compiled.guided(denoiser.name, self.clock.total):
                 return call(tick, original, module, args, kwargs)
 
@@ -228,15 +270,15 @@ class Generation:
         compute: Callable[[], Any],
     ) -> tuple[Lane, Row, Any]:
         """A call of a doubled batch whose halves do the same: the other half's lane and row, and what both give."""
-        before = local.table
+        before = inner.table
         first, other = ({id_: op for id_, op in lane.begin(step).items() if isinstance(op, Keep)} for lane in lanes)
         table: dict[int, Op] = {id_: KeepHalves(shape, (first.get(id_), other.get(id_))) for id_ in {**first, **other}}
         table |= {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
-        local.table = table
+        inner.table = table
         try:
             output = compute()
         finally:
-            local.table = before
+            inner.table = before
             for lane in lanes:
                 lane.finish()
         row = lanes[1].plan.row(step)
@@ -266,12 +308,6 @@ class Generation:
         return GateLane(governor, denoiser, plan, self.store, name, signature, number, decides=first)
 
     def _plan(self, denoiser: Denoiser, tick: Tick) -> Plan:
-        if self.clock.total == 0:
-            raise GenerationError(
-                f"a call of {denoiser.name} before the scheduler was given its timesteps",
-                "a pipeline that calls scheduler.set_timesteps first",
-                "call handle.remove() before running this pipeline",
-            )
         if self.compiled.gate is None:
             self._schedule = self.compiled.schedule(self.clock.total)
         plan, modules = self.compiled.plan(denoiser, self.clock.total, *tick)
@@ -342,12 +378,6 @@ def holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
     """The object that the pipeline calls: the denoiser, or what `torch.compile` wrapped around it."""
     holder = pipe.components.get(denoiser.name)
     return holder if isinstance(holder, nn.Module) else denoiser.module
-
-
-def is_scheduler(thing: Any) -> bool:
-    """Whether a component of a pipeline is a scheduler."""
-    steps = any(callable(getattr(thing, name, None)) for name in STEPPING)
-    return steps and callable(getattr(thing, "set_timesteps", None))
 
 
 def is_autoencoder(thing: Any) -> bool:

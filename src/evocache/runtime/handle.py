@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import warnings
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.discover import unwrapped
 from ..schedule import Schedule
+from .asked import steps_of
+from .callbacks import outlying_callbacks
 from .compiled import Compiled, Program
 from .estimate import FILMED, Planned, plan_call
 from .form import form, state
@@ -31,6 +34,7 @@ from .measured import measured
 from .program import asked, check
 from .projection import Projection
 from .rivals import refuse_rivals
+from .snapshot import Snapshot, snapshot
 from .stats import Stats
 from .whereabouts import movable, offloaded
 
@@ -67,6 +71,9 @@ class Handle:
         self._plans: dict[object, Planned] = {}
         self.program = program
         self._compiled = Compiled(model, program)
+        self._parts = modules_of(pipe)
+        self._seen: dict[str, Snapshot] = {d.name: snapshot(d.module) for d in model.denoisers}
+        """What the denoisers consist of, as they were discovered."""
         self._last: Generation | None = None
         self._stages: Mapping[str, Held] = {}
         self._class: type = type(pipe)
@@ -133,7 +140,7 @@ class Handle:
         kwargs = asked(self.program, self._class.__call__, (self.pipe, *args), kwargs)
         key = form(args, kwargs), state(self.pipe), self._device, film
         if key not in self._plans:
-            compiled = self._current()
+            compiled, _ = self._current()
             modules = [part for part in self.pipe.components.values() if isinstance(part, nn.Module)]
             unforeseen = None if self.budget is None else workspace.unforeseen(self._device.type, modules)
             if unforeseen is not None:
@@ -174,13 +181,19 @@ class Handle:
             away, self._away = self._away, None
             away.remove()
 
-    def generation(self, *, previews: bool = True, projection: Projection | None = None) -> Generation:
+    def generation(
+        self, *, previews: bool = True, projection: Projection | None = None, steps: int | None = None
+    ) -> Generation:
         """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
 
+        It holds for calls that are made by the function with the `with` statement, at any depth and in any thread; not
+        for others, also while that function is a generator or a coroutine that is suspended.
+
         Args:
-            previews: whether latents may be decoded in the middle of the loop; if not, what is cached is let go when
-                they are decoded.
+            previews: whether latents may be decoded in the middle of the loop, or modules exchanged; if not, what is
+                cached is let go when they are decoded.
             projection: what decoded frames go to instead of the pipeline.
+            steps: number of steps of the loop, where no scheduler is given its timesteps.
 
         Raises:
             PipelineError: if there is a memory budget, and no plan for the loop; if a cache of diffusers was enabled
@@ -192,8 +205,7 @@ class Handle:
                 "a plan for the call that the loop stands for",
                 "set handle.memory = handle.plan(**arguments of the call) first",
             )
-        compiled = self._current()
-        regions = refuse_rivals(compiled.model)
+        compiled, regions = self._current()
         self._stages = {}
         tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
         self._last = Generation(
@@ -204,6 +216,8 @@ class Handle:
             tier=tier,
             projection=projection,
             regions=regions,
+            steps=steps,
+            current=self._current,
         )
         return self._last
 
@@ -273,9 +287,13 @@ class Handle:
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
 
         def made() -> Any:
+            steps = steps_of(call, (self.pipe, *args), kwargs)
             try:
-                with self.generation(previews=previews, projection=projection):
-                    return call(self.pipe, *args, **kwargs)
+                with (
+                    outlying_callbacks(args, kwargs) as (given, named),
+                    self.generation(previews=previews, projection=projection, steps=steps),
+                ):
+                    return call(self.pipe, *given, **named)
             finally:
                 if self._away is not None:
                     self._away.rest()
@@ -321,14 +339,31 @@ class Handle:
                     raise
             return out.frames
 
-    def _current(self) -> Compiled:
-        """What is applied to the denoisers as they are now: a replaced one is discovered anew and must fit."""
-        for denoiser in self.model.denoisers:
-            held = self.pipe.components.get(denoiser.name)
-            if held is None or unwrapped(held) is not denoiser.module:
+    def _current(self) -> tuple[Compiled, frozenset[str]]:
+        """What is applied to the denoisers as they are now, and in which of them modules are compiled.
+
+        If a denoiser was replaced, added or taken away, or a module in one was (an adapter, a quantised layer, a
+        block), all are discovered anew, as `apply` would, and what is applied must fit them.
+
+        Raises:
+            MismatchError: if it does not.
+            PipelineError: if there is no denoiser left, or something is on one that is refused.
+        """
+        parts = modules_of(self.pipe)
+        model = self.model if parts == self._parts else discover(self.pipe)
+        seen = {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers}
+        known = seen.keys() == self._seen.keys()
+        if not known or not all(seen[name].same_modules(self._seen[name]) for name in seen):
+            if model is self.model:
                 model = discover(self.pipe)
-                check(self.program, model)
-                self._plans.clear()
-                self._compiled = Compiled(model, self.program)
-                break
-        return self._compiled
+            check(self.program, model)
+            self._plans.clear()
+            self._compiled = Compiled(model, self.program)
+        self._parts, self._seen = parts, seen
+        return self._compiled, refuse_rivals(model, seen)
+
+
+def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:
+    """The modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
+    held = {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+    return {name: weakref.ref(unwrapped(part)) for name, part in held.items()}

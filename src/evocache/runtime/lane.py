@@ -14,11 +14,11 @@ from ..model import Denoiser
 from ..model.unet import Deep
 from ..schedule import GUIDANCE, deep_depth, span_range
 from ..schedule.liveness import Lifetimes
-from .attach import Op
 from .forecast import combine
 from .latents import by_sample
 from .leaf import Packing, Reuse
 from .plan import Plan, Recall, Row
+from .scope import Op
 from .stream import Flow, Stored
 from .table import table
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ..model import Denoiser
-from .attach import PART, PLACE, Op, local
+from .attach import PART, PLACE, inner
 from .graphs import GIVEN_UP, Graphs, graphs
+from .scope import Op
 from .slot import Slot, copied
 
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -72,13 +73,13 @@ class Regions:
         root = self.whole
 
         def apart(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            before = local.table
+            before = inner.table
             parts = [part for part in self.roots if part is not root]
-            local.table = {**table, **self._regions(parts, table, self._alone)}
+            inner.table = {**table, **self._regions(parts, table, self._alone)}
             try:
                 return eagerly(original, module, args, kwargs)
             finally:
-                local.table = before
+                inner.table = before
 
         def in_parts(module: Any, *args: Any, **kwargs: Any) -> Any:
             return apart(original, module, args, kwargs)
@@ -158,9 +159,9 @@ class Region:
                 return self.otherwise(original, module, args, kwargs)
             for part in self.inside:
                 part.module.__dict__[self.by] = part.place
-            before = local.slots, local.by
-            local.slots = {part.place: slot for part, slot in zip(self.inside, slots, strict=True)}
-            local.by = self.by
+            before = inner.slots, inner.by
+            inner.slots = {part.place: slot for part, slot in zip(self.inside, slots, strict=True)}
+            inner.by = self.by
             try:
                 output = self.run(original, module, args, kwargs)
             except Exception as error:
@@ -169,7 +170,7 @@ class Region:
                 self.graphs.refused(kinds)
                 output = GIVEN_UP
             finally:
-                local.slots, local.by = before
+                inner.slots, inner.by = before
             if output is GIVEN_UP:
                 return self.otherwise(original, module, args, kwargs)
             self.graphs.made(kinds)

@@ -6,32 +6,30 @@ a trace: at the module's call nothing tells that they will be compiled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
 from ..errors import PipelineError
 from ..model import Denoiser, Model
-from ..model.kinds import everything
-from .region import is_compiled
-
-COMPILED = "_torchdynamo_orig_callable"
-"""What torch leaves on a function that it compiled."""
+from .snapshot import COMPILED, Snapshot
 
 
-def refuse_rivals(model: Model) -> frozenset[str]:
+def refuse_rivals(model: Model, seen: Mapping[str, Snapshot]) -> frozenset[str]:
     """Refuse denoisers on which one of diffusers' own caches is enabled, or a `forward` was compiled.
 
+    Args:
+        model: the denoisers.
+        seen: what each of them consists of, by name.
+
     Returns:
-        The names of the denoisers in which modules are compiled: all is seen in one walk.
+        The names of the denoisers in which modules are compiled.
 
     Raises:
         PipelineError: if there is one; it names the cache or module and how to mend it.
     """
-    regions: set[str] = set()
     for denoiser in model.denoisers:
-        marked, compiled = _marked(denoiser.module)
-        if compiled:
-            regions.add(denoiser.name)
-        if not marked:
+        if not seen[denoiser.name].marked:
             continue
         found = rival(denoiser.module)
         if found is not None:
@@ -50,17 +48,7 @@ def refuse_rivals(model: Model) -> frozenset[str]:
                 f"del {where}.forward and call {where}.compile()"
                 + ("" if path else f", or set {where} = torch.compile({where})"),
             )
-    return frozenset(regions)
-
-
-def _marked(denoiser: nn.Module) -> tuple[bool, bool]:
-    """Whether anything was put on a denoiser or its parts that either would have left; whether some are compiled."""
-    marked, compiled = getattr(denoiser, "_cache_config", None) is not None, False
-    for part in everything(denoiser):
-        own = part.__dict__
-        marked = marked or "_diffusers_hook" in own or hasattr(own.get("forward"), COMPILED)
-        compiled = compiled or is_compiled(part)
-    return marked, compiled
+    return frozenset(name for name, snapshot in seen.items() if snapshot.compiled)
 
 
 def enclosed(denoiser: Denoiser) -> str | None:

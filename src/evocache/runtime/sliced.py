@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..memory.slicing import Slicing, run
-from .attach import Op
+from .scope import Op
 
 
 class Sliced:

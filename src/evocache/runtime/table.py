@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..schedule import GUIDANCE
-from .attach import Op
 from .deep import DeepKeep
 from .leaf import Blank, Keep, Observe, Reuse
 from .plan import Row
+from .scope import Op
 from .slot import Given, Slot
 from .span import BlockOp, Capture, Skip
 

@@ -14,7 +14,8 @@ from torch import nn
 from ..model import Denoiser, Model
 from ..model.outputs import tensors
 from ..model.unet import Deep
-from ..runtime.attach import local
+from ..runtime.generation import Generation
+from ..runtime.scope import owner
 from ..runtime.stream import arguments, flow
 from ..schedule import Component, deep_depth, span_range
 
@@ -69,7 +70,7 @@ class Sketches:
     def _called(self, denoiser: Denoiser) -> Any:
         def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             self.calls.setdefault(denoiser.name, (args, kwargs))
-            clock = local.listener.clock
+            clock = owner(Generation).clock
             self.totals[clock.passes] = clock.total
             steps = self.called.setdefault(denoiser.name, {}).setdefault(clock.passes, {})
             steps[clock.step] = steps.get(clock.step, 0) + 1
@@ -130,7 +131,7 @@ class Sketches:
         return [first.register_forward_pre_hook(before, with_kwargs=True), last.register_forward_hook(after)]
 
     def _note(self, id: str, sample: Sample) -> None:
-        clock = local.listener.clock
+        clock = owner(Generation).clock
         self.rows.setdefault(id, {}).setdefault(clock.passes, {}).setdefault(clock.step, []).append(sample)
 
     def _pick(self, tensor: torch.Tensor, count: int) -> Sample:

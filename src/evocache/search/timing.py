@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from ..model import discover
-from ..runtime.attach import local
+from ..runtime.generation import Generation
+from ..runtime.scope import owner
 from ..schedule import Schedule
 from .evaluate import LocalEvaluator
 
@@ -181,7 +182,7 @@ def _lapping(pipe: Any, laps: _Laps, clock: Clock) -> Iterator[None]:
         began.append(clock())
 
     def after(module: nn.Module, args: Any, output: Any) -> None:
-        at = local.listener.clock
+        at = owner(Generation).clock
         laps.add(at.step, at.total, clock() - began.pop())
 
     hooks: list[Any] = []
