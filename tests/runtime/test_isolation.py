@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import gc
+import io
+import pickle
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 
 from evocache import apply
 from evocache.policies import parse
+from evocache.runtime import scope
 from tests.runtime.support import changes, snapshot
 from tests.tiny import FAMILIES, share
 
@@ -117,6 +126,224 @@ def test_a_generation_sees_nothing_of_those_before(family, name):
             computed = handle.stats.executed[one.model.tree.of_kind("feed_forward")[0].id]
             assert computed == (steps + 1) // 2 * (1 if "guidance" in change else one.tiny.calls_per_step)
             assert np.array_equal(one.call(), fresh)
+
+
+def looped(one, pipe, steps=4, seed=0, call=None):
+    """A denoising loop as somebody would write it, that hands out its latents step by step."""
+    call = call or pipe.transformer
+    prompt = torch.randn(1, 8, pipe.transformer.config.caption_channels, generator=torch.Generator().manual_seed(1))
+    shape = (1, pipe.transformer.config.in_channels, 8, 8)
+    latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    pipe.scheduler.set_timesteps(steps)
+    extra = {"resolution": None, "aspect_ratio": None}
+    for t in pipe.scheduler.timesteps:
+        with torch.no_grad():
+            noise = call(
+                latents, encoder_hidden_states=prompt, timestep=t.expand(1), added_cond_kwargs=extra, return_dict=False
+            )[0]
+        latents = pipe.scheduler.step(noise.chunk(2, dim=1)[0], t, latents, return_dict=False)[0]
+        yield latents
+
+
+def streamed(one, handle, **settings):
+    """The same within a generation: a generator, as servers hand them to whichever thread is free."""
+    with handle.generation():
+        yield from looped(one, handle.pipe, **settings)
+
+
+def test_a_suspended_generation_concerns_nobody(family):
+    one = family("pixart")
+    twin = share(one.pipe)
+    plain = list(looped(one, twin, seed=7))[-1]
+    with apply(one.pipe, "fora:2") as handle:
+        expected = list(streamed(one, handle))
+        first, second = streamed(one, handle), streamed(one, handle)
+        halves = [next(first), next(second), next(first)]
+        assert torch.equal(list(looped(one, twin, seed=7))[-1], plain)
+        assert [torch.equal(a, b) for a, b in zip(halves, [expected[0], expected[0], expected[1]], strict=True)]
+        first.close()
+        assert torch.equal(list(looped(one, twin, seed=7))[-1], plain)
+        second.close()
+    assert not torch.equal(plain, expected[-1])
+
+
+def test_a_generation_goes_on_in_another_thread(family):
+    one = family("pixart")
+    twin = share(one.pipe)
+    plain = list(looped(one, twin, seed=7))[-1]
+    with apply(one.pipe, "fora:2") as handle:
+        expected = list(streamed(one, handle))
+        executed = handle.stats.executed
+        pools = [ThreadPoolExecutor(1) for _ in range(3)]
+        stream, seen = streamed(one, handle), []
+        for i in range(4):
+            seen.append(pools[i % 3].submit(next, stream).result())
+            assert all(
+                torch.equal(pool.submit(lambda: list(looped(one, twin, seed=7))[-1]).result(), plain) for pool in pools
+            )
+        pools[1].submit(next, stream, None).result()
+        assert handle.stats.executed == executed
+    assert all(torch.equal(a, b) for a, b in zip(seen, expected, strict=True))
+    ref = weakref.ref(handle._last)
+    del handle, stream
+    gc.collect()
+    assert ref() is None  # no thread keeps what it once ran
+    for pool in pools:
+        pool.shutdown()
+
+
+def test_a_denoiser_call_that_another_thread_computes(family):
+    """An engine takes calls over, and computes them in a thread of its own, one pipeline's after another's."""
+    one = family("pixart")
+    twin = share(one.pipe)
+    plain = list(looped(one, twin, seed=7))[-1]
+    with apply(one.pipe, "fora:2") as handle:
+        expected = list(streamed(one, handle))[-1]
+    engine = ThreadPoolExecutor(1)
+    transformer = one.pipe.transformer
+
+    class Engine(torch.nn.Module):
+        """What a pipeline calls: the operation of its generation is found where it is called, and runs elsewhere."""
+
+        def __call__(self, *args, **kwargs):
+            op = scope.find(id(transformer))
+            call = type(transformer).__call__ if op is None else op
+            given = (transformer, *args) if op is None else (plain_call, transformer, args, kwargs)
+            return engine.submit(call, *given, **(kwargs if op is None else {})).result()
+
+    plain_call = type(transformer).__call__
+    with apply(one.pipe, "fora:2") as handle:
+        stream = (latents for latents in handed(handle, lambda: looped(one, one.pipe, call=Engine())))
+        seen = []
+        for latents in stream:
+            seen.append(latents)
+            assert torch.equal(list(looped(one, twin, seed=7, call=Engine()))[-1], plain)
+    assert torch.equal(seen[-1], expected)
+    engine.shutdown()
+
+
+def handed(handle, loop):
+    with handle.generation():
+        yield from loop()
+
+
+def test_coroutines(family):
+    """Two generations and an untouched pipeline take turns in one thread."""
+    one = family("pixart")
+    twin, third = share(one.pipe), share(one.pipe)
+    plain = list(looped(one, third, seed=7))[-1]
+
+    async def run(handle):
+        with handle.generation():
+            return await taking_turns(looped(one, handle.pipe))
+
+    async def taking_turns(loop):
+        found = []
+        for latents in loop:
+            found.append(latents)
+            await asyncio.sleep(0)
+        return found[-1]
+
+    async def all():
+        return await asyncio.gather(run(first), taking_turns(looped(one, third, seed=7)), run(second))
+
+    with apply(one.pipe, "fora:2") as first, apply(twin, "steps:0,2") as second:
+        expected = [list(streamed(one, first))[-1], plain, list(streamed(one, second))[-1]]
+        found = asyncio.run(all())
+    assert [torch.equal(a, b) for a, b in zip(found, expected, strict=True)] == [True] * 3
+
+
+def test_context_managers_hold_for_whoever_uses_them(family):
+    one = family("pixart")
+
+    @contextmanager
+    def accelerated(handle):
+        with handle.generation():
+            yield
+
+    with apply(one.pipe, "fora:2") as handle:
+        expected = list(streamed(one, handle))[-1]
+        with accelerated(handle):
+            assert torch.equal(list(looped(one, one.pipe))[-1], expected)
+        with ExitStack() as stack:
+            stack.enter_context(handle.generation())
+            assert torch.equal(list(looped(one, one.pipe))[-1], expected)
+            executed = handle.stats.executed_fraction
+    assert executed < 1
+
+
+class Notes(PipelineCallback):
+    """A callback that is an object, as diffusers has them."""
+
+    tensor_inputs = ("latents",)
+
+    def __init__(self, run):
+        super().__init__(cutoff_step_ratio=1.0)
+        self.run = run
+
+    def callback_fn(self, pipeline, step_index, timestep, callback_kwargs):
+        self.run(step_index)
+        return callback_kwargs
+
+
+@pytest.mark.parametrize("how", ["function", "method", "object", "several"])
+@pytest.mark.parametrize("spec", ["none", "deepcache:3", "fora:2"])
+def test_what_a_callback_runs_is_no_part_of_the_generation(family, how, spec):
+    """An untouched pipeline that shares the U-Net, and the U-Net itself."""
+    one = family("sd15")
+    twin = share(one.pipe)
+    sample = torch.randn(1, 4, 8, 8)
+    prompt = torch.randn(1, 77, one.pipe.unet.config.cross_attention_dim)
+    with torch.no_grad():
+        bare = one.pipe.unet(sample, 5, prompt).sample
+    seen = []
+
+    def run(step):
+        if step == 1:
+            with torch.no_grad():
+                seen.append(torch.equal(one.pipe.unet(sample, 5, prompt).sample, bare))
+            seen.append(np.array_equal(one.tiny.call(twin), one.reference))
+
+    note = Notes(run)
+    callback = {
+        "function": lambda pipe, step, t, kwargs: run(step) or kwargs,
+        "method": note.callback_fn,
+        "object": note,
+        "several": MultiPipelineCallbacks([note]),
+    }[how]
+    cls = type(callback)
+    with apply(one.pipe, spec) as handle:
+        expected, calls = one.call(), handle.stats.calls
+        assert np.array_equal(one.call(callback_on_step_end=callback), expected)
+        assert handle.stats.calls == calls
+    assert seen == [True, True]
+    assert type(callback) is cls
+
+
+def test_a_copy_made_in_a_callback_is_a_plain_model(family):
+    one = family("sd15")
+    kept = {}
+
+    def callback(pipe, step, timestep, kwargs):
+        if step == 1:
+            kept.update(deep=copy.deepcopy(pipe.unet), shallow=copy.copy(pipe.unet))
+            kept["pickled"] = pickle.loads(pickle.dumps(pipe.unet))
+            file = io.BytesIO()
+            torch.save(pipe.unet, file)
+            file.seek(0)
+            kept["saved"] = torch.load(file, weights_only=False)
+        return kwargs
+
+    with apply(one.pipe, "fora:2"):
+        one.call(callback_on_step_end=callback)
+    sample, prompt = torch.randn(1, 4, 8, 8), torch.randn(1, 77, one.pipe.unet.config.cross_attention_dim)
+    with torch.no_grad():
+        expected = one.pipe.unet(sample, 5, prompt).sample
+        for made in kept.values():
+            assert {type(m) for m in made.modules()} == {type(m) for m in one.pipe.unet.modules()}
+            assert torch.equal(made(sample, 5, prompt).sample, expected)
+            pickle.dumps(made)
+            assert not [key for m in made.modules() for key in m.__dict__ if "evocache" in key]
 
 
 class HaltError(Exception):
