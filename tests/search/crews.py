@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -56,6 +57,10 @@ def refused() -> None:
 
 def failed() -> None:
     raise ZeroDivisionError("nothing to divide by")
+
+
+def hung() -> None:
+    time.sleep(600)
 
 
 def exhausted() -> None:

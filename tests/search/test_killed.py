@@ -22,9 +22,11 @@ pytestmark = pytest.mark.slow
 SLOW = """
 import sys, time
 from pathlib import Path
+from evocache.search.ending import terminable
 from tests.search.crews import Made, front
-print("begun", flush=True)
-front(Path(sys.argv[1]), Made(lambda job: time.sleep(float(sys.argv[2]))))
+with terminable():
+    print("begun", flush=True)
+    front(Path(sys.argv[1]), Made(lambda job: time.sleep(float(sys.argv[2]))))
 """
 
 
@@ -53,11 +55,11 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_path: 
     rng = np.random.default_rng(0)
     folder = tmp_path / "broken"
     known = 0
-    for _ in range(4):
+    for times in range(4):
         process = begun(folder)
         grown(folder, process, known + int(rng.integers(1, 30)))
         time.sleep(float(rng.uniform(0, 0.005)))
-        process.kill()
+        (process.kill if times % 2 else process.terminate)()
         process.communicate()
         assert lines(folder) >= known  # nothing is lost
         known = lines(folder)

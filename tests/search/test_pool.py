@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from evocache.errors import MismatchError, RunError
+from evocache.search import pace
 from evocache.search.crew import TRIES
+from evocache.search.pace import Pace
 from evocache.search.pool import PoolEvaluator
 from tests.search import crews
 from tests.search.crews import ANSWERS, JOBS, Made, deadly, figures, front, plain
@@ -69,6 +71,18 @@ def test_what_ends_a_run_is_told(tmp_path: Path, how: str, kind: type[Exception]
         with pytest.raises(kind, match=message):
             list(pool.evaluate(JOBS))
         assert pool.processes == []
+
+
+def test_a_worker_that_hangs_is_ended_and_its_job_given_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "GRACE", 5.0)
+    with PoolEvaluator(deadly(tmp_path / "hung", times=1, how=crews.hung), 1) as pool:
+        assert list(pool.evaluate(JOBS[:1])) == [(0, ANSWERS[0])]
+        (process,) = pool.processes
+        pool.pace = Pace(rate=1e-6, started=pool.pace.started)
+        assert sorted(pool.evaluate(JOBS)) == list(enumerate(ANSWERS))
+        assert not alive(process)
 
 
 def test_a_script_that_starts_workers_while_it_is_imported_is_told_how(tmp_path: Path) -> None:

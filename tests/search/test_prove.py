@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ def test_contenders_are_points_policies_and_steps_of_equal_time() -> None:
     for rival, steps in zip([c for c in found if c.group == "front"], groups["steps"], strict=True):
         assert steps == f"{round(STEPS * rival.share)} steps"
     assert [c.share for c in found if c.group == "front"] == sorted(c.share for c in found if c.group == "front")
+
+
+def test_points_that_were_started_from_are_measured_in_any_case() -> None:
+    whole = field(12)
+    some = [whole.points[i] for i in (3, 4, 5, 8)]
+    begun = replace(whole, start=frozenset(point.schedule.digest for point in some))
+    for most in (2, 6):
+        chosen = [c.point for c in begun.contenders(most, 0, 0) if c.group == "front"]
+        assert all(point in chosen for point in some)
+        assert len(chosen) == max(most, len(some))
+    assert (
+        left_out(replace(LADDER[-1], points=2), begun, 1)[0]
+        == f"{len(whole.points) - 4} of {len(whole.points)} points of the front"
+    )
 
 
 def test_the_strongest_policies_are_chosen_where_errors_are_known() -> None:

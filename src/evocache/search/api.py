@@ -201,7 +201,8 @@ def evolve(
         stage("proving")
         held = Workload.of(apart.proven, call, seed=chosen.seed * 1000 + 500_000, batch=batch)
         seconds = SECONDS if budget_seconds is None else max(LEAST_PROOF, PROOF * budget_seconds)
-        field = Field(front, seeds, costs, steps, errors, len(_first(workload)) if memory else 0, least)
+        called, own = len(_first(workload)) if memory else 0, frozenset(design.schedule.digest for design in begun)
+        field = Field(front, seeds, costs, steps, errors, called, least, own)
 
         def proven() -> Front:
             return prove(

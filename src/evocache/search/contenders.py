@@ -18,6 +18,9 @@ from .latency import FIXED
 
 Kind = TypeVar("Kind")
 
+STARTED = 12
+"""Most points that are measured in any case since the search was started from them."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -55,6 +58,7 @@ class Field:
         errors: on the calibration prompts, by digest of a schedule, where they are known.
         called: prompts in the call whose peak was searched; 0 where none was.
         least: fewest steps that a point may have; None where all have the same number.
+        start: digests of the schedules that the search was started from; those on the front are measured in any case.
     """
 
     front: Front
@@ -64,6 +68,7 @@ class Field:
     errors: Mapping[str, float] = field(default_factory=dict)
     called: int = 0
     least: int | None = None
+    start: frozenset[str] = frozenset()
 
     @property
     def tree(self) -> Tree:
@@ -89,8 +94,12 @@ class Field:
         return [Point(s, {ERROR: self.errors[s.digest]} if s.digest in self.errors else {}) for s in policies]
 
     def contenders(self, points: int, policies: int, counts: int) -> list[Contender]:
-        """At most so many points, policies and numbers of steps; the policies that are strongest on calibration."""
-        chosen = best_spread(self.points, points)
+        """At most so many points, policies and numbers of steps; the policies that are strongest on calibration.
+
+        Points that the search was started from come first, and may be more: what comes back is at least as good.
+        """
+        begun = best_spread([point for point in self.points if point.schedule.digest in self.start], STARTED)
+        chosen = best_spread(self.points, points, begun)
         found = [Contender(f"front {i}", "front", self.share(p), p) for i, p in enumerate(chosen)]
         for point in self._strongest(policies):
             found.append(Contender(point.schedule.provenance.origin, "seed", self.share(point), point))
@@ -123,13 +132,17 @@ class Field:
         return sorted(count for count in counts if count < self.steps)
 
 
-def best_spread(points: Sequence[Point], most: int) -> list[Point]:
-    """At most `most` points, in their order: the two ends, then whichever adds most hypervolume to those chosen."""
+def best_spread(points: Sequence[Point], most: int, first: Sequence[Point] = ()) -> list[Point]:
+    """At most `most` points, in their order: the two ends, then whichever adds most hypervolume to those chosen.
+
+    Those of them that come `first` are chosen before, however many they are.
+    """
     if len(points) <= most:
         return list(points)
     values = np.array([list(point.objectives.values()) for point in points])
     box = Box.around(values)
-    chosen = list(dict.fromkeys([0, int(np.argmin(values[:, 0]))]))[:most]
+    given = [points.index(point) for point in first]
+    chosen = list(dict.fromkeys([*given, 0, int(np.argmin(values[:, 0]))]))[: max(most, len(given))]
     while len(chosen) < most:
         left = [i for i in range(len(points)) if i not in chosen]
         chosen.append(max(left, key=lambda i: box.volume(values[[*chosen, i]])))

@@ -107,9 +107,10 @@ def affordable(field: Field, pace: Pace, seconds: float) -> Effort:
 
 def left_out(effort: Effort, field: Field, prompts: int) -> list[str]:
     """What an effort does not measure, in words."""
-    equal = field.equal_steps([r.point for r in effort.contenders(field) if r.group == "front" and r.point])
+    front = [r.point for r in effort.contenders(field) if r.group == "front" and r.point]
+    equal = field.equal_steps(front)
     counted = {
-        "points of the front": (len(field.points), effort.points),
+        "points of the front": (len(field.points), len(front)),
         "policies among the seeds": (len(field.policies), effort.policies),
         "numbers of steps": (len(equal), effort.counts),
         "held-out prompts": (prompts, effort.prompts),

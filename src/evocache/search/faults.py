@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-
-import torch
 
 from ..errors import BudgetError, DeviceError, Error, GenerationError, PolicyError, RunError, ScheduleError
 from .evolution import Failure
@@ -21,14 +20,11 @@ from .evolution import Failure
 OWN = (ScheduleError, PolicyError, GenerationError, BudgetError)
 """Errors that lie in a schedule, but for those in `DEVICE`."""
 
-DEVICE = (
-    DeviceError,
-    MemoryError,
-    OSError,
-    torch.OutOfMemoryError,
-    *filter(None, [getattr(torch, "AcceleratorError", None)]),
-)
-"""Errors that lie in the machine."""
+DEVICE = (DeviceError, MemoryError, OSError)
+"""Errors that lie in the machine, beside those that torch has for it."""
+
+TORCH = ("OutOfMemoryError", "AcceleratorError")
+"""Names of torch's; it need not be imported to know them."""
 
 WAITS = (0.0, 5.0)
 """Seconds before each further try of what the machine failed at."""
@@ -45,7 +41,9 @@ Result = TypeVar("Result")
 
 def of_device(error: BaseException) -> bool:
     """Whether an error lies in the machine: memory that ran out, an accelerator or a disk that failed."""
-    return isinstance(error, DEVICE) or (isinstance(error, RuntimeError) and bool(_TOLD.search(str(error))))
+    if isinstance(error, DEVICE) or any(kind.__name__ in TORCH for kind in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and bool(_TOLD.search(str(error)))
 
 
 def told(error: BaseException) -> str:
@@ -57,7 +55,8 @@ def told(error: BaseException) -> str:
 def free() -> None:
     """Let go of memory that nobody holds any more."""
     gc.collect()
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
