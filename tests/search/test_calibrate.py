@@ -11,6 +11,7 @@ from evocache.errors import RunError
 from evocache.policies import SmoothCache, parse
 from evocache.policies.smoothcache import groups
 from evocache.runtime import apply
+from evocache.runtime.handle import handle_of
 from evocache.schedule import Schedule, uniform
 from evocache.search.calibrate import calibrate
 from evocache.search.calibration import CALIBRATION, Calibration, read_calibration, write_calibration
@@ -161,7 +162,7 @@ def test_timing_counts_ratios_to_the_uncached_generations_around(family) -> None
     busy = [1.0]
 
     def generate(numbers):
-        handle = type(evaluator.pipe).__dict__["_evocache_handle"]
+        handle = handle_of(evaluator.pipe)
         share = handle.program.given.executed_fraction()
         now[0] += busy[0] * share * 8
         busy[0] *= 1.01

@@ -15,6 +15,7 @@ from evocache.memory.planner import Machine, MemoryPlan
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime import Handle
+from evocache.runtime.handle import handle_of
 from evocache.runtime.measured import measured
 from evocache.schedule import Schedule
 from evocache.schedule.front import Front
@@ -221,7 +222,7 @@ def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypa
     generate = evaluator.generate
 
     def noting(numbers: Any, **changes: Any) -> Any:
-        plans.append(type(pipe).__dict__["_evocache_handle"].memory)
+        plans.append(handle_of(pipe).memory)
         return generate(numbers, **changes)
 
     monkeypatch.setattr(evaluator, "generate", noting)

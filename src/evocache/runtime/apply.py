@@ -32,6 +32,8 @@ def apply(
 ) -> Handle:
     """Accelerate a pipeline; `handle.remove()` undoes it exactly. Applying again replaces what was applied.
 
+    `with apply(...):` holds for the block: what was applied before, if anything, is applied again at its end.
+
     Args:
         pipe: a diffusers pipeline with a denoiser.
         what: a schedule or its file, a point of a front, a policy or its spec (`"fora:3"`; see `evocache policies`). A
@@ -75,12 +77,7 @@ def apply(
         foreseen(program, model)
     if isinstance(most, MemoryPlan):
         _movable(pipe, most)
-    previous = type(pipe).__dict__.get("_evocache_handle")
-    if isinstance(previous, Handle) and previous.pipe is pipe:
-        previous.remove()
-    handle = Handle(pipe, model, program, most, stored, measure)
-    handle._install()
-    return handle
+    return Handle.made(pipe, model, program, most, stored, measure)
 
 
 def _storage(memory: MemoryPlan | int | None, storage: str | None) -> str:

@@ -13,11 +13,8 @@ thread that computes it.
 
 from __future__ import annotations
 
-import copyreg
 import functools
-import sys
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +22,7 @@ import torch
 
 from . import scope
 from .scope import Op
+from .subclasses import Subclasses
 
 PLACE, PART = "_evocache_place", "_evocache_part"
 """Attributes of an attached module: its number in the compiled denoiser that it lies in, and in the compiled block."""
@@ -83,15 +81,6 @@ def detach(thing: Any) -> None:
             undo()
 
 
-def plain(thing: Any) -> type:
-    """The class of an object, as it is when nothing is attached."""
-    cls = type(thing)
-    return cls.__dict__.get(_PLAIN, cls)  # type: ignore[no-any-return]
-
-
-_PLAIN = "_evocache_plain"
-
-
 def swapped(thing: Any, make: Callable[[type], type]) -> Callable[[], None]:
     """Swap an object's class for `make(its class)`.
 
@@ -122,62 +111,6 @@ def intercepting(thing: Any) -> Callable[[], None]:
 def outlying(thing: Any) -> Callable[[], None]:
     """Attach to a callback that is an object: what it does is no part of a generation."""
     return swapped(thing, _outlying)
-
-
-class Subclasses:
-    """Subclasses of classes, made once each and kept as long as the class can be found by its name.
-
-    A class that was made on the way, and can be found nowhere, is not kept alive by its subclass.
-
-    Args:
-        make: makes the methods of the subclass of a class.
-    """
-
-    def __init__(self, make: Callable[[type], dict[str, Any]]) -> None:
-        self._make = make
-        self._kept: dict[type, type] = {}
-        self._found: weakref.WeakValueDictionary[int, type] = weakref.WeakValueDictionary()
-
-    def __call__(self, cls: type) -> type:
-        """Return the subclass of a class; of a subclass of the same kind, itself."""
-        known = self._kept.get(cls) or self._found.get(id(cls))
-        if known is not None and known.__mro__[1] is cls:
-            return known
-        made = subclass(cls, self._make(cls))
-        if importable(cls):
-            self._kept[cls] = made
-        else:
-            self._found[id(cls)] = made
-        return made
-
-
-def importable(cls: type) -> bool:
-    """Whether a class is found under its name in its module, and so lives as long as the process."""
-    found: Any = sys.modules.get(cls.__module__)
-    for name in cls.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is cls
-
-
-def subclass(cls: type, methods: Mapping[str, Any]) -> type:
-    """A subclass of the same name, whose copies and pickles are of the class itself."""
-
-    def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
-        reduce: Any = cls.__reduce_ex__
-        made, args, *rest = reduce(self, protocol)
-        if made is copyreg.__newobj__:  # type: ignore[attr-defined]
-            made = object.__new__  # pickle compares the class that the other is given with that of the object
-        if rest and isinstance(rest[0], dict):
-            rest[0] = {name: value for name, value in rest[0].items() if name not in (PLACE, PART)}
-        return _of(cls, made, self), tuple(_of(cls, arg, self) for arg in args), *rest
-
-    names = ("__module__", "__qualname__", "__doc__")
-    body = {**{n: getattr(cls, n) for n in names}, "__reduce_ex__": __reduce_ex__, _PLAIN: cls, **methods}
-    return type(cls)(cls.__name__, (cls,), body)
-
-
-def _of(cls: type, value: Any, thing: Any) -> Any:
-    return cls if value is type(thing) else value
 
 
 def _dispatched(original: Op, module: Any, args: Any, kwargs: Any) -> Any:

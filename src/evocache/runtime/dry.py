@@ -28,13 +28,14 @@ from ..memory.workspace import Workspace
 from ..model import Model
 from ..model.discover import unwrapped
 from ..model.outputs import tensors
-from .attach import Subclasses, Way, attach, detach, entering, swapped
+from .attach import Way, attach, detach, entering, swapped
 from .attributes import given_back
 from .clock import Clock, Tick
 from .form import state_of
 from .generation import holder, is_autoencoder
 from .hearing import CODING, called, hear, hearing, is_scheduler
 from .scope import Scope, outside
+from .subclasses import Subclasses
 
 STAGES = ("encode", "denoise", "decode")
 """Stages of a generation: before the first denoiser call, from there to the last, after it."""
@@ -161,7 +162,7 @@ class _Run:
         self._known: dict[object, tuple[Extent, Any]] = {}
         self._shadows: dict[object, nn.Module] = {}
         self._denoisers = {id(holder(pipe, d)): d.name for d in model.denoisers}
-        self._scope = Scope(self)
+        self._scope = Scope()
         self._exit = ExitStack()
 
     def __enter__(self) -> _Run:
@@ -178,6 +179,7 @@ class _Run:
                 elif isinstance(thing, nn.Module):
                     self._attach(stack, thing, entering)
                     self._scope.table[id(thing)] = self._stand_in(name, "__call__")
+            self._scope.owner = self
             self._scope.enter()
             stack.callback(self._scope.leave)
             stack.enter_context(self._ledger)

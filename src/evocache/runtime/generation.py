@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import PolicyError
 from ..memory import FeatureStore, Tape
 from ..memory.footprint import Cut
 from ..memory.groups import run_cut
@@ -31,6 +30,7 @@ from .latents import Signature, latents_of
 from .leaf import Keep, Reuse
 from .plan import Plan, Row
 from .projection import Projection
+from .record import Record
 from .region import Regions
 from .scope import Op, Scope
 from .sliced import Sliced
@@ -55,6 +55,10 @@ class Generation:
         steps: number of steps that were asked for, for pipelines that give no scheduler its timesteps.
         current: what is applied to the denoisers as they are now, and in which of them modules are compiled; asked
             before each step where the caller may have changed them since the last one.
+        told: is told when it begins, and when it is over.
+
+    Attributes:
+        running: whether it has begun and is not over.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Generation:
         regions: Collection[str] = (),
         steps: int | None = None,
         current: Callable[[], tuple[Compiled, Collection[str]]] | None = None,
+        told: Callable[[Generation], None] = lambda _: None,
     ) -> None:
         self.compiled = compiled
         self.clock = Clock(steps)
@@ -81,7 +86,7 @@ class Generation:
         self._schedule: Schedule | None = None
         self._attached: list[Any] = []
         self._inner: set[int] = set()
-        self._scope = Scope(self)
+        self._scope = Scope()
         self._calls: dict[int, TimedOp] = {}
         self._regions: dict[str, Regions] = {}
         self._pipe = pipe
@@ -89,6 +94,8 @@ class Generation:
         self._current = current if previews else None
         self._looked = -1
         self._inside = regions
+        self._told = told
+        self.running = False
 
     def __enter__(self) -> Generation:
         try:
@@ -100,7 +107,10 @@ class Generation:
                     self._attach(part, coding)
                     self._scope.table[id(part), "decode"] = self._decode(name)
             self._outfit()
+            self._scope.owner = self
             self._scope.enter()
+            self.running = True
+            self._told(self)
         except BaseException as error:
             self.__exit__(type(error))
             raise
@@ -108,7 +118,6 @@ class Generation:
 
     def __exit__(self, error: type[BaseException] | None = None, *_: object) -> None:
         self._scope.leave()
-        self._scope.table.clear()
         self._calls.clear()
         while self._attached:
             detach(self._attached.pop())
@@ -118,6 +127,8 @@ class Generation:
         self.clock.ended()
         for lane in self.finished:
             lane.end()
+        self.running = False
+        self._told(self)
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
         reason = without_effect(names, self.finished, self._schedule) if checked else None
@@ -349,15 +360,16 @@ class Generation:
         Raises:
             PolicyError: if no single schedule does what a gate decided.
         """
-        return self._schedule if self.compiled.gate is None else self.governors.recorded()
+        return self.record.schedule
+
+    @property
+    def record(self) -> Record:
+        """What the generation did so far."""
+        return Record(self._lanes, self.store, self.governors, self._schedule)
 
     def stats(self) -> Stats:
-        """What the generation did so far."""
-        try:
-            schedule = self.schedule
-        except PolicyError:
-            schedule = None
-        return Stats.of(self._lanes.all, self.store, schedule, self.governors.peak_bytes)
+        """Figures of what the generation did so far."""
+        return self.record.stats()
 
 
 def called(lane: Lane, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:

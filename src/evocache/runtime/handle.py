@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -22,8 +21,8 @@ from ..memory.offload import Offload, leaving
 from ..memory.planner import Held, Machine, MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model, discover
-from ..model.discover import unwrapped
 from ..schedule import Schedule
+from .accelerated import accelerate, acceleration, give_back
 from .asked import steps_of
 from .callbacks import outlying_callbacks
 from .compiled import Compiled, Program
@@ -33,56 +32,97 @@ from .generation import Generation
 from .measured import measured
 from .program import asked, check
 from .projection import Projection
+from .recent import Recent
+from .record import Record
 from .rivals import refuse_rivals
-from .snapshot import Snapshot, snapshot
+from .snapshot import snapshot
+from .state import State, modules_of
 from .stats import Stats
 from .whereabouts import movable, offloaded
+
+Value = TypeVar("Value")
+
+
+class _Of(Generic[Value]):
+    """An attribute of a handle that is its state's."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name.lstrip("_")
+
+    def __get__(self, handle: Handle, owner: type) -> Value:
+        value: Value = getattr(handle._state, self._name)
+        return value
+
+    def __set__(self, handle: Handle, value: Value) -> None:
+        setattr(handle._state, self._name, value)
 
 
 class Handle:
     """An accelerated pipeline's handle: what is applied, what it did, and the way back.
 
-    As a context manager it removes itself at the end.
+    As a context manager it removes itself at the end, and what was applied before is applied again.
 
     Attributes:
         storage: the coding that features are stored in.
         memory: the memory plan of the latest generation, or of all; None where nothing is to be planned.
+        budget: bytes that a generation may hold; None where there is no limit.
         measure: whether generations are also weighed, stage by stage.
         machine: what plans go by; None to measure the one at hand.
+        program: what is applied.
     """
 
-    def __init__(
-        self,
+    storage = _Of[str]()
+    memory = _Of[MemoryPlan | None]()
+    budget = _Of[int | None]()
+    measure = _Of[bool]()
+    machine = _Of[Machine | None]()
+    program = _Of[Program]()
+    _compiled = _Of[Compiled]()
+    _plans = _Of[Recent[object, Planned]]()
+    _last = _Of[Generation | Record | None]()
+    _stages = _Of[Mapping[str, Held]]()
+    _parking = _Of[Tier | None]()
+    _away = _Of[Offload | None]()
+
+    def __init__(self, pipe: Any, state: State) -> None:
+        self.pipe = pipe
+        self._state = state
+
+    @classmethod
+    def made(
+        cls,
         pipe: Any,
         model: Model,
         program: Program,
         memory: MemoryPlan | int | None = None,
         storage: str = "none",
         measure: bool = False,
-    ) -> None:
-        self.pipe = pipe
-        self.storage = storage
-        self.measure = measure
-        self.memory = memory if isinstance(memory, MemoryPlan) else None
-        if self.memory is None and storage != "none":
-            self.memory = MemoryPlan(None, {}, storage=storage)
-        self.budget = memory if isinstance(memory, int) else None
-        self.machine: Machine | None = None
-        self._plans: dict[object, Planned] = {}
-        self.program = program
-        self._compiled = Compiled(model, program)
-        self._parts = modules_of(pipe)
-        self._seen: dict[str, Snapshot] = {d.name: snapshot(d.module) for d in model.denoisers}
-        """What the denoisers consist of, as they were discovered."""
-        self._last: Generation | None = None
-        self._stages: Mapping[str, Held] = {}
-        self._class: type = type(pipe)
-        self._accelerated: type | None = None
-        self._parking: Tier | None = None
-        self._parking_for: torch.device | None = None
-        self._away: Offload | None = None
-        self._computing: torch.device | None = None
-        """Where the generation at hand computes; diffusers looks through all modules each time that it is asked."""
+    ) -> Handle:
+        """Accelerate a pipeline, in the place of what was applied to it before.
+
+        Args:
+            pipe: the pipeline.
+            model: its denoisers.
+            program: what is applied.
+            memory: a plan, or bytes that a generation may hold.
+            storage: the coding that features are stored in.
+            measure: whether generations are also weighed.
+        """
+        state = State(pipe, model, program, storage, measure, _called)
+        state.memory = memory if isinstance(memory, MemoryPlan) else None
+        if state.memory is None and storage != "none":
+            state.memory = MemoryPlan(None, {}, storage=storage)
+        state.budget = memory if isinstance(memory, int) else None
+        handle = cls(pipe, state)
+        state.handle = weakref.ref(handle)
+        former = handle_of(pipe)
+        if former is not None:
+            former._leave()
+            state.before = former._state
+            if not state.before.entered:
+                state.before.before = None  # nobody is going to end it
+        handle._install()
+        return handle
 
     @property
     def model(self) -> Model:
@@ -118,7 +158,7 @@ class Handle:
     @property
     def active(self) -> bool:
         """Whether the pipeline is accelerated by this handle."""
-        return self._accelerated is not None
+        return self._state.active
 
     def plan(self, *args: Any, **kwargs: Any) -> MemoryPlan:
         """The memory plan for a call of the pipeline with these arguments, which is not made: nothing is computed.
@@ -137,15 +177,16 @@ class Handle:
 
     def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
         """The plan for a call, or for a film."""
-        kwargs = asked(self.program, self._class.__call__, (self.pipe, *args), kwargs)
+        kwargs = asked(self.program, self._state.cls.__call__, (self.pipe, *args), kwargs)
         key = form(args, kwargs), state(self.pipe), self._device, film
-        if key not in self._plans:
+        known = self._plans.get(key)
+        if known is None:
             compiled, _ = self._current()
             modules = [part for part in self.pipe.components.values() if isinstance(part, nn.Module)]
             unforeseen = None if self.budget is None else workspace.unforeseen(self._device.type, modules)
             if unforeseen is not None:
                 warnings.warn(f"the memory budget may be exceeded: {unforeseen}", stacklevel=3)
-            self._plans[key] = plan_call(
+            known = self._plans[key] = plan_call(
                 self.pipe,
                 compiled,
                 self.budget,
@@ -154,11 +195,11 @@ class Handle:
                 machine=self.machine or machine(self._device),
                 offload=movable(self.pipe),
                 storage=self.storage,
-                cls=self._class,
+                cls=self._state.cls,
                 workspace=workspace.of(self._device.type),
                 film=film,
             )
-        return self._plans[key].plan
+        return known.plan
 
     @property
     def _device(self) -> torch.device:
@@ -170,16 +211,10 @@ class Handle:
         needed = dict(self.memory.offload) if self.memory is not None else {}
         if needed == (self._away.stages if self._away is not None else {}) or offloaded(self.pipe):
             return
-        self._bring_back()
+        self._state.bring_back()
         if needed:
             able = leaving(self.pipe)
             self._away = Offload({name: able[name] for name in needed}, needed, self._device)
-
-    def _bring_back(self) -> None:
-        """Have all components on the device, as they were."""
-        if self._away is not None:
-            away, self._away = self._away, None
-            away.remove()
 
     def generation(
         self, *, previews: bool = True, projection: Projection | None = None, steps: int | None = None
@@ -208,7 +243,7 @@ class Handle:
         compiled, regions = self._current()
         self._stages = {}
         tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
-        self._last = Generation(
+        return Generation(
             self.pipe,
             compiled,
             previews=previews,
@@ -218,71 +253,57 @@ class Handle:
             regions=regions,
             steps=steps,
             current=self._current,
+            told=self._state.turned,
         )
-        return self._last
 
     def _tier(self) -> Tier:
         """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
-        device = self._device
-        if self._parking is not None and self._parking_for != device:  # the pipeline was moved
-            self._parking.close()
-            self._parking = None
-        if self._parking is None:
-            self._parking = HostTier(device) if device.type == "cuda" else DiskTier()
-            self._parking_for = device
-        return self._parking
+        state, device = self._state, self._device
+        if state.parking is not None and state.parking_for != device:  # the pipeline was moved
+            state.parking.close()
+            state.parking = None
+        if state.parking is None:
+            state.parking = HostTier(device) if device.type == "cuda" else DiskTier()
+            state.parking_for = device
+        return state.parking
 
     def remove(self) -> None:
-        """Give the pipeline back as it was; nothing happens if that was done already."""
-        if self._accelerated is not None and type(self.pipe) is self._accelerated:
-            object.__setattr__(self.pipe, "__class__", self._class)
-        self._accelerated = None
-        self._bring_back()
-        if self._parking is not None:
-            self._parking.close()
-            self._parking = None
+        """Give the pipeline back as it was; nothing happens if that was done already.
+
+        A generation that runs, as when this is called in a callback, ends with what it has, as it began.
+        """
+        self._leave()
+        self._state.removed = True
+
+    def _leave(self) -> None:
+        state = self._state
+        state.active = False
+        give_back(self.pipe, state)
+        state.let_go()
 
     def __enter__(self) -> Handle:
+        self._state.entered = True
         return self
 
     def __exit__(self, *_: object) -> None:
+        state = self._state
+        before, state.before, state.entered = state.before, None, False
         self.remove()
+        if before is not None and not before.removed and acceleration(self.pipe) is None:
+            Handle(self.pipe, before)._install()
 
     def __repr__(self) -> str:
         return f"<Handle: {self.program} on {type(self.pipe).__name__}{'' if self.active else ', removed'}>"
 
     def _install(self) -> None:
-        """Swap the pipeline's class for a subclass whose `__call__` runs inside a generation."""
+        """Have calls of the pipeline run inside generations."""
         self._offload()
-        cls, handle = self._class, self
-
-        @functools.wraps(cls.__call__)
-        def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if self is not handle.pipe or not handle.active:  # a copy, or a pipeline built from this one's class
-                return cls.__call__(self, *args, **kwargs)
-            return handle._run(args, kwargs)
-
-        def computes(self: Any) -> torch.device:
-            mine = self is handle.pipe
-            if mine and handle._computing is not None:
-                return handle._computing
-            away = handle._away if mine else None
-            return cls._execution_device.fget(self) if away is None else away.device  # type: ignore[attr-defined]
-
-        def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
-            reduce: Any = cls.__reduce_ex__
-            _, _, *state = reduce(self, protocol)
-            return object.__new__, (cls,), *state  # copies and pickles are of the class as it was
-
-        names = ("__module__", "__qualname__", "__doc__")
-        body = {**{name: getattr(cls, name) for name in names}, "_evocache_handle": self}
-        body |= {"__call__": __call__, "__reduce_ex__": __reduce_ex__, "_execution_device": property(computes)}
-        self._accelerated = type(cls)(cls.__name__, (cls,), body)
-        object.__setattr__(self.pipe, "__class__", self._accelerated)
+        self._state.active = True
+        accelerate(self.pipe, self._state)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: Projection | None = None) -> Any:
         """Call the pipeline inside a generation."""
-        call = self._class.__call__
+        call = self._state.cls.__call__
         kwargs = asked(self.program, call, (self.pipe, *args), kwargs)
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
 
@@ -298,14 +319,14 @@ class Handle:
                 if self._away is not None:
                     self._away.rest()
 
-        self._computing = getattr(self.pipe, "_execution_device", None)  # pipelines of others may know none
+        self._state.computing = getattr(self.pipe, "_execution_device", None)  # pipelines of others may know none
         try:
             if self.budget is not None:
                 self.memory = self._plan(args, kwargs, film=projection is not None)
             self._offload()
             return self._weighed(made) if self.measure else made()
         finally:
-            self._computing = None
+            self._state.computing = None
 
     def _weighed(self, made: Callable[[], Any]) -> Any:
         """What a generation makes; what it holds meanwhile is kept for its figures."""
@@ -350,20 +371,30 @@ class Handle:
             PipelineError: if there is no denoiser left, or something is on one that is refused.
         """
         parts = modules_of(self.pipe)
-        model = self.model if parts == self._parts else discover(self.pipe)
+        model = self.model if parts == self._state.parts else discover(self.pipe)
         seen = {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers}
-        known = seen.keys() == self._seen.keys()
-        if not known or not all(seen[name].same_modules(self._seen[name]) for name in seen):
+        known = seen.keys() == self._state.seen.keys()
+        if not known or not all(seen[name].same_modules(self._state.seen[name]) for name in seen):
             if model is self.model:
                 model = discover(self.pipe)
             check(self.program, model)
             self._plans.clear()
             self._compiled = Compiled(model, self.program)
-        self._parts, self._seen = parts, seen
+        self._state.parts, self._state.seen = parts, seen
         return self._compiled, refuse_rivals(model, seen)
 
 
-def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:
-    """The modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
-    held = {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
-    return {name: weakref.ref(unwrapped(part)) for name, part in held.items()}
+def _called(pipe: Any, state: State, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return Handle(pipe, state)._run(args, kwargs)
+
+
+def handle_of(pipe: Any) -> Handle | None:
+    """The handle of an accelerated pipeline; None if it is not accelerated."""
+    state = acceleration(pipe)
+    if not isinstance(state, State):
+        return None
+    known = None if state.handle is None else state.handle()
+    if known is None:
+        known = Handle(pipe, state)
+        state.handle = weakref.ref(known)
+    return known

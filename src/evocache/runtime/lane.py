@@ -140,6 +140,7 @@ class Lane:
         """The pass is over: what was counted stays, stand-ins on the device do not."""
         self.blanks.clear()
         self.flows.clear()
+        self.tables.clear()
 
     def put(self, column: int, tensors: Sequence[torch.Tensor], *, again: bool = False) -> None:
         """A component computed at this step: note its size and order, and store its feature if it will be read.

@@ -14,6 +14,7 @@ from ..memory.planner import Held
 from ..model import Model
 from .dry import STAGES
 from .generation import is_autoencoder
+from .subclasses import Subclasses
 from .whereabouts import weights
 
 
@@ -55,7 +56,8 @@ def told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]
     autoencoders = [c for c in pipe.components.values() if is_autoencoder(c)]
     own = [type(autoencoder) for autoencoder in autoencoders]
     for autoencoder in autoencoders:
-        object.__setattr__(autoencoder, "__class__", _decoding(type(autoencoder), turn))
+        autoencoder.__dict__[_TURN] = turn
+        object.__setattr__(autoencoder, "__class__", _telling(type(autoencoder)))
     try:
         yield
     finally:
@@ -63,13 +65,20 @@ def told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]
             hook.remove()
         for autoencoder, cls in zip(autoencoders, own, strict=True):
             object.__setattr__(autoencoder, "__class__", cls)
+            del autoencoder.__dict__[_TURN]
 
 
-def _decoding(cls: type, turn: Callable[[str], None]) -> type:
-    """The subclass of an autoencoder's class that tells when it decodes; so do its twins."""
+_TURN = "_evocache_turn"
+
+
+def _decoding(cls: type) -> dict[str, Any]:
+    """What the subclass of an autoencoder's class does to tell when it decodes; so do its twins."""
 
     def decode(self: Any, *args: Any, **kwargs: Any) -> Any:
-        turn("decode")
+        self.__dict__[_TURN]("decode")
         return cls.decode(self, *args, **kwargs)  # type: ignore[attr-defined]
 
-    return type(cls)(cls.__name__, (cls,), {"__module__": cls.__module__, "decode": decode})
+    return {"decode": decode}
+
+
+_telling = Subclasses(_decoding)

@@ -49,6 +49,8 @@ class Scope:
     def leave(self) -> None:
         """Let the operations hold no longer; from any thread."""
         frame, self._frame = self._frame, None
+        self.table.clear()
+        self.owner = None  # which has the scope: neither shall need the garbage collector
         if frame is None:
             return
         scopes = _entered[frame]

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from ..model.kinds import everything
-from .attach import plain
 from .region import is_compiled
+from .subclasses import plain
 
 COMPILED = "_torchdynamo_orig_callable"
 """What torch leaves on a function that it compiled."""

@@ -1,0 +1,232 @@
+"""What was accelerated, planned or refused is freed when it is dropped, without the garbage collector's help."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, PixArtAlphaPipeline
+from torch import nn
+
+from evocache import apply, discover, plan_memory
+from evocache.errors import BudgetError, PipelineError
+from evocache.memory.planner import MemoryPlan
+from evocache.runtime.handle import handle_of
+from evocache.runtime.pricing import Footprints
+from evocache.runtime.state import State
+from tests.tiny import FAMILIES
+
+SIZE: dict[str, Any] = {"height": 64, "width": 64, "use_resolution_binning": False}
+CALL: dict[str, Any] = {**SIZE, "prompt": "a red fox", "num_inference_steps": 2, "output_type": "np"}
+TINY = FAMILIES["pixart"]
+
+
+def applied(pipe: Any) -> None:
+    handle = apply(pipe, "fora:2")
+    TINY.call(pipe, steps=2)
+    handle.remove()
+    assert handle.stats.executed_fraction < 1
+
+
+def left_applied(pipe: Any) -> None:
+    apply(pipe, "fora:2")
+    TINY.call(pipe, steps=2)
+
+
+def gated(pipe: Any) -> None:
+    with apply(pipe, "fbcache:0.5"):
+        TINY.call(pipe, steps=3)
+
+
+def guided(pipe: Any) -> None:
+    with apply(pipe, "fastercache:1,0.5,0,2"):
+        TINY.call(pipe, steps=4)
+
+
+def a_loop(pipe: Any) -> None:
+    with apply(pipe, "fora:2") as handle, handle.generation():
+        type(pipe).__mro__[1].__call__(pipe, **CALL)
+    assert handle.stats.calls
+
+
+def fails(pipe: Any) -> None:
+    def callback(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with apply(pipe, "fora:2"), pytest.raises(KeyboardInterrupt):
+        TINY.call(pipe, callback=callback, callback_steps=1)
+
+
+def weighed(pipe: Any) -> None:
+    with apply(pipe, "fora:2", measure=True) as handle:
+        TINY.call(pipe, steps=2)
+        assert handle.stats.stages
+
+
+def budgeted(pipe: Any) -> None:
+    with apply(pipe, "fora:2", memory="1GB") as handle:
+        TINY.call(pipe, steps=2)
+        handle.plan(**{**CALL, "num_inference_steps": 3})
+
+
+def refused(pipe: Any) -> None:
+    with apply(pipe, "fora:2", memory=10), pytest.raises(BudgetError):
+        TINY.call(pipe, steps=2)
+
+
+def no_call(pipe: Any) -> None:
+    with apply(pipe, "fora:2", memory="1GB") as handle, pytest.raises(PipelineError):
+        handle.plan(prompt=3)
+
+
+def planned(pipe: Any) -> None:
+    plan_memory(pipe, CALL, "fora:2", "1GB")
+
+
+def priced(pipe: Any) -> None:
+    assert Footprints(pipe, discover(pipe), 2, lambda steps: {**CALL, "num_inference_steps": steps})
+
+
+@pytest.mark.parametrize(
+    "use",
+    [applied, left_applied, gated, guided, a_loop, fails, weighed, budgeted, refused, no_call, planned, priced],
+    ids=lambda use: use.__name__,
+)
+def test_a_pipeline_that_is_dropped_is_freed_at_once(use):
+    pipe = TINY.build()
+    modules = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+    kept = [weakref.ref(thing) for module in modules for thing in (*module.modules(), *module.parameters())]
+    del modules
+    gc.collect()
+    before = meta_tensors()
+    gc.disable()
+    try:
+        use(pipe)
+        del pipe
+        assert sum(thing() is not None for thing in kept) == 0
+        assert meta_tensors() == before  # of dry runs nothing is left but figures
+    finally:
+        gc.enable()
+
+
+def meta_tensors() -> int:
+    return sum(type(thing) in (torch.Tensor, nn.Parameter) and thing.is_meta for thing in gc.get_objects())
+
+
+def test_plans_of_many_forms_hold_no_tensors():
+    pipe = TINY.build()
+    with apply(pipe, "fora:2", memory="1GB") as handle:
+        counts = []
+        for steps in (2, 3, 4):
+            handle.plan(**{**CALL, "num_inference_steps": steps})
+            gc.collect()
+            counts.append((meta_tensors(), sum(isinstance(thing, State) for thing in gc.get_objects())))
+    assert len(set(counts)) == 1
+
+
+def test_no_class_is_made_for_a_pipeline_or_a_generation():
+    seen: list[tuple[type, int]] = []
+    for _ in range(3):
+        pipe = TINY.build()
+        with apply(pipe, "fora:2", measure=True):
+            TINY.call(pipe, steps=2)
+            TINY.call(pipe, steps=2)
+            gc.collect()
+            seen.append((type(pipe), len(AutoencoderKL.__subclasses__())))
+        assert type(pipe) is PixArtAlphaPipeline
+    assert len(set(seen)) == 1
+    assert seen[0][0] is not PixArtAlphaPipeline
+
+
+def test_applying_again_and_again_keeps_nothing_of_what_was_applied():
+    pipe = TINY.build()
+    kept = []
+    for _ in range(6):
+        apply(pipe, "fora:2", memory="1GB")
+        kept.append(weakref.ref(handle_of(pipe)._state))
+    assert [state() is not None for state in kept] == [False] * 4 + [True] * 2
+
+
+def test_a_handle_keeps_its_pipeline_and_is_found_again():
+    handle = apply(TINY.build(), "fora:2")
+    gc.collect()
+    assert handle_of(handle.pipe) is handle
+    TINY.call(handle.pipe, steps=2)
+    assert handle.stats.executed_fraction < 1
+    pipe = handle.pipe
+    del handle
+    again = handle_of(pipe)
+    assert again.stats.executed_fraction < 1
+    again.remove()
+    assert handle_of(pipe) is None
+    assert type(pipe) is PixArtAlphaPipeline
+
+
+@pytest.fixture(scope="module")
+def pipe() -> Any:
+    return TINY.build()
+
+
+def test_a_block_ends_with_what_was_applied_before_it(pipe):
+    with apply(pipe, "fora:2") as outer:
+        with apply(pipe, "steps:0,2") as inner:
+            with apply(pipe, "none"):
+                TINY.call(pipe)
+                assert not inner.active
+            assert inner.active
+        assert (inner.active, outer.active) == (False, True)
+        TINY.call(pipe)
+        assert str(outer.program) == "fora:2"
+        assert outer.stats.executed_fraction < 1
+    assert not outer.active
+    assert type(pipe) is PixArtAlphaPipeline
+
+
+def test_a_block_within_something_applied_without_one(pipe):
+    plain = apply(pipe, "fora:2")
+    with apply(pipe, "none"):
+        assert not plain.active
+    assert plain.active
+    plain.remove()
+    assert type(pipe) is PixArtAlphaPipeline
+
+
+def test_what_was_removed_meanwhile_does_not_come_back(pipe):
+    with apply(pipe, "fora:2") as outer:
+        with apply(pipe, "steps:0,2") as inner:
+            outer.remove()
+            assert inner.active
+        assert type(pipe) is PixArtAlphaPipeline
+    with apply(pipe, "fora:2"):
+        with apply(pipe, "steps:0,2") as inner:
+            inner.remove()
+            assert type(pipe) is PixArtAlphaPipeline
+            last = apply(pipe, "none")
+        assert last.active  # nobody else may end it
+    assert last.active
+    last.remove()
+
+
+@pytest.mark.parametrize("at", [0, 1, 3])
+@pytest.mark.parametrize("end", ["remove", "replace"])
+def test_a_pipeline_is_given_back_in_the_middle_of_a_generation_that_parks_features(pipe, at, end):
+    with apply(pipe, "fora:2") as handle:
+        whole = TINY.call(pipe)
+        features = {lane.denoiser.name: dict(lane.sizes) for lane in handle._last.finished}
+    handle = apply(pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0, ahead=1, features=features))
+    tiers = []
+
+    def callback(step: int, *_: Any) -> None:
+        if step == at:
+            tiers.append(handle._parking)
+            handle.remove() if end == "remove" else apply(pipe, "none").remove()
+            assert type(pipe) is PixArtAlphaPipeline
+
+    assert (TINY.call(pipe, callback=callback, callback_steps=1) == whole).all()
+    assert handle.stats.moved_bytes > 0
+    assert not handle.active
+    assert handle._parking is None
+    assert tiers[0]._file.closed
