@@ -10,6 +10,7 @@ import logging
 import threading
 import warnings
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +27,7 @@ from evocache.runtime.region import Regions, compiler, replays
 from evocache.schedule import uniform
 from tests.composition import compiling
 from tests.composition.compiling import dynamo
+from tests.runtime.loops import handed_over, looped, streamed
 from tests.runtime.support import random_schedule
 from tests.tiny import FAMILIES, share
 
@@ -75,6 +77,36 @@ def test_compiled_as_it_is(build, how, spec, graphs):
         assert handle.stats.peak_cached_bytes == peak == handle.stats.predicted_peak_bytes
         assert handle.stats.cached_bytes == 0
     assert np.array_equal(tiny.call(pipe), reference)
+
+
+@pytest.mark.parametrize("how", ["whole", "blocks"])
+def test_a_compiled_denoiser_serves_generations_and_others_in_turns(how):
+    """A generation that is suspended, an untouched pipeline, and an engine that computes in a thread of its own."""
+    pipe = compiling.pixart()
+    twin = share(pipe)
+    plain = list(looped(twin, seed=7))[-1]
+    with apply(pipe, "fora:2") as handle:
+        expected = list(streamed(handle))
+    if how == "whole":
+        pipe.transformer.compile(backend="eager", fullgraph=True)
+    else:
+        for block in pipe.transformer.transformer_blocks:
+            block.compile(backend="eager", fullgraph=True)
+    with ThreadPoolExecutor(1) as engine:
+        call = handed_over(pipe.transformer, engine)
+        with apply(pipe, "fora:2") as handle, dynamo() as first:
+            for latents, right in zip(streamed(handle), expected, strict=True):
+                assert torch.equal(latents, right)
+                assert torch.equal(list(looped(twin, seed=7))[-1], plain)
+            executed = handle.stats.executed
+        assert first.breaks == 0
+        with apply(pipe, "fora:2") as handle, dynamo() as second:
+            for latents, right in zip(streamed(handle, call=call), expected, strict=True):
+                assert torch.equal(latents, right)
+                assert torch.equal(list(looped(twin, seed=7))[-1], plain)
+                assert torch.equal(list(looped(twin, seed=7, call=call))[-1], plain)
+            assert handle.stats.executed == executed
+        assert (second.graphs, second.breaks) == (0, 0)
 
 
 def test_more_kinds_of_rows_than_there_may_be_graphs():

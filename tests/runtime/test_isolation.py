@@ -20,7 +20,7 @@ from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 
 from evocache import apply
 from evocache.policies import parse
-from evocache.runtime import scope
+from tests.runtime.loops import handed_over, looped, streamed
 from tests.runtime.support import changes, snapshot
 from tests.tiny import FAMILIES, share
 
@@ -128,41 +128,18 @@ def test_a_generation_sees_nothing_of_those_before(family, name):
             assert np.array_equal(one.call(), fresh)
 
 
-def looped(one, pipe, steps=4, seed=0, call=None):
-    """A denoising loop as somebody would write it, that hands out its latents step by step."""
-    call = call or pipe.transformer
-    prompt = torch.randn(1, 8, pipe.transformer.config.caption_channels, generator=torch.Generator().manual_seed(1))
-    shape = (1, pipe.transformer.config.in_channels, 8, 8)
-    latents = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    pipe.scheduler.set_timesteps(steps)
-    extra = {"resolution": None, "aspect_ratio": None}
-    for t in pipe.scheduler.timesteps:
-        with torch.no_grad():
-            noise = call(
-                latents, encoder_hidden_states=prompt, timestep=t.expand(1), added_cond_kwargs=extra, return_dict=False
-            )[0]
-        latents = pipe.scheduler.step(noise.chunk(2, dim=1)[0], t, latents, return_dict=False)[0]
-        yield latents
-
-
-def streamed(one, handle, **settings):
-    """The same within a generation: a generator, as servers hand them to whichever thread is free."""
-    with handle.generation():
-        yield from looped(one, handle.pipe, **settings)
-
-
 def test_a_suspended_generation_concerns_nobody(family):
     one = family("pixart")
     twin = share(one.pipe)
-    plain = list(looped(one, twin, seed=7))[-1]
+    plain = list(looped(twin, seed=7))[-1]
     with apply(one.pipe, "fora:2") as handle:
-        expected = list(streamed(one, handle))
-        first, second = streamed(one, handle), streamed(one, handle)
+        expected = list(streamed(handle))
+        first, second = streamed(handle), streamed(handle)
         halves = [next(first), next(second), next(first)]
-        assert torch.equal(list(looped(one, twin, seed=7))[-1], plain)
+        assert torch.equal(list(looped(twin, seed=7))[-1], plain)
         assert [torch.equal(a, b) for a, b in zip(halves, [expected[0], expected[0], expected[1]], strict=True)]
         first.close()
-        assert torch.equal(list(looped(one, twin, seed=7))[-1], plain)
+        assert torch.equal(list(looped(twin, seed=7))[-1], plain)
         second.close()
     assert not torch.equal(plain, expected[-1])
 
@@ -170,16 +147,16 @@ def test_a_suspended_generation_concerns_nobody(family):
 def test_a_generation_goes_on_in_another_thread(family):
     one = family("pixart")
     twin = share(one.pipe)
-    plain = list(looped(one, twin, seed=7))[-1]
+    plain = list(looped(twin, seed=7))[-1]
     with apply(one.pipe, "fora:2") as handle:
-        expected = list(streamed(one, handle))
+        expected = list(streamed(handle))
         executed = handle.stats.executed
         pools = [ThreadPoolExecutor(1) for _ in range(3)]
-        stream, seen = streamed(one, handle), []
+        stream, seen = streamed(handle), []
         for i in range(4):
             seen.append(pools[i % 3].submit(next, stream).result())
             assert all(
-                torch.equal(pool.submit(lambda: list(looped(one, twin, seed=7))[-1]).result(), plain) for pool in pools
+                torch.equal(pool.submit(lambda: list(looped(twin, seed=7))[-1]).result(), plain) for pool in pools
             )
         pools[1].submit(next, stream, None).result()
         assert handle.stats.executed == executed
@@ -196,46 +173,30 @@ def test_a_denoiser_call_that_another_thread_computes(family):
     """An engine takes calls over, and computes them in a thread of its own, one pipeline's after another's."""
     one = family("pixart")
     twin = share(one.pipe)
-    plain = list(looped(one, twin, seed=7))[-1]
+    plain = list(looped(twin, seed=7))[-1]
     with apply(one.pipe, "fora:2") as handle:
-        expected = list(streamed(one, handle))[-1]
+        expected = list(streamed(handle))[-1]
     engine = ThreadPoolExecutor(1)
-    transformer = one.pipe.transformer
 
-    class Engine(torch.nn.Module):
-        """What a pipeline calls: the operation of its generation is found where it is called, and runs elsewhere."""
-
-        def __call__(self, *args, **kwargs):
-            op = scope.find(id(transformer))
-            call = type(transformer).__call__ if op is None else op
-            given = (transformer, *args) if op is None else (plain_call, transformer, args, kwargs)
-            return engine.submit(call, *given, **(kwargs if op is None else {})).result()
-
-    plain_call = type(transformer).__call__
+    call = handed_over(one.pipe.transformer, engine)
     with apply(one.pipe, "fora:2") as handle:
-        stream = (latents for latents in handed(handle, lambda: looped(one, one.pipe, call=Engine())))
         seen = []
-        for latents in stream:
+        for latents in streamed(handle, call=call):
             seen.append(latents)
-            assert torch.equal(list(looped(one, twin, seed=7, call=Engine()))[-1], plain)
+            assert torch.equal(list(looped(twin, seed=7, call=call))[-1], plain)
     assert torch.equal(seen[-1], expected)
     engine.shutdown()
-
-
-def handed(handle, loop):
-    with handle.generation():
-        yield from loop()
 
 
 def test_coroutines(family):
     """Two generations and an untouched pipeline take turns in one thread."""
     one = family("pixart")
     twin, third = share(one.pipe), share(one.pipe)
-    plain = list(looped(one, third, seed=7))[-1]
+    plain = list(looped(third, seed=7))[-1]
 
     async def run(handle):
         with handle.generation():
-            return await taking_turns(looped(one, handle.pipe))
+            return await taking_turns(looped(handle.pipe))
 
     async def taking_turns(loop):
         found = []
@@ -245,10 +206,10 @@ def test_coroutines(family):
         return found[-1]
 
     async def all():
-        return await asyncio.gather(run(first), taking_turns(looped(one, third, seed=7)), run(second))
+        return await asyncio.gather(run(first), taking_turns(looped(third, seed=7)), run(second))
 
     with apply(one.pipe, "fora:2") as first, apply(twin, "steps:0,2") as second:
-        expected = [list(streamed(one, first))[-1], plain, list(streamed(one, second))[-1]]
+        expected = [list(streamed(first))[-1], plain, list(streamed(second))[-1]]
         found = asyncio.run(all())
     assert [torch.equal(a, b) for a, b in zip(found, expected, strict=True)] == [True] * 3
 
@@ -262,12 +223,12 @@ def test_context_managers_hold_for_whoever_uses_them(family):
             yield
 
     with apply(one.pipe, "fora:2") as handle:
-        expected = list(streamed(one, handle))[-1]
+        expected = list(streamed(handle))[-1]
         with accelerated(handle):
-            assert torch.equal(list(looped(one, one.pipe))[-1], expected)
+            assert torch.equal(list(looped(one.pipe))[-1], expected)
         with ExitStack() as stack:
             stack.enter_context(handle.generation())
-            assert torch.equal(list(looped(one, one.pipe))[-1], expected)
+            assert torch.equal(list(looped(one.pipe))[-1], expected)
             executed = handle.stats.executed_fraction
     assert executed < 1
 

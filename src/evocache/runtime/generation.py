@@ -94,6 +94,8 @@ class Generation:
         self._current = current if previews else None
         self._looked = -1
         self._inside = regions
+        self._untold = False
+        """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
         self._told = told
         self.running = False
 
@@ -132,6 +134,8 @@ class Generation:
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
         reason = without_effect(names, self.finished, self._schedule) if checked else None
+        if checked and self._untold:
+            reason = "the pipeline gives no scheduler its timesteps, and its call says no number of steps"
         if reason is not None:
             warnings.warn(f"nothing was reused: {reason}", stacklevel=3)
         beyond = past_the_end(self.finished) if checked else None
@@ -224,7 +228,8 @@ class Generation:
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             tick = self.clock.called(denoiser.name, argument(denoiser.module, "timestep", args, kwargs, 1))
             self._look_again()
-            if not self.clock.total:  # nobody says how many steps there are, so that no schedule can be told
+            if not self.clock.total:
+                self._untold = True
                 return original(module, *args, **kwargs)
             return self._calls[id(module)](tick, original, module, args, kwargs)
 
