@@ -1,4 +1,4 @@
-"""The exception tree. Every message says what was given, what was expected, and the mend.
+"""The exception tree. Every message says what was given, what was expected, and the mend, in harmless characters.
 
 ```
 Error
@@ -24,7 +24,27 @@ Two places add their own: `metrics.MetricError`, and the command line's `InputEr
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
+
+_JOINERS = "\u200c\u200d"
+"""Format characters that belong to words and pictures: Persian, and families of emoji."""
+
+
+def printable(text: str) -> str:
+    """A text that may be shown: what a file may hold to command a terminal, or to turn a line around, is a `?`.
+
+    Those are control characters but for line feeds and tabs, format characters such as bidirectional overrides, half
+    characters, and separators of lines that are no line feeds.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(letter if _harmless(letter) else "?" for letter in text)
+
+
+def _harmless(letter: str) -> bool:
+    kept = letter in "\n\t" or letter in _JOINERS
+    return kept or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 class Error(Exception):
@@ -37,10 +57,8 @@ class Error(Exception):
     """
 
     def __init__(self, given: str, expected: str, mend: str) -> None:
-        super().__init__(f"given: {given}; expected: {expected}; mend: {mend}")
-        self.given = given
-        self.expected = expected
-        self.mend = mend
+        self.given, self.expected, self.mend = map(printable, (given, expected, mend))
+        super().__init__(f"given: {self.given}; expected: {self.expected}; mend: {self.mend}")
 
     def __reduce__(self) -> tuple[type[Error], tuple[str, str, str]]:
         return type(self), (self.given, self.expected, self.mend)

@@ -40,7 +40,7 @@ def test_what_nobody_reaches_names_the_nearest() -> None:
     with pytest.raises(FrontError, match=r"speedup 4.*nearest has speedup 3"):
         FRONT.pick(speedup=4)
     with pytest.raises(FrontError, match=r"memory 10 B.*nearest has speedup 1\.6, quality 40, memory 50 MB"):
-        FRONT.pick(memory=10)
+        FRONT.pick(memory="10B")
     with pytest.raises(
         FrontError, match=r"speedup 2, quality 35, memory 200 MB; .*nearest has speedup 1\.6, quality 40"
     ):

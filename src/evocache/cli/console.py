@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -18,16 +18,29 @@ NOISY = ("diffusers", "transformers", "huggingface_hub", "torch")
 
 def out() -> Console:
     """The console on stdout."""
-    from rich.console import Console
-
-    return Console(highlight=False)
+    return _console()
 
 
 def errors() -> Console:
     """The console on stderr."""
-    from rich.console import Console
+    return _console(stderr=True)
 
-    return Console(stderr=True, highlight=False)
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console on which no text commands the terminal, wherever it comes from: names in files, errors of others."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    from ..errors import printable
+
+    class Harmless(Console):
+        """Everything that is printed is rendered to segments, and passes here."""
+
+        def render(self, *args: Any, **kwargs: Any) -> Iterable[Segment]:
+            for text, style, control in super().render(*args, **kwargs):
+                yield Segment(text if control else printable(text), style, control)
+
+    return Harmless(highlight=False, stderr=stderr)
 
 
 def progress(console: Console | None = None) -> Progress:

@@ -14,6 +14,7 @@ from .console import out, progress
 from .failures import InputError, folder
 from .load import load_pipeline
 from .machine import describe, sentence
+from .numbers import MAX_SEED
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +41,9 @@ def demo(
     prompts: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Number of prompts; 16 for pictures, 8 for videos.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the first prompt; each has the next one.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the first prompt; each has the next one.")
+    ] = 0,
 ) -> None:
     """Generate prompts uncached and under several schedules; print a table and save a contact sheet.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 import shlex
@@ -22,9 +23,11 @@ from .front import history_of, show_front
 from .generate import MODELS
 from .live import Live
 from .load import load_pipeline
+from .numbers import MAX_COUNT, MAX_SEED, MAX_STEPS, amount
 from .prompts import distinct, gather
 from .stopping import Terminated
 from .workers import count as processes
+from .workers import told
 
 if TYPE_CHECKING:
     from ..schedule.front import Point
@@ -40,9 +43,9 @@ def evolve(
     ] = Path("runs/evolve"),
     prompts: Annotated[Path | None, typer.Option(help="File of prompts to calibrate and evolve on.")] = None,
     held_out: Annotated[Path | None, typer.Option(help="File of prompts to prove on; else some of --prompts.")] = None,
-    count: Annotated[int, typer.Option("--count", min=1, help="How many prompts to evolve on.")] = 16,
+    count: Annotated[int, typer.Option("--count", min=1, max=MAX_COUNT, help="How many prompts to evolve on.")] = 16,
     budget: Annotated[str, typer.Option(help="Time to evolve for: 90s, 10m, 2h; or none.")] = "10m",
-    generations: Annotated[int, typer.Option(min=0, help="Most generations.")] = 1000,
+    generations: Annotated[int, typer.Option(min=0, max=MAX_COUNT, help="Most generations.")] = 1000,
     method: Annotated[str, typer.Option(help="evocache, or ecad: that paper's search, to compare with.")] = "evocache",
     objective: Annotated[
         list[str] | None,
@@ -55,24 +58,33 @@ def evolve(
         str | None, typer.Option(metavar="MODULE:FUNCTION", help="Instead: reward(images, prompts), higher is better.")
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="Most that a generation may hold, weights included: 2GB; its peak is minimised.")
+        str | None,
+        typer.Option(
+            help="Most that a generation may hold, weights included: 2GB; its peak is minimised.", callback=amount
+        ),
     ] = None,
     storage: Annotated[
         str | None,
         typer.Option(metavar="none,bf16,...", help="With the peak: what features may be stored in; all if not given."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=2, help="Denoising steps.")] = None,
+    steps: Annotated[int | None, typer.Option(min=2, max=MAX_STEPS, help="Denoising steps.")] = None,
     least_steps: Annotated[
         int | None,
-        typer.Option(min=2, help="Fewest steps that schedules may have: a sixth if not given; as --steps: no other."),
+        typer.Option(
+            min=2,
+            max=MAX_STEPS,
+            help="Fewest steps that schedules may have: else a sixth; as --steps: no other.",
+        ),
     ] = None,
     start: Annotated[
         list[str] | None,
         typer.Option(metavar="RUN", help="Begin with the front of another run, of this model or a variant, too."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the search and of the first prompt.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Prompts in one call.")] = 16,
-    workers: Annotated[str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the search and of the first prompt.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call.")] = 16,
+    workers: Annotated[
+        str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.", callback=told)
+    ] = "auto",
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or auto.")
     ] = None,
@@ -177,7 +189,7 @@ def in_seconds(text: str) -> float | None:
     if not match:
         raise InputError(f"budget {text!r}", "a duration such as 90s, 10m or 2h, or none", "write one of these")
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-    if not seconds:
+    if not seconds or not math.isfinite(seconds):
         raise InputError(f"budget {text!r}", "some time", "try 5m, or --generations 0 to prove the seeds alone")
     return seconds
 

@@ -16,6 +16,7 @@ from .call import arguments, call, settings
 from .console import out, progress
 from .failures import folder
 from .load import load_pipeline
+from .numbers import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, finite
 from .pick import Budget, Choice, Memory, MinQuality, Schedule, Speedup, Storage, pick
 from .pictures import file_name, save_picture
 from .prompts import gather
@@ -38,15 +39,22 @@ def generate(
     memory: Memory = None,
     budget: Budget = None,
     storage: Storage = None,
-    seed: Annotated[int, typer.Option(help="Seed of the first prompt; each prompt has the next one.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the first prompt; each has the next one.")
+    ] = 0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Denoising steps; if not given, the front's point's, or the model's own.")
+        int | None,
+        typer.Option(min=1, max=MAX_STEPS, help="Denoising steps; else the front's point's, or the model's own."),
     ] = None,
-    guidance: Annotated[float | None, typer.Option(help="Guidance scale.")] = None,
-    height: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Prompts in one call; a picture does not depend on it.")] = 4,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many prompts.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Guidance scale.", callback=finite("--guidance", least=0))
+    ] = None,
+    height: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call; a picture does not depend on it.")
+    ] = 4,
+    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Use only so many prompts.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
     ] = None,

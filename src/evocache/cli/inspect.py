@@ -12,6 +12,7 @@ from .architecture import counted, is_architecture
 from .call import example, settings
 from .console import errors, progress
 from .load import first_line, load_pipeline
+from .numbers import MAX_COUNT, MAX_STEPS
 from .view import View
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 def inspect(
     model: Annotated[str, typer.Argument(help="Zoo name, folder of a diffusers pipeline, hub id, or arch:NAME.")],
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps of a generation.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps of a generation.")] = None,
     depth: Annotated[
-        int | None, typer.Option(min=1, help="Show every component, so many levels deep, instead of equal ones in one.")
+        int | None,
+        typer.Option(min=1, max=MAX_COUNT, help="Show every component, so many levels deep, and equal ones apart."),
     ] = None,
     schedule: Annotated[
         str | None, typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="Also show what this schedule executes.")

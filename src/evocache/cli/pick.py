@@ -11,6 +11,7 @@ import typer
 
 from .failures import InputError
 from .front import peak
+from .numbers import amount, finite
 
 if TYPE_CHECKING:
     from ..schedule.front import Point
@@ -25,16 +26,26 @@ Schedule = Annotated[
         help="A schedule file, a policy such as fora:2, or a run's folder.",
     ),
 ]
-Speedup = Annotated[float | None, typer.Option(help="From a run's front: at least so many times faster.")]
-MinQuality = Annotated[float | None, typer.Option(help="From a run's front: at least so good, in its unit.")]
+Speedup = Annotated[
+    float | None,
+    typer.Option(help="From a run's front: at least so many times faster.", callback=finite("--speedup", above=0)),
+]
+MinQuality = Annotated[
+    float | None,
+    typer.Option(help="From a run's front: at least so good, in its unit.", callback=finite("--min-quality")),
+]
 Memory = Annotated[
-    str | None, typer.Option(help="From a run's front: a peak of at most 2GB; or cached, if no peak was searched.")
+    str | None,
+    typer.Option(
+        help="From a run's front: a peak of at most 2GB; or cached, if no peak was searched.", callback=amount
+    ),
 ]
 Storage = Annotated[
     str | None, typer.Option(help="What features are stored in: none, bf16, fp8 or int8; else the point's own.")
 ]
 Budget = Annotated[
-    str | None, typer.Option("--budget", "-b", help="What a generation may hold, weights included: 8GB.")
+    str | None,
+    typer.Option("--budget", "-b", help="What a generation may hold, weights included: 8GB.", callback=amount),
 ]
 
 WISHES = {"speedup": "--speedup", "quality": "--min-quality", "memory": "--memory"}

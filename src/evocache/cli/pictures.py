@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import printable
 from .failures import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def save_picture(frames: Sequence[Image], path: Path, metadata: Mapping[str, Any
 
     info = PngInfo()
     for key, value in metadata.items():
-        info.add_text(key, str(value))
+        info.add_text(printable(key), printable(str(value)))
     film: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "duration": 125} if len(frames) > 1 else {}
     try:
         frames[0].save(path, format="PNG", pnginfo=info, **film)

@@ -13,6 +13,7 @@ from .call import example, settings
 from .console import out, progress
 from .failures import InputError
 from .load import load_pipeline, locate
+from .numbers import MAX_COUNT, MAX_PIXELS, MAX_STEPS
 from .pick import Budget, Memory, MinQuality, Schedule, Speedup, Storage, pick
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ def plan(
     min_quality: MinQuality = None,
     memory: Memory = None,
     storage: Storage = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
-    height: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Pixels.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Frames of a video.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps.")] = None,
+    height: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Frames of a video.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
     ] = None,
@@ -123,12 +124,15 @@ def _document(planned: Planned) -> dict[str, Any]:
 
 def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
     """For people."""
+    from rich.text import Text
+
     from ..report.tables import Column, table
     from ..schedule.amounts import told
 
     plan, before = planned.plan, planned.as_it_is
     console = out()
-    console.print(f"[bold]{model}[/bold]  {pipeline}  [dim]{schedule}, {planned.steps} steps[/dim]\n")
+    said = (f"{schedule}, {planned.steps} steps", "dim")
+    console.print(Text.assemble((model, "bold"), f"  {pipeline}  ", said, "\n"))
     columns = [
         Column("stage", style="cyan"),
         *(Column(name, numeric=True) for name in ("weights", "activations", "features", "together", "as it is")),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .failures import InputError, examples
+from .numbers import MAX_STEPS
 
 if TYPE_CHECKING:
     from ..schedule import Schedule
@@ -57,7 +58,9 @@ def show(
     model: Annotated[
         str, typer.Option("--model", "-m", help="The model that a policy is compiled for; arch:NAME needs no weights.")
     ] = "zoo:emoji",
-    steps: Annotated[int | None, typer.Option(min=1, help="Number of steps; a file is resampled.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=MAX_STEPS, help="Number of steps; a file is resampled.")
+    ] = None,
     detail: Annotated[bool, typer.Option("--detail", help="One row for each component.")] = False,
 ) -> None:
     """Show a schedule as a heat map: what is computed, reused or forecast at every step."""
@@ -80,7 +83,9 @@ def convert(
     model: Annotated[
         str, typer.Option("--model", "-m", help="The model that a policy is compiled for; arch:NAME needs no weights.")
     ] = "zoo:emoji",
-    steps: Annotated[int | None, typer.Option(min=1, help="Number of steps; a file is resampled.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=MAX_STEPS, help="Number of steps; a file is resampled.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite OUT.")] = False,
 ) -> None:
     """Convert a schedule file, or save a policy as one."""

@@ -88,11 +88,13 @@ class View:
 
     def print(self, depth: int | None) -> None:
         """For people: a table, and under it what a generation costs."""
+        from rich.text import Text
+
         from ..report.tables import Column, in_bytes, in_flops, in_percent, in_seconds, table
 
         console = out()
         classes = ", ".join(f"{name}: {kind}" for name, kind in self.model.classes.items())
-        console.print(f"[bold]{self.name}[/bold]  {self.pipeline}  [dim]{classes}[/dim]\n")
+        console.print(Text.assemble((self.name, "bold"), f"  {self.pipeline}  ", (classes, "dim"), "\n"))
         columns = [
             Column("component", style="cyan", room="cut"),
             Column("", numeric=True),

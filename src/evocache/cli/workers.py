@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,20 @@ def count(wanted: str, pipe: Any, budget: float | None, most: int) -> int:
     Raises:
         InputError: if it is neither.
     """
-    if wanted == "auto":
+    if told(wanted) == "auto":
         return 1 if budget is not None and budget < WORTHWHILE else max(1, min(most, room(pipe)))
-    if not wanted.isdecimal() or not int(wanted):
-        raise InputError(f"workers {wanted!r}", "a number from 1, or auto", "try --workers 2")
     return int(wanted)
+
+
+def told(wanted: str) -> str:
+    """What the user says, if it is a number of processes or `auto`.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if wanted != "auto" and not re.fullmatch(r"0*[1-9][0-9]{0,3}", wanted):
+        raise InputError(f"workers {wanted!r}", "a number from 1 to 9999, or auto", "try --workers 2")
+    return wanted
 
 
 def room(pipe: Any) -> int:

@@ -154,7 +154,8 @@ def film(path: str | os.PathLike[str], *, fps: float | Fraction = 8) -> Iterator
 
 
 def _rate(fps: float | Fraction, fastest: int) -> Fraction:
-    if not (isinstance(fps, (int, float, Fraction)) and math.isfinite(fps) and SLOWEST <= fps <= fastest):
+    number = isinstance(fps, (int, float, Fraction)) and not isinstance(fps, bool)
+    if not (number and math.isfinite(fps) and SLOWEST <= fps <= fastest):
         raise FilmError(
             f"fps={fps!r}", f"{float(SLOWEST)} to {fastest} frames a second", "choose another rate or format"
         )

@@ -15,6 +15,9 @@ MAX_CELLS = 10_000_000
 MAX_STEPS = 10_000
 """More steps than any generation has."""
 
+MAX_SEED = 10**15
+"""Largest seed of a search or of a first picture: generators take the thousandfold, and what they count up from it."""
+
 
 def bounded(tree: Sized, steps: Any) -> int:
     """A number of steps, if a schedule over these components may have so many.

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FrontError
+from ..errors import FrontError, ScheduleError
 from .amounts import in_bytes, told
+from .bounds import MAX_STEPS
 from .component import Tree
+from .numeric import real, whole
 from .schedule import Schedule
 
 
@@ -114,7 +116,7 @@ class Front:
             FrontError: if no point meets it all; the message names the nearest. Or if the front does not know.
         """
         limits = {
-            "speedup": None if speedup is None else _number("speedup", speedup),
+            "speedup": None if speedup is None else _number("speedup", speedup, above=0),
             "quality": None if quality is None else _number("quality", quality),
             "memory": None if memory is None else float(in_bytes(memory)),
         }
@@ -152,8 +154,11 @@ class Front:
         Raises:
             MismatchError: if the pipeline's components are not like those that the schedules were made for.
             PipelineError: if it is none.
+            ScheduleError: if the steps are no number of steps.
         """
         tree, model = _components(target)
+        if steps is not None:
+            whole(steps, "steps", 1, MAX_STEPS, ScheduleError)
         share = steps / self.uncached_steps if steps is not None and self.points else 1.0
         points: dict[tuple[str, str], Point] = {}
         for point in self.points:
@@ -216,14 +221,12 @@ def non_dominated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return keep
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: Any, above: float | None = None) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise FrontError(f"{name} {value!r}", "a number", f"try front.pick({name}=2)")
-    return number
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        number = value
+    return real(number, name, FrontError, above=above)
 
 
 def _told(name: str, value: float) -> str:

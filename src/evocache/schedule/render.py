@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
+from ..errors import printable
 from .schedule import Schedule
 
 __all__ = ["heatmap"]
@@ -156,8 +157,8 @@ def _line(text: str, style: str = "") -> Text:
 
 
 def _plain(text: str) -> str:
-    """Text without control characters, which files of strangers may hold."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    """Text on one line, without control characters, which files of strangers may hold."""
+    return printable(text.replace("\n", "?").replace("\t", "?"))
 
 
 def _fitted(label: str, width: int) -> str:

@@ -26,7 +26,7 @@ from .evolution import ERROR, Settings
 from .faults import patiently
 from .fingerprint import fingerprint, sample, tolerance
 from .genes import AS_IT_IS, PEAK, Design, Genes, plain
-from .given import arguments, some_texts, starts, texts
+from .given import amounts, arguments, some_texts, starts, texts
 from .held_out import split
 from .identity import Identity, confirm, confirm_sample
 from .objectives import WITHIN as KEPT
@@ -129,6 +129,7 @@ def evolve(
         RunError: if the pipeline, prompts, settings or folder cannot be used.
     """
     apart = split(texts(prompts, "prompts"), texts(held_out, "held_out"), settings.prompts if settings else None)
+    amounts(budget_seconds, batch, workers, least_steps)
     prompts, call, begin = list(apart.searched), arguments(call), starts(start)
     chosen = _sized(settings or Settings.of(len(prompts)), len(prompts))
     names = asked(some_texts(objectives, "objectives"), chosen.method)
@@ -269,8 +270,6 @@ def _calibrated(
     Raises:
         RunError: if fewer steps are wanted that cannot be had.
     """
-    if wanted is not None and wanted < 2:
-        raise RunError(f"at least {wanted} steps", "2 or more", "raise the number")
     earlier = read_calibration(folder)
     if earlier is not None:
         return earlier, _least(earlier.steps, wanted, chosen, possible=earlier.costs.varies)

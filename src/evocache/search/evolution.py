@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from ..errors import RunError
 from ..schedule import Schedule
+from ..schedule.bounds import MAX_SEED
 from ..schedule.front import Front, Point, front_of, non_dominated
+from ..schedule.numeric import real, whole
 from .binary import BinaryBreeder, BinaryDesigns
 from .breed import Breeder, best
 from .genes import Bill, Design, Memory, siblings
@@ -73,9 +75,13 @@ class Settings:
     def __post_init__(self) -> None:
         if self.method not in ("evocache", "ecad"):
             raise RunError(f"method {self.method!r}", "evocache or ecad", "choose one of them")
-        counts = (self.population, self.offspring, self.prompts)
-        if min(counts) < 1 or self.generations < 0 or self.population < 2:
-            raise RunError(f"{self}", "at least 2 survivors, 1 offspring and 1 prompt", "raise the numbers")
+        least = {"population": 2, "offspring": 1, "prompts": 1, "generations": 0, "polish": 0, "polish_prompts": 0}
+        for name, low in (*least.items(), ("seed", 0)):
+            whole(getattr(self, name), name, low, MAX_SEED if name == "seed" else 10**9, RunError)
+        for name, limit in self.limits.items():
+            real(limit, f"limits[{name!r}]", RunError, least=0)
+        for rung in self.rungs:
+            whole(rung, "rungs", 1, 10**9, RunError)
         if list(self.rungs) != sorted(set(self.rungs)) or any(not 0 < r < self.prompts for r in self.rungs):
             raise RunError(f"rungs {self.rungs}", f"increasing numbers below {self.prompts}", "correct the rungs")
 

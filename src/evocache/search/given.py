@@ -7,7 +7,9 @@ from typing import Any
 
 from ..errors import RunError
 from ..schedule import Schedule
+from ..schedule.bounds import MAX_STEPS
 from ..schedule.front import Point
+from ..schedule.numeric import real, whole
 
 
 def texts(given: Any, name: str) -> tuple[str, ...]:
@@ -46,6 +48,26 @@ def starts(given: Any) -> tuple[Schedule | Point, ...]:
         if not isinstance(one, (Schedule, Point)):
             raise RunError(f"start with {one!r} in it", "schedules and points alone", mend)
     return found
+
+
+def amounts(seconds: Any, batch: Any, workers: Any, least_steps: Any) -> None:
+    """Check the numbers that a user gives beside settings.
+
+    Args:
+        seconds: time for the evolution; None for no limit.
+        batch: prompts in one call.
+        workers: processes that evaluate.
+        least_steps: fewest steps that schedules may have, if that is given.
+
+    Raises:
+        RunError: if one is no number, or out of range.
+    """
+    if seconds is not None:
+        real(seconds, "budget_seconds", RunError, above=0)
+    whole(batch, "batch", 1, 10**6, RunError)
+    whole(workers, "workers", 1, 10**4, RunError)
+    if least_steps is not None:
+        whole(least_steps, "least_steps", 2, MAX_STEPS, RunError)
 
 
 def arguments(given: Any) -> dict[str, Any]:
