@@ -62,6 +62,68 @@ class Masked(Plain):
         return super().products(x[torch.nonzero(mask, as_tuple=False).flatten()][rows])
 
 
+class Sorted(Plain):
+    """As HunyuanImage does: what a mask selects first, then what it leaves out. As GLM-Image does: some are set."""
+
+    def products(self, x):
+        mask = x[0] > 0
+        padding = torch.logical_not(mask)
+        x = torch.cat([x[mask], x[~mask]])
+        x[:, mask] = torch.cat([x[:, ~padding], x[:, padding]], 1)
+        x[x > 0] *= 0.5
+        assert x[(x > 0).bitwise_not()].numel() + x[~~(x > 0)].numel() == 64 * 64
+        return super().products(x)
+
+
+class Routed(Plain):
+    """As mixtures of experts do: tokens are sorted by expert, and each runs on its own."""
+
+    def products(self, x):
+        expert = x.argmax(1)
+        ends = expert.bincount(minlength=4).cpu().numpy().cumsum(0).tolist()
+        x = x[expert.argsort()]
+        parts = [x[begin:end] @ x.T + 1 for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+        return torch.cat(parts)
+
+
+class Sized(Plain):
+    """As HiDream does: sizes are put into a tensor, and read back. As Nucleus does: a list of them."""
+
+    def products(self, x):
+        sizes = torch.tensor([[8, 8]], dtype=torch.int64, device=x.device).repeat(2, 1)
+        sizes[1] += 56
+        height, width = sizes[0]
+        parts = torch.full((4,), 16, device=x.device).tolist()
+        assert x[: height * width].shape == x.shape
+        assert [len(part) for part in x.split(parts)] == [16] * 4
+        return super().products(x[: sizes[1].min(), : int(sizes[1, 0])])
+
+
+class Unsized(Plain):
+    """A size that depends on what is given."""
+
+    def products(self, x):
+        return super().products(x[: (x[0] > 0).sum()])
+
+
+class Counted(Plain):
+    """As Lumina does: words that are not masked are counted."""
+
+    def forward(self, x, words_mask):
+        counts = words_mask.sum(dim=1).tolist()
+        return super().forward(x[: max(counts)])
+
+
+class Overwritten(Plain):
+    """Sizes that were constants until one of them was written over."""
+
+    def products(self, x):
+        sizes = torch.tensor([64, 64], device=x.device)
+        last = sizes[1]
+        sizes[0] = (x[0] > 0).sum()
+        return super().products(x[:last])
+
+
 class Wrong(Plain):
     def products(self, x):
         return x @ x[1:]
@@ -108,6 +170,38 @@ def test_what_values_decide_is_as_large_as_it_may_be():
     seen = rehearse(shadow(Masked()), (torch.zeros(64, 64),), {})
     assert seen.whole.peak > 4 * SIZE
     assert rehearse(shadow(nn.Identity()), (), {}, call=lambda: bool(torch.ones(1))).output is True
+
+
+@pytest.mark.parametrize("weights", ["cpu", "meta"])
+def test_a_mask_and_its_negation_select_the_whole(weights):
+    double = shadow(nn.Sequential(nn.Linear(64, 64).to(weights), Sorted()))
+    assert rehearse(double, (torch.zeros(64, 64),), {}).whole.peak >= 3 * SIZE
+
+
+def test_one_expert_may_be_given_all_tokens():
+    plain = rehearse(shadow(Plain()), (torch.ones(64, 64),), {})
+    routed = rehearse(shadow(Routed()), (torch.zeros(64, 64),), {})
+    assert routed.whole.peak >= plain.whole.peak
+    assert routed.output.shape == ()
+
+
+def test_sizes_that_a_call_reads_back_from_tensors_are_known():
+    seen = rehearse(shadow(Sized()), (torch.zeros(64, 64),), {})
+    assert seen.whole.peak >= 3 * SIZE
+
+
+def test_masks_leave_nothing_out():
+    plain = rehearse(shadow(Plain()), (torch.zeros(64, 64),), {})
+    mask = torch.zeros(2, 64, dtype=torch.int64)
+    counted = rehearse(shadow(Counted()), (torch.zeros(64, 64),), {"words_mask": mask})
+    assert counted.whole.surge >= plain.whole.surge
+    assert not mask.any()
+
+
+@pytest.mark.parametrize("module", [Unsized(), Overwritten()], ids=lambda module: type(module).__name__)
+def test_sizes_that_depend_on_what_is_given_are_not(module):
+    with pytest.raises(RuntimeError, match="item"):
+        rehearse(shadow(module), (torch.zeros(64, 64),), {})
 
 
 def test_errors_of_a_module_are_raised():

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_iter
 
+from . import constants
 from .workspace import Workspace
 
 
@@ -26,7 +27,15 @@ class Fakes:
         self._known: dict[object, Any] = {}
 
     def __call__(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """What an operation returns."""
+        """Return what an operation returns; constants are known, wherever they are read."""
+        known = constants.read(func, args, kwargs)
+        if known is not None:
+            return known
+        out = self._given(func, args, kwargs)
+        constants.follow(func, args, kwargs, out)
+        return out
+
+    def _given(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         pure = self._pure.get(func)
         if pure is None:
             schema = func._schema

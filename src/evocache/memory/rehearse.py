@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_iter, tree_map
 
+from .constants import unmask
 from .fakes import Fakes
 from .ledger import Extent, Ledger
 from .pretence import Denial, Pretence
@@ -152,6 +153,7 @@ def _rehearsed(
     ledger = Ledger(call=fakes, workspace=fakes.workspace)
     ledger.ignore(_tensors(module))
     args, kwargs = shadow(tuple(args)), shadow(dict(kwargs))
+    unmask(kwargs)
     ledger.adopt(leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, torch.Tensor))
     with torch.no_grad(), ledger, pretence:
         seen = Rehearsal(ledger.begin())
