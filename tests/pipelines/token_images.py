@@ -104,7 +104,7 @@ QWEN21 = Kit(
 )
 
 ROWS = (
-    BRIA.row("BriaPipeline", fault="it compares the class of its scheduler, which is another under a schedule"),
+    BRIA.row("BriaPipeline"),
     FIBO.row("BriaFiboPipeline", after=says(get_prompt_embeds=layers)),
     FIBO.row("BriaFiboEditPipeline", {"image": LARGE, "prompt": EDIT}, after=says(get_prompt_embeds=layers)),
     LONGCAT.row("LongCatImagePipeline", after=says(_encode_prompt=words)),

@@ -158,12 +158,7 @@ ROWS = (
     FIBO2.row("BriaFibo2Pipeline"),
     ERNIE.row("ErnieImagePipeline"),
     GLM.row("GlmImagePipeline"),
-    GLM.row(
-        "GlmImagePipeline",
-        EDITED,
-        variant="edits",
-        fault="it shows its model the picture before timesteps are set",
-    ),
+    GLM.row("GlmImagePipeline", EDITED, variant="edits"),
     HIDREAM.row("HiDreamImagePipeline", after=has(default_sample_size=16)),
     HUNYUAN.row("HunyuanImagePipeline"),
     HUNYUAN.row("HunyuanImagePipeline", parts=guided, variant="guided"),
