@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model.components import components_of
 from .failures import ModelError
 from .load import first_line, locate, named_dtype
 
@@ -39,7 +40,7 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
     except (OSError, ValueError, AttributeError, ImportError, KeyError, TypeError) as error:
         given = f"model {source!r} ({first_line(error)})"
         raise ModelError(given, "a diffusers pipeline with the configs of all its parts", "check the name") from error
-    for part in pipe.components.values():
+    for part in components_of(pipe).values():
         if isinstance(part, torch.nn.Module):
             part.to("meta", wanted).eval()  # some parameters are made on the CPU whatever the device
     pipe.set_progress_bar_config(disable=True)

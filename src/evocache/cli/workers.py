@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..model.components import components_of
 from .failures import InputError
 from .machine import cores
 
@@ -53,7 +54,7 @@ def room(pipe: Any) -> int:
 
     if torch.device(getattr(pipe, "device", "cpu")).type == "cuda":
         return torch.cuda.device_count()
-    parts = [part for part in getattr(pipe, "components", {}).values() if isinstance(part, torch.nn.Module)]
+    parts = [part for part in components_of(pipe).values() if isinstance(part, torch.nn.Module)]
     weights = sum(tensor.nbytes for part in parts for tensor in (*part.parameters(), *part.buffers()))
     free = _free()
     return cores() if free is None else min(cores(), int(SHARE * free / (BASE + 2 * weights)))

@@ -9,6 +9,7 @@ import torch
 from accelerate.hooks import ModelHook, add_hook_to_module, remove_hook_from_module
 from torch import nn
 
+from ..model.components import components_of
 from .packed import Packed, packable, shared, weights_of
 
 
@@ -92,7 +93,7 @@ def leaving(pipe: Any) -> dict[str, nn.Module]:
 
     Not those that it excludes, whose weights are of special kinds or shared with others, nor empty ones.
     """
-    modules = {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+    modules = {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
     common = shared(modules.values())
     kept = set(getattr(pipe, "_exclude_from_cpu_offload", ()))
     return {

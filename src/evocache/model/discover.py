@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import PipelineError
 from ..schedule import Component, Tree, deep_id, span_id
+from .components import components_of
 from .kinds import CONTAINERS, has_attention, repeated
 from .leaves import leaves, loose
 from .unet import UNet, find_unet, unit_kind
@@ -75,6 +76,7 @@ def discover(pipe: Any) -> Model:
     components = getattr(pipe, "components", None)
     if not isinstance(components, Mapping) or not callable(pipe):
         raise PipelineError(f"a {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline itself")
+    components = components_of(pipe)
     found = [(name, unwrapped(m)) for name, m in components.items() if isinstance(m, nn.Module)]
     found = [(name, m) for name, m in found if is_denoiser(name, m)]
     if not found:

@@ -26,6 +26,7 @@ from ..memory.packed import weights_of
 from ..memory.rehearse import outline, rehearse, shadow, signature
 from ..memory.workspace import Workspace
 from ..model import Model
+from ..model.components import components_of
 from ..model.discover import unwrapped
 from ..model.outputs import tensors
 from .attach import Way, attach, detach, entering, swapped
@@ -167,7 +168,7 @@ class _Run:
 
     def __enter__(self) -> _Run:
         with ExitStack() as stack:
-            for name, thing in self._pipe.components.items():
+            for name, thing in components_of(self._pipe).items():
                 if is_scheduler(thing):
                     self._attach(stack, thing, hearing)
                     hear(self._scope, thing, self)
@@ -183,7 +184,7 @@ class _Run:
             self._scope.enter()
             stack.callback(self._scope.leave)
             stack.enter_context(self._ledger)
-            weights = [c for c in self._pipe.components.values() if isinstance(c, nn.Module)]
+            weights = [c for c in components_of(self._pipe).values() if isinstance(c, nn.Module)]
             stack.enter_context(self._ledger.owing(t for c in weights for t in weights_of(c)))
             self._turn("encode")
             self._exit = stack.pop_all()
@@ -287,11 +288,14 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
 
     Components are changed in a call, such as processors of attention that the pipeline would put back at its end.
     """
-    things = [pipe, *(c for c in pipe.components.values() if is_scheduler(c))]
-    things += [m for c in pipe.components.values() if isinstance(c, nn.Module) for m in c.modules()]
+    parts = components_of(pipe).values()
+    things = [pipe, *(c for c in parts if is_scheduler(c))]
+    things += [m for c in parts if isinstance(c, nn.Module) for m in c.modules()]
     generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
-    weightless = any(p.is_meta for c in pipe.components.values() if isinstance(c, nn.Module) for p in c.parameters())
+    weightless = any(
+        p.is_meta for c in components_of(pipe).values() if isinstance(c, nn.Module) for p in c.parameters()
+    )
     with torch.random.fork_rng(devices), given_back(things):
         try:
             pipe.set_progress_bar_config(disable=True)

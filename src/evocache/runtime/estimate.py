@@ -18,6 +18,7 @@ from ..memory.survey import survey, survey_method
 from ..memory.timeline import Moment, timeline
 from ..memory.workspace import Workspace
 from ..model import Denoiser, Measure, Model, Probe, discover
+from ..model.components import components_of
 from ..model.discover import unwrapped
 from ..schedule.amounts import in_bytes
 from .compiled import Compiled
@@ -254,7 +255,7 @@ def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
     main = largest(decodes)
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
     held = max(act.held for act in decodes)
-    module = unwrapped(pipe.components[main.name])
+    module = unwrapped(components_of(pipe)[main.name])
 
     def surveyed() -> list[Choice]:
         return survey_method(shadow(module), main.method, main.args, main.kwargs, workspace)

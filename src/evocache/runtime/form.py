@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten
 
+from ..model.components import components_of
 from ..model.kinds import everything
 
 SEEDS = ("generator",)
@@ -36,7 +37,7 @@ SETTING = (bool, int, float)
 
 def state(pipe: Any) -> object:
     """What of a pipeline decides what its calls hold: its components, their types of weights, adapters and settings."""
-    return tuple((name, id(part), state_of(part)) for name, part in pipe.components.items())
+    return tuple((name, id(part), state_of(part)) for name, part in components_of(pipe).items())
 
 
 def state_of(part: Any) -> object:

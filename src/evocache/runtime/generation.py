@@ -15,6 +15,7 @@ from ..memory.groups import run_cut
 from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
+from ..model.components import components_of
 from ..schedule import Schedule
 from .attach import Way, attach, detach, entering, inner, intercepting
 from .clock import Clock, Tick
@@ -101,7 +102,7 @@ class Generation:
 
     def __enter__(self) -> Generation:
         try:
-            for name, part in self._pipe.components.items():
+            for name, part in components_of(self._pipe).items():
                 if is_scheduler(part):
                     self._attach(part, hearing)
                     hear(self._scope, part, self)
@@ -393,7 +394,7 @@ def called(lane: Lane, row: Row | None, original: Callable[..., Any], module: An
 
 def holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
     """The object that the pipeline calls: the denoiser, or what `torch.compile` wrapped around it."""
-    holder = pipe.components.get(denoiser.name)
+    holder = components_of(pipe).get(denoiser.name)
     return holder if isinstance(holder, nn.Module) else denoiser.module
 
 

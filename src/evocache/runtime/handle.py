@@ -21,6 +21,7 @@ from ..memory.offload import Offload, leaving
 from ..memory.planner import Held, Machine, MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model, discover
+from ..model.components import components_of
 from ..schedule import Schedule
 from .accelerated import accelerate, acceleration, give_back
 from .asked import steps_of
@@ -182,7 +183,7 @@ class Handle:
         known = self._plans.get(key)
         if known is None:
             compiled, _ = self._current()
-            modules = [part for part in self.pipe.components.values() if isinstance(part, nn.Module)]
+            modules = [part for part in components_of(self.pipe).values() if isinstance(part, nn.Module)]
             unforeseen = None if self.budget is None else workspace.unforeseen(self._device.type, modules)
             if unforeseen is not None:
                 warnings.warn(f"the memory budget may be exceeded: {unforeseen}", stacklevel=3)

@@ -12,6 +12,7 @@ from torch import nn
 from ..memory.ledger import Extent, Ledger
 from ..memory.planner import Held
 from ..model import Model
+from ..model.components import components_of
 from .dry import STAGES
 from .generation import is_autoencoder
 from .subclasses import Subclasses
@@ -30,7 +31,7 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
         call: calls it.
     """
     ledger = Ledger(on=torch.device(pipe._execution_device).type)
-    for component in pipe.components.values():
+    for component in components_of(pipe).values():
         if isinstance(component, nn.Module):
             ledger.ignore((*component.parameters(), *component.buffers()))
     extents: dict[str, Extent] = {}
@@ -53,7 +54,7 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
 def told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
     """Within the context, `turn` is told when a stage begins, and may be told so more than once."""
     hooks = [denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")) for denoiser in model.denoisers]
-    autoencoders = [c for c in pipe.components.values() if is_autoencoder(c)]
+    autoencoders = [c for c in components_of(pipe).values() if is_autoencoder(c)]
     own = [type(autoencoder) for autoencoder in autoencoders]
     for autoencoder in autoencoders:
         autoencoder.__dict__[_TURN] = turn

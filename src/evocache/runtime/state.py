@@ -13,6 +13,7 @@ from ..memory.offload import Offload
 from ..memory.planner import Held, Machine, MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Model
+from ..model.components import components_of
 from ..model.discover import unwrapped
 from .compiled import Compiled, Program
 from .estimate import Planned
@@ -111,5 +112,5 @@ class State:
 
 def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:
     """The modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
-    held = {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+    held = {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
     return {name: weakref.ref(unwrapped(part)) for name, part in held.items()}

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..memory.offload import Summons
 from ..memory.packed import aligned, weights_of
+from ..model.components import components_of
 from .dry import Act
 
 
@@ -77,7 +78,7 @@ def there_while(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple
 
 
 def _modules(pipe: Any) -> dict[str, nn.Module]:
-    return {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+    return {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
 
 
 def _hooked(module: nn.Module) -> str | None:

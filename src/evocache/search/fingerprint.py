@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from ..model import discover
+from ..model.components import components_of
 from ..model.discover import unwrapped
 from .identity import Part, Sample
 from .quality import Quality
@@ -48,7 +49,7 @@ def fingerprint(pipe: Any, workload: Workload, quality: Quality) -> dict[str, Pa
         quality: how outputs are judged.
     """
     parts: dict[str, Part] = {"pipeline": type(pipe).__name__}
-    components = {**getattr(pipe, "components", {})}
+    components = components_of(pipe) if hasattr(pipe, "components") else {}
     components |= {d.name: d.module for d in discover(pipe).denoisers if d.name not in components}
     own = {name: value for name, value in _config(pipe).items() if name not in components}
     parts |= {f"pipeline.{name}": _plain(value) for name, value in sorted(own.items())}

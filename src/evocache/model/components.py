@@ -1,0 +1,20 @@
+"""The components of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def components_of(pipe: Any) -> dict[str, Any]:
+    """Return a pipeline's components by name: those that it lists, and all others that it has registered.
+
+    diffusers lists a component only if the constructor's argument for it has no default.
+    """
+    found = dict(pipe.components)
+    config = getattr(pipe, "config", None)
+    for name, value in config.items() if isinstance(config, Mapping) else ():
+        registered = isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[0], str)
+        if registered and name not in found and name in vars(pipe):
+            found[name] = vars(pipe)[name]
+    return found
