@@ -56,6 +56,8 @@ GROUPS = {
 }
 """What works group of frames by group."""
 
+KIND = pytest.mark.table("name", family=lambda name: name in GROUPS)
+
 SLICED = sorted(AUTOENCODERS.keys() - WHOLE.keys())
 
 
@@ -97,6 +99,7 @@ def test_no_autoencoder_is_forgotten():
     assert decoding == AUTOENCODERS.keys() | WHOLE.keys() | SOUND
 
 
+@KIND
 @pytest.mark.parametrize("name", SLICED)
 def test_rows_and_columns_are_decoded_in_slices(name):
     module, args, kwargs, whole = made(name)
@@ -109,6 +112,7 @@ def test_rows_and_columns_are_decoded_in_slices(name):
     assert off(module.decode(*args, **kwargs), whole) == 0
 
 
+@KIND
 @pytest.mark.parametrize("name", sorted(WHOLE.keys() & AUTOENCODERS.keys() - {"LTX2VideoDiffusionDecoderModel"}))
 def test_what_is_decoded_whole_is_not_cut(name):
     module, args, kwargs = AUTOENCODERS[name]()
@@ -116,11 +120,13 @@ def test_what_is_decoded_whole_is_not_cut(name):
     assert grouped(module, args, kwargs, "decode") is None
 
 
+@KIND
 @pytest.mark.parametrize("name", sorted(AUTOENCODERS.keys() - WHOLE.keys() - GROUPS))
 def test_others_do_not_work_in_groups(name):
     assert in_groups(name) is None
 
 
+@KIND
 @pytest.mark.parametrize("name", sorted(GROUPS))
 def test_groups_are_handed_on_as_they_come(name):
     module, args, kwargs, whole = made(name)

@@ -22,7 +22,7 @@ from evocache.schedule import Schedule
 from evocache.schedule.front import Point
 from tests.runtime.support import random_schedule, with_nested_spans
 from tests.runtime.test_dry import given as arguments
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 
 NAMES = ["sd15", "pixart", "animatediff", "svd", "text_to_video_sd", "wan", "cogvideox"]
 
@@ -40,6 +40,7 @@ def held(one: Any) -> tuple[Any, int]:
     return out[0], max(stage.bytes for stage in stages.values())
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("spec", ["none", "fora:2", "steps:0,2"])
 def test_what_is_held_is_what_was_predicted(family, name, spec):
@@ -52,6 +53,7 @@ def test_what_is_held_is_what_was_predicted(family, name, spec):
         assert plan.stages["denoise"].weights == sum(weights(one.pipe).values())
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_least_budget_is_met_and_a_byte_less_is_refused(family, name):
     one = family(name)
@@ -87,7 +89,8 @@ def schedules(draw, tree, steps=4):
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), share=st.floats(0.0, 1.1))
-@pytest.mark.parametrize("name", ["sd15", "text_to_video_sd"])
+@pytest.mark.table("name", family=lambda name: "any")
+@pytest.mark.parametrize("name", ["wan", "sd15", "text_to_video_sd"])
 def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
     one = family(name)
     schedule = data.draw(schedules(one.model.tree))

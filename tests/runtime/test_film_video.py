@@ -19,11 +19,13 @@ from evocache.runtime.projection import Projection
 from tests.memory.parts import randomised
 from tests.runtime.test_dry import given
 from tests.runtime.test_filming import frames
+from tests.tiny import FAMILY_OF
 from tests.tiny.autoencoders import AUTOENCODERS
 
 FAMILIES = ["easyanimate", "hunyuan_video", "mochi", "allegro"]
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_frames_are_those_of_the_pipeline(family, tmp_path, name):
     one = family(name)

@@ -14,7 +14,7 @@ from evocache.memory.film import FilmError
 from evocache.memory.ledger import Ledger
 from evocache.runtime.measured import measured
 from tests.runtime.test_dry import given
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, FAMILY_OF
 from tests.tiny.parts import image_vae
 
 VIDEOS = ["animatediff", "text_to_video_sd", "svd", "cogvideox", "wan", "ltx"]
@@ -24,6 +24,7 @@ def frames(folder: Path) -> np.ndarray:
     return np.stack([np.asarray(Image.open(file)) for file in sorted(folder.iterdir())])
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize("name", VIDEOS)
 def test_frames_are_those_of_the_pipeline(family, tmp_path, name):
     one = family(name)
@@ -65,6 +66,7 @@ def test_a_film_holds_less_than_a_video(family, tmp_path):
     assert peaks[1] < 0.7 * peaks[0]
 
 
+@pytest.mark.table("name", family=lambda name: "video")
 @pytest.mark.parametrize("name", ["animatediff", "cogvideox", "hunyuan_video"])
 def test_a_film_is_planned_as_it_is_decoded(family, tmp_path, name):
     """What it holds is what was predicted, also within the least budget that can be met; a byte less is refused."""
