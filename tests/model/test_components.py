@@ -17,7 +17,7 @@ class Optional(DiffusionPipeline):
     def __init__(self, transformer, scheduler=None, vae=None, name="made"):
         super().__init__()
         self.register_modules(transformer=transformer, scheduler=scheduler, vae=vae)
-        self.register_to_config(name=name, pair=("a", 1))
+        self.register_to_config(name=name)
 
     @torch.no_grad()
     def __call__(self, num_inference_steps=4):
