@@ -56,6 +56,16 @@ def lines(live: Live) -> list[str]:
     return live.console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
+def test_failures_are_counted(clock: Clock) -> None:
+    live = made(clock)
+    with live:
+        live.stage("evolving")
+        live.tell(progress(0))
+        assert "failed" not in text(live)
+        live.tell(replace(progress(1), failed=3))
+        assert "41 evaluations, 3 failed" in text(live)
+
+
 def test_a_generation_that_is_cut_short_is_said(clock: Clock) -> None:
     for terminal in (False, True):
         live = made(clock, terminal=terminal)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
-from evocache.errors import RunError
+from evocache.errors import IdentityError, RunError
 from evocache.memory.planner import Machine
 from evocache.policies import parse
 from evocache.runtime import handle
 from evocache.search import evaluate
 from evocache.search.evaluate import LocalEvaluator
 from evocache.search.evolution import Job
+from evocache.search.fingerprint import fingerprint
 from evocache.search.quality import quality
 from evocache.search.recipe import Packed, Recipe, Stored, _save, spread
 from evocache.search.workload import Workload
@@ -22,8 +24,11 @@ from tests.search.test_api import CALL, PROMPTS
 from tests.tiny import FAMILIES
 
 
-def tiny() -> Any:
-    return FAMILIES["pixart"].build()
+def tiny(scale: float = 1.0) -> Any:
+    pipe = FAMILIES["pixart"].build()
+    with torch.no_grad():
+        next(pipe.transformer.parameters()).mul_(scale)
+    return pipe
 
 
 def brightness(images: Any, prompts: Any) -> Any:
@@ -74,6 +79,15 @@ def test_copies_are_the_pipeline_whose_weights_they_share(local: LocalEvaluator,
         pipe = load()
         assert type(pipe) is type(local.pipe)
         assert all(torch.equal(weight, own[name]) for name, weight in pipe.transformer.named_parameters())
+
+
+def test_what_is_loaded_must_be_the_pipeline_that_is_evolved(local: LocalEvaluator) -> None:
+    workload = Workload.of(PROMPTS, CALL, batch=3)
+    parts = fingerprint(tiny(), workload, quality("latent"))
+    assert Recipe(tiny, workload, "latent", 1, gpu=False, parts=parts)(0).tree == local.tree
+    recipe = Recipe(functools.partial(tiny, 0.5), workload, "latent", 1, gpu=False, parts=parts)
+    with pytest.raises(IdentityError, match=r"worker's pipeline.*transformer\.weights is.*let load make the very"):
+        recipe(0)
 
 
 def test_rewards_travel_by_name(local: LocalEvaluator) -> None:

@@ -14,6 +14,9 @@ import torch
 from diffusers import EulerDiscreteScheduler
 
 from evocache.errors import DeviceError, IdentityError
+from evocache.model import discover
+from evocache.policies import parse
+from evocache.schedule.front import Point
 from evocache.search import api, evaluate
 from evocache.search.evolution import Settings
 from evocache.search.journal import JOURNAL, read
@@ -152,7 +155,7 @@ def test_memory_that_runs_out_loses_nothing(pipe: Any, run: Path, begun: Path, a
 
     pipe.transformer.forward = forward
     given = {"call": CALL, "settings": SETTINGS, "batch": 2, "budget_seconds": None, "stage": stage}
-    with pytest.raises(DeviceError, match=r"OutOfMemoryError.*continues where this one ends"):
+    with pytest.raises(DeviceError, match=r"OutOfMemoryError.*continues from here"):
         api.evolve(pipe, PROMPTS[:2], out=run, **given)
     some, whole = told(run), told(begun)
     assert len(some) < len(whole)
@@ -193,6 +196,28 @@ def test_memory_that_runs_out_in_the_calibration_ends_the_run(
         api.evolve(pipe, PROMPTS[:2], call=CALL, out=tmp_path, settings=SETTINGS, batch=2, budget_seconds=None)
     assert not (tmp_path / JOURNAL).exists()
     assert not (tmp_path / "calibration.json").exists()
+
+
+def test_what_is_started_from_is_evaluated_first_even_if_there_is_no_time(pipe: Any, run: Path) -> None:
+    (run / JOURNAL).unlink()
+    tree = discover(pipe).tree
+    specs = [
+        "fora:2",
+        "fora:3",
+        "fora:4",
+        "taylorseer:2",
+        "taylorseer:3",
+        "tgate:2",
+        "tgate:3",
+        "tgate:4",
+        "steps:0,3",
+        "none",
+    ]
+    start = [parse(spec).schedule(tree, CALL["num_inference_steps"]) for spec in specs]
+    evolve(pipe, run, start=[*start, Point(start[0], {}, storage="int8")], budget_seconds=1e-9)
+    evaluated = [record for record in read(run / JOURNAL) if isinstance(record, Evaluated)]
+    assert [record.schedule for record in evaluated] == [schedule.digest for schedule in start]
+    assert all(sorted(record.prompts) == [0, 1] and not record.failed for record in evaluated)
 
 
 def test_a_folder_that_was_not_named_is_told(pipe: Any, hasty: None) -> None:

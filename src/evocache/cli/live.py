@@ -160,7 +160,8 @@ class Live:
         minutes = (self.clock() - self._began) / 60
         rate = f" ({self.evaluated / minutes:.0f} a minute)" if self.evaluated and minutes > 0.05 else ""
         whole = f" of {duration(self.budget)}" if self.budget is not None else ""
-        return [f"{jobs} evaluations{rate}", f"{duration(self.seconds)}{whole}"]
+        failed = [f"{self.progress.failed} failed"] if self.progress and self.progress.failed else []
+        return [f"{jobs} evaluations{rate}", *failed, f"{duration(self.seconds)}{whole}"]
 
     def _volume(self) -> str:
         before = self.volumes[-6:]

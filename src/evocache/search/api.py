@@ -184,7 +184,7 @@ def evolve(
             errors.update({point.schedule.digest: point.objectives[ERROR] for point in points})
             return tell(progress)
 
-        with spread(evaluator, judge, workers=workers, ray=ray, load=load) as crew:
+        with spread(evaluator, judge, workers=workers, ray=ray, load=load, parts=identity.parts) as crew:
             run = Run(
                 folder,
                 space,

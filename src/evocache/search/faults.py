@@ -127,5 +127,6 @@ def failed(why: str) -> DeviceError:
     return DeviceError(
         f"a machine that fails while a pipeline generates ({why})",
         "memory and devices that last for an evaluation",
-        "free memory, or wait for who takes it; then the same call continues where this one ends",
+        "free memory, or wait until others have; the same call then continues from here. If it never fits, begin in a "
+        "new folder with a smaller batch, or a limit (max_memory)",
     )

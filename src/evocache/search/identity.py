@@ -80,7 +80,7 @@ def confirm(folder: Path, parts: Mapping[str, Part]) -> Identity:
         given = f"{folder}, whose {begun[0]} was written without {FILE}, which says what it was evaluated on"
         raise IdentityError(given, "a run of this version, or a new folder", _MEND)
     if dict(found.parts) != dict(parts):
-        raise differing(folder, parts, found.parts)
+        raise differing(f"a call to continue {folder}", parts, found.parts)
     return found
 
 
@@ -112,14 +112,14 @@ def confirm_sample(folder: Path, identity: Identity, sample: Sample, tolerance: 
     return identity
 
 
-def differing(folder: Path, own: Mapping[str, Any], before: Mapping[str, Any]) -> IdentityError:
-    """The error that a run was begun with something else, naming what."""
+def differing(what: str, own: Mapping[str, Any], before: Mapping[str, Any], mend: str = "") -> IdentityError:
+    """The error that something is not what a run was begun with, naming what differs."""
     now, then = dict(_flat(own)), dict(_flat(before))
     changed = [name for name in dict.fromkeys([*now, *then]) if now.get(name, _ABSENT) != then.get(name, _ABSENT)]
     told = [f"{name} is {_shown(now, name)}, was {_shown(then, name)}" for name in changed[:SHOWN]]
     more = [f"and {len(changed) - SHOWN} more"] if len(changed) > SHOWN else []
-    given = f"{folder}, a run that was begun otherwise: {'; '.join([*told, *more])}"
-    return IdentityError(given, "the model, call and settings it was begun with", _MEND)
+    given = f"{what} that differs from what the run was begun with: {'; '.join([*told, *more])}"
+    return IdentityError(given, "the model, call and settings it was begun with", mend or _MEND)
 
 
 def read(folder: Path) -> Identity | None:

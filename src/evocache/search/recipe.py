@@ -6,7 +6,7 @@ import io
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,8 @@ from ..errors import RunError
 from ..memory.planner import Machine
 from .crew import Crew
 from .evaluate import LocalEvaluator
+from .fingerprint import fingerprint
+from .identity import Part, differing
 from .pace import Pace
 from .pool import PoolEvaluator
 from .quality import Quality, quality
@@ -41,6 +43,7 @@ class Recipe:
         gpu: whether the pipeline is to run on a GPU; workers of one machine take turns at its GPUs.
         within: bytes that no generation may hold.
         machine: what memory plans go by, the same for all workers.
+        parts: of the identity that what is loaded must have; None where it is a copy.
     """
 
     load: Load
@@ -50,11 +53,21 @@ class Recipe:
     gpu: bool
     within: int | None = None
     machine: Machine | None = None
+    parts: Mapping[str, Part] | None = None
 
     def __call__(self, worker: int) -> LocalEvaluator:
-        """The evaluator of a worker."""
+        """The evaluator of a worker.
+
+        Raises:
+            IdentityError: if what is loaded is another pipeline than the run's.
+        """
         torch.set_num_threads(self.threads)
         pipe = self.load()
+        if self.parts is not None:
+            found = fingerprint(pipe, self.workload, quality(self.judge))
+            if found != dict(self.parts):
+                mend = "let load make the very pipeline that is evolved"
+                raise differing("a worker's pipeline", found, self.parts, mend)
         if self.gpu and (count := torch.cuda.device_count()):
             pipe.to(f"cuda:{worker % count}")
         return LocalEvaluator(pipe, self.workload, quality(self.judge), self.within, self.machine)
@@ -90,6 +103,7 @@ def spread(
     workers: int = 1,
     ray: str | None = None,
     load: Load | None = None,
+    parts: Mapping[str, Part] | None = None,
 ) -> Iterator[Evaluator]:
     """Within the context, an evaluator that answers as the local one does, with more hands.
 
@@ -99,6 +113,7 @@ def spread(
         workers: processes of this machine.
         ray: address of a Ray cluster, or `auto`, to use all of it instead.
         load: makes the pipeline in a worker; else this process's pipeline is copied.
+        parts: of the identity that what `load` makes must have.
 
     Raises:
         RunError: if the pipeline or the judge cannot be sent to workers, or there is no cluster.
@@ -109,16 +124,19 @@ def spread(
         yield local
         return
     gpu = torch.device(getattr(local.pipe, "_execution_device", "cpu")).type == "cuda"
+    parts = parts if load is not None else None
     with ExitStack() as kept:
         if ray is not None:
             from .ray_pool import RayEvaluator
 
-            recipe = Recipe(load or _packed(local.pipe), local.workload, judge, 1, gpu, local.within, local.machine)
+            recipe = Recipe(
+                load or _packed(local.pipe), local.workload, judge, 1, gpu, local.within, local.machine, parts
+            )
             crew: Crew = RayEvaluator(_sendable(recipe), ray, gpu=gpu)
         else:
             threads = max(1, torch.get_num_threads() // workers)
             stored = load or kept.enter_context(_stored(local.pipe))
-            recipe = Recipe(stored, local.workload, judge, threads, gpu, local.within, local.machine)
+            recipe = Recipe(stored, local.workload, judge, threads, gpu, local.within, local.machine, parts)
             crew = PoolEvaluator(_sendable(recipe), workers)
         if local.step_equivalents:  # workers have a share of the threads that this process has
             crew.pace = Pace(local.seconds / local.step_equivalents * (1 if gpu else torch.get_num_threads()))

@@ -116,7 +116,7 @@ class Run:
         (begun, *_) = journal.records
         assert isinstance(begun, Begun)  # as the journal has checked
         if begun.run != own:
-            raise differing(self.folder, own, begun.run)
+            raise differing(f"a call to continue {self.folder}", own, begun.run)
 
 
 class _Sitting:
