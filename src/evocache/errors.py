@@ -17,6 +17,9 @@ Error
 ├── BudgetError          a memory budget that a generation cannot be made to fit
 ├── FilmError            a film that cannot be written, or a frame that does not belong to it
 └── ZooError             an unknown or damaged embedded model
+
+UserWarning
+└── EvocacheWarning      a generation that is not what was asked for, or may not be
 ```
 
 Two places add their own: `metrics.MetricError`, and the command line's `InputError` and `ModelError`.
@@ -149,3 +152,10 @@ def _amount(count: int) -> str:
 
 class ZooError(Error):
     """An unknown or damaged embedded model."""
+
+
+class EvocacheWarning(UserWarning):
+    """A generation that is not what was asked for, or may not be.
+
+    It is shown for each generation that deserves it, at the user's own line, and kept in `handle.stats.warnings`.
+    """

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from evocache import apply
-from evocache.errors import BudgetError
+from evocache.errors import BudgetError, EvocacheWarning
 from evocache.memory.planner import USUAL
 from tests.gpu.rig import LARGE, nothing_left, weighed, workspace
 from tests.runtime.support import random_schedule
@@ -39,7 +39,7 @@ def test_budgets_without_tensor_cores_are_warned_about(made):
     one = made("large pixart")
     with (
         apply(one.pipe, "fora:2", memory="8GB") as handle,
-        pytest.warns(UserWarning, match="may be exceeded: convolutions in float32 without TF32"),
+        pytest.warns(EvocacheWarning, match="may be exceeded: convolutions in float32 without TF32"),
     ):
         handle.plan(**one.given)
 

@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from evocache import Error, Schedule, apply, discover
-from evocache.errors import CodecError, MismatchError, PipelineError, PolicyError, ScheduleError
+from evocache.errors import CodecError, EvocacheWarning, MismatchError, PipelineError, PolicyError, ScheduleError
 from evocache.policies import parse
 
 WHAT = [
@@ -146,7 +146,7 @@ def test_files_that_are_no_schedules(family, tmp_path):
 def test_another_number_of_steps_is_resampled_with_a_warning_when_far(family):
     one = family("pixart")
     with apply(one.pipe, parse("fora:2").schedule(one.model.tree, 8)) as handle:
-        with pytest.warns(UserWarning, match="made for 8 steps and is resampled to 4"):
+        with pytest.warns(EvocacheWarning, match="made for 8 steps and is resampled to 4"):
             one.call()
         assert handle.stats.schedule.steps == 4
         one.call(steps=7)  # near enough

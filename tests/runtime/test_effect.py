@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from evocache import apply
+from evocache.errors import EvocacheWarning
 
 
 def test_a_single_step_has_nothing_to_reuse(family):
@@ -17,14 +18,14 @@ def test_a_single_step_has_nothing_to_reuse(family):
     one = family("sd15_img2img")
     with (
         apply(one.pipe, "fora:2"),
-        pytest.warns(UserWarning, match=r"nothing was reused: unet called 1 times from step 3 of 4"),
+        pytest.warns(EvocacheWarning, match=r"nothing was reused: unet called 1 times from step 3 of 4"),
     ):
         one.call(strength=0.3)
 
 
 def test_a_denoiser_that_is_not_called_as_a_module_is_not_followed(family):
     one = family("pixart")
-    expected = pytest.warns(UserWarning, match="nothing was reused: transformer took no part")
+    expected = pytest.warns(EvocacheWarning, match="nothing was reused: transformer took no part")
     with apply(one.pipe, "fora:2") as handle, expected, handle.generation():
         one.pipe.scheduler.set_timesteps(4)
         for t in one.pipe.scheduler.timesteps:
@@ -46,7 +47,7 @@ def test_inputs_of_ever_other_shapes_are_not_reused(family):
             )
             pipe.scheduler.step(torch.zeros(1), t, torch.zeros(1))
 
-    expected = pytest.warns(UserWarning, match="called 4 times from step 0 of 4 on, at most 1 times in a row")
+    expected = pytest.warns(EvocacheWarning, match="called 4 times from step 0 of 4 on, at most 1 times in a row")
     with apply(pipe, "fora:2") as handle, expected, handle.generation(), torch.no_grad():
         denoise()
 
@@ -68,7 +69,7 @@ def test_steps_beyond_the_scheduler_s_timesteps_are_not_passed_over(family, spec
             )
             copy.deepcopy(pipe.scheduler).step(torch.zeros(1), pipe.scheduler.timesteps[0], torch.zeros(1))
 
-    warning = pytest.warns(UserWarning, match="transformer made 6 steps where the scheduler has 4")
+    warning = pytest.warns(EvocacheWarning, match="transformer made 6 steps where the scheduler has 4")
     expected = nullcontext() if spec == "none" else warning
     with apply(pipe, spec) as handle, torch.no_grad(), expected, handle.generation():
         denoise()

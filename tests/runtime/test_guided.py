@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from evocache import Schedule, apply
-from evocache.errors import GenerationError, PolicyError
+from evocache.errors import EvocacheWarning, GenerationError, PolicyError
 from evocache.policies import parse
 from evocache.schedule import dumps, forecast, guidance_id, loads, uniform
 from tests.runtime.byhand import replaced
@@ -253,7 +253,7 @@ def test_every_family_is_guided(family, name):
     ids = [guidance_id(denoiser.name) for denoiser in one.model.denoisers]
     schedule = uniform(tree, 4, ids, (0,))
     if name in ALIKE | UNLIKE:
-        with apply(one.pipe, schedule), pytest.warns(UserWarning, match="nothing was reused"):
+        with apply(one.pipe, schedule), pytest.warns(EvocacheWarning, match="nothing was reused"):
             assert np.array_equal(one.call(), one.reference)
         return
     with apply(one.pipe, schedule) as handle:
@@ -349,14 +349,17 @@ def test_a_doubled_batch_is_told_by_its_halves(family):
     one = family("cogvideox")
     settings = {"guidance": False, "prompt": ["a red fox", "a bird"], "steps": 3}
     expected = one.call(**settings)
-    with apply(one.pipe, guided(one, (0,), 3)), pytest.warns(UserWarning, match="nothing was reused"):
+    with apply(one.pipe, guided(one, (0,), 3)), pytest.warns(EvocacheWarning, match="nothing was reused"):
         assert np.array_equal(one.call(**settings), expected)
 
 
 def test_a_model_without_guidance_calls_is_told_about(family):
     """Attention is reused, but there is nothing for the rest to act on."""
     one = family("flux")
-    with apply(one.pipe, "fastercache:2,0.5,0,2") as handle, pytest.warns(UserWarning, match="of guidance, since no"):
+    with (
+        apply(one.pipe, "fastercache:2,0.5,0,2") as handle,
+        pytest.warns(EvocacheWarning, match="of guidance, since no"),
+    ):
         one.call()
     assert handle.stats.executed_fraction < 1
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..errors import EvocacheWarning
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -60,7 +62,7 @@ def quiet() -> Iterator[None]:
     added = {name for name in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY") if name not in os.environ}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.filterwarnings("default", category=UserWarning, module=r"evocache\.")
+        warnings.filterwarnings("default", category=EvocacheWarning)
         warnings.showwarning = _note
         for logger in loggers:
             logger.setLevel(logging.ERROR)

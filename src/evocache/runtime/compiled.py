@@ -55,6 +55,11 @@ class Compiled:
             self._schedules[steps] = self.program.schedule(self.model.tree, steps)
         return self._schedules[steps]
 
+    def notice(self, steps: int) -> str | None:
+        """What a user should know of the schedule for a number of steps, if anything."""
+        told = getattr(self.program, "notice", None)
+        return None if told is None else told(steps)
+
     def plan(self, denoiser: Denoiser, steps: int, start: int, branch: int = 0) -> tuple[Plan, tuple[nn.Module, ...]]:
         """The plan of a denoiser's branch that is first called at step `start`, and the modules that it concerns."""
         key = (denoiser.name, steps, start, branch > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
@@ -29,6 +28,7 @@ from .lane import Lane
 from .lanes import Lanes
 from .latents import Signature, latents_of
 from .leaf import Keep, Reuse
+from .notices import warn
 from .plan import Plan, Row
 from .projection import Projection
 from .record import Record
@@ -60,6 +60,7 @@ class Generation:
 
     Attributes:
         running: whether it has begun and is not over.
+        warnings: what the user was warned of.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Generation:
         """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
         self._told = told
         self.running = False
+        self.warnings: list[str] = []
 
     def __enter__(self) -> Generation:
         try:
@@ -137,11 +139,18 @@ class Generation:
         reason = without_effect(names, self.finished, self._schedule) if checked else None
         if checked and self._untold:
             reason = "the pipeline gives no scheduler its timesteps, and its call says no number of steps"
-        if reason is not None:
-            warnings.warn(f"nothing was reused: {reason}", stacklevel=3)
         beyond = past_the_end(self.finished) if checked else None
-        if beyond is not None:
-            warnings.warn(f"not all of the schedule was followed: {beyond}", stacklevel=3)
+        self.warn(
+            None if reason is None else f"nothing was reused: {reason}",
+            None if beyond is None else f"not all of the schedule was followed: {beyond}",
+        )
+
+    def warn(self, *messages: str | None) -> None:
+        """Warn the user, of each thing once in a generation; all is kept, whatever filters make of it."""
+        news = [message for message in dict.fromkeys(messages) if message and message not in self.warnings]
+        self.warnings += news
+        for message in news:
+            warn(message)
 
     def _attach(self, thing: Any, way: Way) -> None:
         if id(thing) not in self._inner:
@@ -327,6 +336,7 @@ class Generation:
     def _plan(self, denoiser: Denoiser, tick: Tick) -> Plan:
         if self.compiled.gate is None:
             self._schedule = self.compiled.schedule(self.clock.total)
+            self.warn(self.compiled.notice(self.clock.total))
         plan, modules = self.compiled.plan(denoiser, self.clock.total, *tick)
         for module in modules:
             self._attach(module, intercepting)
@@ -371,7 +381,7 @@ class Generation:
     @property
     def record(self) -> Record:
         """What the generation did so far."""
-        return Record(self._lanes, self.store, self.governors, self._schedule)
+        return Record(self._lanes, self.store, self.governors, self._schedule, self.warnings)
 
     def stats(self) -> Stats:
         """Figures of what the generation did so far."""

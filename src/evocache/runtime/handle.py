@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -31,6 +30,7 @@ from .estimate import FILMED, Planned, plan_call
 from .form import form, state
 from .generation import Generation
 from .measured import measured
+from .notices import warn
 from .program import asked, check
 from .projection import Projection
 from .recent import Recent
@@ -174,7 +174,11 @@ class Handle:
             PipelineError: if the pipeline refuses the call.
             PolicyError: if what is applied is a gate.
         """
-        return self._plan(args, kwargs)
+        planned = self._plan(args, kwargs)
+        unforeseen = self._unforeseen()
+        if unforeseen is not None:
+            warn(unforeseen)
+        return planned
 
     def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
         """The plan for a call, or for a film."""
@@ -183,10 +187,6 @@ class Handle:
         known = self._plans.get(key)
         if known is None:
             compiled, _ = self._current()
-            modules = [part for part in components_of(self.pipe).values() if isinstance(part, nn.Module)]
-            unforeseen = None if self.budget is None else workspace.unforeseen(self._device.type, modules)
-            if unforeseen is not None:
-                warnings.warn(f"the memory budget may be exceeded: {unforeseen}", stacklevel=3)
             known = self._plans[key] = plan_call(
                 self.pipe,
                 compiled,
@@ -201,6 +201,14 @@ class Handle:
                 film=film,
             )
         return known.plan
+
+    def _unforeseen(self) -> str | None:
+        """Why the memory budget may be exceeded; None where nothing tells against it."""
+        if self.budget is None:
+            return None
+        modules = [part for part in components_of(self.pipe).values() if isinstance(part, nn.Module)]
+        reason = workspace.unforeseen(self._device.type, modules)
+        return None if reason is None else f"the memory budget may be exceeded: {reason}"
 
     @property
     def _device(self) -> torch.device:
@@ -313,8 +321,9 @@ class Handle:
             try:
                 with (
                     outlying_callbacks(args, kwargs) as (given, named),
-                    self.generation(previews=previews, projection=projection, steps=steps),
+                    self.generation(previews=previews, projection=projection, steps=steps) as now,
                 ):
+                    now.warn(self._unforeseen())
                     return call(self.pipe, *given, **named)
             finally:
                 if self._away is not None:

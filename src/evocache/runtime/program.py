@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +46,17 @@ class Fixed:
         return 1
 
     def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule over a model's own components; warns when it was made for a very different number of steps."""
-        if steps != self.given.steps and not 1 / FAR <= steps / self.given.steps <= FAR:
-            warnings.warn(
-                f"the schedule was made for {self.given.steps} steps and is resampled to {steps}: its quality is "
-                "unknown there; evolve or choose one made for this number of steps",
-                stacklevel=2,
-            )
+        """The schedule over a model's own components, for a number of steps."""
         return settled(self.given, tree).resampled(steps)
+
+    def notice(self, steps: int) -> str | None:
+        """What a user should know of the schedule for a number of steps: that it was made for a very different one."""
+        if 1 / FAR <= steps / self.given.steps <= FAR:
+            return None
+        return (
+            f"the schedule was made for {self.given.steps} steps and is resampled to {steps}: its quality is unknown "
+            "there; evolve or choose one made for this number of steps"
+        )
 
 
 def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program:

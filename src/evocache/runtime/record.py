@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import PolicyError
@@ -25,12 +26,14 @@ class Record:
         store: the features.
         governors: what a gate decides.
         followed: the schedule, where no gate decides.
+        warnings: what the user was warned of.
     """
 
     lanes: Lanes
     store: FeatureStore
     governors: Governors
     followed: Schedule | None
+    warnings: Sequence[str] = ()
 
     @property
     def finished(self) -> list[Lane]:
@@ -52,4 +55,5 @@ class Record:
             schedule = self.schedule
         except PolicyError:
             schedule = None
-        return Stats.of(self.lanes.all, self.store, schedule, self.governors.peak_bytes)
+        stats = Stats.of(self.lanes.all, self.store, schedule, self.governors.peak_bytes)
+        return replace(stats, warnings=tuple(self.warnings))

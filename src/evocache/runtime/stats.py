@@ -33,6 +33,7 @@ class Stats:
             None where no single schedule does what it did.
         stages: what was held in each stage when most was, if that was asked for (`apply(..., measure=True)`). Features
             are counted with their own peak, and activations with what is left of that of the stage.
+        warnings: what the user was warned of, in order.
         gate_bytes: most bytes of what a gate compared between steps, which are not among the cached ones.
     """
 
@@ -47,6 +48,7 @@ class Stats:
     stalled_seconds: float = 0.0
     stages: Mapping[str, Held] = field(default_factory=dict)
     gate_bytes: int = 0
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, lanes: Sequence[Lane], store: FeatureStore, schedule: Schedule | None, gate_bytes: int = 0) -> Stats:

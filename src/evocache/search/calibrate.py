@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..errors import BudgetError
 from ..model import Model, Probe, discover, probe
+from ..runtime.notices import warn
 from ..schedule import Schedule
 from .calibration import Calibration
 from .cost import Costs
@@ -60,10 +60,7 @@ def calibrate(
     model = discover(evaluator.pipe)
     whole, kept = seen_whole(evaluator, prompts)
     if not kept:
-        warnings.warn(
-            f"components are measured on one prompt as it is, which takes more than {evaluator.within} bytes",
-            stacklevel=2,
-        )
+        warn(f"components are measured on one prompt as it is, which takes more than {evaluator.within} bytes")
 
     def sketched() -> Sketches:
         sketches = Sketches()
