@@ -25,13 +25,11 @@ def test_a_plan_for_a_budget_is_shown_and_drawn(run, unet_folder, tmp_path):
     plain = json.loads(run("plan", "-m", unet_folder, "--steps", 4, "--dtype", "float32", "--json").stdout)
     budget = int(0.8 * plain["plan"]["peak"])
     arguments = ("plan", "-m", unet_folder, "--steps", 4, "--dtype", "float32", "--budget", budget)
-    found = json.loads(run(*arguments, "--json").stdout)
+    picture = tmp_path / "new" / "memory.png"
+    found = json.loads(run(*arguments, "--json", "--plot", picture).stdout)
     assert found["plan"]["peak"] <= budget < found["as it is"]["peak"]
     assert found["plan"]["slices"] or found["plan"]["offload"] or found["plan"]["decode slices"]
     assert [m["step"] for m in found["timeline"]] == [None, 0, 1, 2, 3, None]
-    picture = tmp_path / "new" / "memory.png"
-    text = run(*arguments, "--plot", picture).stdout
-    assert "fits" in text
     with Image.open(picture) as drawn:
         assert drawn.width > 1000
 
@@ -65,7 +63,8 @@ def test_the_zoo_is_planned(run):
     assert found["components"]["transformer"] > found["components"]["vae"] > 0
 
 
-@pytest.mark.parametrize("name", ["sd15", "pixart", "wan", "svd", "easyanimate"])
+@pytest.mark.table("name", family=lambda name: "any")
+@pytest.mark.parametrize("name", ["pixart", "sd15", "wan", "svd", "easyanimate"])
 def test_no_weights_are_needed(name, tmp_path):
     tiny = FAMILIES[name]
     tiny.build().save_pretrained(tmp_path)

@@ -58,8 +58,10 @@ CASES = [
 FAMILY = {"sd": "sd15"}
 
 
-@pytest.mark.parametrize(("build", "how", "spec", "graphs"), CASES)
-def test_compiled_as_it_is(build, how, spec, graphs):
+@pytest.mark.table("case", family=lambda case: case[1])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
+def test_compiled_as_it_is(case):
+    build, how, spec, graphs = case
     pipe, tiny = getattr(compiling, build)(), FAMILIES[FAMILY.get(build, build)]
     reference = tiny.call(pipe)
     with apply(pipe, spec) as handle:

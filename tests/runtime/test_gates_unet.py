@@ -66,6 +66,7 @@ CASES = {
 """Skip connection below which is governed, the rule, and thresholds at which some steps are computed, others not."""
 
 
+@pytest.mark.table("name", family=lambda name: "unet")
 @pytest.mark.parametrize("name", UNETS)
 @pytest.mark.parametrize("spec", CASES)
 def test_a_gate_does_what_its_rule_says_and_replays(family, name, spec):

@@ -22,6 +22,7 @@ from evocache.search.timing import timed
 from evocache.search.workload import Workload
 from tests.family import Family
 from tests.search.test_api import CALL
+from tests.tiny import FAMILY_OF
 
 
 class Evaluator(LocalEvaluator):
@@ -44,6 +45,7 @@ def calibrated(family):
     return get
 
 
+@pytest.mark.table("name", family=FAMILY_OF.get)
 @pytest.mark.parametrize(
     "name", ["pixart", "flux", "flux_img2img", "wan", "wan22", "sd15", "svd", "animatediff", "kandinsky22", "allegro"]
 )
