@@ -71,9 +71,9 @@ EASYANIMATE = of_family("easyanimate")
 
 def wan_from_image() -> Parts:
     """Wan 2.1 image-to-video: 16 channels of latents, 4 of the mask, 16 of the picture, which a CLIP looks at, too."""
-    config = {**wan_transformer().config, "in_channels": 36, "image_dim": 16, "added_kv_proj_dim": 24}
+    config = {**plain(wan_transformer().config), "in_channels": 36, "image_dim": 16, "added_kv_proj_dim": 24}
     return {
-        "transformer": WanTransformer3DModel.from_config(config),
+        "transformer": WanTransformer3DModel(**config),
         "image_encoder": CLIPVisionModel(clip_vision_config()),
         "image_processor": CLIPImageProcessor(),
     }
