@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Error
+from . import files
 from .failures import InputError
 from .load import first_line
 
@@ -24,29 +27,63 @@ def arguments(pipe: Any, defaults: Mapping[str, Any], **wanted: Any) -> dict[str
     """
     accepted = inspect.signature(type(pipe).__call__).parameters
     given = {name: value for name, value in wanted.items() if value is not None}
+    if MASK not in accepted and "mask" in accepted and MASK in given:
+        given["mask"] = given.pop(MASK)
     for name in given:
         if name not in accepted:
             known = ", ".join(n for n in accepted if n != "self")
-            raise InputError(f"{name} for a {type(pipe).__name__}", f"one of {known}", "leave the option out")
+            mend = "save such a pipeline: AutoPipelineForImage2Image, or ...ForInpainting, .from_pipe(pipe)"
+            mend = mend if name in (IMAGE, MASK) else "leave the option out"
+            raise InputError(f"{name} for a {type(pipe).__name__}", f"one of {known}", mend)
     return {**defaults, **given}
 
 
-def settings(given: Sequence[str]) -> dict[str, Any]:
-    """Further arguments from texts `name=value`; a value that is no JSON is a text.
+IMAGE, MASK = "image", "mask_image"
+"""What diffusers' pipelines call a picture and the mask over it; some call the mask `mask`."""
+
+
+def settings(given: Sequence[str], images: Sequence[Path] | None = None, mask: Path | None = None) -> dict[str, Any]:
+    """Further arguments from texts `name=value`, and pictures; all files are read.
+
+    A value that begins with an @ names a file (@@ stands for the letter); one that is no JSON is a text.
 
     Raises:
-        InputError: if a text has not that form.
+        InputError: if a text has not that form, a file cannot be read, or a number is none.
     """
+    if mask is not None and not images:
+        raise InputError(f"--mask {str(mask)!r} alone", "a picture that it is over", "give one with --image")
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise InputError(f"--set {text!r}", "the form name=value", 'write --set negative_prompt="blurry"')
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
+        found[name] = files.read(Path(value[1:])) if value[:1] == "@" != value[1:2] else _value(text, value)
+    pictures = [files.picture(path) for path in images or ()]
+    if pictures:
+        found[IMAGE] = pictures[0] if len(pictures) == 1 else pictures
+    if mask is not None:
+        found[MASK] = files.mask(mask)
     return found
+
+
+def _value(text: str, value: str) -> Any:
+    """JSON, or else the text itself."""
+    if value.startswith("@@"):
+        return value[1:]
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return value
+    except RecursionError:
+        raise InputError(f"--set {text[:40]!r}...", "a value that is not nested so deeply", "flatten it") from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise InputError(f"--set {text!r}", "a finite number", "choose another value")
+    return found
+
+
+def batch_size(wanted: int | None, usual: int, given: Mapping[str, Any]) -> int:
+    """Prompts in one call: as many as the user says; else as usual, but one with pictures, which not all repeat."""
+    return wanted or (1 if any(name in given for name in (IMAGE, MASK)) else usual)
 
 
 PROMPT = "fox on a light blue background"
@@ -70,7 +107,9 @@ def example(pipe: Any, defaults: Mapping[str, Any], further: Mapping[str, Any]) 
     image = accepted.get("image")
     if image is not None and (not given or image.default is image.empty or "strength" in accepted):
         size = [int(further.get(name) or 512) for name in ("width", "height")]
-        given["image"] = Image.new("RGB", (size[0], size[1]), "grey")
+        given[IMAGE] = Image.new("RGB", (size[0], size[1]), "grey")
+        if MASK in accepted:
+            given[MASK] = Image.new("L", (size[0], size[1]), "white")
     return arguments(pipe, defaults, **{**given, **further})
 
 
@@ -84,11 +123,15 @@ def generators(seeds: Sequence[int]) -> list[torch.Generator]:
 def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) -> list[list[Image]]:
     """Pictures of the prompts, each as its frames: one for an image, many for a video.
 
+    Pipelines that take no prompt are called with as many pictures as there are seeds.
+
     Raises:
         InputError: if the pipeline refuses its arguments, or returns no pictures.
     """
+    if "prompt" in inspect.signature(type(pipe).__call__).parameters:
+        given = {"prompt": list(prompts), **given}
     try:
-        output = pipe(prompt=list(prompts), generator=generators(seeds), output_type="pil", **given)
+        output = pipe(generator=generators(seeds), output_type="pil", **given)
     except Error:
         raise
     except Exception as error:  # whatever another library makes of arguments that it did not expect

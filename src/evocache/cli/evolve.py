@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ZooError
-from .call import arguments, settings
+from . import files
+from .call import arguments, batch_size, settings
 from .console import errors
 from .failures import InputError
 from .front import history_of, show_front
@@ -31,6 +32,9 @@ from .workers import told
 
 if TYPE_CHECKING:
     from ..schedule.front import Point
+
+BATCH = 16
+"""Prompts in one call, where nothing else is said."""
 
 HELD_OUT = 32
 """Prompts that a front is proven on, where the user names none."""
@@ -81,28 +85,31 @@ def evolve(
         typer.Option(metavar="RUN", help="Begin with the front of another run, of this model or a variant, too."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the search and of the first prompt.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call.")] = 16,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call: 16 if not given, 1 with pictures.")
+    ] = None,
     workers: Annotated[
         str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.", callback=told)
     ] = "auto",
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or auto.")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
-    ] = None,
+    image: files.Pictures = None,
+    mask: files.Mask = None,
+    set_: files.Settings = None,
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Evolve a Pareto front of caching schedules; Ctrl-C stops it cleanly, the same command goes on."""
     seconds = in_seconds(budget)
+    further = settings(set_ or [], image, mask)
     judge = _judge(quality, reward)
     shown = _shown(judge)
     texts, proof = _prompts(model, prompts, held_out, count, seed)
     with _resumable(), Live(seconds, shown) as live:
         pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
         named = {"num_inference_steps": steps} if steps else {}
-        call = arguments(pipe, defaults, **{**settings(set_ or []), **named})
+        call = arguments(pipe, defaults, **{**further, **named})
         from ..search.api import evolve as run
         from ..search.evolution import Settings
 
@@ -122,7 +129,7 @@ def evolve(
             least_steps=least_steps,
             settings=chosen,
             start=_begun(start or [], pipe, call),
-            batch=batch,
+            batch=batch_size(batch, BATCH, call),
             workers=live.workers,
             ray=ray,
             load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),

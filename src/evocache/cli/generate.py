@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..metrics.versions import versions
-from .call import arguments, call, settings
-from .console import out, progress
+from . import files
+from .call import IMAGE, arguments, batch_size, call, settings
+from .console import errors, out, progress
 from .failures import folder
 from .load import load_pipeline
 from .numbers import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, finite
@@ -23,6 +24,9 @@ from .prompts import gather
 
 if TYPE_CHECKING:
     from ..runtime import Handle
+
+BATCH = 4
+"""Prompts in one call, where nothing else is said."""
 
 MODELS = "Zoo name, folder of a diffusers pipeline, or hub id."
 
@@ -52,19 +56,24 @@ def generate(
     height: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
     width: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
     batch: Annotated[
-        int, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call; a picture does not depend on it.")
-    ] = 4,
-    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Use only so many prompts.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_COUNT,
+            help="Prompts in one call: 4 if not given, 1 with pictures and under gates, whose decisions prompts share.",
+        ),
     ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Use only so many prompts.")] = None,
+    image: files.Pictures = None,
+    mask: files.Mask = None,
+    set_: files.Settings = None,
     out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the PNG files.")] = Path("out"),
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Generate pictures of prompts as PNG files that carry their parameters."""
-    texts = gather(prompt or [], prompts, limit)
-    further = settings(set_ or [])
+    further = settings(set_ or [], image, mask)
+    texts = [""] if IMAGE in further and not prompt and not prompts else gather(prompt or [], prompts, limit)
     choice = pick(schedule, speedup, min_quality, memory)
     target = folder(out_)
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
@@ -75,11 +84,12 @@ def generate(
 
     what = choice.what if choice else "none" if budget or storage else None
     handle = apply(pipe, what, memory=budget, storage=storage) if what is not None else None
+    size = _batch(batch, handle, given)
     log = _Log(model, choice, given, handle)
     with handle or nullcontext(), progress() as bar:
         task = bar.add_task("generating", total=len(texts))
-        for first in range(0, len(texts), batch):
-            some = texts[first : first + batch]
+        for first in range(0, len(texts), size):
+            some = texts[first : first + size]
             seeds = [seed + first + i for i in range(len(some))]
             start = perf_counter()
             pictures = call(pipe, some, seeds, **given)
@@ -89,6 +99,18 @@ def generate(
                 save_picture(frames, target / name, log.metadata(text, seeds[i]))
             bar.advance(task, len(some))
     log.report(target)
+
+
+def _batch(wanted: int | None, handle: Handle | None, given: Mapping[str, Any]) -> int:
+    """Prompts in one call. A gate looks at all of them together, so that a picture depends on its neighbours."""
+    from ..policies import Gate
+
+    gate = handle.program if handle is not None and isinstance(handle.program, Gate) else None
+    size = batch_size(wanted, 1 if gate else BATCH, given)
+    if gate and size > 1:
+        told = f"{gate} is a gate: it decides for all {size} prompts of a call, so that a picture depends on the others"
+        errors().print(f"note: {told}; --batch 1 decides for each alone", style="yellow", markup=False)
+    return size
 
 
 @dataclass

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import files
 from .architecture import counted, is_architecture
 from .call import example, settings
 from .console import errors, progress
+from .failures import InputError
 from .load import first_line, load_pipeline
 from .numbers import MAX_COUNT, MAX_STEPS
 from .view import View
@@ -32,10 +34,9 @@ def inspect(
     schedule: Annotated[
         str | None, typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="Also show what this schedule executes.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call, or of its shape."),
-    ] = None,
+    image: files.Pictures = None,
+    mask: files.Mask = None,
+    set_: files.Settings = None,
     memory: Annotated[
         bool, typer.Option("--memory", help="Also show what a generation really holds, stage by stage; it is run.")
     ] = False,
@@ -48,12 +49,14 @@ def inspect(
     arch:NAME is a well-known denoiser in its published size, counted without weights: FLOPs, but no times.
     """
     if is_architecture(model):
+        if image or mask:
+            raise InputError(f"a picture for {model}", "a pipeline with weights", "leave --image and --mask out")
         found, probe = counted(model, set_ or [], dtype=dtype, device=device, memory=memory)
         count = steps or found.steps
         program = _schedule(probe.model, schedule, count) if schedule else None
         view = View(model, found.cls, probe.model, probe, program, program.steps if program else count, {})
     else:
-        view = _of_pipeline(model, steps, schedule, settings(set_ or []), memory, device, dtype)
+        view = _of_pipeline(model, steps, schedule, settings(set_ or [], image, mask), memory, device, dtype)
     if as_json:
         typer.echo(json.dumps(view.document(), indent=2))
     else:

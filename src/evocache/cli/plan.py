@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import files
 from .call import example, settings
 from .console import out, progress
 from .failures import InputError
@@ -35,9 +36,9 @@ def plan(
     height: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
     width: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
     frames: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Frames of a video.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another argument of the pipeline's call.")
-    ] = None,
+    image: files.Pictures = None,
+    mask: files.Mask = None,
+    set_: files.Settings = None,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     film: Annotated[
         bool, typer.Option("--film", help="Of a video whose frames are written as they are decoded (`Handle.film`).")
@@ -53,7 +54,7 @@ def plan(
     Nothing is computed, and no weights are needed: of a hub id, only its configs are fetched.
     """
     named = {"num_inference_steps": steps, "height": height, "width": width, "num_frames": frames}
-    given = {**settings(set_ or []), **{name: value for name, value in named.items() if value is not None}}
+    given = {**settings(set_ or [], image, mask), **{name: value for name, value in named.items() if value is not None}}
     choice = pick(schedule, speedup, min_quality, memory)
     what, name = (choice.what, choice.name) if choice else ("none", "uncached")
     given = choice.asking(given) if choice else given
