@@ -71,11 +71,16 @@ class GateLane(Lane):
         if step >= self.governor.steps:
             return super().begin(step)
         if self.decides:
-            self.calls += 1
-            self.row = step - self.plan.start
+            self.called(step)
+            self.recalls = {}
             return self._asking()
         self._add_row(step - self.plan.start, self.governor.decisions.get(step, True))
         return super().begin(step)
+
+    def made_anew(self) -> None:
+        """The call computes everything, whatever was decided."""
+        super().made_anew()
+        self.governor.decisions[self.step] = True
 
     def finish(self) -> None:
         """The call is over; if the governed part was not called, nothing of them was computed for later."""

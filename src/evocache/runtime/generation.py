@@ -16,6 +16,7 @@ from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..model.components import components_of
 from ..schedule import Schedule
+from .anew import or_anew
 from .attach import Way, attach, detach, entering, inner, intercepting
 from .clock import Clock, Tick
 from .compiled import Compiled
@@ -251,17 +252,23 @@ class Generation:
         def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             lane = self._lane(denoiser, tick, args, kwargs)
             before = inner.table
-            table = lane.begin(tick.step)
-            sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
-            table = {**table, **sliced} if sliced else table
-            inner.table = regions.arranged(table)
-            original = regions.call(table, original, whole=lane.at_once)
+
+            def arranged(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
+                sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
+                table = {**table, **sliced} if sliced else table
+                inner.table = regions.arranged(table)
+                return regions.call(table, original, whole=whole)
+
+            def anew() -> Any:
+                return arranged({}, True)(module, *args, **kwargs)
+
+            run = arranged(lane.begin(tick.step), lane.at_once)
             try:
                 row = lane.plan.row(tick.step)
+                compute = partial(or_anew, lane, partial(called, lane, row, run, module, args, kwargs), anew)
                 if row is None or lane.guidance is None:
-                    return called(lane, row, original, module, args, kwargs)
+                    return compute()
                 guided = self._guidance[denoiser.name]
-                compute = partial(called, lane, row, original, module, args, kwargs)
                 return guided.other(lane, row, latents_of(args, kwargs), compute)
             finally:
                 inner.table = before

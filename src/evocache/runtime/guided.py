@@ -224,7 +224,8 @@ class KeepHalves:
         if all(by_sample(tensor, self.shape) for tensor in tensors(output)):
             for which, keep in zip((1, 0), self.keeps, strict=True):
                 if keep is not None:
-                    keep.stored(half(output, self.shape, which))
+                    parts = (half(value, self.shape, which) for value in (output, args, kwargs))
+                    keep.stored(*parts)
         return output
 
 

@@ -16,7 +16,7 @@ from ..schedule import GUIDANCE, deep_depth, span_range
 from ..schedule.liveness import Lifetimes
 from .forecast import combine
 from .latents import by_sample
-from .leaf import Packing, Reuse
+from .leaf import Packing, Reuse, Seen, Shapes
 from .plan import Plan, Recall, Row
 from .scope import Op
 from .stream import Flow, Stored
@@ -85,8 +85,14 @@ class Lane:
         """Per block: how it is passed by."""
         self.linked: dict[int, bool] = {}
         """Per block: whether its flow was seen at the next block, rather than guessed."""
-        self.blanks: dict[int, list[Any]] = {}
+        self.blanks: dict[int, list[Seen]] = {}
         """Stand-ins for the outputs of modules that are skipped, by module id, one for each call in a forward."""
+        self.entered: dict[int, Any] = {}
+        """Shapes that components were given when what is stored was computed; of several calls, a list of them."""
+        self.plain: dict[int, Any] = {}
+        """The same of leaves whose one output is stored as it is, and handed out so."""
+        self.entries: dict[int, tuple[int, Shapes]] = {}
+        """Per deep part: id of the module that is the first of it to be called, and the shapes that it was given."""
         self.exits: dict[int, int] = {}
         """Per deep part: id of the module that returns the tensor that leaves it."""
         self.uneven: set[int] = set()
@@ -98,6 +104,7 @@ class Lane:
         self.written: set[int] = set()
         """Blocks after which the host writes into their output."""
         self.executed = np.zeros(len(self.components), dtype=np.int64)
+        self._before = self.executed
         self.calls = 0
         self.dropped: int | None = None
         self.row = 0
@@ -109,17 +116,29 @@ class Lane:
 
     def begin(self, step: int) -> dict[int, Op]:
         """The table of a denoiser call at a step: which modules do something else than run, by module id."""
-        self.calls += 1
-        self.row = step - self.plan.start
+        self.called(step)
         row = self.plan.row(step)
         if row is None:
             self.executed += 1
+            self.recalls = {}
             return {}
         self.enter(row)
         return table(self, row)
 
+    def called(self, step: int) -> None:
+        """A denoiser call begins."""
+        self.calls += 1
+        self.row = step - self.plan.start
+        self._before = self.executed.copy()
+
+    def made_anew(self) -> None:
+        """The call at hand is made once more, and computes everything."""
+        self.executed = self._before + 1
+        self.stores = frozenset()
+        self.open.clear()
+
     def enter(self, row: Row) -> None:
-        """The denoiser call that was begun follows a row."""
+        """The denoiser call at hand follows a row."""
         self.executed += row.executed
         self.recalls, self.stores, self._unread = row.recalls, row.stores, row.dying
 
@@ -195,6 +214,7 @@ class Lane:
             return self.store.get(keys[0], copy=copy, piece=piece) if made is None else made
         except Stale:
             self.copies.add(column)
+            self.plain.pop(column, None)
             return None
         except KeyError:
             return None
@@ -228,13 +248,27 @@ class Lane:
             for step, other in cells:
                 act((self.key, other, step))
 
-    def computed_after_all(self, column: int) -> None:
-        """Count that a span or block, with all its parts, ran although the schedule says otherwise."""
+    def entering(self, column: int, shapes: Any, *, again: bool) -> None:
+        """A component was given these shapes for what is stored of it; again, if it is one of several calls."""
+        self.plain.pop(column, None)
+        if again:
+            before = self.entered[column]
+            self.entered[column] = [*(before if isinstance(before, list) else [before]), shapes]
+        else:
+            self.entered[column] = shapes
+
+    def computed_after_all(self, column: int, *, but: Sequence[int] = ()) -> None:
+        """Count that a span, block or deep part, with all its parts, ran although the schedule says otherwise.
+
+        Args:
+            column: the component's.
+            but: blocks in it that were passed by.
+        """
         tree = self.plan.schedule.tree
         inside = np.zeros(len(tree), dtype=bool)
         inside[column] = True
         for i, parent in enumerate(tree.parents):
-            inside[i] |= parent >= 0 and inside[parent]
+            inside[i] |= parent >= 0 and inside[parent] and i not in but
         self.executed[inside] += 1
 
     def lost(self, row: Row) -> set[int]:
@@ -278,14 +312,30 @@ class Lane:
             for born in range(self.row + 1):
                 self.store.free((self.key, column, born))
 
-    def renew(self, column: int, recall: Recall, tensors: Sequence[torch.Tensor], *, again: bool = False) -> None:
-        """Replace a stale value by what was computed in its stead, for later readers; or add what it computed again."""
+    def renew(
+        self,
+        column: int,
+        recall: Recall,
+        tensors: Sequence[torch.Tensor],
+        *,
+        again: bool = False,
+        counted: bool = False,
+    ) -> None:
+        """Replace a stale value by what was computed in its stead, for later readers; or add what it computed again.
+
+        Args:
+            column: the component's.
+            recall: what was to be recalled.
+            tensors: what it computed.
+            again: whether this is one of several calls, and not the first.
+            counted: whether that it computed is counted already.
+        """
         key = (self.key, column, recall.born[0])
         if again:
             if key in self.store:
                 self.store.add(key, tensors, copy=True)
             return
-        self.executed[column] += 1
+        self.executed[column] += not counted
         if recall.born[0] not in recall.dies:
             self.store.put(key, tensors, copy=True)
         self.free(column, recall)

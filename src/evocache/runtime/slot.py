@@ -37,6 +37,14 @@ class Slot:
         """The region was left: do what is to be done for the next of the calls that it made."""
 
 
+class Through(Slot):
+    """The module computes, and nothing of it is handed out."""
+
+    def run(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Compute."""
+        return original(module, *args, **kwargs)
+
+
 class Given(Slot):
     """The module computes, and its output is handed out of the region.
 

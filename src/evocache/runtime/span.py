@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..memory import version
 from ..model.outputs import pack, unpack
+from .anew import Unfit
 from .plan import Recall
 from .slot import Pass, Slot
 from .stream import Stored, argument, arguments, flow, linked, placed
@@ -37,6 +38,7 @@ class Capture:
         self.last: Call | None = None
         self.tensors: list[torch.Tensor] = []
         self.layout: dict[int, list[Stored]] = {}
+        self.entered: dict[int, Mapping[str, torch.Size]] = {}
         self.void = False
         self.closed = False
 
@@ -50,6 +52,7 @@ class Capture:
             self._end_run()
         copied = self.column in self.lane.rewritten
         found = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
+        self.entered[block] = {name: value.shape for name, value in found.items()}
         self.entry = {name: (t.clone() if copied else t, version(t)) for name, t in found.items()}
 
     def after(self, block: int, inputs: dict[str, Any], output: Any) -> None:
@@ -73,6 +76,7 @@ class Capture:
             self._end_run()
         self.closed = True
         self.lane.layouts[self.column] = self.layout
+        self.lane.entered[self.column] = self.entered
         tensors, self.tensors = self.tensors, []  # what is stored is the store's, and may leave the device
         if not self.void:
             self.lane.put(self.column, tensors)
@@ -119,7 +123,11 @@ class Capture:
 
 
 class Skip:
-    """A span is passed by: its blocks hand their streams on, and where a run ends its residual is added."""
+    """A span is passed by: its blocks hand their streams on, and where a run ends its residual is added.
+
+    From the first run on that is given other shapes than the one whose residual is stored, its blocks compute. Where
+    shapes change within a run, which shows at its end, the call is made anew.
+    """
 
     def __init__(self, lane: Lane, column: int, recall: Recall, blocks: list[int]) -> None:
         self.lane = lane
@@ -128,6 +136,7 @@ class Skip:
         self.left = len(blocks)
         self.feature: list[torch.Tensor] = []
         self.computing = False
+        self.passed: list[int] = []
 
     def run(self, block: int, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of one of the blocks; a block that was never seen computing computes."""
@@ -135,19 +144,30 @@ class Skip:
         passing = lane.flows.get(block)
         if passing is None:
             return original(module, *args, **kwargs)
-        if not self._ready():
+        if self.computing or not self._ready() or not self._fits(block, module, args, kwargs):
             if not self.computing:
-                self.computing = True
-                lane.computed_after_all(self.column)
+                self.computing, self.feature = True, []
+                lane.computed_after_all(self.column, but=self.passed)
             return original(module, *args, **kwargs)
+        self.passed.append(block)
         leaves = list(passing.template)
         for name, leaf in passing.streams:
             leaves[leaf] = argument(module, name, args, kwargs)
         for slot in lane.layouts[self.column].get(block, ()):
             tensor = self.feature[slot.stored]
+            if slot.residual and leaves[slot.leaf].shape != tensor.shape:
+                raise Unfit
             leaves[slot.leaf] = leaves[slot.leaf] + tensor if slot.residual else tensor
         self._passed()
         return pack(leaves, passing.spec)
+
+    def _fits(self, block: int, module: Any, args: Any, kwargs: Any) -> bool:
+        """Whether a run that begins with a block is given the shapes of the one whose residual is stored."""
+        known = self.lane.entered.get(self.column, {}).get(block)
+        if known is None:
+            return True
+        given = arguments(module, args, kwargs).items()
+        return bool(known == {name: value.shape for name, value in given if isinstance(value, torch.Tensor)})
 
     def _passed(self) -> None:
         """One of the blocks was passed by."""

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..schedule import GUIDANCE
-from .deep import DeepKeep
+from .deep import Bypass, DeepBlank, DeepKeep, DeepReuse, Entry
 from .leaf import Blank, Keep, Observe, Reuse
 from .plan import Row
 from .scope import Op
-from .slot import Given, Slot
+from .slot import Given, Slot, Through
 from .span import BlockOp, Capture, Skip
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 WHOLE = ("denoiser", GUIDANCE)
 """Kinds that are the denoiser call itself, which is in no table."""
+
+
+LASTING = (Blank, DeepBlank, DeepReuse, Keep, Reuse)
+"""Operations that serve all forwards of their lane."""
 
 
 class Watcher(Protocol):
@@ -55,9 +59,11 @@ class Watched:
             watcher.after(module, output)
 
     def slot(self, module: Any) -> Slot | None:
-        """The same within a compiled region, if it is the exit of a deep part that computes."""
-        if self.inner is not None or not all(type(watcher) is DeepKeep for watcher in self.watchers):
+        """The same within a compiled region, if it is the entry or exit of a deep part that computes."""
+        if self.inner is not None or not all(type(watcher) in (DeepKeep, Entry) for watcher in self.watchers):
             return None
+        if all(type(watcher) is Entry for watcher in self.watchers):
+            return Through()
         return Given(partial(self._seen, module))
 
 
@@ -78,8 +84,9 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
         kind = lane.kinds[column]
         if kind == "deep":
             if column not in lost:
-                ops.update({id(module): Blank(lane) for module in lane.deep(column).skipped})
-                ops[lane.exits[column]] = Reuse(lane, column)
+                bypass = Bypass(lane, column)
+                ops.update({id(module): DeepBlank(lane, column, bypass) for module in lane.deep(column).skipped})
+                ops[lane.exits[column]] = DeepReuse(lane, column, bypass)
         elif kind in ("span", "block"):
             covered = lane.covered(column)
             skip = Skip(lane, column, recall, covered)
@@ -88,7 +95,7 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
         elif kind not in WHOLE:
             ops[lane.address(column)] = Reuse(lane, column)
     for column in row.blanks - lost:
-        ops[lane.address(column)] = Blank(lane)
+        ops[lane.address(column)] = Blank(lane, column)
     for column in sorted(lane.kept(row)):
         kind = lane.kinds[column]
         if kind == "deep":
@@ -97,6 +104,9 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
             lane.open.append(keep)
             for id_ in keep.exits:
                 watchers.setdefault(id_, []).append(keep)
+            first = lane.entries.get(column) if lane.row else None
+            for id_ in {id(m) for m in deep.skipped} if first is None else first[:1]:
+                watchers.setdefault(id_, []).append(Entry(keep))
         elif kind in ("span", "block"):
             covered = lane.covered(column)
             capture = Capture(lane, column, covered)
@@ -111,6 +121,6 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
         watchers.setdefault(id(module), []).append(Observe(lane))
     for id_, watching in watchers.items():
         ops[id_] = Watched(ops.get(id_), watching)
-    if lane.row and not lost and all(type(op) in (Blank, Keep, Reuse) for op in ops.values()):
+    if lane.row and not lost and all(type(op) in LASTING for op in ops.values()):
         lane.tables[row.pattern] = ops
     return ops
