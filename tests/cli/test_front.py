@@ -15,8 +15,8 @@ def test_a_table_in_the_quality_s_own_unit(run, tmp_path):
     shown = run("front", tmp_path).stdout
     rows = {line.split()[0] + " " + line.split()[1]: line.split() for line in shown.splitlines() if "x  " in line}
     assert "latent in dB" in shown
-    assert rows["front 0"][2:] == ["3.00x", "20.0", "18.0", "..", "22.0", "22.0", "1.0", "MiB"]
-    assert rows["4 steps"][2:4] == ["2.00x", "15.0"]
+    assert rows["front 0"][2:] == ["3.00x", "2.90..3.10", "20.0", "18.0..22.0", "22.0", "1.0", "MiB"]
+    assert rows["4 steps"][2:5] == ["2.00x", "1.90..2.10", "15.0"]
     assert rows["uncached 1.00x"][2] == "exact"
     order = [shown.index(name) for name in ("front 0", "front 1", "fora:2", "4 steps", "uncached  ")]
     assert order == sorted(order)
@@ -42,6 +42,10 @@ def test_names_stay_on_narrow_terminals(run, tmp_path, monkeypatch):
     shown = run("front", tmp_path).stdout
     for name in ("front 0 ", "fora:2 ", "uncached "):
         assert name in shown
+    for name in ("3.00x", "2.90..3.10", "18.0..22.0"):  # columns go, numbers are never cut
+        assert name in shown
+    monkeypatch.setenv("COLUMNS", "50")
+    assert "18.0..22.0" in run("front", tmp_path).stdout
 
 
 def test_steps_are_shown_where_they_differ(run, tmp_path, monkeypatch):
@@ -53,7 +57,7 @@ def test_steps_are_shown_where_they_differ(run, tmp_path, monkeypatch):
     shown = run("front", tmp_path).stdout
     assert shown.split()[:2] == ["steps", "speedup"]
     rows = [line.split() for line in shown.splitlines()]
-    assert ["front", "0", "4", "3.00x", "20.0"] in [row[:5] for row in rows]
+    assert ["front", "0", "4", "3.00x", "2.90..3.10"] in [row[:5] for row in rows]
     assert ["front", "1", "8", "2.00x"] in [row[:4] for row in rows]
     assert ["fora:2", "8", "1.80x"] in [row[:3] for row in rows]
     assert ["4", "steps", "2.00x"] in [row[:3] for row in rows]

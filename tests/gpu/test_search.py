@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from evocache.memory.machine import machine
+from evocache.metrics.clocks import clock_of
 from evocache.model.probe import probe_pipeline
 from evocache.runtime.whereabouts import resident
 from evocache.search.api import evolve
@@ -17,7 +18,6 @@ from evocache.search.peaks import _held
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
 from evocache.search.rates import measure
-from evocache.search.timing import fair_clock
 from evocache.search.workload import Workload
 from tests.gpu.rig import nothing_left
 from tests.search.test_api import CALL
@@ -32,7 +32,7 @@ cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="synchronisation
 @cuda
 def test_clocks_wait_for_the_device(made):
     """A clock that is looked at has let everything finish that was launched before."""
-    clock = fair_clock(made("pixart").pipe)
+    clock = clock_of(made("pixart").pipe)
     a = torch.randn(4096, 4096, device="cuda")
     done = torch.cuda.Event()
     for _ in range(50):

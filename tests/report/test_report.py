@@ -22,15 +22,15 @@ from evocache.report.history import read_history
 from evocache.report.html import page
 from evocache.report.importance import importance
 from evocache.report.plots import write_plots
-from evocache.report.sections import sections
+from evocache.report.sections import sections, summary
 from evocache.schedule import Schedule, save
 from evocache.schedule.front import Front, Point
 from evocache.search.cells import pack
 from evocache.search.journal import Journal
-from evocache.search.proof import Proof, write_proof
+from evocache.search.proof import Baseline, Proof, read_proof, write_proof
 from evocache.search.records import Begun, Evaluated, Written
 
-from .runs import HOSTILE, STEPS, TREE, candidates, error, write_front, write_journal
+from .runs import HOSTILE, STEPS, TREE, candidates, error, figures, write_front, write_journal
 
 
 @pytest.fixture
@@ -101,7 +101,15 @@ def test_a_page_says_its_figures_in_words_and_a_table(run: Path) -> None:
     rows = [a["data-name"] for tag, a in found.tags if tag == "tr" and "data-name" in a]
     assert rows == ["front 0", "front 1", "fora:2", "4 steps", "uncached"]
     text = " ".join(found.texts)
-    for word in ("32 held-out prompts", "20.0 (front 0)", "25.0 (front 1)", "3 of 5 policies", "exact", "22.0"):
+    for word in (
+        "32 held-out prompts",
+        "20.0 (front 0)",
+        "25.0 (front 1)",
+        "1.90 – 2.10",
+        "3 of 5 policies",
+        "exact",
+        "22.0",
+    ):
         assert word in text
     labelled = [a for tag, a in found.tags if a.get("role") == "img"]
     assert len(labelled) == 7
@@ -125,6 +133,70 @@ def test_nothing_is_called_held_out_that_was_not(tmp_path: Path, held: str, word
     text = " ".join(made.texts)
     assert all(word in text for word in words)
     assert "held-out" not in text + json.dumps(made.data) + made.scripts[2]
+
+
+def head_table(folder: Path) -> list[list[str]]:
+    """Cells of the table at the top, with marks of those that are bold."""
+    rows = re.findall(r"<tr>(.*?)</tr>", summary(gather(folder)))
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    return [[cell.replace("<strong>", "*").replace("</strong>", "*") for cell in row] for row in cells]
+
+
+def rewritten(folder: Path, points: list[tuple[float, float]], steps: list[tuple[float, float]]) -> None:
+    """A front with these speed-ups and qualities, held against these of fewer steps."""
+    proof = write_front(folder)
+    first, second = (replace(p, measured=figures(*found)) for p, found in zip(proof.front, points, strict=True))
+    known = {f"{n} steps": Baseline("steps", figures(*found)) for n, found in enumerate(steps)}
+    baselines = {"uncached": proof.baselines["uncached"], **known}
+    write_proof(folder, replace(proof, front=Front((first, second)), baselines=baselines))
+
+
+def test_the_head_table_holds_points_against_the_line_of_fewer_steps(tmp_path: Path) -> None:
+    rewritten(tmp_path, [(3.0, 24.0), (2.0, 33.0)], [(4.0, 20.0), (2.0, 32.0), (1.6, 40.0)])
+    table = head_table(tmp_path)
+    assert table[0] == ["", "evolved (dB)", "fewer steps (dB)"]
+    assert table[1] == ["at least 1.5x", "33.0 (front 1)", "*40.0*"]
+    assert table[2] == ["at least 2x", "*33.0 (front 1)*", "32.0"]
+    # the best number of steps that was measured and is so fast gives 20, those between give 24
+    assert table[3] == ["at least 3x", "*24.0 (front 0)*", "*24.0*"]
+    assert table[4] == ["at least 4x", "–", "*20.0*"]
+
+
+def test_both_places_of_the_report_say_the_same_of_fewer_steps(tmp_path: Path) -> None:
+    """What a proof writes beside a point is what the head table has at the point's own speed-up."""
+    from evocache.search.contenders import Contender
+    from evocache.search.prove import add_equal_time
+
+    steps = [(4.1, 20.0), (2.2, 32.0), (1.45, 41.0)]
+    for speedup in (1.5, 2.0, 3.0, 4.0):
+        rewritten(tmp_path, [(speedup, 21.0), (1.2, 50.0)], steps)
+        known = {f"{n}": figures(*found) for n, found in enumerate(steps)}
+        known["point"] = figures(speedup, 21.0)
+        rivals = [Contender(name, "front" if name == "point" else "steps", 0.5) for name in known]
+        add_equal_time(rivals, known)
+        (row,) = [row for row in head_table(tmp_path) if row[0] == f"at least {speedup:g}x"]
+        assert row[2].strip("*") == f"{known['point']['fewer steps quality']:.1f}"
+
+
+def test_what_is_beaten_or_not_believed_is_marked_and_not_shown_as_the_best(tmp_path: Path) -> None:
+    rewritten(tmp_path, [(3.0, 24.0), (2.0, 33.0)], [(4.0, 20.0), (2.0, 32.0)])
+    proof = read_proof(tmp_path)
+    wild = replace(proof.front[0], measured={**proof.front[0].measured, "predicted speedup": 1.1})
+    lost = Baseline("beaten", figures(3.1, 22.0), proof.front[1].schedule, "fewer steps", "int8", 2**31)
+    baselines = {**proof.baselines, "beaten 0": lost}
+    write_proof(tmp_path, replace(proof, front=Front((wild, proof.front[1])), baselines=baselines))
+    contents = gather(tmp_path)
+    assert [row[1] for row in head_table(tmp_path)[1:]] == ["*33.0 (front 1)*", "*33.0 (front 1)*", "–", "–"]
+    made = Reader(page(contents))
+    text = " ".join(made.texts)
+    assert "The timing was disturbed: front 0 is not handed out" in text
+    assert "beaten by fewer steps" in text
+    assert "int8, fits 2.0 GiB" in text
+    entries = {entry["name"]: entry for entry in made.data["entries"]}
+    assert entries["beaten 0"]["group"] == "beaten"
+    assert "3.00x measured where the predicted cost allows 1.10x" in entries["front 0"]["summary"]
+    assert made.data["entries"][made.data["first"]]["name"] == "front 1"
+    assert "pareto.png" in [file.name for file in write_plots(contents, tmp_path)]
 
 
 def test_texts_of_strangers_stay_texts(tmp_path: Path) -> None:
@@ -283,7 +355,7 @@ def test_a_run_of_mixed_steps_is_reported_with_them(tmp_path: Path) -> None:
     found = Reader(page(contents))
     first = found.data["entries"][0]
     assert [len(letters) for letters in first["cells"]["letters"]] == [4] * len(first["cells"]["letters"])
-    assert first["summary"].startswith("3.00x, 4 steps, ")
+    assert first["summary"].startswith("3.00x (2.90-3.10), 4 steps, ")
     text = " ".join(found.texts)
     for word in (" steps ", " 25% ", "evaluated schedules of 8 steps"):  # two of four steps, of eight
         assert word in text

@@ -54,10 +54,9 @@ def test_what_no_point_beats_is_adopted() -> None:
     assert {rival.group for rival in taken.values()} == {"front"}
 
 
-def test_a_point_within_the_spread_of_its_timings_beats() -> None:
-    near = {**MEASURED, "5 steps": figures(3.1, 30.0)}  # the point: 3.0, and 3.15 in a quarter of its rounds
-    assert "5 steps" not in adopted(RIVALS, near, FIELD)
-    assert "5 steps" in adopted(RIVALS, {**MEASURED, "5 steps": figures(3.1, 30.1)}, FIELD)
+def test_a_point_beats_what_it_is_as_good_and_as_fast_as() -> None:
+    assert "5 steps" not in adopted(RIVALS, {**MEASURED, "5 steps": figures(3.0, 30.0)}, FIELD)
+    assert "5 steps" in adopted(RIVALS, {**MEASURED, "5 steps": figures(3.1, 30.0)}, FIELD)
 
 
 def test_one_that_is_adopted_beats_others() -> None:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from ..zoo.load import Zoo
     from .rows import Row
 
-BUSY = 0.3
-"""Spread of a contender's times above which the machine was not its own."""
-
 PICTURES, VIDEOS = 16, 8
 """How many prompts, where nothing else is said."""
 
@@ -63,7 +60,11 @@ def demo(
     if as_json:
         machine = {"machine": facts, "sheet": str(sheet), "seconds": round(perf_counter() - began, 1)}
         settings = {"model": shown.name, "steps": steps, "prompts": texts, "seed": seed}
-        typer.echo(json.dumps({**settings, "rows": [row.figures for row in rows], **machine}, indent=2))
+        typer.echo(
+            json.dumps(
+                {**settings, "rows": [row.figures for row in rows], "noise": disturbed(rows), **machine}, indent=2
+            )
+        )
         return
     from .rows import rows_table
 
@@ -100,23 +101,27 @@ def _measured(
     judge, reference = shown.judge(), outcomes[REFERENCE]
     rows = [Row(c, outcomes[c.name], reference, judge, texts) for c in entrants]
     facts = {**describe(str(pipe.device)), "batch": len(trial.batches[0]), "rounds": trial.rounds}
+    facts["clock"] = trial.clock.name
     return rows, texts, facts
 
 
 def _notes(rows: Sequence[Row], facts: dict[str, Any]) -> list[str]:
     notes = [
-        f"seconds: median of {facts['rounds']} interleaved rounds, batch {facts['batch']}, decoding included;"
-        " speedup: median of the rounds' ratios",
+        f"seconds: {facts['clock']}, median of {facts['rounds']} interleaved rounds, batch {facts['batch']}, decoding "
+        "included; speedup: median of the rounds' ratios, and their middle half",
         "executed: share of the uncached run's attention, feed-forward and convolution calls; cached: most bytes of "
         "features held",
         "PSNR: to the uncached pictures; prompts: those of which the judge network sees what was asked for",
         sentence(facts),
     ]
-    if max(row.outcome.timing.spread for row in rows) > BUSY:
-        notes.append(
-            "The rounds' times differ much: something else ran on this machine, so take the speedups with care"
-        )
-    return notes
+    return [*notes, *disturbed(rows)]
+
+
+def disturbed(rows: Sequence[Row]) -> list[str]:
+    """What is to be said of the timings, as sentences; the first row is that of the uncached pipeline."""
+    from ..schedule.figures import noise
+
+    return noise({row.contender.name: row.clocked for row in rows[1:]})
 
 
 def _sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> list[Image]:
@@ -127,7 +132,8 @@ def _sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[s
     heads = {}
     for row in rows:
         right = f"{row.right}/{row.count} right"
-        figures = (f"{row.speedup:.2f}x", in_decibels(row.psnr), right) if row.contender.group else ("1x", "", right)
+        speed = (f"{row.speedup:.2f}x ({row.speedups})", in_decibels(row.psnr))
+        figures = (*speed, right) if row.contender.group else ("1x", "", right)
         heads[row.contender.name] = SheetColumn(row.contender.name, figures, row.contender.group, row.wrong)
     columns = {row.contender.name: row.outcome.images for row in rows}
     frames = zip(*(zip(*(video for video in videos), strict=True) for videos in columns.values()), strict=True)

@@ -7,6 +7,7 @@ import operator
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -106,15 +107,17 @@ def evolve(
     judge = _judge(quality, reward)
     shown = _shown(judge)
     texts, proof = _prompts(model, prompts, held_out, count, seed)
-    with _resumable(), Live(seconds, shown) as live:
+    with _resumable(), warnings.catch_warnings(), Live(seconds, shown) as live:
         pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
         named = {"num_inference_steps": steps} if steps else {}
         call = arguments(pipe, defaults, **{**further, **named})
+        from ..schedule.figures import DISTURBED
         from ..search.api import evolve as run
         from ..search.evolution import Settings
 
         chosen = Settings.of(len(texts), method=method, generations=generations, seed=seed)
         live.workers = processes(workers, pipe, seconds, chosen.offspring)
+        warnings.filterwarnings("ignore", DISTURBED)  # the table below says it
         run(
             pipe,
             texts,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 PEAK = "peak"
 
+RANKS = {"searched": 2, "cached": 1}
+"""Columns that narrow terminals do without, the highest first."""
+
 
 def front(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a front.json.")],
@@ -56,25 +59,35 @@ def facts(proof: Proof) -> dict[str, object]:
             "objectives": dict(p.objectives),
             "storage": p.storage,
             "budget": p.budget,
+            "handed out": p.sold,
             **p.measured,
         }
         for name, p in zip(proof.names, proof.front, strict=True)
     ]
-    baselines = {name: {"group": b.group, **b.measured} for name, b in proof.baselines.items()}
-    return {"basis": asdict(proof.basis), "points": points, "baselines": baselines, "pictures": asdict(proof.pictures)}
+    baselines = {
+        name: {"group": b.group, **({"beaten by": b.by} if b.by else {}), **b.measured}
+        for name, b in proof.baselines.items()
+    }
+    known = {"basis": asdict(proof.basis), "points": points, "baselines": baselines}
+    return {**known, "noise": proof.noise, "pictures": asdict(proof.pictures)}
 
 
 def show_front(proof: Proof, history: History | None = None) -> None:
     """Print the table of a front, and of what it was measured against; and what failed in the run, if that is known."""
-    from ..report.tables import Column, table
+    from ..report.tables import Column, fitted, table
     from ..search.proof import GROUPS
 
     counts = steps_of(proof)
     own = ("steps", "speedup") if counts else ("speedup",)
-    numbers = (*own, proof.basis.head, "middle half", "searched", "fewer", "cached")
+    numbers = (*own, "half", proof.basis.head, "half", "searched", "fewer", "cached")
     plans = plans_of(proof)
-    columns = [Column("", style="cyan", room="wrap"), *(Column(name, numeric=True) for name in numbers)]
+    columns = [
+        Column("", style="cyan", room="wrap"),
+        *(Column(name, numeric=True, rank=RANKS.get(name, 0)) for name in numbers),
+    ]
     columns += [Column("peak", numeric=True), Column("plan")] if plans else []
+    marks = marks_of(proof)
+    columns += [Column("", room="wrap")] if marks else []
     groups: dict[str, list[tuple[str, Mapping[str, float]]]] = {
         "front": [(name, point.measured) for name, point in zip(proof.names, proof.front, strict=True)]
     }
@@ -87,12 +100,14 @@ def show_front(proof: Proof, history: History | None = None) -> None:
         for name, figures in sorted(groups[group], key=lambda row: -row[1]["speedup"]):
             first, *rest = _cells(name, figures, exact=exact)
             held = (peak(figures), plans.get(name, "")) if plans else ()
-            cells.append((first, *([counts.get(name, "")] if counts else []), *rest, *held))
-    out().print(table(columns, cells))
+            mark = [marks.get(name, "")] if marks else []
+            cells.append((first, *([counts.get(name, "")] if counts else []), *rest, *held, *mark))
+    console = out()
+    console.print(table(*fitted(columns, cells, console.width)))
     for line in notes(proof):
-        out().print(line, style="dim", markup=False)
+        console.print(line, style="dim", markup=False)
     if history is not None and history.failures:
-        out().print(history.failed, style="yellow", markup=False)
+        console.print(history.failed, style="yellow", markup=False)
 
 
 def steps_of(proof: Proof) -> dict[str, str]:
@@ -101,6 +116,15 @@ def steps_of(proof: Proof) -> dict[str, str]:
     schedules = {**dict(named), **{name: b.schedule for name, b in proof.baselines.items()}}
     found = {name: str(schedule.steps) for name, schedule in schedules.items() if schedule is not None}
     return found if len({*found.values()}) > 1 else {}
+
+
+def marks_of(proof: Proof) -> dict[str, str]:
+    """What is to be said of points that are not handed out and of what was beaten, by name."""
+    points = zip(proof.names, proof.front, strict=True)
+    found = {
+        name: "not to be believed" if point.doubt else "by fewer steps" for name, point in points if not point.sold
+    }
+    return found | {name: f"by {b.by}" for name, b in proof.baselines.items() if b.by}
 
 
 def plans_of(proof: Proof) -> dict[str, str]:
@@ -127,19 +151,25 @@ def notes(proof: Proof) -> list[str]:
     unit = f" in {basis.unit}" if basis.unit else ""
     lines = [
         f"quality: {basis.quality}{unit}, higher is better",
-        f"{basis.head}: mean over {basis.stands_on}; and its middle half",
+        f"{basis.head}: mean over {basis.stands_on}; half: between these are the middle half of them",
         "searched: on the prompts and seeds that were evolved on",
         "fewer: that of the uncached pipeline with fewer steps in the same time",
-        f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}",
+        f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}"
+        f"{f', by {basis.clock}' if basis.clock else ''}; half: of the rounds",
     ]
+    if any(baseline.by for baseline in proof.baselines.values()):
+        lines.append("beaten: found by the search, but something is as fast and as good; not handed out")
     if plans_of(proof):
         lines.append(f"peak: what one call of {basis.timed} prompts holds at most, weights and decoding included")
         lines.append("plan: what features are stored in, and the budget that slicing and parking keep")
-    return lines + ([f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else [])
+    lines += [f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else []
+    return [*lines, *proof.noise]
 
 
 def _cells(name: str, figures: Mapping[str, float], *, exact: bool) -> tuple[str, ...]:
     from ..report.tables import in_bytes, in_figures
+    from ..schedule.figures import spread
+    from ..search.proof import UNCACHED
 
     def shown(key: str) -> str:
         return in_figures(figures[key]) if key in figures else ""
@@ -147,8 +177,9 @@ def _cells(name: str, figures: Mapping[str, float], *, exact: bool) -> tuple[str
     return (
         name,
         f"{figures['speedup']:.2f}x",
+        str(spread(figures) or "").replace("-", "..") if name != UNCACHED else "",
         "exact" if exact else shown("quality"),
-        "" if exact else f"{shown('quality q1')} .. {shown('quality q3')}",
+        "" if exact else f"{shown('quality q1')}..{shown('quality q3')}",
         shown("calibration quality"),
         shown("fewer steps quality"),
         in_bytes(figures["memory"]) if figures.get("memory") else "-",

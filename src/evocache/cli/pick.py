@@ -135,7 +135,8 @@ def reach(proof: Proof) -> str:
     }
     parts = []
     for name, option in WISHES.items():
-        found = (point.held if name == "memory" else point.figure(name) for point in proof.front)
+        sold = [point for point in proof.front if point.sold]
+        found = (point.held if name == "memory" else point.figure(name) for point in sold)
         values = [value for value in found if value is not None]
         if values:
             ends = " to ".join(shown[name](value) for value in (min(values), max(values)))
@@ -146,10 +147,13 @@ def reach(proof: Proof) -> str:
 def told(point: Point, proof: Proof) -> str:
     """What was measured of a point, in a line, and how it is kept small."""
     from ..report.tables import in_bytes, in_figures, planned
+    from ..schedule.figures import spread
 
     measured = point.measured
     unit = f" {proof.basis.unit}" if proof.basis.unit else ""
-    parts = [f"{measured['speedup']:.2f}x", f"{in_figures(measured['quality'])}{unit}"]
+    half = spread(measured)
+    parts = [f"{measured['speedup']:.2f}x" + (f" ({half})" if half else "")]
+    parts.append(f"{in_figures(measured['quality'])}{unit}")
     parts.append(f"{in_bytes(measured['memory'])} cached")
     if held := peak(measured):
         parts.append(f"peak {held}")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..metrics import Timing, interleaved
+from ..metrics.clocks import clock_of
 from ..policies import parse
 from ..policies.steps import outermost
 from ..runtime import apply
@@ -92,7 +93,7 @@ def evolved(front: Front | None, group: str, steps: int, share: float) -> list[C
     """The best point among those that execute at most a share, of a front that is held against this number of steps."""
     if front is None or front.uncached_steps != steps:
         return []
-    points = [point for point in front if front.executed(point) <= share + 1e-9]
+    points = [point for point in front if point.sold and front.executed(point) <= share + 1e-9]
     if not points:
         return []
     point = max(points, key=lambda point: point.measured["quality"])
@@ -125,13 +126,14 @@ class Trial:
         starts = range(0, len(prompts), size)
         self.batches = [range(s, min(s + size, len(prompts))) for s in starts]
         self.rounds = max(MIN_ROUNDS, len(self.batches))
+        self.clock = clock_of(pipe)
 
     def run(self, entrants: Sequence[Contender]) -> dict[str, Outcome]:
         """Outcomes by name; the first entrant is the reference that shares of work are relative to."""
         self._warm_up(entrants)
         outcomes = {c.name: Outcome([np.empty(0)] * len(self.prompts)) for c in entrants}
         cases = {c.name: self._case(c, outcomes[c.name]) for c in entrants}
-        timings = interleaved(cases, self.rounds, warmup=0)
+        timings = interleaved(cases, self.rounds, warmup=0, clock=self.clock)
         sizes = [len(self.batches[r % len(self.batches)]) for r in range(self.rounds)]
         for contender in entrants:
             outcome = outcomes[contender.name]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..schedule import LEAF_KINDS, Schedule
+from ..schedule.figures import Spread
 from .checks import MetricError
 
 if TYPE_CHECKING:
@@ -74,9 +75,11 @@ class Timing:
         return (high - low) / self.median
 
     def speedup_over(self, other: Timing) -> float:
-        """How many times faster than another case of the same run: the median of the ratios, round by round.
+        """How many times faster than another case of the same run: the median of the ratios, round by round."""
+        return self.speedups_over(other).middle
 
-        A load that slows a round down slows both, and cancels.
+    def speedups_over(self, other: Timing) -> Spread:
+        """The same with its quartiles over rounds. A load that slows a round down slows both, and cancels.
 
         Raises:
             MetricError: if the two have not been timed together.
@@ -84,7 +87,8 @@ class Timing:
         if len(self.samples) != len(other.samples):
             given = f"{len(self.samples)} and {len(other.samples)} samples"
             raise MetricError(given, "two cases of one run", "time them together")
-        return float(np.median(np.divide(other.samples, self.samples)))
+        low, middle, high = np.quantile(np.divide(other.samples, self.samples), (0.25, 0.5, 0.75))
+        return Spread(float(low), float(middle), float(high))
 
 
 def interleaved(

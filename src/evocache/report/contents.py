@@ -16,7 +16,7 @@ from ..search.proof import Basis, Proof, read_proof
 from ..search.quality import Quality, quality
 from .history import History, read_history
 from .importance import Importance, importance
-from .tables import planned
+from .tables import plan_of, planned
 
 BUILT_IN = ("latent", "psnr", "ssim")
 """Qualities that can be shown without running a user's code."""
@@ -31,11 +31,12 @@ class Entry:
 
     Attributes:
         name: what it is called.
-        group: `front`, `seed`, `steps` or `uncached`.
+        group: `front`, `beaten`, `seed`, `steps` or `uncached`.
         figures: as in `Proof`; of an unproven run only `speedup` and `calibration quality`, both as predicted.
         schedule: if it has one.
         strip: its pictures as a data URI; empty if there are none.
         plan: how it is kept small, in short; empty if it is left as it is.
+        by: what beat it, if something did.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Entry:
     schedule: Schedule | None = None
     strip: str = ""
     plan: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ class Contents:
         history: how the search went, if its journal is there.
         importance: of cells, if enough schedules were evaluated.
         calibration: with how well latency is predicted, if it is there.
-        steps: of the uncached pipeline; 0 where that is not known.
         quality: name of the quality.
         unit: of its figures.
+        steps: of the uncached pipeline; 0 where that is not known.
+        noise: what is to be said of the timings, as sentences.
     """
 
     title: str
@@ -73,6 +76,7 @@ class Contents:
     quality: str
     unit: str
     steps: int = 0
+    noise: tuple[str, ...] = ()
 
     @property
     def proven(self) -> bool:
@@ -144,6 +148,7 @@ def gather(run: Path) -> Contents:
         calibration=calibration,
         quality=proof.basis.quality if proof else judge.name,
         unit=proof.basis.unit if proof else judge.unit,
+        noise=tuple(proof.noise) if proof else (),
         steps=proof.front.uncached_steps if proof else history.steps if history else 0,
     )
 
@@ -157,7 +162,8 @@ def _proven(run: Path, proof: Proof) -> list[Entry]:
     ]
     for name, baseline in proof.baselines.items():
         strip = _strip(run, files.get(name))
-        found.append(Entry(name, baseline.group, baseline.measured, baseline.schedule, strip))
+        plan = plan_of(baseline.storage, baseline.budget)
+        found.append(Entry(name, baseline.group, baseline.measured, baseline.schedule, strip, plan, baseline.by))
     return found
 
 

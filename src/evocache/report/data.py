@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..schedule.figures import doubt, doubtful, spread
 from ..search.proof import GROUPS
 from .cells import cells, words
 from .contents import Contents, Entry
@@ -12,7 +13,7 @@ from .history import History
 from .importance import Importance
 from .tables import in_bytes, in_figures
 
-ORDER = ("front", "seed", "steps", "uncached")
+ORDER = ("front", "beaten", "seed", "steps", "uncached")
 """Groups in the order in which they are listed."""
 
 
@@ -44,14 +45,16 @@ def embedded(value: Any) -> str:
 
 def first(entries: list[Entry]) -> int:
     """Which entry is shown at first: the point of the front that is next to twice as fast."""
-    front = [i for i, entry in enumerate(entries) if entry.group == "front"]
+    front = [i for i, entry in enumerate(entries) if entry.group == "front" and not doubtful(entry.figures)]
     return min(front or range(len(entries)), key=lambda i: abs(entries[i].figures["speedup"] - 2), default=0)
 
 
 def summary(entry: Entry, contents: Contents) -> str:
     """The figures of an entry in one line."""
     figures, unit = entry.figures, f" {contents.unit}" if contents.unit else ""
-    parts = [f"{figures['speedup']:.2f}x" + ("" if contents.proven else " as predicted")]
+    half = spread(figures) if entry.group != "uncached" else None
+    parts = [f"{figures['speedup']:.2f}x" + (f" ({half})" if half else "")]
+    parts[0] += "" if contents.proven else " as predicted"
     if contents.mixed and entry.schedule is not None:
         parts.append(f"{entry.schedule.steps} steps")
     if "quality" in figures:
@@ -65,6 +68,10 @@ def summary(entry: Entry, contents: Contents) -> str:
         parts.append(f"{in_bytes(figures['memory'])} cached")
     if "peak" in figures:
         parts.append(f"peak {in_bytes(figures['peak'])}" + (f" ({entry.plan})" if entry.plan else ""))
+    if entry.by:
+        parts.append(f"beaten by {entry.by}")
+    if why := doubt(figures):
+        parts.append(f"not handed out: {why}")
     return ", ".join(parts)
 
 

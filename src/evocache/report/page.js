@@ -6,7 +6,7 @@ const byId = (id) => document.getElementById(id);
 const entries = new Map(data.entries.map((entry) => [entry.name, entry]));
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-const symbols = {front: "circle", seed: "diamond", steps: "square", uncached: "star"};
+const symbols = {front: "circle", beaten: "x", seed: "diamond", steps: "square", uncached: "star"};
 const settings = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"]};
 let kept = data.entries.length ? data.entries[data.first].name : null;
 
@@ -52,7 +52,7 @@ function ring(entry) {
 }
 
 function pareto() {
-  const groups = ["seed", "steps", "front"].concat(data.residual ? [] : ["uncached"]);
+  const groups = ["beaten", "seed", "steps", "front"].concat(data.residual ? [] : ["uncached"]);
   const traces = marks("speedup", "quality", groups,
     "<b>%{text}</b><br>%{x:.2f}x, %{y:.3~g} " + plain(data.unit) + "<extra></extra>");
   const exact = data.residual && data.proven;

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 DPI = 200
 """Dots per inch: a plot of 5 inches is 1000 pixels wide."""
 
-COLOURS = {"front": "#0072b2", "seed": "#d55e00", "steps": "#009e73", "uncached": "#000000"}
+COLOURS = {"front": "#0072b2", "beaten": "#56b4e9", "seed": "#d55e00", "steps": "#009e73", "uncached": "#000000"}
 """Okabe and Ito's palette (2008)."""
 
-MARKS = {"front": "o", "seed": "D", "steps": "s", "uncached": "*"}
+MARKS = {"front": "o", "beaten": "x", "seed": "D", "steps": "s", "uncached": "*"}
 
 STYLE = {
     "font.size": 9,
@@ -65,7 +65,7 @@ def pareto(contents: Contents) -> Figure:
     """Quality over speed-up, with quartiles."""
     figure, axes = figure_of(5.2, 3.6)
     residual = contents.basis is not None and contents.basis.residual
-    for group in ("steps", "seed", "front", "uncached"):
+    for group in ("steps", "seed", "beaten", "front", "uncached"):
         entries = [entry for entry in contents.group(group) if contents.main in entry.figures]
         if entries and not (residual and group == "uncached"):
             _marks(axes, contents, group, entries)

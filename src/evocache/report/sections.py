@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from ..schedule.figures import doubt, doubtful, in_the_same_time
 from ..search.held_out import SEEDS
 from ..search.proof import GROUPS
 from .contents import Contents, Entry
@@ -34,24 +35,37 @@ def lead(contents: Contents) -> str:
         text += f" The search evaluated {last.schedules} schedules in {last.number} generations, {last.seconds:.0f} s."
     if history is not None and history.failures:
         text += f" {escape(history.failed)}."
-    return text
+    return " ".join([text, *(f"<strong>{escape(_sentence(said))}</strong>" for said in contents.noise)])
+
+
+def _sentence(text: str) -> str:
+    """A text with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def summary(contents: Contents) -> str:
-    """At several speed-ups: the best of the front, of the policies, and of fewer steps."""
+    """At several speed-ups: the best of the front and of the policies, and fewer steps in that time; the best bold."""
     if not contents.proven:
         return ""
     groups = [group for group in ("front", "seed", "steps") if contents.group(group)]
     rows = []
     for target in TARGETS:
-        best = [_best(contents.group(group), target) for group in groups]
-        if best and best[0] is not None:
-            cells = [f"{in_figures(e.figures['quality'])} ({escape(e.name)})" if e else "–" for e in best]
-            rows.append([f"at least {target:g}x", *cells])
+        best = [_best(contents, group, target) for group in groups]
+        most = max((found[0] for found in best if found), default=None)
+        if most is not None:
+            rows.append([f"at least {target:g}x", *(_cell(found, most) for found in best)])
     if not rows:
         return ""
     unit = f" ({escape(contents.unit)})" if contents.unit else ""
     return _table(["", *(f"{GROUPS[group]}{unit}" for group in groups)], [rows])
+
+
+def _cell(found: tuple[float, str] | None, most: float) -> str:
+    """A quality and whose it is, bold if it is the best."""
+    if found is None:
+        return "–"
+    text = in_figures(found[0]) + (f" ({escape(found[1])})" if found[1] else "")
+    return f"<strong>{text}</strong>" if found[0] >= most else text
 
 
 def sections(contents: Contents) -> str:
@@ -60,9 +74,18 @@ def sections(contents: Contents) -> str:
     return "\n".join([*parts, _basis(contents)])
 
 
-def _best(entries: Sequence[Entry], speedup: float) -> Entry | None:
+def _best(contents: Contents, group: str, speedup: float) -> tuple[float, str] | None:
+    """The best quality of a group at a speed-up, and whose it is; of what the clock can be believed of.
+
+    Of fewer steps it is what is said beside every schedule: interpolated, and so of no one number of steps.
+    """
+    entries = [entry for entry in contents.group(group) if not doubtful(entry.figures)]
+    if group == "steps":
+        quality = in_the_same_time([(e.figures["speedup"], e.figures["quality"]) for e in entries], speedup)
+        return None if quality is None else (quality, "")
     fast = [entry for entry in entries if entry.figures["speedup"] >= speedup]
-    return max(fast, key=lambda entry: entry.figures["quality"], default=None)
+    best = max(fast, key=lambda entry: entry.figures["quality"], default=None)
+    return None if best is None else (best.figures["quality"], best.name)
 
 
 def _section(id: str, title: str, *body: str) -> str:
@@ -165,6 +188,7 @@ def _figures(contents: Contents) -> str:
         "a prompt",
         "steps",
         "executed",
+        "mark",
     ]
     bodies = []
     for group in ORDER:
@@ -172,9 +196,9 @@ def _figures(contents: Contents) -> str:
         bodies.append([_row(entry, contents) for entry in rows])
     names = [[entry.name for entry in contents.group(group)] for group in ORDER]
     note = (
-        '<p class="note">“Fewer steps”: quality of the uncached pipeline in the same time, between the nearest numbers '
-        "of steps. “Executed”: calls of attention, feed-forward and the like, of those of the uncached pipeline. A row "
-        "can be chosen, by click or by Enter.</p>"
+        '<p class="note">“Fewer steps”: quality of the uncached pipeline in at most the same time, between the nearest '
+        "numbers of steps. “Executed”: calls of attention, feed-forward and the like, of those of the uncached "
+        "pipeline. A row can be chosen, by click or by Enter.</p>"
     )
     return _section("figures-section", "All figures", note, _table(heads, bodies, names))
 
@@ -205,6 +229,7 @@ def _row(entry: Entry, contents: Contents) -> list[str]:
         in_seconds(figures["seconds"]) if "seconds" in figures else "",
         str(entry.schedule.steps) if contents.mixed and entry.schedule is not None else "",
         in_percent(contents.executed(entry.schedule)) if entry.schedule is not None else "",
+        escape(f"beaten by {entry.by}" if entry.by else f"not handed out: {why}" if (why := doubt(figures)) else ""),
     ]
 
 
@@ -214,6 +239,7 @@ def _basis(contents: Contents) -> str:
     if basis is not None:
         facts["quality"] = f"{basis.quality}, on {basis.stands_on}"
         facts["clock"] = f"{basis.rounds} rounds of {basis.timed} prompts, decoding included, on {basis.device}"
+        facts["clock"] += f", by {basis.clock}" if basis.clock else ""
         facts["proof"] = f"took {in_seconds(basis.seconds)}"
         if basis.versions:
             facts["versions"] = ", ".join(f"{name} {version}" for name, version in basis.versions.items())

@@ -24,15 +24,41 @@ class Column:
         style: of its cells, in Rich's words.
         room: where the terminal is too narrow: `keep` stays as wide as its widest cell, `wrap` breaks cells over
             lines, `cut` ends them in an ellipsis.
+        rank: which columns `fitted` drops first where there is no room, the highest; 0 is never dropped.
     """
 
     header: str
     numeric: bool = False
     style: str = ""
     room: Literal["keep", "wrap", "cut"] = "keep"
+    rank: int = 0
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Text] | None], title: str = "") -> Table:
+Row = Sequence[str | Text] | None
+"""Cells of a row; None is a line between rows."""
+
+READABLE = 12
+"""Columns of a terminal that wrapped cells need to stay readable."""
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> tuple[list[Column], list[Row]]:
+    """The columns that fit a width, and their cells; those of the highest rank are dropped first."""
+    found = [row for row in rows if row is not None]
+
+    def needed(i: int) -> int:
+        widest = max([cell_len(columns[i].header), *(Text.assemble(row[i]).cell_len for row in found)])
+        return 2 + (widest if columns[i].room == "keep" else min(widest, READABLE))
+
+    kept = list(range(len(columns)))
+    while sum(map(needed, kept)) > width + 2:
+        last = max(kept, key=lambda i: columns[i].rank)
+        if columns[last].rank == 0:
+            break
+        kept.remove(last)
+    return [columns[i] for i in kept], [None if row is None else [row[i] for i in kept] for row in rows]
+
+
+def table(columns: Sequence[Column], rows: Sequence[Row], title: str = "") -> Table:
     """A table of rows of cells; None draws a line between rows. Cells are plain text, not markup."""
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False)
     made.collapse_padding = True
@@ -68,8 +94,13 @@ def in_bytes(count: float) -> str:
 
 def planned(point: Point) -> str:
     """How a point of a front is kept small, in short; empty if it is left as it is."""
-    stored = [] if point.storage == "none" else [point.storage]
-    return ", ".join(stored + ([] if point.budget is None else [f"fits {in_bytes(point.budget)}"]))
+    return plan_of(point.storage, point.budget)
+
+
+def plan_of(storage: str, budget: int | None) -> str:
+    """How features that are stored so, within such a budget, are kept small, in short."""
+    stored = [] if storage == "none" else [storage]
+    return ", ".join(stored + ([] if budget is None else [f"fits {in_bytes(budget)}"]))
 
 
 def in_seconds(seconds: float) -> str:

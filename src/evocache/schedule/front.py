@@ -16,6 +16,7 @@ from ..errors import FrontError, ScheduleError
 from .amounts import in_bytes, told
 from .bounds import MAX_STEPS
 from .component import Tree
+from .figures import PREDICTED, doubt, loses
 from .numeric import real, whole
 from .schedule import Schedule
 
@@ -48,6 +49,17 @@ class Point:
     def figure(self, name: str) -> float | None:
         """What was measured, or else what is predicted, under a name."""
         return self.measured.get(name, self.predicted.get(name))
+
+    @property
+    def doubt(self) -> str:
+        """Why its measured speed-up cannot be believed, in words; empty if it can."""
+        return doubt(self.measured)
+
+    @property
+    def sold(self) -> bool:
+        """Whether `Front.pick` hands it out: its speed-up can be believed, and fewer steps are not as good."""
+        fewer = loses(self.measured) and not self.schedule.is_full and "peak" not in self.objectives
+        return not self.doubt and not fewer
 
     @property
     def held(self) -> float | None:
@@ -104,7 +116,8 @@ class Front:
         """The best point among those that are at least so fast and so good and take so little memory.
 
         Asked for a quality, with or without memory, the fastest one that reaches it; else the one of best quality, or,
-        where no quality is known, the one that does most.
+        where no quality is known, the one that does most. A point is passed over if the clock shows it as much faster
+        than its predicted cost allows, or if fewer steps are as good in the same time.
 
         Args:
             speedup: least speed-up over the uncached pipeline.
@@ -123,7 +136,7 @@ class Front:
         wanted = {name: value for name, value in limits.items() if value is not None}
         if not wanted:
             raise FrontError("no wish", "speedup, quality or memory", "try front.pick(speedup=2)")
-        fitting = [point for point in self.points if _shortfall(point, wanted) == 0]
+        fitting = [point for point in self.points if point.sold and _shortfall(point, wanted) == 0]
         if not fitting:
             raise self._unreachable(wanted)
         if quality is not None and speedup is None:
@@ -167,7 +180,7 @@ class Front:
             moved = given.with_provenance(objectives=known).retargeted(tree, model=model, depth=depth)
             moved = moved.resampled(max(1, round(share * moved.steps)))
             expected = {} if predict is None else dict(predict(moved))
-            speedup = point.figure("speedup")
+            speedup = point.measured.get(PREDICTED) if point.doubt else point.figure("speedup")
             if speedup is not None:
                 before = given.executed_fraction() * given.steps * share
                 expected.setdefault("speedup", speedup * (before / (moved.executed_fraction() * moved.steps)))
@@ -181,6 +194,16 @@ class Front:
         asked = ", ".join(_told(name, value) for name, value in wanted.items())
         if not self.points:
             return FrontError(asked, "a front with points", "evolve one first")
+        sold = [point for point in self.points if point.sold]
+        passed = [point for point in self.points if not point.sold and _shortfall(point, wanted) == 0]
+        if passed or not sold:
+            why = passed[0].doubt if passed else ""
+            return FrontError(
+                f"{asked}, of a front in which what meets it "
+                + (f"cannot be believed: {why}" if why else "is beaten by fewer steps in the same time"),
+                "a point that does what it says and is worth it",
+                "ask for less, run the pipeline uncached with fewer steps, or evolve anew",
+            )
         unknown = [name for name in wanted if all(_known(point, name) is None for point in self.points)]
         if unknown:
             known = [name for name in ("speedup", "quality", "memory") if name not in unknown]
@@ -188,7 +211,7 @@ class Front:
             return FrontError(
                 given, f"a wish for {' or '.join(known) or 'a point by its number'}", "evolve it there, or predict it"
             )
-        nearest = min(self.points, key=lambda point: _shortfall(point, wanted))
+        nearest = min(sold, key=lambda point: _shortfall(point, wanted))
         figures = {name: _known(nearest, name) for name in ("speedup", "quality", "memory")}
         has = ", ".join(_told(name, value) for name, value in figures.items() if value is not None)
         return FrontError(asked, f"what some point reaches; the nearest has {has}", "ask for less, or evolve longer")

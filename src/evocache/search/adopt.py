@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..schedule import Schedule
+from ..schedule.figures import Figures, doubtful, loses
 from ..schedule.front import Point
 from ..schedule.schedule import Provenance
 from .contenders import Contender, Field
 from .genes import PEAK
 from .proof import UNCACHED
-
-Figures = Mapping[str, float]
 
 MEMORY = "memory"
 """Bytes of cached features: an objective, and a figure of everything that is measured."""
@@ -23,7 +22,8 @@ def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: 
 
     A search goes by predicted times and its own prompts. Where the clock and held-out prompts find that a policy or a
     number of uncached steps is worth more than every point, whoever picks from the front is to get that. A point, or
-    the uncached pipeline, beats what it is at least as good as and, within the spread of its timings, as fast as.
+    the uncached pipeline, beats what it is at least as good and as fast as. What the clock cannot be believed of is not
+    adopted, and beats nothing; nor are policies where fewer steps are as good in the same time.
 
     Nothing is adopted where the peak of whole generations was searched, as it was not for these, and nothing that
     caches more than the front does where the bytes of cached features were.
@@ -37,13 +37,17 @@ def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: 
     if not points or any(PEAK in point.objectives for point in points):
         return {}
     front = [figures[rival.name] for rival in rivals if rival.group == "front"]
+    front = [found for found in front if not doubtful(found) and not loses(found)]
     known = {point.schedule.digest for point in points}
-    most = max(found[MEMORY] for found in front) if any(MEMORY in p.objectives for p in points) else None
+    most = max((found[MEMORY] for found in front), default=0.0) if any(MEMORY in p.objectives for p in points) else None
     front.append(figures[UNCACHED])
     taken: dict[str, Contender] = {}
-    for rival in sorted(rivals, key=lambda rival: -figures[rival.name]["quality"]):
+    # of equals, fewer steps are taken
+    for rival in sorted(rivals, key=lambda rival: (-figures[rival.name]["quality"], rival.group != "steps")):
         found, point = figures[rival.name], _point(rival, field)
-        if rival.group == "front" or point is None or point.schedule.digest in known:
+        if rival.group != "steps" and loses(found):
+            continue
+        if rival.group == "front" or point is None or point.schedule.digest in known or doubtful(found):
             continue
         if (most is None or found[MEMORY] <= most) and not any(_beats(other, found) for other in front):
             taken[rival.name] = replace(rival, group="front", point=point)
@@ -62,4 +66,4 @@ def _point(rival: Contender, field: Field) -> Point | None:
 
 
 def _beats(point: Figures, other: Figures) -> bool:
-    return point["quality"] >= other["quality"] and point.get("speedup q3", point["speedup"]) >= other["speedup"]
+    return point["quality"] >= other["quality"] and point["speedup"] >= other["speedup"]

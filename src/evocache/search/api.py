@@ -32,6 +32,7 @@ from .identity import Identity, confirm, confirm_sample
 from .objectives import WITHIN as KEPT
 from .objectives import asked, limited
 from .peaks import plan_for
+from .proof import Proof
 from .prove import SECONDS, prove
 from .quality import Quality, quality
 from .rates import Rates
@@ -118,7 +119,9 @@ def evolve(
         watch: is told how many of the jobs at hand have been answered, and how many they are.
 
     Returns:
-        The front, measured on held-out prompts and by the clock, from the fastest to the slowest.
+        The front, measured on held-out prompts and by the clock, from the fastest to the slowest. What is beaten there,
+        by whatever was measured, is no point of it; it is kept in the folder. A warning tells where the machine was
+        too busy for its figures.
 
     Raises:
         BudgetError: if not even the uncached generation can be kept within `max_memory`; nothing is computed then.
@@ -205,12 +208,15 @@ def evolve(
         called, own = len(_first(workload)) if memory else 0, frozenset(design.schedule.digest for design in begun)
         field = Field(front, seeds, costs, steps, errors, called, least, own)
 
-        def proven() -> Front:
+        def proven() -> Proof:
             return prove(
                 pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, apart=apart, tell=stage
-            ).front
+            )
 
-        return patiently(proven, waits=evaluator.waits)
+        proof = patiently(proven, waits=evaluator.waits)
+    for said in proof.noise:
+        warnings.warn(said, stacklevel=2)
+    return proof.front
 
 
 def _sized(settings: Settings, prompts: int) -> Settings:

@@ -15,13 +15,20 @@ from ..errors import CodecError, ScheduleError
 from ..schedule import Schedule, dumps
 from ..schedule import front_file as ff
 from ..schedule import strict_json as sj
+from ..schedule.figures import noise
 from ..schedule.front import Front
 from .held_out import HEADS, SIDES, UNKNOWN, stands_on
 from .strips import FOLDER
 
 UNCACHED = "uncached"
 
-GROUPS = {"front": "evolved", "seed": "policies", "steps": "fewer steps", "uncached": "uncached"}
+GROUPS = {
+    "front": "evolved",
+    "beaten": "evolved, but beaten",
+    "seed": "policies",
+    "steps": "fewer steps",
+    "uncached": "uncached",
+}
 """Groups of what is measured, and what people call them."""
 
 _PICTURE = re.compile(rf"{FOLDER}/[a-z0-9][a-z0-9.-]*\.png")
@@ -32,14 +39,21 @@ class Baseline:
     """Something that a front is held against.
 
     Attributes:
-        group: `uncached`, `seed` (a policy that the search started from) or `steps`.
+        group: `uncached`, `seed` (a policy that the search started from), `steps`, or `beaten` (what the search found
+            and the proof does not bear out).
         measured: as of a point of the front.
-        schedule: of a policy.
+        schedule: of a policy or what was beaten.
+        by: what beat it: the name of a point or baseline, or fewer steps.
+        storage: as of a point.
+        budget: as of a point.
     """
 
     group: str
     measured: Mapping[str, float]
     schedule: Schedule | None = None
+    by: str = ""
+    storage: str = "none"
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,7 @@ class Basis:
         seconds: what the proof took.
         left_out: what could have been measured and was not, in words.
         steps: of the uncached pipeline; 0 where that was not noted.
+        clock: what the clock counts, processor time or wall time; empty where that was not noted.
         held_out: what of the prompts was kept from the search (see `held_out`): `prompts`, `seeds` alone, or unknown.
     """
 
@@ -72,6 +87,7 @@ class Basis:
     seconds: float = 0.0
     left_out: tuple[str, ...] = ()
     steps: int = 0
+    clock: str = ""
     held_out: str = UNKNOWN
 
     @property
@@ -108,11 +124,12 @@ class Proof:
     """A measured front with its baselines.
 
     `measured` holds, for points and baselines alike, where known: `speedup` over the uncached pipeline by the clock
-    with its quartiles over rounds (`speedup q1`, `speedup q3`), `seconds` for a prompt, `quality` on what is proven
-    on (mean, higher is better, in the basis' unit) with quartiles over prompts (`quality q1`, `quality median`,
-    `quality q3`), `calibration quality` on the prompts that were searched on, `fewer steps quality` that the uncached
-    pipeline has at the same speed with fewer steps, and `memory` (bytes of cached features); where memory was searched,
-    `peak`, the most bytes that a call of the timed prompts held, decoding included, and the `predicted peak`.
+    with its quartiles over rounds (`speedup q1`, `speedup q3`), `seconds` for a prompt, the `predicted speedup`;
+    `quality` on what is proven on (mean, higher is better, in the basis' unit) with quartiles over prompts
+    (`quality q1`, `quality median`, `quality q3`), `calibration quality` on the prompts that were searched on,
+    `fewer steps quality` that the uncached pipeline has in at most the same time with fewer steps; and `memory` (bytes
+    of cached features). Where memory was searched, `peak`, the most bytes that a call of the timed prompts held,
+    decoding included, and the `predicted peak`.
 
     Attributes:
         front: points, from the fastest to the slowest.
@@ -127,6 +144,12 @@ class Proof:
     baselines: Mapping[str, Baseline]
     basis: Basis
     pictures: Pictures = field(default_factory=Pictures)
+
+    @property
+    def noise(self) -> list[str]:
+        """What is to be said of the timings; nothing if the machine was not disturbed."""
+        points = {name: point.measured for name, point in zip(self.names, self.front, strict=True)}
+        return noise({**points, **{name: baseline.measured for name, baseline in self.baselines.items()}})
 
 
 def write_proof(folder: Path, proof: Proof) -> None:
@@ -176,7 +199,11 @@ def read_proof(path: str | os.PathLike[str]) -> Proof:
 
 def _baseline_json(baseline: Baseline) -> dict[str, Any]:
     schedule = {} if baseline.schedule is None else {"schedule": json.loads(dumps(baseline.schedule))}
-    return {"group": baseline.group, "measured": dict(baseline.measured), **schedule}
+    found: dict[str, Any] = {"group": baseline.group, "measured": dict(baseline.measured), **schedule}
+    if baseline.by:
+        kept = {} if baseline.budget is None else {"budget": baseline.budget}
+        found |= {"by": baseline.by, "storage": baseline.storage, **kept}
+    return found
 
 
 def _baseline(value: Any, where: str, read: ff.Schedules) -> Baseline:
@@ -187,7 +214,14 @@ def _baseline(value: Any, where: str, read: ff.Schedules) -> Baseline:
         known = ", ".join(name for name in GROUPS if name != "front")
         raise CodecError(f"{sj.short(group)} for the group of {where}", f"one of {known}", "correct it")
     _usable(measured, f"measured of {where}")
-    return Baseline(group, measured, schedule)
+    return Baseline(
+        group,
+        measured,
+        schedule,
+        sj.string(value.get("by", ""), "by"),
+        sj.string(value.get("storage", "none"), "storage"),
+        sj.integer(value["budget"], "budget", 1, ff.MAX_BYTES) if "budget" in value else None,
+    )
 
 
 def _usable(measured: Mapping[str, float], where: str) -> None:
@@ -205,7 +239,7 @@ def _usable(measured: Mapping[str, float], where: str) -> None:
             raise CodecError(f"{value:g} for {name} in {where}", "more than nothing", "correct it")
 
 
-_COUNTED = ("speedup", "seconds", "memory", "peak", "predicted peak")
+_COUNTED = ("speedup", "seconds", "memory", "peak", "predicted")
 """Beginnings of the names of figures that are never negative."""
 
 
@@ -224,6 +258,7 @@ def _basis(value: dict[str, Any]) -> Basis:
         seconds=sj.number(value["seconds"], "seconds"),
         left_out=tuple(sj.string(text, "left_out") for text in sj.array(value["left_out"], "left_out")),
         steps=sj.integer(value.get("steps", 0), "steps", 0, 10**9),
+        clock=sj.string(value.get("clock", ""), "clock"),
         held_out=_kind(value.get("held_out", UNKNOWN)),
     )
 

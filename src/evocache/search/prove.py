@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
+from ..metrics.clocks import clock_of
 from ..metrics.versions import versions
+from ..schedule.figures import FEWER, PREDICTED, doubtful, in_the_same_time
 from ..schedule.front import Front
 from .adopt import adopted
+from .beaten import beaten
 from .contenders import Contender, Field
 from .effort import ROUNDS, affordable, left_out
 from .evolution import ERROR
@@ -26,9 +27,6 @@ from .workload import Workload
 
 SECONDS = 150.0
 """What a proof may take where nothing else is said: a quarter of ten minutes."""
-
-NEAR = 0.05
-"""How far beyond the measured numbers of steps a time may lie, relative to it, to be held against the nearest."""
 
 
 def prove(
@@ -46,7 +44,7 @@ def prove(
     """Measure a front and what it is held against; write `front.json` and pictures into the run's folder.
 
     Quality is measured on held-out prompts; speed by the clock, in interleaved rounds of whole generations, decoding
-    included, as ratios to the uncached generation of the same round.
+    included, as ratios to the uncached generation of the same round. What is beaten there leaves the front.
 
     Args:
         pipe: the pipeline; it is left as it was.
@@ -78,10 +76,13 @@ def prove(
     failed += [f"{rival.name}, which cannot keep its budget" for rival in rivals if rival.name not in planned]
     rivals = [rival for rival in rivals if rival.name in planned]
     tell("timing")
-    for name, found in trial.timed(rivals, effort.timed, planned).items():
+    clock = clock_of(pipe, waits=any(plan is not None and plan.capacity is not None for plan in planned.values()))
+    for name, found in trial.timed(rivals, effort.timed, planned, clock).items():
         figures[name] |= found
     for rival in rivals:
         figures[rival.name] |= _known(rival, field, quality)
+        if rival.share > 0 and (rival.point is not None or trial.judge.varies):
+            figures[rival.name][PREDICTED] = 1 / rival.share
     if effort.counted:
         tell("memory")
         for name, found in trial.held(rivals, effort.timed, planned).items():
@@ -98,10 +99,12 @@ def prove(
         versions=versions(),
         left_out=tuple(left_out(effort, field, len(held_out.prompts)) + failed + _shared(apart)),
         steps=field.steps,
+        clock=clock.name,
         held_out=UNKNOWN if apart is None else apart.kind,
     )
     taken = adopted(rivals, figures, field)
-    proof, outputs = assembled(rivals, figures, outputs, basis, taken, asks=trial.judge.varies)
+    lost = beaten(rivals, taken, figures)
+    proof, outputs = assembled(rivals, figures, outputs, basis, taken, lost, asks=trial.judge.varies)
     strips = write_strips(folder, outputs)
     pictures = Pictures(held_out.prompts[: effort.pictures] if strips else (), strips)
     proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
@@ -127,15 +130,13 @@ def _known(rival: Contender, field: Field, quality: Quality) -> Figures:
 
 
 def add_equal_time(rivals: Sequence[Contender], figures: Mapping[str, Figures]) -> None:
-    """Add to the figures of schedules what fewer steps give in the same time, between the nearest numbers of steps."""
-    fewer = sorted((1 / figures[r.name]["speedup"], figures[r.name]["quality"]) for r in rivals if r.group == "steps")
-    if not fewer:
-        return
-    times, qualities = zip(*fewer, strict=True)
+    """Add to the figures of schedules what fewer steps give in the same time (see `figures.in_the_same_time`)."""
+    steps = [figures[rival.name] for rival in rivals if rival.group == "steps"]
+    known = [(found["speedup"], found["quality"]) for found in steps if not doubtful(found)]
     for rival in rivals:
-        time = 1 / figures[rival.name]["speedup"]
-        if rival.group != "steps" and times[0] * (1 - NEAR) <= time <= times[-1] * (1 + NEAR):
-            figures[rival.name]["fewer steps quality"] = float(np.interp(time, times, qualities))
+        quality = None if rival.group == "steps" else in_the_same_time(known, figures[rival.name]["speedup"])
+        if quality is not None:
+            figures[rival.name][FEWER] = quality
 
 
 def assembled(
@@ -144,28 +145,43 @@ def assembled(
     outputs: Mapping[str, Any],
     basis: Basis,
     taken: Mapping[str, Contender] | None = None,
+    lost: Mapping[str, str] | None = None,
     *,
     asks: bool = False,
 ) -> tuple[Proof, dict[str, Any]]:
     """A proof without pictures, and outputs by the names in it: points are numbered from the fastest to the slowest.
 
     `taken` are rivals that are points, too, by name (see `adopt`); what they are held against keeps its own name.
+    `lost` are points that are none, as they are beaten, and by what (see `beaten`): they are kept as baselines.
     `asks` says whether the pipeline makes as many steps as it is asked for, so that points may tell how many.
     """
-    own = [*(r for r in rivals if r.group == "front"), *(taken or {}).values()]
-    front = sorted(own, key=lambda r: -figures[r.name]["speedup"])
+    lost = lost or {}
+
+    def fastest(rivals: Iterable[Contender]) -> list[Contender]:
+        return sorted(rivals, key=lambda r: -figures[r.name]["speedup"])
+
+    own = [r for r in rivals if r.group == "front"]
+    front = fastest(r for r in (*own, *(taken or {}).values()) if r.name not in lost)
     names = {rival.name: f"front {i}" for i, rival in enumerate(front)}
+    behind = fastest(r for r in own if r.name in lost)
+    names |= {rival.name: f"beaten {i}" for i, rival in enumerate(behind)}
     points = [
         replace(r.point, measured=figures[r.name], steps=r.point.schedule.steps if asks else None)
         for r in front
         if r.point is not None
     ]
     baselines = {UNCACHED: Baseline(UNCACHED, {**figures[UNCACHED], "memory": 0.0})}
+    for rival in behind:
+        assert rival.point is not None
+        by = names.get(lost[rival.name], lost[rival.name])
+        baselines[names[rival.name]] = Baseline(
+            "beaten", figures[rival.name], rival.schedule, by, rival.point.storage, rival.point.budget
+        )
     for rival in rivals:
         if rival.group != "front":
             baselines[rival.name] = Baseline(rival.group, figures[rival.name], rival.schedule)
     named = {name: outputs[name] for name in (UNCACHED, *baselines) if name in outputs}
     named |= {names[name]: outputs[name] for name in names if name in outputs}
     order = [UNCACHED, *names.values(), *baselines]
-    proof = Proof(Front(tuple(points), basis.steps), tuple(names.values()), baselines, basis)
+    proof = Proof(Front(tuple(points), basis.steps), tuple(names[rival.name] for rival in front), baselines, basis)
     return proof, {name: named[name] for name in dict.fromkeys(order) if name in named}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
+from ..metrics.clocks import clock_of
 from ..model import discover
 from ..runtime.generation import Generation
 from ..runtime.scope import owner
@@ -73,23 +73,6 @@ class _Laps:
         return max(0.0, float(self.whole - self.rows.sum()))
 
 
-def fair_clock(pipe: Any) -> Clock:
-    """The clock that other programs disturb least.
-
-    Where one thread does all the work, the time that this process was given: what a clock shows on an idle machine.
-    With more threads that time means nothing, and it is the clock on the wall; a GPU is waited for at each look.
-    """
-    device = torch.device(getattr(pipe, "_execution_device", "cpu"))
-    if device.type == "cuda":
-
-        def waiting() -> float:
-            torch.cuda.synchronize(device)
-            return perf_counter()
-
-        return waiting
-    return process_time if device.type == "cpu" and torch.get_num_threads() == 1 else perf_counter
-
-
 def timed(
     evaluator: LocalEvaluator,
     schedules: Sequence[Schedule],
@@ -109,10 +92,10 @@ def timed(
         prompts: their numbers.
         rounds: how often each is timed at most.
         within: seconds on the wall after which no other round begins; there is always one.
-        clock: seconds from any origin; `fair_clock` when not given.
+        clock: seconds from any origin; the fair one of the pipeline when not given.
         planned: whether generations are kept within the evaluator's limit, if it has one.
     """
-    clock = clock or fair_clock(evaluator.pipe)
+    clock = clock or clock_of(evaluator.pipe)
     began = perf_counter()
     full = Schedule.full(evaluator.tree, evaluator.steps)
     uncached = [_lapped(evaluator, full, prompts, clock, planned)]
@@ -151,7 +134,7 @@ def timed(
 
 def ratio(evaluator: LocalEvaluator, prompts: Sequence[int], others: Sequence[int]) -> float:
     """How many times as long the uncached generation takes on some prompts as on others, each within the limit."""
-    clock = fair_clock(evaluator.pipe)
+    clock = clock_of(evaluator.pipe)
 
     def seconds(numbers: Sequence[int]) -> float:
         with evaluator.applied("none", numbers):

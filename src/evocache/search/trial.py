@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import BudgetError, RunError
 from ..memory.planner import MemoryPlan
 from ..metrics import Timing, interleaved
+from ..metrics.clocks import Clock
 from .contenders import Contender
 from .effort import ROUNDS, Pace
 from .evaluate import LocalEvaluator
@@ -115,7 +116,9 @@ class Trial:
         """Most bytes that a call of so many prompts holds, by name."""
         return peaks(self.judge, _cases(rivals), range(min(prompts, len(self.judge.workload.prompts))), planned)
 
-    def timed(self, rivals: Sequence[Contender], prompts: int, planned: Plans | None = None) -> dict[str, Figures]:
+    def timed(
+        self, rivals: Sequence[Contender], prompts: int, planned: Plans | None, clock: Clock
+    ) -> dict[str, Figures]:
         """Speed-up over the uncached pipeline and seconds for a prompt, by name."""
         numbers = range(min(prompts, len(self.judge.workload.prompts)))
         known = planned or {}
@@ -124,7 +127,7 @@ class Trial:
             return lambda: self._generated(rival, numbers, known.get(name), output_type=self.output)
 
         cases = {name: case(name, rival) for name, rival in _cases(rivals).items()}
-        timings = interleaved(cases, repeats=ROUNDS)
+        timings = interleaved(cases, repeats=ROUNDS, clock=clock)
         return {name: _clocked(timing, timings[UNCACHED], len(numbers)) for name, timing in timings.items()}
 
     def _errors(self, rival: Contender, numbers: Sequence[int]) -> list[float]:
@@ -186,10 +189,10 @@ def _cases(rivals: Sequence[Contender]) -> dict[str, Contender | None]:
 
 
 def _clocked(timing: Timing, uncached: Timing, prompts: int) -> Figures:
-    low, middle, high = np.quantile(np.divide(uncached.samples, timing.samples), (0.25, 0.5, 0.75))
+    found = timing.speedups_over(uncached)
     return {
-        "speedup": float(middle),
-        "speedup q1": float(low),
-        "speedup q3": float(high),
+        "speedup": found.middle,
+        "speedup q1": found.low,
+        "speedup q3": found.high,
         "seconds": timing.median / prompts,
     }
