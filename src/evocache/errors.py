@@ -7,6 +7,7 @@ Error
 │   └── MismatchError    a schedule that was made for another model
 ├── AmountError          an amount of memory that is none
 ├── FrontError           a wish that no point of a front meets
+│   └── ContextError     a call outside of what a front was evolved at
 ├── RunError             a run folder or an evaluation that cannot be used
 │   ├── IdentityError    a run that is continued on something else than it was begun on
 │   └── JournalError     a journal that is damaged, or of another version
@@ -93,6 +94,10 @@ class AmountError(Error):
 
 class FrontError(Error):
     """A wish that no point of a front meets, or that is none."""
+
+
+class ContextError(FrontError):
+    """A call outside of what a front was evolved at, where its figures say nothing."""
 
 
 class RunError(Error):

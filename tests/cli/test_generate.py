@@ -7,6 +7,7 @@ from PIL import Image
 from evocache.cli.pictures import file_name, save_picture, slug
 from evocache.model import discover
 from evocache.policies import parse
+from evocache.runtime import context_of
 from evocache.schedule import load
 from evocache.schedule.front import Front, Point
 from evocache.search.proof import Basis, Proof, read_proof, write_proof
@@ -110,6 +111,23 @@ def test_a_point_is_picked_from_a_run(run, folder, front, tmp_path, wish, name, 
     assert name.replace(" ", "-") in first.name
     proof = read_proof(front)
     assert parameters(first)["schedule"] == proof.front[proof.names.index(name)].schedule.digest
+
+
+def test_a_call_outside_of_what_a_front_was_evolved_at_is_told_of(run, folder, tmp_path):
+    pipe = FAMILIES["pixart"].build()
+    call = {"height": 32, "width": 32, "use_resolution_binning": False, "clean_caption": False}
+    context = context_of(pipe, **call, guidance_scale=2.5, num_inference_steps=3)
+    measured = {"speedup": 2.0, "speedup q1": 1.9, "speedup q3": 2.2, "quality": 30.0, "memory": 1.0}
+    point = Point(parse("fora:2").schedule(discover(pipe).tree, 3), {}, measured, steps=3, context=context)
+    write_proof(tmp_path, Proof(Front((point,)), ("front 0",), {}, Basis(8, 5, 2, "psnr", "dB")))
+    given = ("generate", "-m", folder, *TWO, "-s", tmp_path, "--speedup", 1.5, "-o", tmp_path / "out", "--batch", 1)
+    inside = run(*given, "--guidance", 2.5)
+    assert "outside" not in inside.stderr
+    assert "2.00x (1.90-2.20)" in inside.stdout
+    told = " ".join(run(*given, "--guidance", 5).stderr.split())
+    assert told.count("outside of what the point was evolved at") == 1
+    assert "guidance_scale 5 (evolved at 2.5)" in told
+    assert "guidance_scale 2.5" in " ".join(run("front", tmp_path).stdout.split())
 
 
 def test_a_front_s_file_is_as_good_as_its_folder(run, folder, front, tmp_path):

@@ -55,7 +55,7 @@ def progress(console: Console | None = None) -> Progress:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within the context third-party warnings are silent, and our own are notes on stderr."""
+    """Within the context third-party warnings are silent, and our own are notes on stderr, each of them once."""
     loggers = [logging.getLogger(name) for name in NOISY]
     levels = [logger.level for logger in loggers]
     # The hosts read these when they are imported, which is later.
@@ -63,7 +63,7 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.filterwarnings("default", category=EvocacheWarning)
-        warnings.showwarning = _note
+        warnings.showwarning = _Notes()
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         os.environ.update(dict.fromkeys(added, "error"))
@@ -76,14 +76,24 @@ def quiet() -> Iterator[None]:
                 os.environ.pop(name, None)
 
 
-def _note(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> Any:
-    from rich.text import Text
+class _Notes:
+    """Shows a warning as a note; what every batch of a command is warned of, only once."""
 
-    errors().print(Text.assemble(("note ", "yellow"), str(message)))
+    def __init__(self) -> None:
+        self.shown: set[str] = set()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> Any:
+        from rich.text import Text
+
+        text = str(message)
+        if text not in self.shown:
+            self.shown.add(text)
+            errors().print(Text.assemble(("note ", "yellow"), text))

@@ -60,6 +60,7 @@ def facts(proof: Proof) -> dict[str, object]:
             "storage": p.storage,
             "budget": p.budget,
             "handed out": p.sold,
+            "context": None if p.context is None else dict(p.context),
             **p.measured,
         }
         for name, p in zip(proof.names, proof.front, strict=True)
@@ -147,6 +148,8 @@ def peak(figures: Mapping[str, float]) -> str:
 
 def notes(proof: Proof) -> list[str]:
     """What the figures mean and stand on, as lines."""
+    from ..schedule.context import shared
+
     basis = proof.basis
     unit = f" in {basis.unit}" if basis.unit else ""
     lines = [
@@ -162,6 +165,9 @@ def notes(proof: Proof) -> list[str]:
     if plans_of(proof):
         lines.append(f"peak: what one call of {basis.timed} prompts holds at most, weights and decoding included")
         lines.append("plan: what features are stored in, and the budget that slicing and parking keep")
+    contexts = [point.context for point in proof.front if point.context is not None]
+    if contexts:
+        lines.append(f"evolved at: {shared(contexts)}; elsewhere the figures say nothing")
     lines += [f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else []
     return [*lines, *proof.noise]
 

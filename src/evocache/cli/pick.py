@@ -154,7 +154,8 @@ def told(point: Point, proof: Proof) -> str:
     half = spread(measured)
     parts = [f"{measured['speedup']:.2f}x" + (f" ({half})" if half else "")]
     parts.append(f"{in_figures(measured['quality'])}{unit}")
-    parts.append(f"{in_bytes(measured['memory'])} cached")
+    if "memory" in measured:
+        parts.append(f"{in_bytes(measured['memory'])} cached")
     if held := peak(measured):
         parts.append(f"peak {held}")
     how = planned(point)

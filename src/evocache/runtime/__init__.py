@@ -1,7 +1,8 @@
 """Executing a schedule in a live pipeline."""
 
 from .apply import apply
+from .context import context_of
 from .handle import Handle
 from .stats import Stats
 
-__all__ = ["Handle", "Stats", "apply"]
+__all__ = ["Handle", "Stats", "apply", "context_of"]

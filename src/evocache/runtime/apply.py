@@ -15,8 +15,10 @@ from ..policies import Policy
 from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
 from ..schedule.front import Point
+from .context import foreign
 from .handle import Handle
-from .program import brought, check, foreseen, resolve
+from .notices import warn
+from .program import Fixed, brought, check, foreseen, resolve
 from .rivals import refuse_rivals
 from .snapshot import snapshot
 from .whereabouts import offloaded
@@ -50,7 +52,9 @@ def apply(
             stage held when most was: weights, activations, cached features. It takes time, as every operation is
             looked at.
 
-    A point of a front brings memory and storage along, if it was evolved with them; what is given goes before.
+    A point of a front brings memory and storage along, if it was evolved with them; what is given goes before. One that
+    knows its context warns at calls outside of it: of another guidance scale, size, solver, number of steps, dtype or
+    adapter than it was evolved at; and here, of other weights.
 
     Returns:
         The handle.
@@ -73,6 +77,8 @@ def apply(
     refuse_rivals(model, {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers})
     program = resolve(what)
     check(program, model)
+    if isinstance(program, Fixed) and (said := foreign(program.context, model)):
+        warn(said)
     if most is not None:
         foreseen(program, model)
     if isinstance(most, MemoryPlan):

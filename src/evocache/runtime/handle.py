@@ -26,12 +26,13 @@ from .accelerated import accelerate, acceleration, give_back
 from .asked import steps_of
 from .callbacks import outlying_callbacks
 from .compiled import Compiled, Program
+from .context import outside_of
 from .estimate import FILMED, Planned, plan_call
 from .form import form, state
 from .generation import Generation
 from .measured import measured
 from .notices import warn
-from .program import asked, check
+from .program import Fixed, asked, check
 from .projection import Projection
 from .recent import Recent
 from .record import Record
@@ -315,6 +316,8 @@ class Handle:
         call = self._state.cls.__call__
         kwargs = asked(self.program, call, (self.pipe, *args), kwargs)
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
+        own = self.program.context if isinstance(self.program, Fixed) else None
+        apart = outside_of(own, self.pipe, self.model, call, args, kwargs)
 
         def made() -> Any:
             steps = steps_of(call, (self.pipe, *args), kwargs)
@@ -323,7 +326,7 @@ class Handle:
                     outlying_callbacks(args, kwargs) as (given, named),
                     self.generation(previews=previews, projection=projection, steps=steps) as now,
                 ):
-                    now.warn(self._unforeseen())
+                    now.warn(self._unforeseen(), apart)
                     return call(self.pipe, *given, **named)
             finally:
                 if self._away is not None:

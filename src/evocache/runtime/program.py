@@ -14,6 +14,7 @@ from ..model import Model
 from ..policies import Gate, Policy, is_spec, parse
 from ..schedule import Schedule, Tree
 from ..schedule.codec import load
+from ..schedule.context import Context
 from ..schedule.front import Point
 from ..schedule.settle import settled
 from .asked import STEPS, leaves_steps_open
@@ -35,10 +36,12 @@ class Fixed:
     Attributes:
         given: the schedule.
         steps: `num_inference_steps` for a call that asks for none; None leaves them to the pipeline.
+        context: where it was evolved, of a point that knows it; calls outside of it are told of.
     """
 
     given: Schedule
     steps: int | None = None
+    context: Context | None = None
 
     @property
     def min_steps(self) -> int:
@@ -51,8 +54,8 @@ class Fixed:
 
     def notice(self, steps: int) -> str | None:
         """What a user should know of the schedule for a number of steps: that it was made for a very different one."""
-        if 1 / FAR <= steps / self.given.steps <= FAR:
-            return None
+        if self.context is not None or 1 / FAR <= steps / self.given.steps <= FAR:
+            return None  # where a context is known, its number of steps is held against the call's
         return (
             f"the schedule was made for {self.given.steps} steps and is resampled to {steps}: its quality is unknown "
             "there; evolve or choose one made for this number of steps"
@@ -69,7 +72,7 @@ def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program
     if isinstance(what, Schedule):
         return Fixed(what)
     if isinstance(what, Point):
-        return Fixed(what.schedule, what.steps)
+        return Fixed(what.schedule, what.steps, what.context)
     if isinstance(what, Policy):
         return what
     if isinstance(what, str) and (is_spec(what) or not os.path.isfile(what)):

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import FrontError, ScheduleError
+from ..errors import ContextError, FrontError, ScheduleError
 from .amounts import in_bytes, told
 from .bounds import MAX_STEPS
 from .component import Tree
+from .context import Context
 from .figures import PREDICTED, doubt, loses
 from .numeric import real, whole
 from .schedule import Schedule
@@ -36,6 +37,7 @@ class Point:
             for none. None where that is not known, or the scheduler counts others.
         storage: the coding that features are stored in, as `evocache.apply` takes it.
         budget: bytes that a generation is planned to hold, weights included; None where nothing is planned.
+        context: where it was evolved; its figures hold there alone. None where that was not noted.
     """
 
     schedule: Schedule
@@ -45,6 +47,7 @@ class Point:
     steps: int | None = None
     storage: str = "none"
     budget: int | None = None
+    context: Context | None = None
 
     def figure(self, name: str) -> float | None:
         """What was measured, or else what is predicted, under a name."""
@@ -111,7 +114,12 @@ class Front:
         return load(path)
 
     def pick(
-        self, *, speedup: float | None = None, quality: float | None = None, memory: int | float | str | None = None
+        self,
+        *,
+        speedup: float | None = None,
+        quality: float | None = None,
+        memory: int | float | str | None = None,
+        context: Context | None = None,
     ) -> Point:
         """The best point among those that are at least so fast and so good and take so little memory.
 
@@ -124,8 +132,12 @@ class Front:
             quality: least quality, in the front's own measure.
             memory: most bytes; a number or a text such as `"2GB"`. Of the whole generation, weights included, where its
             peak was searched; of cached features in other fronts.
+            context: of the call that it is for (`evocache.runtime.context_of(pipe, guidance_scale=5)`). Outside of what
+            the points were evolved at nothing is promised: it is refused, as nothing is safe there but the uncached
+            pipeline.
 
         Raises:
+            ContextError: if the call is outside of what the points that meet the wishes were evolved at.
             FrontError: if no point meets it all; the message names the nearest. Or if the front does not know.
         """
         limits = {
@@ -139,6 +151,8 @@ class Front:
         fitting = [point for point in self.points if point.sold and _shortfall(point, wanted) == 0]
         if not fitting:
             raise self._unreachable(wanted)
+        if context is not None:
+            fitting = _within(fitting, context)
         if quality is not None and speedup is None:
             return max(fitting, key=lambda point: (_figure(point, "speedup"), _figure(point, "quality")))
         return max(fitting, key=lambda point: (_figure(point, "quality"), _speed_at_equal_quality(point)))
@@ -215,6 +229,23 @@ class Front:
         figures = {name: _known(nearest, name) for name in ("speedup", "quality", "memory")}
         has = ", ".join(_told(name, value) for name, value in figures.items() if value is not None)
         return FrontError(asked, f"what some point reaches; the nearest has {has}", "ask for less, or evolve longer")
+
+
+def _within(points: Sequence[Point], context: Context) -> list[Point]:
+    """The points that were evolved where a call is made, or of which it is not known where.
+
+    Raises:
+        ContextError: if there are none.
+    """
+    apart = [() if point.context is None else point.context.differences(context) for point in points]
+    if all(apart):
+        nearest = min(apart, key=len)
+        raise ContextError(
+            f"a call with {', '.join(map(str, nearest))}",
+            "one inside of what the front was evolved at, as its figures say nothing elsewhere",
+            "call it as it was evolved, evolve for this call, or run it uncached",
+        )
+    return [point for point, differences in zip(points, apart, strict=True) if not differences]
 
 
 def _components(target: Any) -> tuple[Tree, Mapping[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError, ScheduleError
+from . import context
 from . import strict_json as sj
 from .bounds import MAX_CELLS, MAX_STEPS
 from .codec import Trees, cells, dumps, from_document
@@ -93,6 +94,7 @@ def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[st
                     steps=sj.integer(entry["steps"], "steps", 1, MAX_STEPS) if "steps" in entry else None,
                     storage=sj.string(entry.get("storage", "none"), "storage"),
                     budget=sj.integer(entry["budget"], "budget", 1, MAX_BYTES) if "budget" in entry else None,
+                    context=context.read(entry["context"]) if "context" in entry else None,
                 ),
             )
             for entry in (sj.obj(value, "points") for value in sj.array(found.get("points"), "points"))
@@ -142,6 +144,7 @@ def as_json(name: str, point: Point) -> dict[str, Any]:
         **({} if point.steps is None else {"steps": point.steps}),
         **({} if point.storage == "none" else {"storage": point.storage}),
         **({} if point.budget is None else {"budget": point.budget}),
+        **({} if point.context is None else {"context": dict(point.context)}),
     }
 
 

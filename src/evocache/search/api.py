@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import MismatchError, RunError
 from ..memory.coding import checked
+from ..runtime.notices import warn
 from ..schedule import Schedule
 from ..schedule.amounts import in_bytes
 from ..schedule.front import Front, Point
@@ -215,7 +216,7 @@ def evolve(
 
         proof = patiently(proven, waits=evaluator.waits)
     for said in proof.noise:
-        warnings.warn(said, stacklevel=2)
+        warn(said)
     return proof.front
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from ..metrics.clocks import clock_of
 from ..metrics.versions import versions
+from ..runtime.context import context_of
+from ..schedule.context import STEPS, Context
 from ..schedule.figures import FEWER, PREDICTED, doubtful, in_the_same_time
 from ..schedule.front import Front
 from .adopt import adopted
@@ -104,7 +106,8 @@ def prove(
     )
     taken = adopted(rivals, figures, field)
     lost = beaten(rivals, taken, figures)
-    proof, outputs = assembled(rivals, figures, outputs, basis, taken, lost, asks=trial.judge.varies)
+    context = context_of(pipe, **held_out.call)
+    proof, outputs = assembled(rivals, figures, outputs, basis, taken, lost, asks=trial.judge.varies, context=context)
     strips = write_strips(folder, outputs)
     pictures = Pictures(held_out.prompts[: effort.pictures] if strips else (), strips)
     proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
@@ -148,12 +151,14 @@ def assembled(
     lost: Mapping[str, str] | None = None,
     *,
     asks: bool = False,
+    context: Context | None = None,
 ) -> tuple[Proof, dict[str, Any]]:
     """A proof without pictures, and outputs by the names in it: points are numbered from the fastest to the slowest.
 
     `taken` are rivals that are points, too, by name (see `adopt`); what they are held against keeps its own name.
     `lost` are points that are none, as they are beaten, and by what (see `beaten`): they are kept as baselines.
-    `asks` says whether the pipeline makes as many steps as it is asked for, so that points may tell how many.
+    `asks` says whether the pipeline makes as many steps as it is asked for, so that points may tell how many. `context`
+    is that of the uncached call; each point's own number of steps goes before that one's.
     """
     lost = lost or {}
 
@@ -166,7 +171,14 @@ def assembled(
     behind = fastest(r for r in own if r.name in lost)
     names |= {rival.name: f"beaten {i}" for i, rival in enumerate(behind)}
     points = [
-        replace(r.point, measured=figures[r.name], steps=r.point.schedule.steps if asks else None)
+        replace(
+            r.point,
+            measured=figures[r.name],
+            steps=r.point.schedule.steps if asks else None,
+            context=None
+            if context is None
+            else context.but(**{STEPS: r.point.schedule.steps if asks else basis.steps}),
+        )
         for r in front
         if r.point is not None
     ]
