@@ -123,7 +123,7 @@ ROWS = (
         {"use_kv_cache": True},
         anew=(2, 3),  # the prompt's tokens are left out from the second step on
         variant="keys-kept",
-        fault="what was stored of more tokens is added to fewer",
+        fault="its stored bytes are predicted of the fewer tokens of later steps",
     ),
     QWEN21.row(
         "QwenImage21Pipeline",
