@@ -98,7 +98,7 @@ def test_any_schedule_meets_any_budget_or_is_refused(family, name, data, share):
         whole, _ = held(one)
         most = handle.plan(**arguments(one)).peak
     budget = int(share * most)
-    with apply(one.pipe, schedule, memory=budget) as handle:
+    with apply(one.pipe, schedule, memory=f"{budget}B") as handle:
         try:
             handle.plan(**arguments(one))
         except BudgetError as error:

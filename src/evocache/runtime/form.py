@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils._pytree import tree_flatten
 
 from ..model.components import components_of
-from ..model.kinds import everything
+from .snapshot import snapshot
 
 SEEDS = ("generator",)
 """Arguments of a pipeline that say nothing of what it will hold."""
@@ -36,7 +36,7 @@ SETTING = (bool, int, float)
 
 
 def state(pipe: Any) -> object:
-    """What of a pipeline decides what its calls hold: its components, their types of weights, adapters and settings."""
+    """What of a pipeline decides what its calls hold: the modules of its components, types of weights and settings."""
     return tuple((name, id(part), state_of(part)) for name, part in components_of(pipe).items())
 
 
@@ -44,9 +44,5 @@ def state_of(part: Any) -> object:
     """What of a component decides what its calls hold."""
     if not isinstance(part, nn.Module):
         return None
-    parts = everything(part)
-    return (
-        frozenset(t.dtype for module in parts for t in module._parameters.values() if t is not None),
-        len(parts),
-        tuple((name, value) for name, value in vars(part).items() if type(value) in SETTING and name[0] != "_"),
-    )
+    settings = tuple((name, value) for name, value in vars(part).items() if type(value) in SETTING and name[0] != "_")
+    return snapshot(part), settings
