@@ -192,6 +192,16 @@ def test_outputs_that_are_not_finite_are_the_schedule_s_failure(evaluator: Local
     assert answer == turned == Failure("GenerationError: outputs that are not finite")
 
 
+def test_a_call_that_is_of_a_whole_batch_does_not_vary_its_steps(evaluator: LocalEvaluator) -> None:
+    """One prompt alone fails for its list of two, with and without a schedule: that ends no run."""
+    call = {**CALL, "negative_prompt": ["a", "b"]}
+    listed = LocalEvaluator(evaluator.pipe, Workload.of(PROMPTS[:2], call, batch=2), quality("latent"))
+    listed.references([0, 1])
+    assert listed.varies
+    assert not listed.manages(3)
+    assert evaluator.manages(3)
+
+
 def test_a_judge_that_fails_on_some_outputs_fails_these_alone(evaluator: LocalEvaluator) -> None:
     reference = evaluator.references([0, 1])
 

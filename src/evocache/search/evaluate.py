@@ -206,7 +206,10 @@ class LocalEvaluator:
     def manages(self, steps: int) -> bool:
         """Whether the pipeline runs with another number of steps, tried on one prompt."""
         full = Schedule.full(self.tree, steps)
-        return self.varies and not isinstance(self._attempted(lambda: self._outputs(full, [0]), [0]), Failure)
+        try:
+            return self.varies and not isinstance(self._attempted(lambda: self._outputs(full, [0]), [0]), Failure)
+        except RunError:  # not even uncached, as where the call has a list for so many prompts as a batch has
+            return False
 
     def _judged(self, outputs: Outputs, references: Outputs, numbers: Sequence[int]) -> list[float]:
         errors = self.quality.measure(outputs, references, [self.workload.prompts[n] for n in numbers])
