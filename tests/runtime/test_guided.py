@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from evocache import Schedule, apply
-from evocache.errors import EvocacheWarning, GenerationError, PolicyError
+from evocache.errors import EvocacheWarning, PolicyError
 from evocache.policies import parse
 from evocache.schedule import dumps, forecast, guidance_id, loads, uniform
 from tests.runtime.byhand import replaced
@@ -194,7 +194,10 @@ def test_it_is_faster_cache_of_diffusers(family, name):
     attention = one.model.tree.of_kind("attention")[0].id
     assert handle.stats.executed[guidance_id("transformer")] == 4 + 2  # steps 0 to 3, 4 and 8
     assert handle.stats.executed[attention] == (4 + 3) + (4 + 2)
-    assert ours == theirs
+    # that half of a batch gives alone what it gives in the batch is tried once: half of a call more
+    once = {name: count - theirs[name] for name, count in ours.items()}
+    assert len(set(once.values())) == 1
+    assert 0 < once["attention"] <= ours["attention"] // 13
     assert np.abs(output - expected).max() < 0.02 * np.abs(output - reference).max()
 
 
@@ -213,8 +216,9 @@ def test_calls_store_and_run_what_their_branches_say(family, name):
         expected = {id: branches[0].get(id, 0) + count for id, count in branches[1].items()}
         assert handle.stats.executed == expected
         modules = one.model.denoisers[0].modules
+        tried = int(name == "cogvideox")  # the first step is computed as a whole, too
         assert {id: ran[id] for id in modules if id != "transformer"} == {
-            id: expected[id] for id in modules if id != "transformer"
+            id: expected[id] + tried for id in modules if id != "transformer"
         }
         assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes
         assert np.isfinite(output).all()
@@ -279,15 +283,53 @@ class Batched(Pipe):
         return x
 
 
-def test_a_denoiser_that_takes_no_half_is_refused_in_words():
+@pytest.mark.parametrize("how", ["no half", "half of another shape", "coupled", "by place"])
+def test_a_batch_whose_half_gives_something_else_is_computed_as_a_whole(how):
+    """Attention that couples samples, or treats them by their place in the batch; arguments that have no halves."""
     pipe = Batched("plain")
     forward = pipe.transformer.forward
-    pipe.transformer.forward = lambda x, timestep: forward(x.reshape(2, 5, 8), timestep)
-    with apply(pipe, schedule_of(pipe)), pytest.raises(GenerationError, match=r"does not take half.*reshape|shape"):
-        pipe(STEPS)
-    pipe.transformer.forward = lambda x, timestep: forward(torch.cat([x, x]), timestep)[:2]
-    with apply(pipe, schedule_of(pipe)), pytest.raises(GenerationError, match="returns is no half"):
-        pipe(STEPS)
+
+    def changed(x, timestep):
+        if how == "no half":
+            return forward(x.reshape(2, 5, 8), timestep)
+        if how == "half of another shape":
+            return forward(torch.cat([x, x]), timestep)[:2]
+        if how == "coupled":
+            return forward(x, timestep) + 0.1 * x.sum(0, keepdim=True)
+        first, second = x.chunk(2)  # raises if there is but one
+        return torch.cat([forward(first, timestep), forward(second, timestep) * 1.1])
+
+    pipe.transformer.forward = changed
+    expected = pipe(STEPS)
+    with apply(pipe, schedule_of(pipe)) as handle, pytest.warns(UserWarning, match="of guidance|nothing was reused"):
+        assert torch.equal(pipe(STEPS), expected)
+    assert handle.stats.cached_bytes == 0
+
+
+@pytest.mark.parametrize("says", [None, True, False])
+def test_samples_of_one_seed_are_no_pair(says):
+    """Two prompts, or three parts of two samples, begin with equal latents and go apart."""
+
+    class Seeds(Batched):
+        do_classifier_free_guidance = says
+
+        @torch.no_grad()
+        def __call__(self, steps, parts=1):
+            self.scheduler.set_timesteps(steps)
+            x = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(1)).repeat(2, 1, 1)
+            shift = torch.tensor([0.0, 0.3]).view(2, 1, 1)
+            for t in self.scheduler.timesteps:
+                given = torch.cat([x] * parts)
+                out = self.transformer(given, timestep=t).chunk(parts)
+                x = self.scheduler.step(sum(out) / parts + shift, t, x).prev_sample
+            return x
+
+    for parts in (1, 3):
+        pipe = Seeds("plain")
+        expected = pipe(STEPS, parts)
+        for computed in ((0, 3), (0, 1, 4)):
+            with apply(pipe, schedule_of(pipe, computed)), pytest.warns(UserWarning, match="nothing was reused"):
+                assert float((pipe(STEPS, parts) - expected).abs().max()) < 1e-6
 
 
 class Twice(Pipe):
@@ -404,6 +446,6 @@ def test_a_u_net_is_guided_too(family):
     with apply(one.pipe, Schedule(tree, orders)) as handle, counted(one) as ran:
         output = one.call(steps=STEPS)
     assert np.isfinite(output).all()
-    assert ran["unet/mid_block.resnets.0"] == 3 + 1
-    assert ran["unet/up_blocks.3.resnets.2"] == 6 + 3
+    assert ran["unet/mid_block.resnets.0"] == 3 + 1 + 1  # the first step is computed as a whole, too
+    assert ran["unet/up_blocks.3.resnets.2"] == 6 + 3 + 1
     assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes > 0

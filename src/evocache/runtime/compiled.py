@@ -79,6 +79,12 @@ class Compiled:
             self._guided[denoiser, steps] = self.schedule(steps).of_denoiser(denoiser).guided
         return self._guided[denoiser, steps]
 
+    def makes(self, denoiser: str, steps: int, step: int) -> bool:
+        """Whether calls of a denoiser are made from the first one of their step, at a step."""
+        schedule = self.schedule(steps)
+        columns = [i for i in schedule.tree.guides if schedule.components[i].denoiser == denoiser]
+        return step < schedule.steps and bool(schedule.read[step, columns].any())
+
     def _undecided(self, denoiser: Denoiser, steps: int, start: int) -> tuple[Plan, tuple[nn.Module, ...]]:
         """The plan of a denoiser under a gate, whose rows are yet to be decided; one that is not governed computes."""
         full = Schedule.full(self.tree, steps).of_denoiser(denoiser.name)

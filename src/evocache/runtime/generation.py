@@ -23,7 +23,7 @@ from .compiled import Compiled
 from .effect import past_the_end, without_effect
 from .gate import Governors
 from .gate_lane import GateLane
-from .guided import Given, Guided, KeepHalves, alike, guides
+from .guided import Calls, Given, Guided, KeepHalves, alike, guides
 from .hearing import coding, hear, hearing, is_scheduler
 from .lane import Lane
 from .lanes import Lanes
@@ -290,7 +290,16 @@ class Generation:
                     return None
                 return self._together(lanes, tick.step, cuts, shape, lambda: original(module, *args, **kwargs))
 
-            return self._guidance[denoiser.name].run(tick, args, kwargs, one, both)
+            def rest(other: Given, known: Callable[[], Any]) -> Any:
+                second = Tick(tick.step, 1)
+                lane = self._lane(denoiser, second, *other)
+                inside = lane.plan.touched - {lane.guidance}
+                return call(second, original if inside else lambda *_, **__: known(), module, *other)
+
+            calls = Calls(one, both, lambda: original(module, *args, **kwargs), rest)
+            guided = self._guidance[denoiser.name]
+            made = self.compiled.makes(denoiser.name, self.clock.total, tick.step)
+            return guided.run(tick, args, kwargs, calls, made=made, says=guides(self._pipe))
 
         return operation
 

@@ -7,11 +7,10 @@ doubles the batch instead of calling twice, the batch is halved before anything 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from ..errors import GenerationError
 from ..memory import version
 from ..model.outputs import tensors
 from .clock import Tick
@@ -19,17 +18,31 @@ from .gate_signal import Kept
 from .lane import Lane
 from .latents import by_sample, latents_of
 from .leaf import Keep, Packing, packed, repacked
+from .pairs import Pairs, close
 from .plan import Row
-
-One = Callable[[int, tuple[Any, ...], dict[str, Any]], Any]
-"""A call of the denoiser: the number of the branch that it is, its positional and its named arguments."""
 
 Given = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments."""
 
-Both = Callable[[Given, Given, tuple[int, ...]], tuple[Lane, Row, Any] | None]
-"""A call of the whole batch: from arguments of its guiding half and of the other, and the shape of its latents, the
-other half's lane and row, and the output; None where the halves do not do the same."""
+
+class Calls(NamedTuple):
+    """How a denoiser is called for a batch, or for halves of it.
+
+    Attributes:
+        one: as the branch of a number, with positional and named arguments.
+        both: the whole batch at once, from arguments of its guiding half and of the other, and the shape of its
+            latents: the other half's lane and row, and the output; None where the halves do not do the same.
+        whole: the whole batch, without any operation on its modules.
+        rest: the other half, whose output is known, and computed only where something in it is to be stored.
+    """
+
+    one: Callable[[int, tuple[Any, ...], dict[str, Any]], Any]
+    both: Callable[[Given, Given, tuple[int, ...]], tuple[Lane, Row, Any] | None]
+    whole: Callable[[], Any]
+    rest: Callable[[Given, Callable[[], Any]], Any]
+
+
+_DEVICE = (torch.OutOfMemoryError,)
 
 
 def guides(pipe: Any) -> bool | None:
@@ -55,13 +68,15 @@ class Guided:
         self._latents: tuple[torch.Tensor, int | None] | None = None
         self._kept: list[Kept] = []
         self._packing: Packing | None = None
-        self._doubled: dict[object, bool] = {}
-        self._proven: set[tuple[int, ...]] = set()
+        self._pairs = Pairs()
+        self._paired = False
+        self._equal = 0
 
     def end_pass(self) -> None:
         """Timesteps are set anew, or the generation ends."""
         self.end_step()
-        self._doubled.clear()
+        self._pairs = Pairs()
+        self._equal = 0
 
     def end_step(self) -> None:
         """The scheduler makes its step: the step's first call is let go."""
@@ -69,53 +84,63 @@ class Guided:
         for kept in self._kept:
             kept.drop()
 
-    def run(self, tick: Tick, args: tuple[Any, ...], kwargs: dict[str, Any], one: One, both: Both) -> Any:
+    def run(
+        self, tick: Tick, args: tuple[Any, ...], kwargs: dict[str, Any], calls: Calls, *, made: bool, says: bool | None
+    ) -> Any:
         """A call of the pipeline: as it is, or if its batch was doubled, half by half, the latter half first.
 
         Pipelines put the negative prompt before the other, so that the half that is always computed is the guiding one.
         Where both halves do the same, they are computed at once.
+
+        Args:
+            tick: the step, and the call's number in it.
+            args: positional arguments.
+            kwargs: named arguments.
+            calls: how the denoiser is called.
+            made: whether the schedule makes guidance at this step.
+            says: whether the pipeline guides at the moment, if it says so.
         """
         latents = latents_of(args, kwargs)
-        if tick.branch or latents is None or not self._is_doubled(latents):
+        self._paired = latents is not None and not tick.branch and self._pairs.may(latents, tick.step, made, says)
+        if latents is None or not self._paired:
             branch = tick.branch
-            output = one(branch, args, kwargs)
+            output = calls.one(branch, args, kwargs)
             if not branch:
                 self._first(latents, output)
             return output
         shape = tuple(latents.shape)
         other, first = ((half(args, shape, i), half(kwargs, shape, i)) for i in range(2))
-        computed = both(first, other, shape) if shape in self._proven else None
+        if not self._pairs.proven(shape):
+            return self._tried(shape, first, other, calls)
+        computed = calls.both(first, other, shape)
         if computed is not None:
             lane, row, whole = computed
             self._first(latents_of(*first), half(whole, shape, 1))
             self.other(lane, row, latents_of(*other), lambda: half(whole, shape, 0))
             return whole
-        guiding = self._halved(shape, lambda: one(0, *first))
+        guiding = calls.one(0, *first)
         self._first(latents_of(*first), guiding)
-        return joined(one(1, *other), guiding)
+        return joined(calls.one(1, *other), guiding)
 
-    def _halved(self, shape: tuple[int, ...], call: Callable[[], Any]) -> Any:
-        """A call of half a batch; the first of its shape may show that arguments cannot be halved as `half` does.
+    def _tried(self, shape: tuple[int, ...], first: Given, other: Given, calls: Calls) -> Any:
+        """The first call of a doubled batch: the whole is what the pipeline gets, halves are what is stored.
 
-        Raises:
-            GenerationError: if it does.
+        Attention may couple the samples of a batch, or arguments have no halves: then half of the batch gives something
+        else, or an error, and from the next call on the batch is computed as a whole.
         """
-        if shape in self._proven:
-            return call()
+        whole = calls.whole()
         try:
-            output = call()
-            if any(2 * len(tensor) != shape[0] for tensor in tensors(output) if tensor.ndim):
-                raise ValueError("what it returns is no half")
-        except torch.OutOfMemoryError:
+            guiding = calls.one(0, *first)
+            exact = close(guiding, half(whole, shape, 1))
+            if exact:
+                self._first(latents_of(*first), guiding)
+                calls.rest(other, lambda: half(whole, shape, 0))
+        except _DEVICE:
             raise
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise GenerationError(
-                f"guidance by a doubled batch of {shape[0]}, of which the denoiser does not take half: {error}",
-                "arguments with the batch as their first dimension",
-                "leave guidance out of the schedule",
-            ) from error
-        self._proven.add(shape)
-        return output
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            exact = False
+        self._pairs.tried(shape, exact)
+        return whole
 
     def other(self, lane: Lane, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
         """The output of a call after the first: made from the first one's, or computed and compared with it."""
@@ -123,7 +148,8 @@ class Guided:
         assert column is not None
         recall = row.recalls.get(column)
         if recall is not None:
-            now, packing = self._now(), self._packing
+            known = self._equal > 1 or self._same(latents)
+            now, packing = self._now() if known else None, self._packing
             difference = lane.take(column, recall) if now is not None else None
             if now is not None and packing is not None and difference is not None and _alike(now, difference):
                 made = [a + b.to(a.dtype) for a, b in zip(now, difference, strict=True)]
@@ -162,16 +188,11 @@ class Guided:
         first, seen = self._latents
         if latents.shape != first.shape or latents.dtype != first.dtype or version(first) != seen:
             return False
-        return latents is first or torch.equal(latents, first)
-
-    def _is_doubled(self, latents: torch.Tensor) -> bool:
-        """Whether a batch is one of two equal halves; looked at once for each shape."""
-        if len(latents) % 2:
-            return False
-        key = (tuple(latents.shape), latents.dtype)
-        if key not in self._doubled:
-            self._doubled[key] = torch.equal(*latents.chunk(2))
-        return self._doubled[key]
+        if self._paired or latents is first:
+            return True
+        same = torch.equal(latents, first)
+        self._equal = self._equal + 1 if same else 0
+        return same
 
 
 def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
