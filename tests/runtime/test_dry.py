@@ -121,9 +121,13 @@ def test_a_call_that_the_pipeline_refuses_is_told(family):
     assert np.array_equal(one.call(), one.reference)
 
 
-def test_words_and_seeds_do_not_change_what_is_held():
+def test_seeds_and_contents_do_not_change_what_is_held():
     generator = torch.Generator()
-    assert form((), {"prompt": "a", "generator": generator}) == form((), {"prompt": "b"})
+    assert form((), {"prompt": "a", "generator": generator}) == form((), {"prompt": "a"})
+    assert form((), {"prompt": "a"}) != form((), {"prompt": "a b"})  # more tokens
+    assert form((), {"scale": 1}) != form((), {"scale": True})
+    guider = object()
+    assert form((), {"guider": guider}) != form((), {"guider": guider})  # it may have been set otherwise
     assert form((), {"prompt": ["a"]}) != form((), {"prompt": ["a", "b"]})
     assert form((), {"height": 64}) != form((), {"height": 32})
     assert form((), {"latents": torch.ones(2)}) == form((), {"latents": torch.zeros(2)})

@@ -73,7 +73,7 @@ def budgeted(pipe: Any) -> None:
 
 
 def refused(pipe: Any) -> None:
-    with apply(pipe, "fora:2", memory=10), pytest.raises(BudgetError):
+    with apply(pipe, "fora:2", memory="10KB"), pytest.raises(BudgetError):
         TINY.call(pipe, steps=2)
 
 

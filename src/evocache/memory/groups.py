@@ -130,7 +130,9 @@ class _Gate:
             self._take(finished)
         leaves, self._form = unpack(finished)
         del finished
-        self._kept.append([outline(x) if self._take and isinstance(x, torch.Tensor) else x for x in leaves])
+        self._kept.append(
+            [outline(x.shape, x.dtype) if self._take and isinstance(x, torch.Tensor) else x for x in leaves]
+        )
 
     def _finished(self, given: list[torch.Tensor]) -> Any:
         def instead(*_: Any, **__: Any) -> Any:

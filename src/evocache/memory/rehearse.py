@@ -68,9 +68,9 @@ def shadow(value: Any) -> Any:
         return tree_map(lambda leaf: _meta(leaf) if isinstance(leaf, torch.Tensor) else leaf, value)
 
 
-def outline(tensor: torch.Tensor) -> torch.Tensor:
-    """A tensor's shape and type, nowhere, and of next to no bytes."""
-    return torch.empty((), dtype=tensor.dtype, device="meta").expand(tensor.shape)
+def outline(size: torch.Size, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor of a shape and type, nowhere, and of next to no bytes."""
+    return torch.empty((), dtype=dtype, device="meta").expand(size)
 
 
 MAKERS = ("torch.", "transformers.", "diffusers.", "peft.")

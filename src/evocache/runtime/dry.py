@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -35,6 +36,8 @@ from .clock import Clock, Tick
 from .form import state_of
 from .generation import holder, is_autoencoder
 from .hearing import CODING, called, hear, hearing, is_scheduler
+from .hush import hushed
+from .recent import Recent
 from .scope import Scope, outside
 from .subclasses import Subclasses
 
@@ -93,6 +96,16 @@ class DryRun:
     workspace: Workspace | None = None
     film: bool = False
 
+    @property
+    def form(self) -> object:
+        """What decides how a generation is planned: two runs that show the same have the same plan."""
+        acts = [
+            (stage, a.name, a.method, signature(a.args, a.kwargs), a.held, a.extent.entry, a.extent.peak, a.tick)
+            for stage, called in self.acts.items()
+            for a in called
+        ]
+        return self.steps, tuple(acts), tuple(self.floors.items()), self.film
+
     def calls(self, denoiser: str) -> list[Act]:
         """The calls of a denoiser, in order."""
         return [act for act in self.acts["denoise"] if act.name == denoiser and act.tick is not None]
@@ -135,7 +148,7 @@ def dry_run(
     run = _Run(pipe, model, workspace, film)
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
     try:
-        with _restored(pipe, (args, kwargs)), run, torch.no_grad():
+        with hushed(), _restored(pipe, (args, kwargs)), run, torch.no_grad():
             call: Any = (cls or type(pipe)).__call__
             call(pipe, *args, **kwargs)
     except Exception as error:
@@ -160,7 +173,6 @@ class _Run:
         self._own = _Own()
         self._ledger = Ledger(call=self._own)
         self._extent: Extent | None = None
-        self._known: dict[object, tuple[Extent, Any]] = {}
         self._shadows: dict[object, nn.Module] = {}
         self._denoisers = {id(holder(pipe, d)): d.name for d in model.denoisers}
         self._scope = Scope()
@@ -240,25 +252,28 @@ class _Run:
             act = Act(name, method, shadow(tuple(args)), shadow(dict(kwargs)), held, extent, tick)
             self.seen.acts[stage].append(act)
             if self.seen.film and method == "decode":
-                return remade(output, outline)
+                return remade(output, lambda shape: outline(shape.size, shape.dtype), _Shape)
             return zeros(output, torch.device("meta") if stage == "decode" else _device(args, kwargs))
 
         return operation
 
     def _rehearsed(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
-        """What a call holds, and what it returns, on the meta device; the same call is rehearsed once."""
+        """What a call holds, and the shapes of what it returns; the same call of a module is rehearsed once."""
         module = unwrapped(thing)
-        which = (id(thing), state_of(module))  # weights may be converted between calls: SVD encodes in float32
-        key = (which, method, signature(args, kwargs))
-        if key not in self._known:
+        which = state_of(module)  # weights may be converted between calls: SVD encodes in float32
+        known = _rehearsals.setdefault(module, Recent(REHEARSALS))
+        key = which, method, signature(args, kwargs), self.seen.workspace
+
+        def made() -> tuple[Extent, Any]:
             with _disable_current_modes():
-                if which not in self._shadows:
-                    self._shadows[which] = shadow(module)
-                double = self._shadows[which]
+                if (id(thing), which) not in self._shadows:
+                    self._shadows[id(thing), which] = shadow(module)
+                double = self._shadows[id(thing), which]
                 call = double if method == "__call__" else getattr(double, method)
                 seen = rehearse(double, args, kwargs, call=outside(call), fakes=Fakes(self.seen.workspace))
-            self._known[key] = (seen.whole, seen.output)
-        return self._known[key]
+                return seen.whole, remade(seen.output, _Shape.of)
+
+        return known.made(key, made)
 
 
 class _Own:
@@ -318,22 +333,44 @@ _HOST = property(lambda _: torch.device("cpu"))
 _hosting = Subclasses(lambda cls: {"device": _HOST, "_execution_device": _HOST})
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """What is kept of a tensor that a rehearsal returned."""
+
+    size: torch.Size
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> _Shape:
+        """The shape of a tensor."""
+        return cls(tensor.shape, tensor.dtype)
+
+
+REHEARSALS = 32
+"""How many calls of a module are known."""
+
+_rehearsals: WeakKeyDictionary[nn.Module, Recent[object, tuple[Extent, Any]]] = WeakKeyDictionary()
+
+
 def zeros(value: Any, device: torch.device) -> Any:
     """What a rehearsal returned, as zeros on a device."""
-    return remade(value, lambda tensor: torch.zeros(tensor.shape, dtype=tensor.dtype, device=device))
+    return remade(value, lambda shape: torch.zeros(shape.size, dtype=shape.dtype, device=device), _Shape)
 
 
-def remade(value: Any, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """What a rehearsal returned, with other tensors; also those inside of objects, such as a latent's moments."""
-    return tree_map(partial(_remade, make=make), value)
+def remade(value: Any, make: Callable[[Any], Any], kind: type = torch.Tensor) -> Any:
+    """What a rehearsal returned, with something else for tensors, or for what stands for them.
+
+    Also those inside of objects, such as a latent's moments.
+    """
+    return tree_map(partial(_remade, make=make, kind=kind), value)
 
 
-def _remade(leaf: Any, make: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    if isinstance(leaf, torch.Tensor):
+def _remade(leaf: Any, make: Callable[[Any], Any], kind: type) -> Any:
+    if isinstance(leaf, kind):
         return make(leaf)
-    if any(isinstance(held, torch.Tensor) for held in getattr(leaf, "__dict__", {}).values()):
+    if any(isinstance(held, kind) for held in getattr(leaf, "__dict__", {}).values()):
         leaf = copy.copy(leaf)
-        leaf.__dict__.update({name: _remade(held, make) for name, held in leaf.__dict__.items()})
+        leaf.__dict__.update({name: _remade(held, make, kind) for name, held in leaf.__dict__.items()})
     return leaf
 
 

@@ -13,7 +13,7 @@ from ..memory.coding import checked
 from ..memory.footprint import CallPrint, Choice, Footprint, Stage
 from ..memory.offload import leaving
 from ..memory.planner import USUAL, Machine, MemoryPlan, plan
-from ..memory.rehearse import shadow
+from ..memory.rehearse import shadow, signature
 from ..memory.survey import survey, survey_method
 from ..memory.timeline import Moment, timeline
 from ..memory.workspace import Workspace
@@ -24,8 +24,9 @@ from ..schedule.amounts import in_bytes
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run, largest
 from .filming import filmed
-from .form import form, state_of
+from .form import state_of
 from .program import asked, brought, check, foreseen, resolve
+from .recent import Recent
 from .stored import beside, branches, stored_paths, stored_sizes
 from .whereabouts import offloaded, there_while, weights
 from .work import counted, work
@@ -140,6 +141,24 @@ def plan_call(
     """
     foreseen(compiled.program, compiled.model)
     seen = dry_run(pipe, compiled.model, args, kwargs, cls, workspace, film)
+    return planned(pipe, compiled, budget, seen, machine=machine, offload=offload, storage=storage)
+
+
+def planned(
+    pipe: Any,
+    compiled: Compiled,
+    budget: int | None,
+    seen: DryRun,
+    *,
+    machine: Machine = USUAL,
+    offload: bool = False,
+    storage: str = "none",
+) -> Planned:
+    """The memory plan for a call that was followed by a dry run; arguments as those of `plan_call`.
+
+    Raises:
+        BudgetError: if it cannot be made to fit.
+    """
     found = footprint(pipe, compiled, seen, storage=storage)
     as_it_is = plan(found, None)
     if budget is None or as_it_is.peak <= budget:
@@ -222,17 +241,17 @@ def _counted(denoiser: Denoiser, act: Act) -> dict[str, Measure]:
     return _once(denoiser.module, act, "work", lambda: counted(denoiser, act.args, act.kwargs))
 
 
-_surveys: WeakKeyDictionary[nn.Module, dict[object, Any]] = WeakKeyDictionary()
+SURVEYS = 32
+"""How many surveys of a module are kept."""
+
+_surveys: WeakKeyDictionary[nn.Module, Recent[object, Any]] = WeakKeyDictionary()
 
 
 def _once(module: nn.Module, act: Act, what: object, survey: Callable[[], Found]) -> Found:
     """A survey of a call; none depends on the schedule, so that each is made once."""
-    known = _surveys.setdefault(module, {})
-    parts = tuple((name, type(part)) for name, part in module.named_modules())
-    key = (act.method, form(act.args, act.kwargs), parts, state_of(module), what)
-    if key not in known:
-        known[key] = survey()
-    found: Found = known[key]
+    known = _surveys.setdefault(module, Recent(SURVEYS))
+    paths = tuple(name for name, _ in module.named_modules())
+    found: Found = known.made((act.method, signature(act.args, act.kwargs), paths, state_of(module), what), survey)
     return found
 
 

@@ -14,7 +14,7 @@ from ..memory.fakes import Fakes
 from ..memory.footprint import Choice, Cut
 from ..memory.grouping import grouped
 from ..memory.groups import run_cut
-from ..memory.rehearse import Rehearsal, rehearse, shadow
+from ..memory.rehearse import Rehearsal, rehearse, shadow, signature
 from ..memory.relaying import relayed
 from ..memory.requests import Uncoupled
 from ..memory.slicing import Slicing
@@ -22,7 +22,8 @@ from ..memory.survey import worth
 from ..memory.windowing import windowed
 from ..memory.workspace import Workspace
 from ..model.outputs import unpack
-from .form import form, state_of
+from .form import state_of
+from .recent import Recent
 
 COLOURS = 3
 """Channels of a picture."""
@@ -30,7 +31,10 @@ COLOURS = 3
 WAITING = 8
 """Slices of a relay in which all wait for one another: more would hold more frames twice than they would save."""
 
-_ways: WeakKeyDictionary[nn.Module, dict[object, Slicing | None]] = WeakKeyDictionary()
+WAYS = 32
+"""Of how many forms of call it is known how a module decodes."""
+
+_ways: WeakKeyDictionary[nn.Module, Recent[object, Slicing | None]] = WeakKeyDictionary()
 
 
 def film_cut(
@@ -63,12 +67,13 @@ def film_cut(
 
 def _way(autoencoder: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Slicing | None:
     """How frames are decoded some after others; None where they must be together."""
-    known = _ways.setdefault(autoencoder, {})
-    key = form(args, kwargs), state_of(autoencoder)
-    if key not in known:
+    known = _ways.setdefault(autoencoder, Recent(WAYS))
+
+    def found() -> Slicing | None:
         tried = (trial(autoencoder, args, kwargs, "decode") for trial in (grouped, windowed, relayed))
-        known[key] = next((way for way in tried if way is not None), None)
-    return known[key]
+        return next((way for way in tried if way is not None), None)
+
+    return known.made((signature(args, kwargs), state_of(autoencoder)), found)
 
 
 def film_held(

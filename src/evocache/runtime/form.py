@@ -16,16 +16,24 @@ SEEDS = ("generator",)
 """Arguments of a pipeline that say nothing of what it will hold."""
 
 
+PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+"""Types of arguments that say all that they say by their value."""
+
+
 def form(args: Any, kwargs: Any) -> object:
-    """What decides what a pipeline's call holds: all of it but words, the contents of pictures, and seeds."""
+    """What decides what a pipeline's call holds: all of it but the contents of tensors and pictures, and seeds.
+
+    Words count: prompts have more or fewer tokens. What an object of another kind will do is not known, so that it is
+    like no other, and not like itself a call later.
+    """
 
     def shape(leaf: Any) -> object:
         if isinstance(leaf, (torch.Tensor, np.ndarray)):
             return tuple(leaf.shape), str(leaf.dtype)
-        if isinstance(leaf, str):
-            return bool(leaf)
+        if isinstance(leaf, PLAIN):
+            return type(leaf), leaf
         size = getattr(leaf, "size", None)  # of a picture
-        return (*size, getattr(leaf, "mode", None)) if isinstance(size, tuple) else repr(leaf)
+        return (*size, getattr(leaf, "mode", None)) if isinstance(size, tuple) else object()
 
     leaves, spec = tree_flatten((args, {n: v for n, v in kwargs.items() if n not in SEEDS and "callback" not in n}))
     return tuple(map(shape, leaves)), str(spec)

@@ -27,12 +27,13 @@ from .asked import steps_of
 from .callbacks import outlying_callbacks
 from .compiled import Compiled, Program
 from .context import outside_of
-from .estimate import FILMED, Planned, plan_call
+from .dry import dry_run
+from .estimate import FILMED, Planned, planned
 from .form import form, state
 from .generation import Generation
 from .measured import measured
 from .notices import warn
-from .program import Fixed, asked, check
+from .program import Fixed, asked, check, foreseen
 from .projection import Projection
 from .recent import Recent
 from .record import Record
@@ -167,40 +168,42 @@ class Handle:
 
         Where kernels may take more than can be told, so that the budget may be exceeded, a warning says so.
 
-        Plans are kept: calls that differ only in their words, pictures' contents and seeds have the same, as long as
-        the pipeline is the same: its components, their types and adapters, how its autoencoder is set.
+        Plans are kept, those used last: calls that differ only in their pictures' contents and seeds have the same, as
+        long as the pipeline is the same: its components, their types and adapters, how its autoencoder is set. Where
+        words or numbers differ, the call is followed by a dry run, some milliseconds; it has the plan of any call in
+        which the same was seen.
 
         Raises:
             BudgetError: if the call cannot be made to fit the budget; it says by how much.
             PipelineError: if the pipeline refuses the call.
             PolicyError: if what is applied is a gate.
         """
-        planned = self._plan(args, kwargs)
+        plan = self._plan(args, kwargs)
         unforeseen = self._unforeseen()
         if unforeseen is not None:
             warn(unforeseen)
-        return planned
+        return plan
 
     def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
         """The plan for a call, or for a film."""
         kwargs = asked(self.program, self._state.cls.__call__, (self.pipe, *args), kwargs)
-        key = form(args, kwargs), state(self.pipe), self._device, film
-        known = self._plans.get(key)
+        where = state(self.pipe), self._device, self.budget, self.storage, self.machine, film
+        known = self._plans.get((form(args, kwargs), where))
         if known is None:
             compiled, _ = self._current()
-            known = self._plans[key] = plan_call(
+            foreseen(self.program, compiled.model)
+            spaces = workspace.of(self._device.type)
+            seen = dry_run(self.pipe, compiled.model, args, kwargs, self._state.cls, spaces, film)
+            known = self._plans.get((seen.form, where)) or planned(
                 self.pipe,
                 compiled,
                 self.budget,
-                args,
-                kwargs,
+                seen,
                 machine=self.machine or machine(self._device),
                 offload=movable(self.pipe),
                 storage=self.storage,
-                cls=self._state.cls,
-                workspace=workspace.of(self._device.type),
-                film=film,
             )
+            self._plans[seen.form, where] = self._plans[form(args, kwargs), where] = known
         return known.plan
 
     def _unforeseen(self) -> str | None:

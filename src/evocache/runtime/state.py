@@ -23,7 +23,7 @@ from .record import Record
 from .snapshot import snapshot
 from .subclasses import plain
 
-PLANS = 32
+PLANS = 64
 """How many memory plans are kept."""
 
 Call = Callable[[Any, "State", tuple[Any, ...], dict[str, Any]], Any]
