@@ -16,6 +16,8 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "FluxPriorReduxPipeline",
         "LTXLatentUpsamplePipeline",
         "LTX2LatentUpsamplePipeline",
+    ),
+    "its decoder denoises within its own decode, in one step as a rule, and no scheduler is told": (
         "LTX2VideoDiffusionDecodePipeline",
     ),
     "writes text, by a language model that is no denoiser of a scheduler's": (

@@ -172,6 +172,9 @@ def computed(watch: Watch, late: int, anew: tuple[int, ...] = ()) -> list[bool]:
     for number, call in enumerate(watch.calls):
         key = call.denoiser, call.branch
         earlier = before.get(key)
+        if earlier is not None and earlier.shape != call.shape:  # another branch, if one of the step before fits
+            alike = [c for c in before.values() if (c.denoiser, c.shape) == (call.denoiser, call.shape)]
+            earlier = next((c for c in alike if c.step == call.step - 1), earlier)
         goes_on = (
             earlier is not None
             and (earlier.passed, earlier.shape) == (call.passed, call.shape)
