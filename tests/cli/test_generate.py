@@ -242,7 +242,7 @@ def test_a_point_is_run_with_its_storage_and_within_its_budget(run, folder, refu
     tree = discover(FAMILIES["pixart"].build()).tree
     figures = {"speedup": 2.0, "quality": 30.0, "memory": 0.0, "peak": 2e6}
     point = Point(parse("fora:2").schedule(tree, 4), {"error": -30.0, "peak": 2e6}, figures, storage="int8")
-    plans = Front((replace(point, budget=2_000_000), replace(point, budget=10, measured={**figures, "peak": 10.0})), 4)
+    plans = Front((replace(point, budget=2_000_000), replace(point, budget=2000, measured={**figures, "peak": 2e3})), 4)
     write_proof(tmp_path, Proof(plans, ("front 0", "front 1"), {}, Basis(8, 5, 2, "psnr", "dB", steps=4)))
     words = ("generate", "-m", folder, "-p", "a red fox", "--steps", 4, *SMALL, "-s", tmp_path)
     result = run(*words, "--speedup", 2, "-o", tmp_path / "own")
@@ -252,8 +252,8 @@ def test_a_point_is_run_with_its_storage_and_within_its_budget(run, folder, refu
     assert "planned to hold" in told
     (file,) = (tmp_path / "own").glob("*.png")
     assert parameters(file)["storage"] == "int8"
-    assert "a memory budget of 0.000 MB" in refused(*words, "--memory", 100, "-o", tmp_path / "small")
-    result = run(*words, "--memory", 100, "--budget", "1GB", "--storage", "none", "-o", tmp_path / "given")
+    assert "a memory budget of 0.002 MB" in refused(*words, "--memory", "3KB", "-o", tmp_path / "small")
+    result = run(*words, "--memory", "3KB", "--budget", "1GB", "--storage", "none", "-o", tmp_path / "given")
     assert result.exit_code == 0, result.output
     (file,) = (tmp_path / "given").glob("*.png")
     assert "storage" not in parameters(file)
