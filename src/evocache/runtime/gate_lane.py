@@ -98,7 +98,11 @@ class GateLane(Lane):
 
     def decide(self, inputs: dict[str, Any] | None) -> Row:
         """The first governed module is called with these inputs: what happens at this step."""
-        must = not self.stored or not all(self.store.intact((self.key, self.column, born)) for born in self.stored)
+        must = (
+            self.column in self.observed
+            or not self.stored
+            or not all(self.store.intact((self.key, self.column, born)) for born in self.stored)
+        )
         stream = main(inputs) if inputs is not None else None
         computes = self.governor.decide(self.plan.start + self.row, stream, must=must)
         row = self._add_row(self.row, computes)

@@ -30,6 +30,7 @@ from .lanes import Lanes
 from .latents import Signature, latents_of
 from .leaf import Keep, Reuse
 from .notices import warn
+from .observers import Observers
 from .plan import Plan, Row
 from .projection import Projection
 from .record import Record
@@ -263,6 +264,7 @@ class Generation:
                 return arranged({}, True)(module, *args, **kwargs)
 
             run = arranged(lane.begin(tick.step), lane.at_once)
+            observers = Observers(denoiser.module) if lane.calls == 1 else None
             try:
                 row = lane.plan.row(tick.step)
                 compute = partial(or_anew, lane, partial(called, lane, row, run, module, args, kwargs), anew)
@@ -273,6 +275,8 @@ class Generation:
             finally:
                 inner.table = before
                 lane.finish()
+                if observers is not None:
+                    lane.observe(observers.changed())
 
         def operation(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             if not self.compiled.guided(denoiser.name, self.clock.total):
@@ -408,6 +412,9 @@ def called(lane: Lane, row: Row | None, original: Callable[..., Any], module: An
     """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
     root = lane.root
     if row is None:
+        return original(module, *args, **kwargs)
+    if root in row.recalls and root in lane.observed:
+        lane.computed_after_all(root)
         return original(module, *args, **kwargs)
     if root in row.recalls:
         lane.copies.add(root)

@@ -148,7 +148,7 @@ class Guided:
         assert column is not None
         recall = row.recalls.get(column)
         if recall is not None:
-            known = self._equal > 1 or self._same(latents)
+            known = column not in lane.observed and (self._equal > 1 or self._same(latents))
             now, packing = self._now() if known else None, self._packing
             difference = lane.take(column, recall) if now is not None else None
             if now is not None and packing is not None and difference is not None and _alike(now, difference):

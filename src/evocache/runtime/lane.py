@@ -95,6 +95,8 @@ class Lane:
         """Per deep part: id of the module that is the first of it to be called, and the shapes that it was given."""
         self.exits: dict[int, int] = {}
         """Per deep part: id of the module that returns the tensor that leaves it."""
+        self.observed: set[int] = set()
+        """Components with a module in them that is observed, so that they always compute."""
         self.uneven: set[int] = set()
         """Components whose output does not tell what of it belongs to which sample."""
         self.copies: set[int] = set()
@@ -277,14 +279,34 @@ class Lane:
         These are the deep parts and the readers whose feature is not there, or was changed in place by the host, and
         whatever these readers read.
         """
-        if not self.delicate:
+        if not self.delicate and not self.observed:
             return set()
         needy = self.delicate & row.recalls.keys()
         gone = {column for column in needy if not self._intact(column, row.recalls[column])}
+        watched = self.observed & (row.recalls.keys() | row.blanks) - {self.root, self.guidance}
+        for column in watched:
+            self.computed_after_all(column)
+        gone |= watched
         sources = {source for source in row.blanks if gone & set(self.sources[source])}
         if sources:
             self.executed[list(sources)] += 1
         return gone | sources
+
+    def observe(self, modules: Sequence[torch.nn.Module]) -> None:
+        """These modules are observed: what contains one of them computes from now on."""
+        if not modules:
+            return
+        ids = {id(module) for module in modules}
+        self.tables.clear()
+        for column, kind in enumerate(self.kinds):
+            if kind in ("denoiser", GUIDANCE):
+                inside = [self.denoiser.module]
+            elif kind == "deep":
+                inside = [*self.deep(column).skipped]
+            else:
+                inside = [self.module(c) for c in (self.covered(column) if kind == "span" else [column])]
+            if any(id(part) in ids for module in inside for part in module.modules()):
+                self.observed.add(column)
 
     def _intact(self, column: int, recall: Recall) -> bool:
         return column in self.packing and all(self.store.intact((self.key, column, born)) for born in recall.born)

@@ -82,6 +82,8 @@ def table(lane: Lane, row: Row) -> dict[int, Op]:
     watchers: dict[int, list[Watcher]] = {}
     for column, recall in row.recalls.items():
         kind = lane.kinds[column]
+        if column in lane.observed:
+            continue
         if kind == "deep":
             if column not in lost:
                 bypass = Bypass(lane, column)

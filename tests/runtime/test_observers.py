@@ -1,0 +1,52 @@
+"""Attention whose processor keeps what it sees is computed at every step, and with it what contains it."""
+
+from __future__ import annotations
+
+import pytest
+from diffusers.models.attention_processor import AttnProcessor
+
+from evocache import apply
+
+STEPS = 5
+
+
+class Storing(AttnProcessor):
+    """Keeps the mean of each output in a store that it shares with others."""
+
+    def __init__(self, store):
+        super().__init__()
+        self.store = store
+
+    def __call__(self, *args, **kwargs):
+        output = super().__call__(*args, **kwargs)
+        self.store["seen"].append(float(output.mean()))
+        return output
+
+
+class Plain(AttnProcessor):
+    """A processor of a user's own that keeps nothing."""
+
+
+@pytest.mark.filterwarnings("ignore:nothing was reused")
+@pytest.mark.parametrize("spec", ["fora:5", "deepcache:5", "freqca:3", "fbcache:9", "taylorseer:5,1"])
+def test_observed_attention_is_computed(family, spec):
+    one = family("sd15")
+    layer = one.pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn1
+    store = {"seen": []}
+    held = layer.processor
+    layer.set_processor(Storing(store))
+    try:
+        one.call(steps=STEPS)
+        count = len(store["seen"])
+        store["seen"].clear()
+        with apply(one.pipe, spec) as handle:
+            one.call(steps=STEPS)
+        assert len(store["seen"]) == count
+        leaf = "unet/mid_block.attentions.0.transformer_blocks.0.attn1"
+        assert handle.stats.executed[leaf] == STEPS
+        layer.set_processor(Plain())
+        with apply(one.pipe, spec) as handle:
+            one.call(steps=STEPS)
+        assert handle.stats.executed_fraction < 1
+    finally:
+        layer.set_processor(held)
