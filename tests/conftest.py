@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from evocache.schedule import Schedule
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tests.family import Family
 
 pytest_plugins = ["tests.rotation"]
+
+settings.register_profile("hour", max_examples=100_000, deadline=None, database=None)
+"""For `tests/fuzz`, which goes on for an hour under it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

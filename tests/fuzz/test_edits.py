@@ -26,7 +26,6 @@ NAMES = ("pixart", "flux", "sd15", "sd15_img2img", "flux_img2img", "wan", "sdxl"
 
 HOUR = "hour"
 SECONDS = 3600.0
-settings.register_profile(HOUR, max_examples=100_000, deadline=None, database=None)
 
 
 def outcome(tiny: Any, pipe: Any, call: Call) -> Any:
