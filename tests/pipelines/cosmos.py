@@ -110,18 +110,16 @@ CHUNKS = {
     "num_ar_conditional_frames": 1,
 }
 
-TAKEN = "its latents are taken for conditioning, so that another lane begins at the second step"
 
 ROWS = (
     COSMOS25.row("Cosmos2_5_PredictBasePipeline", without=("image", "video")),
     COSMOS25.row("Cosmos2_5_PredictBasePipeline", without=("image",), variant="from-a-video"),
     COSMOS25.row("Cosmos2_5_TransferPipeline", CHUNKS, parts=controlled),
-    COSMOS3.row("Cosmos3OmniPipeline", without=("image", "video"), fault=TAKEN),
+    COSMOS3.row("Cosmos3OmniPipeline", without=("image", "video")),
     COSMOS3.row(
         "Cosmos3OmniPipeline",
         {"enable_sound": True},
         without=("video",),
         variant="sound-for-a-picture",
-        fault=TAKEN,
     ),
 )

@@ -126,7 +126,6 @@ BEFORE = {
 }
 """What the pass before the refinement gave."""
 
-TAKEN = "latents that come second are taken for conditioning where the host keeps the last ones"
 
 ROWS = (
     LTX2.row("LTX2Pipeline"),
@@ -135,13 +134,12 @@ ROWS = (
     LTX2.row("LTX2ConditionPipeline", {**BY_PROMPT, **SHOWN}),
     LTX2.row("LTX2InContextPipeline", {**BY_PROMPT, "reference_conditions": LTX2ReferenceCondition(FRAMES), **SHOWN}),
     LTX2.row("LTX2HDRPipeline", {"reference_conditions": LTX2HDRReferenceCondition(FRAMES), "output_type": "pt"}),
-    LTX2.row("LTX2DFRPipeline", {"num_frames": 13, "sigmas": SIGMAS}, parts=with_keyframes, fault=TAKEN),
+    LTX2.row("LTX2DFRPipeline", {"num_frames": 13, "sigmas": SIGMAS}, parts=with_keyframes),
     LTX2.row(
         "LTX2DFRPipeline",
         {"num_frames": 13, "sigmas": SIGMAS, "video_tiles": TILES},
         parts=with_keyframes,
         variant="tiles",
-        fault=TAKEN,
     ),
     LTX2.row("LTX2DFRTemporalRefinePipeline", {**BEFORE, "sigmas": SIGMAS}, parts=refining),
 )

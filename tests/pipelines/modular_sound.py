@@ -126,16 +126,13 @@ DRIVEN = {
     "negative_prompt_embeds": normal(1, 6, 32) * -1,
     "prompt_ref_embeds": normal(1, 6, 32) / 2,
 }
-TAKEN = "latents that come second are taken for conditioning where the host keeps the last ones"
-SIGMAS = "it steps no scheduler, and its call names sigmas instead of a number of steps"
 ROWS = (
-    row("LTX2ModularPipeline", LTX2.parts, {**SMALL, **CONNECTED}, without=READ, fault=TAKEN, output=FILM),
+    row("LTX2ModularPipeline", LTX2.parts, {**SMALL, **CONNECTED}, without=READ, output=FILM),
     row(
         "LTX25ModularPipeline",
         LTX2.parts,
         {**SMALL, **CONNECTED, "output_type": "latent"},
         without=READ,
-        fault=TAKEN,
         output=FILM,
     ),
     row(
@@ -143,19 +140,16 @@ ROWS = (
         LTX2.parts,
         {**SMALL, **CONNECTED, "sigmas": [1.0, 0.9, 0.6, 0.3, 0.0]},
         without=READ,
-        fault=SIGMAS,
+        steps=(0, 1, 2, 3),
         output=FILM,
     ),
-    row(
-        "Cosmos3OmniModularPipeline", COSMOS3.parts, {**SMALL, **SPOKEN}, after=unchecked, fault=TAKEN, output=FILM[:1]
-    ),
+    row("Cosmos3OmniModularPipeline", COSMOS3.parts, {**SMALL, **SPOKEN}, after=unchecked, output=FILM[:1]),
     row(
         "Cosmos3DistilledModularPipeline",
         COSMOS3.parts,
         {**SMALL, **SPOKEN},
         own=euler,
         after=distilled,
-        fault=TAKEN,
         output=FILM[:1],
     ),
     row("WanAnimate2ModularPipeline", animate2, DRIVEN, without=READ, output=FILM[:1]),

@@ -111,5 +111,5 @@ ROWS = (
     ),
     ACE_STEP.row("AceStepPipeline"),
     ACE_STEP.row("AceStepPipeline", {"cfg_interval_start": 0.5}, variant="guided-late"),
-    LONGCAT.row("LongCatAudioDiTPipeline", fault="a scheduler that the constructor makes is not looked for"),
+    LONGCAT.row("LongCatAudioDiTPipeline"),
 )

@@ -14,6 +14,7 @@ from diffusers import SchedulerMixin
 from torch import nn
 
 from evocache.model import Model
+from evocache.model.components import components_of
 
 STEPS = ("step", "step_pred", "batch_step_no_noise")
 """Methods by which schedulers step."""
@@ -85,7 +86,7 @@ class Watch:
             self.branches.clear()
         self.moved = False
         shape = next((tuple(t.shape) for v in values for t in _first(v) if t.ndim > 1), ())
-        self.calls.append(Call(name, self.passed, self.step, self.step >= self.total, self.branches[name], shape))
+        self.calls.append(Call(name, self.passed, self.step, 0 < self.total <= self.step, self.branches[name], shape))
         self.branches[name] += 1
         self.running += 1
 
@@ -127,7 +128,7 @@ def watched(
     """
     watch = Watch(steps)
     hooks: list[Any] = []
-    schedulers = {type(s) for s in pipe.components.values() if isinstance(s, SchedulerMixin)}
+    schedulers = {type(s) for s in components_of(pipe).values() if isinstance(s, SchedulerMixin)}
     named = [(c, name) for c in schedulers for name in ("set_timesteps", *STEPS) if hasattr(c, name)]
     methods = {(c, name): getattr(c, name) for c, name in named}
     own = {place for place in methods if place[1] in vars(place[0])}

@@ -74,6 +74,39 @@ def test_views_of_a_panorama_are_branches_of_one_step():
         clock.stepped()
 
 
+@pytest.mark.parametrize("made", [lambda t: t.expand(2), lambda t: t.clone(), float])
+def test_two_schedulers_with_a_call_before_each_make_one_step(made):
+    """A second one for sound: both are given the same timestep, as a view or not."""
+    video, sound = scheduler(), scheduler()
+    clock = Clock()
+    clock.timesteps_set(video)
+    clock.timesteps_set(sound)
+    assert (clock.total, clock.passes) == (4, 1)
+    for step, t in enumerate(video.timesteps):
+        ticks = [clock.called("a", made(t)), clock.stepped(video), clock.called("a", made(t)), clock.stepped(sound)]
+        assert ticks == [Tick(step, 0), None, Tick(step, 1), None]
+
+
+def test_schedulers_for_frames_that_end_one_after_another():
+    """Diffusion forcing: each frame has a copy, the first ones end early, others begin late."""
+    copies = [scheduler() for _ in range(6)]
+    clock = Clock()
+    clock.timesteps_set(scheduler())
+    for step in range(6):
+        assert clock.called("a", torch.tensor([600 + step, 300 + step])) == Tick(step, 0)
+        for copy in copies[step : step + 2]:
+            clock.stepped(copy)
+
+
+def test_a_timestep_that_is_always_the_same_does_not_stop_the_clock():
+    source = scheduler()
+    clock = Clock()
+    clock.timesteps_set(source)
+    for step in range(4):
+        assert clock.called("a", torch.tensor([1])) == Tick(step, 0)
+        clock.stepped(source)
+
+
 def test_repeated_timesteps_are_steps_of_their_own():
     """Solvers of second order evaluate twice at one timestep."""
     source = scheduler((9, 7, 7, 5))

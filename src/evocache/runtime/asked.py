@@ -27,12 +27,13 @@ def usual_steps(call: Callable[..., Any]) -> int | None:
 def steps_of(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
     """The number of steps that a call asks for, in whatever way; None if it does not say."""
     try:
-        given = inspect.signature(call).bind_partial(*args, **kwargs).arguments
+        given = {**kwargs, **inspect.signature(call).bind_partial(*args, **kwargs).arguments}
     except TypeError:
         return None
-    own = next((given[name] for name in OWN if given.get(name) is not None), None)
-    if own is not None:
-        return len(own)
+    if given.get("timesteps") is not None:
+        return len(given["timesteps"])
+    if given.get("sigmas") is not None:  # whoever solves by itself is given the last one as well
+        return len(given["sigmas"]) - (float(given["sigmas"][-1]) == 0)
     steps = given.get(STEPS)
     return steps if isinstance(steps, int) else usual_steps(call)
 

@@ -44,6 +44,7 @@ class Clock:
         self._followed: set[int] = set()
         self._leader: int | None = None
         self._position: int | float | None = None
+        self._told: float | None = None
         self._place: tuple[int, int] | None = None
         self._seen: Any = None
         self._calls: dict[str, int] = {}
@@ -100,13 +101,15 @@ class Clock:
 
     def _leads(self, timestep: Any) -> bool:
         """Whether what has stepped since the last step began ends it."""
-        if len(self._steppers) < 2:
+        if len(self._steppers) < 2 and len(self._timed) < 2:
             return True
         before, now = self._position, self._index(timestep)
+        told, self._told = self._told, _on_host(timestep)
         self._position = now
         if before is not None and now is not None:
             return now != before or not self._single(now)
-        if self._leader in self._stepped:
+        changed = told is not None and self._told is not None and self._told != told
+        if changed or self._leader in self._stepped:
             self._followed.clear()
             return True
         again = self._stepped & self._followed
@@ -143,6 +146,7 @@ class Clock:
     def _first_step(self, timestep: Any) -> int:
         """Where the pass starts: late for image-to-image."""
         self._moved(timestep)
+        self._told = _on_host(timestep)
         if not self._timed:
             return 0
         begin = getattr(self._timed[0][0], "begin_index", None)
@@ -153,6 +157,13 @@ class Clock:
             if index is not None:
                 return index
         return 0
+
+
+def _on_host(timestep: Any) -> float | None:
+    """A timestep as a number, if it can be read without waiting for a device."""
+    if isinstance(timestep, torch.Tensor) and timestep.device.type != "cpu":
+        return None
+    return _value(timestep)
 
 
 def _value(timestep: Any) -> float | None:

@@ -15,6 +15,7 @@ from ..memory.planner import MemoryPlan
 from ..memory.tiers import Tier
 from ..model import Denoiser
 from ..model.components import components_of
+from ..model.outputs import tensors
 from ..schedule import Schedule
 from .anew import or_anew
 from .attach import Way, attach, detach, entering, inner, intercepting
@@ -263,15 +264,19 @@ class Generation:
             def anew() -> Any:
                 return arranged({}, True)(module, *args, **kwargs)
 
-            run = arranged(lane.begin(tick.step), lane.at_once)
-            observers = Observers(denoiser.module) if lane.calls == 1 else None
+            observers = None
             try:
+                run = arranged(lane.begin(tick.step), lane.at_once)
+                observers = Observers(denoiser.module) if lane.calls == 1 else None
                 row = lane.plan.row(tick.step)
                 compute = partial(or_anew, lane, partial(called, lane, row, run, module, args, kwargs), anew)
                 if row is None or lane.guidance is None:
-                    return compute()
-                guided = self._guidance[denoiser.name]
-                return guided.other(lane, row, latents_of(args, kwargs), compute)
+                    output = compute()
+                else:
+                    output = self._guidance[denoiser.name].other(lane, row, latents_of(args, kwargs), compute)
+                if lane.calls == 1:
+                    lane.predicted = frozenset(tuple(tensor.shape) for tensor in tensors(output))
+                return output
             finally:
                 inner.table = before
                 lane.finish()

@@ -108,6 +108,8 @@ class Lane:
         self.executed = np.zeros(len(self.components), dtype=np.int64)
         self._before = self.executed
         self.calls = 0
+        self.predicted: frozenset[tuple[int, ...]] = frozenset()
+        """Shapes of what the denoiser returned at the lane's first call."""
         self.dropped: int | None = None
         self.row = 0
         self.open: list[Any] = []

@@ -99,7 +99,7 @@ class Lanes:
         usual = max((held for held in free if held.branch == tick.branch), key=lambda held: held.step, default=None)
         fit = [held for held in free if held.role == role and held.lane.signature == shapes]
         scores = {id(held): len(_own(held, told, peers)) for held in fit}
-        fit = [held for held in fit if not held.memory.changed(told) and (scores[id(held)] or held is usual)]
+        fit = [held for held in fit if not _changed(held, told) and (scores[id(held)] or held is usual)]
         best = max(fit, key=lambda held: (scores[id(held)], held is usual, held.step), default=None)
         if best is not None and (scores[id(best)] or best.guides == guides):
             best.step, best.branch, best.guides = tick.step, tick.branch, guides
@@ -107,7 +107,7 @@ class Lanes:
             return best.lane
         fresh: frozenset[str] = frozenset()
         if usual is not None:
-            fresh = usual.memory.guessed(usual.memory.changed(told))
+            fresh = usual.memory.guessed(_changed(usual, told))
             if not usual.memory.alive or _samples(usual.lane) != (shapes and shapes.samples):
                 self._end(usual, tick.step)
         self._opened += 1
@@ -129,6 +129,16 @@ class Lanes:
         held.lane.drop(step)
         self._held.remove(held)
         self.finished.append(held.lane)
+
+
+def _changed(held: _Held, told: Mapping[str, Identity]) -> frozenset[str]:
+    """Places at which a call is given other conditioning than a lane.
+
+    What has the shape of something that the denoiser predicts is no conditioning but further latents, such as a video's
+    sound: they are others at each step, and the host or its solver may still hold the last ones.
+    """
+    changed = held.memory.changed(told)
+    return frozenset(place for place in changed if told[place].shape not in held.lane.predicted)
 
 
 def _own(held: _Held, told: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
