@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..model.components import components_of
 from .failures import InputError
 from .machine import cores
 
@@ -51,6 +50,8 @@ def told(wanted: str) -> str:
 def room(pipe: Any) -> int:
     """Processes that the machine has room for: one a GPU, or one a core as long as pipelines fit into memory."""
     import torch
+
+    from ..model.components import components_of
 
     if torch.device(getattr(pipe, "device", "cpu")).type == "cuda":
         return torch.cuda.device_count()
