@@ -130,7 +130,7 @@ def test_a_budget_that_is_no_duration_is_refused(refused, budget):
     [
         (("--budget", "0"), "some time"),
         (("--budget", "0m"), "some time"),
-        (("--workers", "none"), "a number from 1, or auto"),
+        (("--workers", "none"), "a number from 1 to 9999, or auto"),
         (("--method", "random"), "evocache or ecad"),
         (("--quality", "psnr", "--reward", "a:b"), "leave one out"),
         (("--quality", "beauty"), "quality 'beauty'"),
