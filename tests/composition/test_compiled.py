@@ -166,8 +166,8 @@ def test_stand_ins_that_take_no_memory_go_into_a_region():
     seen = blank((torch.ones(4, 8), torch.ones(3)))
     double = SimpleNamespace(blanks={}, packing={})
     module = torch.nn.Identity()
-    double.blanks[id(module)] = [seen]
-    slot = Blank(double).slot(module)
+    double.blanks[id(module)] = [((), seen)]
+    slot = Blank(double, 0).slot(module)
     assert [t.untyped_storage().nbytes() for t in slot.outputs[0]] == [4, 4]
     output = slot.run(None, module, (), {})
     assert [(t.shape, t.is_contiguous()) for t in output] == [((4, 8), True), ((3,), True)]
