@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from diffusers.models.attention_processor import AttnProcessor
 
 from evocache import apply
+from evocache.errors import EvocacheWarning
+from tests.pipelines.stable_diffusion import row as sd_row
 
 STEPS = 5
 
@@ -50,3 +53,26 @@ def test_observed_attention_is_computed(family, spec):
         assert handle.stats.executed_fraction < 1
     finally:
         layer.set_processor(held)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_self_attention_guidance_is_accelerated_beside_what_it_observes():
+    """diffusers' own pipeline keeps the maps of the innermost attention, and is guided by them at each step."""
+    row = sd_row("StableDiffusionSAGPipeline", {"sag_scale": 0.75, "guidance_scale": 2.0})
+    pipe = row.build()
+    reference = row.run(pipe)
+    with apply(pipe, "none"):
+        assert np.array_equal(row.run(pipe), reference)
+    with apply(pipe, "fora:2") as handle:
+        output = row.run(pipe)
+        executed = handle.stats.executed
+        calls = handle.stats.calls["unet"]
+    observed = {
+        id: count for id, count in executed.items() if "/mid_block.attentions.0.transformer_blocks.0.attn1" in id
+    }
+    assert list(observed.values()) == [calls]
+    assert min(executed.values()) == calls // 2
+    assert 0 < np.abs(output - reference).max() < 0.1
+    with apply(pipe, "deepcache:2"), pytest.warns(EvocacheWarning, match="nothing was reused"):
+        assert np.array_equal(row.run(pipe), reference)
+    assert np.array_equal(row.run(pipe), reference)
