@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from evocache.search.api import evolve
 from evocache.search.calibrate import calibrate, seen_whole
 from evocache.search.contenders import Contender, Field
 from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Job, Settings
+from evocache.search.evolution import Failure, Job, Settings
 from evocache.search.objectives import limited
 from evocache.search.proof import read_proof
 from evocache.search.quality import quality
@@ -171,7 +170,7 @@ def test_evaluations_keep_a_limit_and_change_nothing(pipe: Any, monkeypatch: pyt
     assert min(as_it_is) > limit  # the uncached generation, too
     assert max(within) <= limit
     assert found[:3] == [pytest.approx(errors, rel=1e-3) for errors in expected[:3]]
-    assert found[3] == [math.inf] * 2  # no plan keeps it, and it was not generated
+    assert found[3] == Failure("BudgetError: a memory budget of 1.110 MB")  # no plan keeps it: it was not generated
     assert (len(as_it_is), len(within)) == (5, 4)
 
 
