@@ -45,6 +45,10 @@ TimedOp = Callable[..., Any]
 """What happens instead of a denoiser's call at a time: `op(tick, original, module, args, kwargs)`."""
 
 
+TURN = "_evocache_turn"
+"""Attribute of an autoencoder that holds what is told when a stage begins, while a generation is weighed."""
+
+
 class Generation:
     """Follows one call of a pipeline and executes the schedule in it; a context manager.
 
@@ -227,6 +231,9 @@ class Generation:
 
         def operation(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
             self.decoding()
+            turn = autoencoder.__dict__.get(TURN)
+            if turn is not None:
+                turn("decode")
             if self.projection is not None:
                 return self.projection.decode(autoencoder, args, kwargs, cut)
             if cut is None:

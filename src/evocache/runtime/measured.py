@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -13,9 +13,11 @@ from ..memory.ledger import Extent, Ledger
 from ..memory.planner import Held
 from ..model import Model
 from ..model.components import components_of
+from .attach import attach, detach
 from .dry import STAGES
-from .generation import is_autoencoder
-from .subclasses import Subclasses
+from .generation import TURN, is_autoencoder
+from .hearing import coding
+from .scope import Scope
 from .whereabouts import weights
 
 
@@ -52,34 +54,26 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
 
 @contextmanager
 def told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
-    """Within the context, `turn` is told when a stage begins, and may be told so more than once."""
-    hooks = [denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")) for denoiser in model.denoisers]
-    autoencoders = [c for c in components_of(pipe).values() if is_autoencoder(c)]
-    own = [type(autoencoder) for autoencoder in autoencoders]
-    for autoencoder in autoencoders:
-        autoencoder.__dict__[_TURN] = turn
-        object.__setattr__(autoencoder, "__class__", _telling(type(autoencoder)))
-    try:
+    """Within the context, `turn` is told when a stage begins, and may be told so more than once.
+
+    A generation within finds its own operation for what decodes; it tells `turn` for us, which the autoencoder holds.
+    """
+
+    def telling(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
+        turn("decode")
+        return original(autoencoder, *args, **kwargs)
+
+    scope = Scope()
+    with ExitStack() as stack:
+        for denoiser in model.denoisers:
+            stack.callback(denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")).remove)
+        for autoencoder in components_of(pipe).values():
+            if is_autoencoder(autoencoder):
+                attach(autoencoder, coding)
+                stack.callback(detach, autoencoder)
+                autoencoder.__dict__[TURN] = turn
+                stack.callback(autoencoder.__dict__.pop, TURN)
+                scope.table[id(autoencoder), "decode"] = telling
+        scope.enter(above=0)
+        stack.callback(scope.leave)
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for autoencoder, cls in zip(autoencoders, own, strict=True):
-            object.__setattr__(autoencoder, "__class__", cls)
-            del autoencoder.__dict__[_TURN]
-
-
-_TURN = "_evocache_turn"
-
-
-def _decoding(cls: type) -> dict[str, Any]:
-    """What the subclass of an autoencoder's class does to tell when it decodes; so do its twins."""
-
-    def decode(self: Any, *args: Any, **kwargs: Any) -> Any:
-        self.__dict__[_TURN]("decode")
-        return cls.decode(self, *args, **kwargs)  # type: ignore[attr-defined]
-
-    return {"decode": decode}
-
-
-_telling = Subclasses(_decoding)
