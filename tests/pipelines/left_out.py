@@ -24,8 +24,11 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "DiffusionGemmaPipeline",
         "LLaDA2Pipeline",
     ),
-    "it observes the innermost attention of its U-Net, which is computed at every step therefore, so that no deep "
-    "schedule saves what a row counts: tests/runtime/test_observers runs it": ("StableDiffusionSAGPipeline",),
+    "it observes attention, which is computed at every step therefore, with what contains it: schedules save less "
+    "than a row counts: tests/runtime/test_observers runs it": (
+        "StableDiffusionAttendAndExcitePipeline",
+        "StableDiffusionSAGPipeline",
+    ),
     "no call of its own: each of its methods makes a pipeline that has a row": ("VersatileDiffusionPipeline",),
 }
 

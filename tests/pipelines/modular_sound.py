@@ -161,10 +161,13 @@ ROWS = (
             "height": 16,
             "width": 16,
             "num_frames": 124,
+            "num_inference_steps": 6,
             "prompt_embeds": normal(1, 4, 8),
             "text_token_tags": torch.ones(4, dtype=torch.long),
         },
         without=READ,
+        fault="sound and video are told one time in the first step and two after it, so that layers that are told are "
+        "computed once more, and others are not: a row cannot say so",
         output=FILM,
     ),
     row(

@@ -207,10 +207,6 @@ ROWS = (
         "StableDiffusionPanoramaPipeline", {**WIDE, "view_batch_size": 2}, parts=eightfold, variant="both-views-at-once"
     ),
     row(
-        "StableDiffusionAttendAndExcitePipeline",
-        {"token_indices": [2, 3], "max_iter_to_alter": 1, "thresholds": {}, "attn_res": (16, 16)},
-    ),
-    row(
         "StableDiffusionGLIGENPipeline",
         {"gligen_phrases": ["a fox"], "gligen_boxes": [[0.1, 0.2, 0.7, 0.8]]},
         parts=gligen,

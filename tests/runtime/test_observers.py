@@ -76,3 +76,22 @@ def test_self_attention_guidance_is_accelerated_beside_what_it_observes():
     with apply(pipe, "deepcache:2"), pytest.warns(EvocacheWarning, match="nothing was reused"):
         assert np.array_equal(row.run(pipe), reference)
     assert np.array_equal(row.run(pipe), reference)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated", "ignore:torch.meshgrid")
+def test_attend_and_excite_is_accelerated_beside_what_it_observes():
+    """diffusers' own pipeline keeps maps of all attention layers while it alters latents; other layers are reused."""
+    given = {"token_indices": [2, 3], "max_iter_to_alter": 1, "thresholds": {}, "attn_res": (16, 16)}
+    row = sd_row("StableDiffusionAttendAndExcitePipeline", given)
+    pipe = row.build()
+    reference = row.run(pipe)
+    with apply(pipe, "none"):
+        assert np.array_equal(row.run(pipe), reference)
+    with apply(pipe, "fora:2") as handle:
+        output = row.run(pipe)
+        executed, calls = handle.stats.executed, handle.stats.calls["unet"]
+    layers = {id: count for id, count in executed.items() if id.endswith(("attn1", "attn2"))}
+    reused = [count for id, count in executed.items() if id.endswith(".ff")]
+    assert max(reused) < min(layers.values()) <= calls
+    assert 0 < np.abs(output - reference).max() < 0.1
+    assert np.array_equal(row.run(pipe), reference)
