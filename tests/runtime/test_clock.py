@@ -98,6 +98,18 @@ def test_schedulers_for_frames_that_end_one_after_another():
             clock.stepped(copy)
 
 
+def test_frames_whose_latest_timestep_stays_the_same_for_several_steps():
+    """Diffusion forcing: the last frame waits while the first ones are denoised, each by a scheduler of its own."""
+    copies = [scheduler() for _ in range(2)]
+    clock = Clock()
+    for copy in copies:
+        clock.timesteps_set(copy)
+    for step, told in enumerate([(9, 9), (7, 9), (5, 9), (3, 7), (0, 5), (0, 3)]):
+        assert clock.called("a", torch.tensor(told)) == Tick(step, 0)
+        for copy in copies[: 1 if step < 2 else 2]:
+            clock.stepped(copy)
+
+
 def test_a_timestep_that_is_always_the_same_does_not_stop_the_clock():
     source = scheduler()
     clock = Clock()

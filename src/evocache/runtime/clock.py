@@ -44,7 +44,7 @@ class Clock:
         self._followed: set[int] = set()
         self._leader: int | None = None
         self._position: int | float | None = None
-        self._told: float | None = None
+        self._told: tuple[float, ...] | None = None
         self._place: tuple[int, int] | None = None
         self._seen: Any = None
         self._calls: dict[str, int] = {}
@@ -103,12 +103,12 @@ class Clock:
         """Whether what has stepped since the last step began ends it."""
         if len(self._steppers) < 2 and len(self._timed) < 2:
             return True
-        before, now = self._position, self._index(timestep)
-        told, self._told = self._told, _on_host(timestep)
-        self._position = now
-        if before is not None and now is not None:
-            return now != before or not self._single(now)
-        changed = told is not None and self._told is not None and self._told != told
+        now, told = self._index(timestep), _on_host(timestep)
+        before, self._told = self._told, told
+        known = told is not None and before is not None
+        if known and told == before and now is not None and self._single(now):
+            return False
+        changed = known and told != before
         if changed or self._leader in self._stepped:
             self._followed.clear()
             return True
@@ -159,11 +159,11 @@ class Clock:
         return 0
 
 
-def _on_host(timestep: Any) -> float | None:
-    """A timestep as a number, if it can be read without waiting for a device."""
-    if isinstance(timestep, torch.Tensor) and timestep.device.type != "cpu":
-        return None
-    return _value(timestep)
+def _on_host(timestep: Any) -> tuple[float, ...] | None:
+    """A timestep as numbers, one for each frame, if they can be read without waiting for a device."""
+    if isinstance(timestep, torch.Tensor):
+        return tuple(map(float, timestep.flatten().tolist())) if timestep.device.type == "cpu" else None
+    return (float(timestep),) if isinstance(timestep, (int, float)) else None
 
 
 def _value(timestep: Any) -> float | None:
