@@ -11,6 +11,9 @@ from .conditioning import Identity, Memory, conditioning
 from .lane import Lane
 from .latents import Signature, signature
 
+CONDITIONING = ("encoder", "prompt", "text", "cond", "caption", "context", "embed", "control")
+"""Words in the names of arguments that condition a denoiser."""
+
 Open = Callable[[str, Signature | None], Lane]
 """Opens a lane under a name that no other lane of the generation has."""
 
@@ -134,11 +137,12 @@ class Lanes:
 def _changed(held: _Held, told: Mapping[str, Identity]) -> frozenset[str]:
     """Places at which a call is given other conditioning than a lane.
 
-    What has the shape of something that the denoiser predicts is no conditioning but further latents, such as a video's
-    sound: they are others at each step, and the host or its solver may still hold the last ones.
+    What has the shape of something that the denoiser predicts, and no name of conditioning, is further latents, such as
+    a video's sound: they are others at each step, and the host or its solver may still hold the last ones.
     """
     changed = held.memory.changed(told)
-    return frozenset(place for place in changed if told[place].shape not in held.lane.predicted)
+    predicted = held.lane.predicted
+    return frozenset(p for p in changed if told[p].shape not in predicted or any(word in p for word in CONDITIONING))
 
 
 def _own(held: _Held, told: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
