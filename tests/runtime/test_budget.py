@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers.hooks import HookRegistry, ModelHook
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -294,6 +295,11 @@ def test_components_leave_where_there_is_a_device_and_no_other_way(family, monke
     assert not movable(pipe)  # there is nothing but the CPU
     monkeypatch.setattr(type(pipe), "_execution_device", property(lambda pipe: torch.device("meta")))
     assert movable(pipe)
+    registry = HookRegistry.check_if_exists_or_initialize(pipe.transformer)
+    registry.register_hook(ModelHook(), "theirs")
+    assert not movable(pipe)  # diffusers may move its weights
+    registry.remove_hook("theirs")
+    assert movable(pipe)  # a registry stays, and does nothing
     monkeypatch.undo()
     pipe.enable_model_cpu_offload(device="cpu")
     try:

@@ -50,8 +50,7 @@ def movable(pipe: Any) -> bool:
     if offloaded(pipe):
         return True
     theirs = any(
-        _hooked(module) not in (None, Summons.__name__) or getattr(module, "_diffusers_hook", None) is not None
-        for module in _modules(pipe).values()
+        _hooked(module) not in (None, Summons.__name__) or _has_hooks(module) for module in _modules(pipe).values()
     )
     return not theirs and torch.device(getattr(pipe, "_execution_device", "cpu")).type != "cpu"
 
@@ -85,6 +84,12 @@ def _hooked(module: nn.Module) -> str | None:
     """The class of the hook by which accelerate moves a module's weights, if it does."""
     hook = next((h for m in module.modules() if (h := getattr(m, "_hf_hook", None)) is not None), None)
     return type(hook).__name__ if hook is not None else None
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether diffusers has hooks on a module: the registry of hooks that were removed stays, and does nothing."""
+    registry = getattr(module, "_diffusers_hook", None)
+    return registry is not None and bool(registry.hooks)
 
 
 def _is(device: torch.device, meant: torch.device) -> bool:
