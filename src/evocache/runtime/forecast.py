@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import factorial
+from typing import cast
 
 import torch
 
@@ -63,12 +64,10 @@ def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> li
     if len(by) == 1:
         return list(next(iter(values)))
     if isinstance(values, Sequence):
-        columns = list(zip(*values, strict=False))
-        if any(len(feature) != len(columns) for feature in values):
+        if any(len(feature) != len(values[0]) for feature in values):
             return None
-        if any(part.shape != column[0].shape for column in columns for part in column):
-            return None
-        return [_summed(column, by) for column in columns]
+        sums = [combine_one(column, by) for column in zip(*values, strict=True)]
+        return None if any(whole is None for whole in sums) else [whole for whole in sums if whole is not None]
     left = iter(values)
     parts = next(left)
     types = [part.dtype for part in parts]
@@ -85,14 +84,22 @@ def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> li
     return total
 
 
-def _summed(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
-    """The weighted sum of tensors of one shape."""
+def combine_one(parts: Sequence[torch.Tensor | None], by: Sequence[float]) -> torch.Tensor | None:
+    """The weighted sum of two tensors or more, summed as `combine` does; None if one is missing or of another shape."""
+    first, *rest = parts
+    if first is None:
+        return None
+    shape = first.shape
+    for part in rest:
+        if part is None or part.shape != shape:
+            return None
+    known = cast("Sequence[torch.Tensor]", parts)
+    return _halves(known, by) if first.dtype in _HALF else _sum(known, by)
+
+
+def _halves(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
+    """The weighted sum of tensors of half precision, a piece at a time."""
     first = parts[0]
-    if first.dtype not in _HALF:
-        total = first * by[0]
-        for part, weight in zip(parts[1:], by[1:], strict=True):
-            total.add_(part, alpha=weight)
-        return total
     size = PIECE.get(first.device.type, _PIECE)
     if first.numel() <= size:
         return _sum(parts, by).to(first.dtype)
@@ -104,10 +111,10 @@ def _summed(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
 
 
 def _sum(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
-    """The weighted sum in single precision."""
+    """The weighted sum, of halves in single precision."""
     total = _single(parts[0]) * by[0]
-    for part, weight in zip(parts[1:], by[1:], strict=True):
-        total.add_(part, alpha=weight)
+    for i in range(1, len(by)):
+        total.add_(parts[i], alpha=by[i])
     return total
 
 

@@ -14,7 +14,7 @@ from ..model import Denoiser
 from ..model.unet import Deep
 from ..schedule import GUIDANCE, deep_depth, span_range
 from ..schedule.liveness import Lifetimes
-from .forecast import combine
+from .forecast import combine, combine_one
 from .latents import by_sample
 from .leaf import Packing, Reuse, Seen, Shapes
 from .plan import Plan, Recall, Row
@@ -222,6 +222,14 @@ class Lane:
             return None
         except KeyError:
             return None
+
+    def take_one(self, column: int, recall: Recall) -> torch.Tensor | None:
+        """The recalled feature of one tensor, by the shortest way; None: ask `take`. It is for what is `plain`."""
+        store, key, born = self.store, self.key, recall.born
+        if len(born) == 1:
+            return store.get_one((key, column, born[0]))
+        parts = [store.get_one((key, column, step)) for step in born]
+        return combine_one(parts, recall.weights)
 
     def apart(self, column: int, recall: Recall, pieces: int) -> bool:
         """Whether a recalled feature is taken piece by piece: it has so many, and what is handed out is made for it."""

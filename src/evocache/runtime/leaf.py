@@ -73,12 +73,13 @@ class Keep:
             and lane.store.put_one((lane.key, column, lane.row), output)
         ):
             self.call = lane.calls
-            lane.packing[column] = ONE
             lane.sizes[lane.ids[column]] = output.nbytes
-            try:
-                lane.plain[column] = lane.entered[column] = args[0].shape
-            except (AttributeError, IndexError, TypeError):
+            shape = getattr(args[0], "shape", None) if args else None
+            if shape is None or lane.plain.get(column) != shape:  # else all that follows is known
+                lane.packing[column] = ONE
                 lane.entered[column] = entry(True, args, kwargs)
+                if shape is not None:
+                    lane.plain[column] = shape
             return
         tensors, packing = packed(output)
         again = self.call == lane.calls
@@ -114,8 +115,8 @@ class Reuse:
         shape = lane.plain.get(column)
         if shape is not None and self.call != lane.calls:  # the hot path: nothing is left for later
             recall = lane.recalls[column]
-            if len(recall.born) == 1 and args and getattr(args[0], "shape", None) == shape:
-                tensor = lane.store.get_one((lane.key, column, recall.born[0]))
+            if args and getattr(args[0], "shape", None) == shape:
+                tensor = lane.take_one(column, recall)
                 if tensor is not None:
                     self.call = lane.calls
                     self.feature, self.ordinal = NOTHING, 1
