@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from evocache import apply, discover
+from evocache.memory.ledger import Ledger
 from evocache.runtime import forecast
-from evocache.runtime.forecast import combine
+from evocache.runtime.forecast import combine, sum_bytes
+from evocache.runtime.stored import kept_beside
+from evocache.schedule import REUSE, uniform
 from evocache.schedule import forecast as forecasting
-from evocache.schedule import uniform
 from tests.runtime.steered import Pipe
 
 WEIGHTS = (5.0, -6.0, 2.0)
@@ -43,6 +45,32 @@ def test_pieces_give_what_the_whole_gives(monkeypatch, dtype):
     pieces = combine([[value] for value in values], WEIGHTS)[0]
     assert torch.equal(pieces, whole)
     assert pieces.shape == values[0].shape
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_sum_in_single_precision_takes_the_bytes_that_are_planned(monkeypatch, whole):
+    """Values that are held are summed a piece at a time; what is made for the sum is let go one after the other."""
+    monkeypatch.setitem(forecast.PIECE, "cpu", 1 << 10)
+    monkeypatch.setattr(forecast, "_PIECE", 1 << 10)
+    values = [torch.randn(64, 128).to(torch.bfloat16) for _ in WEIGHTS]
+    size = values[0].nbytes
+    given = ([value.clone()] for value in values) if whole else [[value] for value in values]
+    ledger = Ledger(on="cpu")
+    ledger.ignore(values)
+    with ledger, ledger.extent() as extent:
+        made = combine(given, WEIGHTS)
+    assert made[0].nbytes == size
+    assert extent.surge == size + sum_bytes(size, whole=whole)
+
+
+def test_a_sum_in_single_precision_is_held_beside_features():
+    tree = discover(Pipe("plain")).tree
+    leaf = next(c.id for c in tree if c.is_leaf)
+    reused, foreseen = (uniform(tree, 7, [leaf], (0, 1, 2), action) for action in (REUSE, forecasting(2)))
+    assert kept_beside({leaf: 100}, foreseen, "none", half=True) == 200
+    assert kept_beside({leaf: 100}, foreseen, "int8", half=True) == 200
+    assert kept_beside({leaf: 100}, foreseen, "int8") == kept_beside({leaf: 100}, reused, "int8", half=True) == 100
+    assert kept_beside({leaf: 100}, reused, "none", half=True) == kept_beside({leaf: 100}, foreseen, "none") == 0
 
 
 @pytest.mark.parametrize("given", [list, iter])

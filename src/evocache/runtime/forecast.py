@@ -43,7 +43,18 @@ PIECE = {"cpu": 1 << 16}
 
 _PIECE = 1 << 22
 
-_HALF = (torch.float16, torch.bfloat16)
+HALF = (torch.float16, torch.bfloat16)
+"""Types whose sums are made in single precision."""
+
+
+def sum_bytes(size: int, *, whole: bool) -> int:
+    """Bytes that a sum of halves takes in single precision, beside what it is made of and the sum as it is handed out.
+
+    Args:
+        size: bytes of the sum.
+        whole: whether it is summed as a whole, as what is decoded for it is, and not a piece at a time.
+    """
+    return 2 * size if whole else min(2 * size, 4 * _PIECE)
 
 
 def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> list[torch.Tensor] | None:
@@ -71,7 +82,7 @@ def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> li
     left = iter(values)
     parts = next(left)
     types = [part.dtype for part in parts]
-    total = [_single(part) * by[0] for part in parts]
+    total = [_scaled(part, by[0]) for part in parts]
     for weight in by[1:]:
         del parts
         parts = next(left)
@@ -94,7 +105,7 @@ def combine_one(parts: Sequence[torch.Tensor | None], by: Sequence[float]) -> to
         if part is None or part.shape != shape:
             return None
     known = cast("Sequence[torch.Tensor]", parts)
-    return _halves(known, by) if first.dtype in _HALF else _sum(known, by)
+    return _halves(known, by) if first.dtype in HALF else _sum(known, by)
 
 
 def _halves(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
@@ -112,14 +123,15 @@ def _halves(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
 
 def _sum(parts: Sequence[torch.Tensor], by: Sequence[float]) -> torch.Tensor:
     """The weighted sum, of halves in single precision."""
-    total = _single(parts[0]) * by[0]
+    total = _scaled(parts[0], by[0])
     for i in range(1, len(by)):
         total.add_(parts[i], alpha=by[i])
     return total
 
 
-def _single(part: torch.Tensor) -> torch.Tensor:
-    return part.float() if part.dtype in _HALF else part
+def _scaled(part: torch.Tensor, weight: float) -> torch.Tensor:
+    """A tensor times a weight, of halves in single precision."""
+    return part.float().mul_(weight) if part.dtype in HALF else part * weight
 
 
 def _add(total: Sequence[torch.Tensor], parts: Sequence[torch.Tensor], weight: float) -> None:

@@ -19,7 +19,7 @@ from .dry import DryRun, dry_run, largest
 from .estimate import detailed, footprint, operations
 from .features import feature_sizes
 from .plan import Plan
-from .stored import kept_beside, stored_paths
+from .stored import in_half, kept_beside, stored_paths
 from .work import work
 
 Sizes = Mapping[str, int]
@@ -83,7 +83,8 @@ class Footprints:
             stored = known[min(starts)][1]
             features[name] = {id: size for id, size in sizes.items() if id in stored}
             plain = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
-            beside = max(beside, kept_beside(plain, self._model.tree, storage))
+            half = in_half(self._model[name])
+            beside = max(beside, kept_beside(plain, schedule, storage, half=half))
             computed += work(self._operations, own, starts, called.calls[name])
         return replace(
             self._base,

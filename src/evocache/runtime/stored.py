@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..memory.footprint import Branch
 from ..memory.tape import uses
-from ..schedule import Tree, span_range
+from ..model import Denoiser
+from ..schedule import Schedule, Tree, span_range
 from .compiled import Compiled
 from .dry import DryRun, largest
 from .features import feature_sizes
+from .forecast import HALF, sum_bytes
 
 
 def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
@@ -38,25 +40,37 @@ def branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[st
 def beside(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]], storage: str) -> int:
     """Bytes that storing features holds at most beside them and the activations."""
     computed = features if storage == "none" else dict(stored_sizes(compiled, seen, "none"))
+    schedule = compiled.schedule(seen.steps)
     return max(
-        (kept_beside(computed[name], compiled.schedule(seen.steps).tree, storage) for name in features), default=0
+        (kept_beside(computed[name], schedule, storage, half=in_half(compiled.model[name])) for name in features),
+        default=0,
     )
 
 
-def kept_beside(sizes: Mapping[str, int], tree: Tree, storage: str) -> int:
+def in_half(denoiser: Denoiser) -> bool:
+    """Whether a denoiser computes in half precision, so that forecasts from its features are summed in single."""
+    return any(weight.dtype in HALF for weight in denoiser.module.parameters())
+
+
+def kept_beside(sizes: Mapping[str, int], schedule: Schedule, storage: str, *, half: bool = False) -> int:
     """Bytes that storing a denoiser's features holds beside them: a copy of the largest, or what it is compared with.
 
     The host may write into what a deep part or the denoiser returns, so that it is handed a copy. What enters a span
     is kept until it leaves, as its residual is what is stored; spans that begin with one another keep it together. A
-    feature that is coded is decoded as a whole.
+    feature that is coded is decoded as a whole. A forecast from features of half precision is summed in single.
 
     Args:
         sizes: bytes of the features as they are computed.
-        tree: the schedule's.
+        schedule: what stores them.
         storage: the coding that they are stored in.
+        half: whether they are of half precision.
     """
+    tree, coded = schedule.tree, storage != "none"
     kinds = {id: tree.components[tree.index[id]].kind for id in sizes}
-    copied = [size for id, size in sizes.items() if storage != "none" or kinds[id] in ("deep", "denoiser")]
+    copied = [size for id, size in sizes.items() if coded or kinds[id] in ("deep", "denoiser")]
+    if half:
+        forecast = [size for id, size in sizes.items() if (schedule.orders[:, tree.index[id]] > 0).any()]
+        copied += [sum_bytes(size, whole=coded) for size in forecast]
     entered = sorted((size, *span_range(id)) for id, size in sizes.items() if kinds[id] == "span")
     kept = [{first: size for size, first, last in entered if first <= at < last} for _, at, _ in entered]
     return max([0, *copied, *(sum(around.values()) for around in kept)])
