@@ -82,7 +82,9 @@ def weights_of(modules: Iterable[nn.Module]) -> str:
     """A digest of a few values of a few tensors; empty where there are none to look at.
 
     Values are rounded to bfloat16, so that the type that weights were loaded in does not tell; those of adapters are
-    left out, as these have a name of their own.
+    left out, as these have a name of their own. So it answers another question than `search.fingerprint.weights`: which
+    model this is, however it was loaded, at a cost that every `apply` may have. It is part of front files, so that what
+    it looks at may not change.
     """
     digest, seen = hashlib.sha256(), False
     for module in modules:

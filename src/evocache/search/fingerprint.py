@@ -79,7 +79,12 @@ def tolerance(pipe: Any) -> float:
 
 
 def weights(module: nn.Module) -> str:
-    """A short digest of a module's parameters and buffers: names, shapes, types and elements."""
+    """A short digest of a module's parameters and buffers: names, shapes, types and elements.
+
+    Whatever differs tells here, since a run may only be continued on the very model that it was begun on: the type that
+    weights were loaded in, adapters, buffers. `runtime.context.weights_of` is blind to these, as a front that was
+    evolved in float32 holds for the same model in bfloat16.
+    """
     hasher = hashlib.sha256()
     for kind in (module.named_parameters, module.named_buffers):
         for name, tensor in kind():
