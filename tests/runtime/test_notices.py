@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import runpy
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import evocache
 from evocache import apply
+from evocache.cli.console import quiet
 from evocache.errors import EvocacheWarning
 from evocache.policies import parse
 from evocache.runtime.notices import warn
+from tests.runtime.prompted import Block, Pipe
 
 FAR = "made for 3 steps and is resampled to 8"
 
@@ -87,3 +92,50 @@ def test_code_of_hosts_is_passed_over(tmp_path):
     exec(compile("def told():\n    warn('well')\n", "inside", "exec"), alone)
     (seen,) = shown("default", 1, lambda: other(alone["told"]))
     assert (seen.filename, seen.lineno) == (str(package), 2)
+
+
+class Joining(Block):
+    """Joins what its feed-forward gives in a way that nothing recalled fits."""
+
+    def forward(self, hidden_states, text):
+        ran = []
+        hook = self.ff[0].register_forward_pre_hook(lambda *_: ran.append(1))
+        output = super().forward(hidden_states, text)
+        hook.remove()
+        if not ran:
+            raise RuntimeError("the size of tensor a must match the size of tensor b")
+        return output
+
+
+def joining() -> Pipe:
+    pipe = Pipe()
+    pipe.transformer.transformer_blocks[1].__class__ = Joining
+    return pipe
+
+
+def test_a_call_made_anew_is_told_like_all_else(capsys):
+    pipe = joining()
+    with apply(pipe, "fora:2") as handle:
+        seen = shown("default", 2, lambda: pipe(("a",) * 4))
+        told = [str(warning.message) for warning in seen]
+        assert told[:3] == told[3:] == list(handle.stats.warnings)
+        anew = [text for text in told[:3] if "computed everything at step" in text and "must match" in text]
+        assert [text.partition(" step ")[2][0] for text in anew] == ["1", "3"]
+        assert {warning.filename for warning in seen} == {__file__, inspect.getfile(Pipe)}  # a pipeline of a user's
+        with quiet():
+            pipe(("a",) * 4)
+    noted = " ".join(capsys.readouterr().err.split())
+    assert noted.count("note transformer computed everything at step") == 2
+
+
+def test_all_warnings_go_one_way():
+    """No file but one knows how to warn; others only filter."""
+    root = Path(evocache.__file__).parent
+    calls = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Call) and ast.unparse(node.func) in ("warnings.warn", "warnings.warn_explicit"))
+        or (isinstance(node, ast.ImportFrom) and node.module == "warnings")
+    }
+    assert calls == {"runtime/notices.py"}

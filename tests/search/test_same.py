@@ -13,7 +13,7 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 
-from evocache.errors import DeviceError, IdentityError
+from evocache.errors import DeviceError, EvocacheWarning, IdentityError
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.schedule.front import Point
@@ -224,5 +224,7 @@ def test_a_folder_that_was_not_named_is_told(pipe: Any, hasty: None) -> None:
     def stop(name: str) -> None:
         raise PulledPlugError
 
-    with pytest.warns(UserWarning, match=r"the run is kept in .*evocache-run-"), pytest.raises(PulledPlugError):
+    told = pytest.warns(EvocacheWarning, match=r"the run is kept in .*evocache-run-")
+    with told as seen, pytest.raises(PulledPlugError):
         api.evolve(pipe, PROMPTS[:2], call=CALL, settings=SETTINGS, batch=2, stage=stop)
+    assert [warning.filename for warning in seen] == [__file__]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ class Unfit(Exception):  # noqa: N818  (not an error: the call is made anew)
     """What is stored does not fit the shapes of a call, and parts of the call were passed by already."""
 
 
-def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any]) -> Any:
+def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any], told: Callable[[str], None]) -> Any:
     """What a denoiser call returns; where something that is stored does not fit it, what it returns without.
 
     Shapes are compared where a module is called, but within a compiled region nothing can be, and a host may join what
@@ -27,6 +26,7 @@ def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any]) -> Any
         lane: the call's.
         call: makes it.
         anew: makes it without any operation on its modules.
+        told: is told of an error that did not come again.
     """
     try:
         return call()
@@ -39,10 +39,7 @@ def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any]) -> Any
     lane.made_anew()
     output = anew()
     if reason:
-        warnings.warn(
-            f"{lane.denoiser.name} computed everything at step {lane.step}: what is stored did not fit ({reason})",
-            stacklevel=2,
-        )
+        told(f"{lane.denoiser.name} computed everything at step {lane.step}: what is stored did not fit ({reason})")
     return output
 
 

@@ -276,7 +276,8 @@ class Generation:
                 run = arranged(lane.begin(tick.step), lane.at_once)
                 observers = Observers(denoiser.module) if lane.calls == 1 else None
                 row = lane.plan.row(tick.step)
-                compute = partial(or_anew, lane, partial(called, lane, row, run, module, args, kwargs), anew)
+                made = partial(called, lane, row, run, module, args, kwargs)
+                compute = partial(or_anew, lane, made, anew, self.warn)
                 if row is None or lane.guidance is None:
                     output = compute()
                 else:

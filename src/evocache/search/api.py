@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -142,7 +141,7 @@ def evolve(
     most = None if max_memory is None else in_bytes(max_memory)
     folder = _folder(out)
     if out is None:
-        warnings.warn(f"the run is kept in {folder}; name a folder with out= to choose it", stacklevel=2)
+        warn(f"the run is kept in {folder}; name a folder with out= to choose it")
     with claimed(folder), terminable():
         bounded = limited(names, chosen.method)
         within = most if bounded == PEAK else None
