@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import weakref
 from typing import Any
 
@@ -14,9 +15,12 @@ from torch import nn
 from evocache import apply, discover, plan_memory
 from evocache.errors import BudgetError, PipelineError
 from evocache.memory.planner import MemoryPlan
+from evocache.policies import parse
+from evocache.runtime.compiled import GUIDED, PLANS, SCHEDULES, Compiled
 from evocache.runtime.handle import handle_of
-from evocache.runtime.pricing import Footprints
+from evocache.runtime.pricing import CALLS, Footprints
 from evocache.runtime.state import State
+from evocache.schedule import REUSE, uniform
 from tests.tiny import FAMILIES
 
 SIZE: dict[str, Any] = {"height": 64, "width": 64, "use_resolution_binning": False}
@@ -125,6 +129,58 @@ def test_plans_of_many_forms_hold_no_tensors():
             gc.collect()
             counts.append((meta_tensors(), sum(isinstance(thing, State) for thing in gc.get_objects())))
     assert len(set(counts)) == 1
+
+
+def test_schedules_and_plans_of_many_forms_do_not_add_up():
+    """A program of 60 numbers of steps, entered at three of them each; what was used last is as it was."""
+    pipe = TINY.build()
+    compiled = Compiled(discover(pipe), parse("fora:2"))
+    denoiser = compiled.model.denoisers[0]
+    first = [(row.stores, row.recalls) for row in compiled.plan(denoiser, 2, 0)[0].rows]
+    counts = []
+    for steps in range(2, 62):
+        for start in range(3):
+            last = compiled.plan(denoiser, steps, min(start, steps - 1))
+            compiled.guided(denoiser.name, steps)
+        counts.append([len(kept) for kept in (compiled._schedules, compiled._plans, compiled._guided)])
+    assert [max(column) for column in zip(*counts, strict=True)] == [SCHEDULES, PLANS, min(60, GUIDED)]
+    assert compiled.plan(denoiser, 61, 2) is last
+    assert [(row.stores, row.recalls) for row in compiled.plan(denoiser, 2, 0)[0].rows] == first
+
+
+def test_prices_of_many_schedules_do_not_add_up():
+    """Each stores features of other components, so that other parts of the denoiser are not cut."""
+    pipe = TINY.build()
+    model = discover(pipe)
+    prices = Footprints(pipe, model, 2, lambda steps: {**CALL, "num_inference_steps": steps})
+    leaves = [c.id for c in model.tree if c.is_leaf]
+    schedules = [
+        uniform(model.tree, 2, some, (0,), REUSE)
+        for size in range(1, len(leaves))
+        for some in itertools.islice(itertools.combinations(leaves, size), 60)
+    ]
+    assert len(schedules) > CALLS
+    found = [prices.of(schedule).denoise for schedule in schedules]
+    assert len(prices._calls) == CALLS
+    assert [prices.of(schedule).denoise for schedule in schedules[:3]] == found[:3]
+
+
+def test_a_class_that_a_block_was_given_is_not_kept():
+    pipe = TINY.build()
+    block = pipe.transformer.transformer_blocks[1]
+    plain = type(block)
+
+    class Local(plain):
+        pass
+
+    block.__class__ = Local
+    with apply(pipe, "steps:0"):
+        TINY.call(pipe, steps=2)
+    gone = weakref.ref(Local)
+    block.__class__ = plain
+    del Local
+    gc.collect()
+    assert gone() is None
 
 
 def test_no_class_is_made_for_a_pipeline_or_a_generation():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,6 +125,29 @@ def test_the_uncached_schedule_has_no_error_and_a_pipeline_is_left_as_it_was(pip
         [pytest.approx(errors[1][i], abs=0.1) for i in (2, 0)]
     ]
     assert type(pipe) is cls
+
+
+def test_an_evaluator_is_freed_when_it_is_dropped() -> None:
+    """With plans and prices of its own, without the garbage collector's help."""
+    from evocache.policies import parse
+
+    pipe = FAMILIES["pixart"].build()
+    evaluator = LocalEvaluator(pipe, Workload.of(PROMPTS[:2], CALL, batch=2), quality("latent"), 1 << 30)
+    evaluator.steps = 6
+    gone = weakref.ref(evaluator)
+    gc.collect()
+    gc.disable()
+    try:
+        for spec in ("fora:2", "fora:3"):
+            with evaluator.applied(parse(spec).schedule(evaluator.tree, 6), [0, 1]) as handle:
+                assert handle.memory is not None
+            assert evaluator.fits(parse(spec).schedule(evaluator.tree, 4), [0, 1])
+        with evaluator.applied("fora:2", [0, 1]):
+            pass
+        del evaluator, handle
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_bad_input(pipe, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is applied to a pipeline, compiled once for each number of steps and start, and kept between generations."""
+"""What is applied to a pipeline, compiled for each number of steps and start, and kept between generations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from ..schedule import Schedule, Tree
 from .gate_part import part_of
 from .lane import Lane
 from .plan import Plan
+from .recent import Recent
 from .table import WHOLE
+
+SCHEDULES = 16
+"""Numbers of steps whose schedules are kept."""
+
+PLANS = 64
+"""Plans that are kept, of all denoisers, numbers of steps, starts and branches."""
+
+GUIDED = 64
+"""Denoisers at numbers of steps of which it is known whether they are guided."""
 
 
 class Program(Protocol):
@@ -45,15 +55,13 @@ class Compiled:
         self.program = program
         self.gate = program if isinstance(program, Gate) else None
         self.tree, self.governed = self.gate.governed(model.tree) if self.gate else (model.tree, {})
-        self._schedules: dict[int, Schedule] = {}
-        self._guided: dict[tuple[str, int], bool] = {}
-        self._plans: dict[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = {}
+        self._schedules: Recent[int, Schedule] = Recent(SCHEDULES)
+        self._guided: Recent[tuple[str, int], bool] = Recent(GUIDED)
+        self._plans: Recent[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = Recent(PLANS)
 
     def schedule(self, steps: int) -> Schedule:
         """The schedule for a number of steps."""
-        if steps not in self._schedules:
-            self._schedules[steps] = self.program.schedule(self.model.tree, steps)
-        return self._schedules[steps]
+        return self._schedules.made(steps, lambda: self.program.schedule(self.model.tree, steps))
 
     def notice(self, steps: int) -> str | None:
         """What a user should know of the schedule for a number of steps, if anything."""
@@ -62,22 +70,20 @@ class Compiled:
 
     def plan(self, denoiser: Denoiser, steps: int, start: int, branch: int = 0) -> tuple[Plan, tuple[nn.Module, ...]]:
         """The plan of a denoiser's branch that is first called at step `start`, and the modules that it concerns."""
-        key = (denoiser.name, steps, start, branch > 0)
-        if key not in self._plans:
+
+        def made() -> tuple[Plan, tuple[nn.Module, ...]]:
             if self.gate is not None:
-                self._plans[key] = self._undecided(denoiser, steps, start)
-            else:
-                plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name).of_branch(branch), start)
-                self._plans[key] = (plan, touched_modules(denoiser, plan))
-        return self._plans[key]
+                return self._undecided(denoiser, steps, start)
+            plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name).of_branch(branch), start)
+            return plan, touched_modules(denoiser, plan)
+
+        return self._plans.made((denoiser.name, steps, start, branch > 0), made)
 
     def guided(self, denoiser: str, steps: int) -> bool:
         """Whether calls of a denoiser are made from the first one of their step, at a number of steps."""
         if self.gate is not None or not steps:
             return False
-        if (denoiser, steps) not in self._guided:
-            self._guided[denoiser, steps] = self.schedule(steps).of_denoiser(denoiser).guided
-        return self._guided[denoiser, steps]
+        return self._guided.made((denoiser, steps), lambda: self.schedule(steps).of_denoiser(denoiser).guided)
 
     def makes(self, denoiser: str, steps: int, step: int) -> bool:
         """Whether calls of a denoiser are made from the first one of their step, at a step."""

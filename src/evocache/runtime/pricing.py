@@ -19,10 +19,17 @@ from .dry import DryRun, dry_run, largest
 from .estimate import detailed, footprint, operations
 from .features import feature_sizes
 from .plan import Plan
+from .recent import Recent
 from .stored import in_half, kept_beside, stored_paths
 from .work import work
 
 Sizes = Mapping[str, int]
+
+CALLED = 256
+"""Numbers of steps of which it is kept when denoisers are called."""
+
+CALLS = 256
+"""Calls that are kept, of denoisers of which some parts are not cut."""
 
 
 class Called(NamedTuple):
@@ -55,10 +62,11 @@ class Footprints:
         seen, uncached = self._seen(steps), Compiled(model, parse("none"))
         self._base = detailed(footprint(pipe, uncached, seen), pipe, uncached, seen)
         self._largest = {d.name: largest(acts) for d in model.denoisers if (acts := seen.calls(d.name))}
-        self._called = {steps: _called(seen)}
+        self._called: Recent[int, Called] = Recent(CALLED)
+        self._called[steps] = _called(seen)
         self._operations = operations(model, seen)
         self._sizes: dict[tuple[str, str], Sizes] = {}
-        self._calls: dict[object, CallPrint] = {}
+        self._calls: Recent[object, CallPrint] = Recent(CALLS)
 
     def of(self, schedule: Schedule, storage: str = "none") -> Footprint:
         """The footprint under a schedule.
@@ -101,17 +109,13 @@ class Footprints:
         return dry_run(self._pipe, self._model, (), self._arguments(steps))
 
     def _called_at(self, steps: int) -> Called:
-        if steps not in self._called:
-            self._called[steps] = _called(self._seen(steps))
-        return self._called[steps]
+        return self._called.made(steps, lambda: _called(self._seen(steps)))
 
     def _call(self, name: str, stored: Sizes, beside: int) -> CallPrint:
         """Calls of a denoiser that stores something, where a copy of so many bytes is held beside."""
         blocks, leaves = stored_paths(self._model.tree, stored)
         key = (name, blocks, leaves, beside)
-        if key not in self._calls:
-            self._calls[key] = self._base.denoise[name].sparing(blocks, leaves).above(beside)
-        return self._calls[key]
+        return self._calls.made(key, lambda: self._base.denoise[name].sparing(blocks, leaves).above(beside))
 
     def _sizes_of(self, denoiser: Denoiser, storage: str) -> Sizes:
         """Bytes of one stored value of every component of a denoiser, in order of execution."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -38,10 +38,17 @@ class Flow:
     streams: tuple[tuple[str, int], ...]
 
 
-@functools.cache
+_known: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
+"""Names of a class's positional arguments; a class that was made on the way goes when nobody else keeps it."""
+
+
 def _parameters(cls: Any) -> tuple[str, ...]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(n for n, p in inspect.signature(cls.forward).parameters.items() if p.kind in kinds)[1:]
+    names = _known.get(cls)
+    if names is None:
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        signature = inspect.signature(cls.forward)
+        names = _known[cls] = tuple(n for n, p in signature.parameters.items() if p.kind in kinds)[1:]
+    return names
 
 
 def arguments(module: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -21,6 +21,7 @@ from ..model import discover
 from ..runtime import Handle, apply
 from ..runtime.asked import STEPS, takes_steps, usual_steps
 from ..runtime.pricing import Footprints
+from ..runtime.recent import Recent
 from ..runtime.whereabouts import movable
 from ..schedule import Schedule, Tree
 from .evolution import Failure, Job, More, always
@@ -84,7 +85,7 @@ class LocalEvaluator:
         self.references_bytes = REFERENCES
         """Most bytes of uncached outputs that are kept."""
         self._footprints: dict[int, Footprints] = {}
-        self._planned = functools.lru_cache(PLANS)(self._plan)
+        self._plans: Recent[tuple[object, ...], MemoryPlan] = Recent(PLANS)
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
@@ -156,7 +157,8 @@ class LocalEvaluator:
         """
         memory = None
         if self.within is not None and planned:  # now, so that the generation is not timed with its planning
-            memory = self._planned(self.within, self.machine, what, len(numbers), storage)
+            asked = self.within, self.machine, what, len(numbers), storage
+            memory = self._plans.made(asked, lambda: self._plan(*asked))
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
             yield handle
 
@@ -167,9 +169,11 @@ class LocalEvaluator:
                 handle.machine = machine
                 return handle.plan(**self.asked(range(count)))
         if count not in self._footprints:
+            mine = weakref.proxy(self)  # they are kept by what they ask
 
             def arguments(steps: int) -> dict[str, Any]:
-                return self.asked(range(count), **({STEPS: steps} if steps != self.steps else {}))
+                given: dict[str, Any] = mine.asked(range(count), **({STEPS: steps} if steps != mine.steps else {}))
+                return given
 
             self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
