@@ -74,8 +74,14 @@ def discover(pipe: Any) -> Model:
     if isinstance(pipe, nn.Module):
         return Model((denoiser_of("denoiser", unwrapped(pipe)),))
     components = getattr(pipe, "components", None)
-    if not isinstance(components, Mapping) or not callable(pipe):
+    if not isinstance(components, Mapping):
         raise PipelineError(f"a {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline itself")
+    if not callable(pipe):
+        raise PipelineError(
+            f"a {type(pipe).__name__}, which has no call of its own",
+            "a pipeline that is called as pipe(...)",
+            "make the pipeline of one task of it, TaskPipeline.from_pipe(pipe), and pass that",
+        )
     components = components_of(pipe)
     found = [(name, unwrapped(m)) for name, m in components.items() if isinstance(m, nn.Module)]
     found = [(name, m) for name, m in found if is_denoiser(name, m)]
