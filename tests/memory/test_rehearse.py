@@ -114,6 +114,15 @@ class Counted(Plain):
         return super().forward(x[: max(counts)])
 
 
+class Joined(Plain):
+    """As Framepack does: a mask of the type that is computed in is joined to another, and counted."""
+
+    def forward(self, x, words_mask):
+        mask = torch.cat([words_mask.new_ones((1, 24)), words_mask], dim=1)
+        x = x[:, : mask.sum(dim=1, dtype=torch.int)[0]]
+        return super().forward(x[: (mask[:, 24:] > 0.5).sum() + 24])
+
+
 class Overwritten(Plain):
     """Sizes that were constants until one of them was written over."""
 
@@ -195,6 +204,15 @@ def test_masks_leave_nothing_out():
     mask = torch.zeros(2, 64, dtype=torch.int64)
     counted = rehearse(shadow(Counted()), (torch.zeros(64, 64),), {"words_mask": mask})
     assert counted.whole.surge >= plain.whole.surge
+    assert not mask.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
+def test_masks_of_any_type_are_counted(dtype):
+    plain = rehearse(shadow(Plain()), (torch.zeros(64, 64),), {})
+    mask = torch.zeros(1, 40, dtype=dtype)
+    joined = rehearse(shadow(Joined()), (torch.zeros(64, 64),), {"words_mask": mask})
+    assert joined.whole.surge >= plain.whole.surge
     assert not mask.any()
 
 

@@ -9,7 +9,7 @@ from evocache.runtime.dry import dry_run
 from tests.pipelines import ROWS
 
 BY_VALUES = ["GlmImagePipeline", "HiDreamImagePipeline", "HunyuanImagePipeline", "Lumina2Pipeline"]
-BY_VALUES += ["NucleusMoEImagePipeline", "QwenImageEditPlusPipeline"]
+BY_VALUES += ["NucleusMoEImagePipeline", "QwenImageEditPlusPipeline", "HunyuanVideoFramepackPipeline"]
 
 
 @pytest.mark.parametrize("name", BY_VALUES)

@@ -36,25 +36,34 @@ def note(tensor: torch.Tensor, data: Any) -> None:
 
 
 def unmask(given: Mapping[str, Any]) -> None:
-    """Note that masks among the arguments of a call are all ones."""
+    """Note that masks among the arguments of a call are all ones, also those of the type that is computed in."""
     for name, value in given.items():
-        whole = "mask" in name and isinstance(value, torch.Tensor) and value.is_meta and value.dtype in _WHOLE
-        if whole and value.numel() <= MOST:
-            value.constant = torch.ones(value.shape, dtype=value.dtype)
+        if "mask" in name and isinstance(value, torch.Tensor) and value.is_meta and value.numel() <= MOST:
+            value.constant = torch.ones(value.shape, dtype=value.dtype)  # type: ignore[attr-defined]
 
 
 def follow(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> None:
     """Note the values of what an operation gave, if they are constants; forget what was written over with others."""
     mutable = func._schema.is_mutable
-    if not mutable and isinstance(out, torch.Tensor) and out.dtype not in _WHOLE:
+    if not mutable and isinstance(out, torch.Tensor) and out.numel() > MOST:
         return
     made = [t for t in tree_iter(out) if isinstance(t, torch.Tensor)]
-    small = made and all(t.is_meta and t.dtype in _WHOLE and t.numel() <= MOST for t in made)
+    small = made and all(t.is_meta and t.numel() <= MOST for t in made)
+    if small and any(t.dtype not in _WHOLE for t in made):
+        small = _of_mask(args, kwargs)
+    if not small and not mutable:
+        return
     values = _values(func, args, kwargs) if small else None
     for tensor, value in zip(made, values or (), strict=False):
         tensor.constant = value  # type: ignore[attr-defined]
     if mutable and values is None:
         _forget(func, args, kwargs)
+
+
+def _of_mask(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether an operation is given a constant that is not of whole numbers: only masks are."""
+    given = (t for t in tree_iter((args, kwargs)) if isinstance(t, torch.Tensor))
+    return any(t.dtype not in _WHOLE and getattr(t, "constant", None) is not None for t in given)
 
 
 def _forget(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
