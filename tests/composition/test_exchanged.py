@@ -136,23 +136,6 @@ def quantize(module):
             setattr(module.get_submodule(owner), name, QuantizedLinear(part))
 
 
-@pytest.mark.parametrize(("name", "spec"), CASES)
-def test_layers_quantized_in_place(name, spec):
-    tiny = FAMILIES[name]
-    pipe, twin = tiny.build(), tiny.build()
-    handle = apply(pipe, spec)
-    bare = tiny.call(pipe)
-    for one in (pipe, twin):
-        quantize(getattr(one, tiny.denoisers[0]))
-    gone = weakref.ref(discover(pipe).denoisers[0])
-    output = tiny.call(pipe)
-    expected, counts = anew(tiny, twin, spec)
-    assert np.array_equal(output, expected)
-    assert handle.stats.executed == counts
-    assert 1e-6 < np.abs(output - bare).max() < 0.5
-    assert gone() is None
-
-
 def replaced(pipe, name, seed=3):
     """Put a copy with other weights in the place of a denoiser's last block."""
     denoiser = discover(pipe)[name]
@@ -167,22 +150,27 @@ def replaced(pipe, name, seed=3):
     setattr(parent, key, made) if not isinstance(parent, nn.ModuleList) else parent.__setitem__(int(key), made)
 
 
+@pytest.mark.parametrize("edit", ["quantized", "replaced"])
 @pytest.mark.parametrize(("name", "spec"), CASES)
-def test_a_block_that_was_replaced(name, spec):
+def test_layers_and_blocks_exchanged_in_place(name, spec, edit):
     tiny = FAMILIES[name]
     pipe, twin = tiny.build(), tiny.build()
     handle = apply(pipe, spec)
     bare = tiny.call(pipe)
-    old = weakref.ref(discover(pipe).denoisers[0].blocks[-1])
+    model, block = (weakref.ref(thing) for thing in (handle.model, handle.model.denoisers[0].blocks[-1]))
     for one in (pipe, twin):
-        replaced(one, tiny.denoisers[0])
+        quantize(getattr(one, tiny.denoisers[0])) if edit == "quantized" else replaced(one, tiny.denoisers[0])
     output = tiny.call(pipe)
     expected, counts = anew(tiny, twin, spec)
     assert np.array_equal(output, expected)
     assert handle.stats.executed == counts
     assert not np.array_equal(output, bare)
     gc.collect()
-    assert old() is None  # what was replaced is not kept
+    assert model() is None
+    if edit == "quantized":
+        assert 1e-6 < np.abs(output - bare).max() < 0.5
+    else:
+        assert block() is None  # what was replaced is not kept
 
 
 def test_blocks_that_change_places(family):
