@@ -42,10 +42,13 @@ IMAGE, MASK = "image", "mask_image"
 """What diffusers' pipelines call a picture and the mask over it; some call the mask `mask`."""
 
 
-def settings(given: Sequence[str], images: Sequence[Path] | None = None, mask: Path | None = None) -> dict[str, Any]:
-    """Further arguments from texts `name=value`, and pictures; all files are read.
+def settings(
+    given: Sequence[str] | None, images: Sequence[Path] | None = None, mask: Path | None = None, **named: Any
+) -> dict[str, Any]:
+    """Arguments of a call from texts `name=value`, pictures and options of their own; all files are read.
 
-    A value that begins with an @ names a file (@@ stands for the letter); one that is no JSON is a text.
+    A value that begins with an @ names a file (@@ stands for the letter); one that is no JSON is a text. What has an
+    option of its own goes before, where it is not None.
 
     Raises:
         InputError: if a text has not that form, a file cannot be read, or a number is none.
@@ -53,7 +56,7 @@ def settings(given: Sequence[str], images: Sequence[Path] | None = None, mask: P
     if mask is not None and not images:
         raise InputError(f"--mask {str(mask)!r} alone", "a picture that it is over", "give one with --image")
     found: dict[str, Any] = {}
-    for text in given:
+    for text in given or ():
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise InputError(f"--set {text!r}", "the form name=value", 'write --set negative_prompt="blurry"')
@@ -63,7 +66,7 @@ def settings(given: Sequence[str], images: Sequence[Path] | None = None, mask: P
         found[IMAGE] = pictures[0] if len(pictures) == 1 else pictures
     if mask is not None:
         found[MASK] = files.mask(mask)
-    return found
+    return found | {name: value for name, value in named.items() if value is not None}
 
 
 def _value(text: str, value: str) -> Any:

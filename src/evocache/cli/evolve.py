@@ -103,14 +103,13 @@ def evolve(
 ) -> None:
     """Evolve a Pareto front of caching schedules; Ctrl-C stops it cleanly, the same command goes on."""
     seconds = in_seconds(budget)
-    further = settings(set_ or [], image, mask)
+    wanted = settings(set_, image, mask, num_inference_steps=steps)
     judge = _judge(quality, reward)
     shown = _shown(judge)
     texts, proof = _prompts(model, prompts, held_out, count, seed)
     with _resumable(), warnings.catch_warnings(), Live(seconds, shown) as live:
         pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
-        named = {"num_inference_steps": steps} if steps else {}
-        call = arguments(pipe, defaults, **{**further, **named})
+        call = arguments(pipe, defaults, **wanted)
         from ..schedule.figures import DISTURBED
         from ..search.api import evolve as run
         from ..search.evolution import Settings

@@ -72,13 +72,11 @@ def generate(
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Generate pictures of prompts as PNG files that carry their parameters."""
-    further = settings(set_ or [], image, mask)
-    texts = [""] if IMAGE in further and not prompt and not prompts else gather(prompt or [], prompts, limit)
+    wanted = settings(set_, image, mask, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width)
+    texts = [""] if IMAGE in wanted and not prompt and not prompts else gather(prompt or [], prompts, limit)
     choice = pick(schedule, speedup, min_quality, memory)
     target = folder(out_)
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
-    named = {"num_inference_steps": steps, "guidance_scale": guidance, "height": height, "width": width}
-    wanted = {**further, **{name: v for name, v in named.items() if v is not None}}
     given = arguments(pipe, defaults, **(choice.asking(wanted) if choice else wanted))
     from ..runtime import apply
 

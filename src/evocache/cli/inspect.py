@@ -56,7 +56,7 @@ def inspect(
         program = _schedule(probe.model, schedule, count) if schedule else None
         view = View(model, found.cls, probe.model, probe, program, program.steps if program else count, {})
     else:
-        view = _of_pipeline(model, steps, schedule, settings(set_ or [], image, mask), memory, device, dtype)
+        view = _of_pipeline(model, steps, schedule, settings(set_, image, mask), memory, device, dtype)
     if as_json:
         typer.echo(json.dumps(view.document(), indent=2))
     else:

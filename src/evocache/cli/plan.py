@@ -53,8 +53,7 @@ def plan(
 
     Nothing is computed, and no weights are needed: of a hub id, only its configs are fetched.
     """
-    named = {"num_inference_steps": steps, "height": height, "width": width, "num_frames": frames}
-    given = {**settings(set_ or [], image, mask), **{name: value for name, value in named.items() if value is not None}}
+    given = settings(set_, image, mask, num_inference_steps=steps, height=height, width=width, num_frames=frames)
     choice = pick(schedule, speedup, min_quality, memory)
     what, name = (choice.what, choice.name) if choice else ("none", "uncached")
     given = choice.asking(given) if choice else given
