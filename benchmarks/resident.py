@@ -57,6 +57,7 @@ def generate(pipe: Any, choose: random.Random) -> None:
         height=size,
         width=size,
         use_resolution_binning=False,
+        clean_caption=False,
         output_type="latent",
         generator=torch.Generator().manual_seed(0),
     )
