@@ -120,11 +120,31 @@ def test_bad_input(refused, run, tmp_path):
 
 def test_an_evolved_point_may_have_fewer_steps():
     tree = stack()
-    half, full = Schedule.full(tree, 4), parse("steps:0,1,4,6").schedule(tree, 8)
+    half, full = parse("steps:0,1,2").schedule(tree, 4), parse("steps:0,1,4,6").schedule(tree, 8)
     points = [Point(s, {}, {"quality": q}) for s, q in ((half, 30.0), (full, 20.0))]
     (found,) = evolved(Front(tuple(points), 8), "half the cost", 8, 0.5)
-    assert (found.name, found.steps, found.schedule) == ("evolved, 50% in 4 steps", 4, half)
+    assert (found.name, found.steps, found.schedule) == (
+        f"evolved, {half.executed_fraction() / 2:.0%} in 4 steps",
+        4,
+        half,
+    )
     (found,) = evolved(Front(tuple(points[1:]), 8), "half the cost", 8, 0.5)
     assert (found.name, found.steps) == ("evolved, 50%", 8)
     assert evolved(Front(tuple(points), 8), "half the cost", 20, 0.5) == []
     assert evolved(Front(tuple(points), 8), "a fifth", 8, 0.2) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "rows"),
+    [(1, ["4 steps", "1 steps", "fora:3"]), (3, ["4 steps", "fora:3"]), (4, ["4 steps", "fora:3"])],
+)
+def test_a_point_of_fewer_steps_is_named_as_such_and_shown_once(own, rows):
+    """Where a row has the same number of steps it is no row of its own."""
+    tree = stack()
+    front = Front((Point(Schedule.full(tree, own), {}, {"quality": 30.0}),), 8)
+    (found,) = evolved(front, "half the cost", 8, 0.5)
+    assert (found.name, found.schedule) == (f"{own} steps", None)
+    named = [contender.name for contender in contenders(tree, 8, front)]
+    assert named[: len(rows) + 3] == ["uncached", "fora:2", "forecast 1 in 2", *rows]
+    assert len(set(named)) == len(named)
+    assert not any("evolved" in name for name in named)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from evocache.report.contents import gather
+from evocache.report.data import data
+from evocache.schedule import Schedule
 from evocache.schedule.front import Front
 from evocache.search.proof import write_proof
 from tests.report.runs import write_front
@@ -100,3 +103,21 @@ def test_what_holds_no_front_is_refused(refused, tmp_path):
     assert "without a front" in refused("front", tmp_path)
     (tmp_path / "front.json").write_text('{"format": "evocache.front", "version": 1}')
     assert "version 1" in refused("front", tmp_path)
+
+
+def test_points_of_fewer_steps_are_named_as_such(run, tmp_path, monkeypatch):
+    """In the table, in JSON and in the report, whether the search found them or the proof took them over."""
+    proof = write_front(tmp_path)
+    points = (replace(proof.front[0], schedule=Schedule.full(proof.front[0].schedule.tree, 3)), proof.front[1])
+    write_proof(tmp_path, replace(proof, front=Front(points, 8), basis=replace(proof.basis, steps=8)))
+    monkeypatch.setenv("COLUMNS", "140")
+    rows = {tuple(line.split()[:2]): line for line in run("front", tmp_path).stdout.splitlines() if "front" in line}
+    assert rows["front", "0"].endswith("fewer steps, uncached")
+    assert "fewer steps" not in rows["front", "1"]
+    found = json.loads(run("front", tmp_path, "--json").stdout)
+    assert [point["group"] for point in found["points"]] == ["steps", "front"]
+    contents = gather(tmp_path)
+    assert [entry.name for entry in contents.group("front")] == ["front 1"]
+    assert [entry.name for entry in contents.group("steps")] == ["front 0", "4 steps"]
+    words = {entry["name"]: entry["words"] for entry in data(contents)["entries"]}
+    assert words["front 0"] == words["4 steps"] != words["front 1"]

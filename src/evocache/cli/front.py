@@ -54,6 +54,7 @@ def facts(proof: Proof) -> dict[str, object]:
         {
             "name": name,
             "schedule": p.schedule.digest,
+            "group": "steps" if proof.front.is_fewer_steps(p) else "front",
             "steps": p.schedule.steps,
             "executed": proof.front.executed(p),
             "objectives": dict(p.objectives),
@@ -120,11 +121,13 @@ def steps_of(proof: Proof) -> dict[str, str]:
 
 
 def marks_of(proof: Proof) -> dict[str, str]:
-    """What is to be said of points that are not handed out and of what was beaten, by name."""
-    points = zip(proof.names, proof.front, strict=True)
-    found = {
-        name: "not to be believed" if point.doubt else "by fewer steps" for name, point in points if not point.sold
-    }
+    """What is to be said of points that are not handed out or cache nothing, and of what was beaten, by name."""
+    found = {}
+    for name, point in zip(proof.names, proof.front, strict=True):
+        if not point.sold:
+            found[name] = "not to be believed" if point.doubt else "by fewer steps"
+        elif proof.front.is_fewer_steps(point):
+            found[name] = "fewer steps, uncached"
     return found | {name: f"by {b.by}" for name, b in proof.baselines.items() if b.by}
 
 

@@ -67,10 +67,11 @@ class Outcome:
 def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Contender]:
     """The untouched pipeline; then what there is at a half, a third and a fifth of its cost, or what is next to it.
 
-    That is reuse, forecast, fewer steps, and the point of a front that computes no more and is best. Of a U-Net, the
-    deep part alone is skipped, so that more is computed.
+    That is reuse, forecast, fewer steps, and the point of a front that computes no more and is best, which may be
+    fewer steps, too. Of a U-Net, the deep part alone is skipped, so that more is computed.
     """
     found = [Contender(REFERENCE, "", steps)]
+    best: dict[str, list[Contender]] = {}
     reuse = "deepcache" if tree.of_kind("deep") else "fora"
     spans = [c.id for c in outermost(tree)]
     for interval, gain, cost in GROUPS:
@@ -84,8 +85,14 @@ def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Conte
             Contender(f"{reuse}:{interval}", group, steps, reused),
             Contender(f"forecast 1 in {interval}", group, steps, between),
             Contender(f"{fewer} steps", group, fewer),
-            *evolved(front, group, steps, share),
         ]
+        best[group] = evolved(front, group, steps, share)
+    known = {contender.name for contender in found}
+    for group, points in best.items():
+        news = [point for point in points if point.name not in known]  # one may be the best of two groups
+        place = max(i for i, contender in enumerate(found) if contender.group == group) + 1
+        found[place:place] = news
+        known.update(point.name for point in news)
     return found
 
 
@@ -98,6 +105,8 @@ def evolved(front: Front | None, group: str, steps: int, share: float) -> list[C
         return []
     point = max(points, key=lambda point: point.measured["quality"])
     own = point.schedule.steps
+    if front.is_fewer_steps(point):
+        return [Contender(f"{own} steps", group, own)]
     name = f"evolved, {front.executed(point):.0%}" + (f" in {own} steps" if own != steps else "")
     return [Contender(name, group, own, point.schedule)]
 

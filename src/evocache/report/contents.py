@@ -31,7 +31,7 @@ class Entry:
 
     Attributes:
         name: what it is called.
-        group: `front`, `beaten`, `seed`, `steps` or `uncached`.
+        group: `front`, `beaten`, `seed`, `steps` (points of the front that are no more than that, too) or `uncached`.
         figures: as in `Proof`; of an unproven run only `speedup` and `calibration quality`, both as predicted.
         schedule: if it has one.
         strip: its pictures as a data URI; empty if there are none.
@@ -156,10 +156,10 @@ def gather(run: Path) -> Contents:
 def _proven(run: Path, proof: Proof) -> list[Entry]:
     """The measured front and what it was held against."""
     files = proof.pictures.files
-    found = [
-        Entry(name, "front", point.measured, point.schedule, _strip(run, files.get(name)), planned(point))
-        for name, point in zip(proof.names, proof.front, strict=True)
-    ]
+    found = []
+    for name, point in zip(proof.names, proof.front, strict=True):
+        group = "steps" if proof.front.is_fewer_steps(point) else "front"
+        found.append(Entry(name, group, point.measured, point.schedule, _strip(run, files.get(name)), planned(point)))
     for name, baseline in proof.baselines.items():
         strip = _strip(run, files.get(name))
         plan = plan_of(baseline.storage, baseline.budget)
@@ -182,7 +182,9 @@ def _searched(history: History, calibration: Calibration | None, judge: Quality)
         }
         if calibration is not None:
             figures["memory"] = calibration.costs.memory(point.schedule)
-        found.append(Entry(f"front {number}", "front", figures, point.schedule, plan=planned(point)))
+        fewer = point.schedule.is_full and point.schedule.steps < history.steps
+        name, group = f"front {number}", "steps" if fewer else "front"
+        found.append(Entry(name, group, figures, point.schedule, plan=planned(point)))
     return found
 
 

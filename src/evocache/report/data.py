@@ -100,7 +100,7 @@ def _entry(entry: Entry, contents: Contents) -> dict[str, Any]:
         "group": entry.group,
         "off": entry.group == "uncached" and contents.basis is not None and contents.basis.residual,
         "summary": summary(entry, contents),
-        "words": words(schedule) if schedule is not None else text.get(entry.group, ""),
+        "words": text.get(entry.group) or (words(schedule) if schedule is not None else ""),
         "cells": vars(cells(schedule)) if schedule is not None else None,
         "strip": entry.strip,
         **found,

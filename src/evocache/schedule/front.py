@@ -93,6 +93,10 @@ class Front:
         """Share of the uncached pipeline's executions of leaves that a point's schedule has."""
         return point.schedule.executed_fraction() * point.schedule.steps / self.uncached_steps
 
+    def is_fewer_steps(self, point: Point) -> bool:
+        """Whether a point is the uncached pipeline with fewer steps, of which nothing is cached."""
+        return point.schedule.is_full and point.schedule.steps < self.uncached_steps
+
     def __len__(self) -> int:
         return len(self.points)
 
