@@ -160,6 +160,51 @@ def test_adapters_are_told_of_when_they_come_and_when_they_are_weighted() -> Non
             pipe(**call)
 
 
+def test_adapters_that_were_fused_and_unloaded_are_told_of() -> None:
+    """Nothing is left of them but other weights, in the very modules that were there before."""
+    peft = pytest.importorskip("peft")
+    pipe = FAMILIES["flux"].build()
+    call = {"prompt": "a cat", "num_inference_steps": 2, "height": 32, "width": 32, "output_type": "latent"}
+    schedule = parse("fora:2").schedule(discover(pipe).tree, 2)
+    own = Point(schedule, {}, context=context_of(pipe, **call))
+    config = peft.LoraConfig(r=2, lora_alpha=4, target_modules=["to_q"], init_lora_weights=False)
+    with apply(pipe, own) as handle:
+        with told():
+            pipe(**call)
+        modules = list(pipe.transformer.modules())
+        pipe.transformer.add_adapter(config, adapter_name="style")
+        pipe.transformer.fuse_lora()
+        with told("adapters style 2 (evolved at none)", "weights "):
+            pipe(**call)
+        pipe.transformer.unload_lora()
+        assert list(pipe.transformer.modules()) == modules
+        for _ in range(2):
+            with told("weights "):
+                pipe(**call)
+        assert "adapters" not in handle.stats.warnings[0]
+
+
+def test_a_loop_of_one_s_own_is_told_of_what_the_pipeline_tells(pipe: Any) -> None:
+    own, before = evolved(pipe), pipe.scheduler
+
+    def loop(handle: Any, **about: Any) -> None:
+        with handle.generation(**about):
+            type(pipe).__mro__[1].__call__(pipe, **{**CALL, "guidance_scale": 9.0})
+
+    with apply(pipe, own) as handle:
+        with told():
+            loop(handle)  # nobody knows of its guidance
+        with told("num_inference_steps 3 (evolved at 2)"):
+            loop(handle, steps=3)
+        pipe.scheduler = EulerDiscreteScheduler()
+        try:
+            with told("solver EulerDiscreteScheduler"):
+                loop(handle)
+            assert "solver" in handle.stats.warnings[0]
+        finally:
+            pipe.scheduler = before
+
+
 def test_a_point_without_a_context_is_silent_as_before(pipe: Any) -> None:
     with apply(pipe, replace(evolved(pipe), context=None)), told():
         pipe(**{**CALL, "guidance_scale": 9.0})

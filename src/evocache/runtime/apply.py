@@ -53,8 +53,8 @@ def apply(
             looked at.
 
     A point of a front brings memory and storage along, if it was evolved with them; what is given goes before. One that
-    knows its context warns at calls outside of it: of another guidance scale, size, solver, number of steps, dtype or
-    adapter than it was evolved at; and here, of other weights.
+    knows its context warns at calls outside of it: of another guidance scale, size, solver, number of steps, dtype,
+    adapter or weights than it was evolved at; of weights here, too.
 
     Returns:
         The handle.

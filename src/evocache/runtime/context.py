@@ -35,7 +35,7 @@ def context_of(pipe: Any, /, *args: Any, **call: Any) -> Context:
     of the weights are looked at, which waits for the device.
     """
     made, modules = type(pipe).__call__, [denoiser.module for denoiser in discover(pipe).denoisers]
-    values = _values(pipe, modules, made, args, call)
+    values = {**_values(pipe, modules, made, args, call), **_parts(pipe, modules)}
     if leaves_steps_open(made, (pipe, *args), call):
         values.pop(STEPS, None)
     values["model"] = " ".join([*(type(module).__name__ for module in modules), _digest(map(_config, modules))])
@@ -63,10 +63,23 @@ def outside_of(
     """
     if own is None:
         return None
-    held = [pipe.components.get(denoiser.name) for denoiser in model.denoisers]
-    modules = [unwrapped(module) for module in held if isinstance(module, nn.Module)]
-    differences = own.differences(Context(_values(pipe, modules, call, args, given)))
-    return outside(differences) if differences else None
+    modules = _modules(pipe, model)
+    return _said(own, {**_values(pipe, modules, call, args, given), **_now(own, pipe, modules)})
+
+
+def outside_in_loop(own: Context | None, pipe: Any, model: Model, steps: int | None = None) -> str | None:
+    """As `outside_of`, of a loop of the user's own, whose arguments nobody knows: what the pipeline itself tells.
+
+    Args:
+        own: of what is applied.
+        pipe: the pipeline.
+        model: its denoisers, by name.
+        steps: of the loop, where they are known.
+    """
+    if own is None:
+        return None
+    told: dict[str, Value] = {} if steps is None else {STEPS: steps}
+    return _said(own, {**told, **_now(own, pipe, _modules(pipe, model))})
 
 
 def foreign(own: Context | None, model: Model) -> str | None:
@@ -74,8 +87,7 @@ def foreign(own: Context | None, model: Model) -> str | None:
     if own is None or "weights" not in own.values:
         return None
     digest = weights_of([denoiser.module for denoiser in model.denoisers])
-    differences = own.differences(Context({"weights": digest} if digest else {}))
-    return outside(differences) if differences else None
+    return _said(own, {"weights": digest} if digest else {})
 
 
 def weights_of(modules: Iterable[nn.Module]) -> str:
@@ -86,7 +98,7 @@ def weights_of(modules: Iterable[nn.Module]) -> str:
     model this is, however it was loaded, at a cost that every `apply` may have. It is part of front files, so that what
     it looks at may not change.
     """
-    digest, seen = hashlib.sha256(), False
+    samples: list[torch.Tensor] = []
     for module in modules:
         named = {name.replace(".base_layer", ""): p for name, p in module.named_parameters() if "lora_" not in name}
         chosen = [named[name] for name in sorted(named)][:: max(1, len(named) // SAMPLED)]
@@ -94,16 +106,36 @@ def weights_of(modules: Iterable[nn.Module]) -> str:
             if parameter.is_meta or not parameter.is_floating_point():
                 continue
             flat = parameter.detach().flatten()
-            some = flat[:: max(1, len(flat) // EACH)][:EACH].to("cpu", torch.bfloat16)
-            digest.update(some.view(torch.int16).numpy().tobytes())
-            seen = True
-    return digest.hexdigest()[:8] if seen else ""
+            samples.append(flat[:: max(1, len(flat) // EACH)][:EACH].to(torch.bfloat16))
+    if not samples:
+        return ""
+    together = len({sample.device for sample in samples}) == 1  # then the device is waited for once
+    joined = torch.cat(samples if together else [sample.cpu() for sample in samples]).cpu()
+    return hashlib.sha256(joined.view(torch.int16).numpy().tobytes()).hexdigest()[:8]
+
+
+def _modules(pipe: Any, model: Model) -> list[nn.Module]:
+    """What a pipeline has now under the names of its denoisers."""
+    held = [pipe.components.get(denoiser.name) for denoiser in model.denoisers]
+    return [unwrapped(module) for module in held if isinstance(module, nn.Module)]
+
+
+def _now(own: Context, pipe: Any, modules: Sequence[nn.Module]) -> dict[str, Value]:
+    """What is found in the pipeline as it is; its weights only where they are known to what is applied."""
+    digest = weights_of(modules) if "weights" in own.values else ""
+    return {**_parts(pipe, modules), **({"weights": digest} if digest else {})}
+
+
+def _said(own: Context, values: Mapping[str, Value]) -> str | None:
+    """What is to be said of values that differ from a point's; None if none do."""
+    differences = own.differences(Context(values))
+    return outside(differences) if differences else None
 
 
 def _values(
     pipe: Any, modules: Sequence[nn.Module], call: Callable[..., Any], args: Sequence[Any], given: Mapping[str, Any]
 ) -> dict[str, Value]:
-    """What is found in the arguments of a call, and in the pipeline as it is."""
+    """What is found in the arguments of a call."""
     values: dict[str, Value] = {}
     try:
         bound = inspect.signature(call).bind_partial(pipe, *args, **given)
@@ -123,13 +155,19 @@ def _values(
         values[STEPS] = "timesteps of its own"
     elif isinstance(named.get(STEPS), int):
         values[STEPS] = named[STEPS]
+    return values
+
+
+def _parts(pipe: Any, modules: Sequence[nn.Module]) -> dict[str, Value]:
+    """What is found in the pipeline as it is, but for its weights."""
     parts = [part for module in modules for part in everything(module)]
     floats = {p.dtype for part in parts for p in part._parameters.values() if p is not None and p.is_floating_point()}
     solvers = [part for part in pipe.components.values() if hasattr(part, "set_timesteps") and hasattr(part, "config")]
-    values["solver"] = " ".join(f"{type(solver).__name__} {_digest([_config(solver)])}" for solver in solvers)
-    values["adapters"] = _adapters(parts)
-    values["dtype"] = " ".join(sorted(str(dtype).removeprefix("torch.") for dtype in floats))
-    return values
+    return {
+        "solver": " ".join(f"{type(solver).__name__} {_digest([_config(solver)])}" for solver in solvers),
+        "adapters": _adapters(parts),
+        "dtype": " ".join(sorted(str(dtype).removeprefix("torch.") for dtype in floats)),
+    }
 
 
 def _usual_size(pipe: Any, modules: Sequence[nn.Module]) -> tuple[int, int] | None:

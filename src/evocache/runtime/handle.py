@@ -22,11 +22,12 @@ from ..memory.tiers import Tier
 from ..model import Model, discover
 from ..model.components import components_of
 from ..schedule import Schedule
+from ..schedule.context import Context
 from .accelerated import accelerate, acceleration, give_back
 from .asked import steps_of
 from .callbacks import outlying_callbacks
 from .compiled import Compiled, Program
-from .context import outside_of
+from .context import outside_in_loop, outside_of
 from .dry import dry_run
 from .estimate import FILMED, Planned, planned
 from .form import form, state
@@ -237,6 +238,9 @@ class Handle:
         It holds for calls that are made by the function with the `with` statement, at any depth and in any thread; not
         for others, also while that function is a generator or a coroutine that is suspended.
 
+        Outside of the context of a point that is applied a warning says so, as far as the pipeline tells: solver,
+        types, adapters, weights.
+
         Args:
             previews: whether latents may be decoded in the middle of the loop, or modules exchanged; if not, what is
                 cached is let go when they are decoded.
@@ -247,6 +251,12 @@ class Handle:
             PipelineError: if there is a memory budget, and no plan for the loop; if a cache of diffusers was enabled
                 on a denoiser.
         """
+        made = self._generation(previews=previews, projection=projection, steps=steps)
+        made.warn(outside_in_loop(self._context, self.pipe, self.model, steps))
+        return made
+
+    def _generation(self, *, previews: bool, projection: Projection | None, steps: int | None) -> Generation:
+        """The same, of which nothing is said."""
         if self.budget is not None and (self.memory is None or self.memory.budget is None):
             raise PipelineError(
                 "a memory budget without a plan",
@@ -268,6 +278,11 @@ class Handle:
             current=self._current,
             told=self._state.turned,
         )
+
+    @property
+    def _context(self) -> Context | None:
+        """Where what is applied was evolved, as far as that is known."""
+        return self.program.context if isinstance(self.program, Fixed) else None
 
     def _tier(self) -> Tier:
         """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
@@ -319,15 +334,14 @@ class Handle:
         call = self._state.cls.__call__
         kwargs = asked(self.program, call, (self.pipe, *args), kwargs)
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
-        own = self.program.context if isinstance(self.program, Fixed) else None
-        apart = outside_of(own, self.pipe, self.model, call, args, kwargs)
+        apart = outside_of(self._context, self.pipe, self.model, call, args, kwargs)
 
         def made() -> Any:
             steps = steps_of(call, (self.pipe, *args), kwargs)
             try:
                 with (
                     outlying_callbacks(args, kwargs) as (given, named),
-                    self.generation(previews=previews, projection=projection, steps=steps) as now,
+                    self._generation(previews=previews, projection=projection, steps=steps) as now,
                 ):
                     now.warn(self._unforeseen(), apart)
                     return call(self.pipe, *given, **named)
