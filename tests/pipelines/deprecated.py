@@ -98,11 +98,5 @@ ROWS = (
     row("StableDiffusionModelEditingPipeline", parts=with_unet()),
     row("StableDiffusionParadigmsPipeline", {"parallel": 1}, parts=PARALLEL),
     row("StableDiffusionParadigmsPipeline", {"parallel": 2, "tolerance": 0.0}, parts=PARALLEL, variant="two-at-once"),
-    row(
-        "StableDiffusionPix2PixZeroPipeline",
-        TURNED,
-        parts=with_unet(),
-        fault="it collects maps of attention, and attention that is reused makes none",
-    ),
     row("StableDiffusionPipelineSafe", {"sld_warmup_steps": 1}),
 )

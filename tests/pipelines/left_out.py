@@ -24,9 +24,10 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "DiffusionGemmaPipeline",
         "LLaDA2Pipeline",
     ),
-    "it observes attention, which is computed at every step therefore, with what contains it: schedules save less "
-    "than a row counts: tests/runtime/test_observers runs it": (
+    "it observes attention, which is computed at every step therefore, with what contains it, and takes gradients of "
+    "calls, which compute everything: schedules save less than a row counts: tests/runtime/test_observers runs it": (
         "StableDiffusionAttendAndExcitePipeline",
+        "StableDiffusionPix2PixZeroPipeline",
         "StableDiffusionSAGPipeline",
     ),
     "no call of its own: each of its methods makes a pipeline that has a row": ("VersatileDiffusionPipeline",),

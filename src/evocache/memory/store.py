@@ -102,7 +102,9 @@ class FeatureStore:
     def put_one(self, key: Hashable, tensor: torch.Tensor) -> bool:
         """Store a feature of one tensor as it is, by the shortest way; False if it would need coding or a copy."""
         size: int = tensor.nbytes
-        if self.coding != "none" or tensor.is_inference() or tensor.untyped_storage().nbytes() > size:
+        if self.coding != "none" or tensor.requires_grad or tensor.is_inference():
+            return False
+        if tensor.untyped_storage().nbytes() > size:
             return False
         if key in self._features:
             self.free(key)
@@ -148,6 +150,7 @@ class FeatureStore:
         return piece.size
 
     def _piece(self, tensors: Sequence[torch.Tensor], copy: bool) -> _Piece:
+        tensors = [tensor.detach() if tensor.requires_grad else tensor for tensor in tensors]
         if self.coding != "none":
             coded, forms = _coded(tensors, self.coding, copy)
             size = sum(t.nbytes for t in coded)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..schedule import Schedule
 
 if TYPE_CHECKING:
     from .lane import Lane
+    from .observers import Observed
 
 
-def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedule | None) -> str | None:
+def without_effect(
+    names: Sequence[str], lanes: Sequence[Lane], schedule: Schedule | None, observed: Mapping[str, Observed]
+) -> str | None:
     """Why a generation reused nothing, or nothing of guidance, although its schedule meant to; None if it did.
 
     Args:
         names: the pipeline's denoisers, if its scheduler made steps.
         lanes: all lanes of the generation.
         schedule: what was executed, for all steps that the scheduler made; None if no denoiser was called.
+        observed: by denoiser, a module of it that was observed.
     """
     if schedule is None:
         return f"{' and '.join(names)} took no part: the pipeline does not call it as a module" if names else None
@@ -26,7 +30,9 @@ def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedu
     if not tried:
         return None
     if any((lane.executed < lane.calls).any() for lane in tried):
-        return _guidance_without_effect(tried, schedule)
+        return _guidance_without_effect(tried, schedule, observed)
+    if meant <= observed.keys():
+        return f"{_seen(sorted(meant), observed)}; a schedule of single layers, such as fora:2, reuses the others"
     calls = sum(lane.calls for lane in tried)
     first = min(lane.plan.start for lane in tried)
     return (
@@ -35,7 +41,13 @@ def without_effect(names: Sequence[str], lanes: Sequence[Lane], schedule: Schedu
     )
 
 
-def _guidance_without_effect(lanes: Sequence[Lane], schedule: Schedule) -> str | None:
+def _seen(names: Sequence[str], observed: Mapping[str, Observed]) -> str:
+    """What is observed in denoisers, and what that means."""
+    found = [f"{name}.{observed[name].path}".strip(".") + f" is observed {observed[name].how}" for name in names]
+    return f"{' and '.join(found)}, and what contains it is computed at every step"
+
+
+def _guidance_without_effect(lanes: Sequence[Lane], schedule: Schedule, observed: Mapping[str, Observed]) -> str | None:
     """Why no call was made from the first of its step although the schedule says so; None if one was."""
     meant = {schedule.components[i].denoiser for i in schedule.tree.guides if schedule.read[:, i].any()}
     made = {
@@ -44,6 +56,8 @@ def _guidance_without_effect(lanes: Sequence[Lane], schedule: Schedule) -> str |
     names = sorted((meant - made) & {lane.denoiser.name for lane in lanes})
     if not names:
         return None
+    if names and set(names) <= observed.keys():
+        return f"of guidance, since {_seen(names, observed)}"
     return f"of guidance, since no step of {' and '.join(names)} had a second call with the latents of its first"
 
 

@@ -49,7 +49,7 @@ class Governor:
             stream: what is about to enter the governed blocks; None if that was not found.
             must: whether there is nothing to reuse.
         """
-        change = None if stream is None else self.signal.change(stream)
+        change = None if stream is None else self.signal.change(stream.detach())
         known = not must and change is not None and not self._rule.forced(step)
         computes = self._rule.computes(step, float(change) if known and change is not None else None)
         if computes:

@@ -16,7 +16,8 @@ class Kept:
         self._copies = False
 
     def keep(self, tensor: torch.Tensor) -> None:
-        """Keep a tensor instead of the one before."""
+        """Keep a tensor instead of the one before, without its graph."""
+        tensor = tensor.detach() if tensor.requires_grad else tensor
         self._tensor = tensor.clone() if self._copies or tensor.is_inference() else tensor
         self._version = version(self._tensor)
 

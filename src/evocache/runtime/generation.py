@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
+from ..errors import GenerationError
 from ..memory import FeatureStore, Tape
 from ..memory.footprint import Cut
 from ..memory.groups import run_cut
@@ -28,10 +30,10 @@ from .guided import Calls, Given, Guided, KeepHalves, alike, guides
 from .hearing import coding, hear, hearing, is_scheduler
 from .lane import Lane
 from .lanes import Lanes
-from .latents import Signature, latents_of
+from .latents import Signature, differentiated, latents_of
 from .leaf import Keep, Reuse
 from .notices import warn
-from .observers import Observers
+from .observers import GRADIENTS, Observed, Observers
 from .plan import Plan, Row
 from .projection import Projection
 from .record import Record
@@ -106,6 +108,8 @@ class Generation:
         self._untold = False
         """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
         self._told = told
+        self._since = RemovableHandle.next_id
+        self._observed: dict[str, Observed] = {}
         self.running = False
         self.warnings: list[str] = []
 
@@ -143,7 +147,7 @@ class Generation:
         self._told(self)
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
-        reason = without_effect(names, self.finished, self._schedule) if checked else None
+        reason = without_effect(names, self.finished, self._schedule, self._observed) if checked else None
         if checked and self._untold:
             reason = "the pipeline gives no scheduler its timesteps, and its call says no number of steps"
         beyond = past_the_end(self.finished) if checked else None
@@ -257,6 +261,7 @@ class Generation:
 
     def _operation(self, denoiser: Denoiser) -> TimedOp:
         cuts, regions = self._cuts(denoiser), self._regions[denoiser.name]
+        observers = Observers(denoiser.module, self._since)
 
         def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             lane = self._lane(denoiser, tick, args, kwargs)
@@ -271,10 +276,9 @@ class Generation:
             def anew() -> Any:
                 return arranged({}, True)(module, *args, **kwargs)
 
-            observers = None
+            lane.observe(observers.found, observers.version, whole=differentiated(args, kwargs))
             try:
                 run = arranged(lane.begin(tick.step), lane.at_once)
-                observers = Observers(denoiser.module) if lane.calls == 1 else None
                 row = lane.plan.row(tick.step)
                 made = partial(called, lane, row, run, module, args, kwargs)
                 compute = partial(or_anew, lane, made, anew, self.warn)
@@ -288,10 +292,14 @@ class Generation:
             finally:
                 inner.table = before
                 lane.finish()
-                if observers is not None:
-                    lane.observe(observers.changed())
 
         def operation(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+            alone = observers.look(kwargs)
+            if alone:
+                self._note(denoiser.name, observers)
+            elif differentiated(args, kwargs):
+                alone = True
+                self._observed.setdefault(denoiser.name, GRADIENTS)
             if not self.compiled.guided(denoiser.name, self.clock.total):
                 return call(tick, original, module, args, kwargs)
 
@@ -316,9 +324,26 @@ class Generation:
             calls = Calls(one, both, lambda: original(module, *args, **kwargs), rest)
             guided = self._guidance[denoiser.name]
             made = self.compiled.makes(denoiser.name, self.clock.total, tick.step)
-            return guided.run(tick, args, kwargs, calls, made=made, says=guides(self._pipe))
+            says = False if alone else guides(self._pipe)
+            return guided.run(tick, args, kwargs, calls, made=made, says=says)
 
         return operation
+
+    def _note(self, denoiser: str, observers: Observers) -> None:
+        """Something of a denoiser is observed: what is run in slices must not be, since each shows a part of it.
+
+        Raises:
+            GenerationError: if it is.
+        """
+        self._observed.setdefault(denoiser, next(iter(observers.found.values())))
+        seen = observers.within(self.memory.cuts.get(denoiser, {})) if self.memory else None
+        if seen is not None:
+            raise GenerationError(
+                f"a module that is observed {seen.how}, {denoiser}.{seen.path}, in a part that the memory budget has "
+                "run in slices",
+                "observed modules that run as a whole",
+                "raise the budget until no part with it runs in slices, or generate without memory=",
+            )
 
     @staticmethod
     def _together(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,8 +95,9 @@ class Lane:
         """Per deep part: id of the module that is the first of it to be called, and the shapes that it was given."""
         self.exits: dict[int, int] = {}
         """Per deep part: id of the module that returns the tensor that leaves it."""
-        self.observed: set[int] = set()
-        """Components with a module in them that is observed, so that they always compute."""
+        self.observed: frozenset[int] = frozenset()
+        """Components with a module in them that is observed, so that they compute in the call at hand."""
+        self._observers: tuple[int, bool] = (0, False)
         self.uneven: set[int] = set()
         """Components whose output does not tell what of it belongs to which sample."""
         self.copies: set[int] = set()
@@ -297,26 +298,36 @@ class Lane:
         for column in watched:
             self.computed_after_all(column)
         gone |= watched
-        sources = {source for source in row.blanks if gone & set(self.sources[source])}
+        sources = {source for source in row.blanks if gone & set(self.sources[source])} - watched
         if sources:
             self.executed[list(sources)] += 1
         return gone | sources
 
-    def observe(self, modules: Sequence[torch.nn.Module]) -> None:
-        """These modules are observed: what contains one of them computes from now on."""
-        if not modules:
+    def observe(self, found: Mapping[int, object], version: int, *, whole: bool = False) -> None:
+        """Modules that are observed in the coming call: what contains one of them computes.
+
+        Args:
+            found: something by the ids of these modules.
+            version: changes with them.
+            whole: whether all that the call computes is observed, as it is where gradients are taken through it.
+        """
+        if (version, whole) == self._observers:
             return
-        ids = {id(module) for module in modules}
+        self._observers = version, whole
         self.tables.clear()
-        for column, kind in enumerate(self.kinds):
-            if kind in ("denoiser", GUIDANCE):
-                inside = [self.denoiser.module]
-            elif kind == "deep":
-                inside = [*self.deep(column).skipped]
-            else:
-                inside = [self.module(c) for c in (self.covered(column) if kind == "span" else [column])]
-            if any(id(part) in ids for module in inside for part in module.modules()):
-                self.observed.add(column)
+        columns = range(len(self.components))
+        self.observed = frozenset(c for c in columns if whole or any(id(m) in found for m in self._parts(c)))
+
+    def _parts(self, column: int) -> Iterator[torch.nn.Module]:
+        """All modules that do not run where a component is recalled."""
+        kind = self.kinds[column]
+        if kind in ("denoiser", GUIDANCE):
+            inside = [self.denoiser.module]
+        elif kind == "deep":
+            inside = [*self.deep(column).skipped]
+        else:
+            inside = [self.module(c) for c in (self.covered(column) if kind == "span" else [column])]
+        return (part for module in inside for part in module.modules())
 
     def _intact(self, column: int, recall: Recall) -> bool:
         return column in self.packing and all(self.store.intact((self.key, column, born)) for born in recall.born)

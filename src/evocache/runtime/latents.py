@@ -43,6 +43,14 @@ def _tensors(value: Any, place: str) -> Iterator[Placed]:
             yield from _tensors(entry, f"{place}.{i}")
 
 
+def differentiated(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether gradients may be taken through a call: with respect to its latents, or to what conditions it."""
+    if not torch.is_grad_enabled():
+        return False
+    samples, others = tensors_of(args, kwargs)
+    return any(tensor.requires_grad for _, tensor in (*samples, *others))
+
+
 def by_sample(tensor: torch.Tensor, shape: Sequence[int]) -> bool:
     """Whether a tensor's first dimension is the batch of latents of a shape, or as many times that as they have frames.
 
