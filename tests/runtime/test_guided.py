@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -330,6 +330,44 @@ def test_samples_of_one_seed_are_no_pair(says):
         for computed in ((0, 3), (0, 1, 4)):
             with apply(pipe, schedule_of(pipe, computed)), pytest.warns(UserWarning, match="nothing was reused"):
                 assert float((pipe(STEPS, parts) - expected).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("says", [None, True])
+@pytest.mark.parametrize("stepping", ["at once", "one by one"])
+@pytest.mark.parametrize(("parts", "samples", "pair"), [(3, 2, False), (5, 2, False), (4, 1, False), (2, 3, True)])
+def test_parts_of_samples_that_stay_equal_are_a_pair_only_if_there_are_two(says, stepping, parts, samples, pair):
+    """One seed, one prompt, several pictures: halves of three parts are equal at all steps, and each made of two."""
+
+    class Parts(Batched):
+        do_classifier_free_guidance = says
+
+        @torch.no_grad()
+        def __call__(self, steps):
+            self.scheduler.set_timesteps(steps)
+            x = torch.randn(1, 5, 8, generator=torch.Generator().manual_seed(1)).repeat(samples, 1, 1)
+            told = torch.arange(parts * samples).view(-1, 1, 1) // samples
+            for t in self.scheduler.timesteps:
+                out = self.transformer(torch.cat([x] * parts), timestep=t, told=told).chunk(parts)
+                given = sum(out) / parts
+                if stepping == "at once":
+                    x = self.scheduler.step(given, t, x).prev_sample
+                    continue
+                index, made = self.scheduler.step_index, []
+                for i in range(samples):
+                    self.scheduler._step_index = index
+                    made.append(self.scheduler.step(given[i : i + 1], t, x[i : i + 1]).prev_sample)
+                x = torch.cat(made)
+            return x
+
+    pipe = Parts("plain")
+    forward = pipe.transformer.forward
+    pipe.transformer.forward = lambda x, timestep, told: forward(x, timestep) * (1 + told * torch.sin(9 * timestep))
+    expected = pipe(STEPS)
+    said = nullcontext() if pair else pytest.warns(UserWarning, match="nothing was reused")
+    with apply(pipe, schedule_of(pipe)) as handle, said:
+        output = pipe(STEPS)
+    assert not pair or handle.stats.executed["transformer/guidance"] == 2
+    assert (float((output - expected).abs().max()) < 1e-6) != pair
 
 
 class Twice(Pipe):

@@ -220,7 +220,7 @@ class _Run:
         """The scheduler was told the timestep of the coming call."""
         self.clock.timestep_seen(timestep)
 
-    def stepped(self, scheduler: Any) -> None:
+    def stepped(self, scheduler: Any, sample: Any = None) -> None:
         """A scheduler made a step."""
         self.clock.stepped(scheduler)
 

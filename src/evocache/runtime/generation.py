@@ -210,11 +210,11 @@ class Generation:
         """The scheduler was told the timestep of the coming call."""
         self.clock.timestep_seen(timestep)
 
-    def stepped(self, scheduler: Any) -> None:
-        """A scheduler made a step."""
+    def stepped(self, scheduler: Any, sample: Any = None) -> None:
+        """A scheduler made a step from a sample."""
         self.clock.stepped(scheduler)
         for guided in self._guidance.values():
-            guided.end_step()
+            guided.end_step(sample)
 
     def decoding(self) -> None:
         """Latents are decoded. Nothing is held then, even if the loop ended before the last timestep.

@@ -78,8 +78,10 @@ class Guided:
         self._pairs = Pairs()
         self._equal = 0
 
-    def end_step(self) -> None:
-        """The scheduler makes its step: the step's first call is let go."""
+    def end_step(self, sample: Any = None) -> None:
+        """The scheduler makes its step from a sample, if it is known: the step's first call is let go."""
+        if isinstance(sample, torch.Tensor):
+            self._pairs.stepped(tuple(sample.shape))
         self._latents, self._packing = None, None
         for kept in self._kept:
             kept.drop()

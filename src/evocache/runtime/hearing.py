@@ -33,8 +33,8 @@ class Listener(Protocol):
     def timestep_seen(self, timestep: Any) -> None:
         """A scheduler was told the timestep of the coming call."""
 
-    def stepped(self, scheduler: Any) -> None:
-        """A scheduler made a step."""
+    def stepped(self, scheduler: Any, sample: Any) -> None:
+        """A scheduler made a step from a sample."""
 
 
 def hear(scope: Scope, scheduler: Any, listener: Listener) -> None:
@@ -52,10 +52,15 @@ def hear(scope: Scope, scheduler: Any, listener: Listener) -> None:
         listener.timestep_seen(args[1] if len(args) > 1 else kwargs.get("timestep"))
         return original(thing, *args, **kwargs)
 
+    def stepped(original: Callable[..., Any], thing: Any, args: Any, kwargs: Any) -> Any:
+        result = original(thing, *args, **kwargs)
+        listener.stepped(thing, args[2] if len(args) > 2 else kwargs.get("sample"))
+        return result
+
     scope.table[id(scheduler), "set_timesteps"] = told(listener.timesteps_set)
     scope.table[id(scheduler), "scale_model_input"] = seen
     for name in STEPPING:
-        scope.table[id(scheduler), name] = told(listener.stepped)
+        scope.table[id(scheduler), name] = stepped
 
 
 def is_scheduler(thing: Any) -> bool:

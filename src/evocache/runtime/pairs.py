@@ -32,11 +32,25 @@ class Pairs:
 
     Equal halves of a first step may be samples of their own, made from one seed: they go apart as the scheduler makes
     its step, so halves that are equal at a later step are a pair. That is looked at wherever both halves are computed,
-    and once before one is made from the other.
+    and once before one is made from the other. Samples of one seed and one prompt stay equal: what the scheduler steps
+    from tells how many there are, and a pair is twice as many.
     """
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, ...], _Pair] = {}
+        self._step = 0
+        self._made: list[tuple[int, ...]] = []
+        self._last: list[tuple[int, ...]] = []
+        """Shapes of the samples that schedulers stepped from, since the last call and in the step before it."""
+
+    def stepped(self, shape: tuple[int, ...]) -> None:
+        """A scheduler made a step from a sample of a shape."""
+        self._made.append(shape)
+
+    def _halves(self, shape: tuple[int, ...]) -> bool:
+        """Whether a batch has twice the samples that were stepped from: at once, one after the other, or unknown."""
+        batches = [made[0] for made in self._last if len(made) == len(shape)]
+        return not batches or len(batches) < len(self._last) or shape[0] // 2 in (*batches, sum(batches))
 
     def may(self, latents: torch.Tensor, step: int, made: bool, says: bool | None) -> bool:
         """Whether a batch is taken for a pair at a step; its values are looked at unless that is certain.
@@ -47,7 +61,9 @@ class Pairs:
             made: whether one half is made from the other at this step.
             says: whether the pipeline guides, if it says so.
         """
-        if says is False or len(latents) % 2:
+        if step != self._step:
+            self._step, self._last, self._made = step, self._made, []
+        if says is False or len(latents) % 2 or not self._halves(tuple(latents.shape)):
             return False
         pair = self._seen.setdefault(tuple(latents.shape), _Pair())
         if pair.refused or pair.exact is False:
