@@ -63,8 +63,20 @@ class _Elsewhere(str):
         return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-    return query.new_empty((*query.shape[:-1], value.shape[-1]))
+def _attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    *_: Any,
+    **__: Any,
+) -> torch.Tensor:
+    """Return the output of attention; kernels add their mask to scores, so that of a mask of truths a sum is made."""
+    added = attn_mask is not None and attn_mask.dtype is torch.bool
+    mask = torch.empty_like(attn_mask, dtype=query.dtype) if attn_mask is not None and added else None
+    output = query.new_empty((*query.shape[:-1], value.shape[-1]))
+    del mask  # it was there until now
+    return output
 
 
 def _nonzero(input: torch.Tensor, *, as_tuple: bool = False) -> torch.Tensor | tuple[torch.Tensor, ...]:

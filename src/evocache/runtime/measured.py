@@ -35,7 +35,7 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
     ledger = Ledger(on=torch.device(pipe._execution_device).type)
     for component in components_of(pipe).values():
         if isinstance(component, nn.Module):
-            ledger.ignore((*component.parameters(), *component.buffers()))
+            ledger.ignore((*component.parameters(), *component.buffers(), *_tables(component)))
     extents: dict[str, Extent] = {}
 
     def turn(stage: str) -> None:
@@ -50,6 +50,12 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
         turn("over")
     held = sum(weights(pipe).values())
     return {stage: Held(held, extents[stage].peak) for stage in STAGES if stage in extents}
+
+
+def _tables(component: nn.Module) -> Iterator[torch.Tensor]:
+    """Tensors that modules hold as plain attributes, such as rotary frequencies: they are there before a call."""
+    held = (value for module in component.modules() for value in module.__dict__.values())
+    return (value for value in held if isinstance(value, torch.Tensor))
 
 
 @contextmanager
