@@ -7,6 +7,7 @@ import torch
 
 from evocache import apply
 from evocache.runtime.conditioning import Memory, conditioning
+from evocache.runtime.digests import Digests, Seen
 from evocache.runtime.latents import signature
 from tests.runtime.prompted import Pipe, Transformer
 
@@ -75,6 +76,37 @@ def test_what_the_pipeline_says_of_guidance_tells_where_places_do_not(order):
     expected = pipe(steps)
     with apply(pipe, "fora:4"):
         assert error(pipe(steps), expected) < 1e-5
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("beside", ["nothing", "what is held", "what goes with the steps"])
+def test_prompts_that_are_made_anew_are_told_by_their_values(order, beside):
+    """Where the pipeline says nothing of guidance; beside them a call may be given what tells nothing."""
+    pipe, steps, ids = Pipe("fresh"), ORDERS[order], torch.zeros(5, 2)
+    pipe.more = {"what is held": lambda t: ids, "what goes with the steps": lambda t: t * torch.ones(5, 2)}.get(
+        beside, lambda t: None
+    )
+    expected = pipe(steps)
+    for spec in ("fora:4", "taylorseer:4,1", "steps:0,4"):
+        with apply(pipe, spec) as handle:
+            assert error(pipe(steps), expected) < 1e-5, spec
+            assert handle.stats.executed["transformer/transformer_blocks.1.ff"] < handle.stats.calls["transformer"]
+            assert handle.stats.cached_bytes == 0
+
+
+def test_digests_tell_values():
+    x = torch.randn(1, 40, 8, generator=torch.Generator().manual_seed(0))
+    given = {"a": x, "b": x.flip(1), "c": x.roll(1, 1), "d": x.clone(), "e": x > 0, "f": torch.complex(x, x), "g": -x}
+    found = {place: Digests(given)[place] for place in given}
+    assert found["a"] == found["d"]
+    assert len(set(found.values())) == len(given) - 1
+    assert Digests(given)["other"] is None
+    seen = Seen()
+    first = Digests({"text": x, "more": x})
+    assert seen.alike(Digests({"text": x, "more": x + 1}), [first], ["more", "text"], 1) == [False]
+    assert seen.alike(Digests({"text": x, "more": x + 2}), [first], ["more", "text"], 2) == [True]
+    assert seen.alike(Digests({"text": x + 1, "more": x}), [first], ["more", "text"], 3) == [False]
+    assert seen.alike(first, [Digests({})], ["text"], 4) is None
 
 
 def test_prompts_of_other_lengths_are_other_calls():

@@ -76,6 +76,10 @@ class Memory:
             and (place in self._telling or before.alive)
         )
 
+    def knows(self, place: str, identity: Identity) -> bool:
+        """Whether the tensor at a place is known to tell calls by itself, or is the one of the lane's last call."""
+        return place in self._telling or self.given.get(place) == identity
+
     def guessed(self, places: frozenset[str]) -> frozenset[str]:
         """Those of some places that are not known to tell anything."""
         return places - self._telling

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .clock import Tick
 from .conditioning import Identity, Memory, conditioning
+from .digests import Digests, Seen
 from .lane import Lane
-from .latents import Signature, signature
+from .latents import Signature, signature, tensors_of
 
 CONDITIONING = ("encoder", "prompt", "text", "cond", "caption", "context", "embed", "control")
 """Words in the names of arguments that condition a denoiser."""
@@ -30,6 +31,7 @@ class _Held:
         branch: that call's number in its step.
         memory: what its calls were conditioned on.
         guides: what the pipeline said then of whether it guides.
+        digests: of the tensors of that call by which nothing else tells it.
     """
 
     lane: Lane
@@ -39,6 +41,7 @@ class _Held:
     branch: int
     memory: Memory
     guides: bool | None
+    digests: Digests
 
 
 class Lanes:
@@ -46,14 +49,16 @@ class Lanes:
 
     A step's calls may come in another order than before, or some of them not at all, where guidance is limited to an
     interval. So a call goes to the lane that was last given the very tensors that tell it from other lanes. Where none
-    was, it goes to the lane of its place in the step, unless that is known to be of other conditioning: then a new lane
-    begins, which computes everything once, as it does for inputs of other shapes.
+    was, since the host makes them anew for each call, it goes to the lane that was given the same values; where the
+    pipeline says whether it guides, to the lane of its place in the step, unless that is known to be of other
+    conditioning. Otherwise a new lane begins, which computes everything once, as it does for inputs of other shapes.
     """
 
     def __init__(self) -> None:
         self.finished: list[Lane] = []
         self._held: list[_Held] = []
         self._opened = 0
+        self._seen: dict[str, Seen] = {}
 
     @property
     def live(self) -> list[Lane]:
@@ -69,6 +74,7 @@ class Lanes:
         """Timesteps are set anew, or the generation ends."""
         self.finished += self.live
         self._held.clear()
+        self._seen.clear()
 
     def of(
         self,
@@ -102,10 +108,15 @@ class Lanes:
         usual = max((held for held in free if held.branch == tick.branch), key=lambda held: held.step, default=None)
         fit = [held for held in free if held.role == role and held.lane.signature == shapes]
         scores = {id(held): len(_own(held, told, peers)) for held in fit}
-        fit = [held for held in fit if not _changed(held, told) and (scores[id(held)] or held is usual)]
+        digests, same_values = self._by_values(denoiser, tick.step, given, told, peers, fit, guides)
+        fit = [held for held in fit if not _changed(held, told)]
+        if same_values is not None:
+            fit = [held for held in fit if id(held) in same_values]
+        else:
+            fit = [held for held in fit if scores[id(held)] or held is usual]
         best = max(fit, key=lambda held: (scores[id(held)], held is usual, held.step), default=None)
         if best is not None and (scores[id(best)] or best.guides == guides):
-            best.step, best.branch, best.guides = tick.step, tick.branch, guides
+            best.step, best.branch, best.guides, best.digests = tick.step, tick.branch, guides, digests
             best.memory.note(told)
             return best.lane
         fresh: frozenset[str] = frozenset()
@@ -115,8 +126,36 @@ class Lanes:
                 self._end(usual, tick.step)
         self._opened += 1
         lane = open(f"{denoiser} {tick.branch} {self._opened}", shapes)
-        self._held.append(_Held(lane, denoiser, role, tick.step, tick.branch, Memory(told, fresh), guides))
+        self._held.append(_Held(lane, denoiser, role, tick.step, tick.branch, Memory(told, fresh), guides, digests))
         return lane
+
+    def _by_values(
+        self,
+        denoiser: str,
+        step: int,
+        given: tuple[Any, Mapping[str, Any]],
+        told: Mapping[str, Identity],
+        peers: Sequence[_Held],
+        fit: Sequence[_Held],
+        guides: bool | None,
+    ) -> tuple[Digests, set[int] | None]:
+        """Digests of what a call is given anew, and which lanes were given the same; None where that tells nothing.
+
+        Nothing is asked of values where the pipeline says whether it guides, or the very tensors tell several lanes
+        apart.
+        """
+        told_apart = len(peers) > 1 and any(_own(held, told, peers) for held in fit)
+        if guides is not None or told_apart:
+            return Digests({}), None
+        anew = {p for p, identity in told.items() if not any(held.memory.knows(p, identity) for held in peers)}
+        anew -= {p for p in anew if any(not _conditions(held, p, told[p]) for held in peers)}
+        if not anew:
+            return Digests({}), None
+        digests = Digests({place: tensor for place, tensor in tensors_of(*given)[1] if place in anew})
+        if not fit:
+            return digests, None
+        alike = self._seen.setdefault(denoiser, Seen()).alike(digests, [h.digests for h in fit], sorted(anew), step)
+        return digests, None if alike is None else {id(held) for held, same in zip(fit, alike, strict=True) if same}
 
     def drop(self, denoiser: str, step: int) -> None:
         """Forget all lanes of a denoiser: from a step on its calls are others."""
@@ -140,9 +179,11 @@ def _changed(held: _Held, told: Mapping[str, Identity]) -> frozenset[str]:
     What has the shape of something that the denoiser predicts, and no name of conditioning, is further latents, such as
     a video's sound: they are others at each step, and the host or its solver may still hold the last ones.
     """
-    changed = held.memory.changed(told)
-    predicted = held.lane.predicted
-    return frozenset(p for p in changed if told[p].shape not in predicted or any(word in p for word in CONDITIONING))
+    return frozenset(place for place in held.memory.changed(told) if _conditions(held, place, told[place]))
+
+
+def _conditions(held: _Held, place: str, identity: Identity) -> bool:
+    return identity.shape not in held.lane.predicted or any(word in place for word in CONDITIONING)
 
 
 def _own(held: _Held, told: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
