@@ -11,11 +11,11 @@ from evocache import zoo
 def main() -> None:
     """Generate one image uncached and one under FORA."""
     pipe = zoo.load("zoo:emoji")  # or any diffusers pipeline: DiffusionPipeline.from_pretrained(...)
-    call = {**zoo.find("zoo:emoji").call_defaults, "prompt": "red heart on a light blue background"}
+    prompt = "red heart on a light blue background"
 
-    uncached = pipe(**call, generator=torch.Generator().manual_seed(0)).images[0]
+    uncached = pipe(prompt, generator=torch.Generator().manual_seed(0)).images[0]
     with evocache.apply(pipe, "fora:3") as handle:
-        cached = pipe(**call, generator=torch.Generator().manual_seed(0)).images[0]
+        cached = pipe(prompt, generator=torch.Generator().manual_seed(0)).images[0]
         stats = handle.stats
     print(f"{stats.executed_fraction:.0%} of the components executed, {stats.peak_cached_bytes:,} bytes cached at most")
     print(f"images of {uncached.size} and {cached.size} pixels")

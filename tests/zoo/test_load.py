@@ -1,8 +1,12 @@
+import inspect
+import pickle
 import subprocess
 import sys
 
+import diffusers
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 
 from evocache import zoo
 from evocache.errors import ZooError
@@ -67,6 +71,30 @@ def test_ordinary_classes_with_finite_parameters(emoji):
     assert type(emoji).__name__ == "PixArtAlphaPipeline"
     for part in (emoji.transformer, emoji.vae, emoji.text_encoder):
         assert all(p.dtype == torch.float32 and p.isfinite().all() for p in part.parameters())
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_plain_call_is_a_call_with_the_defaults(name):
+    pipeline, defaults = zoo.load(name), zoo.find(name).call_defaults
+    shown = inspect.signature(pipeline.__call__).parameters
+    assert {key: shown[key].default for key in defaults} == defaults
+
+    def outputs(*args, **given):
+        found = pipeline(*args, generator=torch.Generator().manual_seed(0), output_type="np", **given)
+        return found["frames" if zoo.find(name).moving else "images"]
+
+    few = {"num_inference_steps": 2}
+    plain = outputs("fox", **few)
+    assert plain.shape[-3:] == (48, 48, 3)
+    assert (plain == outputs(prompt=["fox"], **{**defaults, **few})).all()
+    assert (plain != outputs("fox", **few, guidance_scale=5.0)).any()  # what is given wins
+
+
+def test_a_saved_pipeline_is_one_of_diffusers_alone(emoji, tmp_path):
+    assert type(pickle.loads(pickle.dumps(emoji))) is type(emoji)
+    emoji.save_pretrained(tmp_path)
+    assert type(DiffusionPipeline.from_pretrained(tmp_path)) is diffusers.PixArtAlphaPipeline
+    assert isinstance(emoji, diffusers.PixArtAlphaPipeline)
 
 
 def test_dtype_is_taken():

@@ -178,12 +178,15 @@ def _silent() -> Iterator[None]:
 
 
 def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> DiffusionPipeline:
-    """The pipeline of an embedded model, on the CPU; call it with `find(name).call_defaults`.
+    """Load the pipeline of an embedded model on the CPU; `load("zoo:emoji")("fox").images[0]` is a picture.
 
+    It is of a diffusers class whose call has the defaults that fit the model, `find(name).call_defaults`.
     `dtype` is that of the loaded weights, float32 by default (they are stored in float16).
+
+    Raises:
+        ZooError: if there is no such model, or its weights are not there.
     """
     import torch
-    from diffusers import DiffusionPipeline
 
     model = find(name)
     if not model.is_there:
@@ -193,9 +196,10 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
             mend=f"install the package again, or train the model: python -m {model.training}",
         )
     with no_bars(), _silent():  # bars would outlast the load of 20 MB
-        pipeline: DiffusionPipeline = DiffusionPipeline.from_pretrained(
-            model.folder, local_files_only=True, **_borrowed(model)
-        )
+        from evocache.zoo import pipelines
+
+        of_model = getattr(pipelines, json.loads((model.folder / "model_index.json").read_text())["_class_name"])
+        pipeline: DiffusionPipeline = of_model.from_pretrained(model.folder, local_files_only=True, **_borrowed(model))
     # As an argument of from_pretrained its name would differ between versions of diffusers, and
     # the pipeline's own `to` warns of modules to be kept in float32, of which there are none.
     for module in pipeline.components.values():
