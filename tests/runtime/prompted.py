@@ -32,7 +32,9 @@ class Transformer(nn.Module):
         super().__init__()
         self.transformer_blocks = nn.ModuleList(Block(width) for _ in range(3))
 
-    def forward(self, hidden_states: Any, timestep: torch.Tensor, encoder_hidden_states: Any, more: Any = None) -> Any:
+    def forward(
+        self, hidden_states: Any, timestep: torch.Tensor, encoder_hidden_states: Any, embeds: Any = None
+    ) -> Any:
         samples = isinstance(hidden_states, list)
         x = torch.cat(hidden_states, dim=1) if samples else hidden_states
         text = torch.cat(encoder_hidden_states, dim=1) if samples else encoder_hidden_states
@@ -74,7 +76,7 @@ class Pipe:
                 self.do_classifier_free_guidance = len(letters) > 1
             given = [prompts[a] if self.handed == "held" else prompts[a].clone() for a in letters]
             more = self.more(t)
-            beside = {} if more is None else {"more": more}
+            beside = {} if more is None else {"embeds": more}
             out = [self.transformer(x, timestep=t, encoder_hidden_states=text, **beside) for text in given]
             x = self.scheduler.step(torch.stack(out).mean(0), t, x).prev_sample
         return x

@@ -147,7 +147,7 @@ class Lanes:
         told_apart = len(peers) > 1 and any(_own(held, told, peers) for held in fit)
         if guides is not None or told_apart:
             return Digests({}), None
-        anew = {p for p, identity in told.items() if not any(held.memory.knows(p, identity) for held in peers)}
+        anew = {p for p, i in told.items() if _prompts(p) and not any(held.memory.knows(p, i) for held in peers)}
         anew -= {p for p in anew if any(not _conditions(held, p, told[p]) for held in peers)}
         if not anew:
             return Digests({}), None
@@ -180,6 +180,12 @@ def _changed(held: _Held, told: Mapping[str, Identity]) -> frozenset[str]:
     a video's sound: they are others at each step, and the host or its solver may still hold the last ones.
     """
     return frozenset(place for place in held.memory.changed(told) if _conditions(held, place, told[place]))
+
+
+def _prompts(place: str) -> bool:
+    """Whether an argument may be a prompt, by its name or as a positional one; what a ControlNet gives is none."""
+    name = place.partition(".")[0]
+    return "control" not in name and (name.isdigit() or any(word in place for word in CONDITIONING))
 
 
 def _conditions(held: _Held, place: str, identity: Identity) -> bool:
