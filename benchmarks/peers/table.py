@@ -21,20 +21,29 @@ LABELS = {
 
 def short(result: dict[str, Any]) -> str:
     """Quality at equal speedup, speedup at equal quality, and what follows, for each kind of contender."""
-    rows = result["rows"]
-    groups = _groups(rows)
     setting = f"zoo:emoji, {result['steps']} steps, batch {result['batch']}, {result['prompts']} held-out prompts"
-    quality = _table(
+    return f"{setting}\n\n{quality_at(result)}\n\n{speed_at(result)}\n\n{_verdict(result['analysis'])}"
+
+
+def quality_at(result: dict[str, Any]) -> str:
+    """The best quality at equal speedup, for each kind of contender."""
+    return _table(
         ["PSNR in dB at a speedup of at least", *(f"{s:g}x" for s in SPEEDUPS)],
-        ([label, *(_cell(best(own, s), "psnr", "{:.1f}") for s in SPEEDUPS)] for label, own in groups),
+        ([label, *(_cell(best(own, s), "psnr", "{:.1f}") for s in SPEEDUPS)] for label, own in _groups(result["rows"])),
         winners=True,
     )
-    speed = _table(
+
+
+def speed_at(result: dict[str, Any]) -> str:
+    """The highest speedup at equal quality, for each kind of contender."""
+    return _table(
         ["Speedup at a PSNR of at least", *(f"{d} dB" for d in DECIBELS)],
-        ([label, *(_cell(fastest(own, d), "speedup", "{:.2f}x") for d in DECIBELS)] for label, own in groups),
+        (
+            [label, *(_cell(fastest(own, d), "speedup", "{:.2f}x") for d in DECIBELS)]
+            for label, own in _groups(result["rows"])
+        ),
         winners=True,
     )
-    return f"{setting}\n\n{quality}\n\n{speed}\n\n{_verdict(result['analysis'])}"
 
 
 def long(result: dict[str, Any]) -> str:

@@ -1,0 +1,99 @@
+"""README and documents: their code runs, their links and tests exist, their tables are the committed results."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.tables import BETWEEN, PAGES, TABLES, with_tables
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+WITH_CODE = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^>]+) -->\n+)?^```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.M | re.S)
+LINK = re.compile(r"\]\(([^)#\s]+)?(?:#([\w-]+))?\)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def code(path: Path) -> list[tuple[str, str | None]]:
+    """Python blocks of a document, each with the reason why it is not run."""
+    found = BLOCK.finditer(path.read_text(encoding="utf-8"))
+    return [(block["code"], block["reason"]) for block in found if block["kind"] == "python"]
+
+
+@pytest.mark.parametrize("path", [path for path in WITH_CODE if code(path)], ids=name)
+@pytest.mark.filterwarnings("ignore::evocache.errors.EvocacheWarning")
+def test_code_runs_as_it_stands(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks, names = code(path), dict[str, Any]()
+    assert any(reason is None for _, reason in blocks)
+    for number, (block, reason) in enumerate(blocks, 1):
+        if reason is None:
+            exec(compile(block, f"{name(path)}, block {number}", "exec"), names)
+
+
+def test_a_block_is_left_out_only_with_a_reason() -> None:
+    text = "```python\na\n```\n\n<!-- not run: needs a GPU -->\n\n```python\nb\n```\n\n```\nc\n```\n"
+    found = [(block["kind"], block["code"], block["reason"]) for block in BLOCK.finditer(text)]
+    assert found == [("python", "a\n", None), ("python", "b\n", "needs a GPU"), ("", "c\n", None)]
+
+
+def test_the_korean_readme_has_the_same_code_links_and_size() -> None:
+    english, korean = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ko.md"))
+    assert [block[0] for block in BLOCK.finditer(korean)] == [block[0] for block in BLOCK.finditer(english)]
+    links = [[*filter(None, (link[1] for link in LINK.finditer(text)))] for text in (english, korean)]
+    assert sorted({*links[0]} ^ {*links[1]}) == ["README.ko.md", "README.md"]
+    assert english.count("\n## ") == korean.count("\n## ")
+    assert len(english.split()) <= 700
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target, anchor in LINK.findall(path.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        to = (path.parent / target).resolve() if target else path
+        assert to.exists(), f"{name(path)} links to {target}"
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", to.read_text(encoding="utf-8"), re.M)
+            assert anchor in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}
+
+
+def test_tests_that_are_named_exist() -> None:
+    named = {found for path in DOCUMENTS for found in TEST.findall(path.read_text(encoding="utf-8"))}
+    assert named
+    missing = [
+        f"{file}::{test}"
+        for file, test in sorted(named)
+        if not (ROOT / file).exists() or f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
+    ]
+    assert not missing
+
+
+def test_each_guarantee_names_a_test() -> None:
+    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8").split("\n## Limits")[0]
+    lines = re.findall(r"^- .*?(?=^- |^#|\Z)", text, re.M | re.S)
+    assert len(lines) > 20
+    assert not [line for line in lines if not TEST.search(line)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_those_of_the_results(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [found[2] for found in BETWEEN.finditer(text)]
+    assert with_tables(text) == text, "run python -m benchmarks.tables"
+
+
+def test_each_table_stands_somewhere() -> None:
+    found = [table[2] for page in PAGES for table in BETWEEN.finditer((ROOT / page).read_text(encoding="utf-8"))]
+    assert sorted(found) == sorted(TABLES)
+    rows = TABLES["readme"]().splitlines()[2:]
+    assert len(rows) == 6
+    assert any("fewer steps" in row for row in rows)
