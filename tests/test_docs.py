@@ -97,3 +97,10 @@ def test_each_table_stands_somewhere() -> None:
     rows = TABLES["readme"]().splitlines()[2:]
     assert len(rows) == 6
     assert any("fewer steps" in row for row in rows)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_files_that_are_named_exist(path: Path) -> None:
+    named = re.findall(r"`((?:src|tests|benchmarks|docs|scripts|training|examples)/[\w./-]+)", path.read_text("utf-8"))
+    for file in named:
+        assert any((ROOT / (file + end)).exists() for end in ("", ".py")), f"{name(path)} names {file}"
