@@ -104,3 +104,9 @@ def test_files_that_are_named_exist(path: Path) -> None:
     named = re.findall(r"`((?:src|tests|benchmarks|docs|scripts|training|examples)/[\w./-]+)", path.read_text("utf-8"))
     for file in named:
         assert any((ROOT / (file + end)).exists() for end in ("", ".py")), f"{name(path)} names {file}"
+
+
+def test_files_of_tests_that_are_named_by_their_name_alone_exist() -> None:
+    named = {found for path in DOCUMENTS for found in re.findall(r"`(test_\w+)`", path.read_text(encoding="utf-8"))}
+    assert len(named) > 3
+    assert named <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
