@@ -13,13 +13,12 @@ from evocache.zoo.prompts import sample_prompts
 def main() -> None:
     """Evolve for one generation, on two prompts and five steps."""
     pipe = zoo.load("zoo:emoji")
-    call = {**zoo.find("zoo:emoji").call_defaults, "num_inference_steps": 5}
     with tempfile.TemporaryDirectory() as folder:
         front = evocache.evolve(
             pipe,
             sample_prompts(2, seed=0),
             held_out=sample_prompts(2, seed=0, held_out=True),
-            call=call,
+            call={"num_inference_steps": 5},
             out=folder,
             budget_seconds=20,
             settings=Settings(generations=1, population=8, offspring=4, polish=2, prompts=2, rungs=()),

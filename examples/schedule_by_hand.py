@@ -28,12 +28,8 @@ def main() -> None:
     save(schedule, "by_hand.json")
 
     with evocache.apply(pipe, "by_hand.json") as handle:
-        pipe("pizza on a white background", generator=torch.Generator().manual_seed(0), **_defaults())
+        pipe("pizza on a white background", generator=torch.Generator().manual_seed(0))
         print(f"{handle.stats.executed_fraction:.0%} of the leaves executed")
-
-
-def _defaults() -> dict[str, object]:
-    return dict(zoo.find("zoo:emoji").call_defaults)
 
 
 if __name__ == "__main__":

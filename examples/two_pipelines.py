@@ -14,9 +14,9 @@ def main() -> None:
     """Generate with both in turn."""
     first = zoo.load("zoo:emoji")
     scheduler = type(first.scheduler).from_config(first.scheduler.config)
-    second = PixArtAlphaPipeline(**{**first.components, "scheduler": scheduler})
+    second = type(first)(**{**first.components, "scheduler": scheduler})
     second.set_progress_bar_config(disable=True)
-    call = {**zoo.find("zoo:emoji").call_defaults, "prompt": "cat on a yellow background", "output_type": "np"}
+    call = {"prompt": "cat on a yellow background", "output_type": "np"}
 
     def image(pipe: PixArtAlphaPipeline) -> np.ndarray:
         return pipe(**call, generator=torch.Generator().manual_seed(0)).images[0]
