@@ -17,11 +17,11 @@ from tests.tiny.tokenizers import clip_tokenizer
 
 
 def sd_unet() -> UNet2DConditionModel:
-    """The four levels and two resnets a block of Stable Diffusion 1.5, on latents of 16x16."""
+    """The four levels of Stable Diffusion 1.5, with one resnet a block, on latents of 16x16; `sdxl` has two."""
     return UNet2DConditionModel(
         sample_size=16,
         block_out_channels=(8, 16, 16, 16),
-        layers_per_block=2,
+        layers_per_block=1,
         cross_attention_dim=32,
         attention_head_dim=2,
         norm_num_groups=4,

@@ -11,6 +11,12 @@ from torch.utils._pytree import tree_iter
 from . import constants
 from .workspace import Workspace
 
+KNOWN = 1 << 16
+"""How many forms are kept: about 30 MB at most."""
+
+_known: dict[object, Any] = {}
+"""By operation and what it is given, the form of what it gives, for all rehearsals of the process: shapes and types."""
+
 
 class Fakes:
     """Calls operations; what one gives for meta tensors of the same shapes is made from what it gave before.
@@ -24,7 +30,6 @@ class Fakes:
     def __init__(self, workspace: Workspace | None = None) -> None:
         self.workspace = workspace
         self._pure: dict[Any, bool] = {}
-        self._known: dict[object, Any] = {}
 
     def __call__(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Return what an operation returns; constants are known, wherever they are read."""
@@ -41,7 +46,7 @@ class Fakes:
             schema = func._schema
             pure = not schema.is_mutable and all(out.alias_info is None for out in schema.returns)
             self._pure[func] = pure
-        key: list[Any] = [func]
+        key: list[Any] = [func, torch.get_default_dtype()]
         if not pure or not all(_described(value, key) for value in args):
             return func(*args, **kwargs)
         for name, value in kwargs.items():
@@ -49,11 +54,13 @@ class Fakes:
             if not _described(value, key):
                 return func(*args, **kwargs)
         known = tuple(key)
-        if known not in self._known:
+        if known not in _known:
             out = func(*args, **kwargs)
-            self._known[known] = _form(out, (args, kwargs))
+            if len(_known) >= KNOWN:
+                _known.clear()
+            _known[known] = _form(out, (args, kwargs))
             return out
-        form = self._known[known]
+        form = _known[known]
         return func(*args, **kwargs) if form is None else _made(form)
 
 

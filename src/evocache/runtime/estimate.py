@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
-
-from torch import nn
+from typing import Any
 
 from ..memory.coding import checked
 from ..memory.footprint import CallPrint, Choice, Footprint, Stage
 from ..memory.offload import leaving
 from ..memory.planner import USUAL, Machine, MemoryPlan, plan
-from ..memory.rehearse import shadow, signature
+from ..memory.rehearse import shadow
 from ..memory.survey import survey, survey_method
 from ..memory.timeline import Moment, timeline
 from ..memory.workspace import Workspace
@@ -24,14 +21,11 @@ from ..schedule.amounts import in_bytes
 from .compiled import Compiled
 from .dry import Act, DryRun, dry_run, largest
 from .filming import filmed
-from .form import state_of
+from .once import made_once
 from .program import asked, brought, check, foreseen, resolve
-from .recent import Recent
 from .stored import beside, branches, stored_paths, stored_sizes
 from .whereabouts import offloaded, there_while, weights
 from .work import counted, work
-
-Found = TypeVar("Found")
 
 FILMED = {"output_type": "pt"}
 """What a film's call asks a pipeline for."""
@@ -238,26 +232,12 @@ def operations(model: Model, seen: DryRun) -> dict[str, float]:
 
 
 def _counted(denoiser: Denoiser, act: Act) -> dict[str, Measure]:
-    return _once(denoiser.module, act, "work", lambda: counted(denoiser, act.args, act.kwargs))
-
-
-SURVEYS = 32
-"""How many surveys of a module are kept."""
-
-_surveys: WeakKeyDictionary[nn.Module, Recent[object, Any]] = WeakKeyDictionary()
-
-
-def _once(module: nn.Module, act: Act, what: object, survey: Callable[[], Found]) -> Found:
-    """A survey of a call; none depends on the schedule, so that each is made once."""
-    known = _surveys.setdefault(module, Recent(SURVEYS))
-    paths = tuple(name for name, _ in module.named_modules())
-    found: Found = known.made((act.method, signature(act.args, act.kwargs), paths, state_of(module), what), survey)
-    return found
+    return made_once(denoiser.module, act, "work", lambda: counted(denoiser, act.args, act.kwargs))
 
 
 def _surveyed(denoiser: Denoiser, act: Act, workspace: Workspace | None) -> CallPrint:
     """What a denoiser's call holds, and what each of its units would hold in slices."""
-    return _once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
+    return made_once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
 
 
 def _stage(acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
@@ -279,9 +259,9 @@ def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
     def surveyed() -> list[Choice]:
         return survey_method(shadow(module), main.method, main.args, main.kwargs, workspace)
 
-    found = _once(module, main, workspace, surveyed)
+    found = made_once(module, main, workspace, surveyed)
     if seen.film:
-        found = _once(
+        found = made_once(
             module, main, ("film", workspace), lambda: filmed(module, main.args, main.kwargs, found, workspace)
         )
     choices = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from ..memory.footprint import Branch
 from ..memory.tape import uses
@@ -12,6 +13,7 @@ from .compiled import Compiled
 from .dry import DryRun, largest
 from .features import feature_sizes
 from .forecast import HALF, sum_bytes
+from .once import made_once
 
 
 def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
@@ -22,7 +24,9 @@ def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tup
         if acts:
             act, start = largest(acts), min(step for (name, _), step in starts.items() if name == denoiser.name)
             plan, _ = compiled.plan(denoiser, seen.steps, start)
-            yield denoiser.name, feature_sizes(denoiser, plan, act.args, act.kwargs, storage)
+            ids = tuple(plan.schedule.components[column].id for column in sorted(plan.touched))
+            find = partial(feature_sizes, denoiser, plan, act.args, act.kwargs, storage)
+            yield denoiser.name, made_once(denoiser.module, act, ("features", storage, ids), find)
 
 
 def branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[Branch]:
