@@ -108,6 +108,7 @@ def test_pictures_are_planned_and_inspected(run, img2img, inpaint, files):
         assert json.loads(shown.stdout)["components"][0]["seconds"] > 0
 
 
+@pytest.mark.usefixtures("hasty")
 def test_schedules_are_evolved_from_a_picture(run, img2img, files, tmp_path):
     (tmp_path / "prompts.txt").write_text("a cat\na dog\na house\n")
     given = ("--image", files / "fox.png", "--set", "strength=0.75", "--prompts", tmp_path / "prompts.txt")

@@ -15,7 +15,7 @@ from torch import nn
 from evocache import apply, discover
 from evocache.errors import Error, MismatchError
 from evocache.policies import parse
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, KIND_OF
 
 peft = pytest.importorskip("peft")
 
@@ -56,6 +56,7 @@ def anew(tiny, pipe, spec, **changes):
         return tiny.call(pipe, **changes), handle.stats.executed
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize(("name", "spec"), CASES)
 def test_adapters_on_every_kind_of_layer(name, spec):
     tiny = FAMILIES[name]
@@ -79,6 +80,7 @@ def test_adapters_on_every_kind_of_layer(name, spec):
     assert len({output.tobytes() for output in [bare, *seen]}) > len(seen)
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.filterwarnings("ignore:Already found a `peft_config`:UserWarning", "ignore:Adapter first was:UserWarning")
 @pytest.mark.parametrize(("name", "spec"), [case for case in CASES if case[0] != "pixart"])
 def test_adapters_swapped_fused_disabled_and_taken_away(name, spec):
@@ -150,6 +152,7 @@ def replaced(pipe, name, seed=3):
     setattr(parent, key, made) if not isinstance(parent, nn.ModuleList) else parent.__setitem__(int(key), made)
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("edit", ["quantized", "replaced"])
 @pytest.mark.parametrize(("name", "spec"), CASES)
 def test_layers_and_blocks_exchanged_in_place(name, spec, edit):

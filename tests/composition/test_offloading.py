@@ -16,7 +16,7 @@ from diffusers.hooks import group_offloading
 from evocache import apply
 from evocache.policies import parse
 from tests.composition.counting import counting
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, KIND_OF
 
 SPECS = {"pixart": ("fora:2", "steps:0,2"), "sd15": ("fora:2", "deepcache:2")}
 CASES = [(name, spec, first) for name, specs in SPECS.items() for spec in specs for first in ("apply", "offload")]
@@ -42,6 +42,7 @@ def expected(family):
     return get
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize(("name", "spec", "first"), CASES)
 def test_sequential_offloading(family, expected, monkeypatch, name, spec, first):
     """As `enable_sequential_cpu_offload` attaches it: weights are on the meta device but while their module runs."""
@@ -73,6 +74,7 @@ def test_sequential_offloading(family, expected, monkeypatch, name, spec, first)
 GROUPS = [(*case, "leaf_level") for case in CASES] + [(*case, "block_level") for case in CASES if case[0] == "pixart"]
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize(("name", "spec", "first", "level"), GROUPS)
 def test_group_offloading(expected, family, monkeypatch, name, spec, first, level):
     """Groups of a leaf each, or of a block each: one that is skipped as a whole is not loaded."""
@@ -99,6 +101,7 @@ def test_group_offloading(expected, family, monkeypatch, name, spec, first, leve
         assert loads[id(leader)] == executed[component.id]
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize(("name", "spec", "first"), CASES)
 def test_model_offloading(expected, family, monkeypatch, name, spec, first):
     """`enable_model_cpu_offload`: the denoiser is moved once a generation, whatever of it is skipped."""

@@ -52,6 +52,9 @@ def pictures(value):
     return next(leaf for leaf in unpack(value)[0] if isinstance(leaf, torch.Tensor))
 
 
+@pytest.mark.table(
+    "name", family=lambda name: next(i for i, kind in enumerate((CAUSAL, AHEAD, WAITING, APART)) if name in kind)
+)
 @pytest.mark.parametrize("name", sorted(CAUSAL | AHEAD | WAITING | APART))
 def test_frames_come_some_after_others_and_are_those_of_the_whole(name):
     module, args, kwargs, way = made(name)
@@ -85,6 +88,7 @@ def held(module, way, latents, slices):
     return extent.surge, seen
 
 
+@pytest.mark.table("name", family=lambda name: "causal")
 @pytest.mark.parametrize("name", sorted(CAUSAL))
 def test_frames_that_look_back_only_are_decoded_alone(name):
     """Three times the frames, and little more than their keys is held; a video would be more."""

@@ -27,6 +27,7 @@ def found(module, args, kwargs):
     return {(s.axis, s.coupled): s for s in slicings(module, args, kwargs)}
 
 
+@pytest.mark.table("name", family=lambda name: "part")
 @pytest.mark.parametrize("name", PARTS)
 def test_every_way_that_is_found_is_exact(name):
     part = PARTS[name]

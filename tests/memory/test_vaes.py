@@ -141,6 +141,7 @@ def test_groups_are_handed_on_as_they_come(name):
     assert off(module.decode(*args, **kwargs), whole) == 0
 
 
+@KIND
 @pytest.mark.parametrize("name", ["AutoencoderKLCogVideoX", "AutoencoderKLWan", "AutoencoderKLMagvit"])
 def test_groups_come_in_slices(name):
     module, args, kwargs, whole = made(name)

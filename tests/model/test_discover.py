@@ -29,27 +29,37 @@ KINDS = {
     },
     "wan22": {"denoiser": 2, "span": 2, "block": 8, "attention": 8, "cross_attention": 8, "feed_forward": 8},
     "latte": {"denoiser": 1, "span": 1, "block": 8, "attention": 8, "cross_attention": 4, "feed_forward": 8},
-    # transformers: 3 levels x 2 down, 1 middle, 3 x 3 up; resnets: 4 x 2 down, 2 middle, 4 x 3 up; 4 x 3 skips
+    # transformers: 3 levels x 1 down, 1 middle, 3 x 2 up; resnets: 4 x 1 down, 2 middle, 4 x 2 up; 4 x 2 skips
     "sd15": {
         "denoiser": 1,
-        "block": 16,
-        "attention": 16,
-        "cross_attention": 16,
-        "feed_forward": 16,
-        "resnet": 22,
-        "deep": 12,
+        "block": 10,
+        "attention": 10,
+        "cross_attention": 10,
+        "feed_forward": 10,
+        "resnet": 14,
+        "deep": 8,
     },
-    # two levels, of which one attends; a motion module after each of 2 x 2 down, 1 middle, 2 x 3 up, whose blocks
+    # three levels, two of which attend, one layer in the first and two in the second: 2 x 2 down, 2 middle, 2 x 3 up
+    "sdxl": {
+        "denoiser": 1,
+        "block": 2 + 4 + 2 + 3 + 6,
+        "attention": 17,
+        "cross_attention": 17,
+        "feed_forward": 17,
+        "resnet": 3 * 2 + 2 + 3 * 3,
+        "deep": 3 * 3,
+    },
+    # two levels, of which one attends; a motion module after each of 2 x 1 down, 1 middle, 2 x 2 up, whose blocks
     # attend to time twice
     "animatediff": {
         "denoiser": 1,
-        "block": 6 + 11,
-        "attention": 6 + 2 * 11,
-        "cross_attention": 6,
-        "feed_forward": 6 + 11,
-        "resnet": 12,
-        "motion": 11,
-        "deep": 6,
+        "block": 4 + 7,
+        "attention": 4 + 2 * 7,
+        "cross_attention": 4,
+        "feed_forward": 4 + 7,
+        "resnet": 8,
+        "motion": 7,
+        "deep": 4,
     },
 }
 
@@ -119,20 +129,19 @@ def test_units_of_sd15_lie_in_the_right_deep_part(family):
     """A layer that feeds skip k on the way down, and one that reads skip k on the way up, lie in part k - 1."""
     tree = family("sd15").model.tree
     parents = {c.id.removeprefix("unet/"): c.parent for c in tree}
-    # skip 0 is the input's; then level by level two layers and the change of resolution
-    down = {"0.resnets.0": 0, "0.resnets.1": 1, "1.resnets.0": 3, "1.resnets.1": 4, "2.resnets.0": 6}
-    down |= {"2.resnets.1": 7, "3.resnets.0": 9, "3.resnets.1": 10}
+    # skip 0 is the input's; then level by level one layer and the change of resolution
+    down = {"0.resnets.0": 0, "1.resnets.0": 2, "2.resnets.0": 4, "3.resnets.0": 6}
     for unit, depth in down.items():
         assert parents[f"down_blocks.{unit}"] == f"unet/deep[{depth}]"
-    assert parents["mid_block.resnets.0"] == parents["mid_block.resnets.1"] == "unet/deep[11]"
+    assert parents["mid_block.resnets.0"] == parents["mid_block.resnets.1"] == "unet/deep[7]"
     for level in range(4):
-        for layer in range(3):
-            reads = 11 - (3 * level + layer)
+        for layer in range(2):
+            reads = 7 - (2 * level + layer)
             above = f"unet/deep[{reads - 1}]" if reads else "unet"
             assert parents[f"up_blocks.{level}.resnets.{layer}"] == above
             if level:
                 assert parents[f"up_blocks.{level}.attentions.{layer}.transformer_blocks.0"] == above
-    for depth in range(1, 12):
+    for depth in range(1, 8):
         assert parents[f"deep[{depth}]"] == f"unet/deep[{depth - 1}]"
     assert parents["deep[0]"] == "unet"
 

@@ -31,7 +31,7 @@ WHAT = [
     ("pixart", "steps:0,2,2", PolicyError, "increasing"),
     ("pixart", "steps:0,-1", PolicyError, "from 0"),
     ("pixart", "deepcache:2", PolicyError, "U-Net"),
-    ("sd15", "deepcache:2,12", PolicyError, "0..11"),
+    ("sd15", "deepcache:2,8", PolicyError, "0..7"),
     ("sd15", "deepcache:2,-1", PolicyError, "from 0"),
     ("sd15", "deepcache:2,1,1", PolicyError, "deepcache:N"),
     ("flux", "tgate:2", PolicyError, "joint attention"),

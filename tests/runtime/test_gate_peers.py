@@ -10,7 +10,7 @@ import pytest
 from evocache import apply
 from tests.family import Family
 from tests.runtime.support import counted
-from tests.tiny import FAMILIES
+from tests.tiny import FAMILIES, KIND_OF
 
 STEPS = 8
 
@@ -27,6 +27,7 @@ def ours(one, spec):
         return one.call(steps=STEPS), blocks(one, ran)
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5])
 @pytest.mark.parametrize("name", ["flux", "cogvideox", "ltx", "wan", "mochi", "qwenimage", "hunyuan_video"])
 def test_first_block_cache_is_that_of_diffusers(family, name, threshold):
@@ -49,6 +50,7 @@ CASES = [(0.3, 1, 0, 1, 0), (0.5, 1, 1, 2, 2), (0.4, 2, 0, 1, 1)]
 """Threshold, first and last blocks, warm-up, most steps in a row."""
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["flux", "cogvideox", "ltx", "pixart", "mochi"])
 def test_dbcache_is_that_of_cache_dit(name):

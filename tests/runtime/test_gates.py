@@ -17,7 +17,7 @@ from evocache.policies import POLICIES, Gate
 from tests.runtime.byhand import replaced
 from tests.runtime.steered import Pipe
 from tests.runtime.support import changes, counted, snapshot
-from tests.tiny import FAMILIES, FAMILY_OF
+from tests.tiny import FAMILIES, FAMILY_OF, KIND_OF
 
 STEPS = 8
 GATES = ("fbcache:0.3", "dbcache:0.4,1,1,2,2", "dbcache:0.5,1,0,2,0,1", "teacache:0.3", "easycache:4")
@@ -149,6 +149,7 @@ def test_a_gate_does_what_its_rule_says(family, name, spec, first, rule):
     assert 4 < skipped < 4 * STEPS - 4
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("spec", GATES)
 @pytest.mark.parametrize("name", ["pixart", "flux_img2img", "wan22", "cogvideox", "hunyuandit", "kandinsky22"])
 def test_decisions_replay_to_the_bit(family, name, spec):
@@ -171,6 +172,7 @@ def test_decisions_replay_to_the_bit(family, name, spec):
     assert stats.predicted_peak_bytes == replay.stats.predicted_peak_bytes
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("name", ["pixart", "flux", "wan", "sd15", "sdxl", "svd", "animatediff"])
 def test_a_threshold_of_zero_changes_nothing(family, name):
     one = family(name)

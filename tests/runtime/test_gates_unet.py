@@ -23,9 +23,11 @@ def gated(unet, depth, rule):
     asked with what enters the first stage, its first residual block's second convolution, and the deep part.
     """
     down, up = unet.down_blocks[0], unet.up_blocks[-1]
+    within = depth < len(down.resnets)  # else it begins with the change of resolution
     residual = getattr(down.resnets[0], "spatial_res_block", down.resnets[0])
     units = [getattr(up, name, None) for name in ("motion_modules", "attentions", "resnets")]
-    leaves = next(list_ for list_ in units if list_)[len(up.resnets) - 2 - depth]
+    enters = down if not depth else down.resnets[depth] if within else down.downsamplers[0]
+    leaves = next(list_ for list_ in units if list_)[len(up.resnets) - 2 - depth] if within else unet.up_blocks[-2]
     state = {"computed": []}
 
     def first(_, args, kwargs):
@@ -34,7 +36,7 @@ def gated(unet, depth, rule):
     def layer(_, args):
         state["layer"] = args[0]
 
-    def enters(_, args, kwargs):
+    def entering(_, args, kwargs):
         now = next(iter((*args, *kwargs.values())))
         state["computes"] = rule(state["entered"], state.get("layer"), now)
         state["computed"].append(state["computes"])
@@ -51,7 +53,7 @@ def gated(unet, depth, rule):
         for hook in (
             down.register_forward_pre_hook(first, with_kwargs=True),
             residual.conv2.register_forward_pre_hook(layer),
-            (down.resnets[1] if depth else down).register_forward_pre_hook(enters, with_kwargs=True),
+            enters.register_forward_pre_hook(entering, with_kwargs=True),
             leaves.register_forward_hook(left),
         ):
             stack.callback(hook.remove)
@@ -81,7 +83,8 @@ def test_a_gate_does_what_its_rule_says_and_replays(family, name, spec):
     assert [recorded.action(step, part).name == "compute" for step in range(STEPS)] == computed
     assert np.array_equal(output, expected)
     assert ran["unet/mid_block.resnets.0"] == stats.executed[part] == sum(computed)
-    assert ran[f"unet/up_blocks.{len(one.pipe.unet.up_blocks) - 1}.resnets.2"] == STEPS
+    up = one.pipe.unet.up_blocks
+    assert ran[f"unet/up_blocks.{len(up) - 1}.resnets.{len(up[-1].resnets) - 1}"] == STEPS
     assert stats.cached_bytes == 0 < stats.gate_bytes
     with apply(one.pipe, recorded) as replay:
         assert np.array_equal(one.call(steps=STEPS), output)
@@ -91,7 +94,7 @@ def test_a_gate_does_what_its_rule_says_and_replays(family, name, spec):
 
 def test_as_many_layers_are_computed_as_the_gate_says(family):
     """First layers, warm-up, most in a row and forecasts mean in a U-Net what they mean in a stack."""
-    one = family("sd15")
+    one = family("sdxl")
     with apply(one.pipe, "dbcache:9,4,0,3,1,1") as handle, counted(one) as ran:
         output = one.call(steps=STEPS)
     names = [handle.recorded.action(step, "unet/deep[4]").name for step in range(STEPS)]

@@ -107,6 +107,7 @@ def test_one_of_two_branches_may_end_on_the_way(family):
 SCHEDULERS = [DDIMScheduler, PNDMScheduler, EulerDiscreteScheduler, DPMSolverMultistepScheduler, HeunDiscreteScheduler]
 
 
+@pytest.mark.table("scheduler", family=lambda solver: solver is HeunDiscreteScheduler)
 @pytest.mark.parametrize("strength", [1.0, 0.8, 0.34])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_a_late_start_is_late_in_the_schedule(family, scheduler, strength):

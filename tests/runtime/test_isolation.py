@@ -22,7 +22,7 @@ from evocache import apply
 from evocache.policies import parse
 from tests.runtime.loops import handed_over, looped, streamed
 from tests.runtime.support import changes, snapshot
-from tests.tiny import FAMILIES, share
+from tests.tiny import FAMILIES, KIND_OF, share
 
 
 @pytest.mark.parametrize("name", ["pixart", "sd15", "wan"])
@@ -107,6 +107,7 @@ def test_threads(family):
     assert {key for key in changes(before, snapshot(one.pipe)) if "class" in key or "evocache" in key} == set()
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("name", ["pixart", "sd15", "wan", "flux"])
 def test_a_generation_sees_nothing_of_those_before(family, name):
     one = family(name)

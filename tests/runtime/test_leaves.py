@@ -9,6 +9,7 @@ from evocache import Schedule, apply
 from evocache.schedule import COMPUTE, REUSE, forecast, uniform
 from tests.runtime.byhand import forecasting, reusing, stepping
 from tests.runtime.support import counted
+from tests.tiny import KIND_OF
 
 STEPS = 6
 LEAVES = {
@@ -26,7 +27,7 @@ LEAVES = {
     "sd15": [
         "unet/down_blocks.1.resnets.0",
         "unet/mid_block.attentions.0.transformer_blocks.0.attn2",
-        "unet/up_blocks.3.resnets.2",
+        "unet/up_blocks.3.resnets.1",
         "unet/up_blocks.2.attentions.1.transformer_blocks.0.ff",
     ],
     "cogvideox": ["transformer/transformer_blocks.1.attn1", "transformer/transformer_blocks.2.ff"],
@@ -40,6 +41,7 @@ def module_of(one, id):
     return denoiser.modules[id]
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize(("name", "leaf"), CASES)
 def test_reuse_returns_the_last_computed_output(family, name, leaf):
     one = family(name)
@@ -53,6 +55,7 @@ def test_reuse_returns_the_last_computed_output(family, name, leaf):
     assert handle.stats.executed[leaf] == 3
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("gain", [1.0, 0.5, -0.25])
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize(("name", "leaf"), LAST)

@@ -22,6 +22,7 @@ from evocache.memory.trial import slicings
 from evocache.model.units import units
 from tests.runtime.support import random_schedule
 from tests.runtime.test_dry import given as given_to
+from tests.tiny import KIND_OF
 
 VIDEO = ["animatediff", "svd", "text_to_video_sd", "cogvideox", "wan", "hunyuan_video", "easyanimate", "ltx", "latte"]
 VIDEO += ["mochi"]
@@ -59,6 +60,7 @@ def finest():
     return get
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("name", [*VIDEO, *OTHER])
 def test_slices_give_what_the_whole_gives(family, finest, name):
     one = family(name)
@@ -78,6 +80,7 @@ def test_slices_give_what_the_whole_gives(family, finest, name):
     assert np.array_equal(one.call(), one.reference)
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("name", ["cogvideox", "easyanimate", "mochi", "qwenimage", "sd3"])
 def test_blocks_that_join_streams_are_cut_along_one_of_them(family, name):
     one = family(name)
@@ -94,6 +97,7 @@ def test_blocks_that_join_streams_are_cut_along_one_of_them(family, name):
     assert float(np.abs(sliced - one.reference).max()) <= 2e-4
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("name", ["animatediff", "wan", "sd15", "flux"])
 @pytest.mark.parametrize("spec", ["fora:3", "taylorseer:2,1"])
 def test_what_is_parked_comes_back_to_the_bit(family, name, spec):

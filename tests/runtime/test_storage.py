@@ -18,6 +18,7 @@ from evocache.schedule import deep_id, liveness, uniform
 from tests.runtime.byhand import replaced, stepping
 from tests.runtime.support import counted, random_schedule, suits
 from tests.runtime.test_dry import given
+from tests.tiny import KIND_OF
 
 SMALLER = CODINGS[1:]
 STEPS = 6
@@ -28,6 +29,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.linalg.norm(a.astype(np.float64) - b) / np.linalg.norm(b.astype(np.float64)))
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("storage", SMALLER)
 @pytest.mark.parametrize("name", ["sd15", "pixart", "flux", "wan", "animatediff", "hunyuan_video"])
 def test_bytes_are_those_that_are_predicted(family, name, storage):
@@ -158,6 +160,7 @@ def test_without_a_coding_nothing_changes(family, name, how):
         assert handle.stats == stats
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize("storage", CODINGS)
 @pytest.mark.parametrize("name", ["sd15", "sd3", "ltx"])
 def test_a_plan_knows_what_will_be_held(family, name, storage):

@@ -31,6 +31,7 @@ from evocache.search.run import JOURNAL
 from evocache.search.timing import timed
 from evocache.search.trial import Trial
 from evocache.search.workload import Workload
+from tests.conftest import hasten
 from tests.search.test_api import CALL, PROMPTS
 
 SMALL = Settings(population=6, offspring=4, generations=1, prompts=2, rungs=(1,), polish=0)
@@ -59,6 +60,7 @@ def run(pipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a limit that the uncached generation breaks as it is."""
     out = tmp_path_factory.mktemp("peak")
     with pytest.MonkeyPatch.context() as patch:
+        hasten(patch.setattr)
         patch.setattr(api, "LEAST_PROOF", 1.0)
         evolved(pipe, out, objectives=("latency", "peak"), max_memory=LIMIT)
     return out
@@ -87,6 +89,7 @@ def test_a_front_keeps_a_limit_on_both_sides_of_the_trade_off(run: Path) -> None
 
 
 def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hasten(monkeypatch.setattr)  # as the run was begun
     monkeypatch.setattr(api, "LEAST_PROOF", 1.0)
     before, known = (run / JOURNAL).read_text(), (run / "calibration.json").read_bytes()
     proven: list[Field] = []

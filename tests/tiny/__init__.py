@@ -20,4 +20,7 @@ FAMILIES: dict[str, Tiny] = {tiny.name: tiny for tiny in _TINIES}
 FAMILY_OF = {name: tiny.build.__module__.rpartition(".")[2] for name, tiny in FAMILIES.items()}
 """The wider family of each: the file that it is built in."""
 
-__all__ = ["FAMILIES", "FAMILY_OF", "KNOWN_WARNINGS", "Tiny", "share"]
+KIND_OF = {name: tiny.kind for name, tiny in FAMILIES.items()}
+"""`dit` or `unet`."""
+
+__all__ = ["FAMILIES", "FAMILY_OF", "KIND_OF", "KNOWN_WARNINGS", "Tiny", "share"]
