@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.environment import write
 from benchmarks.speed import summary
-from evocache.memory.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
-from evocache.memory.planner import MemoryPlan, plan
-from evocache.memory.tape import Tape, uses
-from evocache.runtime.plan import Plan
+from evocache.memory.planner.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
+from evocache.memory.planner.planner import MemoryPlan, plan
+from evocache.memory.swapping.transfer_tape import Tape, uses
+from evocache.runtime.program.plan import Plan
 from evocache.schedule import Component, Schedule, Tree, liveness
 
 BLOCKS = 40

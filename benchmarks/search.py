@@ -28,25 +28,25 @@ import torch
 
 from benchmarks.environment import RESULTS, environment, write
 from evocache import zoo
+from evocache.evolve_run import CALIBRATION
 from evocache.model import probe_pipeline
 from evocache.schedule import load
-from evocache.search.api import CALIBRATION
-from evocache.search.binary import ecad_seeds
-from evocache.search.calibrate import calibrate
-from evocache.search.calibration import read_calibration, write_calibration
-from evocache.search.cells import unpack_record
-from evocache.search.cost import Costs
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Settings
-from evocache.search.hypervolume import Box
-from evocache.search.journal import JOURNAL, MODEL, read
-from evocache.search.quality import quality
-from evocache.search.records import Evaluated, Written
-from evocache.search.retime import least_steps
+from evocache.search.calibrate.calibrate import calibrate
+from evocache.search.calibrate.calibration_file import read_calibration, write_calibration
+from evocache.search.cost.schedule_cost import Costs
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.genome.search_space import Space
+from evocache.search.genome.step_counts import least_steps
+from evocache.search.optimise.ecad_search import ecad_seeds
+from evocache.search.optimise.evolution import Settings
+from evocache.search.optimise.hypervolume import Box
 from evocache.search.run import Progress, Run
-from evocache.search.seeds import all_seeds
-from evocache.search.space import Space
-from evocache.search.workload import Workload
+from evocache.search.seeds.seed_schedules import all_seeds
+from evocache.search.storage.journal import JOURNAL, MODEL, read
+from evocache.search.storage.journal_records import Evaluated, Written
+from evocache.search.storage.packed_cells import unpack_record
 from evocache.zoo.prompts import sample_prompts
 
 STEPS = 20

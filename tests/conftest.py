@@ -18,7 +18,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from evocache.schedule import Schedule
-    from evocache.search.contenders import Contender
+    from evocache.validation.contenders import Contender
     from tests.family import Family
 
 pytest_plugins = ["tests.rotation"]
@@ -89,13 +89,14 @@ def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
     They time few schedules for their calibration, none of them twice, start from every fourth seed, and prove little,
     by no clock: what tests see does not depend on how busy a machine is.
     """
-    from evocache.search import api, effort, trial
+    from evocache import evolve_run
+    from evocache.validation import contender_trial, time_budget
 
-    change(trial.Trial, "timed", _as_predicted)
-    change(api, "calibrate", partial(api.calibrate, repeats=1, schedules=(4, 2)))
-    change(api, "WITHIN", 0.01)
-    change(api, "all_seeds", partial(_some, api.all_seeds))
-    change(effort, "LADDER", (effort.Effort(4, 3, 2, 4, 1, 2),))
+    change(contender_trial.Trial, "timed", _as_predicted)
+    change(evolve_run, "calibrate", partial(evolve_run.calibrate, repeats=1, schedules=(4, 2)))
+    change(evolve_run, "WITHIN", 0.01)
+    change(evolve_run, "all_seeds", partial(_some, evolve_run.all_seeds))
+    change(time_budget, "LADDER", (time_budget.Effort(4, 3, 2, 4, 1, 2),))
 
 
 @pytest.fixture

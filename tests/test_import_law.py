@@ -14,14 +14,18 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 RANKS = {
     "errors": 0,
+    "units": 0.5,
     "schedule": 1,
     "model": 2,
     "policies": 3,
     "memory": 3,
+    "video": 3.5,
     "runtime": 4,
     "metrics": 5,
     "search": 6,
     "usage": 6,
+    "validation": 6.3,
+    "evolve_run": 6.6,
     "report": 7,
     "serve": 8,
     "cli": 8,
@@ -34,8 +38,8 @@ BESIDE = {"zoo": {"errors"}, "cli": {"zoo"}}
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 TORCHLESS = ("schedule", "policies", "usage", "report")
 HOMES = {
-    "diffusers": ("model", "runtime", "memory/decode", "zoo", "cli", "search/evaluate"),
-    "ray": ("search/ray", "serve"),
+    "diffusers": ("model", "runtime", "zoo", "cli", "search/evaluate"),
+    "ray": ("search/evaluate/ray", "serve"),
     "fastapi": ("serve/app", "serve/schemas"),
 }
 """The only places that know a library."""

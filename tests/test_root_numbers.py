@@ -8,10 +8,10 @@ import pytest
 
 from evocache import Front, apply, evolve, plan_memory
 from evocache.errors import AmountError, FilmError, FrontError, RunError, ScheduleError
-from evocache.memory.film import film
 from evocache.policies import parse
-from evocache.schedule.front import Point
-from evocache.search.evolution import Settings
+from evocache.schedule.front.point import Point
+from evocache.search.optimise.evolution import Settings
+from evocache.video.writer import film
 from tests.search.trees import stack
 
 TREE = stack()

@@ -21,8 +21,8 @@ from benchmarks.peers.ours import applied
 from benchmarks.sizes.models import Sample
 from evocache import discover
 from evocache.policies import MagCache, Policy, parse
-from evocache.runtime.magnitudes import ratios
 from evocache.schedule import Schedule, forecast, uniform
+from evocache.search.calibrate.magnitude_ratios import ratios
 
 STEPS = 20
 FIRST, LAST = 2, 18

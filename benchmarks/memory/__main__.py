@@ -21,12 +21,12 @@ from benchmarks.memory.helper import helper_bytes
 from benchmarks.memory.models import MODELS, FullSize
 from evocache import discover
 from evocache.errors import BudgetError
-from evocache.memory.footprint import Footprint
-from evocache.memory.planner import Machine, MemoryPlan, plan, smallest
+from evocache.memory.planner.footprint import Footprint
+from evocache.memory.planner.planner import Machine, MemoryPlan, plan, smallest
 from evocache.runtime.compiled import Compiled
-from evocache.runtime.dry import dry_run
-from evocache.runtime.estimate import detailed, footprint
-from evocache.runtime.program import resolve
+from evocache.runtime.estimate.dry_run import dry_run
+from evocache.runtime.estimate.estimate import detailed, footprint
+from evocache.runtime.program.program import resolve
 
 MACHINE = Machine(link=12e9, launch=10e-6)
 """PCIe 3 x16 as it is reached, and a CUDA launch."""

@@ -23,12 +23,12 @@ import torch
 from benchmarks.memory.rows import CASES, LEAST, TIGHT
 from evocache import discover
 from evocache.errors import BudgetError
-from evocache.memory import workspace
-from evocache.memory.planner import Machine, MemoryPlan, plan, smallest
+from evocache.memory import cudnn_workspace
+from evocache.memory.planner.planner import Machine, MemoryPlan, plan, smallest
 from evocache.runtime.compiled import Compiled
-from evocache.runtime.dry import dry_run
-from evocache.runtime.estimate import detailed, footprint
-from evocache.runtime.program import resolve
+from evocache.runtime.estimate.dry_run import dry_run
+from evocache.runtime.estimate.estimate import detailed, footprint
+from evocache.runtime.program.program import resolve
 
 Plans = dict[str, Any]
 """By the name of a row, its plan, or by how many bytes its budget falls short; and the seconds that planning took."""
@@ -48,7 +48,7 @@ def planned(name: str, tiny: bool, machine: Machine, device: str) -> Plans:
     pipe, call = case.pipeline("cpu" if tiny else "meta", tiny=tiny), case.arguments(tiny=tiny)
     model, offload = discover(pipe), device != "cpu"
     found: Plans = {}
-    seen = dry_run(pipe, model, (), call, workspace=workspace.of(device))
+    seen = dry_run(pipe, model, (), call, workspace=cudnn_workspace.of(device))
     for spec in dict.fromkeys(row.spec for row in case.rows if not row.helper):
         compiled = Compiled(model, resolve(spec or "none"))
         made = footprint(pipe, compiled, seen)

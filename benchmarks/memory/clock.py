@@ -25,8 +25,8 @@ from benchmarks.environment import write
 from benchmarks.speed import summary
 from evocache import apply, discover, zoo
 from evocache.errors import BudgetError
-from evocache.memory.planner import MemoryPlan
-from evocache.runtime.measured import measured
+from evocache.memory.planner.planner import MemoryPlan
+from evocache.runtime.estimate.measure import measured
 from tests.tiny import tokenizers
 
 SHARES = (1.0, 0.8, 0.6)

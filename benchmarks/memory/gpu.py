@@ -33,8 +33,8 @@ from benchmarks.memory.rows import CASES, Case, Row, helped
 from benchmarks.memory.table import table
 from benchmarks.memory.watch import Taken, watched
 from evocache import apply, discover
-from evocache.memory.machine import machine
-from evocache.memory.planner import MemoryPlan
+from evocache.memory.hardware import machine
+from evocache.memory.planner.planner import MemoryPlan
 
 LONG = 4.0
 """Seconds of an untouched generation from which the first one of each row is timed, too."""

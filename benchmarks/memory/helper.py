@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from evocache.memory.rehearse import rehearse, shadow
+from evocache.memory.rehearsal.rehearsal import rehearse, shadow
 from evocache.model import Model
 from evocache.model.outputs import tensors
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from evocache.model import Model
-from evocache.runtime.dry import STAGES
-from evocache.runtime.measured import measured, told
+from evocache.runtime.estimate.dry_run import STAGES
+from evocache.runtime.estimate.measure import measured, told
 
 
 @dataclass

@@ -11,17 +11,17 @@ from benchmarks.peers.contender import CALIBRATED, FEWER, FRONT, POLICY, STEPS, 
 from evocache import discover
 from evocache.errors import PolicyError
 from evocache.policies import SmoothCache, parse
-from evocache.policies.steps import outermost
-from evocache.report.history import read_history
+from evocache.policies.static.steps import outermost
+from evocache.report.run.history import read_history
 from evocache.runtime.apply import apply
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.schedule.front import Front
-from evocache.search.calibrate import calibrate
-from evocache.search.calibration import Calibration, read_calibration, write_calibration
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.quality import quality
-from evocache.search.seeds import mask_seeds, thresholds
-from evocache.search.workload import Workload
+from evocache.schedule.front.front import Front
+from evocache.search.calibrate.calibrate import calibrate
+from evocache.search.calibrate.calibration_file import Calibration, read_calibration, write_calibration
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.seeds.seed_schedules import mask_seeds, thresholds
 
 FEWEST, MOST = 4, 16
 """Range of the step counts of *fewer steps*."""

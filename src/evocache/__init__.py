@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import Error
+    from .evolve_run import evolve
     from .model import discover
     from .runtime import Handle, apply
-    from .runtime.estimate import plan_memory
+    from .runtime.estimate.estimate import plan_memory
     from .schedule import Schedule
     from .schedule.front import Front
-    from .search.api import evolve
 
 _HOMES = {
     "Error": "errors",
@@ -24,8 +24,8 @@ _HOMES = {
     "Schedule": "schedule",
     "apply": "runtime",
     "discover": "model",
-    "evolve": "search.api",
-    "plan_memory": "runtime.estimate",
+    "evolve": "evolve_run",
+    "plan_memory": "runtime.estimate.estimate",
 }
 
 __all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve", "plan_memory"]

@@ -28,8 +28,10 @@ Two places add their own: `metrics.MetricError`, and the command line's `InputEr
 
 from __future__ import annotations
 
+import reprlib
 import unicodedata
 from collections.abc import Mapping
+from typing import Any
 
 _JOINERS = "\u200c\u200d"
 """Format characters that belong to words and pictures: Persian, and families of emoji."""
@@ -164,3 +166,13 @@ class EvocacheWarning(UserWarning):
 
     It is shown for each generation that deserves it, at the user's own line, and kept in `handle.stats.warnings`.
     """
+
+
+def short(value: Any) -> str:
+    """A short form of any value, for messages."""
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = 60
+    try:
+        return shortener.repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        return f"a very large {type(value).__name__}"

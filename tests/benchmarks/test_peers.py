@@ -9,12 +9,13 @@ from benchmarks.peers import analysis, checkpoint, ours, table, timing, watch
 from benchmarks.peers.contender import FEWER, FRONT, POLICY, STEPS, UNCACHED
 from evocache.policies import parse
 from evocache.schedule import Schedule, save
-from evocache.schedule.front import Front, Point
-from evocache.search.cells import pack
-from evocache.search.cost import Costs
-from evocache.search.journal import Journal
-from evocache.search.proof import Basis, Proof, write_proof
-from evocache.search.records import Begun, Evaluated, Written
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.search.cost.schedule_cost import Costs
+from evocache.search.storage.journal import Journal
+from evocache.search.storage.journal_records import Begun, Evaluated, Written
+from evocache.search.storage.packed_cells import pack
+from evocache.validation.proof_file import Basis, Proof, write_proof
 from tests.search.trees import stack
 
 

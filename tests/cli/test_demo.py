@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evocache.cli import demo
-from evocache.cli.trial import REFERENCE, Trial, contenders, evolved
+from evocache.cli.commands import demo
+from evocache.cli.commands.demo_contenders import REFERENCE, Trial, contenders, evolved
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.schedule import Schedule
-from evocache.schedule.front import Front, Point
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
 from evocache.zoo.load import Zoo
 from evocache.zoo.motions import DEMO_PROMPTS
 from tests.cli.conftest import weights

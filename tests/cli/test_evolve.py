@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evocache.search.journal import JOURNAL, read
-from evocache.search.records import Evaluated
+from evocache.search.storage.journal import JOURNAL, read
+from evocache.search.storage.journal_records import Evaluated
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -218,7 +218,7 @@ def test_a_signal_once_ends_in_a_front_and_twice_in_the_command_to_go_on(command
 
 
 def test_a_prompt_that_comes_twice_is_not_proven_on_as_well(tmp_path):
-    from evocache.cli.evolve import _prompts
+    from evocache.cli.commands.evolve import _prompts
 
     path = tmp_path / "prompts.txt"
     path.write_text("a cat\na dog\na cat\na boat\na dog\n")

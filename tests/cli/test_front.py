@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from evocache.report.contents import gather
-from evocache.report.data import data
+from evocache.report.page.page_data import data
+from evocache.report.run.run_contents import gather
 from evocache.schedule import Schedule
-from evocache.schedule.front import Front
-from evocache.search.proof import write_proof
+from evocache.schedule.front.front import Front
+from evocache.validation.proof_file import write_proof
 from tests.report.runs import write_front
 
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evocache.cli.pictures import file_name, save_picture, slug
+from evocache.cli.ui.picture_files import file_name, save_picture, slug
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime import context_of
 from evocache.schedule import load
-from evocache.schedule.front import Front, Point
-from evocache.search.proof import Basis, Proof, read_proof, write_proof
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.validation.proof_file import Basis, Proof, read_proof, write_proof
 from tests.tiny import FAMILIES
 
 SMALL = ("--height", 32, "--width", 32, "--set", "use_resolution_binning=false", "--set", "clean_caption=false")

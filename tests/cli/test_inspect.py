@@ -3,8 +3,8 @@ import json
 import pytest
 from rich.console import Console
 
-from evocache.cli.nodes import nodes
-from evocache.cli.work import work_table
+from evocache.cli.ui.saved_work import work_table
+from evocache.cli.ui.tree_nodes import nodes
 from evocache.metrics.cost import Work
 from evocache.schedule import Component, Tree
 from tests.cli.conftest import weights

@@ -10,10 +10,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from evocache.cli.live import CUT, LONG_SILENCE, Live, duration, front_table, sparkline, spread_evenly
+from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, duration, front_table, sparkline, spread_evenly
 from evocache.schedule import Schedule
-from evocache.schedule.front import Point
-from evocache.search.evolution import State
+from evocache.schedule.front.point import Point
+from evocache.search.optimise.evolution import State
 from evocache.search.run import Progress
 from tests.search.trees import stack
 

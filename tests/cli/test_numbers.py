@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from evocache.cli.app import app
-from evocache.cli.evolve import in_seconds
+from evocache.cli.commands.evolve import in_seconds
 
 SIGNED = {"--min-quality"}
 """Qualities may be negative: errors, and rewards of all kinds."""
@@ -40,7 +40,7 @@ def nothing_is_loaded(monkeypatch):
         raise AssertionError("a model is loaded though an option is wrong")
 
     for name in ("generate", "plan", "inspect", "evolve", "demo"):
-        monkeypatch.setattr(f"evocache.cli.{name}.load_pipeline", refused)
+        monkeypatch.setattr(f"evocache.cli.commands.{name}.load_pipeline", refused)
 
 
 def test_there_are_numbers_in_most_commands():

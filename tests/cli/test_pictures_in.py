@@ -10,9 +10,9 @@ import torch
 from diffusers import StableDiffusionInpaintPipeline
 from PIL import Image
 
-from evocache.cli.call import settings
-from evocache.cli.failures import InputError
-from evocache.search.proof import read_proof
+from evocache.cli.inputs.call_arguments import settings
+from evocache.cli.ui.failures import InputError
+from evocache.validation.proof_file import read_proof
 from tests.tiny import SD15, SD15_IMG2IMG
 from tests.tiny.base import picture
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_given_is_refused_before_a_model_is_loaded(refused, files
     def loading(*_, **__):
         raise AssertionError("a model is loaded")
 
-    monkeypatch.setattr(f"evocache.cli.{command}.load_pipeline", loading)
+    monkeypatch.setattr(f"evocache.cli.commands.{command}.load_pipeline", loading)
     monkeypatch.chdir(files)
     assert word in refused(command, *given, *(["-p", "fox"] if command == "generate" else []))
 
@@ -162,7 +162,7 @@ def test_files_are_read_by_their_suffix(files, monkeypatch):
 
 
 def test_a_picture_of_too_many_pixels_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("evocache.cli.files.MAX_PICTURE", 1000)
+    monkeypatch.setattr("evocache.cli.inputs.argument_files.MAX_PICTURE", 1000)
     Image.new("RGB", (32, 32)).save(tmp_path / "large.png")
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it is decoded"))
     with pytest.raises(InputError, match="32 by 32 pixels"):

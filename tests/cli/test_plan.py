@@ -5,11 +5,12 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from evocache import discover, plan_memory
-from evocache.cli.weightless import load_weightless
+from evocache.cli.inputs.weightless import load_weightless
 from evocache.policies import parse
-from evocache.schedule.amounts import told as amount
-from evocache.schedule.front import Front, Point
-from evocache.search.proof import Basis, Proof, write_proof
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.units import told as amount
+from evocache.validation.proof_file import Basis, Proof, write_proof
 from tests.tiny import FAMILIES
 
 PLAIN = ("--set", "use_resolution_binning=false", "--set", "clean_caption=false")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evocache.cli.failures import InputError
-from evocache.cli.prompts import distinct, gather, read
+from evocache.cli.inputs.prompts import distinct, gather, read
+from evocache.cli.ui.failures import InputError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "prompts"
 

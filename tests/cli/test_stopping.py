@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from evocache.cli.stopping import Stopping, Terminated
+from evocache.cli.ui.stop_signals import Stopping, Terminated
 
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])

@@ -21,9 +21,9 @@ from evocache import apply
 from evocache.errors import PipelineError
 from evocache.memory import FeatureStore
 from evocache.model.outputs import blank
-from evocache.runtime import lane
-from evocache.runtime.leaf import BARE, Blank
-from evocache.runtime.region import Regions, compiler, replays
+from evocache.runtime.attach.region import Regions, compiler, replays
+from evocache.runtime.ops import branch
+from evocache.runtime.ops.leaf import BARE, Blank
 from evocache.schedule import uniform
 from tests.composition import compiling
 from tests.composition.compiling import dynamo
@@ -178,7 +178,7 @@ def test_features_of_leaves_that_are_not_called_are_let_go():
     pipe = compiling.pixart()
     with apply(pipe, "fora:2") as handle:
         plan = handle._compiled.plan(handle.model.denoisers[0], 4, 0, 0)[0]
-        one = lane.Lane(handle.model.denoisers[0], plan, FeatureStore(), None, None)
+        one = branch.Lane(handle.model.denoisers[0], plan, FeatureStore(), None, None)
     column = next(c for c in plan.touched if one.kinds[c] == "attention")
     one.begin(0)
     one.packing[column] = [BARE]

@@ -22,8 +22,8 @@ from diffusers import (
 from torch import nn
 
 from evocache.model import Model, discover
-from evocache.runtime.measured import measured, told
-from evocache.runtime.whereabouts import resident
+from evocache.runtime.estimate.measure import measured, told
+from evocache.runtime.estimate.residency import resident
 from tests.tiny import FAMILIES, Tiny
 from tests.tiny.base import seeded
 

@@ -10,7 +10,7 @@ import torch
 
 from evocache import apply
 from evocache.errors import BudgetError, EvocacheWarning
-from evocache.memory.planner import USUAL
+from evocache.memory.planner.planner import USUAL
 from tests.gpu.rig import LARGE, nothing_left, weighed, workspace
 from tests.runtime.support import random_schedule
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evocache import apply
-from evocache.memory.coding import CODINGS, Coded, decode, encode
+from evocache.memory.quantization import CODINGS, Coded, decode, encode
 from evocache.policies import parse
 from tests.gpu.rig import nothing_left
 from tests.runtime.support import changes, snapshot, suits

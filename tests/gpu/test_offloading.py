@@ -9,7 +9,7 @@ from accelerate.hooks import AlignDevicesHook, CpuOffload
 from diffusers.hooks import group_offloading
 
 from evocache import apply
-from evocache.memory.planner import MemoryPlan
+from evocache.memory.planner.planner import MemoryPlan
 from tests.composition.counting import counting
 from tests.gpu.rig import device_of_tests
 from tests.tiny import FAMILIES

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from evocache.memory.machine import machine
+from evocache.evolve_run import evolve
+from evocache.memory.hardware import machine
 from evocache.metrics.clocks import clock_of
 from evocache.model.probe import probe_pipeline
-from evocache.runtime.whereabouts import resident
-from evocache.search.api import evolve
-from evocache.search.calibrate import calibrate
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Settings
-from evocache.search.peaks import _held
-from evocache.search.proof import read_proof
-from evocache.search.quality import quality
-from evocache.search.rates import measure
-from evocache.search.workload import Workload
+from evocache.runtime.estimate.residency import resident
+from evocache.search.calibrate.calibrate import calibrate
+from evocache.search.cost.hardware_rates import measure
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.optimise.evolution import Settings
+from evocache.validation.memory_peaks import _held
+from evocache.validation.proof_file import read_proof
 from tests.gpu.rig import nothing_left
 from tests.search.test_api import CALL
 

@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 
 from evocache import apply
-from evocache.memory.footprint import Cut
-from evocache.memory.grouping import grouped
-from evocache.memory.groups import run_cut
-from evocache.memory.planner import MemoryPlan
-from evocache.memory.rehearse import shadow
-from evocache.memory.survey import survey, survey_method
-from evocache.memory.trial import slicings
+from evocache.memory.planner.footprint import Cut
+from evocache.memory.planner.planner import MemoryPlan
+from evocache.memory.rehearsal.rehearsal import shadow
+from evocache.memory.slicing.exact_slicings import slicings
 from evocache.model.outputs import unpack
 from evocache.model.probe import capture_calls
+from evocache.runtime.survey.call_survey import survey, survey_method
+from evocache.video.decode.frame_group_trial import grouped
+from evocache.video.decode.frame_groups import run_cut
 from tests.gpu.rig import LARGE
 from tests.memory.parts import randomised
 from tests.tiny.autoencoders import AUTOENCODERS

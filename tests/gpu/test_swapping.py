@@ -10,8 +10,8 @@ import torch
 
 from evocache import apply
 from evocache.memory import FeatureStore, Tape
-from evocache.memory.host import HostTier
-from evocache.memory.planner import MemoryPlan
+from evocache.memory.planner.planner import MemoryPlan
+from evocache.memory.tiers.host import HostTier
 from tests.gpu.rig import alive, nothing_left
 from tests.runtime.support import random_schedule
 from tests.tiny import share

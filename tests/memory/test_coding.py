@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from evocache.errors import PolicyError
-from evocache.memory.coding import CODINGS, checked, coded_bytes, decode, encode, error, fitting
-from evocache.memory.tiers import strides
+from evocache.memory.quantization import CODINGS, checked, coded_bytes, decode, encode, error, fitting
+from evocache.memory.tiers.tier import strides
 
 SMALLER = CODINGS[1:]
 TYPES = (torch.float32, torch.float16, torch.bfloat16)

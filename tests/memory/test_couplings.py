@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from evocache.memory.couplings import Shared, Uncoupled
-from evocache.memory.lockstep import lockstep
+from evocache.memory.slicing.couplings import Shared, Uncoupled
+from evocache.memory.slicing.lockstep import lockstep
 
 
 def sliced(call, x, sizes, axis):

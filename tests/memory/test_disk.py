@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from evocache.errors import GenerationError
-from evocache.memory.disk import DiskTier
-from evocache.memory.tiers import strides
+from evocache.memory.tiers.disk import DiskTier
+from evocache.memory.tiers.tier import strides
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_full_disk_is_said(tier, monkeypatch):
 def test_a_killed_process_leaves_nothing(tmp_path):
     code = (
         "import sys, time, torch\n"
-        "from evocache.memory.disk import DiskTier\n"
+        "from evocache.memory.tiers.disk import DiskTier\n"
         f"tier = DiskTier({str(tmp_path)!r})\n"
         "tier.park([torch.ones(1000)]).settle()\n"
         "print('parked', flush=True)\n"

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 from evocache.errors import FilmError
-from evocache.memory.film import film
-from evocache.memory.reels import AHEAD, THREADS
+from evocache.video.formats import AHEAD, THREADS
+from evocache.video.writer import film
 
 FILES = ["out.mp4", "out.gif", "out.webp"]
 NAMES = [*FILES, "out"]
@@ -327,7 +327,7 @@ class TestRefused:
         assert not list(tmp_path.iterdir())
 
     def test_a_build_without_the_encoder(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("evocache.memory.reels.ENCODER", "libx999")
+        monkeypatch.setattr("evocache.video.formats.ENCODER", "libx999")
         with pytest.raises(FilmError, match="without libx999"), film(tmp_path / "out.mp4"):
             pass
         assert not list(tmp_path.iterdir())

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import _get_current_function_mode_stack
 
-from evocache.memory.couplings import Uncoupled
-from evocache.memory.lockstep import lockstep
+from evocache.memory.slicing.couplings import Uncoupled
+from evocache.memory.slicing.lockstep import lockstep
 
 from .parts import PARTS, randomised
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from evocache.memory import packed
-from evocache.memory.offload import Offload, Summons, leaving
-from evocache.memory.packed import Packed, packable
+from evocache.memory.offload import packed_weights
+from evocache.memory.offload.packed_weights import Packed, packable
+from evocache.memory.offload.stage_offload import Offload, Summons, leaving
 from tests.tiny import FAMILIES, share
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ def tensors(module):
 
 @pytest.mark.parametrize("piece", [64, 1 << 20])
 def test_weights_are_the_same_wherever_they_are(monkeypatch, piece):
-    monkeypatch.setattr(packed, "PIECE", piece)
+    monkeypatch.setattr(packed_weights, "PIECE", piece)
     module = Odd()
     own = tensors(module)
     before = {name: (id(t), t.clone(), t.stride(), t.requires_grad) for name, t in own.items()}

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evocache.errors import BudgetError
-from evocache.memory.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
-from evocache.memory.lives import Life
-from evocache.memory.planner import AHEAD, Machine, plan, smallest
-from evocache.memory.swap import swaps
+from evocache.memory.planner.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
+from evocache.memory.planner.planner import AHEAD, Machine, plan, smallest
+from evocache.memory.swapping.lifetimes import Life
+from evocache.memory.swapping.swap_selection import swaps
 
 MACHINE = Machine(link=10.0, launch=0.01, flop=0.5)
 

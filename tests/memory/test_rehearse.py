@@ -11,10 +11,10 @@ from torch import nn
 from torch.overrides import _get_current_function_mode_stack
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from evocache.memory.fakes import Fakes
+from evocache.memory.cudnn_workspace import cudnn
 from evocache.memory.ledger import Ledger
-from evocache.memory.rehearse import rehearse, shadow
-from evocache.memory.workspace import cudnn
+from evocache.memory.rehearsal.fake_operations import Fakes
+from evocache.memory.rehearsal.rehearsal import rehearse, shadow
 
 SIZE = 64 * 64 * 4
 """Bytes of a square of floats."""

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from evocache.memory.footprint import Cut
-from evocache.memory.groups import run_cut
 from evocache.memory.ledger import Ledger
-from evocache.memory.relaying import relayed
-from evocache.memory.requests import Parted
-from evocache.memory.windowing import windowed
+from evocache.memory.planner.footprint import Cut
+from evocache.memory.slicing.coupling_requests import Parted
 from evocache.model.outputs import unpack
+from evocache.video.decode.frame_groups import run_cut
+from evocache.video.decode.frame_pipeline_trial import relayed
+from evocache.video.decode.temporal_tile_trial import windowed
 from tests.memory.test_vaes import TOLERANCE, off
 from tests.tiny.autoencoders import AUTOENCODERS
 

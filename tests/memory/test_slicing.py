@@ -13,10 +13,10 @@ from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBloc
 from diffusers.models.transformers.transformer_mochi import MochiTransformerBlock
 from torch import nn
 
-from evocache.memory.couplings import Shared
 from evocache.memory.ledger import Ledger
-from evocache.memory.slicing import Slicing, run, sizes
-from evocache.memory.trial import slicings
+from evocache.memory.slicing.couplings import Shared
+from evocache.memory.slicing.exact_slicings import slicings
+from evocache.memory.slicing.slicing import Slicing, run, sizes
 
 from .parts import PARTS, randomised
 

@@ -7,8 +7,8 @@ import torch
 
 from evocache.errors import PolicyError
 from evocache.memory import FeatureStore, Stale
-from evocache.memory.coding import decode, encode
-from evocache.memory.disk import DiskTier
+from evocache.memory.quantization import decode, encode
+from evocache.memory.tiers.disk import DiskTier
 
 
 def test_bytes_are_counted_to_the_last():

@@ -8,11 +8,11 @@ from itertools import combinations, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evocache.memory.bound import moved_at_least
-from evocache.memory.gaps import Gaps
-from evocache.memory.lives import Life
-from evocache.memory.shares import Shares
-from evocache.memory.swap import Gap, held, swaps
+from evocache.memory.swapping.capacity_shares import Shares
+from evocache.memory.swapping.gaps import Gaps
+from evocache.memory.swapping.lifetimes import Life
+from evocache.memory.swapping.lower_bound import moved_at_least
+from evocache.memory.swapping.swap_selection import Gap, held, swaps
 
 EVENTS = 9
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evocache.memory import FeatureStore, Tape
-from evocache.memory.disk import DiskTier
-from evocache.memory.lives import Life
-from evocache.memory.swap import swaps
-from evocache.memory.tape import Moves, uses
+from evocache.memory.swapping.lifetimes import Life
+from evocache.memory.swapping.swap_selection import swaps
+from evocache.memory.swapping.transfer_tape import Moves, uses
+from evocache.memory.tiers.disk import DiskTier
 from evocache.schedule import liveness
 
 from ..schedule.strategies import schedules

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evocache.memory.footprint import Branch, CallPrint, Choice, Footprint, Stage
-from evocache.memory.planner import plan, smallest
-from evocache.memory.swap import Life
-from evocache.memory.timeline import timeline
+from evocache.memory.planner.footprint import Branch, CallPrint, Choice, Footprint, Stage
+from evocache.memory.planner.planner import plan, smallest
+from evocache.memory.planner.timeline import timeline
+from evocache.memory.swapping.swap_selection import Life
 
 STEPS = 6
 

@@ -10,12 +10,12 @@ import torch
 from diffusers.models import autoencoders
 from torch import nn
 
-from evocache.memory.footprint import Cut
-from evocache.memory.grouping import grouped
-from evocache.memory.groups import run_cut
 from evocache.memory.ledger import Ledger
-from evocache.memory.trial import slicings
+from evocache.memory.planner.footprint import Cut
+from evocache.memory.slicing.exact_slicings import slicings
 from evocache.model.outputs import unpack
+from evocache.video.decode.frame_group_trial import grouped
+from evocache.video.decode.frame_groups import run_cut
 from tests.tiny.autoencoders import AUTOENCODERS
 
 from .parts import randomised

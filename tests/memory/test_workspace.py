@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from evocache.memory.workspace import unforeseen
+from evocache.memory.cudnn_workspace import unforeseen
 
 
 @pytest.fixture

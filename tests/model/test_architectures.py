@@ -18,7 +18,7 @@ from evocache.metrics.cost import work_by_kind
 from evocache.model.architectures import ARCHITECTURES, architecture
 from evocache.model.probe import Probe
 from evocache.schedule import Schedule, loads
-from evocache.schedule.ecad_models import FLUX, PIXART, tree_of
+from evocache.schedule.io.ecad_models import FLUX, PIXART, tree_of
 
 ECAD = ("pixart-alpha-256", "pixart-sigma-256", "flux-dev-256", "flux-dev-1024")
 STEPS = 20

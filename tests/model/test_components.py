@@ -7,7 +7,7 @@ import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 
 from evocache import apply
-from evocache.model.components import components_of
+from evocache.model.pipeline_components import components_of
 from tests.tiny import FAMILIES
 
 

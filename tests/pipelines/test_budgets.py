@@ -10,7 +10,7 @@ import pytest
 from evocache import apply
 from evocache.errors import BudgetError
 from evocache.model import discover
-from evocache.runtime.measured import measured
+from evocache.runtime.estimate.measure import measured
 from tests.pipelines import KNOWN_WARNINGS, ROWS
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]

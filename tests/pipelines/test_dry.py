@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evocache import discover
-from evocache.runtime.dry import dry_run
+from evocache.runtime.estimate.dry_run import dry_run
 from tests.pipelines import ROWS
 
 BY_VALUES = ["GlmImagePipeline", "HiDreamImagePipeline", "HunyuanImagePipeline", "Lumina2Pipeline"]

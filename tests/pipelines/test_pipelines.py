@@ -15,8 +15,8 @@ from torch import nn
 from evocache import apply
 from evocache.model import Model, discover
 from evocache.policies import Policy, parse
-from evocache.policies.base import every, uniform
-from evocache.policies.steps import outermost
+from evocache.policies.base.policy import every, uniform
+from evocache.policies.static.steps import outermost
 from evocache.runtime.stats import Stats
 from evocache.schedule import Schedule, Tree
 from tests.matrix.observe import reused

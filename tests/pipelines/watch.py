@@ -14,7 +14,7 @@ from diffusers import SchedulerMixin
 from torch import nn
 
 from evocache.model import Model
-from evocache.model.components import components_of
+from evocache.model.pipeline_components import components_of
 
 STEPS = ("step", "step_pred", "batch_step_no_noise")
 """Methods by which schedulers step."""

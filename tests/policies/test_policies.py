@@ -7,7 +7,7 @@ import pytest
 
 from evocache.errors import PolicyError
 from evocache.policies import parse
-from evocache.policies.steps import outermost
+from evocache.policies.static.steps import outermost
 
 
 def skipped(schedule):

@@ -10,8 +10,8 @@ import pytest
 
 from evocache.errors import CodecError, PolicyError
 from evocache.policies import SmoothCache, parse
-from evocache.policies.calibrated import packed, unpacked
-from evocache.policies.smoothcache import computed_steps, groups
+from evocache.policies.base.calibration_matrices import packed, unpacked
+from evocache.policies.calibrated.smoothcache import computed_steps, groups
 from tests.search.trees import stack
 
 STEPS = 8

@@ -10,8 +10,8 @@ import pytest
 
 from evocache.errors import PolicyError
 from evocache.policies import DeepCache, DPCache, LearningToCache, LeMiCa, MagCache, parse
-from evocache.policies.calibrated import packed
-from evocache.policies.paths import best_path, total, worst
+from evocache.policies.base.calibration_matrices import packed
+from evocache.policies.base.step_paths import best_path, total, worst
 from evocache.schedule import liveness
 from tests.search.trees import stack
 
@@ -40,7 +40,7 @@ def test_pab_has_an_interval_for_each_type_of_attention_within_a_window():
 
 def test_fastercache_moves_attention_on_by_a_part_of_its_last_change():
     """The weights of its forecasts are 1 + w and -w, however far ahead."""
-    from evocache.runtime.plan import Plan
+    from evocache.runtime.program.plan import Plan
 
     tree = stack(1)
     schedule = parse("fastercache:4,0.3,0.2").schedule(tree, STEPS)

@@ -9,12 +9,13 @@ import numpy as np
 
 from evocache.policies import parse
 from evocache.schedule import REUSE, Schedule, forecast, save
-from evocache.schedule.front import Front, Point
-from evocache.search.cells import pack
-from evocache.search.journal import Journal
-from evocache.search.proof import Baseline, Basis, Pictures, Proof, write_proof
-from evocache.search.records import Begun, Ended, Evaluated, Written
-from evocache.search.strips import write_strips
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.search.storage.journal import Journal
+from evocache.search.storage.journal_records import Begun, Ended, Evaluated, Written
+from evocache.search.storage.packed_cells import pack
+from evocache.validation.picture_rows import write_strips
+from evocache.validation.proof_file import Baseline, Basis, Pictures, Proof, write_proof
 from tests.search.trees import stack
 
 TREE = stack()

@@ -15,20 +15,21 @@ import pytest
 from PIL import Image
 
 from evocache.errors import RunError
-from evocache.report.cells import cells, words
-from evocache.report.contents import gather
-from evocache.report.data import data
-from evocache.report.history import read_history
-from evocache.report.html import page
-from evocache.report.importance import importance
-from evocache.report.plots import write_plots
-from evocache.report.sections import sections, summary
+from evocache.report.figures.plots import write_plots
+from evocache.report.page.html_file import page
+from evocache.report.page.page_data import data
+from evocache.report.page.sections import sections, summary
+from evocache.report.run.heat_map_cells import cells, words
+from evocache.report.run.history import read_history
+from evocache.report.run.importance import importance
+from evocache.report.run.run_contents import gather
 from evocache.schedule import Schedule, save
-from evocache.schedule.front import Front, Point
-from evocache.search.cells import pack
-from evocache.search.journal import Journal
-from evocache.search.proof import Baseline, Proof, read_proof, write_proof
-from evocache.search.records import Begun, Evaluated, Written
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.search.storage.journal import Journal
+from evocache.search.storage.journal_records import Begun, Evaluated, Written
+from evocache.search.storage.packed_cells import pack
+from evocache.validation.proof_file import Baseline, Proof, read_proof, write_proof
 
 from .runs import HOSTILE, STEPS, TREE, candidates, error, figures, write_front, write_journal
 
@@ -164,8 +165,8 @@ def test_the_head_table_holds_points_against_the_line_of_fewer_steps(tmp_path: P
 
 def test_both_places_of_the_report_say_the_same_of_fewer_steps(tmp_path: Path) -> None:
     """What a proof writes beside a point is what the head table has at the point's own speed-up."""
-    from evocache.search.contenders import Contender
-    from evocache.search.prove import add_equal_time
+    from evocache.validation.contenders import Contender
+    from evocache.validation.validate import add_equal_time
 
     steps = [(4.1, 20.0), (2.2, 32.0), (1.45, 41.0)]
     for speedup in (1.5, 2.0, 3.0, 4.0):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from evocache import Handle
-from evocache.runtime import scope
+from evocache.runtime.attach import call_scope
 
 
 def looped(pipe: Any, steps: int = 4, seed: int = 0, call: Callable[..., Any] | None = None) -> Iterator[torch.Tensor]:
@@ -46,7 +46,7 @@ def handed_over(denoiser: torch.nn.Module, engine: Executor) -> Callable[..., An
     """A denoiser as an engine calls it: what is to be done is found where the call is made, and done elsewhere."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        op = scope.find(id(denoiser))
+        op = call_scope.find(id(denoiser))
         if op is None:
             return engine.submit(without_grad, denoiser, *args, **kwargs).result()
         return engine.submit(without_grad, op, plain, denoiser, args, kwargs).result()

@@ -16,9 +16,9 @@ from evocache import Handle, apply
 from evocache.errors import MismatchError, PipelineError
 from evocache.model import discover
 from evocache.policies import Fora, parse
-from evocache.runtime.asked import leaves_steps_open
+from evocache.runtime.program.step_arguments import leaves_steps_open
 from evocache.schedule import Tree, save, uniform
-from evocache.schedule.front import Point
+from evocache.schedule.front.point import Point
 from tests.runtime.support import changes, snapshot
 
 

@@ -9,8 +9,8 @@ import pytest
 from torch import nn
 
 from evocache import discover
-from evocache.runtime.attributes import given_back
-from evocache.runtime.dry import dry_run
+from evocache.runtime.estimate.dry_run import dry_run
+from evocache.runtime.estimate.restored_attributes import given_back
 from tests.pipelines import ROWS
 
 PERTURBED = ["StableDiffusionPAGPipeline", "SanaPAGPipeline"]

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from evocache import apply, plan_memory
 from evocache.errors import AmountError, BudgetError, PipelineError
-from evocache.memory.planner import MemoryPlan, smallest
+from evocache.memory.planner.planner import MemoryPlan, smallest
 from evocache.policies import parse
-from evocache.runtime.measured import measured
-from evocache.runtime.whereabouts import movable, weights
+from evocache.runtime.estimate.measure import measured
+from evocache.runtime.estimate.residency import movable, weights
 from evocache.schedule import Schedule
-from evocache.schedule.front import Point
+from evocache.schedule.front.point import Point
 from tests.runtime.support import random_schedule, with_nested_spans
 from tests.runtime.test_dry import given as arguments
 from tests.tiny import FAMILIES, FAMILY_OF

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from evocache.runtime.clock import Clock, Tick
-from evocache.runtime.forecast import combine, weights
+from evocache.runtime.program.forecast import combine, weights
 
 
 def scheduler(timesteps=(9, 7, 5, 3), **attributes):

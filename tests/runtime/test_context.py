@@ -17,9 +17,10 @@ from evocache.errors import ContextError
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime import context_of
-from evocache.runtime.context import weights_of
-from evocache.schedule.context import STEPS, Context
-from evocache.schedule.front import Front, Point
+from evocache.runtime.call_context import weights_of
+from evocache.schedule.front.context import STEPS, Context
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
 from tests.tiny import FAMILIES
 
 CALL = {

@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_iter
 
 from evocache import discover
 from evocache.errors import PipelineError
-from evocache.runtime.dry import dry_run
-from evocache.runtime.form import form
+from evocache.runtime.call_key import form
+from evocache.runtime.estimate.dry_run import dry_run
 from tests.tiny import FAMILIES, FAMILY_OF
 from tests.tiny.video_unet import build_svd
 

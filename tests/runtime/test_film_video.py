@@ -10,12 +10,12 @@ import torch
 from diffusers.video_processor import VideoProcessor
 
 from evocache import apply
-from evocache.memory.footprint import Cut
-from evocache.memory.requests import Uncoupled
-from evocache.memory.trial import slicings
-from evocache.runtime import projection as module_of_projection
-from evocache.runtime.filming import film_cut
-from evocache.runtime.projection import Projection
+from evocache.memory.planner.footprint import Cut
+from evocache.memory.slicing.coupling_requests import Uncoupled
+from evocache.memory.slicing.exact_slicings import slicings
+from evocache.runtime.survey import film_output as module_of_projection
+from evocache.runtime.survey.film_output import Projection
+from evocache.runtime.survey.film_survey import film_cut
 from tests.memory.parts import randomised
 from tests.runtime.test_dry import given
 from tests.runtime.test_filming import frames

@@ -10,9 +10,9 @@ from PIL import Image
 
 from evocache import apply, plan_memory
 from evocache.errors import BudgetError
-from evocache.memory.film import FilmError
 from evocache.memory.ledger import Ledger
-from evocache.runtime.measured import measured
+from evocache.runtime.estimate.measure import measured
+from evocache.video.writer import FilmError
 from tests.runtime.test_dry import given
 from tests.tiny import FAMILIES, FAMILY_OF
 from tests.tiny.parts import image_vae

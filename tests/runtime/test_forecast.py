@@ -7,9 +7,9 @@ import torch
 
 from evocache import apply, discover
 from evocache.memory.ledger import Ledger
-from evocache.runtime import forecast
-from evocache.runtime.forecast import combine, sum_bytes
-from evocache.runtime.stored import kept_beside
+from evocache.runtime.estimate.stored_bytes import kept_beside
+from evocache.runtime.program import forecast
+from evocache.runtime.program.forecast import combine, sum_bytes
 from evocache.schedule import REUSE, uniform
 from evocache.schedule import forecast as forecasting
 from tests.runtime.steered import Pipe

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evocache import Error, apply
 from evocache.errors import MismatchError
 from evocache.policies import parse
-from evocache.runtime.estimate import plan_memory
+from evocache.runtime.estimate.estimate import plan_memory
 from evocache.schedule import Schedule, Tree, dumps, save
 from tests.schedule.mutations import mutated
 

@@ -14,12 +14,12 @@ from torch import nn
 
 from evocache import apply, discover, plan_memory
 from evocache.errors import BudgetError, PipelineError
-from evocache.memory.planner import MemoryPlan
+from evocache.memory.planner.planner import MemoryPlan
 from evocache.policies import parse
 from evocache.runtime.compiled import GUIDED, PLANS, SCHEDULES, Compiled
+from evocache.runtime.estimate.many import CALLS, Footprints
 from evocache.runtime.handle import handle_of
-from evocache.runtime.pricing import CALLS, Footprints
-from evocache.runtime.state import State
+from evocache.runtime.pipeline_state import State
 from evocache.schedule import REUSE, uniform
 from tests.tiny import FAMILIES
 

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from evocache import apply, discover
-from evocache.runtime.dry import dry_run
-from evocache.runtime.hush import hushed
+from evocache.runtime.estimate.dry_run import dry_run
+from evocache.runtime.estimate.quiet_logs import hushed
 from tests.tiny import FAMILIES
 
 

@@ -9,7 +9,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
-from evocache.runtime.keeping import may_keep
+from evocache.runtime.attach.side_effects import may_keep
 from tests.runtime.test_observers import Plain, Storing
 
 COUNTER = []

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from evocache import apply
-from evocache.runtime.conditioning import Memory, conditioning
-from evocache.runtime.digests import Digests, Seen
-from evocache.runtime.latents import signature
+from evocache.runtime.conditioning_digests import Digests, Seen
+from evocache.runtime.ops.conditioning import Memory, conditioning
+from evocache.runtime.ops.latents import signature
 from tests.runtime.prompted import Pipe, Transformer
 
 SPECS = ("fora:4", "taylorseer:4,1", "steps:0,4", "fbcache:0.9", "teacache:0.9")

@@ -13,13 +13,13 @@ from torch.overrides import _get_current_function_mode_stack
 from evocache import apply
 from evocache.errors import BudgetError
 from evocache.memory import Tape
-from evocache.memory.couplings import Shared
-from evocache.memory.footprint import Cut
-from evocache.memory.planner import MemoryPlan
-from evocache.memory.rehearse import rehearse, shadow
-from evocache.memory.survey import survey
-from evocache.memory.trial import slicings
-from evocache.model.units import units
+from evocache.memory.planner.footprint import Cut
+from evocache.memory.planner.planner import MemoryPlan
+from evocache.memory.rehearsal.rehearsal import rehearse, shadow
+from evocache.memory.slicing.couplings import Shared
+from evocache.memory.slicing.exact_slicings import slicings
+from evocache.model.sliceable_units import units
+from evocache.runtime.survey.call_survey import survey
 from tests.runtime.support import random_schedule
 from tests.runtime.test_dry import given as given_to
 from tests.tiny import KIND_OF

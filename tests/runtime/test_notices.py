@@ -13,10 +13,10 @@ import pytest
 
 import evocache
 from evocache import apply
-from evocache.cli.console import quiet
+from evocache.cli.ui.console import quiet
 from evocache.errors import EvocacheWarning
 from evocache.policies import parse
-from evocache.runtime.notices import warn
+from evocache.runtime.user_warnings import warn
 from tests.runtime.prompted import Block, Pipe
 
 FAR = "made for 3 steps and is resampled to 8"

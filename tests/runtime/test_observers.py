@@ -12,10 +12,10 @@ from diffusers.models.attention_processor import AttnProcessor
 
 from evocache import apply
 from evocache.errors import EvocacheWarning, GenerationError
-from evocache.memory.footprint import Cut
-from evocache.memory.planner import MemoryPlan
-from evocache.memory.rehearse import rehearse, shadow
-from evocache.memory.trial import slicings
+from evocache.memory.planner.footprint import Cut
+from evocache.memory.planner.planner import MemoryPlan
+from evocache.memory.rehearsal.rehearsal import rehearse, shadow
+from evocache.memory.slicing.exact_slicings import slicings
 from evocache.schedule import guidance_id, uniform
 from tests.pipelines.deprecated import TURNED
 from tests.pipelines.deprecated import row as deprecated_row

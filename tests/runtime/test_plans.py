@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evocache import apply
-from evocache.runtime import dry, estimate
+from evocache.runtime.estimate import dry_run, estimate
 from tests.tiny import FAMILIES
 
 SIZE: dict[str, Any] = {"height": 64, "width": 64, "use_resolution_binning": False}
@@ -18,7 +18,7 @@ CALL: dict[str, Any] = {**SIZE, "prompt": "a red fox", "num_inference_steps": 2,
 def made(monkeypatch) -> list[str]:
     """What was worked out for plans."""
     seen = []
-    for module, name in ((dry, "rehearse"), (estimate, "footprint"), (estimate, "survey")):
+    for module, name in ((dry_run, "rehearse"), (estimate, "footprint"), (estimate, "survey")):
         work = getattr(module, name)
 
         def noted(*args: Any, _work: Any = work, _name: str = name, **kwargs: Any) -> Any:

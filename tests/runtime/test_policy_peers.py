@@ -13,9 +13,9 @@ import torch
 
 from evocache import apply
 from evocache.policies import MagCache
-from evocache.policies.base import leaf_ids
-from evocache.runtime.magnitudes import ratios
+from evocache.policies.base.policy import leaf_ids
 from evocache.schedule import forecast, uniform
+from evocache.search.calibrate.magnitude_ratios import ratios
 from tests.runtime.support import counted
 
 hooks = pytest.importorskip("diffusers.hooks")

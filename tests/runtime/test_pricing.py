@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from evocache.errors import PolicyError
-from evocache.memory.footprint import Footprint
-from evocache.memory.lives import Lives
-from evocache.memory.planner import least, plan, smallest
+from evocache.memory.planner.footprint import Footprint
+from evocache.memory.planner.planner import least, plan, smallest
+from evocache.memory.swapping.lifetimes import Lives
 from evocache.policies import parse
 from evocache.runtime.compiled import Compiled
-from evocache.runtime.dry import dry_run
-from evocache.runtime.estimate import detailed, footprint
-from evocache.runtime.pricing import Footprints, moved, storing_all
-from evocache.runtime.program import resolve
+from evocache.runtime.estimate.dry_run import dry_run
+from evocache.runtime.estimate.estimate import detailed, footprint
+from evocache.runtime.estimate.many import Footprints, moved, storing_all
+from evocache.runtime.program.program import resolve
 from evocache.schedule import Schedule
-from evocache.search.space import Space
-from evocache.search.variation import mutate
+from evocache.search.genome.search_space import Space
+from evocache.search.genome.variation import mutate
 from tests.runtime.test_dry import given as arguments
 
 SPECS = ("none", "fora:2", "taylorseer:2", "steps:0,2", "deepcache:2")

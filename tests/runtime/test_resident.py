@@ -12,7 +12,7 @@ import pytest
 
 import evocache
 from benchmarks.resident import generate, held
-from evocache.runtime import dry, once
+from evocache.runtime.estimate import dry_run, survey_memo
 from evocache.runtime.handle import handle_of
 from tests.tiny import FAMILIES
 
@@ -40,8 +40,8 @@ def seen() -> Iterator[list[Seen]]:
                 assert handle is not None
                 handle.remove()
                 del handle
-                dry._rehearsals.clear()  # bounded, and filling up meanwhile
-                once._surveys.clear()
+                dry_run._rehearsals.clear()  # bounded, and filling up meanwhile
+                survey_memo._surveys.clear()
                 tensors = {name: count for name, count in held().items() if name != "resident bytes"}
                 sys._clear_type_cache()  # it holds up to 4,096 names of attributes that were looked up
                 found.append((tensors, tracemalloc.take_snapshot().filter_traces([OURS])))

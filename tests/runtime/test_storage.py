@@ -11,8 +11,8 @@ import torch
 from evocache import apply
 from evocache.errors import PolicyError
 from evocache.memory import Tape
-from evocache.memory.coding import CODINGS, decode, encode, error
-from evocache.memory.planner import MemoryPlan
+from evocache.memory.planner.planner import MemoryPlan
+from evocache.memory.quantization import CODINGS, decode, encode, error
 from evocache.policies import parse
 from evocache.schedule import deep_id, liveness, uniform
 from tests.runtime.byhand import replaced, stepping

@@ -8,8 +8,8 @@ import weakref
 from fractions import Fraction
 from typing import Any
 
-from evocache.runtime.recent import Recent
-from evocache.runtime.subclasses import Subclasses, plain
+from evocache.runtime.attach.subclasses import Subclasses, plain
+from evocache.runtime.lru import LRU
 
 
 def test_a_class_has_one_subclass():
@@ -52,7 +52,7 @@ def test_a_class_that_takes_another_s_name_takes_its_place(monkeypatch):
 
 
 def test_what_was_not_used_for_longest_is_forgotten():
-    recent: Recent[str, int] = Recent(2)
+    recent: LRU[str, int] = LRU(2)
     assert recent.made("a", lambda: 1) == 1
     recent["b"] = 2
     assert recent.made("a", lambda: 5) == 1

@@ -6,12 +6,12 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from evocache import apply
-from evocache.memory.planner import Machine, plan
+from evocache.memory.planner.planner import Machine, plan
 from evocache.runtime.compiled import Compiled
-from evocache.runtime.dry import dry_run
-from evocache.runtime.estimate import detailed, footprint
-from evocache.runtime.pricing import Footprints
-from evocache.runtime.program import resolve
+from evocache.runtime.estimate.dry_run import dry_run
+from evocache.runtime.estimate.estimate import detailed, footprint
+from evocache.runtime.estimate.many import Footprints
+from evocache.runtime.program.program import resolve
 from tests.runtime.test_dry import given as arguments
 
 

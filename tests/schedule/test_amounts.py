@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evocache.errors import AmountError
-from evocache.schedule.amounts import in_bytes, told
+from evocache.units import in_bytes, told
 
 
 @pytest.mark.parametrize(

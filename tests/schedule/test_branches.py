@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evocache.errors import CodecError, ScheduleError
 from evocache.schedule import REUSE, Component, Schedule, Tree, dumps, guidance_id, loads
-from evocache.schedule.ecad import dumps_ecad
+from evocache.schedule.io.ecad import dumps_ecad
 from evocache.schedule.liveness import peak_bytes, reads
 
 from .strategies import MODEST, dit, grid, schedules

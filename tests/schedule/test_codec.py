@@ -12,19 +12,8 @@ import pytest
 from hypothesis import given
 
 from evocache.errors import CodecError, ScheduleError
-from evocache.schedule import (
-    Component,
-    Provenance,
-    Schedule,
-    Tree,
-    dumps,
-    forecast,
-    load,
-    loads,
-    save,
-    strict_json,
-    uniform,
-)
+from evocache.schedule import Component, Provenance, Schedule, Tree, dumps, forecast, load, loads, save, uniform
+from evocache.schedule.io import strict_json
 
 from .strategies import MODEST, dit, grid, schedules, single
 
@@ -340,7 +329,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evocache.schedule.strict_json.os.replace", fail)
+    monkeypatch.setattr("evocache.schedule.io.strict_json.os.replace", fail)
     with pytest.raises(CodecError, match="No space left on device"):
         save(Schedule.full(dit(1), 2), path)
     assert path.read_text() == TEXT

@@ -11,9 +11,10 @@ import pytest
 from evocache.errors import ContextError, FrontError, RunError
 from evocache.policies import parse
 from evocache.schedule import dumps
-from evocache.schedule.context import Context, outside, shared
-from evocache.schedule.front import Front, Point
-from evocache.schedule.front_file import as_json
+from evocache.schedule.front.context import Context, outside, shared
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.front_file import as_json
+from evocache.schedule.front.point import Point
 from tests.search.trees import stack
 
 OWN = Context(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from evocache.errors import CodecError, ScheduleError
 from evocache.schedule import REUSE, Schedule, forecast, load, loads, uniform
-from evocache.schedule.ecad import dumps_ecad, loads_ecad
-from evocache.schedule.ecad_models import FLUX, PIXART, tree_of
+from evocache.schedule.io.ecad import dumps_ecad, loads_ecad
+from evocache.schedule.io.ecad_models import FLUX, PIXART, tree_of
 
 from .strategies import MODEST, dit
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from evocache.errors import FrontError
 from evocache.schedule import Schedule
-from evocache.schedule.figures import TOO_FAST, Spread, beats, doubt, doubtful, in_the_same_time, noise, spread
-from evocache.schedule.front import Front, Point
+from evocache.schedule.front.comparison import TOO_FAST, Spread, beats, doubt, doubtful, in_the_same_time, noise, spread
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
 from tests.search.trees import stack
 
 FEWER = [(4.0, 20.0), (2.0, 30.0), (1.25, 45.0)]

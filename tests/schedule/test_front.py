@@ -11,8 +11,9 @@ import pytest
 
 from evocache.errors import AmountError, FrontError, MismatchError, PipelineError, RunError
 from evocache.policies import parse
-from evocache.schedule import Schedule, front_file, uniform
-from evocache.schedule.front import Front, Point, front_of, non_dominated
+from evocache.schedule import Schedule, uniform
+from evocache.schedule.front import Front, Point, front_file
+from evocache.schedule.front.front import front_of, non_dominated
 from tests.search.trees import stack
 
 TREE = stack()

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from evocache.errors import RunError
 from evocache.policies import parse
-from evocache.schedule import front_file
-from evocache.schedule.bounds import MAX_CELLS
-from evocache.schedule.front import Front, Point
+from evocache.schedule.front import front_file
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.schedule.size_limits import MAX_CELLS
 from tests.search.trees import stack
 
 from .damage import damaged

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evocache.errors import FrontError, RunError, ScheduleError
-from evocache.schedule.numeric import real, whole
+from evocache.schedule.numbers import real, whole
 
 NONE = (float("nan"), True, None, "3", [3], 2j, np.bool_(True))
 

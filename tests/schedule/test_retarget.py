@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from evocache.errors import MismatchError
 from evocache.policies import parse
 from evocache.schedule import REUSE, Component, Provenance, Schedule, Tree, deep_id, dumps, loads, uniform
-from evocache.schedule.front import Front, Point
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
 from evocache.schedule.retarget import transfer
 from tests.search.trees import stack
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evocache.errors import Error, MismatchError
 from evocache.schedule import COMPUTE, Component, Schedule, Tree, dumps, loads
-from evocache.schedule.settle import settled
+from evocache.schedule.tree_match import settled
 
 from .mutations import mutated
 from .strategies import MODEST, dit, single, wishes

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from evocache.errors import MismatchError
-from evocache.schedule.front import Front
-from evocache.search.evolution import Job, Settings
+from evocache.schedule.front.front import Front
+from evocache.search.optimise.evolution import Job, Settings
 from evocache.search.run import Evaluator, Run
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
 

@@ -8,12 +8,13 @@ import pytest
 
 from evocache.policies import parse
 from evocache.schedule import Schedule
-from evocache.schedule.front import Front, Point
-from evocache.search.adopt import adopted
-from evocache.search.contenders import Contender, Field
-from evocache.search.cost import Costs
-from evocache.search.proof import Basis
-from evocache.search.prove import assembled
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.search.cost.schedule_cost import Costs
+from evocache.validation.adoption import adopted
+from evocache.validation.contenders import Contender, Field
+from evocache.validation.proof_file import Basis
+from evocache.validation.validate import assembled
 
 from .trees import stack
 

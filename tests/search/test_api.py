@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from evocache.errors import MismatchError, RunError
+from evocache.evolve_run import evolve
 from evocache.model import discover
 from evocache.schedule import Schedule, liveness
-from evocache.schedule.front import Front
-from evocache.search.api import evolve
-from evocache.search.calibration import read_calibration
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Job, Settings
-from evocache.search.proof import read_proof
-from evocache.search.quality import quality
-from evocache.search.workload import Workload
+from evocache.schedule.front.front import Front
+from evocache.search.calibrate.calibration_file import read_calibration
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.optimise.evolution import Job, Settings
+from evocache.validation.proof_file import read_proof
 from tests.conftest import hasten
 from tests.tiny import FAMILIES
 

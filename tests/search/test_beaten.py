@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from evocache.errors import FrontError
 from evocache.policies import parse
 from evocache.schedule import Schedule
-from evocache.schedule.figures import beats
-from evocache.schedule.front import Front, Point
-from evocache.search.adopt import adopted
-from evocache.search.beaten import FEWER_STEPS, beaten
-from evocache.search.contenders import Contender, Field
-from evocache.search.cost import Costs
-from evocache.search.proof import Basis, read_proof, write_proof
-from evocache.search.prove import add_equal_time, assembled
+from evocache.schedule.front.comparison import beats
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.search.cost.schedule_cost import Costs
+from evocache.validation.adoption import adopted
+from evocache.validation.contenders import Contender, Field
+from evocache.validation.dominated import FEWER_STEPS, beaten
+from evocache.validation.proof_file import Basis, read_proof, write_proof
+from evocache.validation.validate import add_equal_time, assembled
 
 from .trees import stack
 

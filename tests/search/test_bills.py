@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from evocache.memory.coding import CODINGS
+from evocache.memory.quantization import CODINGS
 from evocache.policies import parse
-from evocache.search.bills import Biller, biller, rates
-from evocache.search.calibration import Calibration, read_calibration, write_calibration
-from evocache.search.cost import Costs
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.genes import Design, Genes
-from evocache.search.quality import quality
-from evocache.search.rates import Rates, measure
-from evocache.search.workload import Workload
+from evocache.search.calibrate.calibration_file import Calibration, read_calibration, write_calibration
+from evocache.search.cost.hardware_rates import Rates, measure
+from evocache.search.cost.schedule_cost import Costs
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.genome.memory_genes import Design, Genes
+from evocache.search.memory_cost import Biller, biller, rates
 from tests.search.test_api import CALL, PROMPTS
 
 RATES = Rates(2.0**33, 2.0**-19, 2.0**-40, {name: (1e-9, 2e-9) for name in CODINGS if name != "none"})

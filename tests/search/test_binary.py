@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.search.binary import BinaryBreeder, ecad_seeds
-from evocache.search.evolution import Settings
+from evocache.search.genome.search_space import Space
+from evocache.search.optimise.ecad_search import BinaryBreeder, ecad_seeds
+from evocache.search.optimise.evolution import Settings
 from evocache.search.run import Run
-from evocache.search.space import Space
 from tests.search.trees import stack
 
 SPACE = Space(stack(28), 20)

@@ -9,17 +9,17 @@ import pytest
 
 from evocache.errors import RunError
 from evocache.policies import SmoothCache, parse
-from evocache.policies.smoothcache import groups
+from evocache.policies.calibrated.smoothcache import groups
 from evocache.runtime import apply
 from evocache.runtime.handle import handle_of
 from evocache.schedule import Schedule, uniform
-from evocache.search.calibrate import calibrate
-from evocache.search.calibration import CALIBRATION, Calibration, read_calibration, write_calibration
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Job
-from evocache.search.quality import quality
-from evocache.search.timing import timed
-from evocache.search.workload import Workload
+from evocache.search.calibrate.calibrate import calibrate
+from evocache.search.calibrate.calibration_file import CALIBRATION, Calibration, read_calibration, write_calibration
+from evocache.search.calibrate.schedule_timing import timed
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.optimise.evolution import Job
 from tests.family import Family
 from tests.search.test_api import CALL
 from tests.tiny import FAMILY_OF

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from evocache.errors import PolicyError, RunError
 from evocache.policies import parse
-from evocache.search.calibration import CALIBRATION, Calibration, read_calibration, write_calibration
-from evocache.search.cost import Costs
-from evocache.search.latency import Accuracy
-from evocache.search.rates import Rates
+from evocache.search.calibrate.calibration_file import CALIBRATION, Calibration, read_calibration, write_calibration
+from evocache.search.cost.hardware_rates import Rates
+from evocache.search.cost.latency_model import Accuracy
+from evocache.search.cost.schedule_cost import Costs
 from tests.schedule.damage import damaged
 
 from .trees import stack

@@ -8,9 +8,9 @@ import pytest
 from evocache.errors import RunError
 from evocache.policies import parse
 from evocache.schedule import forecast, uniform
-from evocache.search.cells import pack, unpack
-from evocache.search.space import Space
-from evocache.search.variation import mutate
+from evocache.search.genome.search_space import Space
+from evocache.search.genome.variation import mutate
+from evocache.search.storage.packed_cells import pack, unpack
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from evocache.errors import DeviceError, MismatchError, RunError
-from evocache.search.crew import TRIES, Crew, Hand, Lost, Outcome
-from evocache.search.evolution import Job
-from evocache.search.pace import GRACE, SLACK, START, Pace
+from evocache.search.evaluate.job_times import GRACE, SLACK, START, Pace
+from evocache.search.evaluate.worker_group import TRIES, Crew, Hand, Lost, Outcome
+from evocache.search.optimise.evolution import Job
 from tests.search.crews import ANSWERS, JOBS, Made, exhausted, failed, plain, refused
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evocache.search.drift import absolute, group_errors, sketch, squared
+from evocache.search.calibrate.drift import absolute, group_errors, sketch, squared
 from tests.search.trees import stack
 
 RNG = np.random.default_rng(0)

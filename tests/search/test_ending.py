@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from evocache.search.ending import terminable
-from evocache.search.recipe import _stored
+from evocache.search.evaluate.worker_recipe import _stored
+from evocache.search.termination import terminable
 from tests.search.test_recipe import tiny
 
 HELD = """
 import tempfile, time
-from evocache.search.ending import terminable
+from evocache.search.termination import terminable
 with terminable(), tempfile.TemporaryDirectory(dir={folder!r}):
     print("held", flush=True)
     time.sleep(60)

@@ -11,11 +11,11 @@ from pymoo.indicators.hv import HV
 
 from evocache.errors import RunError
 from evocache.schedule import Schedule
-from evocache.schedule.front import Front
-from evocache.search.evolution import Evolve, Job, Settings, State, evolve
-from evocache.search.genes import Design
-from evocache.search.seeds import distinct, mask_seeds, policy_seeds
-from evocache.search.space import Space
+from evocache.schedule.front.front import Front
+from evocache.search.genome.memory_genes import Design
+from evocache.search.genome.search_space import Space
+from evocache.search.optimise.evolution import Evolve, Job, Settings, State, evolve
+from evocache.search.seeds.seed_schedules import distinct, mask_seeds, policy_seeds
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12

@@ -14,15 +14,15 @@ import torch
 
 from evocache.errors import DeviceError, Error, GenerationError, MismatchError, PolicyError, RunError
 from evocache.policies import parse
-from evocache.search.crew import Crew, Lost, Outcome
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Failure, Job
-from evocache.search.faults import attempt, of_device, patiently
-from evocache.search.journal import JOURNAL, read
-from evocache.search.quality import quality
-from evocache.search.records import Evaluated
+from evocache.search.evaluate.faults import attempt, of_device, patiently
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.worker_group import Crew, Lost, Outcome
+from evocache.search.evaluate.workload import Workload
+from evocache.search.optimise.evolution import Failure, Job
 from evocache.search.run import Run
-from evocache.search.workload import Workload
+from evocache.search.storage.journal import JOURNAL, read
+from evocache.search.storage.journal_records import Evaluated
 from tests.search.crews import SETTINGS, Made, figures, front
 from tests.search.test_api import CALL, PROMPTS
 from tests.search.test_evolution import SEEDS, SPACE, answer, price

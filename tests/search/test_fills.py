@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evocache.search.fills import fills
+from evocache.search.seeds.drift_fills import fills
 from tests.search.trees import stack
 
 TREE, STEPS = stack(1), 6

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from evocache.errors import RunError
 from evocache.policies import parse
 from evocache.schedule import liveness
-from evocache.schedule.front import Front
-from evocache.search.evolution import Job, Settings
-from evocache.search.genes import (
+from evocache.schedule.front.front import Front
+from evocache.search.genome.memory_genes import (
     AS_IT_IS,
     Bill,
     Design,
@@ -28,8 +27,9 @@ from evocache.search.genes import (
     mutate_genes,
     siblings,
 )
+from evocache.search.optimise.evolution import Job, Settings
 from evocache.search.run import JOURNAL, Run
-from evocache.search.seeds import stored_seeds
+from evocache.search.seeds.seed_schedules import stored_seeds
 from tests.search.crews import Made
 from tests.search.test_evolution import SEEDS, SPACE, STEPS, TREE, answer, price
 
@@ -84,7 +84,7 @@ def test_without_storages_to_choose_from_genes_cost_no_randomness() -> None:
     mother, father = Design(SEEDS[1], Genes("bf16", 0.5)), Design(SEEDS[2])
     assert mutate_design(mother, SPACE, rngs[0]).genes == mother.genes
     assert cross_designs(mother, father, SPACE, rngs[0]).genes == mother.genes
-    from evocache.search.variation import cross, mutate
+    from evocache.search.genome.variation import cross, mutate
 
     mutate(mother.schedule, SPACE, rngs[1])
     cross(mother.schedule, father.schedule, SPACE, rngs[1])

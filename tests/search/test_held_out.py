@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import evocache
 from evocache.errors import RunError
 from evocache.policies import parse
-from evocache.search.held_out import LEAST, PROMPTS, SEEDS, distinct, key, split
+from evocache.validation.held_out_split import LEAST, PROMPTS, SEEDS, distinct, key, split
 
 from .trees import stack
 
@@ -107,7 +107,7 @@ def test_one_text_is_no_list_of_texts(wrong: dict[str, Any], message: str, tmp_p
 
 
 def test_any_list_of_texts_will_do() -> None:
-    from evocache.search.given import texts
+    from evocache.search.evolve_arguments import texts
 
     def drawn() -> Iterator[str]:
         yield from ("a", "b")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evocache.search.hypervolume import Box
+from evocache.search.optimise.hypervolume import Box
 
 UNIT = {2: Box(np.zeros(2), np.ones(2)), 3: Box(np.zeros(3), np.ones(3))}
 

@@ -16,10 +16,10 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 
 from evocache.errors import IdentityError
-from evocache.search.fingerprint import PLACES, WHOLE, digest, fingerprint, sample, tolerance, weights
-from evocache.search.identity import FILE, Identity, Sample, confirm, confirm_sample, read, write
-from evocache.search.quality import quality
-from evocache.search.workload import Workload
+from evocache.search.evaluate.fingerprint import PLACES, WHOLE, digest, fingerprint, sample, tolerance, weights
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.storage.run_identity import FILE, Identity, Sample, confirm, confirm_sample, read, write
 from tests.search.test_api import CALL, PROMPTS
 from tests.tiny import FAMILIES
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from evocache.errors import IdentityError, JournalError, RunError
-from evocache.schedule.front import Front
-from evocache.search.evolution import Settings, State
-from evocache.search.genes import Design
-from evocache.search.journal import JOURNAL, Journal, read
-from evocache.search.records import Begun, Cut, Ended, Evaluated, Record, Written
+from evocache.schedule.front.front import Front
+from evocache.search.genome.memory_genes import Design
+from evocache.search.optimise.evolution import Settings, State
 from evocache.search.run import LEAST, Run
+from evocache.search.storage.journal import JOURNAL, Journal, read
+from evocache.search.storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
 
 ONE = Written("abc", "cells", "fora:2")
@@ -188,7 +188,9 @@ def test_a_line_that_makes_no_sense_is_told_even_if_its_checksum_is_right(
 def test_a_second_opener_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path):
-        code = f"from evocache.search.journal import Journal\nfrom pathlib import Path\nJournal(Path({str(path)!r}))"
+        code = (
+            f"from evocache.search.storage.journal import Journal\nimport pathlib\nJournal(pathlib.Path({str(path)!r}))"
+        )
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert "in use by another process" in found.stderr
     Journal(path).close()

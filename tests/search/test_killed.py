@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from evocache.errors import RunError
-from evocache.search.claim import claimed
-from evocache.search.journal import Journal
 from evocache.search.run import JOURNAL
+from evocache.search.storage.journal import Journal
+from evocache.search.storage.run_lock import claimed
 from tests.search.crews import Made, figures, front
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 SLOW = """
 import sys, time
 from pathlib import Path
-from evocache.search.ending import terminable
+from evocache.search.termination import terminable
 from tests.search.crews import Made, front
 with terminable():
     print("begun", flush=True)
@@ -85,7 +85,7 @@ def test_a_second_process_is_refused_while_the_first_works_or_only_claims(tmp_pa
         process.kill()
         process.communicate()
     code = (
-        "import sys\nfrom pathlib import Path\nfrom evocache.search.claim import claimed\n"
+        "import sys\nfrom pathlib import Path\nfrom evocache.search.storage.run_lock import claimed\n"
         "with claimed(Path(sys.argv[1])): pass"
     )
     with claimed(tmp_path):

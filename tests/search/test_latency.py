@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.search.cost import Costs
-from evocache.search.latency import STEP, Accuracy, Terms, calls_grid, fit, outside
-from evocache.search.samples import random_schedules
+from evocache.search.calibrate.random_schedules import random_schedules
+from evocache.search.cost.latency_model import STEP, Accuracy, Terms, calls_grid, fit, outside
+from evocache.search.cost.schedule_cost import Costs
 from tests.search.trees import stack
 
 TREE, STEPS = stack(3), 8

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evocache.errors import ScheduleError
-from evocache.search.masks import best_masks
+from evocache.search.seeds.step_masks import best_masks
 
 
 def total(drift: np.ndarray, mask: tuple[int, ...]) -> float:

@@ -8,29 +8,28 @@ from typing import Any
 
 import pytest
 
-from evocache import apply
+from evocache import apply, evolve_run
 from evocache.errors import BudgetError, PolicyError, RunError
-from evocache.memory.planner import Machine, MemoryPlan
+from evocache.evolve_run import evolve
+from evocache.memory.planner.planner import Machine, MemoryPlan
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime import Handle
+from evocache.runtime.estimate.measure import measured
 from evocache.runtime.handle import handle_of
-from evocache.runtime.measured import measured
 from evocache.schedule import Schedule
-from evocache.schedule.front import Front
-from evocache.search import api
-from evocache.search.api import evolve
-from evocache.search.calibrate import calibrate, seen_whole
-from evocache.search.contenders import Contender, Field
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Failure, Job, Settings
+from evocache.schedule.front.front import Front
+from evocache.search.calibrate.calibrate import calibrate, seen_whole
+from evocache.search.calibrate.schedule_timing import timed
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
 from evocache.search.objectives import limited
-from evocache.search.proof import read_proof
-from evocache.search.quality import quality
+from evocache.search.optimise.evolution import Failure, Job, Settings
 from evocache.search.run import JOURNAL
-from evocache.search.timing import timed
-from evocache.search.trial import Trial
-from evocache.search.workload import Workload
+from evocache.validation.contender_trial import Trial
+from evocache.validation.contenders import Contender, Field
+from evocache.validation.proof_file import read_proof
 from tests.conftest import hasten
 from tests.search.test_api import CALL, PROMPTS
 
@@ -61,7 +60,7 @@ def run(pipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("peak")
     with pytest.MonkeyPatch.context() as patch:
         hasten(patch.setattr)
-        patch.setattr(api, "LEAST_PROOF", 1.0)
+        patch.setattr(evolve_run, "LEAST_PROOF", 1.0)
         evolved(pipe, out, objectives=("latency", "peak"), max_memory=LIMIT)
     return out
 
@@ -90,7 +89,7 @@ def test_a_front_keeps_a_limit_on_both_sides_of_the_trade_off(run: Path) -> None
 
 def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hasten(monkeypatch.setattr)  # as the run was begun
-    monkeypatch.setattr(api, "LEAST_PROOF", 1.0)
+    monkeypatch.setattr(evolve_run, "LEAST_PROOF", 1.0)
     before, known = (run / JOURNAL).read_text(), (run / "calibration.json").read_bytes()
     proven: list[Field] = []
     batches: list[int] = []
@@ -100,7 +99,7 @@ def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch
         proven.append(given[3])
         return read_proof(run)
 
-    monkeypatch.setattr(api, "prove", prove)
+    monkeypatch.setattr(evolve_run, "prove", prove)
     evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT, batch=16, held_out=PROMPTS)
     assert batches == [2]  # no call has more prompts than that of the limit, however many are held out
     assert (run / JOURNAL).read_text() == before

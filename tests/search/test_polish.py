@@ -7,9 +7,9 @@ import pytest
 
 from evocache.policies import parse
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.search.hypervolume import Box
-from evocache.search.polish import FARTHEST, LARGEST, TURN, Knob, Polisher, knobs, polished, turned
-from evocache.search.space import Space
+from evocache.search.genome.search_space import Space
+from evocache.search.optimise.hypervolume import Box
+from evocache.search.optimise.polish import FARTHEST, LARGEST, TURN, Knob, Polisher, knobs, polished, turned
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12

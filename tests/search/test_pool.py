@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from evocache.errors import MismatchError, RunError
-from evocache.search import pace
-from evocache.search.crew import TRIES
-from evocache.search.pace import Pace
-from evocache.search.pool import PoolEvaluator
+from evocache.search.evaluate import job_times
+from evocache.search.evaluate.job_times import Pace
+from evocache.search.evaluate.process_pool import PoolEvaluator
+from evocache.search.evaluate.worker_group import TRIES
 from tests.search import crews
 from tests.search.crews import ANSWERS, JOBS, Made, deadly, figures, front, plain
 
@@ -76,7 +76,7 @@ def test_what_ends_a_run_is_told(tmp_path: Path, how: str, kind: type[Exception]
 def test_a_worker_that_hangs_is_ended_and_its_job_given_to_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "GRACE", 5.0)
+    monkeypatch.setattr(job_times, "GRACE", 5.0)
     with PoolEvaluator(deadly(tmp_path / "hung", times=1, how=crews.hung), 1) as pool:
         assert list(pool.evaluate(JOBS[:1])) == [(0, ANSWERS[0])]
         (process,) = pool.processes
@@ -88,7 +88,7 @@ def test_a_worker_that_hangs_is_ended_and_its_job_given_to_another(
 def test_a_script_that_starts_workers_while_it_is_imported_is_told_how(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from evocache.search.pool import PoolEvaluator\n"
+        "from evocache.search.evaluate.process_pool import PoolEvaluator\n"
         "from tests.search.crews import JOBS, plain\n"
         "with PoolEvaluator(plain, 1) as pool:\n"
         "    list(pool.evaluate(JOBS[:1]))\n"
@@ -113,7 +113,7 @@ def test_ctrl_c_is_not_for_workers() -> None:
 def test_workers_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import time\n"
-        "from evocache.search.pool import PoolEvaluator\n"
+        "from evocache.search.evaluate.process_pool import PoolEvaluator\n"
         "from tests.search.crews import JOBS, plain\n"
         "pool = PoolEvaluator(plain, 2)\n"
         "list(pool.evaluate(JOBS))\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from evocache.errors import RunError
-from evocache.search.proof import read_proof
+from evocache.validation.proof_file import read_proof
 from tests.report.runs import write_front
 
 FIRST = "points", 0, "measured"

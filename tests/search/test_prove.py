@@ -16,15 +16,16 @@ from evocache.errors import RunError
 from evocache.metrics.clocks import Clock
 from evocache.policies import parse
 from evocache.schedule import Schedule
-from evocache.schedule.front import Front, Point
-from evocache.search.contenders import Contender, Field, best_spread, thinned
-from evocache.search.cost import Costs
-from evocache.search.effort import LADDER, Pace, affordable, left_out
-from evocache.search.proof import read_proof
-from evocache.search.prove import add_equal_time, prove
-from evocache.search.quality import quality
-from evocache.search.strips import GAP, drawn, write_strips
-from evocache.search.workload import Workload
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.search.cost.schedule_cost import Costs
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.validation.contenders import Contender, Field, best_spread, thinned
+from evocache.validation.picture_rows import GAP, drawn, write_strips
+from evocache.validation.proof_file import read_proof
+from evocache.validation.time_budget import LADDER, Pace, affordable, left_out
+from evocache.validation.validate import add_equal_time, prove
 from tests.search.test_api import CALL, PROMPTS
 
 from .trees import stack
@@ -134,7 +135,7 @@ def pipe(family: Any) -> Any:
 def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Generations take what their blocks' layers do: a second a call, whatever the machine is busy with."""
     from evocache.model import discover
-    from evocache.search import prove as module
+    from evocache.validation import validate as module
 
     hooks: list[Any] = []
     done = [0]
@@ -218,7 +219,7 @@ def test_a_pipeline_without_pictures_is_proven_without(pipe: Any, tmp_path: Path
 
 
 def test_what_fails_is_left_out_and_said(pipe: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    from evocache.search import trial as module
+    from evocache.validation import contender_trial as module
 
     def errors(self: Any, schedule: Schedule, prompts: list[int], storage: str) -> list[float]:
         return [float("inf") if schedule.provenance.origin == "fora:3" else -1.0] * len(prompts)

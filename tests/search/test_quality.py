@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evocache.errors import RunError
-from evocache.search.quality import FLOOR, quality
+from evocache.search.evaluate.quality import FLOOR, quality
 
 IMAGES = np.random.default_rng(0).random((3, 16, 16, 3))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from evocache.errors import MismatchError, RunError
-from evocache.search.crew import TRIES
-from evocache.search.ray_pool import RayEvaluator
+from evocache.search.evaluate.ray import RayEvaluator
+from evocache.search.evaluate.worker_group import TRIES
 from tests.search import crews
 from tests.search.crews import JOBS, Made, deadly, figures, front, plain
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from evocache.errors import IdentityError, RunError
-from evocache.memory.planner import Machine
+from evocache.memory.planner.planner import Machine
 from evocache.policies import parse
 from evocache.runtime import handle
-from evocache.search import evaluate
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import Job
-from evocache.search.fingerprint import fingerprint
-from evocache.search.quality import quality
-from evocache.search.recipe import Packed, Recipe, Stored, _save, spread
-from evocache.search.workload import Workload
+from evocache.search.evaluate import local as evaluate
+from evocache.search.evaluate.fingerprint import fingerprint
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.worker_recipe import Packed, Recipe, Stored, _save, spread
+from evocache.search.evaluate.workload import Workload
+from evocache.search.optimise.evolution import Job
 from tests.search.test_api import CALL, PROMPTS
 from tests.tiny import FAMILIES
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from evocache import evolve_run
 from evocache.errors import Error, RunError
-from evocache.search import api
-from evocache.search.calibration import read_calibration
-from evocache.search.evolution import Settings
-from evocache.search.proof import read_proof
+from evocache.search.calibrate.calibration_file import read_calibration
+from evocache.search.optimise.evolution import Settings
 from evocache.search.run import JOURNAL
+from evocache.validation.proof_file import read_proof
 from tests.search.test_api import CALL, PROMPTS
 
 pytestmark = [pytest.mark.usefixtures("hasty"), pytest.mark.slow]
@@ -34,7 +34,9 @@ def evolve(pipe, folder: Path, until: str = "", generations: int = 1) -> None:
             raise PulledPlugError
 
     settings = Settings(population=6, offspring=4, generations=generations, prompts=2, rungs=())
-    api.evolve(pipe, PROMPTS[:2], call=CALL, out=folder, settings=settings, batch=2, budget_seconds=30, stage=stage)
+    evolve_run.evolve(
+        pipe, PROMPTS[:2], call=CALL, out=folder, settings=settings, batch=2, budget_seconds=30, stage=stage
+    )
 
 
 def test_what_was_calibrated_is_not_calibrated_again(pipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +51,7 @@ def test_what_was_calibrated_is_not_calibrated_again(pipe, tmp_path: Path, monke
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it is calibrated again")
 
-    monkeypatch.setattr(api, "calibrate", never)
+    monkeypatch.setattr(evolve_run, "calibrate", never)
     with pytest.raises(PulledPlugError):
         evolve(pipe, tmp_path, until="proving", generations=0)
     evaluated = (tmp_path / JOURNAL).read_text().count('"eval"')

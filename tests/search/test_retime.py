@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 
 from evocache.errors import RunError
 from evocache.policies import parse
-from evocache.report.history import read_history
+from evocache.report.run.history import read_history
 from evocache.schedule import COMPUTE, Schedule, forecast, uniform
-from evocache.schedule.front import Front
-from evocache.search.calibration import Calibration
-from evocache.search.cells import pack, unpack_record
-from evocache.search.cost import Costs
-from evocache.search.evolution import Job, Settings, State, evolve
-from evocache.search.journal import read
-from evocache.search.polish import Polisher, knobs
-from evocache.search.records import Written
-from evocache.search.retime import condensed, drift_at, ladder, least_steps
+from evocache.schedule.front.front import Front
+from evocache.search.calibrate.calibration_file import Calibration
+from evocache.search.cost.schedule_cost import Costs
+from evocache.search.genome.search_space import Space
+from evocache.search.genome.step_counts import condensed, drift_at, ladder, least_steps
+from evocache.search.genome.variation import Draft, cross, mutate, retime
+from evocache.search.optimise.evolution import Job, Settings, State, evolve
+from evocache.search.optimise.polish import Polisher, knobs
 from evocache.search.run import Run
-from evocache.search.seeds import all_seeds, distinct, fewer_seeds, mask_seeds
-from evocache.search.space import Space
-from evocache.search.variation import Draft, cross, mutate, retime
+from evocache.search.seeds.seed_schedules import all_seeds, distinct, fewer_seeds, mask_seeds
+from evocache.search.storage.journal import read
+from evocache.search.storage.journal_records import Written
+from evocache.search.storage.packed_cells import pack, unpack_record
 from tests.search.trees import stack
 
 TREE, STEPS, LEAST = stack(2), 12, 3
@@ -116,7 +116,7 @@ def test_where_all_have_the_same_steps_mutants_are_what_they_were() -> None:
 
 
 def test_litters_and_knobs_have_any_number_of_steps() -> None:
-    from evocache.search.hypervolume import Box
+    from evocache.search.optimise.hypervolume import Box
 
     parents = [uniform(TREE, n, [SPAN], range(0, n, 2), forecast(1, 0.5)) for n in (12, 8)]
     polisher = Polisher(SPACE, Box(np.zeros(2), np.ones(2)), np.random.default_rng(0))

@@ -16,8 +16,8 @@ import torch
 
 from evocache.errors import RunError
 from evocache.metrics import image_reward
-from evocache.search.quality import Quality, quality
-from evocache.search.rewards import FrameByFrame, Rewarded, name_of
+from evocache.search.evaluate.quality import Quality, quality
+from evocache.search.evaluate.rewards import FrameByFrame, Rewarded, name_of
 
 IMAGES = np.random.default_rng(0).random((3, 16, 16, 3))
 MEANS = IMAGES.mean(axis=(1, 2, 3))
@@ -133,7 +133,7 @@ def test_videos_are_judged_by_the_mean_over_their_frames() -> None:
 def test_measures_travel_to_other_processes() -> None:
     copied = pickle.loads(pickle.dumps(quality(brightness)))
     assert copied.measure(IMAGES, IMAGES, PROMPTS) == measured(brightness)
-    assert name_of(Rewarded(brightness)) == "evocache.search.rewards:Rewarded"
+    assert name_of(Rewarded(brightness)) == "evocache.search.evaluate.rewards:Rewarded"
 
 
 def test_imagereward_is_asked_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,15 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
 
+from evocache import evolve_run
 from evocache.errors import DeviceError, EvocacheWarning, IdentityError
 from evocache.model import discover
 from evocache.policies import parse
-from evocache.schedule.front import Point
-from evocache.search import api, evaluate
-from evocache.search.evolution import Settings
-from evocache.search.journal import JOURNAL, read
-from evocache.search.records import Evaluated, Record
+from evocache.schedule.front.point import Point
+from evocache.search.evaluate import local
+from evocache.search.optimise.evolution import Settings
+from evocache.search.storage.journal import JOURNAL, read
+from evocache.search.storage.journal_records import Evaluated, Record
 from tests.search.test_api import CALL, PROMPTS
 from tests.tiny import FAMILIES
 
@@ -41,7 +42,7 @@ def evolve(pipe: Any, folder: Path, *, stage: Callable[[str], None] = lambda nam
 
     given = {"prompts": PROMPTS[:2], "call": CALL, "settings": SETTINGS, "batch": 2, "budget_seconds": None, **changes}
     with pytest.raises(PulledPlugError):
-        api.evolve(pipe, out=folder, stage=staged, **given)
+        evolve_run.evolve(pipe, out=folder, stage=staged, **given)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def pipe(built: Any) -> Any:
 @pytest.fixture
 def run(begun: Path, tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Its folder, to be continued; what the machine fails at is tried again at once."""
-    monkeypatch.setattr(evaluate, "WAITS", (0.0,))
+    monkeypatch.setattr(local, "WAITS", (0.0,))
     return Path(shutil.copytree(begun, tmp_path / "run"))
 
 
@@ -112,7 +113,7 @@ def test_a_run_on_something_else_is_refused_before_anything_is_computed(
     settings = {"call": CALL, "settings": SETTINGS, "batch": 2, "budget_seconds": None, **given}
     prompts = settings.pop("prompts", PROMPTS[:2])
     with pytest.raises(IdentityError, match=words):
-        api.evolve(pipe, prompts, out=run, **settings)
+        evolve_run.evolve(pipe, prompts, out=run, **settings)
     assert not calls
     assert {file.name: file.read_bytes() for file in run.iterdir()} == before
 
@@ -127,7 +128,7 @@ def test_what_no_part_tells_shows_in_the_first_outputs(pipe: Any, run: Path) -> 
     pipe.transformer.register_forward_hook(patched)
     before = (run / JOURNAL).read_bytes()
     with pytest.raises(IdentityError, match="first uncached outputs"):
-        api.evolve(pipe, PROMPTS[:2], call=CALL, out=run, settings=SETTINGS, batch=2, budget_seconds=None)
+        evolve_run.evolve(pipe, PROMPTS[:2], call=CALL, out=run, settings=SETTINGS, batch=2, budget_seconds=None)
     assert len(calls) == CALL["num_inference_steps"]  # one uncached generation
     assert (run / JOURNAL).read_bytes() == before
 
@@ -156,7 +157,7 @@ def test_memory_that_runs_out_loses_nothing(pipe: Any, run: Path, begun: Path, a
     pipe.transformer.forward = forward
     given = {"call": CALL, "settings": SETTINGS, "batch": 2, "budget_seconds": None, "stage": stage}
     with pytest.raises(DeviceError, match=r"OutOfMemoryError.*continues from here"):
-        api.evolve(pipe, PROMPTS[:2], out=run, **given)
+        evolve_run.evolve(pipe, PROMPTS[:2], out=run, **given)
     some, whole = told(run), told(begun)
     assert len(some) < len(whole)
     assert not any(isinstance(record, Evaluated) and record.failed for record in some)
@@ -174,11 +175,11 @@ def test_memory_that_runs_out_in_a_proof_ends_it_and_the_proof_is_made_later(
         tried.append(1)
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(api, "prove", prove)
+    monkeypatch.setattr(evolve_run, "prove", prove)
     before = (run / JOURNAL).read_bytes()
     for _ in range(2):
         with pytest.raises(DeviceError):
-            api.evolve(pipe, PROMPTS[:2], call=CALL, out=run, settings=SETTINGS, batch=2, budget_seconds=None)
+            evolve_run.evolve(pipe, PROMPTS[:2], call=CALL, out=run, settings=SETTINGS, batch=2, budget_seconds=None)
     assert len(tried) == 4
     assert (run / JOURNAL).read_bytes() == before
 
@@ -186,14 +187,14 @@ def test_memory_that_runs_out_in_a_proof_ends_it_and_the_proof_is_made_later(
 def test_memory_that_runs_out_in_the_calibration_ends_the_run(
     pipe: Any, tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "WAITS", (0.0,))
+    monkeypatch.setattr(local, "WAITS", (0.0,))
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     pipe.transformer.forward = forward
     with pytest.raises(DeviceError):
-        api.evolve(pipe, PROMPTS[:2], call=CALL, out=tmp_path, settings=SETTINGS, batch=2, budget_seconds=None)
+        evolve_run.evolve(pipe, PROMPTS[:2], call=CALL, out=tmp_path, settings=SETTINGS, batch=2, budget_seconds=None)
     assert not (tmp_path / JOURNAL).exists()
     assert not (tmp_path / "calibration.json").exists()
 
@@ -226,5 +227,5 @@ def test_a_folder_that_was_not_named_is_told(pipe: Any, hasty: None) -> None:
 
     told = pytest.warns(EvocacheWarning, match=r"the run is kept in .*evocache-run-")
     with told as seen, pytest.raises(PulledPlugError):
-        api.evolve(pipe, PROMPTS[:2], call=CALL, settings=SETTINGS, batch=2, stage=stop)
+        evolve_run.evolve(pipe, PROMPTS[:2], call=CALL, settings=SETTINGS, batch=2, stage=stop)
     assert [warning.filename for warning in seen] == [__file__]

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from evocache.policies.smoothcache import groups
-from evocache.search.calibration import Calibration
-from evocache.search.cost import Costs
-from evocache.search.seeds import all_seeds, distinct, mask_seeds, policy_seeds, thresholds
+from evocache.policies.calibrated.smoothcache import groups
+from evocache.search.calibrate.calibration_file import Calibration
+from evocache.search.cost.schedule_cost import Costs
+from evocache.search.seeds.seed_schedules import all_seeds, distinct, mask_seeds, policy_seeds, thresholds
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12

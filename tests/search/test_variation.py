@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from evocache.policies import parse
 from evocache.schedule import COMPUTE, Schedule
-from evocache.search.space import Space
-from evocache.search.variation import OPERATORS, Draft, cross, mutate
+from evocache.search.genome.search_space import Space
+from evocache.search.genome.variation import OPERATORS, Draft, cross, mutate
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12

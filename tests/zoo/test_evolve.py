@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from evocache import zoo
-from evocache.schedule.front import front_of
-from evocache.search.calibrate import calibrate
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.evolution import ERROR, Settings
-from evocache.search.hypervolume import Box
-from evocache.search.quality import quality
+from evocache.schedule.front.front import front_of
+from evocache.search.calibrate.calibrate import calibrate
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.search.genome.search_space import Space
+from evocache.search.optimise.evolution import ERROR, Settings
+from evocache.search.optimise.hypervolume import Box
 from evocache.search.run import Run
-from evocache.search.seeds import all_seeds
-from evocache.search.space import Space
-from evocache.search.workload import Workload
+from evocache.search.seeds.seed_schedules import all_seeds
 from evocache.zoo.prompts import sample_prompts
 
 STEPS = 5

@@ -7,15 +7,16 @@ import pytest
 
 from evocache import zoo
 from evocache.model import discover
-from evocache.schedule.figures import FEWER
-from evocache.schedule.front import Front, Point
-from evocache.search.beaten import beaten
-from evocache.search.contenders import Contender
-from evocache.search.evaluate import LocalEvaluator
-from evocache.search.proof import read_proof
-from evocache.search.prove import add_equal_time
-from evocache.search.quality import quality
-from evocache.search.workload import Workload
+from evocache.schedule.front.comparison import FEWER
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
+from evocache.search.evaluate.local import LocalEvaluator
+from evocache.search.evaluate.quality import quality
+from evocache.search.evaluate.workload import Workload
+from evocache.validation.contenders import Contender
+from evocache.validation.dominated import beaten
+from evocache.validation.proof_file import read_proof
+from evocache.validation.validate import add_equal_time
 from evocache.zoo.prompts import is_held_out, parse, sample_prompts
 
 FOUND = zoo.find("zoo:emoji")

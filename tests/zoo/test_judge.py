@@ -80,7 +80,7 @@ def test_accuracy_asks_for_class_and_background(judge, renderings):
 
 
 def test_the_judge_is_a_quality_like_any_other(renderings):
-    from evocache.search.quality import quality
+    from evocache.search.evaluate.quality import quality
 
     images, prompts = renderings
     found = quality("evocache.zoo.judge:accuracy").measure(images, images, prompts)

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import errors, quiet
-from .demo import demo
-from .evolve import evolve
-from .failures import examples, show
-from .front import front
-from .generate import generate
-from .inspect import inspect
-from .plan import plan
-from .policies import policies
-from .report import report
-from .schedule import schedule
+from .commands.demo import demo
+from .commands.evolve import evolve
+from .commands.front import front
+from .commands.generate import generate
+from .commands.inspect import inspect
+from .commands.plan import plan
+from .commands.policies import policies
+from .commands.report import report
+from .commands.schedule import schedule
+from .ui.console import errors, quiet
+from .ui.failures import examples, show
 
 
 class Forgiving(typer.core.TyperGroup):

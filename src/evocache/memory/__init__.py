@@ -1,6 +1,6 @@
 """Where cached features live."""
 
 from .store import FeatureStore, Stale, version
-from .tape import Tape
+from .swapping.transfer_tape import Tape
 
 __all__ = ["FeatureStore", "Stale", "Tape", "version"]

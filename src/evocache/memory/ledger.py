@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from .workspace import Workspace
+from .cudnn_workspace import Workspace
 
 
 @dataclass

@@ -8,8 +8,8 @@ from itertools import islice
 
 import torch
 
-from .coding import Coded, checked, coded_bytes, decode, encode
-from .tiers import Parked, Tier
+from .quantization import Coded, checked, coded_bytes, decode, encode
+from .tiers.tier import Parked, Tier
 
 
 class Stale(Exception):  # noqa: N818  (not an error: it tells the reader to compute instead)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from .checks import Floats, MetricError
-from .pictures import as_pictures
+from .picture_arrays import as_pictures
 
 BATCH = 16
 """Images judged at a time."""

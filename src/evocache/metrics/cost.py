@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..schedule import LEAF_KINDS, Schedule
-from ..schedule.figures import Spread
+from ..schedule.front.comparison import Spread
 from .checks import MetricError
 
 if TYPE_CHECKING:

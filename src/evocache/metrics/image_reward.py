@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .checks import Floats, MetricError
-from .pictures import as_pictures
+from .picture_arrays import as_pictures
 
 PACKAGE = "image-reward"
 

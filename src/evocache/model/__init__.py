@@ -1,7 +1,7 @@
 """What a pipeline is made of: denoisers, blocks, leaves, U-Net stages; found by structure, not by class."""
 
 from .discover import Denoiser, Model, discover
-from .inputs import Shape, example_inputs
+from .example_inputs import Shape, example_inputs
 from .probe import Measure, Probe, capture_calls, probe, probe_pipeline
 
 __all__ = [

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..errors import PipelineError
 from .discover import Model, denoiser_of
-from .inputs import Shape, example_inputs
+from .example_inputs import Shape, example_inputs
 from .probe import Probe, probe
 
 PREFIX = "arch:"

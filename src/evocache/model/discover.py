@@ -12,9 +12,9 @@ from torch import nn
 
 from ..errors import PipelineError
 from ..schedule import Component, Tree, deep_id, span_id
-from .components import components_of
 from .kinds import CONTAINERS, has_attention, repeated
 from .leaves import leaves, loose
+from .pipeline_components import components_of
 from .unet import UNet, find_unet, unit_kind
 
 _TIME_ARGUMENTS = {"timestep", "timesteps", "t", "timestep_ratio", "time_step", "sigma", "t_cond"}

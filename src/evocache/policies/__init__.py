@@ -1,27 +1,27 @@
 """Policies: published caching methods, each a short recipe that yields a schedule for any model, or a gate."""
 
-from .base import Policy
-from .dbcache import DBCache
-from .deepcache import DeepCache
-from .deltadit import DeltaDiT
-from .dpcache import DPCache
-from .easycache import EasyCache
-from .fastercache import FasterCache
-from .fbcache import FirstBlockCache
-from .fora import Fora
-from .freqca import FreqCa
-from .gate import Gate
-from .l2c import LearningToCache
-from .lemica import LeMiCa
-from .magcache import MagCache
-from .none import NoCache
-from .pab import PyramidAttentionBroadcast
-from .smoothcache import SmoothCache
+from .base.gate import Gate
+from .base.policy import Policy
+from .calibrated.dpcache import DPCache
+from .calibrated.l2c import LearningToCache
+from .calibrated.lemica import LeMiCa
+from .calibrated.magcache import MagCache
+from .calibrated.smoothcache import SmoothCache
+from .gates.dbcache import DBCache
+from .gates.easycache import EasyCache
+from .gates.fbcache import FirstBlockCache
+from .gates.teacache import TeaCache
 from .spec import POLICIES, is_spec, parse
-from .steps import Steps
-from .taylorseer import TaylorSeer
-from .teacache import TeaCache
-from .tgate import TGate
+from .static.deepcache import DeepCache
+from .static.deltadit import DeltaDiT
+from .static.fastercache import FasterCache
+from .static.fora import Fora
+from .static.freqca import FreqCa
+from .static.no_cache import NoCache
+from .static.pab import PyramidAttentionBroadcast
+from .static.steps import Steps
+from .static.taylorseer import TaylorSeer
+from .static.tgate import TGate
 
 __all__ = [
     "POLICIES",

@@ -1,7 +1,7 @@
 """Executing a schedule in a live pipeline."""
 
 from .apply import apply
-from .context import context_of
+from .call_context import context_of
 from .handle import Handle
 from .stats import Stats
 

@@ -8,20 +8,20 @@ from typing import Any
 import torch
 
 from ..errors import PipelineError, PolicyError
-from ..memory.coding import checked
-from ..memory.planner import MemoryPlan
+from ..memory.planner.planner import MemoryPlan
+from ..memory.quantization import checked
 from ..model import discover
 from ..policies import Policy
 from ..schedule import Schedule
-from ..schedule.amounts import in_bytes
 from ..schedule.front import Point
-from .context import foreign
+from ..units import in_bytes
+from .attach.conflicts import refuse_rivals
+from .attach.snapshot import snapshot
+from .call_context import foreign
+from .estimate.residency import offloaded
 from .handle import Handle
-from .notices import warn
-from .program import Fixed, brought, check, foreseen, resolve
-from .rivals import refuse_rivals
-from .snapshot import snapshot
-from .whereabouts import offloaded
+from .program.program import Fixed, brought, check, foreseen, resolve
+from .user_warnings import warn
 
 
 def apply(
@@ -47,7 +47,7 @@ def apply(
             to be followed as it is.
         storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
             computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told
-            in `memory.coding`, and measured by its `error`. When not given it is the plan's, if there is one.
+            in `memory.quantization`, and measured by its `error`. When not given it is the plan's, if there is one.
         measure: whether generations are also weighed tensor by tensor, so that `handle.stats.stages` tells what each
             stage held when most was: weights, activations, cached features. It takes time, as every operation is
             looked at.

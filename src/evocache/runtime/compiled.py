@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from torch import nn
 
 from ..memory import FeatureStore
 from ..model import Denoiser, Model
 from ..policies import Gate
-from ..schedule import Schedule, Tree
-from .gate_part import part_of
-from .lane import Lane
-from .plan import Plan
-from .recent import Recent
-from .table import WHOLE
+from ..schedule import Schedule
+from .lru import LRU
+from .ops.branch import Lane
+from .ops.governed_part import part_of
+from .ops.table import WHOLE
+from .program.plan import Plan
+from .program.program import Program
 
 SCHEDULES = 16
 """Numbers of steps whose schedules are kept."""
@@ -24,20 +23,6 @@ PLANS = 64
 
 GUIDED = 64
 """Denoisers at numbers of steps of which it is known whether they are guided."""
-
-
-class Program(Protocol):
-    """What makes the schedule when the number of steps is known: a policy, or a schedule that is resampled.
-
-    A gate is one that refuses to: it decides while the pipeline runs.
-    """
-
-    @property
-    def min_steps(self) -> int:
-        """Fewest steps that it can be made for."""
-
-    def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule for a component tree and a number of steps."""
 
 
 class Compiled:
@@ -55,9 +40,9 @@ class Compiled:
         self.program = program
         self.gate = program if isinstance(program, Gate) else None
         self.tree, self.governed = self.gate.governed(model.tree) if self.gate else (model.tree, {})
-        self._schedules: Recent[int, Schedule] = Recent(SCHEDULES)
-        self._guided: Recent[tuple[str, int], bool] = Recent(GUIDED)
-        self._plans: Recent[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = Recent(PLANS)
+        self._schedules: LRU[int, Schedule] = LRU(SCHEDULES)
+        self._guided: LRU[tuple[str, int], bool] = LRU(GUIDED)
+        self._plans: LRU[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = LRU(PLANS)
 
     def schedule(self, steps: int) -> Schedule:
         """The schedule for a number of steps."""

@@ -11,37 +11,37 @@ from torch.utils.hooks import RemovableHandle
 
 from ..errors import GenerationError
 from ..memory import FeatureStore, Tape
-from ..memory.footprint import Cut
-from ..memory.groups import run_cut
-from ..memory.planner import MemoryPlan
-from ..memory.tiers import Tier
+from ..memory.planner.footprint import Cut
+from ..memory.planner.planner import MemoryPlan
+from ..memory.tiers.tier import Tier
 from ..model import Denoiser
-from ..model.components import components_of
 from ..model.outputs import tensors
+from ..model.pipeline_components import components_of
 from ..schedule import Schedule
-from .anew import or_anew
-from .attach import Way, attach, detach, entering, inner, intercepting
+from ..video.decode.frame_groups import run_cut
+from .attach.call_scope import Op, Scope
+from .attach.interception import Way, attach, detach, entering, inner, intercepting
+from .attach.observers import GRADIENTS, Observed, Observers
+from .attach.region import Regions
+from .attach.scheduler_listener import coding, hear, hearing, is_scheduler
 from .clock import Clock, Tick
 from .compiled import Compiled
-from .effect import past_the_end, without_effect
-from .gate import Governors
-from .gate_lane import GateLane
-from .guided import Calls, Given, Guided, KeepHalves, alike, guides
-from .hearing import coding, hear, hearing, is_scheduler
-from .lane import Lane
-from .lanes import Lanes
-from .latents import Signature, differentiated, latents_of
-from .leaf import Keep, Reuse
-from .notices import warn
-from .observers import GRADIENTS, Observed, Observers
-from .plan import Plan, Row
-from .projection import Projection
-from .record import Record
-from .region import Regions
-from .scope import Op, Scope
-from .sliced import Sliced
+from .gates.gate_branch import GateLane
+from .gates.gate_state import Governors
+from .generation_record import Record
+from .ops.branch import Lane
+from .ops.branch_choice import Lanes
+from .ops.guidance import Calls, Given, Guided, KeepHalves, alike, guides
+from .ops.latents import Signature, differentiated, latents_of
+from .ops.leaf import Keep, Reuse
+from .ops.recompute import or_anew
+from .ops.sliced_call import Sliced
+from .ops.streams import argument
+from .program.plan import Plan, Row
+from .schedule_effect import past_the_end, without_effect
 from .stats import Stats
-from .stream import argument
+from .survey.film_output import Projection
+from .user_warnings import warn
 
 TimedOp = Callable[..., Any]
 """What happens instead of a denoiser's call at a time: `op(tick, original, module, args, kwargs)`."""

@@ -11,38 +11,38 @@ import torch
 from torch import nn
 
 from ..errors import PipelineError
-from ..memory import workspace
-from ..memory.disk import DiskTier
-from ..memory.film import film
-from ..memory.host import HostTier
-from ..memory.machine import machine
-from ..memory.offload import Offload, leaving
-from ..memory.planner import Held, Machine, MemoryPlan
-from ..memory.tiers import Tier
+from ..memory import cudnn_workspace
+from ..memory.hardware import machine
+from ..memory.offload.stage_offload import Offload, leaving
+from ..memory.planner.planner import Held, Machine, MemoryPlan
+from ..memory.tiers.disk import DiskTier
+from ..memory.tiers.host import HostTier
+from ..memory.tiers.tier import Tier
 from ..model import Model, discover
-from ..model.components import components_of
+from ..model.pipeline_components import components_of
 from ..schedule import Schedule
-from ..schedule.context import Context
-from .accelerated import accelerate, acceleration, give_back
-from .asked import steps_of
-from .callbacks import outlying_callbacks
-from .compiled import Compiled, Program
-from .context import outside_in_loop, outside_of
-from .dry import dry_run
-from .estimate import FILMED, Planned, planned
-from .form import form, state
+from ..schedule.front.context import Context
+from ..video.writer import film
+from .attach.accelerated_class import accelerate, acceleration, give_back
+from .attach.callbacks import outlying_callbacks
+from .attach.conflicts import refuse_rivals
+from .attach.snapshot import snapshot
+from .call_context import outside_in_loop, outside_of
+from .call_key import form, state
+from .compiled import Compiled
+from .estimate.dry_run import dry_run
+from .estimate.estimate import FILMED, Planned, planned
+from .estimate.measure import measured
+from .estimate.residency import movable, offloaded
 from .generation import Generation
-from .measured import measured
-from .notices import warn
-from .program import Fixed, asked, check, foreseen
-from .projection import Projection
-from .recent import Recent
-from .record import Record
-from .rivals import refuse_rivals
-from .snapshot import snapshot
-from .state import State, modules_of
+from .generation_record import Record
+from .lru import LRU
+from .pipeline_state import State, modules_of
+from .program.program import Fixed, Program, asked, check, foreseen
+from .program.step_arguments import steps_of
 from .stats import Stats
-from .whereabouts import movable, offloaded
+from .survey.film_output import Projection
+from .user_warnings import warn
 
 Value = TypeVar("Value")
 
@@ -82,7 +82,7 @@ class Handle:
     machine = _Of[Machine | None]()
     program = _Of[Program]()
     _compiled = _Of[Compiled]()
-    _plans = _Of[Recent[object, Planned]]()
+    _plans = _Of[LRU[object, Planned]]()
     _last = _Of[Generation | Record | None]()
     _stages = _Of[Mapping[str, Held]]()
     _parking = _Of[Tier | None]()
@@ -193,7 +193,7 @@ class Handle:
         if known is None:
             compiled, _ = self._current()
             foreseen(self.program, compiled.model)
-            spaces = workspace.of(self._device.type)
+            spaces = cudnn_workspace.of(self._device.type)
             seen = dry_run(self.pipe, compiled.model, args, kwargs, self._state.cls, spaces, film)
             known = self._plans.get((seen.form, where)) or planned(
                 self.pipe,
@@ -212,7 +212,7 @@ class Handle:
         if self.budget is None:
             return None
         modules = [part for part in components_of(self.pipe).values() if isinstance(part, nn.Module)]
-        reason = workspace.unforeseen(self._device.type, modules)
+        reason = cudnn_workspace.unforeseen(self._device.type, modules)
         return None if reason is None else f"the memory budget may be exceeded: {reason}"
 
     @property

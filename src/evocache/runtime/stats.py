@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..memory import FeatureStore
-from ..memory.planner import Held
+from ..memory.planner.planner import Held
 from ..schedule import Schedule
 from ..schedule.liveness import Lifetimes, peak_of
 
 if TYPE_CHECKING:
-    from .lane import Lane
+    from .ops.branch import Lane
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Schedules: what is computed, reused or forecast at every step. numpy only; nothing here knows torch."""
 
 from .action import COMPUTE, MAX_ORDER, REUSE, Action, forecast
-from .codec import dumps, load, loads, save
 from .columns import uniform
 from .component import (
     GUIDANCE,
@@ -15,6 +14,7 @@ from .component import (
     span_id,
     span_range,
 )
+from .io.json import dumps, load, loads, save
 from .schedule import Provenance, Schedule
 
 __all__ = [

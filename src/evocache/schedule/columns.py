@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import ScheduleError
 from .action import COMPUTE, REUSE, Action
-from .bounds import bounded
 from .component import Tree
 from .schedule import Schedule
+from .size_limits import bounded
 
 
 def uniform(

@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from ..errors import ScheduleError
 from .action import COMPUTE, MAX_ORDER, Action
-from .bounds import bounded
 from .branches import of_first, of_others
 from .canonical import canonicalise
 from .component import Component, Tree
 from .resample import resample
 from .retarget import transfer
+from .size_limits import bounded
 
 Orders = npt.NDArray[np.int8]
 Gains = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import RunError
-from .genes import PEAK
+from .genome.memory_genes import PEAK
 
 CACHED = "memory"
 """Name of the objective that counts cached features alone."""

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from ..schedule import Schedule, save
 from ..schedule.front import Front
-from .cells import pack
-from .evolution import Answer, Failure, Job, More, Price, Settings, State, always, evolve
-from .genes import Design, Memory
-from .identity import differing
-from .journal import JOURNAL, MODEL, Journal
-from .records import Begun, Cut, Ended, Evaluated, Record, Written
-from .space import Space
+from .genome.memory_genes import Design, Memory
+from .genome.search_space import Space
+from .optimise.evolution import Answer, Failure, Job, More, Price, Settings, State, always, evolve
+from .storage.journal import JOURNAL, MODEL, Journal
+from .storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
+from .storage.packed_cells import pack
+from .storage.run_identity import differing
 
 LEAST = 8
 """Answers that even the shortest budget waits for, so that there is something to prove."""

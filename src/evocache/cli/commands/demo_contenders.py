@@ -1,0 +1,188 @@
+"""A trial: the same prompts under several ways of generating them, timed in turn and held against the uncached ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...metrics import Timing, interleaved
+from ...metrics.clocks import clock_of
+from ...policies import parse
+from ...policies.static.steps import outermost
+from ...runtime import apply
+from ...schedule import Schedule, Tree, forecast, uniform
+from ...schedule.front import Front
+from ..inputs.call_arguments import generators
+
+ROUNDS = 4
+"""The prompts are split into so many batches; every round each contender generates the next one."""
+
+MIN_ROUNDS = 3
+
+REFERENCE = "uncached"
+
+GROUPS = ((2, 0.9, "half the cost"), (3, 0.4, "a third"), (5, 0.2, "a fifth"))
+"""Interval between computed steps, gain of the forecast between them, and what it costs where all else is skipped."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way of generating the prompts.
+
+    Attributes:
+        name: what it is called in tables.
+        group: contenders of about equal cost.
+        steps: denoising steps.
+        schedule: what is applied; None is the untouched pipeline.
+    """
+
+    name: str
+    group: str
+    steps: int
+    schedule: Schedule | None = None
+
+
+@dataclass
+class Outcome:
+    """What a contender did.
+
+    Attributes:
+        images: of each prompt, (height, width, 3) in [0, 1]; of a video (frames, height, width, 3).
+        timing: seconds a prompt, by round.
+        executed: share of the leaves' executions, relative to the reference's number of steps.
+        peak_cached_bytes: most bytes of cached features in one batch.
+    """
+
+    images: list[npt.NDArray[np.floating[Any]]]
+    timing: Timing = field(default_factory=lambda: Timing(()))
+    executed: float = 1.0
+    peak_cached_bytes: int = 0
+
+
+def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Contender]:
+    """The untouched pipeline; then what there is at a half, a third and a fifth of its cost, or what is next to it.
+
+    That is reuse, forecast, fewer steps, and the point of a front that computes no more and is best, which may be
+    fewer steps, too. Of a U-Net, the deep part alone is skipped, so that more is computed.
+    """
+    found = [Contender(REFERENCE, "", steps)]
+    best: dict[str, list[Contender]] = {}
+    reuse = "deepcache" if tree.of_kind("deep") else "fora"
+    spans = [c.id for c in outermost(tree)]
+    for interval, gain, cost in GROUPS:
+        computed = range(0, steps, interval)
+        reused = parse(f"{reuse}:{interval}").schedule(tree, steps)
+        between = uniform(tree, steps, spans, computed, forecast(1, gain)).with_provenance(f"forecast every {interval}")
+        share = reused.executed_fraction()
+        fewer = round(share * steps)
+        group = cost if reuse == "fora" else f"{share:.0%} of the calls"
+        found += [
+            Contender(f"{reuse}:{interval}", group, steps, reused),
+            Contender(f"forecast 1 in {interval}", group, steps, between),
+            Contender(f"{fewer} steps", group, fewer),
+        ]
+        best[group] = evolved(front, group, steps, share)
+    known = {contender.name for contender in found}
+    for group, points in best.items():
+        news = [point for point in points if point.name not in known]  # one may be the best of two groups
+        place = max(i for i, contender in enumerate(found) if contender.group == group) + 1
+        found[place:place] = news
+        known.update(point.name for point in news)
+    return found
+
+
+def evolved(front: Front | None, group: str, steps: int, share: float) -> list[Contender]:
+    """The best point among those that execute at most a share, of a front that is held against this number of steps."""
+    if front is None or front.uncached_steps != steps:
+        return []
+    points = [point for point in front if point.sold and front.executed(point) <= share + 1e-9]
+    if not points:
+        return []
+    point = max(points, key=lambda point: point.measured["quality"])
+    own = point.schedule.steps
+    if front.is_fewer_steps(point):
+        return [Contender(f"{own} steps", group, own)]
+    name = f"evolved, {front.executed(point):.0%}" + (f" in {own} steps" if own != steps else "")
+    return [Contender(name, group, own, point.schedule)]
+
+
+class Trial:
+    """Runs contenders on prompts.
+
+    Args:
+        pipe: the pipeline.
+        defaults: arguments of its call.
+        prompts: one or more.
+        seed: of the first prompt; the next ones follow.
+        advance: called before every batch with the contender's name and the number of its images.
+    """
+
+    def __init__(
+        self,
+        pipe: Any,
+        defaults: Mapping[str, Any],
+        prompts: Sequence[str],
+        seed: int,
+        advance: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.pipe, self.defaults, self.prompts, self.seed, self.advance = pipe, defaults, prompts, seed, advance
+        size = max(1, len(prompts) // ROUNDS)
+        starts = range(0, len(prompts), size)
+        self.batches = [range(s, min(s + size, len(prompts))) for s in starts]
+        self.rounds = max(MIN_ROUNDS, len(self.batches))
+        self.clock = clock_of(pipe)
+
+    def run(self, entrants: Sequence[Contender]) -> dict[str, Outcome]:
+        """Outcomes by name; the first entrant is the reference that shares of work are relative to."""
+        self._warm_up(entrants)
+        outcomes = {c.name: Outcome([np.empty(0)] * len(self.prompts)) for c in entrants}
+        cases = {c.name: self._case(c, outcomes[c.name]) for c in entrants}
+        timings = interleaved(cases, self.rounds, warmup=0, clock=self.clock)
+        sizes = [len(self.batches[r % len(self.batches)]) for r in range(self.rounds)]
+        for contender in entrants:
+            outcome = outcomes[contender.name]
+            seconds = timings[contender.name].samples
+            outcome.timing = Timing(tuple(s / n for s, n in zip(seconds, sizes, strict=True)))
+            outcome.executed *= contender.steps / entrants[0].steps
+        return outcomes
+
+    def _warm_up(self, entrants: Sequence[Contender]) -> None:
+        """A few steps of the untouched pipeline and of an accelerated one, of a batch as it will come."""
+        self.advance("warming up")
+        for schedule in (None, next((c.schedule for c in entrants if c.schedule), None)):
+            with _applied(self.pipe, schedule.resampled(3) if schedule else None):
+                self._generate(self.batches[0], 3)
+
+    def _case(self, contender: Contender, outcome: Outcome) -> Callable[[], None]:
+        turns = iter(self.batches * self.rounds)
+
+        def run() -> None:
+            batch = next(turns)
+            self.advance(contender.name)
+            with _applied(self.pipe, contender.schedule) as handle:
+                for i, image in zip(batch, self._generate(batch, contender.steps), strict=True):
+                    outcome.images[i] = image
+                if handle:
+                    outcome.executed = handle.stats.executed_fraction
+                    outcome.peak_cached_bytes = max(outcome.peak_cached_bytes, handle.stats.peak_cached_bytes)
+
+        return run
+
+    def _generate(self, batch: range, steps: int) -> npt.NDArray[np.floating[Any]]:
+        texts = [self.prompts[i] for i in batch]
+        seeds = generators([self.seed + i for i in batch])
+        given = {**self.defaults, "num_inference_steps": steps, "output_type": "np", "generator": seeds}
+        images: npt.NDArray[np.floating[Any]] = self.pipe(prompt=texts, return_dict=False, **given)[0]
+        return images
+
+
+@contextmanager
+def _applied(pipe: Any, schedule: Schedule | None) -> Iterator[Any]:
+    """The handle, where there is a schedule to apply."""
+    with apply(pipe, schedule) if schedule else nullcontext() as handle:
+        yield handle

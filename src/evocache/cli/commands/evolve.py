@@ -1,0 +1,224 @@
+"""`evocache evolve`: a front of schedules for a model, found by evolution."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+import shlex
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import ZooError
+from ..inputs import argument_files
+from ..inputs.call_arguments import arguments, batch_size, settings
+from ..inputs.model_loading import MODELS, load_pipeline
+from ..inputs.number_options import MAX_COUNT, MAX_SEED, MAX_STEPS, amount
+from ..inputs.prompts import distinct, gather
+from ..inputs.worker_count import count as processes
+from ..inputs.worker_count import told
+from ..ui.console import errors
+from ..ui.failures import InputError
+from ..ui.front_table import history_of, show_front
+from ..ui.live_display import Live
+from ..ui.stop_signals import Terminated
+
+if TYPE_CHECKING:
+    from ...schedule.front import Point
+
+BATCH = 16
+"""Prompts in one call, where nothing else is said."""
+
+HELD_OUT = 32
+"""Prompts that a front is proven on, where the user names none."""
+
+
+def evolve(
+    model: Annotated[str, typer.Option("--model", "-m", help=MODELS)] = "zoo:emoji",
+    out_: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the run; one that exists is gone on with.")
+    ] = Path("runs/evolve"),
+    prompts: Annotated[Path | None, typer.Option(help="File of prompts to calibrate and evolve on.")] = None,
+    held_out: Annotated[Path | None, typer.Option(help="File of prompts to prove on; else some of --prompts.")] = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=MAX_COUNT, help="How many prompts to evolve on.")] = 16,
+    budget: Annotated[str, typer.Option(help="Time to evolve for: 90s, 10m, 2h; or none.")] = "10m",
+    generations: Annotated[int, typer.Option(min=0, max=MAX_COUNT, help="Most generations.")] = 1000,
+    method: Annotated[str, typer.Option(help="evocache, or ecad: that paper's search, to compare with.")] = "evocache",
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(help="Beside the error: latency, macs (for ecad), memory (cached) or peak; latency,peak for two."),
+    ] = None,
+    quality: Annotated[
+        str | None, typer.Option(help="latent (default), psnr, ssim, clip:MODEL, lpips:FOLDER, imagereward:NAME.")
+    ] = None,
+    reward: Annotated[
+        str | None, typer.Option(metavar="MODULE:FUNCTION", help="Instead: reward(images, prompts), higher is better.")
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            help="Most that a generation may hold, weights included: 2GB; its peak is minimised.", callback=amount
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="none,bf16,...", help="With the peak: what features may be stored in; all if not given."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=2, max=MAX_STEPS, help="Denoising steps.")] = None,
+    least_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=MAX_STEPS,
+            help="Fewest steps that schedules may have: else a sixth; as --steps: no other.",
+        ),
+    ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Begin with the front of another run, of this model or a variant, too."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the search and of the first prompt.")] = 0,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call: 16 if not given, 1 with pictures.")
+    ] = None,
+    workers: Annotated[
+        str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.", callback=told)
+    ] = "auto",
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or auto.")
+    ] = None,
+    image: argument_files.Pictures = None,
+    mask: argument_files.Mask = None,
+    set_: argument_files.Settings = None,
+    device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+) -> None:
+    """Evolve a Pareto front of caching schedules; Ctrl-C stops it cleanly, the same command goes on."""
+    seconds = in_seconds(budget)
+    wanted = settings(set_, image, mask, num_inference_steps=steps)
+    judge = _judge(quality, reward)
+    shown = _shown(judge)
+    texts, proof = _prompts(model, prompts, held_out, count, seed)
+    with _resumable(), warnings.catch_warnings(), Live(seconds, shown) as live:
+        pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
+        call = arguments(pipe, defaults, **wanted)
+        from ...evolve_run import evolve as run
+        from ...schedule.front.comparison import DISTURBED
+        from ...search.optimise.evolution import Settings
+
+        chosen = Settings.of(len(texts), method=method, generations=generations, seed=seed)
+        live.workers = processes(workers, pipe, seconds, chosen.offspring)
+        warnings.filterwarnings("ignore", DISTURBED)  # the table below says it
+        run(
+            pipe,
+            texts,
+            call=call,
+            out=out_,
+            budget_seconds=seconds,
+            held_out=proof,
+            objectives=_listed(objective),
+            judge=judge,
+            max_memory=max_memory,
+            storages=_listed([storage] if storage else None),
+            least_steps=least_steps,
+            settings=chosen,
+            start=_begun(start or [], pipe, call),
+            batch=batch_size(batch, BATCH, call),
+            workers=live.workers,
+            ray=ray,
+            load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),
+            tell=live.tell,
+            stage=live.stage,
+            watch=live.watch,
+        )
+    from ...validation.proof_file import read_proof
+
+    show_front(read_proof(out_), history_of(out_))
+
+
+def _begun(runs: list[str], pipe: Any, call: Mapping[str, Any]) -> list[Point]:
+    """The points of other runs' fronts, moved to a pipeline and its number of steps."""
+    from ...validation.proof_file import read_proof
+
+    fronts = [read_proof(run).front for run in runs]
+    return [p for front in fronts for p in front.retarget(pipe, steps=call.get("num_inference_steps")).points]
+
+
+def _listed(given: list[str] | None) -> list[str] | None:
+    """Names that were given one by one, with commas between them, or not at all."""
+    return [name.strip() for text in given for name in text.split(",")] if given else None
+
+
+def _loaded(model: str, device: str, dtype: str) -> Any:
+    """The pipeline, in a worker."""
+    return load_pipeline(model, device=device, dtype=dtype)[0]
+
+
+def _judge(quality: str | None, reward: str | None) -> str:
+    if quality is not None and reward is not None:
+        raise InputError("both --quality and --reward", "one of them", "leave one out")
+    return quality or reward or "latent"
+
+
+def _shown(judge: str) -> Callable[[float], float]:
+    """How errors are shown: as the quality does, or negated, where it would take a model to be loaded to know."""
+    from ...search.evaluate.quality import quality
+
+    return operator.neg if ":" in judge else quality(judge).shown
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Within the context, breaking off says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as signal:
+        again = shlex.join(["evocache", *sys.argv[1:]])
+        errors().print(f"broken off; what was evaluated is kept, and this goes on:\n  {again}", markup=False)
+        raise typer.Exit(143 if isinstance(signal, Terminated) else 130) from None
+
+
+def in_seconds(text: str) -> float | None:
+    """Seconds of a duration such as `90s`, `10m`, `1.5h`; None for `none`.
+
+    Raises:
+        InputError: if it is none.
+    """
+    if text == "none":
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match:
+        raise InputError(f"budget {text!r}", "a duration such as 90s, 10m or 2h, or none", "write one of these")
+    seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    if not seconds or not math.isfinite(seconds):
+        raise InputError(f"budget {text!r}", "some time", "try 5m, or --generations 0 to prove the seeds alone")
+    return seconds
+
+
+def _prompts(
+    model: str, prompts: Path | None, held_out: Path | None, count: int, seed: int
+) -> tuple[list[str], list[str]]:
+    """Prompts to evolve on, and others to prove on; none of these where there are too few (see `held_out.split`)."""
+    proof = gather([], held_out) if held_out else []
+    if prompts is not None:
+        from ...validation.held_out_split import PROMPTS, split
+
+        texts = distinct(gather([], prompts))
+        if proof:
+            return texts[:count], proof
+        apart = split(texts[: count + HELD_OUT], most=count)
+        return list(apart.searched), list(apart.proven) if apart.kind == PROMPTS else []
+    from ...zoo.load import find
+
+    try:
+        zoo = find(model)
+    except ZooError:
+        raise InputError(f"no prompts for {model}", "a file of prompts", "give one with --prompts") from None
+    return zoo.sample_prompts(count, seed), proof or zoo.sample_prompts(HELD_OUT, seed + 1, held_out=True)

@@ -1,0 +1,164 @@
+"""`evocache generate`: pictures of prompts, uncached or under a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...metrics.versions import versions
+from ..inputs import argument_files
+from ..inputs.call_arguments import IMAGE, arguments, batch_size, call, settings
+from ..inputs.model_loading import MODELS, load_pipeline
+from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, finite
+from ..inputs.prompts import gather
+from ..inputs.schedule_choice import Budget, Choice, Memory, MinQuality, Schedule, Speedup, Storage, pick
+from ..ui.console import errors, out, progress
+from ..ui.failures import folder
+from ..ui.picture_files import file_name, save_picture
+
+if TYPE_CHECKING:
+    from ...runtime import Handle
+
+BATCH = 4
+"""Prompts in one call, where nothing else is said."""
+
+
+def generate(
+    prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="A prompt; may be repeated.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="A file: lines, TSV/CSV, JSON or JSON lines with prompts.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help=MODELS)] = "zoo:emoji",
+    schedule: Schedule = None,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: Memory = None,
+    budget: Budget = None,
+    storage: Storage = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the first prompt; each has the next one.")
+    ] = 0,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_STEPS, help="Denoising steps; else the front's point's, or the model's own."),
+    ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Guidance scale.", callback=finite("--guidance", least=0))
+    ] = None,
+    height: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_COUNT,
+            help="Prompts in one call: 4 if not given, 1 with pictures and under gates, whose decisions prompts share.",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Use only so many prompts.")] = None,
+    image: argument_files.Pictures = None,
+    mask: argument_files.Mask = None,
+    set_: argument_files.Settings = None,
+    out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the PNG files.")] = Path("out"),
+    device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+) -> None:
+    """Generate pictures of prompts as PNG files that carry their parameters."""
+    wanted = settings(set_, image, mask, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width)
+    texts = [""] if IMAGE in wanted and not prompt and not prompts else gather(prompt or [], prompts, limit)
+    choice = pick(schedule, speedup, min_quality, memory)
+    target = folder(out_)
+    pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
+    given = arguments(pipe, defaults, **(choice.asking(wanted) if choice else wanted))
+    from ...runtime import apply
+
+    what = choice.what if choice else "none" if budget or storage else None
+    handle = apply(pipe, what, memory=budget, storage=storage) if what is not None else None
+    size = _batch(batch, handle, given)
+    log = _Log(model, choice, given, handle)
+    with handle or nullcontext(), progress() as bar:
+        task = bar.add_task("generating", total=len(texts))
+        for first in range(0, len(texts), size):
+            some = texts[first : first + size]
+            seeds = [seed + first + i for i in range(len(some))]
+            start = perf_counter()
+            pictures = call(pipe, some, seeds, **given)
+            log.batch(len(some), perf_counter() - start)
+            for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
+                name = file_name(first + i, text, seeds[i], choice.name if choice else "uncached")
+                save_picture(frames, target / name, log.metadata(text, seeds[i]))
+            bar.advance(task, len(some))
+    log.report(target)
+
+
+def _batch(wanted: int | None, handle: Handle | None, given: Mapping[str, Any]) -> int:
+    """Prompts in one call. A gate looks at all of them together, so that a picture depends on its neighbours."""
+    from ...policies import Gate
+
+    gate = handle.program if handle is not None and isinstance(handle.program, Gate) else None
+    size = batch_size(wanted, 1 if gate else BATCH, given)
+    if gate and size > 1:
+        told = f"{gate} is a gate: it decides for all {size} prompts of a call, so that a picture depends on the others"
+        errors().print(f"note: {told}; --batch 1 decides for each alone", style="yellow", markup=False)
+    return size
+
+
+@dataclass
+class _Log:
+    """What is known of the pictures made so far."""
+
+    model: str
+    choice: Choice | None
+    given: Mapping[str, Any]
+    handle: Handle | None
+    images: int = 0
+    seconds: float = 0.0
+    peak: int = field(default=0)
+
+    def batch(self, images: int, seconds: float) -> None:
+        self.images += images
+        self.seconds += seconds
+        if self.handle:
+            self.peak = max(self.peak, self.handle.stats.peak_cached_bytes)
+
+    def metadata(self, prompt: str, seed: int) -> dict[str, Any]:
+        """Text chunks of one picture; a setting that was left to the pipeline is not among them."""
+        made = self.handle.stats.schedule if self.handle else None
+        named = {
+            "steps": made.steps if made else self.given.get("num_inference_steps"),
+            "guidance": self.given.get("guidance_scale"),
+            "height": self.given.get("height"),
+            "width": self.given.get("width"),
+            "schedule": made.digest if made else "uncached",
+            "storage": self.handle.storage if self.handle and self.handle.storage != "none" else None,
+            "schedule origin": (made.provenance.origin or self.choice.name) if made and self.choice else None,
+        }
+        return {
+            "model": self.model,
+            "prompt": prompt,
+            "seed": seed,
+            **{name: value for name, value in named.items() if value is not None},
+            "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+        }
+
+    def report(self, target: Path) -> None:
+        from ...report.tables import in_bytes, in_percent, in_seconds
+
+        parts = [f"{self.images} image{'s' * (self.images != 1)}", f"{in_seconds(self.seconds / self.images)} an image"]
+        if self.handle:
+            stats = self.handle.stats
+            parts += [f"{in_percent(stats.executed_fraction)} executed", f"{in_bytes(self.peak)} cached at most"]
+            if self.handle.memory is not None and self.handle.memory.stages:
+                parts.append(f"planned to hold {in_bytes(self.handle.memory.peak)}")
+        else:
+            parts.append("uncached")
+        if self.choice and self.choice.told:
+            out().print(self.choice.told, markup=False)
+        out().print(", ".join(parts), markup=False)
+        out().print(f"in {target}", markup=False, soft_wrap=True)

@@ -1,0 +1,120 @@
+"""`evocache inspect`: what a model consists of, and what each part costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..inputs import argument_files
+from ..inputs.architecture_names import counted, is_architecture
+from ..inputs.call_arguments import example, settings
+from ..inputs.model_loading import load_pipeline
+from ..inputs.number_options import MAX_COUNT, MAX_STEPS
+from ..ui.console import errors, progress
+from ..ui.failures import InputError, first_line
+from ..ui.model_view import View
+
+if TYPE_CHECKING:
+    from ...memory.planner.planner import Held
+    from ...model import Model
+    from ...model.probe import Probe
+    from ...schedule import Schedule
+
+
+def inspect(
+    model: Annotated[str, typer.Argument(help="Zoo name, folder of a diffusers pipeline, hub id, or arch:NAME.")],
+    steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps of a generation.")] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_COUNT, help="Show every component, so many levels deep, and equal ones apart."),
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="Also show what this schedule executes.")
+    ] = None,
+    image: argument_files.Pictures = None,
+    mask: argument_files.Mask = None,
+    set_: argument_files.Settings = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Also show what a generation really holds, stage by stage; it is run.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; every component, whatever the depth.")] = False,
+    device: Annotated[str, typer.Option(help="Where to measure: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+) -> None:
+    """Show the component tree of a model, with shapes, bytes, and shares of FLOPs and time.
+
+    arch:NAME is a well-known denoiser in its published size, counted without weights: FLOPs, but no times.
+    """
+    if is_architecture(model):
+        if image or mask:
+            raise InputError(f"a picture for {model}", "a pipeline with weights", "leave --image and --mask out")
+        found, probe = counted(model, set_ or [], dtype=dtype, device=device, memory=memory)
+        count = steps or found.steps
+        program = _schedule(probe.model, schedule, count) if schedule else None
+        view = View(model, found.cls, probe.model, probe, program, program.steps if program else count, {})
+    else:
+        view = _of_pipeline(model, steps, schedule, settings(set_, image, mask), memory, device, dtype)
+    if as_json:
+        typer.echo(json.dumps(view.document(), indent=2))
+    else:
+        view.print(depth)
+
+
+def _of_pipeline(
+    model: str, steps: int | None, schedule: str | None, further: dict[str, Any], memory: bool, device: str, dtype: str
+) -> View:
+    """What is shown of a pipeline, measured."""
+    with progress() as bar:
+        task = bar.add_task(f"loading {model}", total=None)
+        pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
+        from ...model import discover
+
+        found = discover(pipe)
+        count = steps or int(defaults.get("num_inference_steps", 20))
+        program = _schedule(found, schedule, count) if schedule else None
+        bar.update(task, description="measuring")
+        call = {**defaults, "num_inference_steps": program.steps if program else count}
+        probe = _probed(pipe, call, further)
+        held = _held(pipe, found, example(pipe, call, further), program) if memory else {}
+    return View(model, type(pipe).__name__, found, probe, program, program.steps if program else count, held)
+
+
+def _schedule(model: Model, what: str, steps: int) -> Schedule:
+    """The schedule for the model's tree; refused as `apply` refuses it."""
+    from ...runtime.program.program import check, resolve
+
+    program = resolve(what)
+    check(program, model)
+    return program.schedule(model.tree, max(steps, program.min_steps))
+
+
+def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe | None:
+    """Measures, or None with a note where the pipeline wants more than a prompt."""
+    from ...model.probe import probe_pipeline
+
+    given = example(pipe, call, further)
+    try:
+        return probe_pipeline(pipe, given)
+    except Exception as error:
+        errors().print(
+            f"not measured: {first_line(error)}; --set may give what the pipeline asks for",
+            style="yellow",
+            markup=False,
+        )
+        return None
+
+
+def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Schedule | None) -> dict[str, Mapping[str, Held]]:
+    """What is held in each stage, uncached and, if there is a schedule, under it."""
+    from ...runtime import apply
+    from ...runtime.estimate.measure import measured
+
+    out: dict[str, Mapping[str, Held]] = {"uncached": measured(pipe, model, lambda: pipe(**call))}
+    if schedule is not None:
+        with apply(pipe, schedule, measure=True) as handle:
+            pipe(**call)
+            out[schedule.provenance.origin or "scheduled"] = handle.stats.stages
+    return out

@@ -1,0 +1,182 @@
+"""`evocache plan`: what a generation would hold, and how it can be made to fit a memory budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..inputs import argument_files
+from ..inputs.call_arguments import example, settings
+from ..inputs.model_loading import load_pipeline, locate
+from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_STEPS
+from ..inputs.schedule_choice import Budget, Memory, MinQuality, Schedule, Speedup, Storage, pick
+from ..ui.console import out, progress
+from ..ui.failures import InputError
+
+if TYPE_CHECKING:
+    from ...memory.planner.planner import MemoryPlan
+    from ...runtime.estimate.estimate import Planned
+
+
+def plan(
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Zoo name, folder of a diffusers pipeline, or hub id.")
+    ] = "zoo:emoji",
+    budget: Budget = None,
+    schedule: Schedule = None,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: Memory = None,
+    storage: Storage = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps.")] = None,
+    height: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Frames of a video.")] = None,
+    image: argument_files.Pictures = None,
+    mask: argument_files.Mask = None,
+    set_: argument_files.Settings = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    film: Annotated[
+        bool, typer.Option("--film", help="Of a video whose frames are written as they are decoded (`Handle.film`).")
+    ] = False,
+    offload: Annotated[
+        bool, typer.Option("--offload/--no-offload", help="Whether components may leave the device between stages.")
+    ] = True,
+    plot: Annotated[Path | None, typer.Option(help="Also draw memory over the generation: a PNG file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a generation holds in each stage, and how it can be made to fit.
+
+    Nothing is computed, and no weights are needed: of a hub id, only its configs are fetched.
+    """
+    given = settings(set_, image, mask, num_inference_steps=steps, height=height, width=width, num_frames=frames)
+    choice = pick(schedule, speedup, min_quality, memory)
+    what, name = (choice.what, choice.name) if choice else ("none", "uncached")
+    given = choice.asking(given) if choice else given
+    from ...runtime.estimate.estimate import plan_memory
+    from ..inputs.weightless import load_weightless
+
+    with progress() as bar:
+        task = bar.add_task(f"loading {model}", total=None)
+        if locate(model).startswith("zoo:"):
+            pipe, defaults = load_pipeline(model, device="cpu", dtype=dtype)
+        else:
+            pipe, defaults = load_weightless(model, dtype=dtype), {}
+        bar.update(task, description="planning")
+        call = example(pipe, defaults, given)
+        planned = plan_memory(pipe, call, what, budget, offload=offload, storage=storage, film=film)
+    if plot is not None:
+        _draw(planned, plot)
+    if as_json:
+        typer.echo(json.dumps({"model": model, "schedule": name, **_document(planned)}, indent=2))
+    else:
+        _print(model, type(pipe).__name__, name, planned)
+
+
+def _draw(planned: Planned, path: Path) -> None:
+    from ...report.figures.memory_plot import write_timeline
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_timeline(planned.timeline(), planned.as_it_is.peak, planned.plan.budget, path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--plot {str(path)!r} ({error})", "a PNG file that can be written", "choose another"
+        ) from None
+
+
+def _document(planned: Planned) -> dict[str, Any]:
+    """For machines; bytes and seconds."""
+    plan = planned.plan
+
+    def stages(of: MemoryPlan) -> dict[str, dict[str, int]]:
+        return {name: {**held._asdict(), "bytes": held.bytes} for name, held in of.stages.items()}
+
+    return {
+        "budget": plan.budget,
+        "storage": plan.storage,
+        "steps": planned.steps,
+        "calls": planned.footprint.calls,
+        "components": dict(planned.footprint.weights),
+        "as it is": {"peak": planned.as_it_is.peak, "stages": stages(planned.as_it_is)},
+        "plan": {
+            "peak": plan.peak,
+            "stages": stages(plan),
+            "offload": {name: list(needing) for name, needing in plan.offload.items()},
+            "slices": {
+                name: {path: cut.slices for path, cut in cuts.items()} for name, cuts in plan.cuts.items() if cuts
+            },
+            "decode slices": {name: cut.slices for name, cut in _decode(plan).items()},
+            "decodes in groups": [name for name, cut in _decode(plan).items() if cut.slicing.groups],
+            "features parked beyond": plan.capacity,
+            "moved": plan.moved,
+            "seconds": plan.seconds,
+        },
+        "timeline": [
+            {"stage": moment.stage, "step": moment.step, **moment.held._asdict()} for moment in planned.timeline()
+        ],
+    }
+
+
+def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
+    """For people."""
+    from rich.text import Text
+
+    from ...report.tables import Column, table
+    from ...units import told
+
+    plan, before = planned.plan, planned.as_it_is
+    console = out()
+    said = (f"{schedule}, {planned.steps} steps", "dim")
+    console.print(Text.assemble((model, "bold"), f"  {pipeline}  ", said, "\n"))
+    columns = [
+        Column("stage", style="cyan"),
+        *(Column(name, numeric=True) for name in ("weights", "activations", "features", "together", "as it is")),
+    ]
+    rows = [
+        [name, told(h.weights), told(h.activations), told(h.features), told(h.bytes), told(before.stages[name].bytes)]
+        for name, h in plan.stages.items()
+    ]
+    console.print(table(columns, rows))
+    console.print()
+    if plan.budget is None:
+        console.print(f"peak {told(plan.peak)}; --budget asks how it can be less", markup=False)
+        return
+    console.print(f"fits {told(plan.budget)}: peak {told(plan.peak)}, as it is {told(before.peak)}", markup=False)
+    for line in _means(plan):
+        console.print(f"- {line}", markup=False)
+    if plan.seconds:
+        console.print(f"predicted to add {plan.seconds:.2g} s to a generation", markup=False)
+
+
+def _means(plan: MemoryPlan) -> Iterator[str]:
+    """What is done to fit, in words."""
+    from ...units import told
+
+    if plan.offload:
+        needed = [name for name, needing in plan.offload.items() if needing]
+        if needed:
+            yield f"on the device only in the stages that need them: {', '.join(needed)}"
+        if idle := [name for name in plan.offload if name not in needed]:
+            yield f"not on the device, for no stage needs them: {', '.join(idle)}"
+    for name, cuts in plan.cuts.items():
+        if cuts:
+            counts = sorted({cut.slices for cut in cuts.values()})
+            slices = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+            yield f"{len(cuts)} modules of {name} run in {slices} slices"
+    if plan.capacity is not None:
+        yield f"of features, each branch holds at most {told(plan.capacity)}; {told(plan.moved)} move out and back"
+    for name, cut in _decode(plan).items():
+        ways = [f"in {cut.slices} slices"] if cut.slices > 1 else []
+        ways += ["group of frames by group"] if cut.slicing.groups else []
+        yield f"{name} decodes {', '.join(ways)}"
+    if not plan.offload and not any(plan.cuts.values()) and plan.capacity is None and not _decode(plan):
+        yield "nothing has to be done"
+
+
+def _decode(plan: MemoryPlan) -> Mapping[str, Any]:
+    return plan.decode.cuts if plan.decode else {}

@@ -1,0 +1,58 @@
+"""Models that are named by their architecture, `arch:flux-dev-1024`: counted without weights, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...errors import PipelineError
+from ..ui.failures import InputError, ModelError
+from .call_arguments import settings
+from .dtypes import named_dtype
+
+if TYPE_CHECKING:
+    from ...model.architectures import Architecture
+    from ...model.probe import Probe
+
+
+def is_architecture(model: str) -> bool:
+    """Whether a model is named by its architecture."""
+    return model.startswith("arch:")
+
+
+def named(model: str) -> Architecture:
+    """The architecture of a name.
+
+    Raises:
+        ModelError: if there is none of that name.
+    """
+    from ...model.architectures import architecture
+
+    try:
+        return architecture(model)
+    except PipelineError as error:
+        raise ModelError(error.given, error.expected, error.mend) from None
+
+
+def counted(model: str, given: Sequence[str], *, dtype: str, device: str, memory: bool) -> tuple[Architecture, Probe]:
+    """An architecture in the shape that is asked for, and what its components cost.
+
+    Args:
+        model: its name.
+        given: texts `name=value` of `--set`: numbers of the call's shape.
+        dtype: of features; `auto` is bfloat16.
+        device: must be `auto`, since nothing is computed.
+        memory: whether the memory of a real generation is asked for, which there is none of.
+
+    Raises:
+        ModelError: if there is none of that name.
+        PipelineError: if it cannot have such a shape.
+        InputError: if something is asked for that only a pipeline can answer.
+    """
+    found = named(model)
+    if memory or device != "auto":
+        option = "--memory" if memory else f"--device {device}"
+        raise InputError(f"{option} of {model}", "a pipeline with weights", f"leave out {option.split()[0]}")
+    wanted = named_dtype(dtype)
+    shaped = found.shaped(**settings(given))
+    return shaped, shaped.probe(wanted)

@@ -1,0 +1,152 @@
+"""Calling any pipeline: its arguments, one generator a prompt, its output as pictures."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import Error
+from ..ui.failures import InputError, first_line
+from . import argument_files
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+
+def arguments(pipe: Any, defaults: Mapping[str, Any], **wanted: Any) -> dict[str, Any]:
+    """Arguments of the pipeline's call: the defaults, and over them what is wanted and not None.
+
+    Raises:
+        InputError: if the pipeline does not take one of them.
+    """
+    accepted = inspect.signature(type(pipe).__call__).parameters
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if MASK not in accepted and "mask" in accepted and MASK in given:
+        given["mask"] = given.pop(MASK)
+    for name in given:
+        if name not in accepted:
+            known = ", ".join(n for n in accepted if n != "self")
+            mend = "save such a pipeline: AutoPipelineForImage2Image, or ...ForInpainting, .from_pipe(pipe)"
+            mend = mend if name in (IMAGE, MASK) else "leave the option out"
+            raise InputError(f"{name} for a {type(pipe).__name__}", f"one of {known}", mend)
+    return {**defaults, **given}
+
+
+IMAGE, MASK = "image", "mask_image"
+"""What diffusers' pipelines call a picture and the mask over it; some call the mask `mask`."""
+
+
+def settings(
+    given: Sequence[str] | None, images: Sequence[Path] | None = None, mask: Path | None = None, **named: Any
+) -> dict[str, Any]:
+    """Arguments of a call from texts `name=value`, pictures and options of their own; all files are read.
+
+    A value that begins with an @ names a file (@@ stands for the letter); one that is no JSON is a text. What has an
+    option of its own goes before, where it is not None.
+
+    Raises:
+        InputError: if a text has not that form, a file cannot be read, or a number is none.
+    """
+    if mask is not None and not images:
+        raise InputError(f"--mask {str(mask)!r} alone", "a picture that it is over", "give one with --image")
+    found: dict[str, Any] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"--set {text!r}", "the form name=value", 'write --set negative_prompt="blurry"')
+        found[name] = argument_files.read(Path(value[1:])) if value[:1] == "@" != value[1:2] else _value(text, value)
+    pictures = [argument_files.picture(path) for path in images or ()]
+    if pictures:
+        found[IMAGE] = pictures[0] if len(pictures) == 1 else pictures
+    if mask is not None:
+        found[MASK] = argument_files.mask(mask)
+    return found | {name: value for name, value in named.items() if value is not None}
+
+
+def _value(text: str, value: str) -> Any:
+    """JSON, or else the text itself."""
+    if value.startswith("@@"):
+        return value[1:]
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return value
+    except RecursionError:
+        raise InputError(f"--set {text[:40]!r}...", "a value that is not nested so deeply", "flatten it") from None
+    if isinstance(found, float) and not math.isfinite(found):
+        raise InputError(f"--set {text!r}", "a finite number", "choose another value")
+    return found
+
+
+def batch_size(wanted: int | None, usual: int, given: Mapping[str, Any]) -> int:
+    """Prompts in one call: as many as the user says; else as usual, but one with pictures, which not all repeat."""
+    return wanted or (1 if any(name in given for name in (IMAGE, MASK)) else usual)
+
+
+PROMPT = "fox on a light blue background"
+
+
+def example(pipe: Any, defaults: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a call such as a user would make: a prompt and a picture where the pipeline takes them.
+
+    Args:
+        pipe: the pipeline.
+        defaults: what its calls are given unless the user says otherwise.
+        further: what the user says.
+
+    Raises:
+        InputError: if the pipeline does not take an argument.
+    """
+    from PIL import Image
+
+    accepted = inspect.signature(type(pipe).__call__).parameters
+    given: dict[str, Any] = {"prompt": PROMPT} if "prompt" in accepted else {}
+    image = accepted.get("image")
+    if image is not None and (not given or image.default is image.empty or "strength" in accepted):
+        size = [int(further.get(name) or 512) for name in ("width", "height")]
+        given[IMAGE] = Image.new("RGB", (size[0], size[1]), "grey")
+        if MASK in accepted:
+            given[MASK] = Image.new("L", (size[0], size[1]), "white")
+    return arguments(pipe, defaults, **{**given, **further})
+
+
+def generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """One random generator a prompt, on the CPU, so that a picture depends on its seed and not on its batch."""
+    import torch
+
+    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+
+
+def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) -> list[list[Image]]:
+    """Pictures of the prompts, each as its frames: one for an image, many for a video.
+
+    Pipelines that take no prompt are called with as many pictures as there are seeds.
+
+    Raises:
+        InputError: if the pipeline refuses its arguments, or returns no pictures.
+    """
+    if "prompt" in inspect.signature(type(pipe).__call__).parameters:
+        given = {"prompt": list(prompts), **given}
+    try:
+        output = pipe(generator=generators(seeds), output_type="pil", **given)
+    except Error:
+        raise
+    except Exception as error:  # whatever another library makes of arguments that it did not expect
+        shown = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "its own defaults"
+        raise InputError(
+            f"{type(pipe).__name__} called with {shown}",
+            "arguments that the pipeline takes",
+            f"it raised {type(error).__name__}: {first_line(error, 400)}; evocache --debug shows where",
+        ) from error
+    images = getattr(output, "images", None)
+    found: list[list[Image]] = [[i] for i in images] if images is not None else list(getattr(output, "frames", ()))
+    if len(found) < len(prompts):
+        raise InputError(
+            f"{type(output).__name__} of {type(pipe).__name__}", "images or frames", "use a text-to-image pipeline"
+        )
+    return found

@@ -1,0 +1,130 @@
+"""Loading whatever a user may name as a model: a zoo name, a folder, a hub id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...zoo.load import no_bars
+from ..ui.failures import InputError, ModelError, first_line
+from .dtypes import named_dtype
+
+if TYPE_CHECKING:
+    from ...schedule import Tree
+
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> tuple[Any, Mapping[str, Any]]:
+    """A pipeline, and what its call needs unless the user says otherwise.
+
+    Args:
+        model: a zoo name (`zoo:emoji`), the folder of a diffusers pipeline, or a hub id (`owner/name`).
+        device: where to put it; `auto` is the GPU if there is one.
+        dtype: one of `DTYPES`; `auto` is bfloat16 on a GPU, float32 elsewhere.
+
+    Raises:
+        ModelError: if there is no such model here or, offline, in the cache; or it cannot be loaded.
+        ZooError: if the zoo has no model of that name, or its weights are missing.
+        InputError: if there is no such device or type.
+    """
+    found = locate(model)
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    wanted = named_dtype(dtype, device)
+    from ... import zoo
+
+    with no_bars():
+        if found.startswith("zoo:"):
+            pipe: Any = zoo.load(found, dtype=wanted)
+            defaults = zoo.find(found).call_defaults
+        else:
+            pipe, defaults = _from_pretrained(found, wanted), {}
+        try:
+            pipe.to(device)
+        except (RuntimeError, AssertionError) as error:
+            given = f"device {device!r} ({first_line(error)})"
+            raise InputError(given, "a device of this machine", "try --device cpu") from error
+    pipe.set_progress_bar_config(disable=True)
+    return pipe, defaults
+
+
+def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
+    """The component tree of a model, the classes of its denoisers, and its usual number of steps.
+
+    Raises:
+        Error: as `load_pipeline`, and if it has no denoiser.
+    """
+    from .architecture_names import is_architecture, named
+
+    if is_architecture(model):
+        architecture = named(model)
+        bare = architecture.model()
+        return bare.tree, bare.classes, architecture.steps
+    pipe, defaults = load_pipeline(model, device="cpu")
+    from ...model import discover
+
+    found = discover(pipe)
+    return found.tree, found.classes, int(defaults.get("num_inference_steps", 20))
+
+
+def locate(model: str) -> str:
+    """The full zoo name, the folder or the hub id that a name stands for.
+
+    Raises:
+        ModelError: if it is none of them.
+        ZooError: if the zoo has no model of that name.
+    """
+    from ... import zoo
+
+    if model.startswith("arch:"):
+        mend = "name one with weights; inspect and schedule take architectures"
+        raise ModelError(f"model {model!r}, which has no weights", "a pipeline that can run", mend)
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise ModelError(
+                f"folder {model!r} without a model_index.json",
+                "the folder of a diffusers pipeline",
+                "save one with pipe.save_pretrained(folder)",
+            )
+        return str(path)
+    if path.is_file():
+        mend = "load it with diffusers' from_single_file and save it with save_pretrained"
+        raise ModelError(f"file {model!r}", "the folder of a diffusers pipeline", mend)
+    if model.startswith("zoo:") or f"zoo:{model}" in zoo.names():
+        return zoo.find(model).name
+    if _HUB_ID.fullmatch(model):
+        return model
+    expected = f"a zoo name ({', '.join(zoo.names())}), an existing folder or a hub id like owner/name"
+    raise ModelError(f"model {model!r}", expected, "check the spelling")
+
+
+def _from_pretrained(source: str, dtype: Any) -> Any:
+    from diffusers import DiffusionPipeline
+
+    local = Path(source).is_dir()
+    try:
+        return DiffusionPipeline.from_pretrained(source, torch_dtype=dtype, local_files_only=local)
+    except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
+        if local:
+            mend = "save the pipeline again with save_pretrained"
+            raise ModelError(f"folder {source!r} ({first_line(error)})", "a complete pipeline", mend) from error
+        from huggingface_hub.constants import is_offline_mode
+
+        if is_offline_mode():
+            given, expected = f"model {source!r}", "a model in the local cache, since HF_HUB_OFFLINE is set"
+            mend = "unset HF_HUB_OFFLINE, or name the folder of a saved pipeline"
+        else:
+            given = f"model {source!r} ({first_line(error)})"
+            expected = "a diffusers pipeline on the hub, or in the local cache"
+            mend = "check the spelling and the connection; log in if the model is gated"
+        raise ModelError(given, expected, mend) from error
+
+
+MODELS = "Zoo name, folder of a diffusers pipeline, or hub id."

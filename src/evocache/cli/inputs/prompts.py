@@ -1,0 +1,154 @@
+"""Prompts from the command line and from files of several kinds."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..ui.failures import InputError
+
+KEYS = ("prompt", "caption", "text", "prompt_en")
+"""Names of the column or key that holds the prompt, in any case, the first that is there."""
+
+
+def gather(given: Sequence[str], file: Path | None, limit: int | None = None) -> list[str]:
+    """The prompts of the command line, then those of the file, each on one line.
+
+    Raises:
+        InputError: if there are none, one is empty or no text, or the file cannot be read.
+    """
+    prompts = [*given, *(read(file) if file else [])][:limit]
+    if not prompts:
+        raise InputError("no prompt", "at least one", 'give --prompt "...", or a file with --prompts')
+    for prompt in prompts:
+        if not prompt.strip():
+            raise InputError("an empty prompt", "some text", "leave it out, or write what to draw")
+        if not prompt.isascii() and any("\ud800" <= letter <= "\udfff" for letter in prompt):
+            raise InputError(f"the prompt {prompt!a}, with half of a character", "text", "write the whole character")
+    return [" ".join(prompt.split()) for prompt in prompts]
+
+
+def distinct(prompts: Sequence[str]) -> list[str]:
+    """Prompts without repeats, in whatever case and spacing, in order of their first appearance."""
+    from ...validation.held_out_split import distinct as apart
+
+    return list(apart(prompts))
+
+
+def read(file: Path) -> list[str]:
+    """The prompts in a file, repeats included.
+
+    - `.tsv`, `.csv`: a column with one of the names in `KEYS` in its first line; CSV may be separated by semicolons;
+    - `.json`: a list of texts, or of objects with such a key; `.jsonl`, `.ndjson`: one a line;
+    - anything else: one a line, without blank lines and comments (`# ...`).
+
+    Raises:
+        InputError: if it cannot be read, or there are no prompts where that kind of file has them.
+    """
+    text = _text(file)
+    readers = {".tsv": _tsv, ".csv": _csv, ".json": _json, ".jsonl": _json_lines, ".ndjson": _json_lines}
+    prompts = readers.get(file.suffix.lower(), _lines)(text, file)
+    if not prompts:
+        raise InputError(f"{str(file)!r} without a prompt", "at least one", "write one a line")
+    return prompts
+
+
+def _text(file: Path) -> str:
+    """A file as text with plain line ends; UTF-8, or what its byte order mark says."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        why = (error.strerror or "cannot be read").lower()
+        raise InputError(f"{str(file)!r} ({why})", "a file of prompts", "check the path") from None
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        given = f"{str(file)!r}, which is no UTF-8 text (byte {content[error.start]:#x} in line {line})"
+        raise InputError(given, "a text file", "save it as UTF-8") from None
+    if "\0" in text:
+        raise InputError(f"{str(file)!r}, which is no text", "a text file", "save it as UTF-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+# Lines end at line feeds alone: `splitlines` would also split at separators that prompts may hold.
+
+
+def _lines(text: str, file: Path) -> list[str]:
+    lines = (line.strip() for line in text.split("\n"))
+    return [line for line in lines if line and line != "#" and not line.startswith(("# ", "#\t"))]
+
+
+def _tsv(text: str, file: Path) -> list[str]:
+    return _column([line.split("\t") for line in text.split("\n")], file)
+
+
+def _csv(text: str, file: Path) -> list[str]:
+    header = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=header.count)
+    try:
+        return _column(list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)), file)
+    except csv.Error as error:
+        raise InputError(f"{str(file)!r} ({error})", "rows of cells", "close its quotes, or name it .txt") from None
+
+
+def _column(rows: list[list[str]], file: Path) -> list[str]:
+    """The cells under the prompt's name; rows without any text are passed over."""
+    header, *body = rows or [[]]
+    names = [name.strip().lower() for name in header]
+    column = next((names.index(key) for key in KEYS if key in names), None)
+    if column is None:
+        found = ", ".join(header) or "none"
+        raise InputError(f"{str(file)!r} with columns {found}", f"a column {' or '.join(KEYS)}", "name it in line 1")
+    prompts = []
+    for number, row in enumerate(body, 2):
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) <= column or not row[column].strip():
+            raise InputError(f"{str(file)!r} without a prompt in row {number}", "one in each row", "fill it in")
+        prompts.append(row[column].strip())
+    return prompts
+
+
+def _json(text: str, file: Path) -> list[str]:
+    document = _parsed(text, file, "")
+    if not isinstance(document, list):
+        raise InputError(f"{str(file)!r} with {_kind(document)}", "a list of prompts or of objects", "use JSON lines?")
+    return [_prompt(entry, file, f"entry {i}") for i, entry in enumerate(document)]
+
+
+def _json_lines(text: str, file: Path) -> list[str]:
+    lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return [_prompt(_parsed(line, file, f" in line {i}"), file, f"line {i}") for i, line in lines]
+
+
+def _parsed(text: str, file: Path, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        given = f"{str(file)!r}: {getattr(error, 'msg', 'nested too deeply')}{where}"
+        mend = "mend the file, or name it .jsonl if it has an object a line, .txt if it has a prompt a line"
+        raise InputError(given, "JSON", mend) from None
+
+
+def _prompt(entry: Any, file: Path, where: str) -> str:
+    if isinstance(entry, dict):
+        lower = {str(key).lower(): value for key, value in entry.items()}
+        entry = next((lower[key] for key in KEYS if key in lower), entry)
+    if not isinstance(entry, str):
+        expected = f"a text, or an object with {' or '.join(KEYS)}"
+        raise InputError(f"{str(file)!r} with {_kind(entry)} as {where}", expected, "mend the entry")
+    if not entry.strip():
+        raise InputError(f"{str(file)!r} with an empty prompt as {where}", "some text", "leave it out, or fill it in")
+    return entry.strip()
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,162 @@
+"""What `--schedule` means: a file, a policy, or, with a wish, a point of the front that a run has proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..ui.failures import InputError
+from ..ui.front_table import peak
+from .number_options import amount, finite
+
+if TYPE_CHECKING:
+    from ...schedule.front import Point
+    from ...validation.proof_file import Proof
+
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        "-s",
+        metavar="FILE|SPEC|RUN",
+        help="A schedule file, a policy such as fora:2, or a run's folder.",
+    ),
+]
+Speedup = Annotated[
+    float | None,
+    typer.Option(help="From a run's front: at least so many times faster.", callback=finite("--speedup", above=0)),
+]
+MinQuality = Annotated[
+    float | None,
+    typer.Option(help="From a run's front: at least so good, in its unit.", callback=finite("--min-quality")),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        help="From a run's front: a peak of at most 2GB; or cached, if no peak was searched.", callback=amount
+    ),
+]
+Storage = Annotated[
+    str | None, typer.Option(help="What features are stored in: none, bf16, fp8 or int8; else the point's own.")
+]
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", "-b", help="What a generation may hold, weights included: 8GB.", callback=amount),
+]
+
+WISHES = {"speedup": "--speedup", "quality": "--min-quality", "memory": "--memory"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is applied.
+
+    Attributes:
+        what: as `evocache.apply` takes it.
+        name: in file names and metadata.
+        told: what was measured of it, in words; empty for what comes from no front.
+    """
+
+    what: str | Point
+    name: str
+    told: str = ""
+
+    @property
+    def steps(self) -> int | None:
+        """Steps that it is to be run with; None if it does not say."""
+        return None if isinstance(self.what, str) else self.what.steps
+
+    def asking(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of a call that a user wants, with the steps that this is to be run with where they name none."""
+        if self.steps is None or wanted.keys() & {"num_inference_steps", "timesteps", "sigmas"}:
+            return {**wanted}
+        return {**wanted, "num_inference_steps": self.steps}
+
+
+def pick(schedule: str | None, speedup: float | None, quality: float | None, memory: str | None) -> Choice | None:
+    """The choice of a user; None for the uncached pipeline.
+
+    Raises:
+        InputError: if a front is named without a wish, or a wish without a front.
+        FrontError: if no point meets the wish; it names the nearest.
+        RunError: if the front cannot be read.
+    """
+    given = {"speedup": speedup, "quality": quality, "memory": memory}
+    wishes = {name: value for name, value in given.items() if value is not None}
+    if schedule is None or not is_front(schedule):
+        if wishes:
+            options = ", ".join(WISHES[name] for name in wishes)
+            raise InputError(
+                f"{options} with {schedule or 'no schedule'}",
+                "the folder of a run, whose front is picked from",
+                "name one with --schedule runs/emoji",
+            )
+        return None if schedule is None else Choice(schedule, schedule)
+    from ...validation.proof_file import read_proof
+
+    proof = read_proof(schedule)
+    if not wishes:
+        raise InputError(f"the front {schedule!r} without a wish", f"one of {reach(proof)}", "add --speedup 2")
+    point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
+    name = proof.names[proof.front.points.index(point)]
+    return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {told(point, proof)}")
+
+
+def is_front(schedule: str) -> bool:
+    """Whether a text names a run's folder or a front's file."""
+    path = Path(schedule)
+    if path.is_dir():
+        return True
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    from ...errors import CodecError
+    from ...schedule.front.front_file import FORMAT
+    from ...schedule.io.strict_json import read
+
+    try:
+        return read(path).get("format") == FORMAT
+    except CodecError:
+        return False
+
+
+def reach(proof: Proof) -> str:
+    """The wishes, each with what the front's points reach."""
+    from ...report.tables import in_bytes, in_figures
+
+    unit = f" {proof.basis.unit}" if proof.basis.unit else ""
+    shown = {
+        "speedup": lambda value: f"{value:.2f}",
+        "quality": in_figures,
+        "memory": in_bytes,
+    }
+    parts = []
+    for name, option in WISHES.items():
+        sold = [point for point in proof.front if point.sold]
+        found = (point.held if name == "memory" else point.figure(name) for point in sold)
+        values = [value for value in found if value is not None]
+        if values:
+            ends = " to ".join(shown[name](value) for value in (min(values), max(values)))
+            parts.append(f"{option} ({ends}{unit if name == 'quality' else ''})")
+    return ", ".join(parts) or "nothing, since the front is empty"
+
+
+def told(point: Point, proof: Proof) -> str:
+    """What was measured of a point, in a line, and how it is kept small."""
+    from ...report.tables import in_bytes, in_figures, planned
+    from ...schedule.front.comparison import spread
+
+    measured = point.measured
+    unit = f" {proof.basis.unit}" if proof.basis.unit else ""
+    half = spread(measured)
+    parts = [f"{measured['speedup']:.2f}x" + (f" ({half})" if half else "")]
+    parts.append(f"{in_figures(measured['quality'])}{unit}")
+    if "memory" in measured:
+        parts.append(f"{in_bytes(measured['memory'])} cached")
+    if held := peak(measured):
+        parts.append(f"peak {held}")
+    how = planned(point)
+    return ", ".join(parts) + " when it was proven" + (f" ({how})" if how else "")

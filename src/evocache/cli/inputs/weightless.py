@@ -1,0 +1,66 @@
+"""Loading a pipeline without its weights: from the configs alone, on the meta device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...model.pipeline_components import components_of
+from ..ui.failures import ModelError, first_line
+from .dtypes import named_dtype
+from .model_loading import locate
+
+
+def load_weightless(model: str, *, dtype: str = "auto") -> Any:
+    """A pipeline that has no weights and takes no memory, to plan with; of a hub id only small files are fetched.
+
+    Args:
+        model: the folder of a diffusers pipeline, or a hub id (`owner/name`).
+        dtype: as for `load_pipeline`.
+
+    Raises:
+        ModelError: if there is no such model, or its parts cannot be made from their configs.
+        InputError: if there is no such type.
+    """
+    import diffusers
+    import torch
+
+    source, wanted = locate(model), named_dtype(dtype)
+    try:
+        index = diffusers.DiffusionPipeline.load_config(source)
+        cls: Any = getattr(diffusers, index["_class_name"])
+        named = {name: value for name, value in index.items() if not name.startswith("_")}
+        parts: dict[str, Any] = {}
+        for name, value in named.items():
+            if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, str) for v in value):
+                parts[name] = _part(source, name, *value)
+            elif isinstance(value, (list, tuple)) and list(value) == [None, None]:
+                parts[name] = None
+            else:
+                parts[name] = value
+        pipe = cls(**parts)
+    except (OSError, ValueError, AttributeError, ImportError, KeyError, TypeError) as error:
+        given = f"model {source!r} ({first_line(error)})"
+        raise ModelError(given, "a diffusers pipeline with the configs of all its parts", "check the name") from error
+    for part in components_of(pipe).values():
+        if isinstance(part, torch.nn.Module):
+            part.to("meta", wanted).eval()  # some parameters are made on the CPU whatever the device
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _part(source: str, folder: str, library: str, name: str) -> Any:
+    """One component: a model without weights, or anything else as it is."""
+    from importlib import import_module
+
+    import torch
+
+    try:
+        cls = getattr(import_module(library), name)
+    except ImportError:  # a class that is beside its pipeline
+        cls = getattr(import_module(f"diffusers.pipelines.{library}"), name)
+    if not issubclass(cls, torch.nn.Module):
+        return cls.from_pretrained(source, subfolder=folder)
+    with torch.device("meta"):
+        if hasattr(cls, "load_config"):
+            return cls.from_config(cls.load_config(source, subfolder=folder))
+        return cls(cls.config_class.from_pretrained(source, subfolder=folder))

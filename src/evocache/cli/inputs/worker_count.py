@@ -1,0 +1,71 @@
+"""How many processes evaluate: as many as the user says, or as this machine has room for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..ui.failures import InputError
+from ..ui.machine_info import cores
+
+BASE = 1 << 30
+"""Bytes that a process with torch and diffusers takes, without a pipeline."""
+
+SHARE = 0.8
+"""Of the free memory that may be taken."""
+
+WORTHWHILE = 60.0
+"""Seconds below which an evolution is over before further processes have started to pay."""
+
+
+def count(wanted: str, pipe: Any, budget: float | None, most: int) -> int:
+    """The number of processes that is meant by a number or `auto`.
+
+    Args:
+        wanted: what the user says.
+        pipe: the pipeline, where it is to run.
+        budget: seconds that they will work.
+        most: more than so many would have nothing to do.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if told(wanted) == "auto":
+        return 1 if budget is not None and budget < WORTHWHILE else max(1, min(most, room(pipe)))
+    return int(wanted)
+
+
+def told(wanted: str) -> str:
+    """What the user says, if it is a number of processes or `auto`.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if wanted != "auto" and not re.fullmatch(r"0*[1-9][0-9]{0,3}", wanted):
+        raise InputError(f"workers {wanted!r}", "a number from 1 to 9999, or auto", "try --workers 2")
+    return wanted
+
+
+def room(pipe: Any) -> int:
+    """Processes that the machine has room for: one a GPU, or one a core as long as pipelines fit into memory."""
+    import torch
+
+    from ...model.pipeline_components import components_of
+
+    if torch.device(getattr(pipe, "device", "cpu")).type == "cuda":
+        return torch.cuda.device_count()
+    parts = [part for part in components_of(pipe).values() if isinstance(part, torch.nn.Module)]
+    weights = sum(tensor.nbytes for part in parts for tensor in (*part.parameters(), *part.buffers()))
+    free = _free()
+    return cores() if free is None else min(cores(), int(SHARE * free / (BASE + 2 * weights)))
+
+
+def _free() -> int | None:
+    """Bytes of memory that are available, as far as the system tells."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    figures = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable")]
+    return 1024 * figures[0] if figures else None

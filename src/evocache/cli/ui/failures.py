@@ -1,0 +1,63 @@
+"""What can go wrong on the command line, and how it is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import Error
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class InputError(Error):
+    """An argument or a file that a command cannot use."""
+
+
+class ModelError(Error):
+    """A model that does not exist, or that cannot be loaded."""
+
+
+def show(error: Error) -> RenderableType:
+    """The error in three parts: what was given, what was expected, and the mend."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text("error", style="bold red"), Text(error.given, style="bold"))
+    grid.add_row(Text("expected", style="yellow"), Text(error.expected))
+    grid.add_row(Text("mend", style="green"), Text(error.mend))
+    return grid
+
+
+def examples(*lines: str) -> str:
+    """An epilogue of example calls, one a line."""
+    return "\n".join(["[bold]Examples[/bold]", *(f"[dim]$[/dim] {line}" for line in lines)])
+
+
+def folder(path: str | os.PathLike[str]) -> Path:
+    """An output folder, made if it is not there.
+
+    Raises:
+        InputError: if it cannot be made or written to.
+    """
+    made = Path(path)
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = (error.strerror or "no folder").lower()
+        raise InputError(f"{str(path)!r} ({why})", "a folder that can be made", "choose another --out") from None
+    if not os.access(made, os.W_OK | os.X_OK):
+        raise InputError(f"{str(path)!r}, which cannot be written to", "a writable folder", "choose another --out")
+    return made
+
+
+def first_line(error: BaseException, most: int = 160) -> str:
+    """The first line of another library's error, shortened."""
+    lines = str(error).strip().splitlines()
+    text = lines[0].rstrip(".") if lines else type(error).__name__
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,228 @@
+"""What a person sees of an evolution while it runs, on stderr: a display in a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .console import errors
+from .stop_signals import Stopping
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from ...schedule.front import Point
+    from ...search.run import Progress
+
+STAGES = ("loading", "calibrating", "evolving", "proving")
+"""Anything else that is told is a detail of the last of these."""
+
+POINTS = 8
+"""Points of the front that are shown."""
+
+SILENCE = 10.0
+"""Seconds that pass at least between two lines where there is no terminal."""
+
+LONG_SILENCE = 60.0
+"""Seconds after which a line comes even if nothing has ended."""
+
+REFRESH = 2
+"""Pictures a second of the display in a terminal."""
+
+NOTED = "stopping after this generation, then proving; Ctrl-C again breaks off"
+
+CUT = "the time is up: the last generation was cut short, and what was tried of it counts"
+
+
+class Live:
+    """Follows an evolution, and turns Ctrl-C or SIGTERM into its wish to stop; a context manager, undone at its end.
+
+    Args:
+        budget: seconds that the evolution may take, if it is limited.
+        shown: the figure that people know an error by.
+        console: where to show it; stderr if none is given.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        budget: float | None,
+        shown: Callable[[float], float] = operator.neg,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.budget = budget
+        self.quality = shown
+        self.workers = 1
+        self.console = console or errors()
+        self.clock = clock
+        self.name, self.detail = STAGES[0], ""
+        self.progress: Progress | None = None
+        self.volumes: list[float] = []
+        self.points: list[Point] = []
+        self.answered, self.jobs = 0, 0
+        self.evaluated, self.fresh = 0, 0
+        self._began = self._told = clock()
+        self._spoke = clock() - LONG_SILENCE
+        self._stopping = Stopping(lambda: self.name == "evolving", self._noted)
+        self._display: Any = None
+
+    def __enter__(self) -> Live:
+        from rich.live import Live as Display
+
+        self._stopping.__enter__()
+        if self.console.is_terminal:
+            self._display = Display(
+                console=self.console, transient=True, get_renderable=self.shown, refresh_per_second=REFRESH
+            )
+            self._display.start()
+        self.stage(STAGES[0])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._display is not None:
+            self._display.stop()
+        self._stopping.__exit__()
+
+    def stage(self, name: str) -> None:
+        """What is being done."""
+        if name in STAGES:
+            self.name, self.detail = name, ""
+            self._began = self._told = self.clock()
+            self._say(name, after=0)
+        else:
+            self.detail = name
+            self._say(f"{self.name}: {name}")
+
+    def watch(self, answered: int, jobs: int) -> None:
+        """So many of the jobs at hand are answered."""
+        self.answered, self.jobs = answered, jobs
+        if answered:
+            self.evaluated += 1
+            self.fresh += 1
+            self._say(", ".join([self._generation(), *self._figures()]), after=LONG_SILENCE)
+
+    def tell(self, progress: Progress) -> bool:
+        """A generation has ended; whether to stop."""
+        from ...schedule.front.front import front_of
+
+        self.progress, self._told = progress, self.clock()
+        self.answered = self.jobs = self.fresh = 0
+        self.volumes.append(progress.state.hypervolume)
+        self.points = list(front_of(progress.state.points, progress.state.names))
+        self._say(", ".join([self._generation(), *self._figures(), f"hypervolume {self._volume()}"]))
+        if progress.state.cut:
+            self._say(CUT, after=0)
+        return self._stopping.wished
+
+    @property
+    def seconds(self) -> float:
+        """How long the evolution has taken, earlier sittings included."""
+        return (self.progress.seconds if self.progress else 0.0) + self.clock() - self._told
+
+    def shown(self) -> RenderableType:
+        """The display."""
+        from rich.console import Group
+        from rich.text import Text
+
+        head = Text.assemble((self.name, "bold cyan"), f"  {self.detail}" if self.detail else "")
+        if self.name == "evolving":
+            head.append("  " + ", ".join([self._generation(), *self._figures()]))
+        else:
+            head.append(f"  {duration(self.clock() - self._began)}", style="dim")
+        lines: list[RenderableType] = [head]
+        if self.volumes:
+            lines.append(
+                Text.assemble(("hypervolume ", "dim"), self._volume(), "  ", (sparkline(self.volumes), "green"))
+            )
+        if len(self.points) > 1:
+            lines.append(front_table(self.points, self.quality))
+        if self.progress is not None and self.progress.state.cut:
+            lines.append(Text(CUT, style="yellow"))
+        if self._stopping.wished and self.name == "evolving":
+            lines.append(Text(NOTED, style="yellow"))
+        return Group(*lines)
+
+    def _generation(self) -> str:
+        """Which generation is at work, and how far it is."""
+        if not self.jobs:
+            return f"generation {self.progress.state.generation}" if self.progress else "seeds"
+        name = f"generation {self.progress.state.generation + 1}" if self.progress else "seeds"
+        if self.workers > 1 and not self.evaluated:
+            return f"{name}: {self.workers} workers are starting"
+        return f"{name}: {self.answered} of {self.jobs} tried"
+
+    def _figures(self) -> list[str]:
+        """Evaluations, how fast they come, and the time."""
+        jobs = (self.progress.state.jobs if self.progress else 0) + self.fresh
+        minutes = (self.clock() - self._began) / 60
+        rate = f" ({self.evaluated / minutes:.0f} a minute)" if self.evaluated and minutes > 0.05 else ""
+        whole = f" of {duration(self.budget)}" if self.budget is not None else ""
+        failed = [f"{self.progress.failed} failed"] if self.progress and self.progress.failed else []
+        return [f"{jobs} evaluations{rate}", *failed, f"{duration(self.seconds)}{whole}"]
+
+    def _volume(self) -> str:
+        before = self.volumes[-6:]
+        gain = f" (+{before[-1] - before[0]:.4f} in the last {len(before) - 1})" if len(before) > 1 else ""
+        return f"{self.volumes[-1]:.4f}{gain}"
+
+    def _noted(self) -> None:
+        self._say(NOTED, after=0)
+
+    def _say(self, text: str, after: float = SILENCE) -> None:
+        """A line where there is no terminal, if the last one was some seconds ago."""
+        if not self.console.is_terminal and self.clock() - self._spoke >= after:
+            self._spoke = self.clock()
+            self.console.print(text, markup=False, soft_wrap=True)
+
+
+def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> RenderableType:
+    """Some points of a front, a column each, from the worst to the best; errors as people know them."""
+    from rich.table import Table
+
+    from ...report.tables import in_bytes, in_seconds
+
+    def figure(name: str, value: float) -> str:
+        if name == "latency":
+            return in_seconds(value)
+        if name in ("memory", "peak"):
+            return in_bytes(value)
+        return f"{shown(value) + 0.0 if name == 'error' else value:.3g}"
+
+    chosen = spread_evenly(points, POINTS)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True)
+    for _ in chosen:
+        table.add_column(justify="right", no_wrap=True)
+    for name in chosen[0].objectives:
+        table.add_row(
+            "quality" if name == "error" else name, *(figure(name, point.objectives[name]) for point in chosen)
+        )
+    if len({point.schedule.steps for point in points}) > 1:
+        table.add_row("steps", *(str(point.schedule.steps) for point in chosen))
+    if len({point.storage for point in points}) > 1:
+        table.add_row("stored", *(point.storage for point in chosen))
+    return table
+
+
+def spread_evenly(points: Sequence[Point], most: int) -> list[Point]:
+    """At most so many of a sequence, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
+
+
+def sparkline(values: Sequence[float], most: int = 40) -> str:
+    """The last values as bars between their least and their greatest."""
+    last = values[-most:]
+    low, high = min(last), max(last)
+    return "".join("▁▂▃▄▅▆▇█"[int(7 * (value - low) / ((high - low) or 1.0))] for value in last)
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, or hours: 75 -> '1:15'."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,56 @@
+"""What a schedule saves on paper: operations of a generation by kind of component, uncached and executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ...metrics.cost import Work
+    from ...model.probe import Probe
+    from ...schedule import Schedule
+
+
+def work_of(schedule: Schedule, probe: Probe) -> dict[str, Work]:
+    """Operations by kind, and `together`."""
+    from ...metrics.cost import Work, work_by_kind
+
+    kinds = work_by_kind(schedule, probe)
+    sums = [sum(column) for column in zip(*kinds.values(), strict=True)]
+    return {**kinds, "together": Work(*sums)}
+
+
+def work_document(work: Mapping[str, Work]) -> dict[str, Any]:
+    """For machines: FLOPs and MACs (multiply-adds, two FLOPs each)."""
+    all_ = work["together"]
+    return {
+        "flops": all_.executed,
+        "uncached_flops": all_.uncached,
+        "macs": all_.executed / 2,
+        "uncached_macs": all_.uncached / 2,
+        "flops_fraction": _share(all_.executed, all_.uncached),
+        "flops_by_kind": {kind: found._asdict() for kind, found in work.items() if kind != "together"},
+    }
+
+
+def work_table(work: Mapping[str, Work], steps: int) -> Table:
+    """A line a kind: uncached FLOPs and MACs and their share of all, what is executed, and how much of it that is."""
+    from ...report.tables import Column, in_flops, in_percent, table
+
+    heads = ("uncached", "", "share", "executed", "", "share", "of it")
+    columns = [Column(f"{steps} steps", style="cyan"), *(Column(head, numeric=True) for head in heads)]
+    all_ = work["together"]
+    rows: list[list[str] | None] = []
+    for kind, found in work.items():
+        cells = [kind.replace("_", "-")]
+        for value, whole in zip(found, all_, strict=True):
+            cells += [in_flops(value), in_flops(value / 2).replace("FLOP", "MAC"), in_percent(_share(value, whole))]
+        rows += [None] if kind == "together" else []
+        rows.append([*cells, in_percent(_share(found.executed, found.uncached))])
+    return table(columns, rows)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 1.0

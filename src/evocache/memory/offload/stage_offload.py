@@ -1,0 +1,106 @@
+"""Components that are on the device only in the stages that call them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from accelerate.hooks import ModelHook, add_hook_to_module, remove_hook_from_module
+from torch import nn
+
+from ...model.pipeline_components import components_of
+from .packed_weights import Packed, packable, shared, weights_of
+
+
+class Offload:
+    """Keeps components in host memory, and on the device in the stages in which they are called.
+
+    A call of a component, or of a method that diffusers hooks (`encode`, `decode`), brings it to the device, after what
+    no stage of its own needs has left. Unlike diffusers' offloading nothing is copied back, weights come from pinned
+    memory, and what is not in the way may stay.
+
+    Args:
+        components: those that leave the device.
+        stages: names of the stages that each is called in; none for what is never called.
+        device: where they compute.
+    """
+
+    def __init__(
+        self, components: Mapping[str, nn.Module], stages: Mapping[str, Sequence[str]], device: torch.device
+    ) -> None:
+        self.stages = {name: tuple(stages[name]) for name in components}
+        self.device = device
+        self._modules = dict(components)
+        self._own = {name for name, module in components.items() if "forward" in module.__dict__}
+        self._packed: dict[str, Packed] = {}
+        for name, module in components.items():
+            self._packed[name] = Packed(module, device)
+            add_hook_to_module(module, Summons(self, name))
+
+    def call(self, name: str) -> None:
+        """Have a component on the device, and nothing that only other stages need."""
+        mine = set(self.stages[name])
+        for other, packed in self._packed.items():
+            if mine and other != name and mine.isdisjoint(self.stages[other]):
+                packed.leave()
+        self._packed[name].come()
+
+    def size(self, name: str) -> int:
+        """Bytes of a component's weights."""
+        return self._packed[name].size
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        """Components that are on the device now."""
+        return tuple(name for name, packed in self._packed.items() if packed.there)
+
+    def rest(self) -> None:
+        """Have all of them leave."""
+        for packed in self._packed.values():
+            packed.leave()
+
+    def remove(self) -> None:
+        """Put them back on the device, where they stay."""
+        for name, module in self._modules.items():
+            self._packed[name].unpack()
+            remove_hook_from_module(module)
+            if name not in self._own:
+                module.__dict__.pop("forward", None)
+        self._packed.clear()
+        self._modules.clear()
+
+
+class Summons(ModelHook):  # type: ignore[misc]
+    """Brings a component to the device when it is called. Copies of a module share it, and copy nothing it holds."""
+
+    def __init__(self, offload: Offload, name: str) -> None:
+        self.offload = offload
+        self.name = name
+        self.execution_device = offload.device
+
+    def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Called by accelerate before `forward`, and by diffusers before the methods that it hooks."""
+        self.offload.call(self.name)
+        return args, kwargs
+
+    def __deepcopy__(self, memo: Any) -> Summons:
+        return self
+
+
+def leaving(pipe: Any) -> dict[str, nn.Module]:
+    """Components of a pipeline that can leave its device.
+
+    Not those that it excludes, whose weights are of special kinds or shared with others, nor empty ones.
+    """
+    modules = {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
+    common = shared(modules.values())
+    kept = set(getattr(pipe, "_exclude_from_cpu_offload", ()))
+    return {
+        name: module
+        for name, module in modules.items()
+        if name not in kept
+        and packable(module)
+        and (own := {t.untyped_storage()._cdata for t in weights_of(module)})
+        and own.isdisjoint(common)
+    }

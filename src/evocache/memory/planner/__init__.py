@@ -1,0 +1,11 @@
+"""The planner: what is offloaded, sliced and parked to fit a budget in the least predicted time. Pure.
+
+In: a footprint (what a generation holds, whole and in slices), a machine, a budget in bytes. Out: a `MemoryPlan`, or by
+how many bytes the budget is missed.
+
+- `footprint`: what a generation holds, call by call
+- `planner`: the choice
+- `timeline`: what a plan holds from stage to stage and step to step
+
+Imports swapping, slicing's types and quantization; nothing live.
+"""

@@ -1,0 +1,379 @@
+"""The dry run: a pipeline's call in which no component computes, to see who calls whom with what, and what is held.
+
+The pipeline's own code runs from its first line to the decoded pictures. Each component is rehearsed on the meta
+device and gives zeros of the right shape, so that it costs next to nothing, whatever the size of the model; decoded
+pictures stay on the meta device, and the run ends where the pipeline looks at them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_iter, tree_map
+
+from ...errors import PipelineError
+from ...memory.cudnn_workspace import Workspace
+from ...memory.ledger import Extent, Ledger
+from ...memory.offload.packed_weights import weights_of
+from ...memory.rehearsal.fake_operations import Fakes
+from ...memory.rehearsal.rehearsal import outline, rehearse, shadow, signature
+from ...model import Model
+from ...model.discover import unwrapped
+from ...model.outputs import tensors
+from ...model.pipeline_components import components_of
+from ..attach.call_scope import Scope, outside
+from ..attach.interception import Way, attach, detach, entering, swapped
+from ..attach.scheduler_listener import CODING, called, hear, hearing, is_scheduler
+from ..attach.subclasses import Subclasses
+from ..call_key import state_of
+from ..clock import Clock, Tick
+from ..generation import holder, is_autoencoder
+from ..lru import LRU
+from .quiet_logs import hushed
+from .restored_attributes import given_back
+
+STAGES = ("encode", "denoise", "decode")
+"""Stages of a generation: before the first denoiser call, from there to the last, after it."""
+
+
+@dataclass
+class Act:
+    """A call of a component.
+
+    Attributes:
+        name: the component's name in the pipeline.
+        method: what of it is called: `__call__`, `encode` or `decode`.
+        args: positional arguments, tensors on the meta device.
+        kwargs: keyword arguments, likewise.
+        held: bytes alive when it begins, weights and its arguments not included.
+        extent: bytes alive around and during the call, its arguments included.
+        tick: which of a generation's denoiser calls it is.
+    """
+
+    name: str
+    method: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    held: int
+    extent: Extent
+    tick: Tick | None = None
+
+    @property
+    def peak(self) -> int:
+        """Most bytes alive during the call, weights not included."""
+        return self.held + self.extent.peak
+
+
+def largest(acts: Iterable[Act]) -> Act:
+    """Of several calls, the one that holds most."""
+    return max(acts, key=lambda act: act.peak)
+
+
+@dataclass
+class DryRun:
+    """What was seen of a generation.
+
+    Attributes:
+        steps: number of steps of the latest pass.
+        acts: calls of components, by stage, in order.
+        floors: most bytes alive in each stage while no component runs.
+        workspace: what operations hold while they run, where that was counted.
+        film: whether the pipeline was given what was decoded, or it was shown instead.
+    """
+
+    steps: int = 0
+    acts: dict[str, list[Act]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+    floors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+    workspace: Workspace | None = None
+    film: bool = False
+
+    @property
+    def form(self) -> object:
+        """What decides how a generation is planned: two runs that show the same have the same plan."""
+        acts = [
+            (stage, a.name, a.method, signature(a.args, a.kwargs), a.held, a.extent.entry, a.extent.peak, a.tick)
+            for stage, called in self.acts.items()
+            for a in called
+        ]
+        return self.steps, tuple(acts), tuple(self.floors.items()), self.film
+
+    def calls(self, denoiser: str) -> list[Act]:
+        """The calls of a denoiser, in order."""
+        return [act for act in self.acts["denoise"] if act.name == denoiser and act.tick is not None]
+
+    @property
+    def starts(self) -> dict[tuple[str, int], int]:
+        """The step at which each branch of each denoiser is called first."""
+        found: dict[tuple[str, int], int] = {}
+        for act in self.acts["denoise"]:
+            if act.tick is not None:
+                found.setdefault((act.name, act.tick.branch), act.tick.step)
+        return found
+
+
+def dry_run(
+    pipe: Any,
+    model: Model,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    cls: type | None = None,
+    workspace: Workspace | None = None,
+    film: bool = False,
+) -> DryRun:
+    """Follow a call of a pipeline without computing it.
+
+    The pipeline, its schedulers and all random generators are as before.
+
+    Args:
+        pipe: the pipeline; its weights may be on the meta device.
+        model: its denoisers.
+        args: positional arguments of the call.
+        kwargs: keyword arguments; callbacks are left out.
+        cls: the class whose `__call__` is meant; the pipeline's own when not given.
+        workspace: what operations hold while they run, where that is to be counted.
+        film: whether frames are shown as they are decoded, so that the pipeline is not given them.
+
+    Raises:
+        PipelineError: if the pipeline refuses the call, or no denoiser is called.
+    """
+    run = _Run(pipe, model, workspace, film)
+    kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
+    try:
+        with hushed(), _restored(pipe, (args, kwargs)), run, torch.no_grad():
+            call: Any = (cls or type(pipe)).__call__
+            call(pipe, *args, **kwargs)
+    except Exception as error:
+        if not run.seen.acts["denoise"]:
+            raise PipelineError(
+                f"a call that fails with {type(error).__name__}: {error}",
+                "a call that the pipeline accepts",
+                "try it without a memory budget",
+            ) from error
+    if not run.seen.acts["denoise"]:
+        raise PipelineError("a call in which no denoiser is called", "a call that denoises", "use more steps")
+    return run.seen
+
+
+class _Run:
+    """Stands in for all components of a pipeline; a context manager."""
+
+    def __init__(self, pipe: Any, model: Model, workspace: Workspace | None = None, film: bool = False) -> None:
+        self.seen = DryRun(workspace=workspace, film=film)
+        self.clock = Clock()
+        self._pipe = pipe
+        self._own = _Own()
+        self._ledger = Ledger(call=self._own)
+        self._extent: Extent | None = None
+        self._shadows: dict[object, nn.Module] = {}
+        self._denoisers = {id(holder(pipe, d)): d.name for d in model.denoisers}
+        self._scope = Scope()
+        self._exit = ExitStack()
+
+    def __enter__(self) -> _Run:
+        with ExitStack() as stack:
+            for name, thing in components_of(self._pipe).items():
+                if is_scheduler(thing):
+                    self._attach(stack, thing, hearing)
+                    hear(self._scope, thing, self)
+                elif is_autoencoder(thing):
+                    self._attach(stack, thing, called)
+                    self._scope.table[id(thing), "forward"] = self._stand_in(name, "__call__")
+                    for method in CODING:
+                        self._scope.table[id(thing), method] = self._stand_in(name, method)
+                elif isinstance(thing, nn.Module):
+                    self._attach(stack, thing, entering)
+                    self._scope.table[id(thing)] = self._stand_in(name, "__call__")
+            self._scope.owner = self
+            self._scope.enter()
+            stack.callback(self._scope.leave)
+            stack.enter_context(self._ledger)
+            weights = [c for c in components_of(self._pipe).values() if isinstance(c, nn.Module)]
+            stack.enter_context(self._ledger.owing(t for c in weights for t in weights_of(c)))
+            self._turn("encode")
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._turn("decode")
+        self._exit.close()
+        self.seen.steps = self.clock.total
+
+    @staticmethod
+    def _attach(stack: ExitStack, thing: Any, way: Way) -> None:
+        attach(thing, way)
+        stack.callback(detach, thing)
+
+    def timesteps_set(self, scheduler: Any) -> None:
+        """A scheduler was given its timesteps."""
+        self.clock.timesteps_set(scheduler)
+
+    def timestep_seen(self, timestep: Any) -> None:
+        """The scheduler was told the timestep of the coming call."""
+        self.clock.timestep_seen(timestep)
+
+    def stepped(self, scheduler: Any, sample: Any = None) -> None:
+        """A scheduler made a step."""
+        self.clock.stepped(scheduler)
+
+    def _turn(self, stage: str) -> None:
+        """A stretch in which no component runs ends, and another begins, of this stage or the next."""
+        if self._extent is not None:
+            self._ledger.end(self._extent)
+            self.seen.floors[self._own.stage] = max(self.seen.floors[self._own.stage], self._extent.peak)
+        self._own.stage = stage
+        self._extent = self._ledger.begin()
+
+    def _stand_in(self, name: str, method: str) -> Callable[..., Any]:
+        """What is called in the place of a component."""
+
+        def operation(original: Callable[..., Any], thing: Any, args: Any, kwargs: Any) -> Any:
+            if id(thing) in self._denoisers:
+                stage = "denoise"
+            elif method == "decode" and self._own.stage == "denoise":
+                stage = "decode"
+            else:
+                stage = self._own.stage
+            self._turn(stage)
+            own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors((args, kwargs))}
+            held = max(self._ledger.bytes - sum(own.values()), 0)
+            extent, output = self._rehearsed(thing, method, args, kwargs)
+            tick = None
+            if id(thing) in self._denoisers:
+                tick = self.clock.called(name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
+            act = Act(name, method, shadow(tuple(args)), shadow(dict(kwargs)), held, extent, tick)
+            self.seen.acts[stage].append(act)
+            if self.seen.film and method == "decode":
+                return remade(output, lambda shape: outline(shape.size, shape.dtype), _Shape)
+            return zeros(output, torch.device("meta") if stage == "decode" else _device(args, kwargs))
+
+        return operation
+
+    def _rehearsed(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
+        """What a call holds, and the shapes of what it returns; the same call of a module is rehearsed once."""
+        module = unwrapped(thing)
+        which = state_of(module)  # weights may be converted between calls: SVD encodes in float32
+        known = _rehearsals.setdefault(module, LRU(REHEARSALS))
+        key = which, method, signature(args, kwargs), self.seen.workspace
+
+        def made() -> tuple[Extent, Any]:
+            with _disable_current_modes():
+                if (id(thing), which) not in self._shadows:
+                    self._shadows[id(thing), which] = shadow(module)
+                double = self._shadows[id(thing), which]
+                call = double if method == "__call__" else getattr(double, method)
+                seen = rehearse(double, args, kwargs, call=outside(call), fakes=Fakes(self.seen.workspace))
+                return seen.whole, remade(seen.output, _Shape.of)
+
+        return known.made(key, made)
+
+
+class _Own:
+    """Does the operations of the pipeline's own.
+
+    What has no values is given some where the pipeline takes it to a device that keeps them, as it does with what it
+    had put beside weights that are not there: ones, since masks of ones leave nothing out. Not so what was decoded.
+
+    Attributes:
+        stage: the stage that the run is in.
+    """
+
+    def __init__(self) -> None:
+        self.stage = STAGES[0]
+
+    def __call__(self, operation: Any, args: Any, kwargs: Any) -> Any:
+        away = operation is torch.ops.aten._to_copy.default and args[0].is_meta and self.stage != "decode"
+        device = torch.device(kwargs.get("device") or "meta")
+        if away and device.type != "meta":
+            return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device=device)
+        return operation(*args, **kwargs)
+
+
+@contextmanager
+def _restored(pipe: Any, given: Any) -> Iterator[None]:
+    """After the context, a pipeline, its components and all random generators are as they were before.
+
+    Components are changed in a call, such as processors of attention that the pipeline would put back at its end.
+    """
+    parts = components_of(pipe).values()
+    things = [pipe, *(c for c in parts if is_scheduler(c))]
+    things += [m for c in parts if isinstance(c, nn.Module) for m in c.modules()]
+    generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    weightless = any(
+        p.is_meta for c in components_of(pipe).values() if isinstance(c, nn.Module) for p in c.parameters()
+    )
+    with torch.random.fork_rng(devices), given_back(things):
+        try:
+            pipe.set_progress_bar_config(disable=True)
+            if weightless:
+                attach(pipe, hosting)
+            yield
+        finally:
+            if weightless:
+                detach(pipe)
+            for generator, state in generators:
+                generator.set_state(state)
+
+
+def hosting(pipe: Any) -> Callable[[], None]:
+    """Have a pipeline prepare its inputs on the CPU, wherever the weights are."""
+    return swapped(pipe, _hosting)
+
+
+_HOST = property(lambda _: torch.device("cpu"))
+_hosting = Subclasses(lambda cls: {"device": _HOST, "_execution_device": _HOST})
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What is kept of a tensor that a rehearsal returned."""
+
+    size: torch.Size
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> _Shape:
+        """The shape of a tensor."""
+        return cls(tensor.shape, tensor.dtype)
+
+
+REHEARSALS = 32
+"""How many calls of a module are known."""
+
+_rehearsals: WeakKeyDictionary[nn.Module, LRU[object, tuple[Extent, Any]]] = WeakKeyDictionary()
+
+
+def zeros(value: Any, device: torch.device) -> Any:
+    """What a rehearsal returned, as zeros on a device."""
+    return remade(value, lambda shape: torch.zeros(shape.size, dtype=shape.dtype, device=device), _Shape)
+
+
+def remade(value: Any, make: Callable[[Any], Any], kind: type = torch.Tensor) -> Any:
+    """What a rehearsal returned, with something else for tensors, or for what stands for them.
+
+    Also those inside of objects, such as a latent's moments.
+    """
+    return tree_map(partial(_remade, make=make, kind=kind), value)
+
+
+def _remade(leaf: Any, make: Callable[[Any], Any], kind: type) -> Any:
+    if isinstance(leaf, kind):
+        return make(leaf)
+    if any(isinstance(held, kind) for held in getattr(leaf, "__dict__", {}).values()):
+        leaf = copy.copy(leaf)
+        leaf.__dict__.update({name: _remade(held, make, kind) for name, held in leaf.__dict__.items()})
+    return leaf
+
+
+def _device(args: Any, kwargs: Any) -> torch.device:
+    """Where a component's output is: where its inputs are; but pipelines of no weights prepare theirs on the CPU."""
+    return next((t.device for t in tensors((args, kwargs)) if not t.is_meta), torch.device("cpu"))

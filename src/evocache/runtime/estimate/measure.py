@@ -1,0 +1,85 @@
+"""Memory of a generation as it really runs, stage by stage, counted tensor by tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...memory.ledger import Extent, Ledger
+from ...memory.planner.planner import Held
+from ...model import Model
+from ...model.pipeline_components import components_of
+from ..attach.call_scope import Scope
+from ..attach.interception import attach, detach
+from ..attach.scheduler_listener import coding
+from ..generation import TURN, is_autoencoder
+from .dry_run import STAGES
+from .residency import weights
+
+
+def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]:
+    """What a generation holds in each stage when most is; what is cached counts as activations.
+
+    All tensors on the device on which the pipeline computes are counted, from the operation that makes them until
+    nothing refers to them. What an operation takes and gives back within itself is not seen.
+
+    Args:
+        pipe: the pipeline; it may be accelerated.
+        model: its denoisers.
+        call: calls it.
+    """
+    ledger = Ledger(on=torch.device(pipe._execution_device).type)
+    for component in components_of(pipe).values():
+        if isinstance(component, nn.Module):
+            ledger.ignore((*component.parameters(), *component.buffers(), *_tables(component)))
+    extents: dict[str, Extent] = {}
+
+    def turn(stage: str) -> None:
+        if stage not in extents:
+            for extent in extents.values():
+                ledger.end(extent)
+            extents[stage] = ledger.begin()
+
+    with ledger, told(pipe, model, turn):
+        turn(STAGES[0])
+        call()
+        turn("over")
+    held = sum(weights(pipe).values())
+    return {stage: Held(held, extents[stage].peak) for stage in STAGES if stage in extents}
+
+
+def _tables(component: nn.Module) -> Iterator[torch.Tensor]:
+    """Tensors that modules hold as plain attributes, such as rotary frequencies: they are there before a call."""
+    held = (value for module in component.modules() for value in module.__dict__.values())
+    return (value for value in held if isinstance(value, torch.Tensor))
+
+
+@contextmanager
+def told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
+    """Within the context, `turn` is told when a stage begins, and may be told so more than once.
+
+    A generation within finds its own operation for what decodes; it tells `turn` for us, which the autoencoder holds.
+    """
+
+    def telling(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
+        turn("decode")
+        return original(autoencoder, *args, **kwargs)
+
+    scope = Scope()
+    with ExitStack() as stack:
+        for denoiser in model.denoisers:
+            stack.callback(denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")).remove)
+        for autoencoder in components_of(pipe).values():
+            if is_autoencoder(autoencoder):
+                attach(autoencoder, coding)
+                stack.callback(detach, autoencoder)
+                autoencoder.__dict__[TURN] = turn
+                stack.callback(autoencoder.__dict__.pop, TURN)
+                scope.table[id(autoencoder), "decode"] = telling
+        scope.enter(above=0)
+        stack.callback(scope.leave)
+        yield

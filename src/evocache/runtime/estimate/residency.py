@@ -1,0 +1,96 @@
+"""Where a pipeline's weights are: how many bytes, and who moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...memory.offload.packed_weights import aligned, weights_of
+from ...memory.offload.stage_offload import Summons
+from ...model.pipeline_components import components_of
+from .dry_run import Act
+
+
+def weights(pipe: Any) -> dict[str, int]:
+    """Bytes of each component's weights and buffers; what two components share counts for the first."""
+    known: set[int] = set()
+    out: dict[str, int] = {}
+    for name, module in _modules(pipe).items():
+        if isinstance(hook := getattr(module, "_hf_hook", None), Summons):  # packed, and shared with none
+            out[name] = hook.offload.size(name)
+            continue
+        elsewhere = _hooked(module) == "AlignDevicesHook"  # weights come one by one and are never there as a whole
+        own = {}
+        for tensor in weights_of(module):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in known and not (elsewhere and tensor.is_meta):
+                own[storage._cdata] = storage.nbytes()
+        known |= own.keys()
+        out[name] = sum(own.values())
+    return out
+
+
+def resident(pipe: Any, device: torch.device) -> int:
+    """Bytes that an allocator gave to a pipeline's weights and buffers, as far as they are on a device now."""
+    held = [t for module in _modules(pipe).values() for t in weights_of(module) if _is(t.device, device)]
+    storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}
+    return sum(map(aligned, storages.values()))
+
+
+def offloaded(pipe: Any) -> bool:
+    """Whether a pipeline's components are on its device only in the stages that need them."""
+    return "CpuOffload" in map(_hooked, _modules(pipe).values())
+
+
+def movable(pipe: Any) -> bool:
+    """Whether components can leave a pipeline's device: it is no CPU, and its user has not arranged for that."""
+    if offloaded(pipe):
+        return True
+    theirs = any(
+        _hooked(module) not in (None, Summons.__name__) or _has_hooks(module) for module in _modules(pipe).values()
+    )
+    return not theirs and torch.device(getattr(pipe, "_execution_device", "cpu")).type != "cpu"
+
+
+def there_while(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple[str, ...]]:
+    """By stage, the components that are on the device at some time of it where its user has diffusers offload them.
+
+    Each stays from its first call until the one after it in the pipeline's sequence is called: so the autoencoder that
+    an image was encoded with is there while that is animated.
+    """
+    modules = _modules(pipe)
+    sequence = [name for name in (getattr(pipe, "model_cpu_offload_seq", None) or "").split("->") if name in modules]
+    before = dict(zip(sequence[1:], sequence, strict=False))
+    here = dict.fromkeys(name for name in getattr(pipe, "_exclude_from_cpu_offload", ()) if name in modules)
+    found = {}
+    for stage, called in acts.items():
+        there: dict[str, None] = {}
+        for act in called:
+            here.pop(before.get(act.name, ""), None)
+            here[act.name] = None
+            there |= here
+        found[stage] = tuple(there)
+    return found
+
+
+def _modules(pipe: Any) -> dict[str, nn.Module]:
+    return {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
+
+
+def _hooked(module: nn.Module) -> str | None:
+    """The class of the hook by which accelerate moves a module's weights, if it does."""
+    hook = next((h for m in module.modules() if (h := getattr(m, "_hf_hook", None)) is not None), None)
+    return type(hook).__name__ if hook is not None else None
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    """Whether diffusers has hooks on a module: the registry of hooks that were removed stays, and does nothing."""
+    registry = getattr(module, "_diffusers_hook", None)
+    return registry is not None and bool(registry.hooks)
+
+
+def _is(device: torch.device, meant: torch.device) -> bool:
+    return device.type == meant.type and meant.index in (None, device.index)

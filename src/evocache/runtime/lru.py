@@ -1,0 +1,51 @@
+"""A mapping that forgets what was not used for longest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class LRU(Generic[Key, Value]):
+    """Keeps the values that were used last.
+
+    Args:
+        most: how many are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._values: dict[Key, Value] = {}
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._values
+
+    def __setitem__(self, key: Key, value: Value) -> None:
+        self._values.pop(key, None)
+        self._values[key] = value
+        while len(self._values) > self.most:
+            self._values.pop(next(iter(self._values)), None)
+
+    def get(self, key: Key) -> Value | None:
+        """The value of a key, which counts as used; None if it is not there."""
+        if key not in self._values:
+            return None
+        value = self._values[key] = self._values.pop(key)
+        return value
+
+    def made(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of a key; made now if it is not there."""
+        if key not in self._values:
+            self[key] = make()
+        value = self._values[key] = self._values.pop(key)
+        return value
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._values.clear()

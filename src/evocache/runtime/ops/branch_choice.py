@@ -1,0 +1,203 @@
+"""Which lane serves a denoiser call: the one of its conditioning, else the one of its place among a step's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..clock import Tick
+from ..conditioning_digests import Digests, Seen
+from .branch import Lane
+from .conditioning import Identity, Memory, conditioning
+from .latents import Signature, signature, tensors_of
+
+CONDITIONING = ("encoder", "prompt", "text", "cond", "caption", "context", "embed", "control")
+"""Words in the names of arguments that condition a denoiser."""
+
+Open = Callable[[str, Signature | None], Lane]
+"""Opens a lane under a name that no other lane of the generation has."""
+
+
+@dataclass
+class _Held:
+    """A lane, the last call that it served, and what it was conditioned on.
+
+    Attributes:
+        lane: the lane.
+        denoiser: name of its denoiser.
+        role: what it may be used for: a step's first call, or one after it, if these do not follow the same.
+        step: of its last call.
+        branch: that call's number in its step.
+        memory: what its calls were conditioned on.
+        guides: what the pipeline said then of whether it guides.
+        digests: of the tensors of that call by which nothing else tells it.
+    """
+
+    lane: Lane
+    denoiser: str
+    role: object
+    step: int
+    branch: int
+    memory: Memory
+    guides: bool | None
+    digests: Digests
+
+
+class Lanes:
+    """The lanes of a generation.
+
+    A step's calls may come in another order than before, or some of them not at all, where guidance is limited to an
+    interval. So a call goes to the lane that was last given the very tensors that tell it from other lanes. Where none
+    was, since the host makes them anew for each call, it goes to the lane that was given the same values; where the
+    pipeline says whether it guides, to the lane of its place in the step, unless that is known to be of other
+    conditioning. Otherwise a new lane begins, which computes everything once, as it does for inputs of other shapes.
+    """
+
+    def __init__(self) -> None:
+        self.finished: list[Lane] = []
+        self._held: list[_Held] = []
+        self._opened = 0
+        self._seen: dict[str, Seen] = {}
+
+    @property
+    def live(self) -> list[Lane]:
+        """Those that may be called again."""
+        return [held.lane for held in self._held]
+
+    @property
+    def all(self) -> list[Lane]:
+        """Those that are finished, and those that are not."""
+        return [*self.finished, *self.live]
+
+    def end_pass(self) -> None:
+        """Timesteps are set anew, or the generation ends."""
+        self.finished += self.live
+        self._held.clear()
+        self._seen.clear()
+
+    def of(
+        self,
+        denoiser: str,
+        tick: Tick,
+        given: tuple[Any, Mapping[str, Any]],
+        open: Open,
+        *,
+        timestep: Any = None,
+        role: object = None,
+        guides: bool | None = None,
+    ) -> Lane:
+        """The lane of a call; a new one where none is known to be of its conditioning and shapes.
+
+        Args:
+            denoiser: name of the denoiser.
+            tick: the step, and the call's number in it.
+            given: its positional and its named arguments.
+            open: makes a new lane.
+            timestep: the argument that is the timestep.
+            role: what the lane must be good for.
+            guides: what the pipeline says of whether it guides; a lane that is only known by its place ends with it.
+        """
+        self._retire(tick.step)
+        peers = [held for held in self._held if held.denoiser == denoiser]
+        same = next((held for held in peers if (held.step, held.branch) == tick and held.role == role), None)
+        if same is not None:
+            return same.lane
+        shapes, told = signature(*given), conditioning(*given, timestep)
+        free = [held for held in peers if held.step < tick.step]
+        usual = max((held for held in free if held.branch == tick.branch), key=lambda held: held.step, default=None)
+        fit = [held for held in free if held.role == role and held.lane.signature == shapes]
+        scores = {id(held): len(_own(held, told, peers)) for held in fit}
+        digests, same_values = self._by_values(denoiser, tick.step, given, told, peers, fit, guides)
+        fit = [held for held in fit if not _changed(held, told)]
+        if same_values is not None:
+            fit = [held for held in fit if id(held) in same_values]
+        else:
+            fit = [held for held in fit if scores[id(held)] or held is usual]
+        best = max(fit, key=lambda held: (scores[id(held)], held is usual, held.step), default=None)
+        if best is not None and (scores[id(best)] or best.guides == guides):
+            best.step, best.branch, best.guides, best.digests = tick.step, tick.branch, guides, digests
+            best.memory.note(told)
+            return best.lane
+        fresh: frozenset[str] = frozenset()
+        if usual is not None:
+            fresh = usual.memory.guessed(_changed(usual, told))
+            if not usual.memory.alive or _samples(usual.lane) != (shapes and shapes.samples):
+                self._end(usual, tick.step)
+        self._opened += 1
+        lane = open(f"{denoiser} {tick.branch} {self._opened}", shapes)
+        self._held.append(_Held(lane, denoiser, role, tick.step, tick.branch, Memory(told, fresh), guides, digests))
+        return lane
+
+    def _by_values(
+        self,
+        denoiser: str,
+        step: int,
+        given: tuple[Any, Mapping[str, Any]],
+        told: Mapping[str, Identity],
+        peers: Sequence[_Held],
+        fit: Sequence[_Held],
+        guides: bool | None,
+    ) -> tuple[Digests, set[int] | None]:
+        """Digests of what a call is given anew, and which lanes were given the same; None where that tells nothing.
+
+        Nothing is asked of values where the pipeline says whether it guides, or the very tensors tell several lanes
+        apart.
+        """
+        told_apart = len(peers) > 1 and any(_own(held, told, peers) for held in fit)
+        if guides is not None or told_apart:
+            return Digests({}), None
+        anew = {p for p, i in told.items() if _prompts(p) and not any(held.memory.knows(p, i) for held in peers)}
+        anew -= {p for p in anew if any(not _conditions(held, p, told[p]) for held in peers)}
+        if not anew:
+            return Digests({}), None
+        digests = Digests({place: tensor for place, tensor in tensors_of(*given)[1] if place in anew})
+        if not fit:
+            return digests, None
+        alike = self._seen.setdefault(denoiser, Seen()).alike(digests, [h.digests for h in fit], sorted(anew), step)
+        return digests, None if alike is None else {id(held) for held, same in zip(fit, alike, strict=True) if same}
+
+    def drop(self, denoiser: str, step: int) -> None:
+        """Forget all lanes of a denoiser: from a step on its calls are others."""
+        for held in [held for held in self._held if held.denoiser == denoiser]:
+            self._end(held, step)
+
+    def _retire(self, step: int) -> None:
+        """End the lanes that a whole step went by without: the pipeline has left their branch or denoiser."""
+        for held in [held for held in self._held if held.step < step - 1]:
+            self._end(held, step)
+
+    def _end(self, held: _Held, step: int) -> None:
+        held.lane.drop(step)
+        self._held.remove(held)
+        self.finished.append(held.lane)
+
+
+def _changed(held: _Held, told: Mapping[str, Identity]) -> frozenset[str]:
+    """Places at which a call is given other conditioning than a lane.
+
+    What has the shape of something that the denoiser predicts, and no name of conditioning, is further latents, such as
+    a video's sound: they are others at each step, and the host or its solver may still hold the last ones.
+    """
+    return frozenset(place for place in held.memory.changed(told) if _conditions(held, place, told[place]))
+
+
+def _prompts(place: str) -> bool:
+    """Whether an argument may be a prompt, by its name or as a positional one; what a ControlNet gives is none."""
+    name = place.partition(".")[0]
+    return "control" not in name and (name.isdigit() or any(word in place for word in CONDITIONING))
+
+
+def _conditions(held: _Held, place: str, identity: Identity) -> bool:
+    return identity.shape not in held.lane.predicted or any(word in place for word in CONDITIONING)
+
+
+def _own(held: _Held, told: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
+    """Places at which a call is given what the lane was given, and not all lanes were."""
+    others = [peer for peer in peers if peer is not held]
+    shared = held.memory.shared(told)
+    return {p for p in shared if not others or any(peer.memory.given.get(p) != told[p] for peer in others)}
+
+
+def _samples(lane: Lane) -> object:
+    return lane.signature.samples if isinstance(lane.signature, Signature) else None

@@ -1,0 +1,346 @@
+"""Operations on leaves: keep the output of a computed leaf, recall it, or stand in for one that nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...model.outputs import Spec, blank, fresh, pack, unpack
+from ..attach.slot import Bare, Fed, Given, Slot
+
+if TYPE_CHECKING:
+    from .branch import Lane
+
+Packing = tuple[list[Any], list[int], Spec]
+"""Leaves of an output with tensors left out, the places of the tensors, and the nesting."""
+
+BARE: Packing = ([None], [0], None)
+"""The packing of an output that is a tensor."""
+
+Shapes = tuple[torch.Size, ...]
+"""Shapes of the tensors among the arguments of a call."""
+
+Seen = tuple[Shapes, Any]
+"""Shapes that a module was given, and a stand-in for what it returned."""
+
+ONE: Sequence[Packing] = (BARE,)
+"""The packings of a leaf that is called once in a forward and returns a tensor, as most do; it is known by identity."""
+
+NOTHING: Sequence[torch.Tensor] = ()
+"""What is left of a feature that was handed out."""
+
+APART: Sequence[torch.Tensor] = []
+"""Stands for a feature of which each of a forward's calls takes its own piece; it is known by identity."""
+
+
+class Keep:
+    """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs.
+
+    It holds none of them itself: what is stored may leave the device. It serves all forwards of its lane.
+    """
+
+    __slots__ = ("call", "column", "lane")
+
+    def __init__(self, lane: Lane, column: int) -> None:
+        self.lane = lane
+        self.column = column
+        self.call = 0
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        output = original(module, *args, **kwargs)
+        self.stored(output, args, kwargs)
+        return output
+
+    def slot(self, module: Any) -> Slot:
+        """The same within a compiled region, where it is not seen what a leaf was given."""
+        return Given(self.stored)
+
+    def stored(self, output: Any, args: Any = None, kwargs: Any = None) -> None:
+        """The leaf gave this, for these arguments."""
+        lane, column = self.lane, self.column
+        if (
+            lane.direct
+            and lane.row  # the order of execution is seen in the first
+            and self.call != lane.calls
+            and isinstance(output, torch.Tensor)
+            and column in lane.stores
+            and column not in lane.copies
+            and lane.store.put_one((lane.key, column, lane.row), output)
+        ):
+            self.call = lane.calls
+            lane.sizes[lane.ids[column]] = output.nbytes
+            shape = getattr(args[0], "shape", None) if args else None
+            if shape is None or lane.plain.get(column) != shape:  # else all that follows is known
+                lane.packing[column] = ONE
+                lane.entered[column] = entry(True, args, kwargs)
+                if shape is not None:
+                    lane.plain[column] = shape
+            return
+        tensors, packing = packed(output)
+        again = self.call == lane.calls
+        lane.entering(column, entry(packing is BARE, args, kwargs), again=again)
+        if again:
+            lane.packing[column] = (*lane.packing[column], packing)
+        else:
+            self.call = lane.calls
+            lane.packing[column] = ONE if packing is BARE else (packing,)
+        lane.put(column, tensors, again=again)
+
+
+class Reuse:
+    """A leaf does not compute: it returns what was stored, or a forecast from it.
+
+    It serves all forwards of its lane.
+    """
+
+    __slots__ = ("call", "column", "feature", "lane", "ordinal", "place")
+
+    def __init__(self, lane: Lane, column: int) -> None:
+        self.lane = lane
+        self.column = column
+        self.call = 0
+        self.ordinal = 0
+        self.place = 0
+        self.feature: Sequence[torch.Tensor] | None = None
+        """What is left to be handed out in the forward at hand; None if the leaf has to compute after all."""
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        lane, column = self.lane, self.column
+        shape = lane.plain.get(column)
+        if shape is not None and self.call != lane.calls:  # the hot path: nothing is left for later
+            recall = lane.recalls[column]
+            if args and getattr(args[0], "shape", None) == shape:
+                tensor = lane.take_one(column, recall)
+                if tensor is not None:
+                    self.call = lane.calls
+                    self.feature, self.ordinal = NOTHING, 1
+                    if recall.dies:
+                        lane.free(column, recall)
+                    return tensor
+        packing = lane.packing.get(column, ())
+        if packing is not ONE or self.call == lane.calls:
+            if self.call != lane.calls:
+                self._begin(packing)
+            return self._next(packing, original, module, args, kwargs)
+        recall = lane.recalls[column]
+        self.call = lane.calls
+        if lane.entered.get(column) not in (None, entry(True, args, kwargs)):
+            self.feature, self.ordinal = None, 0
+            return self._next(packing, original, module, args, kwargs)
+        feature = lane.take(column, recall)
+        if feature is None:
+            self.feature, self.ordinal = None, 0
+            return self._next(packing, original, module, args, kwargs)
+        self.feature, self.ordinal = NOTHING, 1
+        if recall.dies:
+            lane.free(column, recall)
+        return feature[0]
+
+    def _next(
+        self, packing: Sequence[Packing], original: Callable[..., Any], module: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """The next of the forward's calls: it is given its part of the feature, or computes if there is none."""
+        if self.feature is not None and not self._fits(packing, args, kwargs):
+            if self.ordinal:
+                return self._instead(packing, original, module, args, kwargs)
+            self.feature = None
+        feature, ordinal, first = self.feature, self.ordinal, self.place
+        if feature is APART:
+            return self._piece(packing, original, module, args, kwargs)
+        if feature is None or ordinal >= len(packing):
+            output = original(module, *args, **kwargs)
+            if feature is None:
+                self._renewed(output, args, kwargs)
+            return output
+        now = packing[ordinal]
+        self.place = first + len(now[1])
+        self._served(packing)
+        return repacked(feature[first : self.place], now)
+
+    def _piece(
+        self, packing: Sequence[Packing], original: Callable[..., Any], module: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """The next of the forward's calls takes its piece of the feature, or computes if that was lost meanwhile."""
+        lane, now = self.lane, packing[self.ordinal]
+        piece = lane.take(self.column, lane.recalls[self.column], self.ordinal)
+        if piece is None:
+            return self._instead(packing, original, module, args, kwargs)
+        self._served(packing)
+        return repacked(piece, now)
+
+    def _fits(self, packing: Sequence[Packing], args: Any, kwargs: Any) -> bool:
+        """Whether a call is given tensors of the shapes for which its part of the feature was computed."""
+        entered = self.lane.entered.get(self.column)
+        if entered is None or self.ordinal >= len(packing):
+            return True
+        known = entered[self.ordinal] if isinstance(entered, list) else entered
+        return known is None or known == entry(packing[self.ordinal] is BARE, args, kwargs)
+
+    def _instead(
+        self, packing: Sequence[Packing], original: Callable[..., Any], module: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """One of several calls computes instead of being given its part of the feature."""
+        self.place += len(packing[self.ordinal][1])
+        self._served(packing)
+        self.lane.executed[self.column] += 1
+        return original(module, *args, **kwargs)
+
+    def slot(self, module: Any) -> Slot | None:
+        """The same within a compiled region, unless calls before it have taken their pieces."""
+        packing = self.lane.packing.get(self.column, ())
+        if self.call != self.lane.calls:
+            self._begin(packing, apart=False)
+        if self.feature is APART:
+            return None
+        if self.feature is None:
+            return Given(self._renewed)
+        ends = list(accumulate(len(places) for _, places, _ in packing))
+        parts = zip([0, *ends], ends, packing, strict=False)
+        outputs = [repacked(self.feature[first:end], now) for first, end, now in parts]
+        return Fed(outputs, partial(self._served, packing))
+
+    def _begin(self, packing: Sequence[Packing], *, apart: bool = True) -> None:
+        """The first of a forward's calls: take the feature, or let each call take its piece."""
+        lane, column = self.lane, self.column
+        self.call = lane.calls
+        self.ordinal = self.place = 0
+        recall = lane.recalls[column]
+        if apart and len(packing) > 1 and lane.apart(column, recall, len(packing)):
+            self.feature = APART
+        else:
+            self.feature = lane.take(column, recall) if packing else None
+        if self.feature is not None:
+            lane.taken.append(self)
+
+    def _served(self, packing: Sequence[Packing]) -> None:
+        """One of the calls was given its output."""
+        self.ordinal += 1
+        if self.ordinal == len(packing):
+            self.feature = NOTHING
+            self.lane.free(self.column, self.lane.recalls[self.column])
+
+    def finish(self) -> None:
+        """The forward is over: let go of what the host did not come to read."""
+        self.feature = None
+
+    def _renewed(self, output: Any, args: Any = None, kwargs: Any = None) -> None:
+        """The leaf computed after all."""
+        again, self.ordinal = self.ordinal > 0, self.ordinal + 1
+        tensors, packing = packed(output)
+        self.lane.entering(self.column, entry(packing is BARE, args, kwargs), again=again)
+        self.lane.renew(self.column, self.lane.recalls[self.column], tensors, again=again)
+
+
+class Blank:
+    """A module is skipped and nobody reads its output: a stand-in of the right shape is returned, call by call.
+
+    It serves all forwards of its lane. Where the shapes that it is given are not those for which the stand-in was seen,
+    the module computes, so that what is next to it fits.
+
+    Args:
+        lane: the lane.
+        column: the module's component.
+    """
+
+    __slots__ = ("call", "column", "lane", "ordinal")
+
+    def __init__(self, lane: Lane, column: int) -> None:
+        self.lane = lane
+        self.column = column
+        self.call = self.ordinal = 0
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        return self.standing_in(original, module, args, kwargs, shapes_of(args, kwargs))
+
+    def standing_in(
+        self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any, shapes: Shapes | None = None
+    ) -> Any:
+        """The next stand-in, if it was seen for these shapes."""
+        if self.call != self.lane.calls:
+            self.call, self.ordinal = self.lane.calls, 0
+        seen = self.lane.blanks.get(id(module), [])
+        if self.ordinal >= len(seen):
+            return original(module, *args, **kwargs)
+        self.ordinal += 1
+        known, stand_in = seen[self.ordinal - 1]
+        if shapes is not None and shapes != known:
+            return self._computed(seen, original, module, args, kwargs)
+        return fresh(stand_in)
+
+    def _computed(self, seen: list[Seen], original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """The module computes after all; this is what it looks like from now on."""
+        output = original(module, *args, **kwargs)
+        seen[self.ordinal - 1] = shapes_of(args, kwargs), blank(output)
+        self.lane.executed[self.column] += self.ordinal == 1
+        return output
+
+    def slot(self, module: Any) -> Slot:
+        """The same within a compiled region."""
+        return Bare([stand_in for _, stand_in in self.lane.blanks.get(id(module), [])], _nothing)
+
+
+class Observe:
+    """Remembers what the outputs of a module look like in one forward, call by call, for stand-ins."""
+
+    __slots__ = ("lane", "seen", "shapes")
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.seen: list[Seen] = []
+        self.shapes: Shapes = ()
+
+    def before(self, module: Any, args: Any, kwargs: Any) -> None:
+        """Remember what it is given."""
+        self.shapes = shapes_of(args, kwargs)
+
+    def after(self, module: Any, output: Any) -> None:
+        """Remember shapes and types."""
+        self.seen.append((self.shapes, blank(output)))
+        self.lane.blanks[id(module)] = self.seen
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
+
+
+def shapes_of(args: Any, kwargs: Any) -> Shapes:
+    """Shapes of the tensors among a call's arguments."""
+    return tuple([value.shape for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)])
+
+
+def entry(bare: bool, args: Any, kwargs: Any) -> Any:
+    """What has to be the same where an output is used again: the shapes that its own follows from; None if unknown.
+
+    A module that returns one tensor returns it in the shape of its first argument, whatever it attends to besides.
+    """
+    if args is None:
+        return None
+    return args[0].shape if bare and args and isinstance(args[0], torch.Tensor) else shapes_of(args, kwargs)
+
+
+def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
+    """The tensors of an output, and all else that is needed to build it again around other tensors."""
+    if isinstance(output, torch.Tensor):
+        return [output], BARE
+    leaves, spec = unpack(output)
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+    rest = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+    return [leaves[i] for i in places], (rest, places, spec)
+
+
+def repacked(tensors: Sequence[torch.Tensor], packing: Packing) -> Any:
+    """An output built around other tensors, the inverse of `packed`."""
+    leaves, places, spec = packing
+    if spec is None:
+        return tensors[0]
+    leaves = list(leaves)
+    for place, tensor in zip(places, tensors, strict=True):
+        leaves[place] = tensor
+    return pack(leaves, spec)

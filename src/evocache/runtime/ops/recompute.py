@@ -1,0 +1,49 @@
+"""A denoiser call made anew, without anything that is stored, where what is stored does not fit it after all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from .branch import Lane
+
+
+class Unfit(Exception):  # noqa: N818  (not an error: the call is made anew)
+    """What is stored does not fit the shapes of a call, and parts of the call were passed by already."""
+
+
+def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any], told: Callable[[str], None]) -> Any:
+    """What a denoiser call returns; where something that is stored does not fit it, what it returns without.
+
+    Shapes are compared where a module is called, but within a compiled region nothing can be, and a host may join what
+    was recalled with what it computed. So an error that a call raises may come of what was recalled in it: then the
+    call does not raise it when everything is computed.
+
+    Args:
+        lane: the call's.
+        call: makes it.
+        anew: makes it without any operation on its modules.
+        told: is told of an error that did not come again.
+    """
+    try:
+        return call()
+    except Unfit:
+        reason = ""
+    except RuntimeError as error:
+        if not lane.recalls or isinstance(error, _DEVICE):
+            raise
+        reason = str(error).partition("\n")[0]
+    lane.made_anew()
+    output = anew()
+    if reason:
+        told(f"{lane.denoiser.name} computed everything at step {lane.step}: what is stored did not fit ({reason})")
+    return output
+
+
+_DEVICE: tuple[type[BaseException], ...] = tuple(
+    getattr(torch, name) for name in ("OutOfMemoryError", "AcceleratorError") if hasattr(torch, name)
+)
+"""Errors of the device, which computing more would not mend."""

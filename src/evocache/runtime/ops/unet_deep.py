@@ -1,0 +1,146 @@
+"""Operations on U-Nets: keep the one tensor that leaves a deep part (DeepCache, arXiv 2312.00858)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...memory import version
+from .leaf import Blank, Packing, Reuse, packed, shapes_of
+
+if TYPE_CHECKING:
+    from .branch import Lane
+
+
+class DeepKeep:
+    """Watches a deep part's exits in one forward, and stores what the last called of them returned.
+
+    Which of them that is a lane knows from its first forward; there it is known when all have been called, or the
+    forward is over. It is stored as a copy: on the way up FreeU (arXiv 2309.11497) scales the features in place before
+    it reads them.
+    """
+
+    def __init__(self, lane: Lane, column: int, exits: set[int]) -> None:
+        self.lane = lane
+        self.column = column
+        self.exits = exits
+        self._entered = False
+        self._last = lane.exits.get(column) if lane.row else None
+        self._left = len(exits)
+        self._latest: tuple[int, Sequence[torch.Tensor], Packing, list[int | None]] | None = None
+
+    def before(self, module: Any, args: Any, kwargs: Any) -> None:
+        """An exit is called: nothing is to be seen yet."""
+
+    def entering(self, module: Any, args: Any, kwargs: Any) -> None:
+        """A module of the part is called: the first of them is its entry, whose shapes go with what is stored."""
+        if not self._entered:
+            self._entered = True
+            self.lane.entries[self.column] = id(module), shapes_of(args, kwargs)
+
+    def after(self, module: Any, output: Any) -> None:
+        """An exit has returned: this is what leaves the part, unless another exit follows."""
+        tensors, packing = packed(output)
+        self._left -= 1
+        self._latest = id(module), tensors, packing, list(map(version, tensors))
+        if not self._left if self._last is None else id(module) == self._last:
+            self._store()
+
+    def close(self) -> None:
+        """No exit follows: store what the last one returned, unless the host may have changed it in place since."""
+        if self._latest is not None:
+            _, tensors, _, versions = self._latest
+            if None not in versions and versions == list(map(version, tensors)):
+                self._store()
+            self._latest = None
+
+    def _store(self) -> None:
+        assert self._latest is not None
+        (exit, tensors, packing, _), self._latest = self._latest, None
+        lane, column = self.lane, self.column
+        lane.copies.add(column)
+        lane.packing[column] = (packing,)
+        lane.exits[column] = exit
+        lane.put(column, tensors)
+
+
+class Entry:
+    """Shows a deep part that is stored what its first module is given."""
+
+    __slots__ = ("keep",)
+
+    def __init__(self, keep: DeepKeep) -> None:
+        self.keep = keep
+
+    def before(self, module: Any, args: Any, kwargs: Any) -> None:
+        """The module is called."""
+        self.keep.entering(module, args, kwargs)
+
+    def after(self, module: Any, output: Any) -> None:
+        """Nothing is to be seen after the call."""
+
+
+class Bypass:
+    """Whether a deep part is passed by in the call at hand: not if it is given other shapes than what is stored.
+
+    It serves all forwards of its lane.
+    """
+
+    __slots__ = ("call", "column", "computing", "lane")
+
+    def __init__(self, lane: Lane, column: int) -> None:
+        self.lane = lane
+        self.column = column
+        self.call = 0
+        self.computing = False
+
+    def computes(self, module: Any, args: Any, kwargs: Any) -> bool:
+        """A module of the part is called; the first of them in a forward decides."""
+        lane, column = self.lane, self.column
+        if self.call != lane.calls:
+            self.call = lane.calls
+            shapes, known = shapes_of(args, kwargs), lane.entries.get(column)
+            self.computing = known is not None and known[0] == id(module) and known[1] != shapes
+            if self.computing:
+                lane.entries[column] = id(module), shapes
+                lane.computed_after_all(column)
+        return self.computing
+
+
+class DeepBlank(Blank):
+    """A module of a deep part that is passed by: a stand-in is returned, whatever it is given."""
+
+    __slots__ = ("bypass",)
+
+    def __init__(self, lane: Lane, column: int, bypass: Bypass) -> None:
+        super().__init__(lane, column)
+        self.bypass = bypass
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        if self.bypass.computes(module, args, kwargs):
+            return original(module, *args, **kwargs)
+        return self.standing_in(original, module, args, kwargs)
+
+
+class DeepReuse(Reuse):
+    """The exit of a deep part that is passed by returns what is stored."""
+
+    __slots__ = ("bypass",)
+
+    def __init__(self, lane: Lane, column: int, bypass: Bypass) -> None:
+        super().__init__(lane, column)
+        self.bypass = bypass
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        if not self.bypass.computes(module, args, kwargs):
+            return super().__call__(original, module, args, kwargs)
+        output = original(module, *args, **kwargs)
+        lane, column = self.lane, self.column
+        tensors, packing = packed(output)
+        lane.packing[column] = (packing,)
+        lane.renew(column, lane.recalls[column], tensors, counted=True)
+        return output

@@ -1,0 +1,18 @@
+"""Pareto fronts: points (a schedule with what was measured of it), none of which dominates another.
+
+In: schedules with their figures, or a `front.json`. Out: `Front`, `Point`, the front's file, and the comparison of
+measured figures.
+
+- `point`: a schedule with its figures
+- `front`: the front, what is picked of it, how it is retargeted
+- `front_file`: the file that keeps it
+- `context`: where a point was evolved, and in what a call differs from that
+- `comparison`: which measured figures can be believed, and what is worth more
+
+Imports the schedule, its files and `units`; no model, no torch.
+"""
+
+from .front import Front
+from .point import Point
+
+__all__ = ["Front", "Point"]

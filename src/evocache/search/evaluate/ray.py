@@ -1,0 +1,113 @@
+"""Evaluating jobs on a Ray cluster: the one place that knows Ray."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from typing import Any
+
+from ...errors import RunError
+from ..optimise.evolution import Job
+from .worker_group import Crew, Hand, Lost, Make, Outcome
+
+PATIENCE = 5.0
+"""Seconds to wait for an answer from an address."""
+
+
+class RayEvaluator(Crew):
+    """A crew of Ray actors, one for each CPU of a cluster that is free, or each GPU, started at their first job.
+
+    What makes their evaluators travels once to each machine. An actor that dies is replaced, wherever Ray finds room.
+    The machines of the cluster need evocache, and what the evaluator is made from. A connection to Ray that there is
+    already is used and left open.
+
+    Args:
+        make: makes a worker's evaluator, in its process.
+        address: `host:port` of the cluster, or `auto` for the one that runs on this machine.
+        gpu: whether each worker takes a GPU.
+
+    Raises:
+        RunError: if Ray is not installed, there is no cluster at the address, or it has no CPU or GPU.
+    """
+
+    def __init__(self, make: Make, address: str = "auto", *, gpu: bool = False) -> None:
+        self._ray = _imported()
+        self._connected = not self._ray.is_initialized()
+        if self._connected:
+            _connect(self._ray, address)
+        kind = "GPU" if gpu else "CPU"
+        free = self._ray.available_resources().get(kind) or self._ray.cluster_resources().get(kind, 0)
+        self.size = int(free)
+        if self.size < 1:
+            raise RunError(f"Ray cluster {address!r} without a {kind}", f"at least one {kind}", "add a node")
+        self._make = self._ray.put(make)
+        self._actor = self._ray.remote(num_cpus=0 if gpu else 1, num_gpus=1 if gpu else 0)(Hand)
+        self._actors: dict[int, Any] = {}
+        self._answers: dict[Any, int] = {}
+
+    def give(self, worker: int, job: Job) -> None:
+        """Hand a job to a worker."""
+        if worker not in self._actors:
+            self._actors[worker] = self._actor.remote(self._make, worker)
+        self._answers[self._actors[worker].answer.remote(job)] = worker
+
+    def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
+        """What came of jobs."""
+        ready, _ = self._ray.wait(list(self._answers), timeout=seconds)
+        return [(self._answers[answer], self._taken(answer)) for answer in ready]
+
+    def _taken(self, answer: Any) -> Outcome:
+        worker = self._answers.pop(answer)
+        try:
+            outcome: Outcome = self._ray.get(answer)
+        except self._ray.exceptions.RayError as error:
+            outcome = Lost(" ".join(str(error).split())[:300])
+        if isinstance(outcome, Lost):
+            self._ray.kill(self._actors.pop(worker))
+        return outcome
+
+    def end(self, worker: int) -> None:
+        """End an actor."""
+        self._answers = {answer: number for answer, number in self._answers.items() if number != worker}
+        self._ray.kill(self._actors.pop(worker))
+
+    def stop(self) -> None:
+        """End all actors."""
+        self._answers.clear()
+        while self._actors:
+            self._ray.kill(self._actors.popitem()[1])
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._connected:
+            self._ray.shutdown()
+
+
+def _imported() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise RunError("Ray, which is not installed", "the extra [ray]", "pip install 'evocache[ray]'") from None
+    return ray
+
+
+def _connect(ray: Any, address: str) -> None:
+    expected, mend = "a Ray cluster that can be reached", "start one with `ray start --head`, or check the address"
+    try:
+        _knock(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises many kinds, for an address, a version, a cluster that is not there
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise RunError(f"Ray address {address!r} ({why})", expected, mend) from error
+
+
+def _knock(address: str) -> None:
+    """Find out at once that nobody listens at an address, for which Ray itself takes minutes.
+
+    Raises:
+        OSError: if nobody does.
+    """
+    named = re.fullmatch(r"(?:ray://)?\[?([^/\]]+)\]?:(\d+)", address)
+    if named:
+        socket.create_connection((named[1], int(named[2])), timeout=PATIENCE).close()

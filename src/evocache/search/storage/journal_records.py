@@ -1,0 +1,273 @@
+"""Records of a run's journal: what each kind of line says, checked as it is read. Pure.
+
+Numbers are finite and within bounds, names are texts, and the key of an evaluation is that of its schedule, prompts,
+turns and storage: what does not agree is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...errors import CodecError, short
+from ...schedule.io import strict_json as sj
+from ..optimise.evolution import key_of
+
+MOST = 10**9
+"""Most of anything that is counted: prompts, steps, generations, evaluations."""
+
+MOST_SECONDS = 1e10
+"""Longest time that a run may have taken: three hundred years."""
+
+MOST_TURNS = 10_000
+"""Most turns of an evaluation."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The first line: what the run depends on (steps, prompts, quality, objectives, settings, seeds)."""
+
+    kind: ClassVar[str] = "start"
+    run: Mapping[str, Any]
+
+    def line(self) -> dict[str, Any]:
+        """The record as a line."""
+        return {"run": dict(self.run)}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A schedule, before the first line that names it.
+
+    Attributes:
+        digest: of the schedule.
+        cells: see `cells.pack`.
+        origin: what made it.
+        steps: its number of steps; None if that of the uncached generation.
+    """
+
+    kind: ClassVar[str] = "schedule"
+    digest: str
+    cells: str
+    origin: str = ""
+    steps: int | None = None
+
+    def line(self) -> dict[str, Any]:
+        """The record as a line."""
+        steps = {} if self.steps is None else {"steps": self.steps}
+        return {"digest": self.digest, "cells": self.cells, "origin": self.origin, **steps}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What came of a job.
+
+    Attributes:
+        schedule: digest of its schedule.
+        prompts: their numbers.
+        values: the answer; infinite where there is no finite figure.
+        turned: digests of its turns (see `evolution.Job`).
+        storage: what features were stored in.
+        failed: why the schedule failed; empty if it did not.
+        steps: denoiser steps of one prompt that it took.
+        seconds: since the run began.
+    """
+
+    kind: ClassVar[str] = "eval"
+    schedule: str
+    prompts: tuple[int, ...]
+    values: tuple[float, ...]
+    turned: tuple[str, ...] = ()
+    storage: str = "none"
+    failed: str = ""
+    steps: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """The job's key."""
+        return key_of(self.schedule, self.prompts, self.turned, self.storage)
+
+    def line(self) -> dict[str, Any]:
+        """The record as a line."""
+        return {
+            "key": self.key,
+            "schedule": self.schedule,
+            **({} if self.storage == "none" else {"storage": self.storage}),
+            "prompts": list(self.prompts),
+            **({"turned": list(self.turned)} if self.turned else {}),
+            "values": [value if math.isfinite(value) else None for value in self.values],
+            **({"failed": self.failed} if self.failed else {}),
+            "steps": round(self.steps, 3),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a generation.
+
+    Attributes:
+        number: of the generation, 0 after the seeds.
+        jobs: evaluations so far.
+        steps: denoiser steps of one prompt spent so far.
+        schedules: evaluated on all prompts so far.
+        hypervolume: share of the box around the seeds that they dominate.
+        seconds: since the run began.
+    """
+
+    kind: ClassVar[str] = "generation"
+    number: int
+    jobs: int
+    steps: float
+    schedules: int
+    hypervolume: float
+    seconds: float
+
+    def line(self) -> dict[str, Any]:
+        """The record as a line."""
+        return {
+            "number": self.number,
+            "jobs": self.jobs,
+            "steps": round(self.steps, 3),
+            "schedules": self.schedules,
+            "hypervolume": self.hypervolume,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A generation that a budget cut short: its number, the evaluations so far, and the seconds since the run began."""
+
+    kind: ClassVar[str] = "cut"
+    number: int
+    jobs: int
+    seconds: float
+
+    def line(self) -> dict[str, Any]:
+        """The record as a line."""
+        return {"number": self.number, "jobs": self.jobs, "seconds": round(self.seconds, 3)}
+
+
+Record = Begun | Written | Evaluated | Ended | Cut
+
+
+def record(line: Mapping[str, Any]) -> Record:
+    """The record of a line, without its version and checksum.
+
+    Raises:
+        CodecError: if it is none.
+    """
+    kind = sj.string(line.get("kind"), "kind")
+    rest = {name: value for name, value in line.items() if name != "kind"}
+    if kind not in _KINDS:
+        raise CodecError(f"a line of kind {short(kind)}", f"one of {', '.join(_KINDS)}", "upgrade evocache")
+    return _KINDS[kind](rest)
+
+
+def _begun(line: dict[str, Any]) -> Begun:
+    sj.keys(line, "the start", ["run"])
+    run = sj.obj(line["run"], "run")
+    sj.integer(run.get("steps", 1), "run.steps", 1, MOST)
+    settings = sj.obj(run.get("settings", {}), "run.settings")
+    sj.integer(settings.get("prompts", 1), "run.settings.prompts", 1, MOST)
+    for name in ("prompts", "objectives", "seeds"):
+        for text in sj.array(run.get(name, []), f"run.{name}"):
+            sj.string(text, f"run.{name}")
+    sj.string(run.get("judge", ""), "run.judge")
+    return Begun(run)
+
+
+def _written(line: dict[str, Any]) -> Written:
+    sj.keys(line, "a schedule", ["digest", "cells", "origin"], ["steps"])
+    digest, cells, origin = (sj.string(line[name], name) for name in ("digest", "cells", "origin"))
+    steps = sj.integer(line["steps"], "steps", 1, MOST) if "steps" in line else None
+    return Written(digest, cells, origin, steps)
+
+
+def _evaluated(line: dict[str, Any]) -> Evaluated:
+    required = ["key", "schedule", "prompts", "values", "steps", "seconds"]
+    sj.keys(line, "an evaluation", required, ["storage", "turned", "failed"])
+    values = sj.array(line["values"], "values")
+    found = Evaluated(
+        sj.string(line["schedule"], "schedule"),
+        tuple(sj.integer(number, "prompts", 0, MOST) for number in sj.array(line["prompts"], "prompts")),
+        tuple(math.inf if value is None else sj.number(value, "values") for value in values),
+        tuple(sj.string(digest, "turned") for digest in sj.array(line.get("turned", []), "turned")),
+        sj.string(line.get("storage", "none"), "storage"),
+        sj.string(line.get("failed", ""), "failed"),
+        _bounded(line["steps"], "steps", MOST),
+        _bounded(line["seconds"], "seconds", MOST_SECONDS),
+    )
+    if len({*found.prompts}) != len(found.prompts) or not found.prompts:
+        raise CodecError(f"prompts {found.prompts}", "the number of each prompt once", "restore the line")
+    due = (1 + len(found.turned)) ** 2 if found.turned else len(found.prompts)
+    if len(found.turned) > MOST_TURNS or len(values) != due:
+        raise CodecError(f"{len(values)} values", f"the {due} of the evaluation", "restore the line")
+    if bool(found.failed) == all(map(math.isfinite, found.values)):
+        raise CodecError("values that are not finite without a reason, or a reason without", "both", "restore the line")
+    if line["key"] != found.key:
+        given = f"key {short(line['key'])}"
+        raise CodecError(given, f"{found.key}, that of the schedule, prompts and turns", "restore the line")
+    return found
+
+
+def _ended(line: dict[str, Any]) -> Ended:
+    sj.keys(line, "a generation", ["number", "jobs", "steps", "schedules", "hypervolume", "seconds"])
+    return Ended(
+        sj.integer(line["number"], "number", 0, MOST),
+        sj.integer(line["jobs"], "jobs", 0, MOST),
+        _bounded(line["steps"], "steps", 1e15),
+        sj.integer(line["schedules"], "schedules", 0, MOST),
+        sj.number(line["hypervolume"], "hypervolume"),
+        _bounded(line["seconds"], "seconds", MOST_SECONDS),
+    )
+
+
+def _cut(line: dict[str, Any]) -> Cut:
+    sj.keys(line, "a cut", ["number", "jobs", "seconds"])
+    number, jobs = (sj.integer(line[name], name, 0, MOST) for name in ("number", "jobs"))
+    return Cut(number, jobs, _bounded(line["seconds"], "seconds", MOST_SECONDS))
+
+
+def _bounded(value: Any, where: str, most: float) -> float:
+    found = sj.number(value, where)
+    if not 0 <= found <= most:
+        raise CodecError(f"{found:g} for {where}", f"a number from 0 to {most:g}", "restore the line")
+    return found
+
+
+_KINDS: Mapping[str, Callable[[dict[str, Any]], Record]] = {
+    Begun.kind: _begun,
+    Written.kind: _written,
+    Evaluated.kind: _evaluated,
+    Ended.kind: _ended,
+    Cut.kind: _cut,
+}
+
+
+def checked(records: Sequence[Record]) -> int | None:
+    """The number of the first record that does not follow from those before it, from 0; None if all do.
+
+    The start comes first and once, a schedule before what names it, prompts are the run's, generations count up.
+    """
+    written: set[str] = set()
+    prompts, ended = MOST, -1
+    for number, found in enumerate(records):
+        if isinstance(found, Begun) != (number == 0):
+            return number
+        if isinstance(found, Begun):
+            prompts = found.run.get("settings", {}).get("prompts", MOST)
+        elif isinstance(found, Written):
+            written.add(found.digest)
+        elif isinstance(found, Evaluated):
+            if found.schedule not in written or max(found.prompts) >= prompts:
+                return number
+        elif isinstance(found, Ended):
+            if found.number != ended + 1:
+                return number
+            ended = found.number
+    return None

@@ -1,0 +1,69 @@
+"""Which of the things that a front was held against belong to it, as they are better than all of its points. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..schedule import Schedule
+from ..schedule.front import Point
+from ..schedule.front.comparison import Figures, doubtful, loses
+from ..schedule.schedule import Provenance
+from ..search.genome.memory_genes import PEAK
+from .contenders import Contender, Field
+from .proof_file import UNCACHED
+
+MEMORY = "memory"
+"""Bytes of cached features: an objective, and a figure of everything that is measured."""
+
+
+def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: Field) -> dict[str, Contender]:
+    """Policies and fewer steps that no point of the front beats, as points of it; by their own names.
+
+    A search goes by predicted times and its own prompts. Where the clock and held-out prompts find that a policy or a
+    number of uncached steps is worth more than every point, whoever picks from the front is to get that. A point, or
+    the uncached pipeline, beats what it is at least as good and as fast as. What the clock cannot be believed of is not
+    adopted, and beats nothing; nor are policies where fewer steps are as good in the same time.
+
+    Nothing is adopted where the peak of whole generations was searched, as it was not for these, and nothing that
+    caches more than the front does where the bytes of cached features were.
+
+    Args:
+        rivals: all that was measured.
+        figures: what was measured, by name.
+        field: what could be measured.
+    """
+    points = [rival.point for rival in rivals if rival.group == "front" and rival.point is not None]
+    if not points or any(PEAK in point.objectives for point in points):
+        return {}
+    front = [figures[rival.name] for rival in rivals if rival.group == "front"]
+    front = [found for found in front if not doubtful(found) and not loses(found)]
+    known = {point.schedule.digest for point in points}
+    most = max((found[MEMORY] for found in front), default=0.0) if any(MEMORY in p.objectives for p in points) else None
+    front.append(figures[UNCACHED])
+    taken: dict[str, Contender] = {}
+    # of equals, fewer steps are taken
+    for rival in sorted(rivals, key=lambda rival: (-figures[rival.name]["quality"], rival.group != "steps")):
+        found, point = figures[rival.name], _point(rival, field)
+        if rival.group != "steps" and loses(found):
+            continue
+        if rival.group == "front" or point is None or point.schedule.digest in known or doubtful(found):
+            continue
+        if (most is None or found[MEMORY] <= most) and not any(_beats(other, found) for other in front):
+            taken[rival.name] = replace(rival, group="front", point=point)
+            front.append(found)
+            known.add(point.schedule.digest)
+    return taken
+
+
+def _point(rival: Contender, field: Field) -> Point | None:
+    """A rival as a point; None for fewer steps than a point may have."""
+    if rival.point is not None:
+        return rival.point
+    if rival.steps is None or field.least is None or rival.steps < field.least:
+        return None
+    return Point(Schedule.full(field.tree, rival.steps, provenance=Provenance(origin=rival.name)), {})
+
+
+def _beats(point: Figures, other: Figures) -> bool:
+    return point["quality"] >= other["quality"] and point["speedup"] >= other["speedup"]

@@ -1,0 +1,198 @@
+"""A trial: contenders on one pipeline and held-out prompts, judged, drawn and timed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import BudgetError, RunError
+from ..memory.planner.planner import MemoryPlan
+from ..metrics import Timing, interleaved
+from ..metrics.clocks import Clock
+from ..search.evaluate.faults import of_device
+from ..search.evaluate.local import LocalEvaluator
+from ..search.evaluate.quality import Quality
+from ..search.evaluate.workload import Workload
+from ..search.optimise.evolution import Failure
+from .contenders import Contender
+from .memory_peaks import applied, peaks, plan_for, plans, steps_of
+from .proof_file import UNCACHED
+from .time_budget import ROUNDS, Pace
+
+Figures = dict[str, float]
+Plans = Mapping[str, MemoryPlan | None]
+Tell = Callable[[str], None]
+Judge = Callable[[list[int], list[str]], Sequence[float]]
+
+
+class Trial:
+    """One pipeline and held-out prompts, under whatever contends. Where a name is asked for, `uncached` is one, too.
+
+    Args:
+        pipe: the pipeline; it is left as it was.
+        quality: how outputs are judged.
+        workload: the held-out prompts.
+        within: bytes that no generation may hold.
+
+    Raises:
+        BudgetError: if the uncached generation cannot be made to fit.
+        RunError: if the pipeline fails uncached.
+    """
+
+    def __init__(self, pipe: Any, quality: Quality, workload: Workload, within: int | None = None) -> None:
+        self.judge = LocalEvaluator(pipe, workload, quality, within)
+        first = workload.batches(range(len(workload.prompts)))[0]
+        self.judge.uncached(first[:1])  # warms up
+        warm = self.judge.seconds
+        self.judge.references(first)
+        whole = self.judge.seconds
+        self._plans: dict[tuple[str, int, object], MemoryPlan] = {}
+        self.judge.uncached(first[:1])  # its plan is made beforehand, as all plans are
+        self.pace = Pace.of(whole - warm, len(first), self.judge.seconds - whole)
+        self.device = str(getattr(pipe, "_execution_device", "cpu"))
+        self.output = "np"
+        """The `output_type` of pictures and of timed calls."""
+
+    def judged(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
+        """Quality by name, in the quality's own figures; what fails on some prompt has none."""
+        judge, numbers = self.judge, list(range(min(prompts, len(self.judge.workload.prompts))))
+
+        failures: list[RunError] = []
+
+        def uncached(part: list[int], texts: list[str]) -> Sequence[float]:
+            references = judge.references(part)
+            try:
+                return judge.quality.uncached(references, texts)
+            except RunError as error:
+                failures.append(error)
+                return [math.nan] * len(part)
+
+        errors = {UNCACHED: self._by_batch(numbers, uncached)}
+        if failures and not any(map(math.isfinite, errors[UNCACHED])):
+            raise failures[0]
+        if not all(map(math.isfinite, errors[UNCACHED])):  # there are prompts that nothing can be judged by
+            numbers = [n for n, error in zip(numbers, errors[UNCACHED], strict=True) if math.isfinite(error)]
+            errors[UNCACHED] = [error for error in errors[UNCACHED] if math.isfinite(error)]
+        known: dict[tuple[str, str], list[float]] = {}  # plans change nothing that is generated
+        for rival in rivals:
+            tell(f"{rival.name} on held-out prompts")
+            key = (rival.point.schedule.digest, rival.point.storage) if rival.point else (rival.name, "")
+            if key not in known:
+                known[key] = self._errors(rival, numbers)
+            errors[rival.name] = known[key]
+        return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
+
+    def shown(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
+        """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays.
+
+        Raises:
+            BudgetError: if the uncached generation cannot be kept within the limit, decoding included.
+        """
+        parts = self.judge.workload.batches(range(min(prompts, len(self.judge.workload.prompts))))
+        outputs: dict[str, Any] = {}
+        for name, rival in _cases(rivals).items():
+            tell(f"pictures of {name}")
+            try:
+                drawn = [self._generated(rival, part, output_type=self.output) for part in parts]
+                outputs[name] = np.concatenate(drawn)
+            except RunError:
+                raise
+            except Exception as error:
+                if of_device(error) or (rival is None and isinstance(error, BudgetError)):
+                    raise
+                if rival is None:  # then the clock is to run on what the quality is judged by
+                    self.output = self.judge.quality.output
+                    return {}
+        return outputs
+
+    def planned(self, rivals: Sequence[Contender], prompts: int) -> Plans:
+        """Memory plans by name; a contender that cannot keep its budget with so many prompts is left out."""
+        return plans(self.judge, _cases(rivals), range(min(prompts, len(self.judge.workload.prompts))))
+
+    def held(self, rivals: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
+        """Most bytes that a call of so many prompts holds, by name."""
+        return peaks(self.judge, _cases(rivals), range(min(prompts, len(self.judge.workload.prompts))), planned)
+
+    def timed(
+        self, rivals: Sequence[Contender], prompts: int, planned: Plans | None, clock: Clock
+    ) -> dict[str, Figures]:
+        """Speed-up over the uncached pipeline and seconds for a prompt, by name."""
+        numbers = range(min(prompts, len(self.judge.workload.prompts)))
+        known = planned or {}
+
+        def case(name: str, rival: Contender | None) -> Callable[[], object]:
+            return lambda: self._generated(rival, numbers, known.get(name), output_type=self.output)
+
+        cases = {name: case(name, rival) for name, rival in _cases(rivals).items()}
+        timings = interleaved(cases, repeats=ROUNDS, clock=clock)
+        return {name: _clocked(timing, timings[UNCACHED], len(numbers)) for name, timing in timings.items()}
+
+    def _errors(self, rival: Contender, numbers: Sequence[int]) -> list[float]:
+        judge = self.judge
+        if rival.point is not None:
+            found = judge.errors(rival.point.schedule, numbers, rival.point.storage)
+            return [math.inf] if isinstance(found, Failure) else found
+
+        def measured(part: list[int], texts: list[str]) -> Sequence[float]:
+            return judge.quality.measure(self._generated(rival, part), judge.references(part), texts)
+
+        try:
+            return self._by_batch(numbers, measured)
+        except RunError:
+            raise
+        except Exception as error:  # a pipeline that cannot do with fewer steps
+            if of_device(error):
+                raise
+            return [math.inf]
+
+    def _by_batch(
+        self, numbers: Sequence[int], errors: Callable[[list[int], list[str]], Sequence[float]]
+    ) -> list[float]:
+        """Errors of prompts, batch by batch, from their numbers and texts."""
+        parts = self.judge.workload.batches(numbers)
+        return [float(e) for part in parts for e in errors(part, [self.judge.workload.prompts[n] for n in part])]
+
+    def _generated(
+        self, rival: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
+    ) -> Any:
+        """Outputs of a contender, or of the uncached pipeline, by a plan or within the limit."""
+        asked = {**changes, **steps_of(self.judge, rival)}
+        with applied(self.judge.pipe, rival, plan or self._plan(rival, numbers, asked)):
+            return self.judge.generate(numbers, **asked)
+
+    def _plan(self, rival: Contender | None, numbers: Sequence[int], changes: Mapping[str, Any]) -> MemoryPlan | None:
+        """The plan that keeps a contender within the limit, made once for so many prompts and what comes out."""
+        if self.judge.within is None:
+            return None
+        key = (UNCACHED if rival is None else rival.name, len(numbers), changes.get("output_type"))
+        if key not in self._plans:
+            call = self.judge.asked(numbers, **changes)
+            self._plans[key] = plan_for(self.judge.pipe, rival, self.judge.within, call)
+        return self._plans[key]
+
+    def _figures(self, errors: Sequence[float]) -> Figures:
+        shown = [self.judge.quality.shown(error) for error in errors]
+        low, middle, high = np.quantile(shown, (0.25, 0.5, 0.75))
+        return {
+            "quality": float(np.mean(shown)),
+            "quality q1": float(low),
+            "quality median": float(middle),
+            "quality q3": float(high),
+        }
+
+
+def _cases(rivals: Sequence[Contender]) -> dict[str, Contender | None]:
+    return {UNCACHED: None, **{rival.name: rival for rival in rivals}}
+
+
+def _clocked(timing: Timing, uncached: Timing, prompts: int) -> Figures:
+    found = timing.speedups_over(uncached)
+    return {
+        "speedup": found.middle,
+        "speedup q1": found.low,
+        "speedup q3": found.high,
+        "seconds": timing.median / prompts,
+    }

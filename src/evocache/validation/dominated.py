@@ -1,0 +1,67 @@
+"""Which points of a front the clock and the proof's prompts find beaten, and by what. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..schedule.front.comparison import Figures, beats, doubtful, loses
+from ..search.genome.memory_genes import PEAK
+from .adoption import MEMORY
+from .contenders import Contender
+from .proof_file import UNCACHED
+
+FEWER_STEPS = "fewer steps"
+"""What beats a point where no one number of steps does, but the line between two of them."""
+
+
+def beaten(
+    rivals: Sequence[Contender], taken: Mapping[str, Contender], figures: Mapping[str, Figures]
+) -> dict[str, str]:
+    """By what each point that is beaten is, by the points' names.
+
+    A point is beaten by what is at least as fast and as good and holds no more where that was searched: another point,
+    a policy, fewer steps, the uncached pipeline. And by the line of fewer steps, where that is as good in the same
+    time. What the clock cannot be believed of beats nothing; nor does a point's own schedule under another name.
+
+    Args:
+        rivals: all that was measured.
+        taken: those of them that are points, too, by name (see `adopt`).
+        figures: what was measured, by name.
+    """
+    own = {**{rival.name: rival for rival in rivals if rival.group == "front"}, **taken}
+    objectives = {name for rival in own.values() if rival.point for name in rival.point.objectives}
+    least = [name for name in (MEMORY, PEAK) if name in objectives]
+    found: dict[str, Figures] = {UNCACHED: {MEMORY: 0.0, **figures[UNCACHED]}}
+    found |= {rival.name: figures[rival.name] for rival in rivals if not doubtful(figures[rival.name])}
+    identities = {rival.name: _identity(rival) for rival in rivals}
+    lost: dict[str, str] = {}
+    for name, point in own.items():
+        mine = figures[name]
+        by = [
+            other
+            for other, theirs in found.items()
+            if identities.get(other) != _identity(point) and beats(theirs, mine, least)
+        ]
+        if by:
+            lost[name] = max(by, key=lambda other: (found[other]["quality"], found[other]["speedup"]))
+        elif not _computes_all(point) and loses(mine) and _no_more(rivals, found, mine, least):
+            lost[name] = FEWER_STEPS
+    return {name: lost.get(by, by) for name, by in lost.items()}
+
+
+def _identity(rival: Contender) -> object:
+    """What two contenders that do the same have in common, whatever they are called."""
+    if rival.point is None or _computes_all(rival):
+        return rival.steps if rival.point is None else rival.point.schedule.steps
+    return rival.point.schedule.digest, rival.point.storage, rival.point.budget
+
+
+def _computes_all(rival: Contender) -> bool:
+    """Whether a point is nothing but fewer steps."""
+    return rival.point is not None and rival.point.schedule.is_full and rival.point.budget is None
+
+
+def _no_more(rivals: Sequence[Contender], found: Mapping[str, Figures], mine: Figures, least: Sequence[str]) -> bool:
+    """Whether fewer steps hold no more than a point does."""
+    steps = [found[rival.name] for rival in rivals if rival.group == "steps" and rival.name in found]
+    return all(max((f.get(name, 1e300) for f in steps), default=1e300) <= mine.get(name, 1e300) for name in least)

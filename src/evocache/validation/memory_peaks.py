@@ -1,0 +1,111 @@
+"""What contenders really hold on a live pipeline, next to what was predicted of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ..errors import BudgetError, RunError
+from ..memory.planner.planner import MemoryPlan
+from ..model import discover
+from ..runtime import Handle, apply
+from ..runtime.estimate.measure import measured
+from ..runtime.estimate.residency import resident
+from ..runtime.program.step_arguments import STEPS
+from ..search.evaluate.faults import of_device
+from ..search.evaluate.local import LocalEvaluator
+from ..search.genome.memory_genes import PEAK
+from .contenders import Contender
+
+
+@contextmanager
+def applied(pipe: Any, rival: Contender | None, memory: MemoryPlan | int | None = None) -> Iterator[Handle | None]:
+    """Within the context, a contender or the uncached pipeline is applied, with a plan or a limit if it has one."""
+    point = None if rival is None else rival.point
+    if point is None and memory is None:
+        yield None
+        return
+    what, storage = ("none", None) if point is None else (point.schedule, point.storage)
+    with apply(pipe, what, memory=memory, storage=storage) as handle:
+        yield handle
+
+
+def plans(
+    judge: LocalEvaluator, cases: Mapping[str, Contender | None], numbers: Sequence[int]
+) -> dict[str, MemoryPlan | None]:
+    """By name, the plan by which a contender keeps its budget, or else the judge's limit, in a call.
+
+    Those that cannot are left out.
+    """
+    out: dict[str, MemoryPlan | None] = {}
+    for name, rival in cases.items():
+        budget = judge.within if rival is None or rival.point is None else rival.point.budget or judge.within
+        out[name] = None
+        if budget is not None:
+            try:
+                out[name] = plan_for(judge.pipe, rival, budget, judge.arguments(numbers, **steps_of(judge, rival)))
+            except BudgetError:
+                del out[name]
+    return out
+
+
+def plan_for(pipe: Any, rival: Contender | None, budget: int, call: Mapping[str, Any]) -> MemoryPlan:
+    """The plan by which a contender, or the uncached pipeline, keeps a budget in a call; nothing is computed.
+
+    Raises:
+        BudgetError: if there is none.
+    """
+    with applied(pipe, rival, budget) as handle:
+        assert handle is not None
+        return handle.plan(**call)
+
+
+def steps_of(judge: LocalEvaluator, rival: Contender | None) -> dict[str, int]:
+    """What goes before the workload's call, so that the pipeline makes as many steps as a contender has."""
+    if rival is None:
+        return {}
+    asked = {} if rival.steps is None else {STEPS: rival.steps}
+    return asked if rival.schedule is None else asked | judge.changes(rival.schedule)
+
+
+def peaks(
+    judge: LocalEvaluator,
+    cases: Mapping[str, Contender | None],
+    numbers: Sequence[int],
+    plans: Mapping[str, MemoryPlan | None],
+) -> dict[str, dict[str, float]]:
+    """By name, what a whole call held when most was held, decoding included, and what was cached."""
+    out = {}
+    for name, rival in cases.items():
+        given = judge.arguments(numbers, **steps_of(judge, rival))  # as a user calls it: decoding included
+        try:
+            with applied(judge.pipe, rival, plans.get(name)) as handle:
+                figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}
+                if handle is not None:
+                    figures["memory"] = float(handle.stats.peak_cached_bytes)
+        except RunError:
+            raise
+        except Exception as error:  # decoding may fail where the quality needs latents alone
+            if of_device(error):
+                raise
+            continue
+        out[name] = figures
+    return out
+
+
+def _held(pipe: Any, call: Callable[[], Any]) -> int:
+    """Most bytes that a call holds: what a GPU's allocator says, elsewhere counted tensor by tensor.
+
+    What this process has on the GPU besides, such as a reward model, is not the call's.
+    """
+    device = torch.device(getattr(pipe, "_execution_device", "cpu"))
+    if device.type == "cuda":
+        others = torch.cuda.memory_allocated(device) - resident(pipe, device)
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        return torch.cuda.max_memory_allocated(device) - max(0, others)
+    return max(held.bytes for held in measured(pipe, discover(pipe), call).values())

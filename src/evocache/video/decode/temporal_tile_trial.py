@@ -1,0 +1,108 @@
+"""Whether a method decodes by tiles of time that it blends, found by trial and not by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_unflatten
+
+from ...memory.rehearsal.meta_overrides import Denial
+from ...memory.slicing.coupling_points import growth
+from ...memory.slicing.exact_slicings import equal
+from ...memory.slicing.slicing import TIME, Instead, Slicing, Windows, alone, twin
+from ...memory.slicing.tiled_methods import calls_of_parts, largest_first
+from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
+from ...model.outputs import unpack
+from .module_double import Double, doubled
+from .temporal_tiles import in_windows
+
+BACK = (1, 2)
+"""How many tiles a window may have before its own; a window of two may be too short to be cut into tiles."""
+
+ENOUGH = 4
+"""Tiles that a trial is made with, at least."""
+
+
+def windowed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str) -> Slicing | None:
+    """How a method decodes by tiles of time, if a trial finds that windows, joined, are exactly what it returns.
+
+    Args:
+        module: the module; its parameters may be on the meta device.
+        args: positional arguments that the method is called with; only their shapes and types matter.
+        kwargs: keyword arguments.
+        method: the method's name.
+    """
+    with _disable_current_modes(), torch.no_grad():
+        double = doubled(module, args, kwargs, method, least=3)
+        if double is None:
+            return None
+        for side in (BESIDE, TRIED):
+            sample = cropped(double.leaves, double.main, TIME, 2, side)
+            try:
+                found = _seen(double, sample)
+            except Exception:  # a module may fail in any way when it is shown too little
+                continue
+            return found and _among(found, double, sample)
+    return None
+
+
+def _seen(double: Double, sample: Sequence[Any]) -> Slicing | None:
+    """How a call is cut into tiles of time, if it is; as calls on the meta device show."""
+    inputs = tuple(TIME if i == double.main else None for i in range(len(sample)))
+    way = Slicing(TIME, inputs, (), (), False)
+    total = way.length(sample)
+    short = calls_of_parts(double.fake, double.method, way.cut(sample, 0, 2), double.spec)
+    calls = calls_of_parts(double.fake, double.method, sample, double.spec)
+    often = [name for name, n in calls.items() if n > 1 and short.get(name) == 1]
+    for part in largest_first(double.fake, often)[:1]:
+        lengths, out = _lengths(double, part, sample)
+        stride, rest = divmod(total - lengths[-1], len(lengths) - 1)
+        _, less = _lengths(double, part, way.cut(sample, 0, total - 1))
+        grew = growth(less, out)
+        rate = max(rate for _, rate in grew)
+        if rest or stride < 1 or not rate:
+            return None
+        size = next(a.shape[axis] for a, (axis, _) in zip(out, grew, strict=True) if axis is not None)
+        windows = Windows(part, stride, lengths[0], rate, lead=size - rate * total)
+        return replace(way, outputs=tuple(axis for axis, _ in grew), windows=windows)
+    return None
+
+
+def _lengths(double: Double, part: str, sample: Sequence[Any]) -> tuple[list[int], Sequence[Any]]:
+    """How long the tiles are that a part is called for, and what the method returns."""
+    lengths: list[int] = []
+    made = twin(double.fake)
+    inner = made.get_submodule(part)
+
+    def noted(x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        lengths.append(x.shape[TIME])
+        return inner(x, *args, **kwargs)
+
+    made.__dict__[part] = Instead(inner, noted)
+    args, kwargs = tree_unflatten(list(sample), double.spec)
+    with Denial():
+        return lengths, unpack(getattr(made, double.method)(*args, **kwargs))[0]
+
+
+def _among(found: Slicing, double: Double, sample: Sequence[Any]) -> Slicing | None:
+    """The way with as few tiles before its own as are needed, tried with frames that end as those of the call do."""
+    windows, total = found.windows, found.length(sample)
+    assert windows is not None
+    spare = max(total - (ENOUGH - 1) * windows.stride - windows.tile, 0) // windows.stride
+    real = [at_random(leaf) for leaf in found.cut(sample, 0, total - spare * windows.stride)]
+    args, kwargs = tree_unflatten(real, double.spec)
+    whole = unpack(alone(double.module, double.method)(*args, **kwargs))[0]
+    for back in BACK:
+        way = replace(found, windows=replace(windows, back=back))
+        try:
+            pieces = in_windows(double.module, double.method, way, real, double.spec)
+            if equal(whole, [unpack(piece)[0] for piece in pieces], way.outputs):
+                return way
+        except Exception:  # a window may be cut in any way
+            continue
+    return None
