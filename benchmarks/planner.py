@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.environment import write
 from benchmarks.speed import summary
-from evocache.memory.planner.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
+from evocache.memory.planner.footprint import BranchFootprint, CallPrint, Choice, Footprint, Stage, UnitPrint
 from evocache.memory.planner.planner import MemoryPlan, plan
 from evocache.memory.swapping.transfer_tape import Tape, uses
 from evocache.runtime.program.plan import Plan
@@ -44,7 +44,7 @@ def random_schedule(steps: int, components: int, seed: int = 0) -> Schedule:
     return Schedule.repaired(tree, orders.astype(np.int8))
 
 
-def footprint(branches: tuple[Branch, ...], steps: int) -> Footprint:
+def footprint(branches: tuple[BranchFootprint, ...], steps: int) -> Footprint:
     """A denoiser of equal blocks between an encoder and a decoder, on a machine on which moves are in the way."""
     choices = tuple(Choice({}, 600 * MB // n + 40 * MB, 60 * n) for n in (1, 2, 4, 8, 16, 32))
     units = tuple(UnitPrint(f"b.{i}", (100 + 3 * (i % 7)) * MB, choices) for i in range(BLOCKS))
@@ -59,10 +59,10 @@ def measure(schedule: Schedule, sizes: dict[str, int], rounds: int) -> dict[str,
 
     def planned() -> MemoryPlan:
         lives = uses(schedule, sizes, order)[2]
-        return plan(footprint((Branch(lives), Branch(lives)), schedule.steps), budget)
+        return plan(footprint((BranchFootprint(lives), BranchFootprint(lives)), schedule.steps), budget)
 
     lives = uses(schedule, sizes, order)[2]
-    print_ = footprint((Branch(lives), Branch(lives)), schedule.steps)
+    print_ = footprint((BranchFootprint(lives), BranchFootprint(lives)), schedule.steps)
     whole = plan(print_, None)
     budget = whole.peak - whole.stages["denoise"].features // 2
     found = planned()

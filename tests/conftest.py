@@ -92,7 +92,7 @@ def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
     from evocache import evolve_run
     from evocache.validation import contender_trial, time_budget
 
-    change(contender_trial.Trial, "timed", _as_predicted)
+    change(contender_trial.ContenderTrial, "timed", _as_predicted)
     change(evolve_run, "calibrate", partial(evolve_run.calibrate, repeats=1, schedules=(4, 2)))
     change(evolve_run, "WITHIN", 0.01)
     change(evolve_run, "all_seeds", partial(_some, evolve_run.all_seeds))

@@ -26,7 +26,7 @@ from benchmarks.speed import summary
 from evocache import apply, discover, zoo
 from evocache.errors import BudgetError
 from evocache.memory.planner.planner import MemoryPlan
-from evocache.runtime.estimate.measure import measured
+from evocache.runtime.estimate.measure import measure as measured
 from tests.tiny import tokenizers
 
 SHARES = (1.0, 0.8, 0.6)

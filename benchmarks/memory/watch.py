@@ -11,7 +11,7 @@ import torch
 
 from evocache.model import Model
 from evocache.runtime.estimate.dry_run import STAGES
-from evocache.runtime.estimate.measure import measured, told
+from evocache.runtime.estimate.measure import describe_stages, measure
 
 
 @dataclass
@@ -47,14 +47,14 @@ def watched(pipe: Any, model: Model, call: Callable[[], torch.Tensor], *, weigh:
     """
     device = torch.device(pipe._execution_device)
     stages = _Stages(device)
-    with told(pipe, model, stages.turn):
+    with describe_stages(pipe, model, stages.turn):
         stages.turn(STAGES[0])
         output = call()
         stages.turn("over")
     seconds = sum(stages.seconds.values())
     taken = Taken(output.float().cpu(), seconds, stages.seconds, stages.held, stages.reserved)
     if weigh and device.type != "cuda":
-        taken.held = {stage: held.bytes for stage, held in measured(pipe, model, call).items()}
+        taken.held = {stage: held.bytes for stage, held in measure(pipe, model, call).items()}
     return taken
 
 

@@ -27,22 +27,22 @@ from .search.evolve_arguments import amounts, arguments, some_texts, starts, tex
 from .search.genome.memory_genes import AS_IT_IS, PEAK, Design, Genes, plain
 from .search.genome.search_space import Space
 from .search.genome.step_counts import least_steps as usual_least
-from .search.memory_cost import biller, rates, searched
+from .search.memory_cost import memory_pricer, rates, searched
 from .search.objectives import WITHIN as KEPT
-from .search.objectives import asked, limited
+from .search.objectives import limited, parse_objectives
 from .search.optimise.ecad_search import ecad_seeds
 from .search.optimise.evolution import ERROR, Settings
 from .search.run import Progress, Run
 from .search.seeds.seed_schedules import all_seeds
 from .search.storage.run_identity import Identity, confirm, confirm_sample
-from .search.storage.run_lock import claimed
+from .search.storage.run_lock import locked_run
 from .search.termination import terminable
 from .units import in_bytes
 from .validation.contenders import Field
 from .validation.held_out_split import split
 from .validation.memory_peaks import plan_for
 from .validation.proof_file import Proof
-from .validation.validate import SECONDS, prove
+from .validation.validate import SECONDS, validate
 
 CALIBRATION = 4
 """Prompts that features and times are calibrated on."""
@@ -135,14 +135,14 @@ def evolve(
     amounts(budget_seconds, batch, workers, least_steps)
     prompts, call, begin = list(apart.searched), arguments(call), starts(start)
     chosen = _sized(settings or Settings.of(len(prompts)), len(prompts))
-    names = asked(some_texts(objectives, "objectives"), chosen.method)
+    names = parse_objectives(some_texts(objectives, "objectives"), chosen.method)
     for storage in some_texts(storages, "storages") or ():
         checked(storage)
     most = None if max_memory is None else in_bytes(max_memory)
     folder = _folder(out)
     if out is None:
         warn(f"the run is kept in {folder}; name a folder with out= to choose it")
-    with claimed(folder), terminable():
+    with locked_run(folder), terminable():
         bounded = limited(names, chosen.method)
         within = most if bounded == PEAK else None
         # the limit is of a call of so many prompts, so that no other has more
@@ -166,7 +166,7 @@ def evolve(
         if PEAK in names:
             known = _rated(evaluator, folder, calibration)
             evaluator.machine = known.machine  # workers, and later sittings, plan by the same
-            memory = searched(biller(evaluator, _first(workload), known, most), storages, seeds)
+            memory = searched(memory_pricer(evaluator, _first(workload), known, most), storages, seeds)
         begun = [design if memory and design.genes.storage in memory.storages else plain(design) for design in begun]
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
@@ -187,14 +187,14 @@ def evolve(
             errors.update({point.schedule.digest: point.objectives[ERROR] for point in points})
             return tell(progress)
 
-        with spread(evaluator, judge, workers=workers, ray=ray, load=load, parts=identity.parts) as crew:
+        with spread(evaluator, judge, workers=workers, ray=ray, load=load, parts=identity.parts) as group:
             run = Run(
                 folder,
                 space,
                 seeds,
                 chosen,
                 lambda schedule: costs.price(schedule, tuple(name for name in names if name != PEAK)),
-                crew,
+                group,
                 identity=begun_with,
                 memory=memory,
                 start=list({design.digest: design for design in begun}.values()),
@@ -209,7 +209,7 @@ def evolve(
         field = Field(front, seeds, costs, steps, errors, called, least, own)
 
         def proven() -> Proof:
-            return prove(
+            return validate(
                 pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, apart=apart, tell=stage
             )
 

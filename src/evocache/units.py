@@ -24,20 +24,20 @@ def in_bytes(amount: int | float | str) -> int:
         AmountError: if it is none, such as a negative one; `8`, which may mean `"8GB"`; or too large a one.
     """
     if isinstance(amount, int) and amount > MOST:
-        raise AmountError(short(amount), f"at most {told(MOST)}", "write a smaller number")
+        raise AmountError(short(amount), f"at most {format_bytes(MOST)}", "write a smaller number")
     match = None if isinstance(amount, bool) else _AMOUNT.fullmatch(str(amount))
     if not match or match[2].upper() not in _UNITS:
         raise AmountError(short(amount), "bytes, such as 200MB or 1.5GiB", "write a number and a unit")
     count = float(match[1]) * _UNITS[match[2].upper()]
     if not count <= MOST:
-        raise AmountError(short(amount), f"at most {told(MOST)}", "write a smaller number, or another unit")
+        raise AmountError(short(amount), f"at most {format_bytes(MOST)}", "write a smaller number, or another unit")
     if not match[2] and 0 < count < PLAIN:
         given = f"{short(amount)} bytes, without a unit"
         raise AmountError(given, "bytes, such as 200MB or 1.5GiB", f"did you mean '{match[1]}GB'?")
     return int(count)
 
 
-def told(count: float) -> str:
+def format_bytes(count: float) -> str:
     """A number of bytes as a person would say it."""
     unit = next(unit for unit in ("GB", "MB", "KB", "B") if abs(count) >= _UNITS[unit] or unit == "B")
     return f"{count / _UNITS[unit]:.4g} {unit}"

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from evocache.cli.commands import demo
-from evocache.cli.commands.demo_contenders import REFERENCE, Trial, contenders, evolved
+from evocache.cli.commands.demo_contenders import REFERENCE, DemoTrial, contenders, evolved
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.schedule import Schedule
@@ -81,7 +81,7 @@ def test_videos_are_shown_in_an_animated_sheet(run, tmp_path, monkeypatch):
 def test_a_trial_generates_every_prompt_and_accounts_for_it(pipe):
     prompts = ["a fox", "a dog", "a cat", "a cow", "a pig"]
     seen = []
-    trial = Trial(pipe, CALL, prompts, seed=3, advance=seen.append)
+    trial = DemoTrial(pipe, CALL, prompts, seed=3, advance=seen.append)
     entrants = contenders(discover(pipe).tree, 6)[:4]
     found = trial.run(entrants)
     assert trial.rounds == 5
@@ -91,7 +91,7 @@ def test_a_trial_generates_every_prompt_and_accounts_for_it(pipe):
         assert len(outcome.timing.samples) == 5
     assert [round(o.executed, 3) for o in found.values()] == [1.0, 0.5, 0.5, 0.5]
     assert [o.peak_cached_bytes > 0 for o in found.values()] == [False, True, True, False]
-    alone = Trial(pipe, CALL, prompts[:1], seed=3).run(entrants[:1])[REFERENCE]
+    alone = DemoTrial(pipe, CALL, prompts[:1], seed=3).run(entrants[:1])[REFERENCE]
     np.testing.assert_allclose(alone.images[0], found[REFERENCE].images[0], atol=1e-4)
     assert len(alone.timing.samples) == 3
 

@@ -9,7 +9,7 @@ from evocache.cli.inputs.weightless import load_weightless
 from evocache.policies import parse
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
-from evocache.units import told as amount
+from evocache.units import format_bytes as amount
 from evocache.validation.proof_file import Basis, Proof, write_proof
 from tests.tiny import FAMILIES
 

@@ -178,7 +178,7 @@ def test_features_of_leaves_that_are_not_called_are_let_go():
     pipe = compiling.pixart()
     with apply(pipe, "fora:2") as handle:
         plan = handle._compiled.plan(handle.model.denoisers[0], 4, 0, 0)[0]
-        one = branch.Lane(handle.model.denoisers[0], plan, FeatureStore(), None, None)
+        one = branch.Branch(handle.model.denoisers[0], plan, FeatureStore(), None, None)
     column = next(c for c in plan.touched if one.kinds[c] == "attention")
     one.begin(0)
     one.packing[column] = [BARE]

@@ -22,7 +22,7 @@ from diffusers import (
 from torch import nn
 
 from evocache.model import Model, discover
-from evocache.runtime.estimate.measure import measured, told
+from evocache.runtime.estimate.measure import describe_stages, measure
 from evocache.runtime.estimate.residency import resident
 from tests.tiny import FAMILIES, Tiny
 from tests.tiny.base import seeded
@@ -182,7 +182,7 @@ def weighed(one: Rig, call: Callable[[], Any]) -> tuple[Any, int, dict[str, int]
     device = torch.device(one.pipe._execution_device)
     if device.type != "cuda":
         out: list[Any] = []
-        held = {s: h.bytes for s, h in measured(one.pipe, one.model, lambda: out.append(call())).items()}
+        held = {s: h.bytes for s, h in measure(one.pipe, one.model, lambda: out.append(call())).items()}
         return out[0], max(held.values()), held
     foreign = alive(device) - resident(one.pipe, device)
     stages: dict[str, int] = {}
@@ -199,7 +199,7 @@ def weighed(one: Rig, call: Callable[[], Any]) -> tuple[Any, int, dict[str, int]
         torch.cuda.reset_peak_memory_stats(device)
 
     torch.cuda.reset_peak_memory_stats(device)
-    with told(one.pipe, one.model, turn):
+    with describe_stages(one.pipe, one.model, turn):
         found = call()
     close()
     return found, max(stages.values()), stages
@@ -212,7 +212,7 @@ def workspace(one: Rig) -> int:
     """
     one.call()
     _, most, _ = weighed(one, one.call)
-    counted = max(h.bytes for h in measured(one.pipe, one.model, one.call).values())
+    counted = max(h.bytes for h in measure(one.pipe, one.model, one.call).values())
     return max(0, most - counted)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evocache import apply
-from evocache.memory.quantization import CODINGS, Coded, decode, encode
+from evocache.memory.quantization import CODINGS, Quantized, decode, encode
 from evocache.policies import parse
 from tests.gpu.rig import nothing_left
 from tests.runtime.support import changes, snapshot, suits
@@ -87,7 +87,7 @@ def test_codings_are_those_of_the_cpu(device, storage, dtype):
         assert [p.dtype for p in a.parts] == [p.dtype for p in b.parts]
         assert all(part.device.type == device.type for part in b.parts)
         assert a.bytes == b.bytes
-        back = decode(Coded(b.coding, b.dtype, b.parts))
+        back = decode(Quantized(b.coding, b.dtype, b.parts))
         assert back.dtype == dtype
         assert back.device.type == device.type
         wrong = (back.cpu().float() - decode(a).float()).abs().max()
@@ -113,7 +113,7 @@ def test_late_starts_are_told_without_values(made, name):
     one = made(name)
     with apply(one.pipe, "fora:2") as handle:
         outs = [one.call() for _ in range(2)]
-        assert {lane.plan.start for lane in handle._last.finished} == {1}
+        assert {branch.plan.start for branch in handle._last.finished} == {1}
     assert np.array_equal(*outs)
 
 

@@ -18,7 +18,7 @@ from evocache.memory.slicing.exact_slicings import slicings
 from evocache.model.outputs import unpack
 from evocache.model.probe import capture_calls
 from evocache.runtime.survey.call_survey import survey, survey_method
-from evocache.video.decode.frame_group_trial import grouped
+from evocache.video.decode.frame_group_trial import find_frame_groups
 from evocache.video.decode.frame_groups import run_cut
 from tests.gpu.rig import LARGE
 from tests.memory.parts import randomised
@@ -75,7 +75,7 @@ def ways_of(name):
     module, args, kwargs = AUTOENCODERS[name]()
     randomised(module)
     ways = {way.axis: way for way in slicings(module, args, kwargs, "decode")}
-    return ways, grouped(module, args, kwargs, "decode")
+    return ways, find_frame_groups(module, args, kwargs, "decode")
 
 
 def decoder(name, device, dtype):

@@ -23,8 +23,8 @@ def as_it_is(one, what, storage="none"):
     """Output, figures, and sizes of features by denoiser, with all of them on the device."""
     with apply(one.pipe, what, storage=storage) as handle:
         out = one.call()
-        lanes = [*handle._last.finished]
-        return out, handle.stats, lanes, {lane.denoiser.name: dict(lane.sizes) for lane in lanes}
+        branches = [*handle._last.finished]
+        return out, handle.stats, branches, {branch.denoiser.name: dict(branch.sizes) for branch in branches}
 
 
 def parked(one, what, plan, *, times=1):
@@ -45,7 +45,7 @@ def parked(one, what, plan, *, times=1):
 )
 def test_to_the_bit(made, name, spec, storage):
     one = made(name)
-    whole, before, lanes, features = as_it_is(one, spec, storage)
+    whole, before, branches, features = as_it_is(one, spec, storage)
     assert before.peak_cached_bytes > 0
     for capacity, ahead in ((0, 0), (0, 2), (before.peak_cached_bytes // 2, 1)):
         plan = MemoryPlan(None, {}, capacity=capacity, ahead=ahead, features=features, storage=storage)
@@ -53,11 +53,11 @@ def test_to_the_bit(made, name, spec, storage):
         for out in outs:
             assert np.array_equal(out, whole)
         tapes = []
-        for lane in lanes:
-            sizes = features[lane.denoiser.name]
-            tapes.append(Tape.of(lane.plan.schedule, sizes, tuple(sizes), capacity, ahead))
+        for branch in branches:
+            sizes = features[branch.denoiser.name]
+            tapes.append(Tape.of(branch.plan.schedule, sizes, tuple(sizes), capacity, ahead))
         assert stats.moved_bytes == sum(tape.moved for tape in tapes)
-        if len(lanes) == 1:
+        if len(branches) == 1:
             assert stats.peak_cached_bytes == tapes[0].peak
 
 

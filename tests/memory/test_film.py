@@ -288,7 +288,7 @@ class TestWholeOrNothing:
         def interrupted(frame):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(out._reel, "add", interrupted)
+        monkeypatch.setattr(out._encoder, "add", interrupted)
         with pytest.raises(KeyboardInterrupt):
             out.write(next(moving()))
         with pytest.raises(FilmError, match="could not be written"):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evocache.errors import BudgetError
-from evocache.memory.planner.footprint import Branch, CallPrint, Choice, Footprint, Stage, UnitPrint
+from evocache.memory.planner.footprint import BranchFootprint, CallPrint, Choice, Footprint, Stage, UnitPrint
 from evocache.memory.planner.planner import AHEAD, Machine, plan, smallest
 from evocache.memory.swapping.lifetimes import Life
 from evocache.memory.swapping.swap_selection import swaps
@@ -41,7 +41,7 @@ def footprints(draw):
         Stage(("vae",), draw(choices())),
         draw(st.integers(1, 4)),
         draw(st.floats(0, 4)),
-        tuple(Branch(tuple(lives)) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
+        tuple(BranchFootprint(tuple(lives)) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
         leaving=("text", "unet", "vae", "idle"),
     )
 

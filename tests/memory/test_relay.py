@@ -14,8 +14,8 @@ from evocache.memory.planner.footprint import Cut
 from evocache.memory.slicing.coupling_requests import Parted
 from evocache.model.outputs import unpack
 from evocache.video.decode.frame_groups import run_cut
-from evocache.video.decode.frame_pipeline_trial import relayed
-from evocache.video.decode.temporal_tile_trial import windowed
+from evocache.video.decode.frame_pipeline_trial import find_frame_pipeline
+from evocache.video.decode.temporal_tile_trial import find_temporal_tiles
 from tests.memory.test_vaes import TOLERANCE, off
 from tests.tiny.autoencoders import AUTOENCODERS
 
@@ -38,14 +38,15 @@ APART = {"AutoencoderKL"}
 
 @cache
 def made(name):
-    """An autoencoder without a weight that is zero, arguments of its `decode`, and how that runs in a relay."""
+    """An autoencoder without a weight that is zero, arguments of its `decode`, and how that runs in a frame
+    pipeline."""
     module, args, kwargs = AUTOENCODERS[name]()
     if name == "AutoencoderKLHunyuanVideo":
         module.use_framewise_decoding = False  # else it blends tiles of time
     if name == "AutoencoderKL":
         args = (torch.cat([args[0], *(args[0] + i for i in range(1, 4))]),)
     randomised(module)
-    return module, args, kwargs, relayed(module, args, kwargs, "decode")
+    return module, args, kwargs, find_frame_pipeline(module, args, kwargs, "decode")
 
 
 def pictures(value):
@@ -59,14 +60,14 @@ def pictures(value):
 def test_frames_come_some_after_others_and_are_those_of_the_whole(name):
     module, args, kwargs, way = made(name)
     whole = module.decode(*args, **kwargs)
-    assert way.relay.ahead == (name in AHEAD)
-    assert way.relay.waits == (name in WAITING)
+    assert way.pipeline.ahead == (name in AHEAD)
+    assert way.pipeline.waits == (name in WAITING)
     for slices in (99, 2):
         taken = []
         left = run_cut(
             module, "decode", Cut(way, slices), args, kwargs, take=lambda part, t=taken: t.append(pictures(part))
         )
-        assert len(taken) == min(slices, args[0].shape[way.axis] - way.relay.before)
+        assert len(taken) == min(slices, args[0].shape[way.axis] - way.pipeline.before)
         joined = torch.cat(taken, way.outputs[0])
         assert off(joined, whole) <= TOLERANCE
         assert pictures(left).is_meta
@@ -123,10 +124,10 @@ def test_frames_that_waited_are_let_go_one_after_the_other():
 def test_tiles_of_time_are_blended_as_they_come():
     module, args, kwargs = AUTOENCODERS["AutoencoderKLHunyuanVideo"]()
     randomised(module)
-    assert relayed(module, args, kwargs, "decode") is None
+    assert find_frame_pipeline(module, args, kwargs, "decode") is None
     for frames in (6, 10):  # the last window of ten is too short for tiles, unless it has one more
         latents = torch.randn(1, 4, frames, 4, 3, generator=torch.Generator().manual_seed(0))
-        way = windowed(module, (latents,), {}, "decode")
+        way = find_temporal_tiles(module, (latents,), {}, "decode")
         whole, taken = module.decode(latents), []
         left = run_cut(module, "decode", Cut(way, 1), (latents,), {}, take=lambda part, t=taken: t.append(part.sample))
         assert len(taken) == -(-frames // 3)
@@ -145,10 +146,10 @@ def test_pictures_that_are_decoded_one_by_one_anyhow_are_handed_on():
     module, (latents,), _, _ = made("AutoencoderKL")
     module.use_slicing = True
     more = latents.repeat(3, 1, 1, 1)
-    way = relayed(module, (more,), {}, "decode")
+    way = find_frame_pipeline(module, (more,), {}, "decode")
     whole = module.decode(more)
     module.use_slicing = False
-    assert not any(way.relay.stations)
+    assert not any(way.pipeline.points)
     assert off(run_cut(module, "decode", Cut(way, 5), (more,), {}), whole) <= TOLERANCE
 
 
@@ -171,9 +172,9 @@ class Attending(nn.Module):
 @pytest.mark.parametrize("causal", [False, True])
 def test_attention_waits_unless_it_has_an_order(causal):
     module, z = randomised(Attending(causal)), torch.randn(1, 4, 6, 3, 2, generator=torch.Generator().manual_seed(0))
-    way = relayed(module, (z,), {}, "decode")
-    assert [station.name for station in way.relay.stations] == ["conv1d", "scaled_dot_product_attention"]
-    assert way.relay.waits != causal
+    way = find_frame_pipeline(module, (z,), {}, "decode")
+    assert [point.name for point in way.pipeline.points] == ["conv1d", "scaled_dot_product_attention"]
+    assert way.pipeline.waits != causal
     assert off(run_cut(module, "decode", Cut(way, 6), (z,), {}), module.decode(z)) <= TOLERANCE
 
 
@@ -200,14 +201,14 @@ class Long(nn.Module):
 
 
 def test_what_cannot_be_relayed_is_refused():
-    assert relayed(Summing(), (torch.randn(1, 4, 5, 7, 7),), {}, "decode") is None
-    assert relayed(Long(), (torch.randn(1, 4, 9, 7, 7),), {}, "decode") is not None
-    assert relayed(Long(), (torch.randn(1, 4, 13, 7, 7),), {}, "decode") is None
+    assert find_frame_pipeline(Summing(), (torch.randn(1, 4, 5, 7, 7),), {}, "decode") is None
+    assert find_frame_pipeline(Long(), (torch.randn(1, 4, 9, 7, 7),), {}, "decode") is not None
+    assert find_frame_pipeline(Long(), (torch.randn(1, 4, 13, 7, 7),), {}, "decode") is None
 
 
 def test_slices_that_part_are_noticed():
     module = Long()
-    way = relayed(module, (torch.randn(1, 4, 9, 7, 7),), {}, "decode")
+    way = find_frame_pipeline(module, (torch.randn(1, 4, 9, 7, 7),), {}, "decode")
     with pytest.raises(Parted):
         run_cut(module, "decode", Cut(way, 1), (torch.randn(1, 4, 13, 7, 7),), {})
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evocache.memory.planner.footprint import Branch, CallPrint, Choice, Footprint, Stage
+from evocache.memory.planner.footprint import BranchFootprint, CallPrint, Choice, Footprint, Stage
 from evocache.memory.planner.planner import plan, smallest
 from evocache.memory.planner.timeline import timeline
 from evocache.memory.swapping.swap_selection import Life
@@ -23,7 +23,7 @@ def branches(draw):
         reads = tuple(range(first + 1, after))
         if reads:
             lives.append(Life(size, (first, *reads)))
-    return Branch(tuple(lives), tuple(range(STEPS)))
+    return BranchFootprint(tuple(lives), tuple(range(STEPS)))
 
 
 @given(st.lists(branches(), max_size=3))

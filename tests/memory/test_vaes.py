@@ -14,7 +14,7 @@ from evocache.memory.ledger import Ledger
 from evocache.memory.planner.footprint import Cut
 from evocache.memory.slicing.exact_slicings import slicings
 from evocache.model.outputs import unpack
-from evocache.video.decode.frame_group_trial import grouped
+from evocache.video.decode.frame_group_trial import find_frame_groups
 from evocache.video.decode.frame_groups import run_cut
 from tests.tiny.autoencoders import AUTOENCODERS
 
@@ -80,7 +80,7 @@ def rows_and_columns(name):
 def in_groups(name):
     """How its `decode` works in groups."""
     module, args, kwargs, _ = made(name)
-    return grouped(module, args, kwargs, "decode")
+    return find_frame_groups(module, args, kwargs, "decode")
 
 
 def off(found, whole):
@@ -117,7 +117,7 @@ def test_rows_and_columns_are_decoded_in_slices(name):
 def test_what_is_decoded_whole_is_not_cut(name):
     module, args, kwargs = AUTOENCODERS[name]()
     assert not slicings(module, args, kwargs, "decode")
-    assert grouped(module, args, kwargs, "decode") is None
+    assert find_frame_groups(module, args, kwargs, "decode") is None
 
 
 @KIND
@@ -192,9 +192,9 @@ class Tiled(nn.Module):
 
 def test_tiles_are_left_as_they_are():
     module, small, large = Tiled(), torch.randn(1, 4, 5, 7, 7), torch.randn(1, 4, 5, 32, 7)
-    assert grouped(module, (small,), {}, "decode") is not None
+    assert find_frame_groups(module, (small,), {}, "decode") is not None
     assert slicings(module, (small,), {}, "decode")
-    assert grouped(module, (large,), {}, "decode") is None
+    assert find_frame_groups(module, (large,), {}, "decode") is None
     assert not slicings(module, (large,), {}, "decode")
 
 
@@ -202,4 +202,4 @@ def test_a_method_that_was_replaced_is_left_alone():
     module, args, kwargs = AUTOENCODERS["AutoencoderKLWan"]()
     module.decode = module.decode
     assert not slicings(module, args, kwargs, "decode")
-    assert grouped(module, args, kwargs, "decode") is None
+    assert find_frame_groups(module, args, kwargs, "decode") is None

@@ -10,7 +10,7 @@ import pytest
 from evocache import apply
 from evocache.errors import BudgetError
 from evocache.model import discover
-from evocache.runtime.estimate.measure import measured
+from evocache.runtime.estimate.measure import measure
 from tests.pipelines import KNOWN_WARNINGS, ROWS
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
@@ -36,7 +36,7 @@ def test_a_modular_pipeline_holds_no_more_than_its_budget(name):
 
     def held() -> tuple[np.ndarray, int]:
         out: list[Any] = []
-        stages = measured(pipe, model, lambda: out.append(row.run(pipe)))
+        stages = measure(pipe, model, lambda: out.append(row.run(pipe)))
         return out[0], max(stage.bytes for stage in stages.values())
 
     with apply(pipe, "fora:2") as handle:

@@ -14,7 +14,7 @@ from evocache.schedule.front.point import Point
 from evocache.search.storage.journal import Journal
 from evocache.search.storage.journal_records import Begun, Ended, Evaluated, Written
 from evocache.search.storage.packed_cells import pack
-from evocache.validation.picture_rows import write_strips
+from evocache.validation.picture_rows import write_picture_rows
 from evocache.validation.proof_file import Baseline, Basis, Pictures, Proof, write_proof
 from tests.search.trees import stack
 
@@ -100,7 +100,7 @@ def write_front(
         "4 steps": Baseline("steps", {**figures(2.0, 15.0), "memory": 0.0}),
     }
     pictures = np.random.default_rng(0).random((2, 8, 8, 3))
-    files = write_strips(folder, {"uncached": pictures, "front 0": pictures / 2, name: pictures / 3})
+    files = write_picture_rows(folder, {"uncached": pictures, "front 0": pictures / 2, name: pictures / 3})
     basis = Basis(32, 5, 4, quality, "dB", residual=True, device="cpu", left_out=("3 of 5 policies",), held_out=held)
     proof = Proof(Front(tuple(points)), ("front 0", "front 1"), baselines, basis, Pictures((prompt, "b"), files))
     write_proof(folder, proof)

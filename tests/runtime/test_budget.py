@@ -17,7 +17,7 @@ from evocache import apply, plan_memory
 from evocache.errors import AmountError, BudgetError, PipelineError
 from evocache.memory.planner.planner import MemoryPlan, smallest
 from evocache.policies import parse
-from evocache.runtime.estimate.measure import measured
+from evocache.runtime.estimate.measure import measure
 from evocache.runtime.estimate.residency import movable, weights
 from evocache.schedule import Schedule
 from evocache.schedule.front.point import Point
@@ -37,7 +37,7 @@ NEAR = 0.6
 def held(one: Any) -> tuple[Any, int]:
     """The output of a run, and the most bytes of tensors that it held, weights included."""
     out: list[Any] = []
-    stages = measured(one.pipe, one.model, lambda: out.append(one.call()))
+    stages = measure(one.pipe, one.model, lambda: out.append(one.call()))
     return out[0], max(stage.bytes for stage in stages.values())
 
 
@@ -152,7 +152,7 @@ def test_what_is_made_of_features_in_slices_counts(family, spec, storage):
     with apply(one.pipe, schedule, storage=storage, memory=refused.value.shortfall) as handle:
         plan = handle.plan(**given)
         assert plan.cuts["transformer"]
-        stages = measured(one.pipe, one.model, lambda: one.pipe(**given))
+        stages = measure(one.pipe, one.model, lambda: one.pipe(**given))
     peak = max(stage.bytes for stage in stages.values())
     assert NEAR * plan.peak <= peak <= 1.002 * plan.peak  # scales of codes are kept for each slice
 

@@ -214,5 +214,5 @@ def test_a_block_is_read_before_the_span_that_it_ends(family):
     orders[2, tree.index["transformer/blocks[1:3]"]] = 0
     with apply(one.pipe, Schedule.repaired(tree, orders, np.zeros(orders.shape))) as handle:
         one.call()
-    (lane,) = handle._last.finished
-    assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes == max(lane.sizes.values())
+    (branch,) = handle._last.finished
+    assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes == max(branch.sizes.values())

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_iter
 
 from evocache import discover
 from evocache.errors import PipelineError
-from evocache.runtime.call_key import form
+from evocache.runtime.call_key import call_key
 from evocache.runtime.estimate.dry_run import dry_run
 from tests.tiny import FAMILIES, FAMILY_OF
 from tests.tiny.video_unet import build_svd
@@ -123,15 +123,15 @@ def test_a_call_that_the_pipeline_refuses_is_told(family):
 
 def test_seeds_and_contents_do_not_change_what_is_held():
     generator = torch.Generator()
-    assert form((), {"prompt": "a", "generator": generator}) == form((), {"prompt": "a"})
-    assert form((), {"prompt": "a"}) != form((), {"prompt": "a b"})  # more tokens
-    assert form((), {"scale": 1}) != form((), {"scale": True})
+    assert call_key((), {"prompt": "a", "generator": generator}) == call_key((), {"prompt": "a"})
+    assert call_key((), {"prompt": "a"}) != call_key((), {"prompt": "a b"})  # more tokens
+    assert call_key((), {"scale": 1}) != call_key((), {"scale": True})
     guider = object()
-    assert form((), {"guider": guider}) != form((), {"guider": guider})  # it may have been set otherwise
-    assert form((), {"prompt": ["a"]}) != form((), {"prompt": ["a", "b"]})
-    assert form((), {"height": 64}) != form((), {"height": 32})
-    assert form((), {"latents": torch.ones(2)}) == form((), {"latents": torch.zeros(2)})
-    assert form((), {"latents": torch.ones(2)}) != form((), {"latents": torch.ones(3)})
+    assert call_key((), {"guider": guider}) != call_key((), {"guider": guider})  # it may have been set otherwise
+    assert call_key((), {"prompt": ["a"]}) != call_key((), {"prompt": ["a", "b"]})
+    assert call_key((), {"height": 64}) != call_key((), {"height": 32})
+    assert call_key((), {"latents": torch.ones(2)}) == call_key((), {"latents": torch.zeros(2)})
+    assert call_key((), {"latents": torch.ones(2)}) != call_key((), {"latents": torch.ones(3)})
 
 
 def test_weights_that_are_converted_between_calls_are_seen_as_they_are_then(family):

@@ -14,7 +14,7 @@ from evocache.memory.planner.footprint import Cut
 from evocache.memory.slicing.coupling_requests import Uncoupled
 from evocache.memory.slicing.exact_slicings import slicings
 from evocache.runtime.survey import film_output as module_of_projection
-from evocache.runtime.survey.film_output import Projection
+from evocache.runtime.survey.film_output import FilmOutput
 from evocache.runtime.survey.film_survey import film_cut
 from tests.memory.parts import randomised
 from tests.runtime.test_dry import given
@@ -59,7 +59,7 @@ def test_frames_of_decoders_that_see_all_are_shown_as_they_come(name, dtype):
         shown: list[np.ndarray] = []
         most: list[int] = []
         hook = module.decoder.register_forward_hook(lambda *_: most.append(len(shown)))
-        left = Projection(shown.append).decode(module, (latents,), kwargs, None)
+        left = FilmOutput(shown.append).decode(module, (latents,), kwargs, None)
         hook.remove()
     assert left.sample.is_meta
     assert left.sample.shape == whole.shape
@@ -76,7 +76,7 @@ def test_what_turns_out_impossible_is_decoded_whole_and_no_frame_is_shown_twice(
     randomised(module)
     latents = latents[..., :4, :3]
     shown: list[np.ndarray] = []
-    projection = Projection(shown.append)
+    projection = FilmOutput(shown.append)
     with torch.no_grad():
         whole = module.decode(latents).sample
         expected = np.stack(VideoProcessor().postprocess_video(whole, output_type="pil")[0])
@@ -103,7 +103,7 @@ def test_frames_are_shown_as_they_come_where_that_holds_no_more_than_was_planned
         shown: list[np.ndarray] = []
         calls: list[int] = []
         hook = module.decoder.register_forward_hook(lambda *_: calls.append(len(shown)))
-        Projection(shown.append).decode(module, (latents,), kwargs, Cut(rows, 2))
+        FilmOutput(shown.append).decode(module, (latents,), kwargs, Cut(rows, 2))
         hook.remove()
     assert np.abs(np.stack(shown) - whole.round().numpy()).max() <= 1
     assert calls[-4:] == [0, 7, 13, 19]  # a trial goes before
@@ -129,7 +129,7 @@ def test_a_group_is_shown_before_the_next_is_decoded(wan):
         assert sum(kept() is not None for kept in alive) <= 1  # the group before is on its way out
 
     shown: list[np.ndarray] = []
-    projection = Projection(lambda frame: (told.append("show"), shown.append(frame)))
+    projection = FilmOutput(lambda frame: (told.append("show"), shown.append(frame)))
     projection.decode(module, (latents,), {}, None)  # now it is known that there are groups
     told.clear()
     shown.clear()
@@ -150,5 +150,5 @@ def test_groups_are_shown_in_slices_where_that_is_planned(wan):
     module, latents, expected = wan
     rows = next(way for way in slicings(module, (latents,), {}, "decode") if way.axis == 3)
     shown: list[np.ndarray] = []
-    Projection(shown.append).decode(module, (latents,), {}, Cut(rows, 3))
+    FilmOutput(shown.append).decode(module, (latents,), {}, Cut(rows, 3))
     assert np.abs(np.stack(shown).astype(int) - expected).max() <= 1

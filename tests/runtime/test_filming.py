@@ -11,7 +11,7 @@ from PIL import Image
 from evocache import apply, plan_memory
 from evocache.errors import BudgetError
 from evocache.memory.ledger import Ledger
-from evocache.runtime.estimate.measure import measured
+from evocache.runtime.estimate.measure import measure
 from evocache.video.writer import FilmError
 from tests.runtime.test_dry import given
 from tests.tiny import FAMILIES, FAMILY_OF
@@ -85,7 +85,7 @@ def test_a_film_is_planned_as_it_is_decoded(family, tmp_path, name):
         with apply(one.pipe, "fora:2", memory=budget) as handle:
             folder = tmp_path / str(number)
             handle.film(tmp_path / f"planned-{number}", **given(one))  # what planning rehearses would be counted, too
-            held = measured(one.pipe, one.model, lambda to=folder, by=handle: by.film(to, **given(one)))
+            held = measure(one.pipe, one.model, lambda to=folder, by=handle: by.film(to, **given(one)))
             stages = handle.memory.stages
         assert max(stage.bytes for stage in held.values()) <= 1.01 * budget
         assert 0.6 * stages["decode"].bytes <= held["decode"].bytes <= 1.01 * stages["decode"].bytes
@@ -109,7 +109,7 @@ def test_a_film_may_fit_where_the_video_does_not(family, tmp_path):
         with pytest.raises(BudgetError):
             pipe(**call)
         assert handle.film(tmp_path / "film", **call) == call["num_frames"]
-        held = measured(pipe, handle.model, lambda: handle.film(tmp_path / "again", **call))
+        held = measure(pipe, handle.model, lambda: handle.film(tmp_path / "again", **call))
     assert max(stage.bytes for stage in held.values()) <= 1.01 * least
 
 

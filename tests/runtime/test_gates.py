@@ -219,8 +219,8 @@ def test_nothing_is_alive_after_an_exception(family):
     seen = []
 
     def callback(step, timestep, latents):
-        for lane in handle._last.lanes.values():
-            held = [kept.get() for kept in lane.governor.signal.kept]
+        for branch in handle._last.branches.values():
+            held = [kept.get() for kept in branch.governor.signal.kept]
             seen.extend(weakref.ref(tensor) for tensor in held if tensor is not None)
         if step == 2:
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from evocache.errors import BudgetError, PipelineError
 from evocache.memory.planner.planner import MemoryPlan
 from evocache.policies import parse
 from evocache.runtime.compiled import GUIDED, PLANS, SCHEDULES, Compiled
-from evocache.runtime.estimate.many import CALLS, Footprints
+from evocache.runtime.estimate.many import CALLS, FootprintsOfMany
 from evocache.runtime.handle import handle_of
 from evocache.runtime.pipeline_state import State
 from evocache.schedule import REUSE, uniform
@@ -91,7 +91,7 @@ def planned(pipe: Any) -> None:
 
 
 def priced(pipe: Any) -> None:
-    assert Footprints(pipe, discover(pipe), 2, lambda steps: {**CALL, "num_inference_steps": steps})
+    assert FootprintsOfMany(pipe, discover(pipe), 2, lambda steps: {**CALL, "num_inference_steps": steps})
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_schedules_and_plans_of_many_forms_do_not_add_up():
     for steps in range(2, 62):
         for start in range(3):
             last = compiled.plan(denoiser, steps, min(start, steps - 1))
-            compiled.guided(denoiser.name, steps)
-        counts.append([len(kept) for kept in (compiled._schedules, compiled._plans, compiled._guided)])
+            compiled.reuses_guidance(denoiser.name, steps)
+        counts.append([len(kept) for kept in (compiled._schedules, compiled._plans, compiled._reuses_guidance)])
     assert [max(column) for column in zip(*counts, strict=True)] == [SCHEDULES, PLANS, min(60, GUIDED)]
     assert compiled.plan(denoiser, 61, 2) is last
     assert [(row.stores, row.recalls) for row in compiled.plan(denoiser, 2, 0)[0].rows] == first
@@ -152,7 +152,7 @@ def test_prices_of_many_schedules_do_not_add_up():
     """Each stores features of other components, so that other parts of the denoiser are not cut."""
     pipe = TINY.build()
     model = discover(pipe)
-    prices = Footprints(pipe, model, 2, lambda steps: {**CALL, "num_inference_steps": steps})
+    prices = FootprintsOfMany(pipe, model, 2, lambda steps: {**CALL, "num_inference_steps": steps})
     leaves = [c.id for c in model.tree if c.is_leaf]
     schedules = [
         uniform(model.tree, 2, some, (0,), REUSE)
@@ -271,7 +271,7 @@ def test_what_was_removed_meanwhile_does_not_come_back(pipe):
 def test_a_pipeline_is_given_back_in_the_middle_of_a_generation_that_parks_features(pipe, at, end):
     with apply(pipe, "fora:2") as handle:
         whole = TINY.call(pipe)
-        features = {lane.denoiser.name: dict(lane.sizes) for lane in handle._last.finished}
+        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._last.finished}
     handle = apply(pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0, ahead=1, features=features))
     tiers = []
 

@@ -9,7 +9,7 @@ import pytest
 
 from evocache import apply, discover
 from evocache.runtime.estimate.dry_run import dry_run
-from evocache.runtime.estimate.quiet_logs import hushed
+from evocache.runtime.estimate.quiet_logs import quiet_logs
 from tests.tiny import FAMILIES
 
 
@@ -32,7 +32,7 @@ def log():
 
 def test_a_thread_is_hushed_and_no_other(log):
     logger, heard = log
-    with hushed():
+    with quiet_logs():
         logger.error("mine")
         other = threading.Thread(target=logger.error, args=("another's",))
         other.start()

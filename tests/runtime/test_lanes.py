@@ -50,7 +50,7 @@ def test_features_are_those_of_the_call_s_own_prompt(order):
 
 
 def test_what_is_computed_once_more_is_what_must_be():
-    """A lane that begins computes once; one that goes on, at its schedule's steps alone."""
+    """A branch that begins computes once; one that goes on, at its schedule's steps alone."""
     pipe, leaf = Pipe(), "transformer/transformer_blocks.1.ff"
     ran = {"always both": 4, "guided up to a step": 3, "guided in between": 2 + 1 + 1, "the order changes": 4}
     for order, count in ran.items():

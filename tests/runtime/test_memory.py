@@ -104,19 +104,19 @@ def test_what_is_parked_comes_back_to_the_bit(family, name, spec):
     one = family(name)
     with apply(one.pipe, spec) as handle:
         whole = one.call()
-        lanes = [*handle._last.finished]
+        branches = [*handle._last.finished]
         peak = handle.stats.peak_cached_bytes
-    features = {lane.denoiser.name: dict(lane.sizes) for lane in lanes}
+    features = {branch.denoiser.name: dict(branch.sizes) for branch in branches}
     for capacity, ahead in ((0, 0), (0, 2), (peak // 2, 1)):
         plan = MemoryPlan(None, {}, capacity=capacity, ahead=ahead, features=features)
         with apply(one.pipe, spec, memory=plan) as handle:
             parked = one.call()
             stats = handle.stats
         assert np.array_equal(parked, whole)
-        if len(lanes) == 1:
-            (lane,) = lanes
-            sizes = features[lane.denoiser.name]
-            tape = Tape.of(lane.plan.schedule, sizes, tuple(sizes), capacity, ahead)
+        if len(branches) == 1:
+            (branch,) = branches
+            sizes = features[branch.denoiser.name]
+            tape = Tape.of(branch.plan.schedule, sizes, tuple(sizes), capacity, ahead)
             assert stats.peak_cached_bytes == tape.peak
             assert stats.moved_bytes == tape.moved
         if capacity == ahead == 0:
@@ -131,9 +131,9 @@ def test_a_deep_part_leaves_when_its_last_exit_is_called(family, seed):
     schedule = random_schedule(one.model.tree, 4, seed)
     with apply(one.pipe, schedule) as handle:
         whole = one.call()
-        (lane,) = handle._last.finished
-    tape = Tape.of(lane.plan.schedule, lane.sizes, tuple(lane.sizes), 0, 1)
-    plan = MemoryPlan(None, {}, capacity=0, ahead=1, features={"unet": dict(lane.sizes)})
+        (branch,) = handle._last.finished
+    tape = Tape.of(branch.plan.schedule, branch.sizes, tuple(branch.sizes), 0, 1)
+    plan = MemoryPlan(None, {}, capacity=0, ahead=1, features={"unet": dict(branch.sizes)})
     with apply(one.pipe, schedule, memory=plan) as handle:
         assert np.array_equal(one.call(), whole)
         assert handle.stats.moved_bytes == tape.moved
@@ -187,7 +187,7 @@ def test_slices_and_parking_together(family, finest):
     spec = "deepcache:2,0"
     with apply(one.pipe, spec) as handle:
         whole = one.call()
-        features = {lane.denoiser.name: dict(lane.sizes) for lane in handle._last.finished}
+        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._last.finished}
     plan = MemoryPlan(None, {}, cuts=finest(one), capacity=0, ahead=1, features=features)
     with apply(one.pipe, spec, memory=plan):
         both = one.call()

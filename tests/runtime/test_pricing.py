@@ -16,7 +16,7 @@ from evocache.policies import parse
 from evocache.runtime.compiled import Compiled
 from evocache.runtime.estimate.dry_run import dry_run
 from evocache.runtime.estimate.estimate import detailed, footprint
-from evocache.runtime.estimate.many import Footprints, moved, storing_all
+from evocache.runtime.estimate.many import FootprintsOfMany, moved, storing_all
 from evocache.runtime.program.program import resolve
 from evocache.schedule import Schedule
 from evocache.search.genome.search_space import Space
@@ -53,7 +53,7 @@ def test_footprints_are_those_of_plans(family, name):
     one = family(name)
     given = arguments(one)
     seen = dry_run(one.pipe, one.model, (), given)
-    prices = Footprints(one.pipe, one.model, seen.steps, lambda steps: given)
+    prices = FootprintsOfMany(one.pipe, one.model, seen.steps, lambda steps: given)
     for number, schedule in enumerate(candidates(one.model.tree, seen.steps)):
         storage = ("none", "int8", "fp8")[number % 3]
         compiled = Compiled(one.model, resolve(schedule))
@@ -74,7 +74,7 @@ def test_fewer_steps_are_called_as_the_pipeline_calls_them(family):
         asked.append(steps)
         return {**given, "num_inference_steps": steps}
 
-    prices = Footprints(one.pipe, one.model, 4, call)
+    prices = FootprintsOfMany(one.pipe, one.model, 4, call)
     for steps in (4, 2, 3, 2):
         schedule = parse("fora:2").schedule(one.model.tree, steps)
         seen = dry_run(one.pipe, one.model, (), {**given, "num_inference_steps": steps})
@@ -99,7 +99,7 @@ def test_everything_is_stored_once(family):
 def test_what_is_coded_is_counted_as_it_is_written_and_read(family):
     one = family("pixart")
     given = arguments(one)
-    prices = Footprints(one.pipe, one.model, 4, lambda steps: given)
+    prices = FootprintsOfMany(one.pipe, one.model, 4, lambda steps: given)
     found = prices.of(parse("fora:4").schedule(one.model.tree, 4))
     written, read = moved(found)
     assert read == 3 * written > 0

@@ -169,9 +169,9 @@ def test_a_plan_knows_what_will_be_held(family, name, storage):
     with apply(one.pipe, "fora:3", storage=storage) as handle:
         planned = handle.plan(**call)
         one.call()
-        (lane,) = handle._last.finished
+        (branch,) = handle._last.finished
     assert planned.storage == storage
-    assert planned.features[lane.denoiser.name] == lane.sizes
+    assert planned.features[branch.denoiser.name] == branch.sizes
     assert planned.stages["denoise"].features == handle.stats.peak_cached_bytes > 0
 
 
@@ -181,17 +181,17 @@ def test_codes_are_parked_and_come_back_to_the_bit(family, name, storage):
     one = family(name)
     with apply(one.pipe, "taylorseer:2,1", storage=storage) as handle:
         expected, peak = one.call(), handle.stats.peak_cached_bytes
-        lanes = handle._last.finished
-    features = {lane.denoiser.name: dict(lane.sizes) for lane in lanes}
+        branches = handle._last.finished
+    features = {branch.denoiser.name: dict(branch.sizes) for branch in branches}
     plan = MemoryPlan(None, {}, capacity=0, ahead=0, features=features, storage=storage)
     with apply(one.pipe, "taylorseer:2,1", memory=plan) as handle:
         assert np.array_equal(one.call(), expected)
         stats = handle.stats
     assert 0 < stats.peak_cached_bytes < peak
     assert stats.moved_bytes > 0
-    if len(lanes) == 1:
-        sizes = features[lanes[0].denoiser.name]
-        tape = Tape.of(lanes[0].plan.schedule, sizes, tuple(sizes), 0, 0)
+    if len(branches) == 1:
+        sizes = features[branches[0].denoiser.name]
+        tape = Tape.of(branches[0].plan.schedule, sizes, tuple(sizes), 0, 0)
         assert (stats.peak_cached_bytes, stats.moved_bytes) == (tape.peak, tape.moved)
 
 

@@ -10,7 +10,7 @@ from evocache.memory.planner.planner import Machine, plan
 from evocache.runtime.compiled import Compiled
 from evocache.runtime.estimate.dry_run import dry_run
 from evocache.runtime.estimate.estimate import detailed, footprint
-from evocache.runtime.estimate.many import Footprints
+from evocache.runtime.estimate.many import FootprintsOfMany
 from evocache.runtime.program.program import resolve
 from tests.runtime.test_dry import given as arguments
 
@@ -44,7 +44,7 @@ def counted(one, spec):
 def test_work_is_what_is_computed(family, name, specs):
     one = family(name)
     seen = dry_run(one.pipe, one.model, (), arguments(one))
-    prices = Footprints(one.pipe, one.model, seen.steps, lambda steps: arguments(one))
+    prices = FootprintsOfMany(one.pipe, one.model, seen.steps, lambda steps: arguments(one))
     for spec in specs:
         compiled = Compiled(one.model, resolve(spec))
         found = detailed(footprint(one.pipe, compiled, seen), one.pipe, compiled, seen)

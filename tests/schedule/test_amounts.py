@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evocache.errors import AmountError
-from evocache.units import in_bytes, told
+from evocache.units import format_bytes, in_bytes
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_a_small_plain_number_is_asked_back(amount: float | str, meant: str) -> 
 
 @given(st.integers(0, 9 * 10**12))
 def test_what_is_told_is_read_as_nearly_the_same(count: int) -> None:
-    assert in_bytes(told(count)) == pytest.approx(count, rel=1e-3, abs=1)
+    assert in_bytes(format_bytes(count)) == pytest.approx(count, rel=1e-3, abs=1)

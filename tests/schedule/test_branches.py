@@ -128,7 +128,7 @@ def test_branches_of_any_schedule(schedule, data):
     assert not others.executed[np.ix_(read, inside)].any()
     assert others.read[read, others.tree.index[guidance_id(root)]].all()
     if not read.any():
-        assert not guided.guided
+        assert not guided.reuses_guidance
         assert {**others.counts(), guidance_id(root): 0} == {**first.counts(), guidance_id(root): 0}
     assert guided.of_denoiser(root).of_branch(1) == others.of_denoiser(root)
     assert loads(dumps(guided)) == guided
@@ -141,7 +141,7 @@ def test_two_denoisers_are_guided_apart():
     orders[1:, tree.index["second/guidance"]] = REUSE.order
     schedule = Schedule(tree, orders)
     assert schedule.of_branch(1).executed.sum(axis=0).tolist() == [3] * 4 + [1] * 5
-    assert not schedule.of_denoiser("transformer").guided
+    assert not schedule.of_denoiser("transformer").reuses_guidance
     assert schedule.of_denoiser("second").of_branch(1) == schedule.of_branch(1).of_denoiser("second")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evocache.errors import Error, MismatchError
 from evocache.schedule import COMPUTE, Component, Schedule, Tree, dumps, loads
-from evocache.schedule.tree_match import settled
+from evocache.schedule.tree_match import match_tree
 
 from .mutations import mutated
 from .strategies import MODEST, dit, single, wishes
@@ -55,9 +55,9 @@ def documents(draw):
 @given(documents())
 def test_a_mutated_document_is_refused_or_the_same_schedule(found):
     own, honest, forged = found
-    wanted = settled(loads(json.dumps(honest)), own)
+    wanted = match_tree(loads(json.dumps(honest)), own)
     try:
-        got = settled(loads(json.dumps(forged)), own)
+        got = match_tree(loads(json.dumps(forged)), own)
     except Error:
         return
     assert got == wanted
@@ -70,14 +70,14 @@ def test_a_mutated_document_is_refused_or_the_same_schedule(found):
 @given(st.sampled_from(sorted(MODELS)).flatmap(lambda name: wishes(MODELS[name], 4)))
 def test_an_honest_schedule_is_taken_as_it_is(wish):
     schedule = Schedule.repaired(*wish)
-    assert settled(schedule, schedule.tree) is schedule
+    assert match_tree(schedule, schedule.tree) is schedule
 
 
 def test_a_span_and_guidance_of_its_own_are_drawn_over_the_model_s_tree():
     own = dit(4).with_span("transformer", 0, 4)
     tree = own.with_guidance("transformer").with_span("transformer", 1, 3)
     schedule = Schedule.full(tree, 3)
-    assert settled(schedule, own) is schedule
+    assert match_tree(schedule, own) is schedule
     assert tree.components != own.components
 
 
@@ -90,7 +90,7 @@ def test_what_an_older_file_does_not_say_is_the_model_s(field):
     wanted = Schedule(own, orders)
     assert not wanted.executed[1:, own.index[f"{block}.attn"]].any()
     bare = Tree(tuple(replace(c, **{field: () if field == "readers" else None}) for c in own))
-    got = settled(Schedule(bare, wanted.orders), own)
+    got = match_tree(Schedule(bare, wanted.orders), own)
     assert got == wanted
     assert got.tree is own
 
@@ -99,7 +99,7 @@ def test_a_part_that_the_schedule_leaves_out_always_computes():
     own = dit(3).with_span("transformer", 0, 3)
     orders = Schedule.full(dit(3), 3).orders.copy()
     orders[1:, -1] = 0
-    got = settled(Schedule(dit(3), orders, model={"transformer": "X"}).with_provenance("by hand"), own)
+    got = match_tree(Schedule(dit(3), orders, model={"transformer": "X"}).with_provenance("by hand"), own)
     assert got.tree is own
     assert (got.orders[:, own.index["transformer/blocks[0:3]"]] == COMPUTE.order).all()
     assert got.counts()["transformer/blocks.2.ff"] == 1
@@ -123,7 +123,7 @@ def test_the_first_difference_is_named(what):
     id, change, told = FORGERIES[what]
     forged = Tree(tuple(replace(c, **change) if c.id == id else c for c in own))
     with pytest.raises(MismatchError) as caught:
-        settled(Schedule.full(forged, 2), own)
+        match_tree(Schedule.full(forged, 2), own)
     assert told in caught.value.given
     assert "as in the model" in caught.value.expected
 
@@ -136,11 +136,11 @@ def test_a_span_under_another_s_range_is_refused(span):
         tuple(replace(c, id=new if c.id == old else c.id, parent=new if c.parent == old else c.parent) for c in own)
     )
     with pytest.raises(MismatchError):
-        settled(Schedule.full(forged, 2), own)
+        match_tree(Schedule.full(forged, 2), own)
 
 
 def test_a_model_with_fewer_components_is_another():
     with pytest.raises(MismatchError, match=r"blocks\.1"):
-        settled(Schedule.full(dit(2), 2), dit(1))
+        match_tree(Schedule.full(dit(2), 2), dit(1))
     with pytest.raises(MismatchError, match=r"no block transformer/blocks\.1"):
-        settled(Schedule.full(dit(1), 2), dit(2))
+        match_tree(Schedule.full(dit(1), 2), dit(2))

@@ -1,4 +1,5 @@
-"""Made-up evaluators for crews, made in their workers; some are deadly. Workers import this, so it imports little."""
+"""Made-up evaluators for groups of workers, made in their workers; some are deadly. Workers import this, so it imports
+little."""
 
 from __future__ import annotations
 

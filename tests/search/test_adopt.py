@@ -52,7 +52,7 @@ def test_what_no_point_beats_is_adopted() -> None:
     fewer = taken["5 steps"].schedule
     assert fewer == Schedule.full(TREE, 5)
     assert fewer.provenance.origin == "5 steps"
-    assert {rival.group for rival in taken.values()} == {"front"}
+    assert {contender.group for contender in taken.values()} == {"front"}
 
 
 def test_a_point_beats_what_it_is_as_good_and_as_fast_as() -> None:
@@ -71,9 +71,9 @@ def test_what_the_uncached_pipeline_beats_is_not_adopted() -> None:
 
 
 def test_the_same_schedule_is_not_adopted_twice() -> None:
-    rival = replace(EVOLVED, name="steps:0,1,4,8", group="seed")
-    measured = {**MEASURED, rival.name: figures(9.0, 90.0)}
-    assert adopted([EVOLVED, rival], measured, FIELD) == {}
+    contender = replace(EVOLVED, name="steps:0,1,4,8", group="seed")
+    measured = {**MEASURED, contender.name: figures(9.0, 90.0)}
+    assert adopted([EVOLVED, contender], measured, FIELD) == {}
 
 
 def test_fewer_steps_only_where_points_may_have_them() -> None:

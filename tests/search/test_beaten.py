@@ -70,10 +70,10 @@ def test_points_are_beaten_by_points_policies_steps_and_the_uncached_pipeline() 
 def test_points_are_beaten_by_what_lies_between_two_numbers_of_steps() -> None:
     measured = found((8 / 3, 24.9), (8 / 3 + 0.01, 25.1), (1.5, 20), (4, 20), (2, 30))
     del measured["front 1"]
-    rivals = [RIVALS[0], *RIVALS[2:]]
-    assert beaten(rivals, {}, measured) == {"front 0": FEWER_STEPS}
+    contenders = [RIVALS[0], *RIVALS[2:]]
+    assert beaten(contenders, {}, measured) == {"front 0": FEWER_STEPS}
     measured["front 0"]["quality"] = 25.2
-    assert beaten(rivals, {}, measured) == {}
+    assert beaten(contenders, {}, measured) == {}
 
 
 def test_a_point_is_not_beaten_by_itself_under_another_name() -> None:

@@ -1,4 +1,4 @@
-"""Bills of designs on a tiny pipeline: what levels, limits and storages do to the peak, and what they cost."""
+"""Memory prices of designs on a tiny pipeline: what levels, limits and storages do to the peak, and what they cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.genome.memory_genes import Design, Genes
-from evocache.search.memory_cost import Biller, biller, rates
+from evocache.search.memory_cost import MemoryPricer, memory_pricer, rates
 from tests.search.test_api import CALL, PROMPTS
 
 RATES = Rates(2.0**33, 2.0**-19, 2.0**-40, {name: (1e-9, 2e-9) for name in CODINGS if name != "none"})
@@ -32,42 +32,47 @@ def evaluator():
 
 
 @pytest.fixture(scope="module")
-def bills(evaluator) -> Biller:
-    return biller(evaluator, [0, 1], RATES)
+def memory_prices(evaluator) -> MemoryPricer:
+    return memory_pricer(evaluator, [0, 1], RATES)
 
 
 def design(evaluator, spec: str, *genes: object) -> Design:
     return Design(parse(spec).schedule(evaluator.tree, 6), Genes(*genes))  # type: ignore[arg-type]
 
 
-def test_a_lower_level_holds_less_and_takes_longer(evaluator, bills):
-    as_it_is = bills(design(evaluator, "fora:2"))
+def test_a_lower_level_holds_less_and_takes_longer(evaluator, memory_prices):
+    as_it_is = memory_prices(design(evaluator, "fora:2"))
     assert (as_it_is.budget, as_it_is.seconds) == (None, 0.0)
-    found = [bills(design(evaluator, "fora:2", "none", level)) for level in (1.0, 0.75, 0.5, 0.25, 0.0)]
+    found = [memory_prices(design(evaluator, "fora:2", "none", level)) for level in (1.0, 0.75, 0.5, 0.25, 0.0)]
     assert found[0][:2] == as_it_is[:2]
-    assert [bill.peak for bill in found] == sorted((bill.peak for bill in found), reverse=True)
-    assert [bill.seconds for bill in found] == sorted(bill.seconds for bill in found)
+    assert [memory_price.peak for memory_price in found] == sorted(
+        (memory_price.peak for memory_price in found), reverse=True
+    )
+    assert [memory_price.seconds for memory_price in found] == sorted(memory_price.seconds for memory_price in found)
     assert found[-1].peak < 0.97 * as_it_is.peak
-    assert all(bill.peak <= bill.budget for bill in found)
-    assert [bills(design(evaluator, "fora:2", "none", 0.5)) for _ in range(2)] == [found[2]] * 2
+    assert all(memory_price.peak <= memory_price.budget for memory_price in found)
+    assert [memory_prices(design(evaluator, "fora:2", "none", 0.5)) for _ in range(2)] == [found[2]] * 2
 
 
-def test_smaller_storage_holds_less_and_costs_what_coding_takes(evaluator, bills):
-    plain, bf16, int8 = (bills(design(evaluator, "fora:2", name)) for name in ("none", "bf16", "int8"))
+def test_smaller_storage_holds_less_and_costs_what_coding_takes(evaluator, memory_prices):
+    plain, bf16, int8 = (memory_prices(design(evaluator, "fora:2", name)) for name in ("none", "bf16", "int8"))
     assert plain.peak > bf16.peak > int8.peak
     assert bf16.seconds == int8.seconds > 0
-    assert bills(design(evaluator, "none", "int8"))[:2] == bills(design(evaluator, "none"))[:2]
+    assert memory_prices(design(evaluator, "none", "int8"))[:2] == memory_prices(design(evaluator, "none"))[:2]
 
 
-def test_a_limit_is_kept_where_it_can_be(evaluator, bills):
-    whole, least = bills(design(evaluator, "fora:2")).peak, bills(design(evaluator, "fora:2", "none", 0.0)).peak
+def test_a_limit_is_kept_where_it_can_be(evaluator, memory_prices):
+    whole, least = (
+        memory_prices(design(evaluator, "fora:2")).peak,
+        memory_prices(design(evaluator, "fora:2", "none", 0.0)).peak,
+    )
     most = (whole + least) // 2
-    limited = Biller(bills.footprints, RATES, offload=False, most=most)
+    limited = MemoryPricer(memory_prices.footprints, RATES, offload=False, most=most)
     assert limited(design(evaluator, "fora:2")).budget == most
     assert least < limited(design(evaluator, "fora:2")).peak <= most
     assert limited(design(evaluator, "fora:2", "none", 0.0)).peak == least
     assert least <= limited(design(evaluator, "fora:2", "none", 0.5)).peak <= most
-    hopeless = Biller(bills.footprints, RATES, offload=False, most=least - 1)
+    hopeless = MemoryPricer(memory_prices.footprints, RATES, offload=False, most=least - 1)
     assert hopeless(design(evaluator, "fora:2")).peak == least
 
 

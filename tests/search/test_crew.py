@@ -1,4 +1,4 @@
-"""Crews: every job is answered once, lost workers are replaced, errors come back as they were."""
+"""Groups of workers: every job is answered once, lost workers are replaced, errors come back as they were."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import pytest
 
 from evocache.errors import DeviceError, MismatchError, RunError
 from evocache.search.evaluate.job_times import GRACE, SLACK, START, Pace
-from evocache.search.evaluate.worker_group import TRIES, Crew, Hand, Lost, Outcome
+from evocache.search.evaluate.worker_group import TRIES, Outcome, Worker, WorkerGroup, WorkerLost
 from evocache.search.optimise.evolution import Job
 from tests.search.crews import ANSWERS, JOBS, Made, exhausted, failed, plain, refused
 
 
-class Scripted(Crew):
+class Scripted(WorkerGroup):
     """Workers of this process, the last to be given a job being the first to answer; some losses are made up."""
 
     def __init__(self, size: int, lose: dict[int, int] | None = None) -> None:
@@ -30,7 +30,7 @@ class Scripted(Crew):
         worker, number = self.at.popitem()
         if self.lose.get(number):
             self.lose[number] -= 1
-            return [(worker, Lost("it fell over"))]
+            return [(worker, WorkerLost("it fell over"))]
         return [(worker, ANSWERS[number])]
 
     def end(self, worker: int) -> None:
@@ -43,51 +43,51 @@ class Scripted(Crew):
 
 @pytest.mark.parametrize("size", [1, 2, 5, 50])
 def test_every_job_is_answered_once_whatever_the_order(size: int) -> None:
-    crew = Scripted(size)
-    assert sorted(crew.evaluate(JOBS)) == list(enumerate(ANSWERS))
-    assert sorted(crew.given) == list(range(len(JOBS)))
-    assert crew.stopped == 0
-    assert list(crew.evaluate([])) == []
+    group = Scripted(size)
+    assert sorted(group.evaluate(JOBS)) == list(enumerate(ANSWERS))
+    assert sorted(group.given) == list(range(len(JOBS)))
+    assert group.stopped == 0
+    assert list(group.evaluate([])) == []
 
 
 def test_what_workers_are_at_is_ended_when_there_are_to_be_no_more() -> None:
-    crew, left = Scripted(3), iter([True] * 5)
-    found = dict(crew.evaluate(JOBS, lambda: next(left, False)))
-    assert sorted(found) == sorted(crew.given)
+    group, left = Scripted(3), iter([True] * 5)
+    found = dict(group.evaluate(JOBS, lambda: next(left, False)))
+    assert sorted(found) == sorted(group.given)
     assert all(found[number] == ANSWERS[number] for number in found)
-    assert (len(found), crew.stopped) == (5, 0)
-    assert list(crew.evaluate(JOBS, lambda: False)) == []
+    assert (len(found), group.stopped) == (5, 0)
+    assert list(group.evaluate(JOBS, lambda: False)) == []
 
 
 def test_long_jobs_are_given_first() -> None:
-    crew = Scripted(1)
-    list(crew.evaluate(JOBS))
-    effort = [JOBS[number].step_equivalents for number in crew.given]
+    group = Scripted(1)
+    list(group.evaluate(JOBS))
+    effort = [JOBS[number].step_equivalents for number in group.given]
     assert effort == sorted(effort, reverse=True)
     assert effort[0] > effort[-1]
 
 
 def test_the_job_of_a_lost_worker_is_given_again() -> None:
-    crew = Scripted(3, lose={2: TRIES - 1, 5: 1})
-    assert sorted(crew.evaluate(JOBS)) == list(enumerate(ANSWERS))
-    assert [crew.given.count(number) for number in (2, 5, 7)] == [TRIES, 2, 1]
+    group = Scripted(3, lose={2: TRIES - 1, 5: 1})
+    assert sorted(group.evaluate(JOBS)) == list(enumerate(ANSWERS))
+    assert [group.given.count(number) for number in (2, 5, 7)] == [TRIES, 2, 1]
 
 
 def test_a_job_that_costs_too_many_workers_ends_the_run_and_names_itself() -> None:
-    crew = Scripted(3, lose={2: TRIES})
+    group = Scripted(3, lose={2: TRIES})
     origin = JOBS[2].schedule.provenance.origin
     with pytest.raises(RunError, match=rf"{origin} on 3 prompts.*{TRIES} workers were lost \(it fell over\)"):
-        list(crew.evaluate(JOBS))
-    assert crew.stopped == 1
+        list(group.evaluate(JOBS))
+    assert group.stopped == 1
 
 
 def test_a_crew_that_is_left_in_the_middle_is_stopped() -> None:
-    crew = Scripted(3)
-    answers = crew.evaluate(JOBS)
+    group = Scripted(3)
+    answers = group.evaluate(JOBS)
     next(answers)
     answers.close()
-    assert crew.stopped == 1
-    assert sorted(crew.evaluate(JOBS)) == list(enumerate(ANSWERS))
+    assert group.stopped == 1
+    assert sorted(group.evaluate(JOBS)) == list(enumerate(ANSWERS))
 
 
 def test_a_hand_makes_its_evaluator_once_and_raises_nothing() -> None:
@@ -97,15 +97,15 @@ def test_a_hand_makes_its_evaluator_once_and_raises_nothing() -> None:
         made.append(worker)
         return Made()
 
-    hand = Hand(make, 7)
+    hand = Worker(make, 7)
     assert [hand.answer(job) for job in JOBS[:3]] == ANSWERS[:3]
     assert made == [7]
-    assert Hand(plain, 0).answer(JOBS[0]) == ANSWERS[0]
+    assert Worker(plain, 0).answer(JOBS[0]) == ANSWERS[0]
 
 
 def test_what_goes_wrong_in_a_hand_is_its_answer() -> None:
     def make(how):
-        return Hand(lambda worker: Made(lambda job: how()), 0)
+        return Worker(lambda worker: Made(lambda job: how()), 0)
 
     refusal = make(refused).answer(JOBS[0])
     assert isinstance(refusal, MismatchError)
@@ -114,15 +114,15 @@ def test_what_goes_wrong_in_a_hand_is_its_answer() -> None:
     assert isinstance(failure, RunError)
     assert "ZeroDivisionError: nothing to divide by" in failure.given
     assert "crews.py" in failure.given
-    assert make(exhausted).answer(JOBS[0]) == Lost("MemoryError")
+    assert make(exhausted).answer(JOBS[0]) == WorkerLost("MemoryError")
 
     def full() -> None:
         raise DeviceError("a machine that fails (OutOfMemoryError)", "one that lasts", "free memory")
 
-    assert make(full).answer(JOBS[0]) == Lost("a machine that fails (OutOfMemoryError)")
+    assert make(full).answer(JOBS[0]) == WorkerLost("a machine that fails (OutOfMemoryError)")
 
 
-class Timed(Crew):
+class Timed(WorkerGroup):
     """One worker, on a clock of its own; it hangs over some jobs, so many times, and takes a second for the others."""
 
     size = 1
@@ -156,22 +156,22 @@ class Timed(Crew):
 
 
 def test_a_worker_that_hangs_is_ended_at_its_deadline_and_its_job_given_again() -> None:
-    crew = Timed({4: 1, 7: TRIES - 1}, Pace(rate=0.01))
-    assert sorted(crew.evaluate(JOBS)) == list(enumerate(ANSWERS))
-    assert crew.ended == TRIES
+    group = Timed({4: 1, 7: TRIES - 1}, Pace(rate=0.01))
+    assert sorted(group.evaluate(JOBS)) == list(enumerate(ANSWERS))
+    assert group.ended == TRIES
     # started anew, each takes its time; none is waited for longer than that and ten times as long as predicted
     work = max(job.step_equivalents + job.schedule.steps * len(job.prompts) for job in JOBS)
-    assert crew.now <= len(JOBS) + TRIES * (START + GRACE + SLACK * max(0.01 * work, 1.0))
+    assert group.now <= len(JOBS) + TRIES * (START + GRACE + SLACK * max(0.01 * work, 1.0))
     forever = Timed({4: 99}, Pace(rate=0.01))
     with pytest.raises(RunError, match=rf"{TRIES} workers were lost .no answer in \d+ s"):
         list(forever.evaluate(JOBS))
 
 
 def test_nobody_is_ended_as_long_as_nothing_is_known_of_the_time() -> None:
-    crew = Timed({}, Pace())
-    assert sorted(crew.evaluate(JOBS)) == list(enumerate(ANSWERS))
-    assert crew.waited[:2] == [None, None]
-    assert None not in crew.waited[2:]  # the first job tells of loading, the second of the pace
+    group = Timed({}, Pace())
+    assert sorted(group.evaluate(JOBS)) == list(enumerate(ANSWERS))
+    assert group.waited[:2] == [None, None]
+    assert None not in group.waited[2:]  # the first job tells of loading, the second of the pace
 
 
 def test_a_deadline_follows_from_the_work_and_from_what_was_seen() -> None:

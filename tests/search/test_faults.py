@@ -17,7 +17,7 @@ from evocache.policies import parse
 from evocache.search.evaluate.faults import attempt, of_device, patiently
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
-from evocache.search.evaluate.worker_group import Crew, Lost, Outcome
+from evocache.search.evaluate.worker_group import Outcome, WorkerGroup, WorkerLost
 from evocache.search.evaluate.workload import Workload
 from evocache.search.optimise.evolution import Failure, Job
 from evocache.search.run import Run
@@ -226,12 +226,12 @@ def test_a_judge_that_fails_on_some_outputs_fails_these_alone(evaluator: LocalEv
 
 
 def test_a_failure_is_written_with_its_reason_and_not_tried_again(tmp_path: Path) -> None:
-    asked: list[str] = []
+    call_arguments: list[str] = []
 
     class Failed(Made):
         def evaluate(self, jobs, more=None):
             for number, found in super().evaluate(jobs):
-                asked.append(jobs[number].key)
+                call_arguments.append(jobs[number].key)
                 own = jobs[number].schedule.digest == SEEDS[3].digest
                 yield number, Failure("GenerationError: no such step") if own else found
 
@@ -241,10 +241,10 @@ def test_a_failure_is_written_with_its_reason_and_not_tried_again(tmp_path: Path
     assert {(r.schedule, r.failed) for r in lost} == {(SEEDS[3].digest, "GenerationError: no such step")}
     assert SEEDS[3].digest not in {point.schedule.digest for point in found}
     told: list[int] = []
-    before = len(asked)
+    before = len(call_arguments)
     again = Run(tmp_path / "run", SPACE, SEEDS, SETTINGS, price, Failed())
     assert figures(again.evolve(lambda p: bool(told.append(p.failed)))) == figures(found)
-    assert len(asked) == before
+    assert len(call_arguments) == before
     assert told == [1]
 
 
@@ -288,7 +288,7 @@ def test_a_run_that_the_machine_ended_goes_on_to_the_front_of_the_unbroken_one(
 def test_a_run_that_three_lost_workers_ended_goes_on_to_the_front_of_the_unbroken_one(
     tmp_path: Path, unbroken: list[tuple[str, dict[str, float]]]
 ) -> None:
-    class Deadly(Crew):
+    class Deadly(WorkerGroup):
         """One worker, which is lost over each of some jobs."""
 
         size = 1
@@ -303,7 +303,7 @@ def test_a_run_that_three_lost_workers_ended_goes_on_to_the_front_of_the_unbroke
 
         def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
             assert self.job is not None
-            return [(0, Lost("ended by SIGKILL") if self.given >= self.deadly else answer(self.job, ""))]
+            return [(0, WorkerLost("ended by SIGKILL") if self.given >= self.deadly else answer(self.job, ""))]
 
         def end(self, worker: int) -> None:
             raise AssertionError("it answers in time")

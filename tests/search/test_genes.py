@@ -17,10 +17,10 @@ from evocache.schedule import liveness
 from evocache.schedule.front.front import Front
 from evocache.search.genome.memory_genes import (
     AS_IT_IS,
-    Bill,
     Design,
     Genes,
     Memory,
+    MemoryPrice,
     cross_designs,
     cross_genes,
     mutate_design,
@@ -98,18 +98,18 @@ def test_policies_are_seeds_in_each_storage() -> None:
     assert stored_seeds(SEEDS, ("none",)) == []
 
 
-def bill(design: Design) -> Bill:
+def memory_price(design: Design) -> MemoryPrice:
     """Weights of 100 bytes and activations of 50, 30 of which slices spare; a feature takes 4, and can be parked."""
     features = liveness.peak_bytes(design.schedule, {c.id: 4 for c in TREE}) * SHARES[design.genes.storage]
     whole, low = 150 + int(features), 120 + int(features / 4)
     level = design.genes.level
     budget = None if level is None else round(low + level * (whole - low))
     peak = whole if budget is None else budget
-    return Bill(peak, 0.002 * (whole - peak), budget)
+    return MemoryPrice(peak, 0.002 * (whole - peak), budget)
 
 
 FEW = SEEDS[::4]
-MEMORY = Memory(bill, STORAGES, tuple(stored_seeds(SEEDS, STORAGES))[::2])
+MEMORY = Memory(memory_price, STORAGES, tuple(stored_seeds(SEEDS, STORAGES))[::2])
 SMALL = Settings(population=10, offspring=6, generations=2, prompts=3, rungs=(1,), polish=2)
 
 
@@ -184,7 +184,7 @@ def test_a_killed_run_goes_on_to_the_same_front(tmp_path: Path, after: int) -> N
     stored = {line.get("storage", "none") for line in lines if line["kind"] == "eval"}
     assert stored == {*STORAGES}
     with pytest.raises(RunError, match="storages is"):
-        run(tmp_path / "broken", Stored(), memory=Memory(bill)).evolve()
+        run(tmp_path / "broken", Stored(), memory=Memory(memory_price)).evolve()
 
 
 def test_who_answers_first_changes_nothing(tmp_path: Path) -> None:

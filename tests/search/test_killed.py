@@ -14,7 +14,7 @@ import pytest
 from evocache.errors import RunError
 from evocache.search.run import JOURNAL
 from evocache.search.storage.journal import Journal
-from evocache.search.storage.run_lock import claimed
+from evocache.search.storage.run_lock import locked_run
 from tests.search.crews import Made, figures, front
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from evocache.search.termination import terminable
-from tests.search.crews import Made, front
+from tests.search.groups of workers import Made, front
 with terminable():
     print("begun", flush=True)
     front(Path(sys.argv[1]), Made(lambda job: time.sleep(float(sys.argv[2]))))
@@ -88,11 +88,11 @@ def test_a_second_process_is_refused_while_the_first_works_or_only_claims(tmp_pa
         "import sys\nfrom pathlib import Path\nfrom evocache.search.storage.run_lock import claimed\n"
         "with claimed(Path(sys.argv[1])): pass"
     )
-    with claimed(tmp_path):
+    with locked_run(tmp_path):
         words = [sys.executable, "-c", code, str(tmp_path)]
         second = subprocess.run(words, capture_output=True, text=True, check=False)
         assert "in use by another process" in second.stderr
-    with claimed(tmp_path):  # a claim ends
+    with locked_run(tmp_path):  # a claim ends
         pass
 
 

@@ -15,7 +15,7 @@ from evocache.memory.planner.planner import Machine, MemoryPlan
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime import Handle
-from evocache.runtime.estimate.measure import measured
+from evocache.runtime.estimate.measure import measure
 from evocache.runtime.handle import handle_of
 from evocache.schedule import Schedule
 from evocache.schedule.front.front import Front
@@ -27,7 +27,7 @@ from evocache.search.evaluate.workload import Workload
 from evocache.search.objectives import limited
 from evocache.search.optimise.evolution import Failure, Job, Settings
 from evocache.search.run import JOURNAL
-from evocache.validation.contender_trial import Trial
+from evocache.validation.contender_trial import ContenderTrial
 from evocache.validation.contenders import Contender, Field
 from evocache.validation.proof_file import read_proof
 from tests.conftest import hasten
@@ -99,7 +99,7 @@ def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch
         proven.append(given[3])
         return read_proof(run)
 
-    monkeypatch.setattr(evolve_run, "prove", prove)
+    monkeypatch.setattr(evolve_run, "validate", prove)
     evolved(pipe, run, objectives=("latency", "peak"), max_memory=LIMIT, batch=16, held_out=PROMPTS)
     assert batches == [2]  # no call has more prompts than that of the limit, however many are held out
     assert (run / JOURNAL).read_text() == before
@@ -115,7 +115,7 @@ def test_a_point_is_applied_with_its_storage_and_budget(pipe: Any, run: Path) ->
     given = {**LATENT, "prompt": PROMPTS[:2]}
     with apply(pipe, point) as handle:
         handle.plan(**given)  # what planning holds itself is not to be counted
-        held = measured(pipe, handle.model, lambda: pipe(**given))
+        held = measure(pipe, handle.model, lambda: pipe(**given))
         assert handle.storage == point.storage
         assert handle.memory is not None
         assert handle.memory.budget == point.budget
@@ -150,7 +150,7 @@ def holding(pipe: Any, evaluator: LocalEvaluator, monkeypatch: pytest.MonkeyPatc
 
     def weighed(numbers: Any, **changes: Any) -> Any:
         out: list[Any] = []
-        held = measured(pipe, discover(pipe), lambda: out.append(generate(numbers, **changes)))
+        held = measure(pipe, discover(pipe), lambda: out.append(generate(numbers, **changes)))
         found.append(max(stage.bytes for stage in held.values()))
         return out.pop()
 
@@ -208,11 +208,11 @@ def test_a_limit_that_nothing_keeps_is_refused_before_anything_is_computed(pipe:
 def test_pictures_keep_the_limit_in_calls_of_a_batch(pipe: Any) -> None:
     """What fits in a call of two prompts is shown for four; a limit that decoding breaks is said."""
     held = Workload.of(PROMPTS, CALL, batch=2)
-    trial = Trial(pipe, quality("latent"), held, 1_050_000)  # four in a call hold 1.2 MB at the least
+    trial = ContenderTrial(pipe, quality("latent"), held, 1_050_000)  # four in a call hold 1.2 MB at the least
     assert trial.shown([], 4, lambda _: None)["uncached"].shape == (4, 32, 32, 3)
     with pytest.raises(BudgetError):
         # of two prompts, latents can be kept within it, pictures cannot
-        Trial(pipe, quality("latent"), held, 1_000_000).shown([], 4, lambda _: None)
+        ContenderTrial(pipe, quality("latent"), held, 1_000_000).shown([], 4, lambda _: None)
 
 
 def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +235,7 @@ def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypa
 
 
 def test_a_proof_plans_once_for_every_size_of_a_batch(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = Trial(pipe, quality("latent"), Workload.of(PROMPTS, LATENT, batch=2), LIMIT)
+    trial = ContenderTrial(pipe, quality("latent"), Workload.of(PROMPTS, LATENT, batch=2), LIMIT)
     planned: list[object] = []
     plan = Handle.plan
     monkeypatch.setattr(Handle, "plan", lambda self, **given: planned.append(1) or plan(self, **given))

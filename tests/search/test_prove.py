@@ -22,10 +22,10 @@ from evocache.search.cost.schedule_cost import Costs
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.validation.contenders import Contender, Field, best_spread, thinned
-from evocache.validation.picture_rows import GAP, drawn, write_strips
+from evocache.validation.picture_rows import GAP, draw_row, write_picture_rows
 from evocache.validation.proof_file import read_proof
-from evocache.validation.time_budget import LADDER, Pace, affordable, left_out
-from evocache.validation.validate import add_equal_time, prove
+from evocache.validation.time_budget import LADDER, MeasuredPace, affordable, left_out
+from evocache.validation.validate import add_equal_time, validate
 from tests.search.test_api import CALL, PROMPTS
 
 from .trees import stack
@@ -50,8 +50,8 @@ def test_contenders_are_points_policies_and_steps_of_equal_time() -> None:
     groups = {group: [c.name for c in found if c.group == group] for group in ("front", "seed", "steps")}
     assert groups["front"] == ["front 0", "front 1", "front 2"]  # what computes everything is no contender
     assert sorted(groups["seed"]) == ["fora:2", "fora:3", "fora:5", "tgate:10"]
-    for rival, steps in zip([c for c in found if c.group == "front"], groups["steps"], strict=True):
-        assert steps == f"{round(STEPS * rival.share)} steps"
+    for contender, steps in zip([c for c in found if c.group == "front"], groups["steps"], strict=True):
+        assert steps == f"{round(STEPS * contender.share)} steps"
     assert [c.share for c in found if c.group == "front"] == sorted(c.share for c in found if c.group == "front")
 
 
@@ -88,12 +88,12 @@ def test_the_ends_and_what_adds_most_are_chosen() -> None:
 
 
 def test_effort_follows_from_the_time() -> None:
-    pace = Pace(0.0, 0.1, 16)
+    pace = MeasuredPace(0.0, 0.1, 16)
     for seconds in (1e6, 100.0, 20.0):
         effort = affordable(field(), pace, seconds)
         assert effort.seconds(effort.contenders(field()), pace) <= seconds
     assert affordable(field(), pace, 1e6) == LADDER[0]
-    assert affordable(field(), Pace(1.0, 1e3, 16), 1.0) == LADDER[-1]
+    assert affordable(field(), MeasuredPace(1.0, 1e3, 16), 1.0) == LADDER[-1]
     efforts = [effort.seconds(effort.contenders(field()), pace) for effort in LADDER]
     assert efforts == sorted(efforts, reverse=True)
     assert left_out(LADDER[0], field(), prompts=32) == []
@@ -105,23 +105,23 @@ def test_effort_follows_from_the_time() -> None:
 
 
 def test_a_pace_has_what_calls_and_what_prompts_take() -> None:
-    pace = Pace.of(seconds=5.0, prompts=4, single=2.0)
+    pace = MeasuredPace.of(seconds=5.0, prompts=4, single=2.0)
     assert (pace.call, pace.prompt) == (1.0, 1.0)
     assert [pace.seconds(n) for n in (1, 4, 5)] == [2.0, 5.0, 7.0]
-    assert Pace.of(2.0, 1, 2.0).seconds(3) == 6.0
-    assert Pace.of(1.0, 4, 2.0).seconds(4) == 2.0  # larger calls are as fast as small ones
+    assert MeasuredPace.of(2.0, 1, 2.0).seconds(3) == 6.0
+    assert MeasuredPace.of(1.0, 4, 2.0).seconds(4) == 2.0  # larger calls are as fast as small ones
 
 
 def test_fewer_steps_at_equal_time_lie_between_those_measured() -> None:
-    rivals = [Contender(name, group, 0.5) for name, group in (("f", "front"), ("far", "front"), ("s", "steps"))]
-    rivals.append(Contender("t", "steps", 0.5))
+    contenders = [Contender(name, group, 0.5) for name, group in (("f", "front"), ("far", "front"), ("s", "steps"))]
+    contenders.append(Contender("t", "steps", 0.5))
     figures = {
         "f": {"speedup": 1 / 0.4, "quality": 30.0},
         "far": {"speedup": 10.0, "quality": 3.0},
         "s": {"speedup": 2.0, "quality": 20.0},
         "t": {"speedup": 1 / 0.3, "quality": 10.0},
     }
-    add_equal_time(rivals, figures)
+    add_equal_time(contenders, figures)
     assert figures["f"]["fewer steps quality"] == pytest.approx(15.0)
     assert [name for name, found in figures.items() if "fewer steps quality" in found] == ["f"]
 
@@ -163,7 +163,7 @@ def proven(pipe: Any, folder: Path, judge: str = "psnr", **settings: Any) -> Any
     costs = Costs({c.id: 1.0 for c in tree if c.is_leaf}, {}, {c.id: 8 for c in tree})
     points = tuple(Point(s, {"error": -20.0, "latency": costs.latency(s)}) for s in schedules)
     held = Workload.of(PROMPTS, CALL, seed=9, batch=3)
-    return prove(pipe, quality(judge), held, Field(Front(points), schedules, costs, 6), folder, **settings)
+    return validate(pipe, quality(judge), held, Field(Front(points), schedules, costs, 6), folder, **settings)
 
 
 def test_a_proof_is_kept_as_it_was_measured(pipe: Any, tmp_path: Path) -> None:
@@ -249,19 +249,19 @@ def test_a_reward_that_raises_now_and_then_costs_its_prompts_only(pipe: Any, tmp
 def test_strips_of_images_videos_and_what_is_neither(tmp_path: Path) -> None:
     image = np.zeros((2, 16, 8, 3))
     image[1, :, :, 0] = 1.0
-    strip = drawn(image)
+    strip = draw_row(image)
     assert strip is not None
     assert strip.size == (2 * 8 + GAP, 16)
     assert strip.getpixel((8 + GAP, 0)) == (255, 0, 0)
     video = np.zeros((1, 4, 8, 8, 3))
     video[:, 2:, :, :, 2] = 1.0
-    film = drawn(video)
+    film = draw_row(video)
     assert film is not None
     assert (film.size, film.getpixel((0, 0)), film.getpixel((0, 8 + GAP))) == ((8, 16 + GAP), (0, 0, 0), (0, 0, 255))
-    large = drawn(np.zeros((1, 512, 256, 3)))
+    large = draw_row(np.zeros((1, 512, 256, 3)))
     assert large is not None
     assert large.size == (96, 192)
-    found = write_strips(tmp_path, {"latent": np.zeros((2, 4, 8, 8)), "../Fora:2": image})
+    found = write_picture_rows(tmp_path, {"latent": np.zeros((2, 4, 8, 8)), "../Fora:2": image})
     assert found == {"../Fora:2": "pictures/01-fora-2.png"}
 
 
@@ -293,7 +293,7 @@ def test_points_of_fewer_steps_are_generated_with_them(pipe: Any, tmp_path: Path
     held = Workload.of(PROMPTS, CALL, seed=9, batch=3)
     found = Field(Front(points, 6), [], costs, 6)
     assert [round(c.share, 2) for c in found.contenders(9, 0, 9)] == [0.33, 0.5, 0.33, 0.5]
-    proof = prove(pipe, quality("latent"), held, found, tmp_path)
+    proof = validate(pipe, quality("latent"), held, found, tmp_path)
     assert [(p.schedule.steps, p.steps) for p in proof.front] == [(4, 4)]  # not the uncached one
     beaten = proof.baselines["beaten 0"]  # every second of four steps is faster, and better
     assert (beaten.schedule, beaten.by) == (Schedule.full(tree, 3), "front 0")

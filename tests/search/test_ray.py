@@ -51,9 +51,9 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_killed_actor_is_replaced_and_the_front_is_that_of_one_process(cluster: None, tmp_path: Path) -> None:
     expected = figures(front(tmp_path / "local", Made()))
     mark = tmp_path / "died"
-    with RayEvaluator(deadly(mark, times=TRIES - 1)) as crew:
-        assert crew.size == 2
-        assert figures(front(tmp_path / "ray", crew)) == expected
+    with RayEvaluator(deadly(mark, times=TRIES - 1)) as group:
+        assert group.size == 2
+        assert figures(front(tmp_path / "ray", group)) == expected
     assert len(list(tmp_path.glob("died*"))) == TRIES - 1
     assert ray.is_initialized()  # who connected disconnects
 

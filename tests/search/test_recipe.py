@@ -57,19 +57,19 @@ def test_one_worker_is_this_process(local: LocalEvaluator) -> None:
 
 
 def test_answers_do_not_depend_on_what_was_answered_before(local: LocalEvaluator) -> None:
-    asked = jobs(local)
-    forwards = dict(local.evaluate(asked))
+    call_arguments = jobs(local)
+    forwards = dict(local.evaluate(call_arguments))
     fresh = LocalEvaluator(local.pipe, local.workload, local.quality)
-    backwards = dict(fresh.evaluate(asked[::-1]))
-    assert forwards == {len(asked) - 1 - number: answer for number, answer in backwards.items()}
+    backwards = dict(fresh.evaluate(call_arguments[::-1]))
+    assert forwards == {len(call_arguments) - 1 - number: answer for number, answer in backwards.items()}
 
 
 @pytest.mark.slow
 def test_two_workers_answer_as_one_process_does(local: LocalEvaluator) -> None:
-    asked = jobs(local)
+    call_arguments = jobs(local)
     with spread(local, "latent", workers=2) as evaluator:
         assert evaluator is not local
-        assert sorted(evaluator.evaluate(asked)) == list(local.evaluate(asked))
+        assert sorted(evaluator.evaluate(call_arguments)) == list(local.evaluate(call_arguments))
 
 
 def test_copies_are_the_pipeline_whose_weights_they_share(local: LocalEvaluator, tmp_path) -> None:

@@ -118,15 +118,15 @@ def test_names_that_lead_nowhere(name: str) -> None:
 
 
 def test_videos_are_judged_by_the_mean_over_their_frames() -> None:
-    asked = []
+    call_arguments = []
 
     def reward(images: Any, prompts: Any) -> Any:
-        asked.append(list(prompts))
+        call_arguments.append(list(prompts))
         return brightness(images, prompts)
 
     video = np.stack([IMAGES, IMAGES[::-1] / 2])
     assert FrameByFrame(reward)(video, ["a", "b"]) == pytest.approx([MEANS.mean(), MEANS.mean() / 2])
-    assert asked == [["a"] * 3 + ["b"] * 3]
+    assert call_arguments == [["a"] * 3 + ["b"] * 3]
     assert FrameByFrame(reward)(IMAGES, PROMPTS) == pytest.approx(MEANS)
 
 

@@ -175,7 +175,7 @@ def test_memory_that_runs_out_in_a_proof_ends_it_and_the_proof_is_made_later(
         tried.append(1)
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(evolve_run, "prove", prove)
+    monkeypatch.setattr(evolve_run, "validate", prove)
     before = (run / JOURNAL).read_bytes()
     for _ in range(2):
         with pytest.raises(DeviceError):

@@ -7,7 +7,7 @@ import torch
 from . import version
 
 
-class Kept:
+class LatestTensor:
     """The latest of a series of tensors, kept without a copy until one is written into; from then on as copies."""
 
     def __init__(self) -> None:

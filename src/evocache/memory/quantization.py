@@ -37,7 +37,7 @@ CODINGS = ("none", *_TYPES)
 """Names of the codings."""
 
 
-class Coded(NamedTuple):
+class Quantized(NamedTuple):
     """A tensor as it is stored.
 
     Attributes:
@@ -93,7 +93,7 @@ def coded_bytes(shape: Sequence[int], dtype: torch.dtype, name: str) -> int:
 
 
 @torch.no_grad()
-def encode(tensor: torch.Tensor, name: str) -> Coded:
+def encode(tensor: torch.Tensor, name: str) -> Quantized:
     """A tensor in a coding; as it is, not copied, where `fitting` says so.
 
     Else what is returned shares nothing with the tensor. Codings with a scale go by way of float32, for as long as this
@@ -104,9 +104,9 @@ def encode(tensor: torch.Tensor, name: str) -> Coded:
     """
     coding = fitting(tensor.shape, tensor.dtype, name)
     if coding == "none":
-        return Coded(coding, tensor.dtype, (tensor,))
+        return Quantized(coding, tensor.dtype, (tensor,))
     if coding == "bf16":
-        return Coded(coding, tensor.dtype, (tensor.to(torch.bfloat16),))
+        return Quantized(coding, tensor.dtype, (tensor.to(torch.bfloat16),))
     if coding == "fp8":
         scale = _scale(tensor.nan_to_num(0.0, 0.0, 0.0), coding)
         # what becomes of infinity in a conversion differs by version and device
@@ -114,11 +114,11 @@ def encode(tensor: torch.Tensor, name: str) -> Coded:
     else:
         scale = _scale(tensor, coding)
         scaled = (tensor / scale).round_()
-    return Coded(coding, tensor.dtype, (scaled.to(_TYPES[coding]), scale))
+    return Quantized(coding, tensor.dtype, (scaled.to(_TYPES[coding]), scale))
 
 
 @torch.no_grad()
-def decode(coded: Coded) -> torch.Tensor:
+def decode(coded: Quantized) -> torch.Tensor:
     """The tensor in its own type and shape, its axes in memory as they were, but without gaps.
 
     It is a fresh one, which may be written into, unless the coding is `none`.

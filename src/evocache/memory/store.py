@@ -8,7 +8,7 @@ from itertools import islice
 
 import torch
 
-from .quantization import Coded, checked, coded_bytes, decode, encode
+from .quantization import Quantized, checked, coded_bytes, decode, encode
 from .tiers.tier import Parked, Tier
 
 
@@ -288,7 +288,7 @@ def _coded(tensors: Sequence[torch.Tensor], coding: str, copy: bool) -> tuple[li
 def _decoded(parts: Sequence[torch.Tensor], forms: Sequence[_Form], copy: bool) -> list[torch.Tensor]:
     """The tensors of which parts are kept; if a copy is asked for, those that were not coded as well."""
     left = iter(parts)
-    found = [decode(Coded(coding, dtype, tuple(islice(left, count)))) for coding, dtype, count in forms]
+    found = [decode(Quantized(coding, dtype, tuple(islice(left, count)))) for coding, dtype, count in forms]
     return [t.clone() if copy and form[0] == "none" else t for t, form in zip(found, forms, strict=True)]
 
 

@@ -15,12 +15,12 @@ from ..policies import Policy
 from ..schedule import Schedule
 from ..schedule.front import Point
 from ..units import in_bytes
-from .attach.conflicts import refuse_rivals
+from .attach.conflicts import refuse_conflicts
 from .attach.snapshot import snapshot
 from .call_context import foreign
 from .estimate.residency import offloaded
 from .handle import Handle
-from .program.program import Fixed, brought, check, foreseen, resolve
+from .program.program import Fixed, check, refuse_unplannable, resolve, with_point_memory
 from .user_warnings import warn
 
 
@@ -68,19 +68,19 @@ def apply(
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
     """
-    memory, storage = brought(what, memory, storage)
+    memory, storage = with_point_memory(what, memory, storage)
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
     stored = _storage(most, storage)
     model = discover(pipe)
     if "components" not in dir(type(pipe)):
         raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
-    refuse_rivals(model, {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers})
+    refuse_conflicts(model, {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers})
     program = resolve(what)
     check(program, model)
     if isinstance(program, Fixed) and (said := foreign(program.context, model)):
         warn(said)
     if most is not None:
-        foreseen(program, model)
+        refuse_unplannable(program, model)
     if isinstance(most, MemoryPlan):
         _movable(pipe, most)
     return Handle.made(pipe, model, program, most, stored, measure)

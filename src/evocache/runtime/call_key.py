@@ -20,7 +20,7 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.d
 """Types of arguments that say all that they say by their value."""
 
 
-def form(args: Any, kwargs: Any) -> object:
+def call_key(args: Any, kwargs: Any) -> object:
     """What decides what a pipeline's call holds: all of it but the contents of tensors and pictures, and seeds.
 
     Words count: prompts have more or fewer tokens. What an object of another kind will do is not known, so that it is

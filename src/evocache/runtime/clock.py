@@ -11,7 +11,7 @@ class Tick(NamedTuple):
     """When a denoiser call happens: the denoising step, and the number of the call within the step, from 0."""
 
     step: int
-    branch: int
+    call_index: int
 
 
 class Clock:
@@ -95,9 +95,9 @@ class Clock:
             self.step += 1
             self._stepped.clear()
             self._calls.clear()
-        branch = self._calls.get(denoiser, 0)
-        self._calls[denoiser] = branch + 1
-        return Tick(self.step, branch)
+        call_index = self._calls.get(denoiser, 0)
+        self._calls[denoiser] = call_index + 1
+        return Tick(self.step, call_index)
 
     def _leads(self, timestep: Any) -> bool:
         """Whether what has stepped since the last step began ends it."""

@@ -9,7 +9,7 @@ from ..model import Denoiser, Model
 from ..policies import Gate
 from ..schedule import Schedule
 from .lru import LRU
-from .ops.branch import Lane
+from .ops.branch import Branch
 from .ops.governed_part import part_of
 from .ops.table import WHOLE
 from .program.plan import Plan
@@ -41,7 +41,7 @@ class Compiled:
         self.gate = program if isinstance(program, Gate) else None
         self.tree, self.governed = self.gate.governed(model.tree) if self.gate else (model.tree, {})
         self._schedules: LRU[int, Schedule] = LRU(SCHEDULES)
-        self._guided: LRU[tuple[str, int], bool] = LRU(GUIDED)
+        self._reuses_guidance: LRU[tuple[str, int], bool] = LRU(GUIDED)
         self._plans: LRU[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = LRU(PLANS)
 
     def schedule(self, steps: int) -> Schedule:
@@ -53,22 +53,26 @@ class Compiled:
         told = getattr(self.program, "notice", None)
         return None if told is None else told(steps)
 
-    def plan(self, denoiser: Denoiser, steps: int, start: int, branch: int = 0) -> tuple[Plan, tuple[nn.Module, ...]]:
+    def plan(
+        self, denoiser: Denoiser, steps: int, start: int, call_index: int = 0
+    ) -> tuple[Plan, tuple[nn.Module, ...]]:
         """The plan of a denoiser's branch that is first called at step `start`, and the modules that it concerns."""
 
         def made() -> tuple[Plan, tuple[nn.Module, ...]]:
             if self.gate is not None:
                 return self._undecided(denoiser, steps, start)
-            plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name).of_branch(branch), start)
+            plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name).of_branch(call_index), start)
             return plan, touched_modules(denoiser, plan)
 
-        return self._plans.made((denoiser.name, steps, start, branch > 0), made)
+        return self._plans.made((denoiser.name, steps, start, call_index > 0), made)
 
-    def guided(self, denoiser: str, steps: int) -> bool:
+    def reuses_guidance(self, denoiser: str, steps: int) -> bool:
         """Whether calls of a denoiser are made from the first one of their step, at a number of steps."""
         if self.gate is not None or not steps:
             return False
-        return self._guided.made((denoiser, steps), lambda: self.schedule(steps).of_denoiser(denoiser).guided)
+        return self._reuses_guidance.made(
+            (denoiser, steps), lambda: self.schedule(steps).of_denoiser(denoiser).reuses_guidance
+        )
 
     def makes(self, denoiser: str, steps: int, step: int) -> bool:
         """Whether calls of a denoiser are made from the first one of their step, at a step."""
@@ -90,16 +94,16 @@ class Compiled:
 
 def touched_modules(denoiser: Denoiser, plan: Plan) -> tuple[nn.Module, ...]:
     """Modules whose calls a plan changes or watches."""
-    lane = Lane(denoiser, plan, FeatureStore(), None, None)
+    branch = Branch(denoiser, plan, FeatureStore(), None, None)
     out: dict[int, nn.Module] = {}
     for column in plan.touched:
-        kind = lane.components[column].kind
+        kind = branch.components[column].kind
         if kind == "deep":
-            deep = lane.deep(column)
+            deep = branch.deep(column)
             modules = [*deep.skipped, *deep.exits]
         elif kind in ("span", "block"):
-            modules = [lane.module(block) for block in lane.covered(column)]
+            modules = [branch.module(block) for block in branch.covered(column)]
         else:
-            modules = [] if kind in WHOLE else [lane.module(column)]
+            modules = [] if kind in WHOLE else [branch.module(column)]
         out.update({id(m): m for m in modules})
     return tuple(out.values())

@@ -54,12 +54,12 @@ class Seen:
         self._missed: dict[str, set[int]] = {}
 
     def alike(self, given: Digests, held: Sequence[Digests], places: Iterable[str], step: int) -> list[bool] | None:
-        """Which of some lanes hold what a call is given; None if nothing tells.
+        """Which of some branches hold what a call is given; None if nothing tells.
 
         Args:
             given: of the call.
-            held: of the lanes' last calls.
-            places: where the call is given what no lane was given as the same tensor.
+            held: of the branches' last calls.
+            places: where the call is given what no branch was given as the same tensor.
             step: the call's.
         """
         known = [place for place in places if any(other[place] is not None for other in held)]

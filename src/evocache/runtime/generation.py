@@ -23,24 +23,24 @@ from .attach.call_scope import Op, Scope
 from .attach.interception import Way, attach, detach, entering, inner, intercepting
 from .attach.observers import GRADIENTS, Observed, Observers
 from .attach.region import Regions
-from .attach.scheduler_listener import coding, hear, hearing, is_scheduler
+from .attach.scheduler_listener import coding, hearing, is_scheduler, listen
 from .clock import Clock, Tick
 from .compiled import Compiled
-from .gates.gate_branch import GateLane
-from .gates.gate_state import Governors
+from .gates.gate_branch import GateBranch
+from .gates.gate_state import GateStates
 from .generation_record import Record
-from .ops.branch import Lane
-from .ops.branch_choice import Lanes
-from .ops.guidance import Calls, Given, Guided, KeepHalves, alike, guides
+from .ops.branch import Branch
+from .ops.branch_choice import Branches
+from .ops.guidance import Calls, Given, GuidanceReuse, KeepHalves, alike, uses_guidance
 from .ops.latents import Signature, differentiated, latents_of
 from .ops.leaf import Keep, Reuse
-from .ops.recompute import or_anew
+from .ops.recompute import or_recompute
 from .ops.sliced_call import Sliced
 from .ops.streams import argument
 from .program.plan import Plan, Row
 from .schedule_effect import past_the_end, without_effect
 from .stats import Stats
-from .survey.film_output import Projection
+from .survey.film_output import FilmOutput
 from .user_warnings import warn
 
 TimedOp = Callable[..., Any]
@@ -80,7 +80,7 @@ class Generation:
         previews: bool = True,
         memory: MemoryPlan | None = None,
         tier: Tier | None = None,
-        projection: Projection | None = None,
+        projection: FilmOutput | None = None,
         regions: Collection[str] = (),
         steps: int | None = None,
         current: Callable[[], tuple[Compiled, Collection[str]]] | None = None,
@@ -91,9 +91,9 @@ class Generation:
         self.store = FeatureStore(tier, memory.storage if memory else "none")
         self.memory = memory
         self.projection = projection
-        self._lanes = Lanes()
-        self.governors = Governors(compiled)
-        self._guidance: dict[str, Guided] = {}
+        self._branches = Branches()
+        self.governors = GateStates(compiled)
+        self._guidance: dict[str, GuidanceReuse] = {}
         self._schedule: Schedule | None = None
         self._attached: list[Any] = []
         self._inner: set[int] = set()
@@ -118,7 +118,7 @@ class Generation:
             for name, part in components_of(self._pipe).items():
                 if is_scheduler(part):
                     self._attach(part, hearing)
-                    hear(self._scope, part, self)
+                    listen(self._scope, part, self)
                 elif is_autoencoder(part):
                     self._attach(part, coding)
                     self._scope.table[id(part), "decode"] = self._decode(name)
@@ -141,8 +141,8 @@ class Generation:
         self._end_pass()
         self.store.clear()
         self.clock.ended()
-        for lane in self.finished:
-            lane.end()
+        for branch in self.finished:
+            branch.end()
         self.running = False
         self._told(self)
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
@@ -174,7 +174,7 @@ class Generation:
         for denoiser in self.compiled.model.denoisers:
             outer = holder(self._pipe, denoiser)
             regions = Regions(outer, denoiser, denoiser.name in self._inside)
-            self._regions[denoiser.name], self._guidance[denoiser.name] = regions, Guided()
+            self._regions[denoiser.name], self._guidance[denoiser.name] = regions, GuidanceReuse()
             self._attach(outer, entering)
             for root in regions.roots:
                 self._attach(root, intercepting)
@@ -190,14 +190,14 @@ class Generation:
         if compiled is not self.compiled:
             self._end_pass()
             self.store.clear()
-            self.compiled, self._inside, self.governors = compiled, regions, Governors(compiled)
+            self.compiled, self._inside, self.governors = compiled, regions, GateStates(compiled)
             self._outfit()
 
     def _end_pass(self) -> None:
-        self._lanes.end_pass()
+        self._branches.end_pass()
         self.governors.end_pass()
-        for guided in self._guidance.values():
-            guided.end_pass()
+        for reuses_guidance in self._guidance.values():
+            reuses_guidance.end_pass()
 
     def timesteps_set(self, scheduler: Any) -> None:
         """A scheduler was given its timesteps: features of an earlier pass are forgotten."""
@@ -213,8 +213,8 @@ class Generation:
     def stepped(self, scheduler: Any, sample: Any = None) -> None:
         """A scheduler made a step from a sample."""
         self.clock.stepped(scheduler)
-        for guided in self._guidance.values():
-            guided.end_step(sample)
+        for reuses_guidance in self._guidance.values():
+            reuses_guidance.end_step(sample)
 
     def decoding(self) -> None:
         """Latents are decoded. Nothing is held then, even if the loop ended before the last timestep.
@@ -223,10 +223,10 @@ class Generation:
         or was interrupted, we cannot tell.
         """
         if not self._previews or getattr(self._pipe, "_interrupt", False):
-            for lane in self._lanes.live:
-                lane.drop(self.clock.step + 1)
-            for guided in self._guidance.values():
-                guided.end_step()
+            for branch in self._branches.live:
+                branch.drop(self.clock.step + 1)
+            for reuses_guidance in self._guidance.values():
+                reuses_guidance.end_step()
 
     def _decode(self, name: str) -> Op:
         """What happens when an autoencoder decodes: it is noted, and done in slices or groups if that is planned."""
@@ -264,7 +264,7 @@ class Generation:
         observers = Observers(denoiser.module, self._since)
 
         def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            lane = self._lane(denoiser, tick, args, kwargs)
+            branch = self._branch(denoiser, tick, args, kwargs)
             before = inner.table
 
             def arranged(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
@@ -276,22 +276,22 @@ class Generation:
             def anew() -> Any:
                 return arranged({}, True)(module, *args, **kwargs)
 
-            lane.observe(observers.found, observers.version, whole=differentiated(args, kwargs))
+            branch.observe(observers.found, observers.version, whole=differentiated(args, kwargs))
             try:
-                run = arranged(lane.begin(tick.step), lane.at_once)
-                row = lane.plan.row(tick.step)
-                made = partial(called, lane, row, run, module, args, kwargs)
-                compute = partial(or_anew, lane, made, anew, self.warn)
-                if row is None or lane.guidance is None:
+                run = arranged(branch.begin(tick.step), branch.at_once)
+                row = branch.plan.row(tick.step)
+                made = partial(called, branch, row, run, module, args, kwargs)
+                compute = partial(or_recompute, branch, made, anew, self.warn)
+                if row is None or branch.guidance is None:
                     output = compute()
                 else:
-                    output = self._guidance[denoiser.name].other(lane, row, latents_of(args, kwargs), compute)
-                if lane.calls == 1:
-                    lane.predicted = frozenset(tuple(tensor.shape) for tensor in tensors(output))
+                    output = self._guidance[denoiser.name].other(branch, row, latents_of(args, kwargs), compute)
+                if branch.calls == 1:
+                    branch.predicted = frozenset(tuple(tensor.shape) for tensor in tensors(output))
                 return output
             finally:
                 inner.table = before
-                lane.finish()
+                branch.finish()
 
         def operation(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             alone = observers.look(kwargs)
@@ -300,32 +300,32 @@ class Generation:
             elif differentiated(args, kwargs):
                 alone = True
                 self._observed.setdefault(denoiser.name, GRADIENTS)
-            if not self.compiled.guided(denoiser.name, self.clock.total):
+            if not self.compiled.reuses_guidance(denoiser.name, self.clock.total):
                 return call(tick, original, module, args, kwargs)
 
-            def one(branch: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-                return call(Tick(tick.step, branch), original, module, args, kwargs)
+            def one(call_index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+                return call(Tick(tick.step, call_index), original, module, args, kwargs)
 
-            def both(first: Given, other: Given, shape: tuple[int, ...]) -> tuple[Lane, Row, Any] | None:
-                lanes = (
-                    self._lane(denoiser, Tick(tick.step, 0), *first),
-                    self._lane(denoiser, Tick(tick.step, 1), *other),
+            def both(first: Given, other: Given, shape: tuple[int, ...]) -> tuple[Branch, Row, Any] | None:
+                branches = (
+                    self._branch(denoiser, Tick(tick.step, 0), *first),
+                    self._branch(denoiser, Tick(tick.step, 1), *other),
                 )
-                if regions.whole is not None or regions.roots or not alike(*lanes, tick.step):
+                if regions.whole is not None or regions.roots or not alike(*branches, tick.step):
                     return None
-                return self._together(lanes, tick.step, cuts, shape, lambda: original(module, *args, **kwargs))
+                return self._together(branches, tick.step, cuts, shape, lambda: original(module, *args, **kwargs))
 
             def rest(other: Given, known: Callable[[], Any]) -> Any:
                 second = Tick(tick.step, 1)
-                lane = self._lane(denoiser, second, *other)
-                inside = lane.plan.touched - {lane.guidance}
+                branch = self._branch(denoiser, second, *other)
+                inside = branch.plan.touched - {branch.guidance}
                 return call(second, original if inside else lambda *_, **__: known(), module, *other)
 
             calls = Calls(one, both, lambda: original(module, *args, **kwargs), rest)
-            guided = self._guidance[denoiser.name]
+            reuses_guidance = self._guidance[denoiser.name]
             made = self.compiled.makes(denoiser.name, self.clock.total, tick.step)
-            says = False if alone else guides(self._pipe)
-            return guided.run(tick, args, kwargs, calls, made=made, says=says)
+            says = False if alone else uses_guidance(self._pipe)
+            return reuses_guidance.run(tick, args, kwargs, calls, made=made, says=says)
 
         return operation
 
@@ -347,15 +347,17 @@ class Generation:
 
     @staticmethod
     def _together(
-        lanes: tuple[Lane, Lane],
+        branches: tuple[Branch, Branch],
         step: int,
         cuts: Mapping[int, Cut],
         shape: tuple[int, ...],
         compute: Callable[[], Any],
-    ) -> tuple[Lane, Row, Any]:
-        """A call of a doubled batch whose halves do the same: the other half's lane and row, and what both give."""
+    ) -> tuple[Branch, Row, Any]:
+        """A call of a doubled batch whose halves do the same: the other half's branch and row, and what both give."""
         before = inner.table
-        first, other = ({id_: op for id_, op in lane.begin(step).items() if isinstance(op, Keep)} for lane in lanes)
+        first, other = (
+            {id_: op for id_, op in branch.begin(step).items() if isinstance(op, Keep)} for branch in branches
+        )
         table: dict[int, Op] = {id_: KeepHalves(shape, (first.get(id_), other.get(id_))) for id_ in {**first, **other}}
         table |= {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
         inner.table = table
@@ -363,33 +365,33 @@ class Generation:
             output = compute()
         finally:
             inner.table = before
-            for lane in lanes:
-                lane.finish()
-        row = lanes[1].plan.row(step)
+            for branch in branches:
+                branch.finish()
+        row = branches[1].plan.row(step)
         assert row is not None
-        return lanes[1], row, output
+        return branches[1], row, output
 
-    def _lane(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Lane:
-        """The lane of a call; a new one where a branch begins."""
-        apart = self.compiled.gate is not None or self.compiled.guided(denoiser.name, self.clock.total)
-        return self._lanes.of(
+    def _branch(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Branch:
+        """The branch of a call; a new one where a branch begins."""
+        apart = self.compiled.gate is not None or self.compiled.reuses_guidance(denoiser.name, self.clock.total)
+        return self._branches.of(
             denoiser.name,
             tick,
             (args, kwargs),
             partial(self._opened, denoiser, tick),
             timestep=argument(denoiser.module, "timestep", args, kwargs, 1),
-            role=tick.branch > 0 if apart else None,
-            guides=guides(self._pipe),
+            role=tick.call_index > 0 if apart else None,
+            guides=uses_guidance(self._pipe),
         )
 
-    def _opened(self, denoiser: Denoiser, tick: Tick, name: str, signature: Signature | None) -> Lane:
-        """A new lane, which follows the schedule, or a gate."""
+    def _opened(self, denoiser: Denoiser, tick: Tick, name: str, signature: Signature | None) -> Branch:
+        """A new branch, which follows the schedule, or a gate."""
         plan, number = self._plan(denoiser, tick), self.clock.passes
         governor = self.governors.of(denoiser.name, self.clock.total)
         if governor is None:
-            return Lane(denoiser, plan, self.store, name, signature, number, self._tape(denoiser, plan))
-        first = tick.branch == 0
-        return GateLane(governor, denoiser, plan, self.store, name, signature, number, decides=first)
+            return Branch(denoiser, plan, self.store, name, signature, number, self._tape(denoiser, plan))
+        first = tick.call_index == 0
+        return GateBranch(governor, denoiser, plan, self.store, name, signature, number, decides=first)
 
     def _plan(self, denoiser: Denoiser, tick: Tick) -> Plan:
         if self.compiled.gate is None:
@@ -401,7 +403,7 @@ class Generation:
         return plan
 
     def _tape(self, denoiser: Denoiser, plan: Plan) -> Tape | None:
-        """What a lane parks; nothing if there is room for all."""
+        """What a branch parks; nothing if there is room for all."""
         memory = self.memory
         if memory is None or memory.capacity is None:
             return None
@@ -418,14 +420,14 @@ class Generation:
         return cuts
 
     @property
-    def lanes(self) -> dict[object, Lane]:
+    def branches(self) -> dict[object, Branch]:
         """Those that may be called again, by what distinguishes their features in the store."""
-        return {lane.key: lane for lane in self._lanes.live}
+        return {branch.key: branch for branch in self._branches.live}
 
     @property
-    def finished(self) -> list[Lane]:
+    def finished(self) -> list[Branch]:
         """Those that will not."""
-        return self._lanes.finished
+        return self._branches.finished
 
     @property
     def schedule(self) -> Schedule | None:
@@ -439,27 +441,27 @@ class Generation:
     @property
     def record(self) -> Record:
         """What the generation did so far."""
-        return Record(self._lanes, self.store, self.governors, self._schedule, self.warnings)
+        return Record(self._branches, self.store, self.governors, self._schedule, self.warnings)
 
     def stats(self) -> Stats:
         """Figures of what the generation did so far."""
         return self.record.stats()
 
 
-def called(lane: Lane, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+def called(branch: Branch, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
     """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
-    root = lane.root
+    root = branch.root
     if row is None:
         return original(module, *args, **kwargs)
-    if root in row.recalls and root in lane.observed:
-        lane.computed_after_all(root)
+    if root in row.recalls and root in branch.observed:
+        branch.computed_after_all(root)
         return original(module, *args, **kwargs)
     if root in row.recalls:
-        lane.copies.add(root)
-        return Reuse(lane, root)(original, module, args, kwargs)
-    if root in lane.kept(row):
-        lane.copies.add(root)
-        return Keep(lane, root)(original, module, args, kwargs)
+        branch.copies.add(root)
+        return Reuse(branch, root)(original, module, args, kwargs)
+    if root in branch.kept(row):
+        branch.copies.add(root)
+        return Keep(branch, root)(original, module, args, kwargs)
     return original(module, *args, **kwargs)
 
 

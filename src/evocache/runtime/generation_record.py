@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from ..errors import PolicyError
 from ..memory import FeatureStore
 from ..schedule import Schedule
-from .gates.gate_state import Governors
-from .ops.branch_choice import Lanes
+from .gates.gate_state import GateStates
+from .ops.branch_choice import Branches
 from .stats import Stats
 
 if TYPE_CHECKING:
-    from .ops.branch import Lane
+    from .ops.branch import Branch
 
 
 @dataclass(frozen=True)
@@ -22,23 +22,23 @@ class Record:
     """A generation so far, or one that is over.
 
     Attributes:
-        lanes: the lanes.
+        branches: the branches.
         store: the features.
         governors: what a gate decides.
         followed: the schedule, where no gate decides.
         warnings: what the user was warned of.
     """
 
-    lanes: Lanes
+    branches: Branches
     store: FeatureStore
-    governors: Governors
+    governors: GateStates
     followed: Schedule | None
     warnings: Sequence[str] = ()
 
     @property
-    def finished(self) -> list[Lane]:
-        """Lanes that have ended."""
-        return self.lanes.finished
+    def finished(self) -> list[Branch]:
+        """Branches that have ended."""
+        return self.branches.finished
 
     @property
     def schedule(self) -> Schedule | None:
@@ -55,5 +55,5 @@ class Record:
             schedule = self.schedule
         except PolicyError:
             schedule = None
-        stats = Stats.of(self.lanes.all, self.store, schedule, self.governors.peak_bytes)
+        stats = Stats.of(self.branches.all, self.store, schedule, self.governors.peak_bytes)
         return replace(stats, warnings=tuple(self.warnings))

@@ -25,23 +25,23 @@ from ..schedule.front.context import Context
 from ..video.writer import film
 from .attach.accelerated_class import accelerate, acceleration, give_back
 from .attach.callbacks import outlying_callbacks
-from .attach.conflicts import refuse_rivals
+from .attach.conflicts import refuse_conflicts
 from .attach.snapshot import snapshot
 from .call_context import outside_in_loop, outside_of
-from .call_key import form, state
+from .call_key import call_key, state
 from .compiled import Compiled
 from .estimate.dry_run import dry_run
 from .estimate.estimate import FILMED, Planned, planned
-from .estimate.measure import measured
+from .estimate.measure import measure as measured
 from .estimate.residency import movable, offloaded
 from .generation import Generation
 from .generation_record import Record
 from .lru import LRU
 from .pipeline_state import State, modules_of
-from .program.program import Fixed, Program, asked, check, foreseen
+from .program.program import Fixed, Program, check, refuse_unplannable, with_own_steps
 from .program.step_arguments import steps_of
 from .stats import Stats
-from .survey.film_output import Projection
+from .survey.film_output import FilmOutput
 from .user_warnings import warn
 
 Value = TypeVar("Value")
@@ -187,12 +187,12 @@ class Handle:
 
     def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
         """The plan for a call, or for a film."""
-        kwargs = asked(self.program, self._state.cls.__call__, (self.pipe, *args), kwargs)
+        kwargs = with_own_steps(self.program, self._state.cls.__call__, (self.pipe, *args), kwargs)
         where = state(self.pipe), self._device, self.budget, self.storage, self.machine, film
-        known = self._plans.get((form(args, kwargs), where))
+        known = self._plans.get((call_key(args, kwargs), where))
         if known is None:
             compiled, _ = self._current()
-            foreseen(self.program, compiled.model)
+            refuse_unplannable(self.program, compiled.model)
             spaces = cudnn_workspace.of(self._device.type)
             seen = dry_run(self.pipe, compiled.model, args, kwargs, self._state.cls, spaces, film)
             known = self._plans.get((seen.form, where)) or planned(
@@ -204,7 +204,7 @@ class Handle:
                 offload=movable(self.pipe),
                 storage=self.storage,
             )
-            self._plans[seen.form, where] = self._plans[form(args, kwargs), where] = known
+            self._plans[seen.form, where] = self._plans[call_key(args, kwargs), where] = known
         return known.plan
 
     def _unforeseen(self) -> str | None:
@@ -231,7 +231,7 @@ class Handle:
             self._away = Offload({name: able[name] for name in needed}, needed, self._device)
 
     def generation(
-        self, *, previews: bool = True, projection: Projection | None = None, steps: int | None = None
+        self, *, previews: bool = True, projection: FilmOutput | None = None, steps: int | None = None
     ) -> Generation:
         """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
 
@@ -255,7 +255,7 @@ class Handle:
         made.warn(outside_in_loop(self._context, self.pipe, self.model, steps))
         return made
 
-    def _generation(self, *, previews: bool, projection: Projection | None, steps: int | None) -> Generation:
+    def _generation(self, *, previews: bool, projection: FilmOutput | None, steps: int | None) -> Generation:
         """The same, of which nothing is said."""
         if self.budget is not None and (self.memory is None or self.memory.budget is None):
             raise PipelineError(
@@ -329,10 +329,10 @@ class Handle:
         self._state.active = True
         accelerate(self.pipe, self._state)
 
-    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: Projection | None = None) -> Any:
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: FilmOutput | None = None) -> Any:
         """Call the pipeline inside a generation."""
         call = self._state.cls.__call__
-        kwargs = asked(self.program, call, (self.pipe, *args), kwargs)
+        kwargs = with_own_steps(self.program, call, (self.pipe, *args), kwargs)
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
         apart = outside_of(self._context, self.pipe, self.model, call, args, kwargs)
 
@@ -381,7 +381,7 @@ class Handle:
             BudgetError: if the call cannot be made to fit the memory budget.
         """
         with film(path, fps=fps) as out:
-            projection = Projection(out.write)
+            projection = FilmOutput(out.write)
             try:
                 self._run(args, {**kwargs, **FILMED}, projection)
             except (NotImplementedError, RuntimeError) as error:
@@ -411,7 +411,7 @@ class Handle:
             self._plans.clear()
             self._compiled = Compiled(model, self.program)
         self._state.parts, self._state.seen = parts, seen
-        return self._compiled, refuse_rivals(model, seen)
+        return self._compiled, refuse_conflicts(model, seen)
 
 
 def _called(pipe: Any, state: State, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -9,35 +9,35 @@ from ..schedule import Schedule
 
 if TYPE_CHECKING:
     from .attach.observers import Observed
-    from .ops.branch import Lane
+    from .ops.branch import Branch
 
 
 def without_effect(
-    names: Sequence[str], lanes: Sequence[Lane], schedule: Schedule | None, observed: Mapping[str, Observed]
+    names: Sequence[str], branches: Sequence[Branch], schedule: Schedule | None, observed: Mapping[str, Observed]
 ) -> str | None:
     """Why a generation reused nothing, or nothing of guidance, although its schedule meant to; None if it did.
 
     Args:
         names: the pipeline's denoisers, if its scheduler made steps.
-        lanes: all lanes of the generation.
+        branches: all branches of the generation.
         schedule: what was executed, for all steps that the scheduler made; None if no denoiser was called.
         observed: by denoiser, a module of it that was observed.
     """
     if schedule is None:
         return f"{' and '.join(names)} took no part: the pipeline does not call it as a module" if names else None
     meant = {c.denoiser for c, runs in zip(schedule.tree, schedule.executed.T, strict=True) if not runs.all()}
-    tried = [lane for lane in lanes if lane.denoiser.name in meant]
+    tried = [branch for branch in branches if branch.denoiser.name in meant]
     if not tried:
         return None
-    if any((lane.executed < lane.calls).any() for lane in tried):
+    if any((branch.executed < branch.calls).any() for branch in tried):
         return _guidance_without_effect(tried, schedule, observed)
     if meant <= observed.keys():
         return f"{_seen(sorted(meant), observed)}; a schedule of single layers, such as fora:2, reuses the others"
-    calls = sum(lane.calls for lane in tried)
-    first = min(lane.plan.start for lane in tried)
+    calls = sum(branch.calls for branch in tried)
+    first = min(branch.plan.start for branch in tried)
     return (
         f"{' and '.join(sorted(meant))} called {calls} times from step {first} of {schedule.steps} on, at most "
-        f"{max(lane.calls for lane in tried)} times in a row with inputs of one shape"
+        f"{max(branch.calls for branch in tried)} times in a row with inputs of one shape"
     )
 
 
@@ -47,13 +47,17 @@ def _seen(names: Sequence[str], observed: Mapping[str, Observed]) -> str:
     return f"{' and '.join(found)}, and what contains it is computed at every step"
 
 
-def _guidance_without_effect(lanes: Sequence[Lane], schedule: Schedule, observed: Mapping[str, Observed]) -> str | None:
+def _guidance_without_effect(
+    branches: Sequence[Branch], schedule: Schedule, observed: Mapping[str, Observed]
+) -> str | None:
     """Why no call was made from the first of its step although the schedule says so; None if one was."""
     meant = {schedule.components[i].denoiser for i in schedule.tree.guides if schedule.read[:, i].any()}
     made = {
-        lane.denoiser.name for lane in lanes if lane.guidance is not None and lane.executed[lane.guidance] < lane.calls
+        branch.denoiser.name
+        for branch in branches
+        if branch.guidance is not None and branch.executed[branch.guidance] < branch.calls
     }
-    names = sorted((meant - made) & {lane.denoiser.name for lane in lanes})
+    names = sorted((meant - made) & {branch.denoiser.name for branch in branches})
     if not names:
         return None
     if names and set(names) <= observed.keys():
@@ -61,14 +65,14 @@ def _guidance_without_effect(lanes: Sequence[Lane], schedule: Schedule, observed
     return f"of guidance, since no step of {' and '.join(names)} had a second call with the latents of its first"
 
 
-def past_the_end(lanes: Sequence[Lane]) -> str | None:
+def past_the_end(branches: Sequence[Branch]) -> str | None:
     """Where a pipeline made more steps than its scheduler has timesteps, all computed; None if it did not."""
-    late = [lane for lane in lanes if lane.step >= lane.plan.start + len(lane.plan.rows)]
-    if all(lane.plan.schedule.executed.all() for lane in late):
+    late = [branch for branch in branches if branch.step >= branch.plan.start + len(branch.plan.rows)]
+    if all(branch.plan.schedule.executed.all() for branch in late):
         return None
-    lane = max(late, key=lambda lane: lane.step)
-    steps = lane.plan.start + len(lane.plan.rows)
+    branch = max(late, key=lambda branch: branch.step)
+    steps = branch.plan.start + len(branch.plan.rows)
     return (
-        f"{lane.denoiser.name} made {lane.step + 1} steps where the scheduler has {steps}: those after them "
+        f"{branch.denoiser.name} made {branch.step + 1} steps where the scheduler has {steps}: those after them "
         "were computed as a whole"
     )

@@ -12,7 +12,7 @@ from ..schedule import Schedule
 from ..schedule.liveness import Lifetimes, peak_of
 
 if TYPE_CHECKING:
-    from .ops.branch import Lane
+    from .ops.branch import Branch
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,23 @@ class Stats:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, lanes: Sequence[Lane], store: FeatureStore, schedule: Schedule | None, gate_bytes: int = 0) -> Stats:
-        """Figures of the lanes of a generation."""
+    def of(
+        cls, branches: Sequence[Branch], store: FeatureStore, schedule: Schedule | None, gate_bytes: int = 0
+    ) -> Stats:
+        """Figures of the branches of a generation."""
         executed: dict[str, int] = {}
         calls: dict[str, int] = {}
         ran = possible = 0
-        for lane in lanes:
-            calls[lane.denoiser.name] = calls.get(lane.denoiser.name, 0) + lane.calls
-            for component, count in zip(lane.components, lane.executed, strict=True):
+        for branch in branches:
+            calls[branch.denoiser.name] = calls.get(branch.denoiser.name, 0) + branch.calls
+            for component, count in zip(branch.components, branch.executed, strict=True):
                 executed[component.id] = executed.get(component.id, 0) + int(count)
-            leaves = lane.plan.schedule.tree.leaves
-            ran += int(lane.executed[list(leaves)].sum())
-            possible += lane.calls * len(leaves)
+            leaves = branch.plan.schedule.tree.leaves
+            ran += int(branch.executed[list(leaves)].sum())
+            possible += branch.calls * len(leaves)
         passes: dict[int, list[Lifetimes]] = {}
-        for lane in lanes:
-            passes.setdefault(lane.number, []).append(lane.lifetimes())
+        for branch in branches:
+            passes.setdefault(branch.number, []).append(branch.lifetimes())
         predicted = max(map(peak_of, passes.values()), default=0)
         fraction = ran / possible if possible else 1.0
         held = (store.peak_bytes, predicted, store.bytes)

@@ -11,7 +11,7 @@ from .action import COMPUTE
 from .component import GUIDANCE, Component, Tree
 
 
-class Branch(NamedTuple):
+class BranchGrid(NamedTuple):
     """A grid (steps, components) that some of a step's calls follow, not yet canonical, and its components."""
 
     tree: Tree
@@ -19,15 +19,15 @@ class Branch(NamedTuple):
     gains: npt.NDArray[np.float64]
 
 
-def of_first(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64]) -> Branch:
+def of_first(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64]) -> BranchGrid:
     """What a step's first call follows: all but what is said of guidance, which is said of the calls after it."""
     columns = [i for i, c in enumerate(tree) if c.kind != GUIDANCE]
-    return Branch(Tree(tuple(tree.components[i] for i in columns)), orders[:, columns], gains[:, columns])
+    return BranchGrid(Tree(tuple(tree.components[i] for i in columns)), orders[:, columns], gains[:, columns])
 
 
 def of_others(
     tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64], read: npt.NDArray[np.bool_]
-) -> Branch:
+) -> BranchGrid:
     """What a step's later calls follow: guidance contains the denoiser, so that where it is read nothing runs.
 
     Where it is not looked at, since the denoiser itself does not run, the call does what the denoiser does.
@@ -46,4 +46,4 @@ def of_others(
         column = tree.index[guide.id]
         orders[~read[:, column], column] = COMPUTE.order
     columns = [tree.index[c.id] for c in components]
-    return Branch(Tree(tuple(components)), orders[:, columns], gains[:, columns])
+    return BranchGrid(Tree(tuple(components)), orders[:, columns], gains[:, columns])

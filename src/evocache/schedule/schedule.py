@@ -135,7 +135,7 @@ class Schedule:
         return bool(self.executed.all())
 
     @property
-    def guided(self) -> bool:
+    def reuses_guidance(self) -> bool:
         """Whether calls that guidance adds are made from the first call of a step, so that the calls differ."""
         return bool(self.read[:, list(self.tree.guides)].any())
 
@@ -162,7 +162,7 @@ class Schedule:
         Components that the mapping does not name cost nothing. Where guidance makes some of a step's calls from the
         first, it is the mean of one of them and the first.
         """
-        if self.guided:
+        if self.reuses_guidance:
             return (self.of_branch(0).cost(costs) + self.of_branch(1).cost(costs)) / 2
         vector = np.array([costs.get(c.id, 0.0) for c in self.components])
         return float(self.executed.sum(axis=0) @ vector)

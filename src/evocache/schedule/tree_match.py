@@ -18,7 +18,7 @@ _DRAWN = (GUIDANCE, "span", "deep")
 """Kinds that a schedule may leave out: they contain others, and compute wherever nothing else is said."""
 
 
-def settled(schedule: Schedule, tree: Tree) -> Schedule:
+def match_tree(schedule: Schedule, tree: Tree) -> Schedule:
     """The schedule over a model's own components.
 
     Kinds, blocks, parents and readers decide what is dead code, so they are the model's: those of the schedule must be

@@ -10,19 +10,19 @@ import torch
 from ..memory.planner.footprint import Footprint
 from ..memory.planner.planner import least, plan
 from ..model import discover
-from ..runtime.estimate.many import Footprints, moved
+from ..runtime.estimate.many import FootprintsOfMany, moved
 from ..runtime.estimate.residency import movable
 from ..runtime.program.step_arguments import STEPS
 from ..schedule import Schedule
 from .calibrate.calibration_file import Calibration
 from .cost.hardware_rates import Rates, measure
 from .evaluate.local import LocalEvaluator
-from .genome.memory_genes import Bill, Design, Memory
+from .genome.memory_genes import Design, Memory, MemoryPrice
 from .seeds.seed_schedules import stored_seeds
 
 
-class Biller:
-    """Bills of designs: the plan that their genes ask for, and what it predicts.
+class MemoryPricer:
+    """Memory prices of designs: the plan that their genes ask for, and what it predicts.
 
     Args:
         footprints: of the workload's call.
@@ -31,15 +31,15 @@ class Biller:
         most: bytes that no generation may hold; those that could be made to hold no more are.
     """
 
-    def __init__(self, footprints: Footprints, rates: Rates, *, offload: bool, most: int | None = None) -> None:
+    def __init__(self, footprints: FootprintsOfMany, rates: Rates, *, offload: bool, most: int | None = None) -> None:
         self.footprints, self.rates, self.offload, self.most = footprints, rates, offload, most
 
-    def __call__(self, design: Design) -> Bill:
-        """The bill of a design. Where the least that it can hold is more than may be, that is its peak."""
+    def __call__(self, design: Design) -> MemoryPrice:
+        """The memory price of a design. Where the least that it can hold is more than may be, that is its peak."""
         footprint = self.footprints.of(design.schedule, design.genes.storage)
         seconds = self._coding(footprint, design)
         found = plan(footprint, self._budget(footprint, design.genes.level), self.rates.machine, offload=self.offload)
-        return Bill(found.peak, found.seconds + seconds, found.budget)
+        return MemoryPrice(found.peak, found.seconds + seconds, found.budget)
 
     def _budget(self, footprint: Footprint, level: float | None) -> int | None:
         """Bytes that a level stands for; None where nothing has to be planned."""
@@ -59,17 +59,19 @@ class Biller:
         return written * there + read * back
 
 
-def searched(bills: Biller, storages: Sequence[str] | None, seeds: Sequence[Schedule]) -> Memory:
+def searched(memory_prices: MemoryPricer, storages: Sequence[str] | None, seeds: Sequence[Schedule]) -> Memory:
     """What a search may vary of memory.
 
     Args:
-        bills: of its designs.
+        memory_prices: of its designs.
         storages: what features may be stored in; all that make them smaller when not given.
         seeds: schedules that it starts from: its policies are tried in other storages, too.
     """
-    able = ["none", *bills.rates.codings]
+    able = ["none", *memory_prices.rates.codings]
     chosen = tuple(name for name in able if storages is None or name == "none" or name in storages)
-    return Memory(bills, chosen, tuple({design.digest: design for design in stored_seeds(seeds, chosen)}.values()))
+    return Memory(
+        memory_prices, chosen, tuple({design.digest: design for design in stored_seeds(seeds, chosen)}.values())
+    )
 
 
 def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
@@ -80,8 +82,10 @@ def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
     return measure(_device(evaluator), dtype, int(median(sizes)) if sizes else 1 << 20)
 
 
-def biller(evaluator: LocalEvaluator, prompts: Sequence[int], known: Rates, most: int | None = None) -> Biller:
-    """Bills for an evaluator's call of some prompts, as a user makes it: decoding included.
+def memory_pricer(
+    evaluator: LocalEvaluator, prompts: Sequence[int], known: Rates, most: int | None = None
+) -> MemoryPricer:
+    """Memory prices for an evaluator's call of some prompts, as a user makes it: decoding included.
 
     Args:
         evaluator: whose number of steps is known.
@@ -93,8 +97,8 @@ def biller(evaluator: LocalEvaluator, prompts: Sequence[int], known: Rates, most
     def arguments(steps: int) -> dict[str, object]:
         return evaluator.arguments(prompts, **({STEPS: steps} if steps != evaluator.steps else {}))
 
-    found = Footprints(evaluator.pipe, discover(evaluator.pipe), evaluator.steps, arguments)
-    return Biller(found, known, offload=movable(evaluator.pipe), most=most)
+    found = FootprintsOfMany(evaluator.pipe, discover(evaluator.pipe), evaluator.steps, arguments)
+    return MemoryPricer(found, known, offload=movable(evaluator.pipe), most=most)
 
 
 def _device(evaluator: LocalEvaluator) -> torch.device:

@@ -17,7 +17,7 @@ KNOWN = ("latency", "macs", CACHED, PEAK)
 """Objectives that can be asked for."""
 
 
-def asked(given: Sequence[str] | None, method: str) -> tuple[str, ...]:
+def parse_objectives(given: Sequence[str] | None, method: str) -> tuple[str, ...]:
     """The objectives that a user asks for, or the usual ones of a method.
 
     Raises:

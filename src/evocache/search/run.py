@@ -98,7 +98,7 @@ class Run:
         with Journal(self.folder / JOURNAL) as journal:
             self._identify(journal)
             save(Schedule.full(self.space.tree, self.space.steps), self.folder / MODEL)
-            return _Sitting(self, journal).drive(tell)
+            return _Session(self, journal).drive(tell)
 
     def _identify(self, journal: Journal) -> None:
         settings = {**asdict(self.settings), "generations": None}
@@ -119,7 +119,7 @@ class Run:
             raise differing(f"a call to continue {self.folder}", own, begun.run)
 
 
-class _Sitting:
+class _Session:
     """One sitting at a run: replays the journal, then goes on."""
 
     def __init__(self, run: Run, journal: Journal) -> None:
@@ -195,7 +195,7 @@ class _Sitting:
             steps = None if schedule.steps == self.run.space.steps else schedule.steps
             self.journal.append(Written(schedule.digest, pack(schedule), schedule.provenance.origin, steps))
             self.written.add(schedule.digest)
-        values, failed = _told(job, answer)
+        values, failed = _describe(job, answer)
         self.journal.append(
             Evaluated(
                 schedule.digest,
@@ -233,7 +233,7 @@ class _Sitting:
         return stop or self.over
 
 
-def _told(job: Job, answer: Answer | Failure) -> tuple[tuple[float, ...], str]:
+def _describe(job: Job, answer: Answer | Failure) -> tuple[tuple[float, ...], str]:
     """The values of an answer, infinite where they are no finite numbers, and why, if one is not."""
     if isinstance(answer, Failure):
         return (math.inf,) * job.figures, answer.why or "no reason given"

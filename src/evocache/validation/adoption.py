@@ -17,7 +17,7 @@ MEMORY = "memory"
 """Bytes of cached features: an objective, and a figure of everything that is measured."""
 
 
-def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: Field) -> dict[str, Contender]:
+def adopted(contenders: Sequence[Contender], figures: Mapping[str, Figures], field: Field) -> dict[str, Contender]:
     """Policies and fewer steps that no point of the front beats, as points of it; by their own names.
 
     A search goes by predicted times and its own prompts. Where the clock and held-out prompts find that a policy or a
@@ -29,40 +29,42 @@ def adopted(rivals: Sequence[Contender], figures: Mapping[str, Figures], field: 
     caches more than the front does where the bytes of cached features were.
 
     Args:
-        rivals: all that was measured.
+        contenders: all that was measured.
         figures: what was measured, by name.
         field: what could be measured.
     """
-    points = [rival.point for rival in rivals if rival.group == "front" and rival.point is not None]
+    points = [contender.point for contender in contenders if contender.group == "front" and contender.point is not None]
     if not points or any(PEAK in point.objectives for point in points):
         return {}
-    front = [figures[rival.name] for rival in rivals if rival.group == "front"]
+    front = [figures[contender.name] for contender in contenders if contender.group == "front"]
     front = [found for found in front if not doubtful(found) and not loses(found)]
     known = {point.schedule.digest for point in points}
     most = max((found[MEMORY] for found in front), default=0.0) if any(MEMORY in p.objectives for p in points) else None
     front.append(figures[UNCACHED])
     taken: dict[str, Contender] = {}
     # of equals, fewer steps are taken
-    for rival in sorted(rivals, key=lambda rival: (-figures[rival.name]["quality"], rival.group != "steps")):
-        found, point = figures[rival.name], _point(rival, field)
-        if rival.group != "steps" and loses(found):
+    for contender in sorted(
+        contenders, key=lambda contender: (-figures[contender.name]["quality"], contender.group != "steps")
+    ):
+        found, point = figures[contender.name], _point(contender, field)
+        if contender.group != "steps" and loses(found):
             continue
-        if rival.group == "front" or point is None or point.schedule.digest in known or doubtful(found):
+        if contender.group == "front" or point is None or point.schedule.digest in known or doubtful(found):
             continue
         if (most is None or found[MEMORY] <= most) and not any(_beats(other, found) for other in front):
-            taken[rival.name] = replace(rival, group="front", point=point)
+            taken[contender.name] = replace(contender, group="front", point=point)
             front.append(found)
             known.add(point.schedule.digest)
     return taken
 
 
-def _point(rival: Contender, field: Field) -> Point | None:
+def _point(contender: Contender, field: Field) -> Point | None:
     """A rival as a point; None for fewer steps than a point may have."""
-    if rival.point is not None:
-        return rival.point
-    if rival.steps is None or field.least is None or rival.steps < field.least:
+    if contender.point is not None:
+        return contender.point
+    if contender.steps is None or field.least is None or contender.steps < field.least:
         return None
-    return Point(Schedule.full(field.tree, rival.steps, provenance=Provenance(origin=rival.name)), {})
+    return Point(Schedule.full(field.tree, contender.steps, provenance=Provenance(origin=contender.name)), {})
 
 
 def _beats(point: Figures, other: Figures) -> bool:

@@ -20,7 +20,7 @@ from ..search.optimise.evolution import Failure
 from .contenders import Contender
 from .memory_peaks import applied, peaks, plan_for, plans, steps_of
 from .proof_file import UNCACHED
-from .time_budget import ROUNDS, Pace
+from .time_budget import ROUNDS, MeasuredPace
 
 Figures = dict[str, float]
 Plans = Mapping[str, MemoryPlan | None]
@@ -28,7 +28,7 @@ Tell = Callable[[str], None]
 Judge = Callable[[list[int], list[str]], Sequence[float]]
 
 
-class Trial:
+class ContenderTrial:
     """One pipeline and held-out prompts, under whatever contends. Where a name is asked for, `uncached` is one, too.
 
     Args:
@@ -51,12 +51,12 @@ class Trial:
         whole = self.judge.seconds
         self._plans: dict[tuple[str, int, object], MemoryPlan] = {}
         self.judge.uncached(first[:1])  # its plan is made beforehand, as all plans are
-        self.pace = Pace.of(whole - warm, len(first), self.judge.seconds - whole)
+        self.pace = MeasuredPace.of(whole - warm, len(first), self.judge.seconds - whole)
         self.device = str(getattr(pipe, "_execution_device", "cpu"))
         self.output = "np"
         """The `output_type` of pictures and of timed calls."""
 
-    def judged(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
+    def judged(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
         """Quality by name, in the quality's own figures; what fails on some prompt has none."""
         judge, numbers = self.judge, list(range(min(prompts, len(self.judge.workload.prompts))))
 
@@ -77,15 +77,17 @@ class Trial:
             numbers = [n for n, error in zip(numbers, errors[UNCACHED], strict=True) if math.isfinite(error)]
             errors[UNCACHED] = [error for error in errors[UNCACHED] if math.isfinite(error)]
         known: dict[tuple[str, str], list[float]] = {}  # plans change nothing that is generated
-        for rival in rivals:
-            tell(f"{rival.name} on held-out prompts")
-            key = (rival.point.schedule.digest, rival.point.storage) if rival.point else (rival.name, "")
+        for contender in contenders:
+            tell(f"{contender.name} on held-out prompts")
+            key = (
+                (contender.point.schedule.digest, contender.point.storage) if contender.point else (contender.name, "")
+            )
             if key not in known:
-                known[key] = self._errors(rival, numbers)
-            errors[rival.name] = known[key]
+                known[key] = self._errors(contender, numbers)
+            errors[contender.name] = known[key]
         return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
 
-    def shown(self, rivals: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
+    def shown(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
         """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays.
 
         Raises:
@@ -93,51 +95,51 @@ class Trial:
         """
         parts = self.judge.workload.batches(range(min(prompts, len(self.judge.workload.prompts))))
         outputs: dict[str, Any] = {}
-        for name, rival in _cases(rivals).items():
+        for name, contender in _cases(contenders).items():
             tell(f"pictures of {name}")
             try:
-                drawn = [self._generated(rival, part, output_type=self.output) for part in parts]
+                drawn = [self._generated(contender, part, output_type=self.output) for part in parts]
                 outputs[name] = np.concatenate(drawn)
             except RunError:
                 raise
             except Exception as error:
-                if of_device(error) or (rival is None and isinstance(error, BudgetError)):
+                if of_device(error) or (contender is None and isinstance(error, BudgetError)):
                     raise
-                if rival is None:  # then the clock is to run on what the quality is judged by
+                if contender is None:  # then the clock is to run on what the quality is judged by
                     self.output = self.judge.quality.output
                     return {}
         return outputs
 
-    def planned(self, rivals: Sequence[Contender], prompts: int) -> Plans:
+    def planned(self, contenders: Sequence[Contender], prompts: int) -> Plans:
         """Memory plans by name; a contender that cannot keep its budget with so many prompts is left out."""
-        return plans(self.judge, _cases(rivals), range(min(prompts, len(self.judge.workload.prompts))))
+        return plans(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))))
 
-    def held(self, rivals: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
+    def held(self, contenders: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
         """Most bytes that a call of so many prompts holds, by name."""
-        return peaks(self.judge, _cases(rivals), range(min(prompts, len(self.judge.workload.prompts))), planned)
+        return peaks(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))), planned)
 
     def timed(
-        self, rivals: Sequence[Contender], prompts: int, planned: Plans | None, clock: Clock
+        self, contenders: Sequence[Contender], prompts: int, planned: Plans | None, clock: Clock
     ) -> dict[str, Figures]:
         """Speed-up over the uncached pipeline and seconds for a prompt, by name."""
         numbers = range(min(prompts, len(self.judge.workload.prompts)))
         known = planned or {}
 
-        def case(name: str, rival: Contender | None) -> Callable[[], object]:
-            return lambda: self._generated(rival, numbers, known.get(name), output_type=self.output)
+        def case(name: str, contender: Contender | None) -> Callable[[], object]:
+            return lambda: self._generated(contender, numbers, known.get(name), output_type=self.output)
 
-        cases = {name: case(name, rival) for name, rival in _cases(rivals).items()}
+        cases = {name: case(name, contender) for name, contender in _cases(contenders).items()}
         timings = interleaved(cases, repeats=ROUNDS, clock=clock)
         return {name: _clocked(timing, timings[UNCACHED], len(numbers)) for name, timing in timings.items()}
 
-    def _errors(self, rival: Contender, numbers: Sequence[int]) -> list[float]:
+    def _errors(self, contender: Contender, numbers: Sequence[int]) -> list[float]:
         judge = self.judge
-        if rival.point is not None:
-            found = judge.errors(rival.point.schedule, numbers, rival.point.storage)
+        if contender.point is not None:
+            found = judge.errors(contender.point.schedule, numbers, contender.point.storage)
             return [math.inf] if isinstance(found, Failure) else found
 
         def measured(part: list[int], texts: list[str]) -> Sequence[float]:
-            return judge.quality.measure(self._generated(rival, part), judge.references(part), texts)
+            return judge.quality.measure(self._generated(contender, part), judge.references(part), texts)
 
         try:
             return self._by_batch(numbers, measured)
@@ -156,21 +158,23 @@ class Trial:
         return [float(e) for part in parts for e in errors(part, [self.judge.workload.prompts[n] for n in part])]
 
     def _generated(
-        self, rival: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
+        self, contender: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
     ) -> Any:
         """Outputs of a contender, or of the uncached pipeline, by a plan or within the limit."""
-        asked = {**changes, **steps_of(self.judge, rival)}
-        with applied(self.judge.pipe, rival, plan or self._plan(rival, numbers, asked)):
-            return self.judge.generate(numbers, **asked)
+        call_arguments = {**changes, **steps_of(self.judge, contender)}
+        with applied(self.judge.pipe, contender, plan or self._plan(contender, numbers, call_arguments)):
+            return self.judge.generate(numbers, **call_arguments)
 
-    def _plan(self, rival: Contender | None, numbers: Sequence[int], changes: Mapping[str, Any]) -> MemoryPlan | None:
+    def _plan(
+        self, contender: Contender | None, numbers: Sequence[int], changes: Mapping[str, Any]
+    ) -> MemoryPlan | None:
         """The plan that keeps a contender within the limit, made once for so many prompts and what comes out."""
         if self.judge.within is None:
             return None
-        key = (UNCACHED if rival is None else rival.name, len(numbers), changes.get("output_type"))
+        key = (UNCACHED if contender is None else contender.name, len(numbers), changes.get("output_type"))
         if key not in self._plans:
-            call = self.judge.asked(numbers, **changes)
-            self._plans[key] = plan_for(self.judge.pipe, rival, self.judge.within, call)
+            call = self.judge.call_arguments(numbers, **changes)
+            self._plans[key] = plan_for(self.judge.pipe, contender, self.judge.within, call)
         return self._plans[key]
 
     def _figures(self, errors: Sequence[float]) -> Figures:
@@ -184,8 +188,8 @@ class Trial:
         }
 
 
-def _cases(rivals: Sequence[Contender]) -> dict[str, Contender | None]:
-    return {UNCACHED: None, **{rival.name: rival for rival in rivals}}
+def _cases(contenders: Sequence[Contender]) -> dict[str, Contender | None]:
+    return {UNCACHED: None, **{contender.name: contender for contender in contenders}}
 
 
 def _clocked(timing: Timing, uncached: Timing, prompts: int) -> Figures:

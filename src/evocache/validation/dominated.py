@@ -15,7 +15,7 @@ FEWER_STEPS = "fewer steps"
 
 
 def beaten(
-    rivals: Sequence[Contender], taken: Mapping[str, Contender], figures: Mapping[str, Figures]
+    contenders: Sequence[Contender], taken: Mapping[str, Contender], figures: Mapping[str, Figures]
 ) -> dict[str, str]:
     """By what each point that is beaten is, by the points' names.
 
@@ -24,16 +24,18 @@ def beaten(
     time. What the clock cannot be believed of beats nothing; nor does a point's own schedule under another name.
 
     Args:
-        rivals: all that was measured.
+        contenders: all that was measured.
         taken: those of them that are points, too, by name (see `adopt`).
         figures: what was measured, by name.
     """
-    own = {**{rival.name: rival for rival in rivals if rival.group == "front"}, **taken}
-    objectives = {name for rival in own.values() if rival.point for name in rival.point.objectives}
+    own = {**{contender.name: contender for contender in contenders if contender.group == "front"}, **taken}
+    objectives = {name for contender in own.values() if contender.point for name in contender.point.objectives}
     least = [name for name in (MEMORY, PEAK) if name in objectives]
     found: dict[str, Figures] = {UNCACHED: {MEMORY: 0.0, **figures[UNCACHED]}}
-    found |= {rival.name: figures[rival.name] for rival in rivals if not doubtful(figures[rival.name])}
-    identities = {rival.name: _identity(rival) for rival in rivals}
+    found |= {
+        contender.name: figures[contender.name] for contender in contenders if not doubtful(figures[contender.name])
+    }
+    identities = {contender.name: _identity(contender) for contender in contenders}
     lost: dict[str, str] = {}
     for name, point in own.items():
         mine = figures[name]
@@ -44,24 +46,28 @@ def beaten(
         ]
         if by:
             lost[name] = max(by, key=lambda other: (found[other]["quality"], found[other]["speedup"]))
-        elif not _computes_all(point) and loses(mine) and _no_more(rivals, found, mine, least):
+        elif not _computes_all(point) and loses(mine) and _no_more(contenders, found, mine, least):
             lost[name] = FEWER_STEPS
     return {name: lost.get(by, by) for name, by in lost.items()}
 
 
-def _identity(rival: Contender) -> object:
+def _identity(contender: Contender) -> object:
     """What two contenders that do the same have in common, whatever they are called."""
-    if rival.point is None or _computes_all(rival):
-        return rival.steps if rival.point is None else rival.point.schedule.steps
-    return rival.point.schedule.digest, rival.point.storage, rival.point.budget
+    if contender.point is None or _computes_all(contender):
+        return contender.steps if contender.point is None else contender.point.schedule.steps
+    return contender.point.schedule.digest, contender.point.storage, contender.point.budget
 
 
-def _computes_all(rival: Contender) -> bool:
+def _computes_all(contender: Contender) -> bool:
     """Whether a point is nothing but fewer steps."""
-    return rival.point is not None and rival.point.schedule.is_full and rival.point.budget is None
+    return contender.point is not None and contender.point.schedule.is_full and contender.point.budget is None
 
 
-def _no_more(rivals: Sequence[Contender], found: Mapping[str, Figures], mine: Figures, least: Sequence[str]) -> bool:
+def _no_more(
+    contenders: Sequence[Contender], found: Mapping[str, Figures], mine: Figures, least: Sequence[str]
+) -> bool:
     """Whether fewer steps hold no more than a point does."""
-    steps = [found[rival.name] for rival in rivals if rival.group == "steps" and rival.name in found]
+    steps = [
+        found[contender.name] for contender in contenders if contender.group == "steps" and contender.name in found
+    ]
     return all(max((f.get(name, 1e300) for f in steps), default=1e300) <= mine.get(name, 1e300) for name in least)

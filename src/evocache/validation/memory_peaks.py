@@ -13,7 +13,7 @@ from ..errors import BudgetError, RunError
 from ..memory.planner.planner import MemoryPlan
 from ..model import discover
 from ..runtime import Handle, apply
-from ..runtime.estimate.measure import measured
+from ..runtime.estimate.measure import measure
 from ..runtime.estimate.residency import resident
 from ..runtime.program.step_arguments import STEPS
 from ..search.evaluate.faults import of_device
@@ -23,9 +23,9 @@ from .contenders import Contender
 
 
 @contextmanager
-def applied(pipe: Any, rival: Contender | None, memory: MemoryPlan | int | None = None) -> Iterator[Handle | None]:
+def applied(pipe: Any, contender: Contender | None, memory: MemoryPlan | int | None = None) -> Iterator[Handle | None]:
     """Within the context, a contender or the uncached pipeline is applied, with a plan or a limit if it has one."""
-    point = None if rival is None else rival.point
+    point = None if contender is None else contender.point
     if point is None and memory is None:
         yield None
         return
@@ -42,34 +42,38 @@ def plans(
     Those that cannot are left out.
     """
     out: dict[str, MemoryPlan | None] = {}
-    for name, rival in cases.items():
-        budget = judge.within if rival is None or rival.point is None else rival.point.budget or judge.within
+    for name, contender in cases.items():
+        budget = (
+            judge.within if contender is None or contender.point is None else contender.point.budget or judge.within
+        )
         out[name] = None
         if budget is not None:
             try:
-                out[name] = plan_for(judge.pipe, rival, budget, judge.arguments(numbers, **steps_of(judge, rival)))
+                out[name] = plan_for(
+                    judge.pipe, contender, budget, judge.arguments(numbers, **steps_of(judge, contender))
+                )
             except BudgetError:
                 del out[name]
     return out
 
 
-def plan_for(pipe: Any, rival: Contender | None, budget: int, call: Mapping[str, Any]) -> MemoryPlan:
+def plan_for(pipe: Any, contender: Contender | None, budget: int, call: Mapping[str, Any]) -> MemoryPlan:
     """The plan by which a contender, or the uncached pipeline, keeps a budget in a call; nothing is computed.
 
     Raises:
         BudgetError: if there is none.
     """
-    with applied(pipe, rival, budget) as handle:
+    with applied(pipe, contender, budget) as handle:
         assert handle is not None
         return handle.plan(**call)
 
 
-def steps_of(judge: LocalEvaluator, rival: Contender | None) -> dict[str, int]:
+def steps_of(judge: LocalEvaluator, contender: Contender | None) -> dict[str, int]:
     """What goes before the workload's call, so that the pipeline makes as many steps as a contender has."""
-    if rival is None:
+    if contender is None:
         return {}
-    asked = {} if rival.steps is None else {STEPS: rival.steps}
-    return asked if rival.schedule is None else asked | judge.changes(rival.schedule)
+    call_arguments = {} if contender.steps is None else {STEPS: contender.steps}
+    return call_arguments if contender.schedule is None else call_arguments | judge.changes(contender.schedule)
 
 
 def peaks(
@@ -80,10 +84,10 @@ def peaks(
 ) -> dict[str, dict[str, float]]:
     """By name, what a whole call held when most was held, decoding included, and what was cached."""
     out = {}
-    for name, rival in cases.items():
-        given = judge.arguments(numbers, **steps_of(judge, rival))  # as a user calls it: decoding included
+    for name, contender in cases.items():
+        given = judge.arguments(numbers, **steps_of(judge, contender))  # as a user calls it: decoding included
         try:
-            with applied(judge.pipe, rival, plans.get(name)) as handle:
+            with applied(judge.pipe, contender, plans.get(name)) as handle:
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}
                 if handle is not None:
                     figures["memory"] = float(handle.stats.peak_cached_bytes)
@@ -108,4 +112,4 @@ def _held(pipe: Any, call: Callable[[], Any]) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         call()
         return torch.cuda.max_memory_allocated(device) - max(0, others)
-    return max(held.bytes for held in measured(pipe, discover(pipe), call).values())
+    return max(held.bytes for held in measure(pipe, discover(pipe), call).values())

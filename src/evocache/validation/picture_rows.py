@@ -1,4 +1,4 @@
-"""Strips: the pictures of a few prompts side by side, one small PNG file for each way of generating them."""
+"""Rows of pictures: those of a few prompts side by side, one small PNG file for each way of generating them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from PIL import Image
 FOLDER = "pictures"
 
 MOST = 192
-"""Longer side of a picture in a strip, in pixels; larger ones are scaled down."""
+"""Longer side of a picture in a row of pictures, in pixels; larger ones are scaled down."""
 
 GAP = 4
 """White pixels between pictures."""
 
 
-def write_strips(folder: Path, outputs: Mapping[str, Any]) -> dict[str, str]:
-    """Write a strip for each output that is pictures, into `pictures/`; nothing for others.
+def write_picture_rows(folder: Path, outputs: Mapping[str, Any]) -> dict[str, str]:
+    """Write a row of pictures for each output that is pictures, into `pictures/`; nothing for others.
 
     Args:
         folder: of the run.
@@ -33,21 +33,21 @@ def write_strips(folder: Path, outputs: Mapping[str, Any]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for number, (name, output) in enumerate(outputs.items()):
-        strip = drawn(output)
-        if strip is None:
+        sheet = draw_row(output)
+        if sheet is None:
             continue
         file = f"{FOLDER}/{number:02d}-{_slug(name)}.png"
         try:
             (folder / FOLDER).mkdir(exist_ok=True)
-            strip.save(folder / file, optimize=True)
+            sheet.save(folder / file, optimize=True)
         except OSError:
             continue
         found[name] = file
     return found
 
 
-def drawn(output: Any) -> Image.Image | None:
-    """The strip of an output; None if it is no pictures."""
+def draw_row(output: Any) -> Image.Image | None:
+    """The row of pictures of an output; None if it is no pictures."""
     array = np.asarray(output)
     if array.ndim not in (4, 5) or array.dtype.kind != "f" or array.shape[-1] not in (1, 3) or not array.size:
         return None
@@ -55,11 +55,11 @@ def drawn(output: Any) -> Image.Image | None:
     small = [[_small(picture) for picture in row] for row in rows]
     width, height = small[0][0].size
     size = (len(array) * (width + GAP) - GAP, len(rows) * (height + GAP) - GAP)
-    strip = Image.new("RGB", size, "white")
+    sheet = Image.new("RGB", size, "white")
     for i, row in enumerate(small):
         for j, picture in enumerate(row):
-            strip.paste(picture, (j * (width + GAP), i * (height + GAP)))
-    return strip
+            sheet.paste(picture, (j * (width + GAP), i * (height + GAP)))
+    return sheet
 
 
 def _small(picture: npt.NDArray[np.floating[Any]]) -> Image.Image:

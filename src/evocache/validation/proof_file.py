@@ -16,7 +16,7 @@ from ..schedule import Schedule, dumps
 from ..schedule.front import Front
 from ..schedule.front import front_file as ff
 from ..schedule.front.comparison import noise
-from ..schedule.front.front import front
+from ..schedule.front.front import read_front
 from ..schedule.io import strict_json as sj
 from .held_out_split import HEADS, SIDES, UNKNOWN, stands_on
 from .picture_rows import FOLDER
@@ -186,7 +186,7 @@ def read_proof(path: str | os.PathLike[str]) -> Proof:
         for name, point in points:
             _usable(point.measured, f"measured of {short(name)}")
         return Proof(
-            front(document, points, path),
+            read_front(document, points, path),
             names,
             {name: _baseline(value, f"baselines.{short(name)}", read) for name, value in baselines.items()},
             _basis(sj.obj(document["basis"], "basis")),

@@ -15,7 +15,7 @@ COUNTING = 3
 
 
 @dataclass(frozen=True)
-class Pace:
+class MeasuredPace:
     """How long uncached generations take.
 
     Attributes:
@@ -29,7 +29,7 @@ class Pace:
     batch: int
 
     @classmethod
-    def of(cls, seconds: float, prompts: int, single: float) -> Pace:
+    def of(cls, seconds: float, prompts: int, single: float) -> MeasuredPace:
         """The pace of a call of some prompts, and of a call of a single one."""
         each = max(seconds - single, 0.0) / (prompts - 1) if prompts > 1 else seconds
         return cls(max(single - each, 0.0), each, prompts)
@@ -65,11 +65,11 @@ class Effort:
         """Those of a field that it measures."""
         return field.contenders(self.points, self.policies, self.counts)
 
-    def seconds(self, rivals: Sequence[Contender], pace: Pace) -> float:
+    def seconds(self, contenders: Sequence[Contender], pace: MeasuredPace) -> float:
         """Predicted time of them all and the uncached pipeline, a round to warm up included."""
         rounds = ROUNDS + 1 + (COUNTING if self.counted else 0)
         each = pace.seconds(self.prompts) + pace.seconds(self.pictures) + rounds * pace.seconds(self.timed)
-        return each * (1 + sum(rival.share for rival in rivals))
+        return each * (1 + sum(contender.share for contender in contenders))
 
     def of(self, field: Field) -> Effort:
         """The same for a field: where peaks were searched, calls are those that they are of, and they are counted."""
@@ -90,7 +90,7 @@ LADDER = (
 """From the most thorough to the least."""
 
 
-def affordable(field: Field, pace: Pace, seconds: float) -> Effort:
+def affordable(field: Field, pace: MeasuredPace, seconds: float) -> Effort:
     """The most thorough effort that is predicted to keep within the time; the least one if none does.
 
     Args:

@@ -19,11 +19,11 @@ from ..search.evaluate.workload import Workload
 from ..search.genome.memory_genes import PEAK
 from ..search.optimise.evolution import ERROR
 from .adoption import adopted
-from .contender_trial import Figures, Tell, Trial
+from .contender_trial import ContenderTrial, Figures, Tell
 from .contenders import Contender, Field
 from .dominated import beaten
 from .held_out_split import UNKNOWN, Split
-from .picture_rows import write_strips
+from .picture_rows import write_picture_rows
 from .proof_file import UNCACHED, Baseline, Basis, Pictures, Proof, write_proof
 from .time_budget import ROUNDS, affordable, left_out
 
@@ -31,7 +31,7 @@ SECONDS = 150.0
 """What a proof may take where nothing else is said: a quarter of ten minutes."""
 
 
-def prove(
+def validate(
     pipe: Any,
     quality: Quality,
     held_out: Workload,
@@ -66,30 +66,36 @@ def prove(
     """
     began = perf_counter()
     tell(UNCACHED)
-    trial = Trial(pipe, quality, held_out, within)
+    trial = ContenderTrial(pipe, quality, held_out, within)
     effort = affordable(field, trial.pace, seconds)
-    rivals = effort.contenders(field)
-    figures = trial.judged(rivals, effort.prompts, tell)
-    outputs = trial.shown([rival for rival in rivals if rival.name in figures], effort.pictures, tell)
-    able = [rival for rival in rivals if rival.name in figures and (rival.name in outputs or not outputs)]
-    failed = [f"{rival.name}, which failed" for rival in rivals if rival not in able]
-    rivals = able
-    planned = trial.planned(rivals, effort.timed)
-    failed += [f"{rival.name}, which cannot keep its budget" for rival in rivals if rival.name not in planned]
-    rivals = [rival for rival in rivals if rival.name in planned]
+    contenders = effort.contenders(field)
+    figures = trial.judged(contenders, effort.prompts, tell)
+    outputs = trial.shown([contender for contender in contenders if contender.name in figures], effort.pictures, tell)
+    able = [
+        contender
+        for contender in contenders
+        if contender.name in figures and (contender.name in outputs or not outputs)
+    ]
+    failed = [f"{contender.name}, which failed" for contender in contenders if contender not in able]
+    contenders = able
+    planned = trial.planned(contenders, effort.timed)
+    failed += [
+        f"{contender.name}, which cannot keep its budget" for contender in contenders if contender.name not in planned
+    ]
+    contenders = [contender for contender in contenders if contender.name in planned]
     tell("timing")
     clock = clock_of(pipe, waits=any(plan is not None and plan.capacity is not None for plan in planned.values()))
-    for name, found in trial.timed(rivals, effort.timed, planned, clock).items():
+    for name, found in trial.timed(contenders, effort.timed, planned, clock).items():
         figures[name] |= found
-    for rival in rivals:
-        figures[rival.name] |= _known(rival, field, quality)
-        if rival.share > 0 and (rival.point is not None or trial.judge.varies):
-            figures[rival.name][PREDICTED] = 1 / rival.share
+    for contender in contenders:
+        figures[contender.name] |= _known(contender, field, quality)
+        if contender.share > 0 and (contender.point is not None or trial.judge.varies):
+            figures[contender.name][PREDICTED] = 1 / contender.share
     if effort.counted:
         tell("memory")
-        for name, found in trial.held(rivals, effort.timed, planned).items():
+        for name, found in trial.held(contenders, effort.timed, planned).items():
             figures[name] |= found
-    add_equal_time(rivals, figures)
+    add_equal_time(contenders, figures)
     basis = Basis(
         prompts=min(effort.prompts, len(held_out.prompts)),
         rounds=ROUNDS,
@@ -104,12 +110,14 @@ def prove(
         clock=clock.name,
         held_out=UNKNOWN if apart is None else apart.kind,
     )
-    taken = adopted(rivals, figures, field)
-    lost = beaten(rivals, taken, figures)
+    taken = adopted(contenders, figures, field)
+    lost = beaten(contenders, taken, figures)
     context = context_of(pipe, **held_out.call)
-    proof, outputs = assembled(rivals, figures, outputs, basis, taken, lost, asks=trial.judge.varies, context=context)
-    strips = write_strips(folder, outputs)
-    pictures = Pictures(held_out.prompts[: effort.pictures] if strips else (), strips)
+    proof, outputs = assembled(
+        contenders, figures, outputs, basis, taken, lost, asks=trial.judge.varies, context=context
+    )
+    rows_of_pictures = write_picture_rows(folder, outputs)
+    pictures = Pictures(held_out.prompts[: effort.pictures] if rows_of_pictures else (), rows_of_pictures)
     proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
     write_proof(folder, proof)
     return proof
@@ -120,30 +128,30 @@ def _shared(apart: Split | None) -> list[str]:
     return [f"{apart.shared} held-out prompts, which are searched on"] if apart is not None and apart.shared else []
 
 
-def _known(rival: Contender, field: Field, quality: Quality) -> Figures:
+def _known(contender: Contender, field: Field, quality: Quality) -> Figures:
     """What needs no measuring: bytes of cached features, and quality on the prompts that were searched on."""
-    if rival.point is None:
+    if contender.point is None:
         return {"memory": 0.0}
-    figures = {"memory": field.costs.memory(rival.point.schedule)}
-    if ERROR in rival.point.objectives:
-        figures["calibration quality"] = quality.shown(rival.point.objectives[ERROR])
-    if PEAK in rival.point.objectives:
-        figures["predicted peak"] = rival.point.objectives[PEAK]
+    figures = {"memory": field.costs.memory(contender.point.schedule)}
+    if ERROR in contender.point.objectives:
+        figures["calibration quality"] = quality.shown(contender.point.objectives[ERROR])
+    if PEAK in contender.point.objectives:
+        figures["predicted peak"] = contender.point.objectives[PEAK]
     return figures
 
 
-def add_equal_time(rivals: Sequence[Contender], figures: Mapping[str, Figures]) -> None:
+def add_equal_time(contenders: Sequence[Contender], figures: Mapping[str, Figures]) -> None:
     """Add to the figures of schedules what fewer steps give in the same time (see `figures.in_the_same_time`)."""
-    steps = [figures[rival.name] for rival in rivals if rival.group == "steps"]
+    steps = [figures[contender.name] for contender in contenders if contender.group == "steps"]
     known = [(found["speedup"], found["quality"]) for found in steps if not doubtful(found)]
-    for rival in rivals:
-        quality = None if rival.group == "steps" else in_the_same_time(known, figures[rival.name]["speedup"])
+    for contender in contenders:
+        quality = None if contender.group == "steps" else in_the_same_time(known, figures[contender.name]["speedup"])
         if quality is not None:
-            figures[rival.name][FEWER] = quality
+            figures[contender.name][FEWER] = quality
 
 
 def assembled(
-    rivals: Sequence[Contender],
+    contenders: Sequence[Contender],
     figures: Mapping[str, Figures],
     outputs: Mapping[str, Any],
     basis: Basis,
@@ -162,14 +170,14 @@ def assembled(
     """
     lost = lost or {}
 
-    def fastest(rivals: Iterable[Contender]) -> list[Contender]:
-        return sorted(rivals, key=lambda r: -figures[r.name]["speedup"])
+    def fastest(contenders: Iterable[Contender]) -> list[Contender]:
+        return sorted(contenders, key=lambda r: -figures[r.name]["speedup"])
 
-    own = [r for r in rivals if r.group == "front"]
+    own = [r for r in contenders if r.group == "front"]
     front = fastest(r for r in (*own, *(taken or {}).values()) if r.name not in lost)
-    names = {rival.name: f"front {i}" for i, rival in enumerate(front)}
+    names = {contender.name: f"front {i}" for i, contender in enumerate(front)}
     behind = fastest(r for r in own if r.name in lost)
-    names |= {rival.name: f"beaten {i}" for i, rival in enumerate(behind)}
+    names |= {contender.name: f"beaten {i}" for i, contender in enumerate(behind)}
     points = [
         replace(
             r.point,
@@ -183,17 +191,19 @@ def assembled(
         if r.point is not None
     ]
     baselines = {UNCACHED: Baseline(UNCACHED, {**figures[UNCACHED], "memory": 0.0})}
-    for rival in behind:
-        assert rival.point is not None
-        by = names.get(lost[rival.name], lost[rival.name])
-        baselines[names[rival.name]] = Baseline(
-            "beaten", figures[rival.name], rival.schedule, by, rival.point.storage, rival.point.budget
+    for contender in behind:
+        assert contender.point is not None
+        by = names.get(lost[contender.name], lost[contender.name])
+        baselines[names[contender.name]] = Baseline(
+            "beaten", figures[contender.name], contender.schedule, by, contender.point.storage, contender.point.budget
         )
-    for rival in rivals:
-        if rival.group != "front":
-            baselines[rival.name] = Baseline(rival.group, figures[rival.name], rival.schedule)
+    for contender in contenders:
+        if contender.group != "front":
+            baselines[contender.name] = Baseline(contender.group, figures[contender.name], contender.schedule)
     named = {name: outputs[name] for name in (UNCACHED, *baselines) if name in outputs}
     named |= {names[name]: outputs[name] for name in names if name in outputs}
     order = [UNCACHED, *names.values(), *baselines]
-    proof = Proof(Front(tuple(points), basis.steps), tuple(names[rival.name] for rival in front), baselines, basis)
+    proof = Proof(
+        Front(tuple(points), basis.steps), tuple(names[contender.name] for contender in front), baselines, basis
+    )
     return proof, {name: named[name] for name in dict.fromkeys(order) if name in named}

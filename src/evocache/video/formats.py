@@ -35,7 +35,7 @@ WEBP_QUALITY = 90
 """Of 100."""
 
 
-class Reel(ABC):
+class FrameEncoder(ABC):
     """Where the frames of one format go. Frames of one size come in order; what goes wrong is an OSError."""
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Reel(ABC):
         """Close, whatever state it is in; what was written is of no use."""
 
 
-class _Mp4(Reel):
+class _Mp4(FrameEncoder):
     """H.264 in MP4 by PyAV, which reads the finished file again to put its index in front."""
 
     def __init__(self, path: Path, rate: Fraction) -> None:
@@ -111,7 +111,7 @@ class _Mp4(Reel):
             raise OSError(error.errno, error.strerror) from error
 
 
-class _Animation(Reel):
+class _Animation(FrameEncoder):
     """One file of frames, each with the time that it is shown."""
 
     units: ClassVar[int]
@@ -197,7 +197,7 @@ class _Webp(_Animation):
         self._file.write(struct.pack("<I", size))
 
 
-class _Pngs(Reel):
+class _Pngs(FrameEncoder):
     """A folder of numbered PNG files."""
 
     def __init__(self, path: Path, rate: Fraction) -> None:
@@ -223,12 +223,12 @@ class Format(NamedTuple):
     """How films of one suffix are written.
 
     Attributes:
-        reel: made from a path at which there is nothing yet, and frames a second.
+        encoder: made from a path at which there is nothing yet, and frames a second.
         longest: most pixels along a side.
         fastest: most frames a second.
     """
 
-    reel: Callable[[Path, Fraction], Reel]
+    encoder: Callable[[Path, Fraction], FrameEncoder]
     longest: int
     fastest: int
 

@@ -34,13 +34,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FilmError
-from .formats import FORMATS, Frame, Reel
+from .formats import FORMATS, Frame, FrameEncoder
 
 SLOWEST = Fraction(1, 100)
 """Fewest frames a second; the longest delay of a GIF is 655 seconds."""
 
 
-class Film:
+class VideoWriter:
     """A video that is being written; `film` opens one.
 
     Attributes:
@@ -48,10 +48,10 @@ class Film:
         frames: how many were written.
     """
 
-    def __init__(self, path: Path, reel: Reel, longest: int) -> None:
+    def __init__(self, path: Path, encoder: FrameEncoder, longest: int) -> None:
         self.path = path
         self.frames = 0
-        self._reel = reel
+        self._encoder = encoder
         self._longest = longest
         self._shape: tuple[int, ...] | None = None
         self._state = "open"
@@ -68,7 +68,7 @@ class Film:
             )
         self._check(frame)
         try:
-            self._reel.add(np.ascontiguousarray(frame))
+            self._encoder.add(np.ascontiguousarray(frame))
         except BaseException as error:  # whatever it is, part of a frame may be written
             self._state = "damaged"
             if isinstance(error, OSError):
@@ -109,11 +109,11 @@ class Film:
         if not self.frames:
             raise FilmError(f"{self.path} without a frame", "at least one", "write frames before the film is closed")
         self._state = "closed"
-        self._reel.finish()
+        self._encoder.finish()
 
 
 @contextmanager
-def film(path: str | os.PathLike[str], *, fps: float | Fraction = 8) -> Iterator[Film]:
+def film(path: str | os.PathLike[str], *, fps: float | Fraction = 8) -> Iterator[VideoWriter]:
     """Open a film; the suffix of its name is its format. A file of that name is replaced when the film is complete.
 
     Args:
@@ -135,10 +135,10 @@ def film(path: str | os.PathLike[str], *, fps: float | Fraction = 8) -> Iterator
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         _vacant(target)
-        reel = kind.reel(draft, rate)
+        encoder = kind.encoder(draft, rate)
     except OSError as error:
         raise _unwritable(target, error) from error
-    out = Film(target, reel, kind.longest)
+    out = VideoWriter(target, encoder, kind.longest)
     try:
         yield out
         try:
@@ -148,7 +148,7 @@ def film(path: str | os.PathLike[str], *, fps: float | Fraction = 8) -> Iterator
             raise _unwritable(target, error) from error
     except BaseException:
         out._state = "closed"
-        reel.drop()
+        encoder.drop()
         _remove(draft)
         raise
 

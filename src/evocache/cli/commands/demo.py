@@ -84,7 +84,7 @@ def _measured(
     texts = [*shown.demo_prompts[:count], *shown.sample_prompts(max(0, count - len(shown.demo_prompts)), seed)]
     from ...model import discover
     from ...schedule.front import Front
-    from .demo_contenders import REFERENCE, Trial, contenders
+    from .demo_contenders import REFERENCE, DemoTrial, contenders
     from .demo_rows import Row
 
     entrants = contenders(discover(pipe).tree, steps, Front.load(shown.front) if shown.front.is_file() else None)
@@ -95,7 +95,7 @@ def _measured(
         done += 1
         update(description=name, completed=max(done, 0))
 
-    trial = Trial(pipe, defaults, texts, seed, advance)
+    trial = DemoTrial(pipe, defaults, texts, seed, advance)
     update(total=len(entrants) * trial.rounds)
     outcomes = trial.run(entrants)
     judge, reference = shown.judge(), outcomes[REFERENCE]

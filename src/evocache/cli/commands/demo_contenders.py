@@ -111,7 +111,7 @@ def evolved(front: Front | None, group: str, steps: int, share: float) -> list[C
     return [Contender(name, group, own, point.schedule)]
 
 
-class Trial:
+class DemoTrial:
     """Runs contenders on prompts.
 
     Args:

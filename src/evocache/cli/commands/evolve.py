@@ -23,7 +23,7 @@ from ..inputs.model_loading import MODELS, load_pipeline
 from ..inputs.number_options import MAX_COUNT, MAX_SEED, MAX_STEPS, amount
 from ..inputs.prompts import distinct, gather
 from ..inputs.worker_count import count as processes
-from ..inputs.worker_count import told
+from ..inputs.worker_count import describe_count
 from ..ui.console import errors
 from ..ui.failures import InputError
 from ..ui.front_table import history_of, show_front
@@ -89,7 +89,7 @@ def evolve(
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call: 16 if not given, 1 with pictures.")
     ] = None,
     workers: Annotated[
-        str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.", callback=told)
+        str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.", callback=describe_count)
     ] = "auto",
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or auto.")

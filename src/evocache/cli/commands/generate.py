@@ -104,8 +104,10 @@ def _batch(wanted: int | None, handle: Handle | None, given: Mapping[str, Any]) 
     gate = handle.program if handle is not None and isinstance(handle.program, Gate) else None
     size = batch_size(wanted, 1 if gate else BATCH, given)
     if gate and size > 1:
-        told = f"{gate} is a gate: it decides for all {size} prompts of a call, so that a picture depends on the others"
-        errors().print(f"note: {told}; --batch 1 decides for each alone", style="yellow", markup=False)
+        description = (
+            f"{gate} is a gate: it decides for all {size} prompts of a call, so that a picture depends on the others"
+        )
+        errors().print(f"note: {description}; --batch 1 decides for each alone", style="yellow", markup=False)
     return size
 
 
@@ -158,7 +160,7 @@ class _Log:
                 parts.append(f"planned to hold {in_bytes(self.handle.memory.peak)}")
         else:
             parts.append("uncached")
-        if self.choice and self.choice.told:
-            out().print(self.choice.told, markup=False)
+        if self.choice and self.choice.description:
+            out().print(self.choice.description, markup=False)
         out().print(", ".join(parts), markup=False)
         out().print(f"in {target}", markup=False, soft_wrap=True)

@@ -110,9 +110,9 @@ def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe |
 def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Schedule | None) -> dict[str, Mapping[str, Held]]:
     """What is held in each stage, uncached and, if there is a schedule, under it."""
     from ...runtime import apply
-    from ...runtime.estimate.measure import measured
+    from ...runtime.estimate.measure import measure
 
-    out: dict[str, Mapping[str, Held]] = {"uncached": measured(pipe, model, lambda: pipe(**call))}
+    out: dict[str, Mapping[str, Held]] = {"uncached": measure(pipe, model, lambda: pipe(**call))}
     if schedule is not None:
         with apply(pipe, schedule, measure=True) as handle:
             pipe(**call)

@@ -127,7 +127,7 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
     from rich.text import Text
 
     from ...report.tables import Column, table
-    from ...units import told
+    from ...units import format_bytes
 
     plan, before = planned.plan, planned.as_it_is
     console = out()
@@ -138,15 +138,25 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
         *(Column(name, numeric=True) for name in ("weights", "activations", "features", "together", "as it is")),
     ]
     rows = [
-        [name, told(h.weights), told(h.activations), told(h.features), told(h.bytes), told(before.stages[name].bytes)]
+        [
+            name,
+            format_bytes(h.weights),
+            format_bytes(h.activations),
+            format_bytes(h.features),
+            format_bytes(h.bytes),
+            format_bytes(before.stages[name].bytes),
+        ]
         for name, h in plan.stages.items()
     ]
     console.print(table(columns, rows))
     console.print()
     if plan.budget is None:
-        console.print(f"peak {told(plan.peak)}; --budget asks how it can be less", markup=False)
+        console.print(f"peak {format_bytes(plan.peak)}; --budget asks how it can be less", markup=False)
         return
-    console.print(f"fits {told(plan.budget)}: peak {told(plan.peak)}, as it is {told(before.peak)}", markup=False)
+    console.print(
+        f"fits {format_bytes(plan.budget)}: peak {format_bytes(plan.peak)}, as it is {format_bytes(before.peak)}",
+        markup=False,
+    )
     for line in _means(plan):
         console.print(f"- {line}", markup=False)
     if plan.seconds:
@@ -155,7 +165,7 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
 
 def _means(plan: MemoryPlan) -> Iterator[str]:
     """What is done to fit, in words."""
-    from ...units import told
+    from ...units import format_bytes
 
     if plan.offload:
         needed = [name for name, needing in plan.offload.items() if needing]
@@ -169,7 +179,8 @@ def _means(plan: MemoryPlan) -> Iterator[str]:
             slices = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
             yield f"{len(cuts)} modules of {name} run in {slices} slices"
     if plan.capacity is not None:
-        yield f"of features, each branch holds at most {told(plan.capacity)}; {told(plan.moved)} move out and back"
+        moved = f"{format_bytes(plan.moved)} move out and back"
+        yield f"of features, each branch holds at most {format_bytes(plan.capacity)}; {moved}"
     for name, cut in _decode(plan).items():
         ways = [f"in {cut.slices} slices"] if cut.slices > 1 else []
         ways += ["group of frames by group"] if cut.slicing.groups else []

@@ -58,12 +58,12 @@ class Choice:
     Attributes:
         what: as `evocache.apply` takes it.
         name: in file names and metadata.
-        told: what was measured of it, in words; empty for what comes from no front.
+        description: what was measured of it, in words; empty for what comes from no front.
     """
 
     what: str | Point
     name: str
-    told: str = ""
+    description: str = ""
 
     @property
     def steps(self) -> int | None:
@@ -103,7 +103,7 @@ def pick(schedule: str | None, speedup: float | None, quality: float | None, mem
         raise InputError(f"the front {schedule!r} without a wish", f"one of {reach(proof)}", "add --speedup 2")
     point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
     name = proof.names[proof.front.points.index(point)]
-    return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {told(point, proof)}")
+    return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {describe_choice(point, proof)}")
 
 
 def is_front(schedule: str) -> bool:
@@ -144,7 +144,7 @@ def reach(proof: Proof) -> str:
     return ", ".join(parts) or "nothing, since the front is empty"
 
 
-def told(point: Point, proof: Proof) -> str:
+def describe_choice(point: Point, proof: Proof) -> str:
     """What was measured of a point, in a line, and how it is kept small."""
     from ...report.tables import in_bytes, in_figures, planned
     from ...schedule.front.comparison import spread

@@ -31,12 +31,12 @@ def count(wanted: str, pipe: Any, budget: float | None, most: int) -> int:
     Raises:
         InputError: if it is neither.
     """
-    if told(wanted) == "auto":
+    if describe_count(wanted) == "auto":
         return 1 if budget is not None and budget < WORTHWHILE else max(1, min(most, room(pipe)))
     return int(wanted)
 
 
-def told(wanted: str) -> str:
+def describe_count(wanted: str) -> str:
     """What the user says, if it is a number of processes or `auto`.
 
     Raises:

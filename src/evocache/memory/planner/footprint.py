@@ -123,7 +123,7 @@ class CallPrint:
         return {path: cut for unit in self.units for path, cut in unit.within(limit).cuts.items()}
 
 
-class Branch(NamedTuple):
+class BranchFootprint(NamedTuple):
     """A branch of a denoiser: the features that it stores.
 
     Attributes:
@@ -177,7 +177,7 @@ class Footprint:
     decode: Stage
     calls: int
     work: float = 0.0
-    branches: tuple[Branch, ...] = ()
+    branches: tuple[BranchFootprint, ...] = ()
     features: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     storage: str = "none"
     beside: int = 0

@@ -176,7 +176,7 @@ def _needs_of(footprint: Footprint, away: Sequence[str]) -> dict[str, tuple[str,
     return {name: footprint.needing(name) for name in away}
 
 
-def _brought(footprint: Footprint, away: Sequence[str]) -> int:
+def _fetched_bytes(footprint: Footprint, away: Sequence[str]) -> int:
     """Bytes of weights that come to the device in a generation: each component once for stages one after the other."""
     if footprint.offloaded:
         return 0
@@ -240,7 +240,7 @@ def _ways(
         if not fitting:
             return
         ends[name] = (fitting[0], Held(base, fitting[0].surge), stage.choices[0].operations)
-    seconds = _brought(footprint, away) / machine.link
+    seconds = _fetched_bytes(footprint, away) / machine.link
     seconds += sum(choice.operations - whole for choice, _, whole in ends.values()) * machine.launch
     stages = {name: held for name, (_, held, _) in ends.items()}
     first = MemoryPlan(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..swapping.swap_selection import held, swaps
-from .footprint import Branch, Footprint
+from .footprint import BranchFootprint, Footprint
 from .planner import WHOLE, Held, MemoryPlan
 
 
@@ -42,7 +42,7 @@ def timeline(footprint: Footprint, plan: MemoryPlan, steps: int) -> list[Moment]
     return [Moment("encode", None, plan.stages["encode"]), *middle, Moment("decode", None, plan.stages["decode"])]
 
 
-def _features(branch: Branch, plan: MemoryPlan) -> Iterator[tuple[int, int]]:
+def _features(branch: BranchFootprint, plan: MemoryPlan) -> Iterator[tuple[int, int]]:
     """For each step, the most bytes of features that a branch holds; between its events, what it held at the last."""
     capacity = WHOLE if plan.capacity is None else plan.capacity
     gaps = swaps(branch.lives, capacity, plan.ahead).gaps

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from .known_constants import note
 
 
-class Pretence(TorchFunctionMode):
+class MetaOverrides(TorchFunctionMode):
     """Within the context, attention is done as the fused kernels do it, which never hold the scores.
 
     On the meta device, conditions on values do not hold, and no value is zero.
@@ -40,7 +40,7 @@ class Pretence(TorchFunctionMode):
         return out
 
 
-class Denial(Pretence):
+class HiddenMetaDevice(MetaOverrides):
     """Within the context, besides, tensors deny that they are on the meta device."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

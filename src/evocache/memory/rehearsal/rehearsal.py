@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_iter, tree_map
 from ..ledger import Extent, Ledger
 from .fake_operations import Fakes
 from .known_constants import unmask
-from .meta_overrides import Denial, Pretence
+from .meta_overrides import HiddenMetaDevice, MetaOverrides
 
 
 @dataclass
@@ -135,9 +135,9 @@ def rehearse(
         fakes: operations that were worked out before, and what they hold besides.
     """
     try:
-        return _rehearsed(module, args, kwargs, watched, call or module, Pretence(), fakes)
+        return _rehearsed(module, args, kwargs, watched, call or module, MetaOverrides(), fakes)
     except RuntimeError:  # some code does not know what to do on the meta device
-        return _rehearsed(module, args, kwargs, watched, call or module, Denial(), fakes)
+        return _rehearsed(module, args, kwargs, watched, call or module, HiddenMetaDevice(), fakes)
 
 
 def _rehearsed(
@@ -146,7 +146,7 @@ def _rehearsed(
     kwargs: Mapping[str, Any],
     watched: Sequence[nn.Module],
     call: Callable[..., Any],
-    pretence: Pretence,
+    pretence: MetaOverrides,
     fakes: Fakes | None,
 ) -> Rehearsal:
     fakes = fakes or Fakes()

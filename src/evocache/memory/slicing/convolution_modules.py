@@ -35,21 +35,21 @@ def together(module: nn.Module, convolution: nn.Conv3d) -> None:
     forward = module.forward
 
     def waiting(x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        return run_nearby(x, forward, convolution, args, kwargs)
+        return run_convolution_module(x, forward, convolution, args, kwargs)
 
     module.__dict__["forward"] = waiting
 
 
-def run_nearby(
+def run_convolution_module(
     x: torch.Tensor, forward: Any, convolution: nn.Conv3d, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
     """A module's forward; within a slice, with what it reaches into of others."""
     if has_torch_function_unary(x):
-        return handle_torch_function(run_nearby, (x,), x, forward, convolution, args, kwargs)
+        return handle_torch_function(run_convolution_module, (x,), x, forward, convolution, args, kwargs)
     return forward(x, *args, **kwargs)
 
 
-def nearby(requests: list[Request]) -> Iterator[Any]:
+def run_convolution_modules(requests: list[Request]) -> Iterator[Any]:
     """Each slice with rows of its neighbours, without what comes of these."""
     forwards, convolution = [r.args[1] for r in requests], requests[0].args[2]
     given = [{**dict(enumerate((r.args[0], *r.args[3]))), **r.args[4]} for r in requests]

@@ -1,4 +1,4 @@
-"""Stations: the operations at which a slice of frames needs something of the others, and how long it is there.
+"""Coupling points: the operations at which a slice of frames needs something of the others, and how long it is there.
 
 Which these are is seen on the meta device: a call of a few frames and one of a few more come to the same operations,
 and where lengths differ, there are the frames, so many positions for each position of the call's own axis.
@@ -17,7 +17,7 @@ from .coupling_requests import Uncoupled
 
 
 @dataclass(frozen=True)
-class Station:
+class CouplingPoint:
     """An operation that couples frames.
 
     Attributes:
@@ -34,15 +34,16 @@ class Station:
 
 
 @dataclass(frozen=True)
-class Relay:
+class FramePipeline:
     """How slices of frames run one after the other, each with what it needs of those before it.
 
     Attributes:
         before: how many positions a slice has twice, since they are the last of the slice before it: the first frame of
             a video may be a case of its own, and so each slice is given one.
         ahead: whether a convolution that does not pad by itself reaches as far ahead as back, and not only back.
-        shape: the main argument's shape, 0 along the axis that is cut; lengths at stations are those of calls like it.
-        stations: operations that may couple frames, in the order in which a slice comes to them; None for one that
+        shape: the main argument's shape, 0 along the axis that is cut; lengths at coupling points are those of calls
+        like it.
+        points: operations that may couple frames, in the order in which a slice comes to them; None for one that
             does not.
         rates: for each output, how many positions of it belong to one position of the call's axis; 0 if none do.
     """
@@ -50,13 +51,13 @@ class Relay:
     before: int
     ahead: bool
     shape: tuple[int, ...]
-    stations: tuple[Station | None, ...]
+    points: tuple[CouplingPoint | None, ...]
     rates: tuple[int, ...]
 
     @property
     def waits(self) -> bool:
         """Whether all slices wait for one another somewhere."""
-        return any(station is not None and station.waits for station in self.stations)
+        return any(point is not None and point.waits for point in self.points)
 
     def fits(self, axis: int, shape: Sequence[int]) -> bool:
         """Whether a call is like the one that was seen, of another length at most."""
@@ -90,7 +91,7 @@ QUERIES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scal
 """Arguments of attention, by place."""
 
 
-class Passed(NamedTuple):
+class RecordedOperation(NamedTuple):
     """What a call came to.
 
     Attributes:
@@ -109,7 +110,7 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[Passed] = []
+        self.seen: list[RecordedOperation] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -118,19 +119,21 @@ class _Watch(TorchFunctionMode):
             given = dict(zip(QUERIES if attention else ("input",), args, strict=False)) | kwargs
             ordered = given.get("attn_mask") is not None or bool(given.get("is_causal"))
             waits = func.__name__ == "group_norm" or (attention and not ordered)
-            self.seen.append(Passed(func.__name__, given["key" if attention else "input"].shape, waits))
+            self.seen.append(RecordedOperation(func.__name__, given["key" if attention else "input"].shape, waits))
         return func(*args, **kwargs)
 
 
-def passed(call: Callable[[], Any]) -> tuple[list[Passed], Any]:
+def record_operations(call: Callable[[], Any]) -> tuple[list[RecordedOperation], Any]:
     """The operations that may couple frames to which a call comes, and what it returns."""
     with _Watch() as watch:
         out = call()
     return watch.seen, out
 
 
-def stations(fewer: Sequence[Passed], more: Sequence[Passed], positions: int) -> tuple[Station | None, ...]:
-    """Stations from what two calls came to, of which one has so many positions more.
+def coupling_points(
+    fewer: Sequence[RecordedOperation], more: Sequence[RecordedOperation], positions: int
+) -> tuple[CouplingPoint | None, ...]:
+    """Coupling points from what two calls came to, of which one has so many positions more.
 
     A method that takes one position after another itself (`use_slicing`) comes to all twice: then there are none.
 
@@ -141,13 +144,13 @@ def stations(fewer: Sequence[Passed], more: Sequence[Passed], positions: int) ->
         return ()
     if [(p.name, p.waits) for p in fewer] != [(p.name, p.waits) for p in more]:
         raise Uncoupled("calls of different length take different paths")
-    return tuple(_station(a, b, positions) for a, b in zip(fewer, more, strict=True))
+    return tuple(_coupling_point(a, b, positions) for a, b in zip(fewer, more, strict=True))
 
 
-def _station(fewer: Passed, more: Passed, positions: int) -> Station | None:
+def _coupling_point(fewer: RecordedOperation, more: RecordedOperation, positions: int) -> CouplingPoint | None:
     axis, rate = grown(fewer.shape, more.shape, positions)
     least = len(fewer.shape) - 2 if fewer.name == ATTENTION else 2
-    return None if axis is None or axis < least else Station(fewer.name, axis, rate, fewer.waits)
+    return None if axis is None or axis < least else CouplingPoint(fewer.name, axis, rate, fewer.waits)
 
 
 def growth(fewer: Sequence[Any], more: Sequence[Any]) -> list[tuple[int | None, int]]:

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from .attention import attention
-from .convolution_modules import nearby
+from .convolution_modules import run_convolution_modules
 from .convolutions import convolution, pad
 from .coupling_requests import Request, Shared, Uncoupled, axis_of, calls
-from .group_output import handed
+from .group_output import emit_joined_group
 
 __all__ = ["COUPLINGS", "Request", "Shared", "Uncoupled"]
 
@@ -113,7 +113,7 @@ COUPLINGS: Mapping[str, Callable[[list[Request]], Iterator[torch.Tensor]]] = {
     "matmul": product,
     "__matmul__": product,
     "scaled_dot_product_attention": attention,
-    "hand_on": handed,
-    "run_nearby": nearby,
+    "emit_group": emit_joined_group,
+    "run_convolution_module": run_convolution_modules,
 }
 """Operations at which slices meet, by name."""

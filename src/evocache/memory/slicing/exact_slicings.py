@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
 from ...model.outputs import unpack
-from ..rehearsal.meta_overrides import Denial
+from ..rehearsal.meta_overrides import HiddenMetaDevice
 from ..rehearsal.rehearsal import shadow
 from .coupling_requests import Parted
 from .couplings import Shared, Uncoupled
@@ -163,7 +163,7 @@ class _Trial:
         key = (kind, *(tuple(leaf.shape) if isinstance(leaf, torch.Tensor) else repr(leaf) for leaf in real))
         if key not in self.wholes:
             try:
-                with Denial():
+                with HiddenMetaDevice():
                     self._run(self.fake, shadow(list(real)))  # costs next to nothing and fails where the other would
                 self.wholes[key] = unpack(self._run(self.call, real))[0]
             except Exception:  # a module may fail in any way when it is shown too little

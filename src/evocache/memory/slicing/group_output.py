@@ -11,23 +11,23 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 from .coupling_requests import Request, axis_of
 
 
-class Taker(Protocol):
+class GroupConsumer(Protocol):
     """What a group is handed to."""
 
     def pass_on(self, group: torch.Tensor) -> None:
         """Take a group; whoever calls it holds it no longer than this call."""
 
 
-def hand_on(group: torch.Tensor, taker: Taker) -> torch.Tensor:
+def emit_group(group: torch.Tensor, taker: GroupConsumer) -> torch.Tensor:
     """Hand on a group, together with what other slices have of it; returns one pixel of each of its frames."""
     if has_torch_function_unary(group):
-        return handle_torch_function(hand_on, (group,), group, taker)
+        return handle_torch_function(emit_group, (group,), group, taker)
     pixel = group[..., :1, :1].clone()
     taker.pass_on(group)
     return pixel
 
 
-def handed(requests: list[Request]) -> Iterator[torch.Tensor]:
+def emit_joined_group(requests: list[Request]) -> Iterator[torch.Tensor]:
     """Slices of a group, joined and handed on."""
     parts, taker = [request.args[0] for request in requests], requests[0].args[1]
     requests.clear()
@@ -39,7 +39,7 @@ def handed(requests: list[Request]) -> Iterator[torch.Tensor]:
     yield from pixels
 
 
-class Once(dict[Any, Any]):
+class ReadOnceDict(dict[Any, Any]):
     """What a decoder keeps of one group for the next: each value is let go when it is taken."""
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -50,6 +50,6 @@ class Once(dict[Any, Any]):
         return self.pop(key)
 
 
-def once(value: Any) -> Any:
+def read_once(value: Any) -> Any:
     """Nested dictionaries, each of whose values may be taken once; anything else as it is."""
-    return Once({name: once(part) for name, part in value.items()}) if type(value) is dict else value
+    return ReadOnceDict({name: read_once(part) for name, part in value.items()}) if type(value) is dict else value

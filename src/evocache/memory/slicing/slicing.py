@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_unflatten
 
 from ...model.outputs import pack, unpack
 from .convolution_modules import one_convolution, together
-from .coupling_points import Relay
+from .coupling_points import FramePipeline
 from .couplings import Shared, Uncoupled
 from .lockstep import lockstep
 
@@ -23,7 +23,7 @@ TIME = 2
 
 
 @dataclass(frozen=True)
-class Groups:
+class FrameGroups:
     """How a method works through its main argument group by group.
 
     Attributes:
@@ -38,7 +38,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Windows:
+class TemporalTiles:
     """How a method decodes tile after tile of time, which overlap and are blended.
 
     Attributes:
@@ -81,7 +81,7 @@ class Slicing:
         multiple: lengths of slices are multiples of it: of 2, if the module halves the axis.
         shared: where the module joins a stream that is not cut to the one that is.
         groups: how the method works group by group, if what comes of each is to be handed on by itself.
-        relay: how slices run one after the other, if they need not all come to an operation before one goes on.
+        pipeline: how slices run one after the other, if they need not all come to an operation before one goes on.
         windows: how the method works through tiles of time that it blends, if the frames of each are to be handed on.
     """
 
@@ -92,14 +92,14 @@ class Slicing:
     coupled: bool
     multiple: int = 1
     shared: Shared = Shared.NONE
-    groups: Groups | None = None
-    relay: Relay | None = None
-    windows: Windows | None = None
+    groups: FrameGroups | None = None
+    pipeline: FramePipeline | None = None
+    windows: TemporalTiles | None = None
 
     @property
     def onward(self) -> bool:
         """Whether parts of the result come one after the other, and may be handed on."""
-        return self.groups is not None or self.relay is not None or self.windows is not None
+        return self.groups is not None or self.pipeline is not None or self.windows is not None
 
     def length(self, leaves: Sequence[Any]) -> int:
         """Positions of the axis in a call; 0 where the call does not have the form that was tried."""

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_unflatten
 
-from ..rehearsal.meta_overrides import Denial
+from ..rehearsal.meta_overrides import HiddenMetaDevice
 from ..rehearsal.rehearsal import shadow
 from .slicing import TIME, Instead, twin
 from .trial_inputs import TRIED, cropped
@@ -31,7 +31,7 @@ def calls_of_parts(module: nn.Module, method: str, leaves: Sequence[Any], spec: 
         made.__dict__[name] = Instead(part, _counted(part, name, found))
     args, kwargs = tree_unflatten(shadow(list(leaves)), spec)
     try:
-        with Denial():
+        with HiddenMetaDevice():
             getattr(made, method)(*args, **kwargs)
     except Exception:  # a module may fail in any way when it is shown too little
         return Counter()

@@ -15,7 +15,7 @@ from ...model import Denoiser, Model
 from .snapshot import COMPILED, Snapshot
 
 
-def refuse_rivals(model: Model, seen: Mapping[str, Snapshot]) -> frozenset[str]:
+def refuse_conflicts(model: Model, seen: Mapping[str, Snapshot]) -> frozenset[str]:
     """Refuse denoisers on which one of diffusers' own caches is enabled, or a `forward` was compiled.
 
     Args:
@@ -31,7 +31,7 @@ def refuse_rivals(model: Model, seen: Mapping[str, Snapshot]) -> frozenset[str]:
     for denoiser in model.denoisers:
         if not seen[denoiser.name].marked:
             continue
-        found = rival(denoiser.module)
+        found = find_conflict(denoiser.module)
         if found is not None:
             name, mend = found
             raise PipelineError(
@@ -64,7 +64,7 @@ def enclosed(denoiser: Denoiser) -> str | None:
     return None
 
 
-def rival(denoiser: nn.Module) -> tuple[str, str] | None:
+def find_conflict(denoiser: nn.Module) -> tuple[str, str] | None:
     """The cache that diffusers has enabled on a denoiser; None if there is none.
 
     Of diffusers' hooks those that keep a state between calls are its caches. A cache that was enabled by a function

@@ -37,7 +37,7 @@ class Listener(Protocol):
         """A scheduler made a step from a sample."""
 
 
-def hear(scope: Scope, scheduler: Any, listener: Listener) -> None:
+def listen(scope: Scope, scheduler: Any, listener: Listener) -> None:
     """Have a listener told, in a scope, what is done to a scheduler that was attached to, and to deep copies of it."""
 
     def told(event: Callable[[Any], None]) -> Op:

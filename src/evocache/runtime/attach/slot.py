@@ -1,6 +1,7 @@
 """What an attached module does inside a compiled region: nothing that a compiler would have to look into.
 
-A compiled module traces the modules in it. Stores, lanes and counters would be traced with them, break its graph, and
+A compiled module traces the modules in it. Stores, branches and counters would be traced with them, break its graph,
+and
 change its guards at every call. So what is done to features happens before the region is entered and after it was left,
 and inside a module finds a *slot*, which hands a tensor in or out. Graphs then differ only by which slots there are.
 """

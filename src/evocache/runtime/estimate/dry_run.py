@@ -32,13 +32,13 @@ from ...model.outputs import tensors
 from ...model.pipeline_components import components_of
 from ..attach.call_scope import Scope, outside
 from ..attach.interception import Way, attach, detach, entering, swapped
-from ..attach.scheduler_listener import CODING, called, hear, hearing, is_scheduler
+from ..attach.scheduler_listener import CODING, called, hearing, is_scheduler, listen
 from ..attach.subclasses import Subclasses
 from ..call_key import state_of
 from ..clock import Clock, Tick
 from ..generation import holder, is_autoencoder
 from ..lru import LRU
-from .quiet_logs import hushed
+from .quiet_logs import quiet_logs
 from .restored_attributes import given_back
 
 STAGES = ("encode", "denoise", "decode")
@@ -116,7 +116,7 @@ class DryRun:
         found: dict[tuple[str, int], int] = {}
         for act in self.acts["denoise"]:
             if act.tick is not None:
-                found.setdefault((act.name, act.tick.branch), act.tick.step)
+                found.setdefault((act.name, act.tick.call_index), act.tick.step)
         return found
 
 
@@ -148,7 +148,7 @@ def dry_run(
     run = _Run(pipe, model, workspace, film)
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
     try:
-        with hushed(), _restored(pipe, (args, kwargs)), run, torch.no_grad():
+        with quiet_logs(), _restored(pipe, (args, kwargs)), run, torch.no_grad():
             call: Any = (cls or type(pipe)).__call__
             call(pipe, *args, **kwargs)
     except Exception as error:
@@ -183,7 +183,7 @@ class _Run:
             for name, thing in components_of(self._pipe).items():
                 if is_scheduler(thing):
                     self._attach(stack, thing, hearing)
-                    hear(self._scope, thing, self)
+                    listen(self._scope, thing, self)
                 elif is_autoencoder(thing):
                     self._attach(stack, thing, called)
                     self._scope.table[id(thing), "forward"] = self._stand_in(name, "__call__")

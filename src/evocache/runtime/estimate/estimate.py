@@ -18,13 +18,13 @@ from ...model.discover import unwrapped
 from ...model.pipeline_components import components_of
 from ...units import in_bytes
 from ..compiled import Compiled
-from ..program.program import asked, brought, check, foreseen, resolve
+from ..program.program import check, refuse_unplannable, resolve, with_own_steps, with_point_memory
 from ..survey.call_survey import survey, survey_method
 from ..survey.film_survey import filmed
 from .dry_run import Act, DryRun, dry_run, largest
 from .residency import offloaded, there_while, weights
 from .stored_bytes import beside, branches, stored_paths, stored_sizes
-from .survey_memo import made_once
+from .survey_memo import find_once
 from .work_flops import counted, work
 
 FILMED = {"output_type": "pt"}
@@ -82,11 +82,11 @@ def plan_memory(
         PipelineError: if it is no pipeline, or refuses the call.
         PolicyError, ScheduleError: as `evocache.apply` does.
     """
-    budget, storage = brought(what, budget, storage)
+    budget, storage = with_point_memory(what, budget, storage)
     most, stored = None if budget is None else in_bytes(budget), checked(storage or "none")
     model, program = discover(pipe), resolve(what)
     check(program, model)
-    given = asked(program, type(pipe).__call__, (pipe,), {**call, **(FILMED if film else {})})
+    given = with_own_steps(program, type(pipe).__call__, (pipe,), {**call, **(FILMED if film else {})})
     return plan_call(
         pipe,
         Compiled(model, program),
@@ -133,7 +133,7 @@ def plan_call(
         BudgetError: if it cannot be made to fit.
         PipelineError: if the pipeline refuses the call.
     """
-    foreseen(compiled.program, compiled.model)
+    refuse_unplannable(compiled.program, compiled.model)
     seen = dry_run(pipe, compiled.model, args, kwargs, cls, workspace, film)
     return planned(pipe, compiled, budget, seen, machine=machine, offload=offload, storage=storage)
 
@@ -232,12 +232,12 @@ def operations(model: Model, seen: DryRun) -> dict[str, float]:
 
 
 def _counted(denoiser: Denoiser, act: Act) -> dict[str, Measure]:
-    return made_once(denoiser.module, act, "work", lambda: counted(denoiser, act.args, act.kwargs))
+    return find_once(denoiser.module, act, "work", lambda: counted(denoiser, act.args, act.kwargs))
 
 
 def _surveyed(denoiser: Denoiser, act: Act, workspace: Workspace | None) -> CallPrint:
     """What a denoiser's call holds, and what each of its units would hold in slices."""
-    return made_once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
+    return find_once(denoiser.module, act, workspace, lambda: survey(denoiser, act.args, act.kwargs, workspace))
 
 
 def _stage(acts: list[Act], floor: int, present: tuple[str, ...]) -> Stage:
@@ -259,9 +259,9 @@ def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
     def surveyed() -> list[Choice]:
         return survey_method(shadow(module), main.method, main.args, main.kwargs, workspace)
 
-    found = made_once(module, main, workspace, surveyed)
+    found = find_once(module, main, workspace, surveyed)
     if seen.film:
-        found = made_once(
+        found = find_once(
             module, main, ("film", workspace), lambda: filmed(module, main.args, main.kwargs, found, workspace)
         )
     choices = [

@@ -13,7 +13,7 @@ from ...model.discover import denoiser_of
 from ..attach.interception import attach, detach, inner, intercepting
 from ..compiled import touched_modules
 from ..generation import called
-from ..ops.branch import Lane
+from ..ops.branch import Branch
 from ..program.plan import Plan
 
 
@@ -36,7 +36,7 @@ def feature_sizes(
         return {}
     module = shadow(denoiser.module)
     double = denoiser_of(denoiser.name, module)
-    lane = Lane(double, plan, FeatureStore(coding=storage), None, None)
+    branch = Branch(double, plan, FeatureStore(coding=storage), None, None)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with ExitStack() as stack:
@@ -44,10 +44,10 @@ def feature_sizes(
                 attach(part, intercepting)
                 stack.callback(detach, part)
             stack.callback(setattr, inner, "table", inner.table)
-            inner.table = lane.begin(plan.start)
-            output = called(lane, plan.row(plan.start), type(module).__call__, module, args, kwargs)
-            lane.finish()
+            inner.table = branch.begin(plan.start)
+            output = called(branch, plan.row(plan.start), type(module).__call__, module, args, kwargs)
+            branch.finish()
             return output
 
     rehearse(module, args, kwargs, call=call)
-    return dict(lane.sizes)
+    return dict(branch.sizes)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...memory.planner.footprint import Branch, CallPrint, Footprint
+from ...memory.planner.footprint import BranchFootprint, CallPrint, Footprint
 from ...memory.swapping.lifetimes import Lives
 from ...memory.swapping.transfer_tape import uses
 from ...model import Denoiser, Model
@@ -44,7 +44,7 @@ class Called(NamedTuple):
     starts: Mapping[str, tuple[int, ...]]
 
 
-class Footprints:
+class FootprintsOfMany:
     """What a pipeline's call holds under any schedule of its model.
 
     Of a schedule follow the features that are stored, how large each is, and when it is used. All else is the same for
@@ -80,7 +80,7 @@ class Footprints:
             PipelineError: if the pipeline refuses a call of so many steps.
         """
         called = self._called_at(schedule.steps)
-        branches: list[Branch] = []
+        branches: list[BranchFootprint] = []
         features: dict[str, Sizes] = {}
         beside, computed = 0, 0.0
         for name, starts in called.starts.items():
@@ -140,7 +140,7 @@ def storing_all(tree: Tree) -> Schedule:
     return Schedule.repaired(tree, orders)
 
 
-def _branch(schedule: Schedule, start: int, sizes: Sizes) -> tuple[Branch | None, frozenset[str]]:
+def _branch(schedule: Schedule, start: int, sizes: Sizes) -> tuple[BranchFootprint | None, frozenset[str]]:
     """What a branch that begins at a step stores, if anything, and of which components."""
     if start >= schedule.steps:
         return None, frozenset()
@@ -148,7 +148,9 @@ def _branch(schedule: Schedule, start: int, sizes: Sizes) -> tuple[Branch | None
     if not len(used.lives):
         return None, frozenset()
     columns = np.unique(used.values[:, 1]).tolist()
-    return Branch(used.lives, used.events[:, 0].tolist()), frozenset(schedule.components[i].id for i in columns)
+    return BranchFootprint(used.lives, used.events[:, 0].tolist()), frozenset(
+        schedule.components[i].id for i in columns
+    )
 
 
 def moved(footprint: Footprint) -> tuple[int, int]:

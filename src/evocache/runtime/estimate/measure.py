@@ -21,7 +21,7 @@ from .dry_run import STAGES
 from .residency import weights
 
 
-def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]:
+def measure(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]:
     """What a generation holds in each stage when most is; what is cached counts as activations.
 
     All tensors on the device on which the pipeline computes are counted, from the operation that makes them until
@@ -44,7 +44,7 @@ def measured(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held
                 ledger.end(extent)
             extents[stage] = ledger.begin()
 
-    with ledger, told(pipe, model, turn):
+    with ledger, describe_stages(pipe, model, turn):
         turn(STAGES[0])
         call()
         turn("over")
@@ -59,7 +59,7 @@ def _tables(component: nn.Module) -> Iterator[torch.Tensor]:
 
 
 @contextmanager
-def told(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
+def describe_stages(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
     """Within the context, `turn` is told when a stage begins, and may be told so more than once.
 
     A generation within finds its own operation for what decodes; it tells `turn` for us, which the autoencoder holds.

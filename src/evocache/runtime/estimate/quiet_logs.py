@@ -11,7 +11,7 @@ HOSTS = ("diffusers", "transformers")
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def quiet_logs() -> Iterator[None]:
     """Within the context, the hosts log nothing from this thread.
 
     Modular pipelines log the traceback of whatever ends a block, and a dry run ends where decoded pictures are looked

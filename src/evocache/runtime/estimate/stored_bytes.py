@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from ...memory.planner.footprint import Branch
+from ...memory.planner.footprint import BranchFootprint
 from ...memory.swapping.transfer_tape import uses
 from ...model import Denoiser
 from ...schedule import Schedule, Tree, span_range
@@ -13,7 +13,7 @@ from ..compiled import Compiled
 from ..program.forecast import HALF, sum_bytes
 from .dry_run import DryRun, largest
 from .feature_bytes import feature_sizes
-from .survey_memo import made_once
+from .survey_memo import find_once
 
 
 def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
@@ -26,17 +26,17 @@ def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tup
             plan, _ = compiled.plan(denoiser, seen.steps, start)
             ids = tuple(plan.schedule.components[column].id for column in sorted(plan.touched))
             find = partial(feature_sizes, denoiser, plan, act.args, act.kwargs, storage)
-            yield denoiser.name, made_once(denoiser.module, act, ("features", storage, ids), find)
+            yield denoiser.name, find_once(denoiser.module, act, ("features", storage, ids), find)
 
 
-def branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[Branch]:
+def branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[BranchFootprint]:
     """For each branch of each denoiser, what it stores and when it uses it."""
-    known: dict[tuple[str, int], Branch] = {}  # branches that are entered at one step use their features alike
+    known: dict[tuple[str, int], BranchFootprint] = {}  # branches that are entered at one step use their features alike
     for (name, _), start in seen.starts.items():
         plan, _modules = compiled.plan(compiled.model[name], seen.steps, start)
         if plan.touched and (name, start) not in known:
             used = uses(plan.schedule, features[name], tuple(features[name]))
-            known[name, start] = Branch(used.lives, used.events[:, 0].tolist())
+            known[name, start] = BranchFootprint(used.lives, used.events[:, 0].tolist())
         if plan.touched:
             yield known[name, start]
 

@@ -21,7 +21,7 @@ SURVEYS = 32
 _surveys: WeakKeyDictionary[nn.Module, LRU[object, Any]] = WeakKeyDictionary()
 
 
-def made_once(module: nn.Module, act: Act, what: object, survey: Callable[[], Found]) -> Found:
+def find_once(module: nn.Module, act: Act, what: object, survey: Callable[[], Found]) -> Found:
     """What is found out of a call, once for each form of it and state of the module.
 
     Args:

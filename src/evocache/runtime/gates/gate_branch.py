@@ -1,4 +1,4 @@
-"""A lane under a gate: its rows are made as decisions are taken, and stored values live until they are superseded."""
+"""A branch under a gate: its rows are made as decisions are taken, and stored values live until they are superseded."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ...model.outputs import tensors, unpack
 from ...schedule import COMPUTE, Schedule
 from ...schedule.liveness import Lifetimes
 from ..attach.call_scope import Op
-from ..ops.branch import Lane
+from ..ops.branch import Branch
 from ..ops.governed_part import part_of
 from ..ops.streams import arguments
 from ..ops.table import Watched, table
 from ..program.forecast import weights
 from ..program.plan import Plan, Recall, Row
-from .gate_state import Governor
+from .gate_state import GateState
 
 MAIN = "hidden_states"
 """Name of the main stream among a block's arguments; where there is none of that name, the first stream is meant."""
 
 
-class GateLane(Lane):
-    """The lane of a governed denoiser.
+class GateBranch(Branch):
+    """The branch of a governed denoiser.
 
     The first branch of a step decides, as its first governed module is called; the step's other branches follow, but
     for those that have nothing stored and compute.
@@ -38,7 +38,7 @@ class GateLane(Lane):
         denoiser: the denoiser.
         plan: a plan that touches the governed part, without rows.
         store: the generation's store.
-        key: what distinguishes this lane's features in the store.
+        key: what distinguishes this branch's features in the store.
         signature: shape of the denoiser's input.
         number: number of the pass.
         decides: whether this is the first branch.
@@ -46,7 +46,7 @@ class GateLane(Lane):
 
     def __init__(
         self,
-        governor: Governor,
+        governor: GateState,
         denoiser: Denoiser,
         plan: Plan,
         store: FeatureStore,
@@ -110,7 +110,7 @@ class GateLane(Lane):
         return row
 
     def _add_row(self, row: int, computes: bool) -> Row:
-        """What a decision means for this lane. What no forecast needs is freed before its successor is made."""
+        """What a decision means for this branch. What no forecast needs is freed before its successor is made."""
         order, last = self.governor.forecasts, self.plan.start + row == self.governor.steps - 1
         ran = np.ones(len(self.components), dtype=np.int64)
         if computes or not self.stored:
@@ -146,7 +146,7 @@ class GateLane(Lane):
         return ops
 
     def lifetimes(self) -> Lifetimes:
-        """What replaying the lane's decisions will store and when."""
+        """What replaying the branch's decisions will store and when."""
         if not self.plan.rows:
             return super().lifetimes()
         orders = np.full((len(self.plan.rows), len(self.components)), COMPUTE.order, dtype=np.int8)
@@ -159,22 +159,22 @@ class GateLane(Lane):
 class Asking:
     """The operation of governed modules in the call that decides: the first of them to be called asks."""
 
-    def __init__(self, lane: GateLane) -> None:
-        self.lane = lane
+    def __init__(self, branch: GateBranch) -> None:
+        self.branch = branch
         self.ops: dict[int, Op] | None = None
-        self.left = len(lane.part.governed)
+        self.left = len(branch.part.governed)
         self.computes = False
-        known = lane.exits.get(lane.column)
-        self.exits = {id(module) for module in lane.part.exits} if known is None else {known}
+        known = branch.exits.get(branch.column)
+        self.exits = {id(module) for module in branch.part.exits} if known is None else {known}
         """Ids of the modules that the governed part of a U-Net may be left by; the one, as soon as it was seen."""
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
-        lane = self.lane
+        branch = self.branch
         if self.ops is None:
-            row = lane.decide(arguments(module, args, kwargs))
+            row = branch.decide(arguments(module, args, kwargs))
             self.computes = not row.recalls
-            self.ops = table(lane, row)
+            self.ops = table(branch, row)
         op = self.ops.get(id(module))
         output = original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
         self.left -= 1
@@ -186,13 +186,13 @@ class Asking:
         """The part was computed: the gate may want to see what leaves it."""
         stream = next(iter(tensors(output)), None) if self.exits else self._main_of(module, output)
         if isinstance(stream, torch.Tensor):
-            self.lane.governor.signal.left(stream)
-            self.lane.governor.noted()
+            self.branch.governor.signal.left(stream)
+            self.branch.governor.noted()
 
     def _main_of(self, module: Any, output: Any) -> Any:
         """The main stream in the output of a block."""
-        lane = self.lane
-        flow = lane.flows.get(next(b for b in lane.covered(lane.column) if lane.module(b) is module))
+        branch = self.branch
+        flow = branch.flows.get(next(b for b in branch.covered(branch.column) if branch.module(b) is module))
         streams = dict(flow.streams) if flow else {}
         leaf = streams.get(MAIN, next(iter(streams.values()), None))
         return unpack(output)[0][leaf] if leaf is not None else next(iter(tensors(output)), None)
@@ -201,7 +201,7 @@ class Asking:
 class Entering:
     """Shows the gate the main stream as it enters the first block."""
 
-    def __init__(self, governor: Governor) -> None:
+    def __init__(self, governor: GateState) -> None:
         self.governor = governor
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:

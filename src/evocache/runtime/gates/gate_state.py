@@ -13,7 +13,7 @@ from ..compiled import Compiled
 from .signals import SIGNALS
 
 
-class Governor:
+class GateState:
     """A gate at work on one denoiser through one pass.
 
     Attributes:
@@ -23,7 +23,7 @@ class Governor:
         signal: what it looks at.
         decisions: by step, whether it is computed.
         peak_bytes: the most that the signal kept alive.
-        decider: the key of the lane whose calls it sees.
+        decider: the key of the branch whose calls it sees.
     """
 
     def __init__(self, gate: Gate, governed: Governed, steps: int) -> None:
@@ -37,7 +37,7 @@ class Governor:
         self._rule = gate.rule(steps)
 
     def begun(self, decider: object) -> None:
-        """A lane begins that decides: what was seen of another is no measure for it."""
+        """A branch begins that decides: what was seen of another is no measure for it."""
         self.decider = decider
         self.signal.end()
 
@@ -63,7 +63,7 @@ class Governor:
         self.peak_bytes = max(self.peak_bytes, self.signal.bytes)
 
 
-class Governors:
+class GateStates:
     """The governors of a generation, and what they decided.
 
     Args:
@@ -73,16 +73,16 @@ class Governors:
     def __init__(self, compiled: Compiled) -> None:
         self.gate = compiled.gate
         self.compiled = compiled
-        self._current: dict[str, Governor] = {}
-        self._ended: list[Governor] = []
+        self._current: dict[str, GateState] = {}
+        self._ended: list[GateState] = []
 
-    def of(self, denoiser: str, steps: int) -> Governor | None:
+    def of(self, denoiser: str, steps: int) -> GateState | None:
         """The governor of a denoiser in the current pass; None if it is not governed."""
         governed = self.compiled.governed.get(denoiser)
         if self.gate is None or governed is None:
             return None
         if denoiser not in self._current:
-            self._current[denoiser] = Governor(self.gate, governed, steps)
+            self._current[denoiser] = GateState(self.gate, governed, steps)
         return self._current[denoiser]
 
     def end_pass(self) -> None:
@@ -93,7 +93,7 @@ class Governors:
         self._current.clear()
 
     @property
-    def all(self) -> tuple[Governor, ...]:
+    def all(self) -> tuple[GateState, ...]:
         """Those of all passes, in order."""
         return (*self._ended, *self._current.values())
 
@@ -112,7 +112,7 @@ class Governors:
         found = [g for g in self.all if g.decisions]
         if self.gate is None or not found:
             return None
-        by_part: dict[str, Governor] = {}
+        by_part: dict[str, GateState] = {}
         for governor in found:
             known = by_part.setdefault(governor.governed.part, governor)
             if known.decisions != governor.decisions or governor.steps != found[0].steps:

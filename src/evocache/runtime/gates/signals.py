@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ...memory.latest_tensor import Kept
+from ...memory.latest_tensor import LatestTensor
 
 
 class Signal:
@@ -15,7 +15,7 @@ class Signal:
     """
 
     def __init__(self) -> None:
-        self.kept = (Kept(), Kept(), Kept())
+        self.kept = (LatestTensor(), LatestTensor(), LatestTensor())
 
     @property
     def bytes(self) -> int:

@@ -1,4 +1,6 @@
-"""A lane: one branch of one denoiser through one pass. It holds what was learned there and makes the steps' tables."""
+"""A branch: one of a denoiser's calls in each step, through one pass. It holds what was learned there and makes the
+steps' tables.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,15 @@ from .streams import Flow, Stored
 from .table import table
 
 
-class Lane:
+class Branch:
     """State of one branch: which features are stored, how outputs are packed, how streams flow.
 
     Args:
         denoiser: the denoiser.
         plan: its plan, over the whole schedule's components.
         store: the generation's store.
-        key: what distinguishes this lane's features in the store.
-        signature: shape of the denoiser's input; a lane serves only calls of that shape.
+        key: what distinguishes this branch's features in the store.
+        signature: shape of the denoiser's input; a branch serves only calls of that shape.
         number: number of the pass.
         tape: which features leave the device when; none do if it is not given.
     """
@@ -110,7 +112,7 @@ class Lane:
         self._before = self.executed
         self.calls = 0
         self.predicted: frozenset[tuple[int, ...]] = frozenset()
-        """Shapes of what the denoiser returned at the lane's first call."""
+        """Shapes of what the denoiser returned at the branch's first call."""
         self.dropped: int | None = None
         self.row = 0
         self.open: list[Any] = []
@@ -341,15 +343,15 @@ class Lane:
 
     @property
     def step(self) -> int:
-        """The step of the generation that the lane was last called at."""
+        """The step of the generation that the branch was last called at."""
         return self.plan.start + self.row
 
     def lifetimes(self) -> Lifetimes:
-        """What the lane stored and when, for the prediction of peak bytes."""
+        """What the branch stored and when, for the prediction of peak bytes."""
         return Lifetimes(self.plan.schedule, self.sizes, tuple(self.sizes), self.plan.start, self.row + 1, self.dropped)
 
     def drop(self, step: int) -> None:
-        """Forget everything before `step`: the branch is called no more, or goes on in another lane."""
+        """Forget everything before `step`: the branch is called no more, or goes on in another branch."""
         self.dropped = step
         for column in self.plan.touched:
             for born in range(self.row + 1):
@@ -396,7 +398,7 @@ class Lane:
     def kept(self, row: Row) -> frozenset[int]:
         """Columns whose output is looked at when it is computed: those that are stored.
 
-        In the lane's first row, where everything computes, those of all components that will ever be stored, so that
+        In the branch's first row, where everything computes, those of all components that will ever be stored, so that
         their order of execution is known.
         """
         return row.stores if self.row else self.plan.touched

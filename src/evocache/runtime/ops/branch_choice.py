@@ -1,4 +1,4 @@
-"""Which lane serves a denoiser call: the one of its conditioning, else the one of its place among a step's calls."""
+"""Which branch serves a denoiser call: the one of its conditioning, else the one of its place among a step's calls."""
 
 from __future__ import annotations
 
@@ -8,65 +8,66 @@ from typing import Any
 
 from ..clock import Tick
 from ..conditioning_digests import Digests, Seen
-from .branch import Lane
+from .branch import Branch
 from .conditioning import Identity, Memory, conditioning
 from .latents import Signature, signature, tensors_of
 
 CONDITIONING = ("encoder", "prompt", "text", "cond", "caption", "context", "embed", "control")
 """Words in the names of arguments that condition a denoiser."""
 
-Open = Callable[[str, Signature | None], Lane]
-"""Opens a lane under a name that no other lane of the generation has."""
+Open = Callable[[str, Signature | None], Branch]
+"""Opens a branch under a name that no other branch of the generation has."""
 
 
 @dataclass
 class _Held:
-    """A lane, the last call that it served, and what it was conditioned on.
+    """A branch, the last call that it served, and what it was conditioned on.
 
     Attributes:
-        lane: the lane.
+        branch: the branch.
         denoiser: name of its denoiser.
         role: what it may be used for: a step's first call, or one after it, if these do not follow the same.
         step: of its last call.
-        branch: that call's number in its step.
+        call_index: that call's number in its step.
         memory: what its calls were conditioned on.
         guides: what the pipeline said then of whether it guides.
         digests: of the tensors of that call by which nothing else tells it.
     """
 
-    lane: Lane
+    branch: Branch
     denoiser: str
     role: object
     step: int
-    branch: int
+    call_index: int
     memory: Memory
     guides: bool | None
     digests: Digests
 
 
-class Lanes:
-    """The lanes of a generation.
+class Branches:
+    """The branches of a generation.
 
     A step's calls may come in another order than before, or some of them not at all, where guidance is limited to an
-    interval. So a call goes to the lane that was last given the very tensors that tell it from other lanes. Where none
-    was, since the host makes them anew for each call, it goes to the lane that was given the same values; where the
-    pipeline says whether it guides, to the lane of its place in the step, unless that is known to be of other
-    conditioning. Otherwise a new lane begins, which computes everything once, as it does for inputs of other shapes.
+    interval. So a call goes to the branch that was last given the very tensors that tell it from other branches. Where
+    none
+    was, since the host makes them anew for each call, it goes to the branch that was given the same values; where the
+    pipeline says whether it guides, to the branch of its place in the step, unless that is known to be of other
+    conditioning. Otherwise a new branch begins, which computes everything once, as it does for inputs of other shapes.
     """
 
     def __init__(self) -> None:
-        self.finished: list[Lane] = []
+        self.finished: list[Branch] = []
         self._held: list[_Held] = []
         self._opened = 0
         self._seen: dict[str, Seen] = {}
 
     @property
-    def live(self) -> list[Lane]:
+    def live(self) -> list[Branch]:
         """Those that may be called again."""
-        return [held.lane for held in self._held]
+        return [held.branch for held in self._held]
 
     @property
-    def all(self) -> list[Lane]:
+    def all(self) -> list[Branch]:
         """Those that are finished, and those that are not."""
         return [*self.finished, *self.live]
 
@@ -86,27 +87,29 @@ class Lanes:
         timestep: Any = None,
         role: object = None,
         guides: bool | None = None,
-    ) -> Lane:
-        """The lane of a call; a new one where none is known to be of its conditioning and shapes.
+    ) -> Branch:
+        """The branch of a call; a new one where none is known to be of its conditioning and shapes.
 
         Args:
             denoiser: name of the denoiser.
             tick: the step, and the call's number in it.
             given: its positional and its named arguments.
-            open: makes a new lane.
+            open: makes a new branch.
             timestep: the argument that is the timestep.
-            role: what the lane must be good for.
-            guides: what the pipeline says of whether it guides; a lane that is only known by its place ends with it.
+            role: what the branch must be good for.
+            guides: what the pipeline says of whether it guides; a branch that is only known by its place ends with it.
         """
         self._retire(tick.step)
         peers = [held for held in self._held if held.denoiser == denoiser]
-        same = next((held for held in peers if (held.step, held.branch) == tick and held.role == role), None)
+        same = next((held for held in peers if (held.step, held.call_index) == tick and held.role == role), None)
         if same is not None:
-            return same.lane
+            return same.branch
         shapes, told = signature(*given), conditioning(*given, timestep)
         free = [held for held in peers if held.step < tick.step]
-        usual = max((held for held in free if held.branch == tick.branch), key=lambda held: held.step, default=None)
-        fit = [held for held in free if held.role == role and held.lane.signature == shapes]
+        usual = max(
+            (held for held in free if held.call_index == tick.call_index), key=lambda held: held.step, default=None
+        )
+        fit = [held for held in free if held.role == role and held.branch.signature == shapes]
         scores = {id(held): len(_own(held, told, peers)) for held in fit}
         digests, same_values = self._by_values(denoiser, tick.step, given, told, peers, fit, guides)
         fit = [held for held in fit if not _changed(held, told)]
@@ -116,18 +119,20 @@ class Lanes:
             fit = [held for held in fit if scores[id(held)] or held is usual]
         best = max(fit, key=lambda held: (scores[id(held)], held is usual, held.step), default=None)
         if best is not None and (scores[id(best)] or best.guides == guides):
-            best.step, best.branch, best.guides, best.digests = tick.step, tick.branch, guides, digests
+            best.step, best.call_index, best.guides, best.digests = tick.step, tick.call_index, guides, digests
             best.memory.note(told)
-            return best.lane
+            return best.branch
         fresh: frozenset[str] = frozenset()
         if usual is not None:
             fresh = usual.memory.guessed(_changed(usual, told))
-            if not usual.memory.alive or _samples(usual.lane) != (shapes and shapes.samples):
+            if not usual.memory.alive or _samples(usual.branch) != (shapes and shapes.samples):
                 self._end(usual, tick.step)
         self._opened += 1
-        lane = open(f"{denoiser} {tick.branch} {self._opened}", shapes)
-        self._held.append(_Held(lane, denoiser, role, tick.step, tick.branch, Memory(told, fresh), guides, digests))
-        return lane
+        branch = open(f"{denoiser} {tick.call_index} {self._opened}", shapes)
+        self._held.append(
+            _Held(branch, denoiser, role, tick.step, tick.call_index, Memory(told, fresh), guides, digests)
+        )
+        return branch
 
     def _by_values(
         self,
@@ -139,9 +144,9 @@ class Lanes:
         fit: Sequence[_Held],
         guides: bool | None,
     ) -> tuple[Digests, set[int] | None]:
-        """Digests of what a call is given anew, and which lanes were given the same; None where that tells nothing.
+        """Digests of what a call is given anew, and which branches were given the same; None where that tells nothing.
 
-        Nothing is asked of values where the pipeline says whether it guides, or the very tensors tell several lanes
+        Nothing is asked of values where the pipeline says whether it guides, or the very tensors tell several branches
         apart.
         """
         told_apart = len(peers) > 1 and any(_own(held, told, peers) for held in fit)
@@ -158,23 +163,23 @@ class Lanes:
         return digests, None if alike is None else {id(held) for held, same in zip(fit, alike, strict=True) if same}
 
     def drop(self, denoiser: str, step: int) -> None:
-        """Forget all lanes of a denoiser: from a step on its calls are others."""
+        """Forget all branches of a denoiser: from a step on its calls are others."""
         for held in [held for held in self._held if held.denoiser == denoiser]:
             self._end(held, step)
 
     def _retire(self, step: int) -> None:
-        """End the lanes that a whole step went by without: the pipeline has left their branch or denoiser."""
+        """End the branches that a whole step went by without: the pipeline has left their branch or denoiser."""
         for held in [held for held in self._held if held.step < step - 1]:
             self._end(held, step)
 
     def _end(self, held: _Held, step: int) -> None:
-        held.lane.drop(step)
+        held.branch.drop(step)
         self._held.remove(held)
-        self.finished.append(held.lane)
+        self.finished.append(held.branch)
 
 
 def _changed(held: _Held, told: Mapping[str, Identity]) -> frozenset[str]:
-    """Places at which a call is given other conditioning than a lane.
+    """Places at which a call is given other conditioning than a branch.
 
     What has the shape of something that the denoiser predicts, and no name of conditioning, is further latents, such as
     a video's sound: they are others at each step, and the host or its solver may still hold the last ones.
@@ -189,15 +194,15 @@ def _prompts(place: str) -> bool:
 
 
 def _conditions(held: _Held, place: str, identity: Identity) -> bool:
-    return identity.shape not in held.lane.predicted or any(word in place for word in CONDITIONING)
+    return identity.shape not in held.branch.predicted or any(word in place for word in CONDITIONING)
 
 
 def _own(held: _Held, told: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
-    """Places at which a call is given what the lane was given, and not all lanes were."""
+    """Places at which a call is given what the branch was given, and not all branches were."""
     others = [peer for peer in peers if peer is not held]
     shared = held.memory.shared(told)
     return {p for p in shared if not others or any(peer.memory.given.get(p) != told[p] for peer in others)}
 
 
-def _samples(lane: Lane) -> object:
-    return lane.signature.samples if isinstance(lane.signature, Signature) else None
+def _samples(branch: Branch) -> object:
+    return branch.signature.samples if isinstance(branch.signature, Signature) else None

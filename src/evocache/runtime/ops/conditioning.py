@@ -47,7 +47,7 @@ def conditioning(args: Sequence[Any], kwargs: Mapping[str, Any], timestep: Any =
 
 
 class Memory:
-    """What a lane's calls were conditioned on, and which of the tensors tell it.
+    """What a branch's calls were conditioned on, and which of the tensors tell it.
 
     A tensor that is the same in two steps in a row tells the call's conditioning. Hosts make others anew for each call:
     these tell nothing. Before that is known, another tensor is other conditioning if the one before still exists.
@@ -59,14 +59,14 @@ class Memory:
         self._fresh = set(fresh)
 
     def note(self, given: dict[str, Identity]) -> None:
-        """A call of the lane was given these."""
+        """A call of the branch was given these."""
         again = {place for place, identity in given.items() if self.given.get(place) == identity}
         self._telling |= again
         self._fresh -= again
         self.given = given
 
     def changed(self, given: Mapping[str, Identity]) -> frozenset[str]:
-        """Places at which a call is given other conditioning than the lane's."""
+        """Places at which a call is given other conditioning than the branch's."""
         return frozenset(
             place
             for place, before in self.given.items()
@@ -77,7 +77,7 @@ class Memory:
         )
 
     def knows(self, place: str, identity: Identity) -> bool:
-        """Whether the tensor at a place is known to tell calls by itself, or is the one of the lane's last call."""
+        """Whether the tensor at a place is known to tell calls by itself, or is the one of the branch's last call."""
         return place in self._telling or self.given.get(place) == identity
 
     def guessed(self, places: frozenset[str]) -> frozenset[str]:
@@ -90,5 +90,5 @@ class Memory:
         return all(self.given[place].alive for place in self._telling if place in self.given)
 
     def shared(self, given: Mapping[str, Identity]) -> set[str]:
-        """Places at which a call is given the very tensor that the lane's last one was given."""
+        """Places at which a call is given the very tensor that the branch's last one was given."""
         return {place for place, identity in given.items() if self.given.get(place) == identity}

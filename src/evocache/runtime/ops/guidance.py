@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import torch
 
 from ...memory import version
-from ...memory.latest_tensor import Kept
+from ...memory.latest_tensor import LatestTensor
 from ...model.outputs import tensors
 from ..clock import Tick
 from ..program.plan import Row
-from .branch import Lane
+from .branch import Branch
 from .guidance_pairs import Pairs, close
 from .latents import by_sample, latents_of
 from .leaf import Keep, Packing, packed, repacked
@@ -31,13 +31,13 @@ class Calls(NamedTuple):
     Attributes:
         one: as the branch of a number, with positional and named arguments.
         both: the whole batch at once, from arguments of its guiding half and of the other, and the shape of its
-            latents: the other half's lane and row, and the output; None where the halves do not do the same.
+            latents: the other half's branch and row, and the output; None where the halves do not do the same.
         whole: the whole batch, without any operation on its modules.
         rest: the other half, whose output is known, and computed only where something in it is to be stored.
     """
 
     one: Callable[[int, tuple[Any, ...], dict[str, Any]], Any]
-    both: Callable[[Given, Given, tuple[int, ...]], tuple[Lane, Row, Any] | None]
+    both: Callable[[Given, Given, tuple[int, ...]], tuple[Branch, Row, Any] | None]
     whole: Callable[[], Any]
     rest: Callable[[Given, Callable[[], Any]], Any]
 
@@ -45,7 +45,7 @@ class Calls(NamedTuple):
 _DEVICE = (torch.OutOfMemoryError,)
 
 
-def guides(pipe: Any) -> bool | None:
+def uses_guidance(pipe: Any) -> bool | None:
     """Whether a pipeline guides at the moment, if it says so: most have a property for it."""
     try:
         found = getattr(pipe, "do_classifier_free_guidance", None)
@@ -54,7 +54,7 @@ def guides(pipe: Any) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-class Guided:
+class GuidanceReuse:
     """The guidance of one denoiser through a generation: what a step's first call was given and returned.
 
     Only a call that is given the latents of the first is one that guidance adds. That they are the same tensor shows
@@ -66,7 +66,7 @@ class Guided:
 
     def __init__(self) -> None:
         self._latents: tuple[torch.Tensor, int | None] | None = None
-        self._kept: list[Kept] = []
+        self._kept: list[LatestTensor] = []
         self._packing: Packing | None = None
         self._pairs = Pairs()
         self._paired = False
@@ -103,11 +103,11 @@ class Guided:
             says: whether the pipeline guides at the moment, if it says so.
         """
         latents = latents_of(args, kwargs)
-        self._paired = latents is not None and not tick.branch and self._pairs.may(latents, tick.step, made, says)
+        self._paired = latents is not None and not tick.call_index and self._pairs.may(latents, tick.step, made, says)
         if latents is None or not self._paired:
-            branch = tick.branch
-            output = calls.one(branch, args, kwargs)
-            if not branch:
+            call_index = tick.call_index
+            output = calls.one(call_index, args, kwargs)
+            if not call_index:
                 self._first(latents, output)
             return output
         shape = tuple(latents.shape)
@@ -116,9 +116,9 @@ class Guided:
             return self._tried(shape, first, other, calls)
         computed = calls.both(first, other, shape)
         if computed is not None:
-            lane, row, whole = computed
+            branch, row, whole = computed
             self._first(latents_of(*first), half(whole, shape, 1))
-            self.other(lane, row, latents_of(*other), lambda: half(whole, shape, 0))
+            self.other(branch, row, latents_of(*other), lambda: half(whole, shape, 0))
             return whole
         guiding = calls.one(0, *first)
         self._first(latents_of(*first), guiding)
@@ -144,32 +144,32 @@ class Guided:
         self._pairs.tried(shape, exact)
         return whole
 
-    def other(self, lane: Lane, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
+    def other(self, branch: Branch, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
         """The output of a call after the first: made from the first one's, or computed and compared with it."""
-        column = lane.guidance
+        column = branch.guidance
         assert column is not None
         recall = row.recalls.get(column)
         if recall is not None:
-            known = column not in lane.observed and (self._equal > 1 or self._same(latents))
+            known = column not in branch.observed and (self._equal > 1 or self._same(latents))
             now, packing = self._now() if known else None, self._packing
-            difference = lane.take(column, recall) if now is not None else None
+            difference = branch.take(column, recall) if now is not None else None
             if now is not None and packing is not None and difference is not None and _alike(now, difference):
                 made = [a + b.to(a.dtype) for a, b in zip(now, difference, strict=True)]
-                lane.free(column, recall)
+                branch.free(column, recall)
                 return repacked(made, packing)
-            lane.computed_after_all(column)
+            branch.computed_after_all(column)
         output = compute()
-        if recall is None and column in lane.kept(row):
+        if recall is None and column in branch.kept(row):
             now, given = self._now(), packed(output)[0]
             stored = column in row.stores
             if now is not None and _alike(now, given) and (not stored or self._same(latents)):
-                lane.put(column, [b - a for a, b in zip(now, given, strict=True)])
+                branch.put(column, [b - a for a, b in zip(now, given, strict=True)])
         return output
 
     def _first(self, latents: torch.Tensor | None, output: Any) -> None:
         found, self._packing = packed(output)
         self._latents = None if latents is None else (latents, version(latents))
-        self._kept += [Kept() for _ in found[len(self._kept) :]]
+        self._kept += [LatestTensor() for _ in found[len(self._kept) :]]
         for kept, tensor in zip(self._kept, found, strict=False):
             kept.keep(tensor)
         for kept in self._kept[len(found) :]:
@@ -252,18 +252,20 @@ class KeepHalves:
         return output
 
 
-def alike(first: Lane, other: Lane, step: int) -> bool:
+def alike(first: Branch, other: Branch, step: int) -> bool:
     """Whether two halves of a batch do the same at a step, so that they may be computed at once.
 
     That is so where both compute all, and store nothing but leaves whose output has the batch as its first dimension.
-    In a lane's first row it is seen which have.
+    In a branch's first row it is seen which have.
     """
-    rows = [lane.plan.row(step) for lane in (first, other)]
+    rows = [branch.plan.row(step) for branch in (first, other)]
     if not (first.calls and other.calls) or any(row is None or row.recalls or row.blanks for row in rows):
         return False
-    stored = {c for lane, row in zip((first, other), rows, strict=True) if row for c in row.stores - {lane.guidance}}
+    stored = {
+        c for branch, row in zip((first, other), rows, strict=True) if row for c in row.stores - {branch.guidance}
+    }
     plain = all(first.components[column].is_leaf for column in stored)
-    plain = plain and not any(lane.delicate or lane.unobserved() for lane in (first, other))
+    plain = plain and not any(branch.delicate or branch.unobserved() for branch in (first, other))
     return plain and not (first.uneven | other.uneven) & stored
 
 

@@ -13,7 +13,7 @@ from ...model.outputs import Spec, blank, fresh, pack, unpack
 from ..attach.slot import Bare, Fed, Given, Slot
 
 if TYPE_CHECKING:
-    from .branch import Lane
+    from .branch import Branch
 
 Packing = tuple[list[Any], list[int], Spec]
 """Leaves of an output with tensors left out, the places of the tensors, and the nesting."""
@@ -40,13 +40,13 @@ APART: Sequence[torch.Tensor] = []
 class Keep:
     """A leaf computes, and its output is stored. Called several times in one forward, it stores all outputs.
 
-    It holds none of them itself: what is stored may leave the device. It serves all forwards of its lane.
+    It holds none of them itself: what is stored may leave the device. It serves all forwards of its branch.
     """
 
-    __slots__ = ("call", "column", "lane")
+    __slots__ = ("branch", "call", "column")
 
-    def __init__(self, lane: Lane, column: int) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch, column: int) -> None:
+        self.branch = branch
         self.column = column
         self.call = 0
 
@@ -62,46 +62,46 @@ class Keep:
 
     def stored(self, output: Any, args: Any = None, kwargs: Any = None) -> None:
         """The leaf gave this, for these arguments."""
-        lane, column = self.lane, self.column
+        branch, column = self.branch, self.column
         if (
-            lane.direct
-            and lane.row  # the order of execution is seen in the first
-            and self.call != lane.calls
+            branch.direct
+            and branch.row  # the order of execution is seen in the first
+            and self.call != branch.calls
             and isinstance(output, torch.Tensor)
-            and column in lane.stores
-            and column not in lane.copies
-            and lane.store.put_one((lane.key, column, lane.row), output)
+            and column in branch.stores
+            and column not in branch.copies
+            and branch.store.put_one((branch.key, column, branch.row), output)
         ):
-            self.call = lane.calls
-            lane.sizes[lane.ids[column]] = output.nbytes
+            self.call = branch.calls
+            branch.sizes[branch.ids[column]] = output.nbytes
             shape = getattr(args[0], "shape", None) if args else None
-            if shape is None or lane.plain.get(column) != shape:  # else all that follows is known
-                lane.packing[column] = ONE
-                lane.entered[column] = entry(True, args, kwargs)
+            if shape is None or branch.plain.get(column) != shape:  # else all that follows is known
+                branch.packing[column] = ONE
+                branch.entered[column] = entry(True, args, kwargs)
                 if shape is not None:
-                    lane.plain[column] = shape
+                    branch.plain[column] = shape
             return
         tensors, packing = packed(output)
-        again = self.call == lane.calls
-        lane.entering(column, entry(packing is BARE, args, kwargs), again=again)
+        again = self.call == branch.calls
+        branch.entering(column, entry(packing is BARE, args, kwargs), again=again)
         if again:
-            lane.packing[column] = (*lane.packing[column], packing)
+            branch.packing[column] = (*branch.packing[column], packing)
         else:
-            self.call = lane.calls
-            lane.packing[column] = ONE if packing is BARE else (packing,)
-        lane.put(column, tensors, again=again)
+            self.call = branch.calls
+            branch.packing[column] = ONE if packing is BARE else (packing,)
+        branch.put(column, tensors, again=again)
 
 
 class Reuse:
     """A leaf does not compute: it returns what was stored, or a forecast from it.
 
-    It serves all forwards of its lane.
+    It serves all forwards of its branch.
     """
 
-    __slots__ = ("call", "column", "feature", "lane", "ordinal", "place")
+    __slots__ = ("branch", "call", "column", "feature", "ordinal", "place")
 
-    def __init__(self, lane: Lane, column: int) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch, column: int) -> None:
+        self.branch = branch
         self.column = column
         self.call = 0
         self.ordinal = 0
@@ -111,35 +111,35 @@ class Reuse:
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
-        lane, column = self.lane, self.column
-        shape = lane.plain.get(column)
-        if shape is not None and self.call != lane.calls:  # the hot path: nothing is left for later
-            recall = lane.recalls[column]
+        branch, column = self.branch, self.column
+        shape = branch.plain.get(column)
+        if shape is not None and self.call != branch.calls:  # the hot path: nothing is left for later
+            recall = branch.recalls[column]
             if args and getattr(args[0], "shape", None) == shape:
-                tensor = lane.take_one(column, recall)
+                tensor = branch.take_one(column, recall)
                 if tensor is not None:
-                    self.call = lane.calls
+                    self.call = branch.calls
                     self.feature, self.ordinal = NOTHING, 1
                     if recall.dies:
-                        lane.free(column, recall)
+                        branch.free(column, recall)
                     return tensor
-        packing = lane.packing.get(column, ())
-        if packing is not ONE or self.call == lane.calls:
-            if self.call != lane.calls:
+        packing = branch.packing.get(column, ())
+        if packing is not ONE or self.call == branch.calls:
+            if self.call != branch.calls:
                 self._begin(packing)
             return self._next(packing, original, module, args, kwargs)
-        recall = lane.recalls[column]
-        self.call = lane.calls
-        if lane.entered.get(column) not in (None, entry(True, args, kwargs)):
+        recall = branch.recalls[column]
+        self.call = branch.calls
+        if branch.entered.get(column) not in (None, entry(True, args, kwargs)):
             self.feature, self.ordinal = None, 0
             return self._next(packing, original, module, args, kwargs)
-        feature = lane.take(column, recall)
+        feature = branch.take(column, recall)
         if feature is None:
             self.feature, self.ordinal = None, 0
             return self._next(packing, original, module, args, kwargs)
         self.feature, self.ordinal = NOTHING, 1
         if recall.dies:
-            lane.free(column, recall)
+            branch.free(column, recall)
         return feature[0]
 
     def _next(
@@ -167,8 +167,8 @@ class Reuse:
         self, packing: Sequence[Packing], original: Callable[..., Any], module: Any, args: Any, kwargs: Any
     ) -> Any:
         """The next of the forward's calls takes its piece of the feature, or computes if that was lost meanwhile."""
-        lane, now = self.lane, packing[self.ordinal]
-        piece = lane.take(self.column, lane.recalls[self.column], self.ordinal)
+        branch, now = self.branch, packing[self.ordinal]
+        piece = branch.take(self.column, branch.recalls[self.column], self.ordinal)
         if piece is None:
             return self._instead(packing, original, module, args, kwargs)
         self._served(packing)
@@ -176,7 +176,7 @@ class Reuse:
 
     def _fits(self, packing: Sequence[Packing], args: Any, kwargs: Any) -> bool:
         """Whether a call is given tensors of the shapes for which its part of the feature was computed."""
-        entered = self.lane.entered.get(self.column)
+        entered = self.branch.entered.get(self.column)
         if entered is None or self.ordinal >= len(packing):
             return True
         known = entered[self.ordinal] if isinstance(entered, list) else entered
@@ -188,13 +188,13 @@ class Reuse:
         """One of several calls computes instead of being given its part of the feature."""
         self.place += len(packing[self.ordinal][1])
         self._served(packing)
-        self.lane.executed[self.column] += 1
+        self.branch.executed[self.column] += 1
         return original(module, *args, **kwargs)
 
     def slot(self, module: Any) -> Slot | None:
         """The same within a compiled region, unless calls before it have taken their pieces."""
-        packing = self.lane.packing.get(self.column, ())
-        if self.call != self.lane.calls:
+        packing = self.branch.packing.get(self.column, ())
+        if self.call != self.branch.calls:
             self._begin(packing, apart=False)
         if self.feature is APART:
             return None
@@ -207,23 +207,23 @@ class Reuse:
 
     def _begin(self, packing: Sequence[Packing], *, apart: bool = True) -> None:
         """The first of a forward's calls: take the feature, or let each call take its piece."""
-        lane, column = self.lane, self.column
-        self.call = lane.calls
+        branch, column = self.branch, self.column
+        self.call = branch.calls
         self.ordinal = self.place = 0
-        recall = lane.recalls[column]
-        if apart and len(packing) > 1 and lane.apart(column, recall, len(packing)):
+        recall = branch.recalls[column]
+        if apart and len(packing) > 1 and branch.apart(column, recall, len(packing)):
             self.feature = APART
         else:
-            self.feature = lane.take(column, recall) if packing else None
+            self.feature = branch.take(column, recall) if packing else None
         if self.feature is not None:
-            lane.taken.append(self)
+            branch.taken.append(self)
 
     def _served(self, packing: Sequence[Packing]) -> None:
         """One of the calls was given its output."""
         self.ordinal += 1
         if self.ordinal == len(packing):
             self.feature = NOTHING
-            self.lane.free(self.column, self.lane.recalls[self.column])
+            self.branch.free(self.column, self.branch.recalls[self.column])
 
     def finish(self) -> None:
         """The forward is over: let go of what the host did not come to read."""
@@ -233,25 +233,25 @@ class Reuse:
         """The leaf computed after all."""
         again, self.ordinal = self.ordinal > 0, self.ordinal + 1
         tensors, packing = packed(output)
-        self.lane.entering(self.column, entry(packing is BARE, args, kwargs), again=again)
-        self.lane.renew(self.column, self.lane.recalls[self.column], tensors, again=again)
+        self.branch.entering(self.column, entry(packing is BARE, args, kwargs), again=again)
+        self.branch.renew(self.column, self.branch.recalls[self.column], tensors, again=again)
 
 
 class Blank:
     """A module is skipped and nobody reads its output: a stand-in of the right shape is returned, call by call.
 
-    It serves all forwards of its lane. Where the shapes that it is given are not those for which the stand-in was seen,
-    the module computes, so that what is next to it fits.
+    It serves all forwards of its branch. Where the shapes that it is given are not those for which the stand-in was
+    seen, the module computes, so that what is next to it fits.
 
     Args:
-        lane: the lane.
+        branch: the branch.
         column: the module's component.
     """
 
-    __slots__ = ("call", "column", "lane", "ordinal")
+    __slots__ = ("branch", "call", "column", "ordinal")
 
-    def __init__(self, lane: Lane, column: int) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch, column: int) -> None:
+        self.branch = branch
         self.column = column
         self.call = self.ordinal = 0
 
@@ -263,9 +263,9 @@ class Blank:
         self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any, shapes: Shapes | None = None
     ) -> Any:
         """The next stand-in, if it was seen for these shapes."""
-        if self.call != self.lane.calls:
-            self.call, self.ordinal = self.lane.calls, 0
-        seen = self.lane.blanks.get(id(module), [])
+        if self.call != self.branch.calls:
+            self.call, self.ordinal = self.branch.calls, 0
+        seen = self.branch.blanks.get(id(module), [])
         if self.ordinal >= len(seen):
             return original(module, *args, **kwargs)
         self.ordinal += 1
@@ -278,21 +278,21 @@ class Blank:
         """The module computes after all; this is what it looks like from now on."""
         output = original(module, *args, **kwargs)
         seen[self.ordinal - 1] = shapes_of(args, kwargs), blank(output)
-        self.lane.executed[self.column] += self.ordinal == 1
+        self.branch.executed[self.column] += self.ordinal == 1
         return output
 
     def slot(self, module: Any) -> Slot:
         """The same within a compiled region."""
-        return Bare([stand_in for _, stand_in in self.lane.blanks.get(id(module), [])], _nothing)
+        return Bare([stand_in for _, stand_in in self.branch.blanks.get(id(module), [])], _nothing)
 
 
 class Observe:
     """Remembers what the outputs of a module look like in one forward, call by call, for stand-ins."""
 
-    __slots__ = ("lane", "seen", "shapes")
+    __slots__ = ("branch", "seen", "shapes")
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch) -> None:
+        self.branch = branch
         self.seen: list[Seen] = []
         self.shapes: Shapes = ()
 
@@ -303,7 +303,7 @@ class Observe:
     def after(self, module: Any, output: Any) -> None:
         """Remember shapes and types."""
         self.seen.append((self.shapes, blank(output)))
-        self.lane.blanks[id(module)] = self.seen
+        self.branch.blanks[id(module)] = self.seen
 
 
 def _nothing() -> None:

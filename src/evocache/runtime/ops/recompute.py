@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from .branch import Lane
+    from .branch import Branch
 
 
 class Unfit(Exception):  # noqa: N818  (not an error: the call is made anew)
     """What is stored does not fit the shapes of a call, and parts of the call were passed by already."""
 
 
-def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any], told: Callable[[str], None]) -> Any:
+def or_recompute(branch: Branch, call: Callable[[], Any], anew: Callable[[], Any], told: Callable[[str], None]) -> Any:
     """What a denoiser call returns; where something that is stored does not fit it, what it returns without.
 
     Shapes are compared where a module is called, but within a compiled region nothing can be, and a host may join what
@@ -23,7 +23,7 @@ def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any], told: 
     call does not raise it when everything is computed.
 
     Args:
-        lane: the call's.
+        branch: the call's.
         call: makes it.
         anew: makes it without any operation on its modules.
         told: is told of an error that did not come again.
@@ -33,13 +33,13 @@ def or_anew(lane: Lane, call: Callable[[], Any], anew: Callable[[], Any], told: 
     except Unfit:
         reason = ""
     except RuntimeError as error:
-        if not lane.recalls or isinstance(error, _DEVICE):
+        if not branch.recalls or isinstance(error, _DEVICE):
             raise
         reason = str(error).partition("\n")[0]
-    lane.made_anew()
+    branch.made_anew()
     output = anew()
     if reason:
-        told(f"{lane.denoiser.name} computed everything at step {lane.step}: what is stored did not fit ({reason})")
+        told(f"{branch.denoiser.name} computed everything at step {branch.step}: what is stored did not fit ({reason})")
     return output
 
 

@@ -15,7 +15,7 @@ from .recompute import Unfit
 from .streams import Stored, argument, arguments, flow, linked, placed
 
 if TYPE_CHECKING:
-    from .branch import Lane
+    from .branch import Branch
 
 Call = tuple[int, dict[str, Any], list[Any], list[int | None], Any]
 """A block's column, its arguments by name, the leaves of its output, their versions, and the output."""
@@ -30,8 +30,8 @@ class Capture:
     and from the next time on the run ends before the host writes.
     """
 
-    def __init__(self, lane: Lane, column: int, blocks: list[int]) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch, column: int, blocks: list[int]) -> None:
+        self.branch = branch
         self.column = column
         self.left = len(blocks)
         self.entry: dict[str, tuple[torch.Tensor, int | None]] = {}
@@ -50,7 +50,7 @@ class Capture:
                 self.last = (self.last[0], {}, *self.last[2:])  # what went in is the host's to let go of
                 return
             self._end_run()
-        copied = self.column in self.lane.rewritten
+        copied = self.column in self.branch.rewritten
         found = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
         self.entered[block] = {name: value.shape for name, value in found.items()}
         self.entry = {name: (t.clone() if copied else t, version(t)) for name, t in found.items()}
@@ -59,12 +59,12 @@ class Capture:
         """A block of the span has returned."""
         leaves = unpack(output)[0]
         versions = [version(leaf) if isinstance(leaf, torch.Tensor) else 0 for leaf in leaves]
-        known = self.lane.linked.get(block, False)  # what went in is needed only to learn how it flows
+        known = self.branch.linked.get(block, False)  # what went in is needed only to learn how it flows
         self.last = (block, {} if known else inputs, leaves, versions, output)
         self.left -= 1
         if self.left == 0:
             self.close()
-        elif block in self.lane.written:
+        elif block in self.branch.written:
             self._end_run()
 
     def close(self) -> None:
@@ -75,28 +75,28 @@ class Capture:
             self._learn([])
             self._end_run()
         self.closed = True
-        self.lane.layouts[self.column] = self.layout
-        self.lane.entered[self.column] = self.entered
+        self.branch.layouts[self.column] = self.layout
+        self.branch.entered[self.column] = self.entered
         tensors, self.tensors = self.tensors, []  # what is stored is the store's, and may leave the device
         if not self.void:
-            self.lane.put(self.column, tensors)
+            self.branch.put(self.column, tensors)
 
     def _learn(self, links: list[tuple[str, int]]) -> None:
         assert self.last is not None
         block, inputs, *_, output = self.last
-        flows = self.lane.flows
-        if block not in flows or (links and not self.lane.linked.get(block)):
-            self.lane.linked[block] = bool(links)
+        flows = self.branch.flows
+        if block not in flows or (links and not self.branch.linked.get(block)):
+            self.branch.linked[block] = bool(links)
             flows[block] = flow(inputs, output, links, next(reversed(flows.values()), None))
 
     def _goes_on(self, inputs: dict[str, Any]) -> bool:
         """Whether the next block takes all streams of the last one as they are."""
         assert self.last is not None
         block, _, leaves, versions, _ = self.last
-        streams = self.lane.flows[block].streams
+        streams = self.branch.flows[block].streams
         handed = [leaf for name, leaf in streams if inputs.get(name) is leaves[leaf]]
         if any(version(leaves[leaf]) != versions[leaf] for leaf in handed):
-            self.lane.written.add(block)
+            self.branch.written.add(block)
             self.void = True
             return False
         return bool(streams) and len(handed) == len(streams)
@@ -104,15 +104,15 @@ class Capture:
     def _end_run(self) -> None:
         assert self.last is not None
         block, _, leaves, *_ = self.last
-        streams = {leaf: name for name, leaf in self.lane.flows[block].streams}
+        streams = {leaf: name for name, leaf in self.branch.flows[block].streams}
         slots = self.layout[block] = []
         for i, leaf in enumerate(leaves):
             if not isinstance(leaf, torch.Tensor):
                 continue
             came_in, seen = self.entry.get(streams.get(i, ""), (None, 0))
             if came_in is not None and came_in.shape == leaf.shape:
-                if self.column not in self.lane.rewritten and version(came_in) != seen:
-                    self.lane.rewritten.add(self.column)
+                if self.column not in self.branch.rewritten and version(came_in) != seen:
+                    self.branch.rewritten.add(self.column)
                     self.void = True
                 slots.append(Stored(i, len(self.tensors), True))
                 self.tensors.append(leaf - came_in)
@@ -129,8 +129,8 @@ class Skip:
     shapes change within a run, which shows at its end, the call is made anew.
     """
 
-    def __init__(self, lane: Lane, column: int, recall: Recall, blocks: list[int]) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch, column: int, recall: Recall, blocks: list[int]) -> None:
+        self.branch = branch
         self.column = column
         self.recall = recall
         self.left = len(blocks)
@@ -140,20 +140,20 @@ class Skip:
 
     def run(self, block: int, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of one of the blocks; a block that was never seen computing computes."""
-        lane = self.lane
-        passing = lane.flows.get(block)
+        branch = self.branch
+        passing = branch.flows.get(block)
         if passing is None:
             return original(module, *args, **kwargs)
         if self.computing or not self._ready() or not self._fits(block, module, args, kwargs):
             if not self.computing:
                 self.computing, self.feature = True, []
-                lane.computed_after_all(self.column, but=self.passed)
+                branch.computed_after_all(self.column, but=self.passed)
             return original(module, *args, **kwargs)
         self.passed.append(block)
         leaves = list(passing.template)
         for name, leaf in passing.streams:
             leaves[leaf] = argument(module, name, args, kwargs)
-        for slot in lane.layouts[self.column].get(block, ()):
+        for slot in branch.layouts[self.column].get(block, ()):
             tensor = self.feature[slot.stored]
             if slot.residual and leaves[slot.leaf].shape != tensor.shape:
                 raise Unfit
@@ -163,7 +163,7 @@ class Skip:
 
     def _fits(self, block: int, module: Any, args: Any, kwargs: Any) -> bool:
         """Whether a run that begins with a block is given the shapes of the one whose residual is stored."""
-        known = self.lane.entered.get(self.column, {}).get(block)
+        known = self.branch.entered.get(self.column, {}).get(block)
         if known is None:
             return True
         given = arguments(module, args, kwargs).items()
@@ -174,16 +174,16 @@ class Skip:
         self.left -= 1
         if self.left == 0:
             self.feature = []
-            self.lane.free(self.column, self.recall)
+            self.branch.free(self.column, self.recall)
 
     def slot(self, block: int, module: Any) -> Slot | None:
         """The same for one of the blocks within a compiled region, if it returns a tensor or a tuple of them."""
-        passing = self.lane.flows.get(block)
+        passing = self.branch.flows.get(block)
         if passing is None or not self._ready():
             return None
         if passing.spec is not None and type(pack(list(passing.template), passing.spec)) is not tuple:
             return None
-        slots = self.lane.layouts[self.column].get(block, ())
+        slots = self.branch.layouts[self.column].get(block, ())
         return Pass(
             passing.template,
             passing.spec is None,
@@ -193,8 +193,8 @@ class Skip:
         )
 
     def _ready(self) -> bool:
-        if not self.feature and self.column in self.lane.layouts:
-            self.feature = self.lane.take(self.column, self.recall) or []
+        if not self.feature and self.column in self.branch.layouts:
+            self.feature = self.branch.take(self.column, self.recall) or []
         return bool(self.feature)
 
 

@@ -15,7 +15,7 @@ from .span import BlockOp, Capture, Skip
 from .unet_deep import Bypass, DeepBlank, DeepKeep, DeepReuse, Entry
 
 if TYPE_CHECKING:
-    from .branch import Lane
+    from .branch import Branch
 
 
 WHOLE = ("denoiser", GUIDANCE)
@@ -23,7 +23,7 @@ WHOLE = ("denoiser", GUIDANCE)
 
 
 LASTING = (Blank, DeepBlank, DeepReuse, Keep, Reuse)
-"""Operations that serve all forwards of their lane."""
+"""Operations that serve all forwards of their branch."""
 
 
 class Watcher(Protocol):
@@ -67,62 +67,62 @@ class Watched:
         return Given(partial(self._seen, module))
 
 
-def table(lane: Lane, row: Row) -> dict[int, Op]:
+def table(branch: Branch, row: Row) -> dict[int, Op]:
     """Operations by module id for a denoiser call under `row`.
 
     Where all of them are those of leaves and of what is skipped with them, which serve any call, the table is kept for
     rows of the same pattern.
     """
-    lost = lane.lost(row)
-    known = lane.tables.get(row.pattern) if lane.row and not lost else None
+    lost = branch.lost(row)
+    known = branch.tables.get(row.pattern) if branch.row and not lost else None
     if known is not None:
         return known
     ops: dict[int, Op] = {}
     blocks: dict[int, BlockOp] = {}
     watchers: dict[int, list[Watcher]] = {}
     for column, recall in row.recalls.items():
-        kind = lane.kinds[column]
-        if column in lane.observed:
+        kind = branch.kinds[column]
+        if column in branch.observed:
             continue
         if kind == "deep":
             if column not in lost:
-                bypass = Bypass(lane, column)
-                ops.update({id(module): DeepBlank(lane, column, bypass) for module in lane.deep(column).skipped})
-                ops[lane.exits[column]] = DeepReuse(lane, column, bypass)
+                bypass = Bypass(branch, column)
+                ops.update({id(module): DeepBlank(branch, column, bypass) for module in branch.deep(column).skipped})
+                ops[branch.exits[column]] = DeepReuse(branch, column, bypass)
         elif kind in ("span", "block"):
-            covered = lane.covered(column)
-            skip = Skip(lane, column, recall, covered)
+            covered = branch.covered(column)
+            skip = Skip(branch, column, recall, covered)
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).skip = skip
         elif kind not in WHOLE:
-            ops[lane.address(column)] = Reuse(lane, column)
+            ops[branch.address(column)] = Reuse(branch, column)
     for column in row.blanks - lost:
-        ops[lane.address(column)] = Blank(lane, column)
-    for column in sorted(lane.kept(row)):
-        kind = lane.kinds[column]
+        ops[branch.address(column)] = Blank(branch, column)
+    for column in sorted(branch.kept(row)):
+        kind = branch.kinds[column]
         if kind == "deep":
-            deep = lane.deep(column)
-            keep = DeepKeep(lane, column, {id(m) for m in deep.exits})
-            lane.open.append(keep)
+            deep = branch.deep(column)
+            keep = DeepKeep(branch, column, {id(m) for m in deep.exits})
+            branch.open.append(keep)
             for id_ in keep.exits:
                 watchers.setdefault(id_, []).append(keep)
-            first = lane.entries.get(column) if lane.row else None
+            first = branch.entries.get(column) if branch.row else None
             for id_ in {id(m) for m in deep.skipped} if first is None else first[:1]:
                 watchers.setdefault(id_, []).append(Entry(keep))
         elif kind in ("span", "block"):
-            covered = lane.covered(column)
-            capture = Capture(lane, column, covered)
-            lane.open.append(capture)
+            covered = branch.covered(column)
+            capture = Capture(branch, column, covered)
+            branch.open.append(capture)
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).captures.append(capture)
         elif kind not in WHOLE:
-            ops[lane.address(column)] = Keep(lane, column)
+            ops[branch.address(column)] = Keep(branch, column)
     for block, op in blocks.items():
-        ops[lane.address(block)] = op
-    for module in lane.unobserved():
-        watchers.setdefault(id(module), []).append(Observe(lane))
+        ops[branch.address(block)] = op
+    for module in branch.unobserved():
+        watchers.setdefault(id(module), []).append(Observe(branch))
     for id_, watching in watchers.items():
         ops[id_] = Watched(ops.get(id_), watching)
-    if lane.row and not lost and all(type(op) in LASTING for op in ops.values()):
-        lane.tables[row.pattern] = ops
+    if branch.row and not lost and all(type(op) in LASTING for op in ops.values()):
+        branch.tables[row.pattern] = ops
     return ops

@@ -11,23 +11,23 @@ from ...memory import version
 from .leaf import Blank, Packing, Reuse, packed, shapes_of
 
 if TYPE_CHECKING:
-    from .branch import Lane
+    from .branch import Branch
 
 
 class DeepKeep:
     """Watches a deep part's exits in one forward, and stores what the last called of them returned.
 
-    Which of them that is a lane knows from its first forward; there it is known when all have been called, or the
+    Which of them that is a branch knows from its first forward; there it is known when all have been called, or the
     forward is over. It is stored as a copy: on the way up FreeU (arXiv 2309.11497) scales the features in place before
     it reads them.
     """
 
-    def __init__(self, lane: Lane, column: int, exits: set[int]) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch, column: int, exits: set[int]) -> None:
+        self.branch = branch
         self.column = column
         self.exits = exits
         self._entered = False
-        self._last = lane.exits.get(column) if lane.row else None
+        self._last = branch.exits.get(column) if branch.row else None
         self._left = len(exits)
         self._latest: tuple[int, Sequence[torch.Tensor], Packing, list[int | None]] | None = None
 
@@ -38,7 +38,7 @@ class DeepKeep:
         """A module of the part is called: the first of them is its entry, whose shapes go with what is stored."""
         if not self._entered:
             self._entered = True
-            self.lane.entries[self.column] = id(module), shapes_of(args, kwargs)
+            self.branch.entries[self.column] = id(module), shapes_of(args, kwargs)
 
     def after(self, module: Any, output: Any) -> None:
         """An exit has returned: this is what leaves the part, unless another exit follows."""
@@ -59,11 +59,11 @@ class DeepKeep:
     def _store(self) -> None:
         assert self._latest is not None
         (exit, tensors, packing, _), self._latest = self._latest, None
-        lane, column = self.lane, self.column
-        lane.copies.add(column)
-        lane.packing[column] = (packing,)
-        lane.exits[column] = exit
-        lane.put(column, tensors)
+        branch, column = self.branch, self.column
+        branch.copies.add(column)
+        branch.packing[column] = (packing,)
+        branch.exits[column] = exit
+        branch.put(column, tensors)
 
 
 class Entry:
@@ -85,27 +85,27 @@ class Entry:
 class Bypass:
     """Whether a deep part is passed by in the call at hand: not if it is given other shapes than what is stored.
 
-    It serves all forwards of its lane.
+    It serves all forwards of its branch.
     """
 
-    __slots__ = ("call", "column", "computing", "lane")
+    __slots__ = ("branch", "call", "column", "computing")
 
-    def __init__(self, lane: Lane, column: int) -> None:
-        self.lane = lane
+    def __init__(self, branch: Branch, column: int) -> None:
+        self.branch = branch
         self.column = column
         self.call = 0
         self.computing = False
 
     def computes(self, module: Any, args: Any, kwargs: Any) -> bool:
         """A module of the part is called; the first of them in a forward decides."""
-        lane, column = self.lane, self.column
-        if self.call != lane.calls:
-            self.call = lane.calls
-            shapes, known = shapes_of(args, kwargs), lane.entries.get(column)
+        branch, column = self.branch, self.column
+        if self.call != branch.calls:
+            self.call = branch.calls
+            shapes, known = shapes_of(args, kwargs), branch.entries.get(column)
             self.computing = known is not None and known[0] == id(module) and known[1] != shapes
             if self.computing:
-                lane.entries[column] = id(module), shapes
-                lane.computed_after_all(column)
+                branch.entries[column] = id(module), shapes
+                branch.computed_after_all(column)
         return self.computing
 
 
@@ -114,8 +114,8 @@ class DeepBlank(Blank):
 
     __slots__ = ("bypass",)
 
-    def __init__(self, lane: Lane, column: int, bypass: Bypass) -> None:
-        super().__init__(lane, column)
+    def __init__(self, branch: Branch, column: int, bypass: Bypass) -> None:
+        super().__init__(branch, column)
         self.bypass = bypass
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -130,8 +130,8 @@ class DeepReuse(Reuse):
 
     __slots__ = ("bypass",)
 
-    def __init__(self, lane: Lane, column: int, bypass: Bypass) -> None:
-        super().__init__(lane, column)
+    def __init__(self, branch: Branch, column: int, bypass: Bypass) -> None:
+        super().__init__(branch, column)
         self.bypass = bypass
 
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
@@ -139,8 +139,8 @@ class DeepReuse(Reuse):
         if not self.bypass.computes(module, args, kwargs):
             return super().__call__(original, module, args, kwargs)
         output = original(module, *args, **kwargs)
-        lane, column = self.lane, self.column
+        branch, column = self.branch, self.column
         tensors, packing = packed(output)
-        lane.packing[column] = (packing,)
-        lane.renew(column, lane.recalls[column], tensors, counted=True)
+        branch.packing[column] = (packing,)
+        branch.renew(column, branch.recalls[column], tensors, counted=True)
         return output

@@ -16,7 +16,7 @@ from ...schedule import Schedule, Tree
 from ...schedule.front import Point
 from ...schedule.front.context import Context
 from ...schedule.io.json import load
-from ...schedule.tree_match import settled
+from ...schedule.tree_match import match_tree
 from .step_arguments import STEPS, leaves_steps_open
 
 
@@ -64,7 +64,7 @@ class Fixed:
 
     def schedule(self, tree: Tree, steps: int) -> Schedule:
         """The schedule over a model's own components, for a number of steps."""
-        return settled(self.given, tree).resampled(steps)
+        return match_tree(self.given, tree).resampled(steps)
 
     def notice(self, steps: int) -> str | None:
         """What a user should know of the schedule for a number of steps: that it was made for a very different one."""
@@ -96,7 +96,7 @@ def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program
     raise PolicyError(f"a {type(what).__name__}", "a schedule, a policy, a spec or a file", 'try apply(pipe, "fora:3")')
 
 
-def brought(what: object, memory: Given | None, storage: str | None) -> tuple[Given | int | None, str | None]:
+def with_point_memory(what: object, memory: Given | None, storage: str | None) -> tuple[Given | int | None, str | None]:
     """Memory and storage: those that are given, else those that a point of a front was evolved with."""
     if not isinstance(what, Point):
         return memory, storage
@@ -105,7 +105,7 @@ def brought(what: object, memory: Given | None, storage: str | None) -> tuple[Gi
     return memory, what.storage if storage is None and not isinstance(memory, MemoryPlan) else storage
 
 
-def asked(
+def with_own_steps(
     program: Program, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Keyword arguments of a call, with the number of steps of what is applied if it knows one and they ask for none.
@@ -120,7 +120,7 @@ def asked(
     return {**kwargs, STEPS: own} if own is not None and leaves_steps_open(call, args, kwargs) else {**kwargs}
 
 
-def foreseen(program: Program, model: Model) -> None:
+def refuse_unplannable(program: Program, model: Model) -> None:
     """Refuse to plan the memory of what plans do not know: gates, and calls that are made from others.
 
     What a gate will hold is not known before the generation. Where guidance makes a step's calls from the first, they
@@ -135,7 +135,9 @@ def foreseen(program: Program, model: Model) -> None:
             "a schedule, whose memory is known before the generation",
             "apply it without a budget, generate, and apply handle.recorded with the budget",
         )
-    if (settled(program.given, model.tree) if isinstance(program, Fixed) else tried(program, model)).guided:
+    if (
+        match_tree(program.given, model.tree) if isinstance(program, Fixed) else sample_schedule(program, model)
+    ).reuses_guidance:
         raise PolicyError(
             f"{program} with a memory budget or plan",
             "a schedule that computes all calls of a step alike",
@@ -143,7 +145,7 @@ def foreseen(program: Program, model: Model) -> None:
         )
 
 
-def tried(program: Program, model: Model) -> Schedule:
+def sample_schedule(program: Program, model: Model) -> Schedule:
     """The schedule of a policy for a number of steps that it can be made for.
 
     Raises:
@@ -163,7 +165,7 @@ def check(program: Program, model: Model) -> None:
         program.governed(model.tree)
         return
     if not isinstance(program, Fixed):
-        tried(program, model)
+        sample_schedule(program, model)
         return
     schedule = program.given
     if schedule.tree.structure != model.tree.structure:
@@ -175,4 +177,4 @@ def check(program: Program, model: Model) -> None:
             f"one for {here} with {blocks[1]} blocks",
             "use a schedule that was made for this model",
         )
-    settled(schedule, model.tree)
+    match_tree(schedule, model.tree)

@@ -19,7 +19,7 @@ from ...memory.slicing.slicing import Slicing, run
 from ...model.discover import Denoiser
 from ...model.outputs import tensors
 from ...model.sliceable_units import Unit, units
-from ...video.decode.frame_group_trial import grouped
+from ...video.decode.frame_group_trial import find_frame_groups
 from ...video.decode.frame_groups import run_cut
 
 SLICES = (2, 4, 8, 16, 32)
@@ -77,7 +77,7 @@ def survey_method(
         except Uncoupled:  # so many slices are too thin
             return None
 
-    groups = grouped(module, tuple(args), kwargs, method)
+    groups = find_frame_groups(module, tuple(args), kwargs, method)
     if groups is not None:
         peak = held(Cut(groups, 1))
         found += [Choice({"": Cut(groups, 1)}, peak, whole.operations)] if peak is not None else []

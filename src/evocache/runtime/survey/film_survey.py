@@ -17,10 +17,10 @@ from ...memory.rehearsal.rehearsal import Rehearsal, rehearse, shadow, signature
 from ...memory.slicing.coupling_requests import Uncoupled
 from ...memory.slicing.slicing import Slicing
 from ...model.outputs import unpack
-from ...video.decode.frame_group_trial import grouped
+from ...video.decode.frame_group_trial import find_frame_groups
 from ...video.decode.frame_groups import run_cut
-from ...video.decode.frame_pipeline_trial import relayed
-from ...video.decode.temporal_tile_trial import windowed
+from ...video.decode.frame_pipeline_trial import find_frame_pipeline
+from ...video.decode.temporal_tile_trial import find_temporal_tiles
 from ..call_key import state_of
 from ..lru import LRU
 from .call_survey import worth
@@ -29,7 +29,8 @@ COLOURS = 3
 """Channels of a picture."""
 
 WAITING = 8
-"""Slices of a relay in which all wait for one another: more would hold more frames twice than they would save."""
+"""Slices of a frame pipeline in which all wait for one another: more would hold more frames twice than they would
+save."""
 
 WAYS = 32
 """Of how many forms of call it is known how a module decodes."""
@@ -54,7 +55,7 @@ def film_cut(
     if way.groups is not None:
         coupled = planned is not None and planned.slicing.coupled
         return Cut(replace(planned.slicing, groups=way.groups), planned.slices) if planned and coupled else Cut(way, 1)
-    waits = way.relay is not None and way.relay.waits
+    waits = way.pipeline is not None and way.pipeline.waits
     cut = Cut(way, WAITING if waits else way.length(unpack((args, dict(kwargs)))[0]))
     if planned is None:
         return cut
@@ -70,7 +71,10 @@ def _way(autoencoder: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
     known = _ways.setdefault(autoencoder, LRU(WAYS))
 
     def found() -> Slicing | None:
-        tried = (trial(autoencoder, args, kwargs, "decode") for trial in (grouped, windowed, relayed))
+        tried = (
+            trial(autoencoder, args, kwargs, "decode")
+            for trial in (find_frame_groups, find_temporal_tiles, find_frame_pipeline)
+        )
         return next((way for way in tried if way is not None), None)
 
     return known.made((signature(args, kwargs), state_of(autoencoder)), found)

@@ -34,7 +34,7 @@ class Difference:
     call: Value
 
     def __str__(self) -> str:
-        return f"{self.name} {told(self.call)} (evolved at {told(self.own)})"
+        return f"{self.name} {describe_difference(self.call)} (evolved at {describe_difference(self.own)})"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Context:
         )
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {told(value)}" for name, value in self)
+        return ", ".join(f"{name} {describe_difference(value)}" for name, value in self)
 
 
 def outside(differences: tuple[Difference, ...]) -> str:
@@ -91,7 +91,7 @@ def read(value: Any) -> Context:
     return Context({name: _value(found, f"context.{name}") for name, found in sj.obj(value, "context").items()})
 
 
-def told(value: Value) -> str:
+def describe_difference(value: Value) -> str:
     """A value in a sentence."""
     if value == "":
         return "none"

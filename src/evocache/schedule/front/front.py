@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import ContextError, FrontError, ScheduleError
-from ...units import in_bytes, told
+from ...units import format_bytes, in_bytes
 from ..component import Tree
 from ..io import strict_json as sj
 from ..numbers import real, whole
@@ -241,7 +241,7 @@ def _number(name: str, value: Any, above: float | None = None) -> float:
 def _told(name: str, value: float) -> str:
     if name != "memory":
         return f"{name} {value:.4g}"
-    return f"{name} {told(value)}"
+    return f"{name} {format_bytes(value)}"
 
 
 def _known(point: Point, name: str) -> float | None:
@@ -276,10 +276,10 @@ def load(path: str | os.PathLike[str]) -> Front:
         RunError: if there is none, it is of another version, or it is damaged.
     """
     found = document(path)
-    return front(found, points(found, path), path)
+    return read_front(found, points(found, path), path)
 
 
-def front(found: dict[str, Any], named: list[tuple[str, Point]], path: str | os.PathLike[str]) -> Front:
+def read_front(found: dict[str, Any], named: list[tuple[str, Point]], path: str | os.PathLike[str]) -> Front:
     """The front of a document, from its points.
 
     Raises:

@@ -46,7 +46,7 @@ def of_device(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and bool(_TOLD.search(str(error)))
 
 
-def told(error: BaseException) -> str:
+def describe_fault(error: BaseException) -> str:
     """An error in one line."""
     text = error.given if isinstance(error, Error) else " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
@@ -75,7 +75,7 @@ def patiently(
         except Exception as error:
             if not of_device(error):
                 raise
-            why = told(error)
+            why = describe_fault(error)
         free()
         if wait is not None:
             pause(wait)
@@ -108,7 +108,7 @@ def attempt(
         except RunError:
             raise
         except Exception as error:
-            why, device = told(error), of_device(error)
+            why, device = describe_fault(error), of_device(error)
             if isinstance(error, OWN) and not device:
                 return Failure(why)
         # the error is gone by here, and with its traceback what it held of the device

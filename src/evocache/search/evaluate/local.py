@@ -19,7 +19,7 @@ from ...memory.hardware import machine as measured
 from ...memory.planner.planner import Machine, MemoryPlan, plan
 from ...model import discover
 from ...runtime import Handle, apply
-from ...runtime.estimate.many import Footprints
+from ...runtime.estimate.many import FootprintsOfMany
 from ...runtime.estimate.residency import movable
 from ...runtime.lru import LRU
 from ...runtime.program.step_arguments import STEPS, takes_steps, usual_steps
@@ -84,7 +84,7 @@ class LocalEvaluator:
         """Seconds before each further try of what the machine failed at."""
         self.references_bytes = REFERENCES
         """Most bytes of uncached outputs that are kept."""
-        self._footprints: dict[int, Footprints] = {}
+        self._footprints: dict[int, FootprintsOfMany] = {}
         self._plans: LRU[tuple[object, ...], MemoryPlan] = LRU(PLANS)
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
@@ -157,8 +157,8 @@ class LocalEvaluator:
         """
         memory = None
         if self.within is not None and planned:  # now, so that the generation is not timed with its planning
-            asked = self.within, self.machine, what, len(numbers), storage
-            memory = self._plans.made(asked, lambda: self._plan(*asked))
+            call_arguments = self.within, self.machine, what, len(numbers), storage
+            memory = self._plans.made(call_arguments, lambda: self._plan(*call_arguments))
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
             yield handle
 
@@ -167,15 +167,17 @@ class LocalEvaluator:
         if isinstance(what, str):
             with apply(self.pipe, what, memory=within, storage=storage) as handle:
                 handle.machine = machine
-                return handle.plan(**self.asked(range(count)))
+                return handle.plan(**self.call_arguments(range(count)))
         if count not in self._footprints:
             mine = weakref.proxy(self)  # they are kept by what they ask
 
             def arguments(steps: int) -> dict[str, Any]:
-                given: dict[str, Any] = mine.asked(range(count), **({STEPS: steps} if steps != mine.steps else {}))
+                given: dict[str, Any] = mine.call_arguments(
+                    range(count), **({STEPS: steps} if steps != mine.steps else {})
+                )
                 return given
 
-            self._footprints[count] = Footprints(self.pipe, discover(self.pipe), self.steps, arguments)
+            self._footprints[count] = FootprintsOfMany(self.pipe, discover(self.pipe), self.steps, arguments)
         device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
         footprint = self._footprints[count].of(what, storage)
         return plan(footprint, within, machine or measured(device), offload=movable(self.pipe))
@@ -200,8 +202,8 @@ class LocalEvaluator:
         scheduler makes several timesteps of a step (Heun, PNDM).
         """
         method, call = type(self.pipe).__call__, self.workload.call
-        asked = call.get(STEPS) or usual_steps(method)
-        return takes_steps(method, call) and asked == self.steps
+        call_arguments = call.get(STEPS) or usual_steps(method)
+        return takes_steps(method, call) and call_arguments == self.steps
 
     def changes(self, schedule: Schedule) -> dict[str, int]:
         """What goes before the workload's call, so that the pipeline makes as many steps as a schedule has."""
@@ -302,13 +304,13 @@ class LocalEvaluator:
         call["generator"] = [torch.Generator(kind).manual_seed(self.workload.seeds[n]) for n in numbers]
         return call
 
-    def asked(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
+    def call_arguments(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
         """Arguments of the call that gives what the quality judges."""
         return self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
 
     def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
         """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
-        call = self.asked(numbers, **changes)
+        call = self.call_arguments(numbers, **changes)
         began = perf_counter()
         with warnings.catch_warnings():  # a candidate of few steps may have nothing to reuse
             warnings.filterwarnings("ignore", "nothing was reused")

@@ -11,14 +11,14 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from ..optimise.evolution import Job
-from .worker_group import Crew, Hand, Lost, Make, Outcome
+from .worker_group import Make, Outcome, Worker, WorkerGroup, WorkerLost
 
 GRACE = 5.0
 """Seconds that a worker has to end by itself."""
 
 
-class PoolEvaluator(Crew):
-    """A crew of processes, each with its own evaluator, started at their first job.
+class PoolEvaluator(WorkerGroup):
+    """A group of workers of processes, each with its own evaluator, started at their first job.
 
     One that ends over a job (killed, out of memory, a fault in native code) is replaced at its next one. They end with
     the context, and with this process, however that ends: they read from a pipe that only this process holds.
@@ -49,7 +49,7 @@ class PoolEvaluator(Crew):
     def _taken(self, number: int) -> Outcome:
         self._busy.discard(number)
         outcome = self._workers[number].take()
-        if isinstance(outcome, Lost):
+        if isinstance(outcome, WorkerLost):
             self._workers.pop(number).end()
         return outcome
 
@@ -91,7 +91,7 @@ class _Worker:
             outcome: Outcome = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join(10)
-            return Lost(_ending(self.process.exitcode))
+            return WorkerLost(_ending(self.process.exitcode))
         return outcome
 
     def end(self) -> None:
@@ -107,7 +107,7 @@ def _work(make: Make, number: int, pipe: Connection) -> None:
     """The life of a worker: it ends when nobody holds the other end of its pipe any more."""
     signal.signal(signal.SIGTERM, _leave)
     warnings.simplefilter("ignore")  # of whatever there is to warn, the first process has warned
-    hand = Hand(make, number)
+    hand = Worker(make, number)
     try:
         while True:
             pipe.send(hand.answer(pipe.recv()))

@@ -9,14 +9,15 @@ from typing import Any
 
 from ...errors import RunError
 from ..optimise.evolution import Job
-from .worker_group import Crew, Hand, Lost, Make, Outcome
+from .worker_group import Make, Outcome, Worker, WorkerGroup, WorkerLost
 
 PATIENCE = 5.0
 """Seconds to wait for an answer from an address."""
 
 
-class RayEvaluator(Crew):
-    """A crew of Ray actors, one for each CPU of a cluster that is free, or each GPU, started at their first job.
+class RayEvaluator(WorkerGroup):
+    """A group of workers of Ray actors, one for each CPU of a cluster that is free, or each GPU, started at their
+    first job.
 
     What makes their evaluators travels once to each machine. An actor that dies is replaced, wherever Ray finds room.
     The machines of the cluster need evocache, and what the evaluator is made from. A connection to Ray that there is
@@ -42,7 +43,7 @@ class RayEvaluator(Crew):
         if self.size < 1:
             raise RunError(f"Ray cluster {address!r} without a {kind}", f"at least one {kind}", "add a node")
         self._make = self._ray.put(make)
-        self._actor = self._ray.remote(num_cpus=0 if gpu else 1, num_gpus=1 if gpu else 0)(Hand)
+        self._actor = self._ray.remote(num_cpus=0 if gpu else 1, num_gpus=1 if gpu else 0)(Worker)
         self._actors: dict[int, Any] = {}
         self._answers: dict[Any, int] = {}
 
@@ -62,8 +63,8 @@ class RayEvaluator(Crew):
         try:
             outcome: Outcome = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
-            outcome = Lost(" ".join(str(error).split())[:300])
-        if isinstance(outcome, Lost):
+            outcome = WorkerLost(" ".join(str(error).split())[:300])
+        if isinstance(outcome, WorkerLost):
             self._ray.kill(self._actors.pop(worker))
         return outcome
 

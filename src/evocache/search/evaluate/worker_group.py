@@ -1,4 +1,6 @@
-"""Crews: workers that evaluate jobs side by side. Who the workers are is left to those who derive from `Crew`."""
+"""Groups of workers: workers that evaluate jobs side by side. Who the workers are is left to those who derive from
+`WorkerGroup`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DeviceError, Error, RunError
 from ..optimise.evolution import Answer, Failure, Job, More, always
-from .faults import of_device, told
+from .faults import describe_fault, of_device
 from .job_times import Pace
 
 if TYPE_CHECKING:
@@ -27,16 +29,16 @@ Make = Callable[[int], "Evaluator"]
 
 
 @dataclass(frozen=True)
-class Lost:
+class WorkerLost:
     """What is left of a worker that ended before it could answer: the reason."""
 
     why: str
 
 
-Outcome = Answer | Failure | Error | Lost
+Outcome = Answer | Failure | Error | WorkerLost
 
 
-class Hand:
+class Worker:
     """What a worker does, wherever it is: it makes its evaluator at the first job, and answers job after job."""
 
     def __init__(self, make: Make, number: int) -> None:
@@ -52,12 +54,12 @@ class Hand:
             ((_, answer),) = self._evaluator.evaluate([job])
             return answer
         except DeviceError as error:
-            return Lost(error.given)
+            return WorkerLost(error.given)
         except Error as error:
             return error
         except Exception as error:
             if of_device(error):
-                return Lost(told(error))
+                return WorkerLost(describe_fault(error))
             where = traceback.extract_tb(error.__traceback__)[-1]
             return RunError(
                 f"a worker that fails ({type(error).__name__}: {error}; {where.filename}:{where.lineno})",
@@ -66,7 +68,7 @@ class Hand:
             )
 
 
-class Crew(ABC):
+class WorkerGroup(ABC):
     """An evaluator that gives each worker one job at a time; a context manager that leaves no worker behind.
 
     The answer to a job does not depend on which worker gives it, nor on what that worker did before. A worker that does
@@ -125,7 +127,7 @@ class Crew(ABC):
                     due = busy.pop(worker)
                     if isinstance(outcome, Error):
                         raise outcome
-                    if not isinstance(outcome, Lost):
+                    if not isinstance(outcome, WorkerLost):
                         self.pace = self.pace.after(worker, jobs[due.number], self.clock() - due.began)
                         yield due.number, outcome
                         continue
@@ -149,9 +151,11 @@ class Crew(ABC):
         late = [worker for worker, due in busy.items() if due.until <= self.clock()]
         for worker in late:
             self.end(worker)
-        return [(worker, Lost(f"no answer in {busy[worker].until - busy[worker].began:.0f} s")) for worker in late]
+        return [
+            (worker, WorkerLost(f"no answer in {busy[worker].until - busy[worker].began:.0f} s")) for worker in late
+        ]
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerGroup:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -167,7 +171,7 @@ class _Due:
     until: float
 
 
-def _given_up(job: Job, lost: Lost) -> RunError:
+def _given_up(job: Job, lost: WorkerLost) -> RunError:
     origin = job.schedule.provenance.origin or job.schedule.digest[:12]
     return RunError(
         f"schedule {origin} on {len(job.prompts)} prompts, over which {TRIES} workers were lost ({lost.why})",

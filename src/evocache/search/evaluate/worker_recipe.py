@@ -24,7 +24,7 @@ from .local import LocalEvaluator
 from .process_pool import PoolEvaluator
 from .quality import Quality, quality
 from .rewards import Reward
-from .worker_group import Crew
+from .worker_group import WorkerGroup
 from .workload import Workload
 
 Load = Callable[[], Any]
@@ -132,16 +132,16 @@ def spread(
             recipe = Recipe(
                 load or _packed(local.pipe), local.workload, judge, 1, gpu, local.within, local.machine, parts
             )
-            crew: Crew = RayEvaluator(_sendable(recipe), ray, gpu=gpu)
+            group: WorkerGroup = RayEvaluator(_sendable(recipe), ray, gpu=gpu)
         else:
             threads = max(1, torch.get_num_threads() // workers)
             stored = load or kept.enter_context(_stored(local.pipe))
             recipe = Recipe(stored, local.workload, judge, threads, gpu, local.within, local.machine, parts)
-            crew = PoolEvaluator(_sendable(recipe), workers)
+            group = PoolEvaluator(_sendable(recipe), workers)
         if local.step_equivalents:  # workers have a share of the threads that this process has
-            crew.pace = Pace(local.seconds / local.step_equivalents * (1 if gpu else torch.get_num_threads()))
-        with crew:
-            yield crew
+            group.pace = Pace(local.seconds / local.step_equivalents * (1 if gpu else torch.get_num_threads()))
+        with group:
+            yield group
 
 
 @contextmanager

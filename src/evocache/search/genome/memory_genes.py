@@ -74,7 +74,7 @@ def plain(design: Design) -> Design:
     return Design(design.schedule)
 
 
-class Bill(NamedTuple):
+class MemoryPrice(NamedTuple):
     """What a design costs beside its schedule.
 
     Attributes:
@@ -93,19 +93,22 @@ class Memory:
     """What a search varies of memory, and at what price.
 
     Attributes:
-        bill: of a design.
+        memory_price: of a design.
         storages: what features may be stored in, `none` among them.
         first: designs to start from, beside the schedules as they are.
     """
 
-    bill: Callable[[Design], Bill]
+    memory_price: Callable[[Design], MemoryPrice]
     storages: Sequence[str] = ("none",)
     first: Sequence[Design] = field(default_factory=tuple)
 
-    def priced(self, bill: Bill, prices: Mapping[str, float]) -> dict[str, float]:
+    def priced(self, memory_price: MemoryPrice, prices: Mapping[str, float]) -> dict[str, float]:
         """The prices of a schedule as those of a design: what keeping small takes is added, and the peak."""
-        added = {"latency": bill.seconds}
-        return {**{name: value + added.get(name, 0.0) for name, value in prices.items()}, PEAK: float(bill.peak)}
+        added = {"latency": memory_price.seconds}
+        return {
+            **{name: value + added.get(name, 0.0) for name, value in prices.items()},
+            PEAK: float(memory_price.peak),
+        }
 
 
 def siblings(design: Design) -> list[Design]:

@@ -20,7 +20,7 @@ from pymoo.operators.mutation.bitflip import BitflipMutation
 from ...schedule import COMPUTE, REUSE, Schedule
 from ..genome.memory_genes import Design
 from ..genome.search_space import Space
-from .nsga2 import told
+from .nsga2 import evaluated_population
 
 Bits = npt.NDArray[np.bool_]
 
@@ -56,7 +56,7 @@ class BinaryBreeder:
     def tell(self, schedules: Sequence[Schedule], values: npt.NDArray[np.float64]) -> None:
         """Values (schedules, objectives), lower is better, of those that were asked for and are worth keeping."""
         genomes = np.array([self._bits[schedule.digest] for schedule in schedules])
-        self._algorithm.tell(infills=told(Population.new("X", genomes), values))
+        self._algorithm.tell(infills=evaluated_population(Population.new("X", genomes), values))
 
     @property
     def population(self) -> list[Schedule]:

@@ -21,7 +21,7 @@ from ...schedule.front import Front, Point
 from ...schedule.front.front import front_of, non_dominated
 from ...schedule.numbers import real, whole
 from ...schedule.size_limits import MAX_SEED
-from ..genome.memory_genes import Bill, Design, Memory, siblings
+from ..genome.memory_genes import Design, Memory, MemoryPrice, siblings
 from ..genome.search_space import Space
 from .ecad_search import BinaryBreeder, BinaryDesigns
 from .hypervolume import Box
@@ -223,7 +223,7 @@ class _Evolution:
         self.price = price
         self.memory = memory
         self.prices: dict[str, Mapping[str, float]] = {}
-        self.bills: dict[str, Bill] = {}
+        self.memory_prices: dict[str, MemoryPrice] = {}
         self.errors: dict[str, npt.NDArray[np.float64]] = {}
         self.designs: dict[str, Design] = {}
         self.jobs = 0
@@ -256,9 +256,9 @@ class _Evolution:
         """Designs, and those that cost nothing once they are evaluated."""
         if self.memory is None:
             return list(designs)
-        asked = {design.digest for design in designs}
+        call_arguments = {design.digest for design in designs}
         found = {other.digest: other for design in designs for other in siblings(design)}
-        return [design for digest, design in found.items() if digest in asked or digest not in self.designs]
+        return [design for digest, design in found.items() if digest in call_arguments or digest not in self.designs]
 
     def run(self) -> Evolve:
         order = np.random.default_rng(self.settings.seed).permutation(self.settings.prompts)
@@ -333,14 +333,14 @@ class _Evolution:
         answers = iter([a for a in (yield from self._asked(jobs)) if a is not None] if jobs else ())
         if self.cut:
             return []
-        rivals = np.array([self._values(design, list(prompts)) for design in front])
+        peers = np.array([self._values(design, list(prompts)) for design in front])
         out = []
         for litter in litters:
             means = [float(np.mean(next(answers))) for _ in litter]
             own = [(mean, *self._priced(d).values()) for mean, d in zip(means, litter, strict=True)]
             kept = [i for i, mean in enumerate(means) if np.isfinite(mean)]
             if kept:
-                out.append(litter[kept[polisher.pick(np.array([own[i] for i in kept]), rivals)]])
+                out.append(litter[kept[polisher.pick(np.array([own[i] for i in kept]), peers)]])
         return out
 
     def _state(self, generation: int) -> State:
@@ -416,8 +416,8 @@ class _Evolution:
         own = np.array([(means[d.evaluated], *self._priced(d).values()) for d in designs])
         if self.box is None:
             return [designs[i] for i in best(own, self.settings.population)]
-        rivals = [self._values(d, done) for d in self.breeder.population]
-        keep = non_dominated(np.array([*rivals, *own]))[len(rivals) :]
+        peers = [self._values(d, done) for d in self.breeder.population]
+        keep = non_dominated(np.array([*peers, *own]))[len(peers) :]
         return [design for design, kept in zip(designs, keep, strict=True) if kept]
 
     def _values(self, design: Design, prompts: list[int] | None = None) -> tuple[float, ...]:
@@ -429,8 +429,8 @@ class _Evolution:
         if design.digest not in self.prices:
             prices = self.price(design.schedule)
             if self.memory is not None:
-                self.bills[design.digest] = self.memory.bill(design)
-                prices = self.memory.priced(self.bills[design.digest], prices)
+                self.memory_prices[design.digest] = self.memory.memory_price(design)
+                prices = self.memory.priced(self.memory_prices[design.digest], prices)
             self.prices[design.digest] = prices
         return self.prices[design.digest]
 
@@ -458,7 +458,7 @@ class _Evolution:
 
     def _point(self, design: Design) -> Point:
         objectives = dict(zip(self.names, self._values(design), strict=True))
-        budget = self.bills[design.digest].budget if self.memory is not None else None
+        budget = self.memory_prices[design.digest].budget if self.memory is not None else None
         return Point(design.schedule, objectives, storage=design.genes.storage, budget=budget)
 
 

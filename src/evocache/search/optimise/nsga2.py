@@ -93,7 +93,7 @@ class Breeder:
 
     def tell(self, designs: Sequence[Design], values: npt.NDArray[np.float64]) -> None:
         """Values (designs, objectives), lower is better, of those that were asked for and are worth keeping."""
-        self._algorithm.tell(infills=told(_population(designs), values))
+        self._algorithm.tell(infills=evaluated_population(_population(designs), values))
 
     @property
     def population(self) -> list[Design]:
@@ -107,7 +107,7 @@ def _population(designs: Sequence[Design]) -> Any:
     return Population.new("X", cells)
 
 
-def told(population: Any, values: npt.NDArray[np.float64]) -> Any:
+def evaluated_population(population: Any, values: npt.NDArray[np.float64]) -> Any:
     """A population of pymoo's with its values, so that pymoo takes it as evaluated."""
     population.set("F", np.asarray(values, dtype=float))
     for individual in population:

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import CodecError, JournalError, RunError, short
 from ...schedule.io import strict_json as sj
 from .journal_records import Record, checked, record
-from .run_lock import claim
+from .run_lock import acquire_lock
 
 JOURNAL = "journal.jsonl"
 """The journal's file in a run's folder."""
@@ -56,7 +56,7 @@ class Journal:
         except OSError as error:
             raise _unwritable(path, error) from None
         try:
-            self._lock = claim(path.with_name(f".{path.name}.lock"), path)
+            self._lock = acquire_lock(path.with_name(f".{path.name}.lock"), path)
         except BaseException:
             os.close(self._file)
             raise

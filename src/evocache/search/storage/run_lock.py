@@ -15,7 +15,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked_run(folder: Path) -> Iterator[None]:
     """Within the context, no other process can claim the folder; a claim ends with its process, however that ends.
 
     Raises:
@@ -24,14 +24,14 @@ def claimed(folder: Path) -> Iterator[None]:
     if not folder.is_dir():
         given = f"{folder} ({'a file' if folder.exists() else 'no such file or directory'})"
         raise RunError(given, "the folder of a run", "choose another folder")
-    lock = claim(folder / LOCK, folder)
+    lock = acquire_lock(folder / LOCK, folder)
     try:
         yield
     finally:
         lock.release()
 
 
-def claim(file: Path, what: Path) -> FileLock:
+def acquire_lock(file: Path, what: Path) -> FileLock:
     """Lock a file, which is made if it is not there, until it is released or this process ends.
 
     Args:

@@ -12,12 +12,12 @@ from torch.utils._pytree import tree_unflatten
 
 from ...memory.planner.footprint import Cut
 from ...memory.slicing.exact_slicings import equal
-from ...memory.slicing.slicing import TIME, Groups, Slicing, alone
+from ...memory.slicing.slicing import TIME, FrameGroups, Slicing, alone
 from ...memory.slicing.tiled_methods import calls_of_parts, largest_first
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
 from .frame_groups import run_cut
-from .module_double import Double, doubled
+from .module_double import ModuleDouble, double_module
 
 FRAMES = (5, 7, 9, 13, 17)
 """Numbers of frames that a trial is made with, until there are enough groups."""
@@ -26,7 +26,9 @@ ENOUGH = 3
 """Groups that a trial wants to see: the first, one that follows it, and one that follows that."""
 
 
-def grouped(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str) -> Slicing | None:
+def find_frame_groups(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str
+) -> Slicing | None:
     """How a method works group by group, if a trial finds that the groups, joined, are exactly what it returns.
 
     Args:
@@ -36,11 +38,11 @@ def grouped(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
         method: the method's name.
     """
     with _disable_current_modes(), torch.no_grad():
-        double = doubled(module, args, kwargs, method, least=2)
+        double = double_module(module, args, kwargs, method, least=2)
         return double and _tried(double)
 
 
-def _tried(double: Double) -> Slicing | None:
+def _tried(double: ModuleDouble) -> Slicing | None:
     """How the method works, as a trial with enough groups shows it; they are few, if the call has no more."""
     total = double.leaves[double.main].shape[TIME]
     for side in (BESIDE, TRIED):
@@ -54,7 +56,7 @@ def _tried(double: Double) -> Slicing | None:
     return None
 
 
-def _among(double: Double, calls: Mapping[str, int], sample: Sequence[Any]) -> Slicing | None:
+def _among(double: ModuleDouble, calls: Mapping[str, int], sample: Sequence[Any]) -> Slicing | None:
     """The largest part that is called for each group, if what it gives may be handed on."""
     real = [at_random(leaf) for leaf in sample]
     args, kwargs = tree_unflatten(real, double.spec)
@@ -62,7 +64,7 @@ def _among(double: Double, calls: Mapping[str, int], sample: Sequence[Any]) -> S
     for part in largest_first(double.module, [name for name, count in calls.items() if count > 1]):
         inputs = tuple(TIME if i == double.main else None for i in range(len(sample)))
         outputs = tuple(TIME if isinstance(leaf, torch.Tensor) else None for leaf in whole)
-        slicing = Slicing(TIME, inputs, (), outputs, False, groups=Groups(part, double.main, TIME))
+        slicing = Slicing(TIME, inputs, (), outputs, False, groups=FrameGroups(part, double.main, TIME))
         try:
             joined = unpack(run_cut(double.module, double.method, Cut(slicing, 1), args, kwargs))[0]
             if equal(whole, [joined], [None] * len(whole)):

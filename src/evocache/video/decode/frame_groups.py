@@ -17,12 +17,12 @@ from torch.utils._pytree import tree_unflatten
 
 from ...memory.planner.footprint import Cut
 from ...memory.rehearsal.rehearsal import outline
-from ...memory.slicing.group_output import hand_on, once
-from ...memory.slicing.slicing import Groups, Instead, alone, in_slices, meeting_twin, run, twin
+from ...memory.slicing.group_output import emit_group, read_once
+from ...memory.slicing.slicing import FrameGroups, Instead, alone, in_slices, meeting_twin, run, twin
 from ...model.outputs import pack, unpack
-from .frame_pipeline import run_relay
+from .frame_pipeline import run_frame_pipeline
 from .output_parts import Take
-from .temporal_tiles import run_windows
+from .temporal_tiles import run_temporal_tiles
 
 
 def run_cut(
@@ -50,10 +50,10 @@ def run_cut(
         What the method returns; on the meta device, if its parts were taken.
     """
     slicing = how.slicing
-    if slicing.relay is not None:
-        return run_relay(module, method, slicing, how.slices, args, kwargs, take)
+    if slicing.pipeline is not None:
+        return run_frame_pipeline(module, method, slicing, how.slices, args, kwargs, take)
     if slicing.windows is not None:
-        return run_windows(module, method, slicing, args, kwargs, take)
+        return run_temporal_tiles(module, method, slicing, args, kwargs, take)
     if slicing.groups is None:
         return run(alone(module, method), slicing, how.slices, args, kwargs, rehearsed=rehearsed)
     leaves, spec = unpack((args, dict(kwargs)))
@@ -82,7 +82,7 @@ class _Gate:
     """
 
     def __init__(
-        self, module: nn.Module, method: str, groups: Groups, leaves: list[Any], spec: Any, take: Take | None
+        self, module: nn.Module, method: str, groups: FrameGroups, leaves: list[Any], spec: Any, take: Take | None
     ) -> None:
         self._module = module
         self._method = method
@@ -107,11 +107,11 @@ class _Gate:
             result = part(*args, **kwargs)
             del args, kwargs
             if isinstance(result, torch.Tensor):
-                return hand_on(result, self)
+                return emit_group(result, self)
             group, *rest = result
             self._rest = len(rest)
             del result
-            return (hand_on(group, self), *map(once, rest))
+            return (emit_group(group, self), *map(read_once, rest))
 
         made.__dict__[self._groups.part] = Instead(part, handing)
         return getattr(made, self._method)(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Whether a method can be run for some frames after others, in a relay, found by trial and not by name."""
+"""Whether a method can be run for some frames after others, in a frame pipeline, found by trial and not by name."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
-from ...memory.rehearsal.meta_overrides import Denial
+from ...memory.rehearsal.meta_overrides import HiddenMetaDevice
 from ...memory.rehearsal.rehearsal import shadow
-from ...memory.slicing.coupling_points import Relay, growth, passed, stations
+from ...memory.slicing.coupling_points import FramePipeline, coupling_points, growth, record_operations
 from ...memory.slicing.coupling_requests import Uncoupled
 from ...memory.slicing.exact_slicings import equal, readings
 from ...memory.slicing.slicing import Slicing, alone
 from ...memory.slicing.tiled_methods import calls_of_parts, frames_axis
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
-from .frame_pipeline import in_relay
-from .module_double import Double, doubled
+from .frame_pipeline import in_frame_pipeline
+from .module_double import ModuleDouble, double_module
 
 WAYS = ((0, False), (0, True), (1, False), (1, True))
 """Positions that a slice has twice, and whether convolutions look ahead: what holds and costs less comes first."""
@@ -31,7 +31,9 @@ READINGS = 2
 """Ways of reading a call that are tried."""
 
 
-def relayed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str) -> Slicing | None:
+def find_frame_pipeline(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str
+) -> Slicing | None:
     """How a method runs for some frames after others, if a trial finds that slices, joined, are what it returns.
 
     Args:
@@ -41,7 +43,7 @@ def relayed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
         method: the method's name.
     """
     with _disable_current_modes(), torch.no_grad():
-        double = doubled(module, args, kwargs, method, least=3, pictures=True)
+        double = double_module(module, args, kwargs, method, least=3, pictures=True)
         if double is None:
             return None
         main, spec = double.main, double.spec
@@ -64,33 +66,33 @@ def _ways(leaves: Sequence[Any], main: int, axis: int) -> Iterator[Slicing]:
     shape = tuple(0 if i == axis else n for i, n in enumerate(leaves[main].shape))
     for inputs, counts in islice(readings(leaves, main, axis), READINGS):
         for before, ahead in WAYS if axis else WAYS[:2]:
-            yield Slicing(axis, inputs, counts, (), True, relay=Relay(before, ahead, shape, (), ()))
+            yield Slicing(axis, inputs, counts, (), True, pipeline=FramePipeline(before, ahead, shape, (), ()))
 
 
 def _seen(call: Callable[..., Any], slicing: Slicing, leaves: Sequence[Any], main: int, spec: Any) -> Slicing:
-    """A way with its stations, and how its outputs grow, as two short calls on the meta device show them.
+    """A way with its coupling points, and how its outputs grow, as two short calls on the meta device show them.
 
     Raises:
         Uncoupled: if they do not.
     """
-    relay = slicing.relay
-    assert relay is not None
+    pipeline = slicing.pipeline
+    assert pipeline is not None
     found = []
-    for frames in (relay.before + 1, relay.before + 2):
+    for frames in (pipeline.before + 1, pipeline.before + 2):
         args, kwargs = tree_unflatten(slicing.cut(leaves, 0, frames), spec)
-        with Denial():
-            came, out = passed(lambda a=args, k=kwargs: call(*a, **k))  # type: ignore[misc]
+        with HiddenMetaDevice():
+            came, out = record_operations(lambda a=args, k=kwargs: call(*a, **k))  # type: ignore[misc]
         found.append((came, unpack(out)[0]))
     (fewer, before), (more, after) = found
     grew = growth(before, after)
     if all(axis is None for axis, _ in grew):
         raise Uncoupled("what is returned does not grow")
     shape = tuple(0 if i == slicing.axis else n for i, n in enumerate(leaves[main].shape))
-    seen = replace(relay, shape=shape, stations=stations(fewer, more, 1), rates=tuple(rate for _, rate in grew))
-    return replace(slicing, outputs=tuple(axis for axis, _ in grew), relay=seen)
+    seen = replace(pipeline, shape=shape, points=coupling_points(fewer, more, 1), rates=tuple(rate for _, rate in grew))
+    return replace(slicing, outputs=tuple(axis for axis, _ in grew), pipeline=seen)
 
 
-def _otherwise(double: Double, slicing: Slicing, leaves: Sequence[Any]) -> bool:
+def _otherwise(double: ModuleDouble, slicing: Slicing, leaves: Sequence[Any]) -> bool:
     """Whether as many frames as there are take another path than as few as are tried: by tiles of time, say.
 
     A part may be called once for each of them, but not more often in any other way.
@@ -128,7 +130,7 @@ class _Trial:
             if whole is None:
                 continue
             try:
-                pieces = [unpack(piece)[0] for piece in in_relay(self._call, seen, frames, real, self._spec)]
+                pieces = [unpack(piece)[0] for piece in in_frame_pipeline(self._call, seen, frames, real, self._spec)]
             except Exception:  # or when it is cut where it must not be
                 return False
             return equal(whole, pieces, seen.outputs)

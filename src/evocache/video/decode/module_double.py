@@ -14,7 +14,7 @@ from ...memory.slicing.trial_inputs import blanks, double, overridden
 from ...model.outputs import unpack
 
 
-class Double(NamedTuple):
+class ModuleDouble(NamedTuple):
     """A double of a module, and a call of one of its methods.
 
     Attributes:
@@ -34,7 +34,7 @@ class Double(NamedTuple):
     spec: Any
 
 
-def doubled(
+def double_module(
     module: nn.Module,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
@@ -42,7 +42,7 @@ def doubled(
     *,
     least: int,
     pictures: bool = False,
-) -> Double | None:
+) -> ModuleDouble | None:
     """The double of a module for a call that a trial can tell something of.
 
     None for a call without a video that is long enough, for one that the module cuts into tiles itself, and where
@@ -64,5 +64,5 @@ def doubled(
     if leaves[main].shape[frames_axis(leaves[main])] < least:
         return None
     made = double(module)
-    found = Double(made, shadow(made), method, blanks(leaves), main, spec)
+    found = ModuleDouble(made, shadow(made), method, blanks(leaves), main, spec)
     return None if tiled(found.fake, method, found.leaves, main, spec) else found

@@ -18,16 +18,16 @@ import torch
 from torch.nn import functional
 
 from ...memory.slicing.convolutions import CONVOLUTION, each
-from ...memory.slicing.coupling_points import QUERIES, Station
+from ...memory.slicing.coupling_points import QUERIES, CouplingPoint
 from ...memory.slicing.coupling_requests import Request, Uncoupled
 from ...memory.slicing.couplings import moments, scaled, scales
 
 
-class Exchange(ABC):
+class PipelinedOperation(ABC):
     """What slices come to.
 
     Args:
-        station: the operation.
+        point: the operation.
         sizes: how many positions of the call's axis each slice has of its own.
         ahead: whether convolutions that do not pad by themselves reach as far ahead as back.
     """
@@ -35,9 +35,9 @@ class Exchange(ABC):
     names: Sequence[str]
     """Arguments of the operation, by place."""
 
-    def __init__(self, station: Station, sizes: Sequence[int], ahead: bool) -> None:
-        self.axis = station.axis
-        self.own = [station.rate * size for size in sizes]
+    def __init__(self, point: CouplingPoint, sizes: Sequence[int], ahead: bool) -> None:
+        self.axis = point.axis
+        self.own = [point.rate * size for size in sizes]
         self.ahead = ahead
         self.given: dict[int, dict[str, Any]] = {}
         self._function: Callable[..., Any] | None = None
@@ -77,13 +77,13 @@ class Exchange(ABC):
         return range(len(self.own))
 
 
-class _Reach(Exchange):
+class _Reach(PipelinedOperation):
     """A convolution along the frames: each slice with as many frames of its neighbours as the kernel reaches into."""
 
     names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 
-    def __init__(self, station: Station, sizes: Sequence[int], ahead: bool) -> None:
-        super().__init__(station, sizes, ahead)
+    def __init__(self, point: CouplingPoint, sizes: Sequence[int], ahead: bool) -> None:
+        super().__init__(point, sizes, ahead)
         self._tail: torch.Tensor | None = None
         self._sizes: dict[str, list[int]] = {}
         self.back = self.after = self.pad = self.behind = 0
@@ -156,13 +156,13 @@ def _led(out: torch.Tensor, axis: int, lead: int) -> torch.Tensor:
     return torch.cat([out.narrow(axis, 0, 1).expand(shape), out], axis)
 
 
-class _Sums(Exchange):
+class _Sums(PipelinedOperation):
     """A group norm over the frames: statistics of all slices first, then each is normalised."""
 
     names = ("input", "num_groups", "weight", "bias", "eps")
 
-    def __init__(self, station: Station, sizes: Sequence[int], ahead: bool) -> None:
-        super().__init__(station, sizes, ahead)
+    def __init__(self, point: CouplingPoint, sizes: Sequence[int], ahead: bool) -> None:
+        super().__init__(point, sizes, ahead)
         self._parts: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         self._scales: tuple[torch.Tensor, torch.Tensor] | None = None
 
@@ -181,15 +181,15 @@ class _Sums(Exchange):
         return scaled(given.pop("input"), *self._scales)
 
 
-class _Keys(Exchange):
+class _Keys(PipelinedOperation):
     """Attention between frames: queries of each slice, keys and values of all, or of those that a mask lets it see."""
 
     names = QUERIES
 
-    def __init__(self, station: Station, sizes: Sequence[int], ahead: bool) -> None:
-        super().__init__(station, sizes, ahead)
+    def __init__(self, point: CouplingPoint, sizes: Sequence[int], ahead: bool) -> None:
+        super().__init__(point, sizes, ahead)
         self._kept: dict[str, list[torch.Tensor]] = {"key": [], "value": []}
-        self._ordered = not station.waits
+        self._ordered = not point.waits
 
     def _came(self, i: int) -> None:
         given = self.given[i]
@@ -227,7 +227,7 @@ def _mask(given: Mapping[str, Any], lead: int, length: int, keys: int) -> torch.
     return torch.cat([first, mask[..., lead:]], -1)
 
 
-EXCHANGES: Mapping[str, type[Exchange]] = {
+PIPELINED: Mapping[str, type[PipelinedOperation]] = {
     "conv1d": _Reach,
     "conv3d": _Reach,
     "group_norm": _Sums,

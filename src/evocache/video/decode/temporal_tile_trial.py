@@ -11,15 +11,15 @@ from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
-from ...memory.rehearsal.meta_overrides import Denial
+from ...memory.rehearsal.meta_overrides import HiddenMetaDevice
 from ...memory.slicing.coupling_points import growth
 from ...memory.slicing.exact_slicings import equal
-from ...memory.slicing.slicing import TIME, Instead, Slicing, Windows, alone, twin
+from ...memory.slicing.slicing import TIME, Instead, Slicing, TemporalTiles, alone, twin
 from ...memory.slicing.tiled_methods import calls_of_parts, largest_first
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
-from .module_double import Double, doubled
-from .temporal_tiles import in_windows
+from .module_double import ModuleDouble, double_module
+from .temporal_tiles import in_temporal_tiles
 
 BACK = (1, 2)
 """How many tiles a window may have before its own; a window of two may be too short to be cut into tiles."""
@@ -28,7 +28,9 @@ ENOUGH = 4
 """Tiles that a trial is made with, at least."""
 
 
-def windowed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str) -> Slicing | None:
+def find_temporal_tiles(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str
+) -> Slicing | None:
     """How a method decodes by tiles of time, if a trial finds that windows, joined, are exactly what it returns.
 
     Args:
@@ -38,7 +40,7 @@ def windowed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
         method: the method's name.
     """
     with _disable_current_modes(), torch.no_grad():
-        double = doubled(module, args, kwargs, method, least=3)
+        double = double_module(module, args, kwargs, method, least=3)
         if double is None:
             return None
         for side in (BESIDE, TRIED):
@@ -51,7 +53,7 @@ def windowed(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     return None
 
 
-def _seen(double: Double, sample: Sequence[Any]) -> Slicing | None:
+def _seen(double: ModuleDouble, sample: Sequence[Any]) -> Slicing | None:
     """How a call is cut into tiles of time, if it is; as calls on the meta device show."""
     inputs = tuple(TIME if i == double.main else None for i in range(len(sample)))
     way = Slicing(TIME, inputs, (), (), False)
@@ -68,12 +70,12 @@ def _seen(double: Double, sample: Sequence[Any]) -> Slicing | None:
         if rest or stride < 1 or not rate:
             return None
         size = next(a.shape[axis] for a, (axis, _) in zip(out, grew, strict=True) if axis is not None)
-        windows = Windows(part, stride, lengths[0], rate, lead=size - rate * total)
+        windows = TemporalTiles(part, stride, lengths[0], rate, lead=size - rate * total)
         return replace(way, outputs=tuple(axis for axis, _ in grew), windows=windows)
     return None
 
 
-def _lengths(double: Double, part: str, sample: Sequence[Any]) -> tuple[list[int], Sequence[Any]]:
+def _lengths(double: ModuleDouble, part: str, sample: Sequence[Any]) -> tuple[list[int], Sequence[Any]]:
     """How long the tiles are that a part is called for, and what the method returns."""
     lengths: list[int] = []
     made = twin(double.fake)
@@ -85,11 +87,11 @@ def _lengths(double: Double, part: str, sample: Sequence[Any]) -> tuple[list[int
 
     made.__dict__[part] = Instead(inner, noted)
     args, kwargs = tree_unflatten(list(sample), double.spec)
-    with Denial():
+    with HiddenMetaDevice():
         return lengths, unpack(getattr(made, double.method)(*args, **kwargs))[0]
 
 
-def _among(found: Slicing, double: Double, sample: Sequence[Any]) -> Slicing | None:
+def _among(found: Slicing, double: ModuleDouble, sample: Sequence[Any]) -> Slicing | None:
     """The way with as few tiles before its own as are needed, tried with frames that end as those of the call do."""
     windows, total = found.windows, found.length(sample)
     assert windows is not None
@@ -100,7 +102,7 @@ def _among(found: Slicing, double: Double, sample: Sequence[Any]) -> Slicing | N
     for back in BACK:
         way = replace(found, windows=replace(windows, back=back))
         try:
-            pieces = in_windows(double.module, double.method, way, real, double.spec)
+            pieces = in_temporal_tiles(double.module, double.method, way, real, double.spec)
             if equal(whole, [unpack(piece)[0] for piece in pieces], way.outputs):
                 return way
         except Exception:  # a window may be cut in any way

@@ -20,7 +20,7 @@ from ...model.outputs import pack, unpack
 from .output_parts import Take, join, whole
 
 
-def run_windows(
+def run_temporal_tiles(
     module: nn.Module, method: str, slicing: Slicing, args: Any, kwargs: Any, take: Take | None = None
 ) -> Any:
     """Call a method window by window.
@@ -44,10 +44,12 @@ def run_windows(
     del args, kwargs
     ends = windows.ends(length)
     more = [ends[-1] - ends[0]] * len(slicing.outputs)
-    return join(in_windows(module, method, slicing, leaves, spec), slicing.outputs, more, take)
+    return join(in_temporal_tiles(module, method, slicing, leaves, spec), slicing.outputs, more, take)
 
 
-def in_windows(module: nn.Module, method: str, slicing: Slicing, leaves: Sequence[Any], spec: Any) -> Iterator[Any]:
+def in_temporal_tiles(
+    module: nn.Module, method: str, slicing: Slicing, leaves: Sequence[Any], spec: Any
+) -> Iterator[Any]:
     """The frames of each tile, in order, as they are in the whole; each is made when it is asked for.
 
     Args:
