@@ -1,6 +1,6 @@
 """Measure zoo:emoji-motion by the judge of videos; writes its figures beside the weights' loader.
 
-`--sweep` prints accuracy over guidance instead, for the choice of the default in `evocache.zoo.load`.
+`--sweep` prints accuracy over guidance instead, for the choice of the default in `evocache.zoo.models`.
 """
 
 from __future__ import annotations

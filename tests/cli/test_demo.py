@@ -12,7 +12,7 @@ from evocache.policies import parse
 from evocache.schedule import Schedule
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
-from evocache.zoo.load import Zoo
+from evocache.zoo.models import Zoo
 from evocache.zoo.motions import DEMO_PROMPTS
 from tests.cli.conftest import weights
 from tests.search.trees import stack

@@ -1,7 +1,6 @@
 """Models that take parts from another: tiny ones with random weights, written by the training's own export."""
 
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,12 +10,11 @@ from transformers import CLIPTextModel
 
 from evocache import zoo
 from evocache.errors import ZooError
+from evocache.zoo import models
 from evocache.zoo.motions import DEMO_PROMPTS
 from training import clip, motion, unet
 from training.export_unet import export_motion, export_unet, pipeline
 
-# Its name in the package is that of the function.
-load = import_module("evocache.zoo.load")
 pytestmark = pytest.mark.skipif(not zoo.find("zoo:emoji").is_there, reason="zoo:emoji lends its VAE and is not there")
 STEPS = {"num_inference_steps": 2, "output_type": "np"}
 
@@ -35,10 +33,10 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def lent(folder, monkeypatch):
     """The zoo with these models in the place of the trained ones."""
-    models = tuple(
-        model if model.base is None else replace(model, folder=folder / model.folder.name) for model in load._MODELS
+    lent = tuple(
+        model if model.base is None else replace(model, folder=folder / model.folder.name) for model in models._MODELS
     )
-    monkeypatch.setattr(load, "_MODELS", models)
+    monkeypatch.setattr(models, "_MODELS", lent)
     return folder
 
 
@@ -91,10 +89,10 @@ def test_dtype_is_taken_by_lent_parts_too(lent):
 
 
 def test_a_model_without_its_base_is_not_there(lent, tmp_path, monkeypatch):
-    models = tuple(
-        replace(model, folder=tmp_path) if model.name == "zoo:emoji-unet" else model for model in load._MODELS
+    lent = tuple(
+        replace(model, folder=tmp_path) if model.name == "zoo:emoji-unet" else model for model in models._MODELS
     )
-    monkeypatch.setattr(load, "_MODELS", models)
+    monkeypatch.setattr(models, "_MODELS", lent)
     assert zoo.names() == ("zoo:emoji",)
     with pytest.raises(ZooError, match=r"training\.emoji_motion"):
         zoo.load("zoo:emoji-motion")

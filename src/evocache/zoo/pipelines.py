@@ -9,7 +9,7 @@ from typing import Any
 
 import diffusers
 
-from evocache.zoo.load import find
+from evocache.zoo.models import find
 
 
 def with_defaults(name: str) -> Callable[[type], type]:

@@ -19,7 +19,7 @@ from ..ui.machine_info import describe, sentence
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ...zoo.load import Zoo
+    from ...zoo.models import Zoo
     from .demo_rows import Row
 
 PICTURES, VIDEOS = 16, 8
@@ -46,7 +46,7 @@ def demo(
 
     Every schedule is shown next to the uncached model with fewer steps at the same cost.
     """
-    from ...zoo.load import find
+    from ...zoo.models import find
 
     began = perf_counter()
     target, shown = folder(out_), find("zoo:emoji-motion" if video else model)

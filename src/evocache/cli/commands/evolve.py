@@ -215,7 +215,7 @@ def _prompts(
             return texts[:count], proof
         apart = split(texts[: count + HELD_OUT], most=count)
         return list(apart.searched), list(apart.proven) if apart.kind == PROMPTS else []
-    from ...zoo.load import find
+    from ...zoo.models import find
 
     try:
         zoo = find(model)
