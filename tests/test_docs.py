@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.tables import BETWEEN, PAGES, TABLES, with_tables
+from benchmarks.tables import BETWEEN, PAGES, TABLES, results, with_tables
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -89,6 +89,16 @@ def test_tables_are_those_of_the_results(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert [found[2] for found in BETWEEN.finditer(text)]
     assert with_tables(text) == text, "run python -m benchmarks.tables"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commits_are_those_of_the_results(page: str) -> None:
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    told = re.findall(
+        r"\]\((?:\.\./)?benchmarks/results/([\w-]+)\.json\), (?:commit|커밋) ([^,]+), \d{4}-\d\d-\d\d", text
+    )
+    assert len(told) == text.count("/results/")
+    assert [commit for _, commit in told] == [results(result)["environment"]["commit"] for result, _ in told]
 
 
 def test_each_table_stands_somewhere() -> None:
