@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,23 @@ def test_files_of_tests_that_are_named_by_their_name_alone_exist() -> None:
     named = {found for path in DOCUMENTS for found in re.findall(r"`(test_\w+)`", path.read_text(encoding="utf-8"))}
     assert len(named) > 3
     assert named <= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+PACKAGE = ROOT / "src" / "evocache"
+ROOMS = sorted(path.parent for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE)
+
+
+def test_the_architecture_names_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    missing = [room.name for room in ROOMS if f"`{room.name}`" not in text]
+    assert not missing
+    assert len(text.split()) <= 900
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(PACKAGE).as_posix())
+def test_a_room_says_what_goes_in_and_what_comes_out(room: Path) -> None:
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8")))
+    assert said is not None
+    assert "\nIn: " in said
+    assert " Out: " in " ".join(said.split())
+    assert re.search(r"^Imports ", said, re.M)

@@ -1,4 +1,13 @@
-"""The command line: `evocache`, one file per command. Nothing heavy is imported until a command runs."""
+"""The command line: `evocache`. Nothing heavy is imported until a command runs.
+
+In: arguments of the process. Out: what is printed, files, and an exit code.
+
+- `app`: the commands, the global options, and how it fails
+- `commands`: one command a file
+- `inputs`, `ui`: what users give; what they see
+
+Imports anything; nothing imports it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,13 @@
 """Metrics: what a schedule costs, and how far its output is from the uncached one. numpy only, float64 inside.
 
-Those that need a trained network are asked for by their modules: `lpips`, `clip_score`, `image_reward`.
+In: arrays of images, videos or latents; calls to time. Out: one figure for each, or seconds.
+
+- `image`, `latent`, `video`, `distribution`: PSNR and SSIM, latent error, the same by frames, Frechet distance
+- `lpips`, `clip_score`, `image_reward`: need a trained network, and are asked for by their modules
+- `cost`, `clocks`: operations on paper, seconds on the clock
+- `checks`, `backbones`, `picture_arrays`, `versions`: what these share
+
+Imports `errors`, and the model's probe as a type; nothing that runs.
 """
 
 from .checks import MetricError

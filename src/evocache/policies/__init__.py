@@ -1,4 +1,13 @@
-"""Policies: published caching methods, each a short recipe that yields a schedule for any model, or a gate."""
+"""Policies: published caching methods, each a short recipe that yields a schedule for any model, or a gate.
+
+In: a component tree and a number of steps, or a spec. Out: a schedule, or a gate that makes one at run time.
+
+- `spec`: policies as short texts, `fora:3`
+- `base`: the contracts
+- `static`, `calibrated`, `gates`: the methods, one a file
+
+Imports the schedule; no model, no torch.
+"""
 
 from .base.gate import Gate
 from .base.policy import Policy

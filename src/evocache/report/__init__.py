@@ -1,4 +1,13 @@
-"""Reports: tables for terminals and labelled sheets of images."""
+"""Reports: what a run found, for terminals, browsers and papers.
+
+In: a run's folder. Out: tables, one HTML page, PNG files.
+
+- `tables`: tables for terminals, and the numbers in them
+- `run`: what is shown of a run
+- `page`, `figures`: the page; plots and sheets of images
+
+Imports the schedule, and the files of searches and proofs; no torch.
+"""
 
 from .figures.contact_sheet import SheetColumn, contact_sheet
 from .tables import Column, table

@@ -1,4 +1,16 @@
-"""Executing a schedule in a live pipeline."""
+"""Executing a schedule in a live pipeline.
+
+In: a pipeline, and what is applied to it. Out: an accelerated pipeline and its handle; outputs; what a generation did.
+
+- `apply`, `handle`, `pipeline_state`: what a user holds, and what an accelerated pipeline holds
+- `generation`, `clock`, `compiled`: one call of a pipeline; which step a denoiser call is; schedules and plans
+- `call_context`, `conditioning_digests`, `call_key`, `lru`: what tells calls apart
+- `stats`, `generation_record`, `schedule_effect`, `user_warnings`: what a generation did, and what is said of it
+- `program`, `attach`, `ops`, `gates`: tables, interception, operations, decisions
+- `estimate`, `survey`: what a call holds and computes, before it is made
+
+Imports video, memory, policies and below; no metrics, no search.
+"""
 
 from .apply import apply
 from .call_context import context_of

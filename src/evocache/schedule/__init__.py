@@ -1,4 +1,18 @@
-"""Schedules: what is computed, reused or forecast at every step. numpy only; nothing here knows torch."""
+"""Schedules: what is computed, reused or forecast at every step. numpy only; nothing here knows torch.
+
+In: components of a model, and actions. Out: an immutable grid, steps x components, and what follows from it.
+
+- `action`, `component`, `schedule`, `columns`: actions, the tree of components, the grid, grids of some columns
+- `canonical`, `tree_match`: the one grid for each behaviour; a file's tree compared with the model's own
+- `branches`: what a step's first call follows, and the calls that guidance adds
+- `resample`, `retarget`: a grid for another number of steps; a schedule for a variant of the model
+- `liveness`: which features are stored from when to when; peak bytes
+- `render`: heat maps for the terminal
+- `numbers`, `size_limits`: numbers of a user, and sizes, refused before anything is made
+- `front`, `io`: Pareto fronts; files
+
+Imports `errors` and `units`.
+"""
 
 from .action import COMPUTE, MAX_ORDER, REUSE, Action, forecast
 from .columns import uniform

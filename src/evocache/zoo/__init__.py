@@ -1,4 +1,13 @@
-"""Trained models in the box: `zoo.load("zoo:emoji")`, and what a call of them needs."""
+"""Trained models in the box: `zoo.load("zoo:emoji")("fox").images[0]` is a picture.
+
+In: a name. Out: an ordinary diffusers pipeline, whose call has defaults that fit the model.
+
+- `models`, `load`, `pipelines`: which models there are; loading them; their pipelines
+- `prompts`, `motions`: what can be asked for
+- `judge`, `video_judge`: networks that say what is on a picture or a video
+
+Imports `errors`; only the command line imports it.
+"""
 
 from evocache.zoo.load import load
 from evocache.zoo.models import Zoo, find, names
