@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from benchmarks.tables import BETWEEN, PAGES, TABLES, results, with_tables
+from evocache.cli.app import app
+from evocache.policies import POLICIES
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -141,3 +144,28 @@ def test_a_room_says_what_goes_in_and_what_comes_out(room: Path) -> None:
     assert "\nIn: " in said
     assert " Out: " in " ".join(said.split())
     assert re.search(r"^Imports ", said, re.M)
+
+
+def test_commands_and_options_that_are_named_exist() -> None:
+    root: Any = get_command(app)
+    named = 0
+    for path in DOCUMENTS:
+        for block in BLOCK.finditer(path.read_text(encoding="utf-8")):
+            for line in re.findall(r"^evocache .*$", block["code"], re.M):
+                words = line.split("#")[0].split()[1:]
+                command = root
+                while hasattr(command, "commands"):
+                    assert words[0] in command.commands, f"{name(path)}: {line}"
+                    command = command.commands[words.pop(0)]
+                options = {option for parameter in command.params for option in parameter.opts}
+                assert {word for word in words if word.startswith("-")} <= options, f"{name(path)}: {line}"
+                named += 1
+    assert named > 10
+
+
+def test_guides_name_all_policies_and_commands() -> None:
+    policies = (ROOT / "docs" / "guides" / "apply.md").read_text(encoding="utf-8")
+    assert not [policy for policy in POLICIES if f"| `{policy}" not in policies]
+    commands = (ROOT / "docs" / "guides" / "command-line.md").read_text(encoding="utf-8")
+    root: Any = get_command(app)
+    assert not [command for command in root.commands if f"`evocache {command}" not in commands]
