@@ -72,10 +72,77 @@ def quality() -> str:
     return "\n".join(lines)
 
 
+def search() -> str:
+    """ECAD's search and ours on the same prompts."""
+    lines = [
+        "| seed | ECAD: steps | ECAD: hypervolume | to the same: ours | share | ours: steps | ours: hypervolume |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in results("search")["seeds"]:
+        theirs, ours = row["ecad"], row["evocache"]
+        lines.append(
+            f"| {row['seed']} | {theirs['steps']:,.0f} | {theirs['hypervolume']:.3f} "
+            f"| {row['ours for their hypervolume']:,.0f} | {row['share of their cost']:.1%} "
+            f"| {ours['steps']:,.0f} | {ours['hypervolume']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def speed() -> str:
+    """What attaching costs, and whether what is saved on paper is saved on the clock."""
+    lines = [
+        "| model | all-compute / untouched | schedule | speed-up (quartiles) | clock / expected |",
+        "|---|---:|---|---:|---:|",
+    ]
+    for case in (*results("speed")["cases"], *results("speed-pixart")["cases"]):
+        about = f"{case['case']} ({case['steps']} steps, {case['rounds']} rounds)"
+        for spec in (key for key, value in case.items() if isinstance(value, dict) and "speedup" in value):
+            ratio, (low, high) = case[spec]["speedup"]["median"], case[spec]["speedup"]["quartiles"]
+            lines.append(
+                f"| {about} | {case['overhead of all-compute']['median']:.2f} | `{spec}` "
+                f"| {ratio:.2f}x ({low:.2f}-{high:.2f}) | {case[spec]['clock / expected']['median']:.2f} |"
+            )
+    return "\n".join(lines)
+
+
+def equal() -> str:
+    """The same methods with the same parameters by two packages."""
+    lines = [
+        "| model, method (package) | executed | cached MB: evocache, package | time, package / evocache (quartiles) |",
+        "|---|---:|---:|---:|",
+    ]
+    for case in results("equal")["cases"]:
+        for row in case["rows"]:
+            sides = row["ours"], row["theirs"]
+            work = ", ".join(dict.fromkeys(f"{side['executed']:.1%}" for side in sides))
+            held = ", ".join(f"{side['cached bytes'] / 1e6:.2f}" for side in sides)
+            ratio, (low, high) = row["theirs / ours"]["median"], row["theirs / ours"]["quartiles"]
+            method = f"{case['model'].removeprefix('zoo:')}, {row['method']} ({row['package']})"
+            lines.append(f"| {method} | {work} | {held} | {ratio:.2f} ({low:.2f}-{high:.2f}) |")
+    return "\n".join(lines)
+
+
+def memory() -> str:
+    """Predicted peaks of full-size pipelines."""
+    lines = [
+        "| model | schedule | as it is | at the least, all on the GPU | with components moved by stage |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for model, schedules in results("memory")["models"].items():
+        for spec, found in schedules.items():
+            peaks = [found[way]["peak"] for way in ("as it is", "least, nothing leaves the device", "least")]
+            lines.append(f"| {model} | `{spec}` | {' | '.join(f'{peak:.1f}' for peak in peaks)} |")
+    return "\n".join(lines)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "readme": readme,
     "readme-ko": readme_in_korean,
     "quality": quality,
+    "search": search,
+    "speed": speed,
+    "equal": equal,
+    "memory": memory,
     "peers-quality": lambda: quality_at(results("peers")),
     "peers-speed": lambda: speed_at(results("peers")),
     "peers-steps-quality": lambda: quality_at(results("peers-steps")),
