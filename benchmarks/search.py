@@ -40,8 +40,8 @@ from evocache.search.evaluate.workload import Workload
 from evocache.search.genome.search_space import Space
 from evocache.search.genome.step_counts import least_steps
 from evocache.search.optimise.ecad_search import ecad_seeds
-from evocache.search.optimise.evolution import Settings
 from evocache.search.optimise.hypervolume import Box
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import Progress, Run
 from evocache.search.seeds.seed_schedules import all_seeds
 from evocache.search.storage.journal import JOURNAL, MODEL, read

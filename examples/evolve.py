@@ -6,7 +6,7 @@ import tempfile
 
 import evocache
 from evocache import zoo
-from evocache.search.optimise.evolution import Settings
+from evocache.search.optimise.settings import Settings
 from evocache.zoo.prompts import sample_prompts
 
 

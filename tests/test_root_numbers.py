@@ -10,7 +10,7 @@ from evocache import Front, apply, evolve, plan_memory
 from evocache.errors import AmountError, FilmError, FrontError, RunError, ScheduleError
 from evocache.policies import parse
 from evocache.schedule.front.point import Point
-from evocache.search.optimise.evolution import Settings
+from evocache.search.optimise.settings import Settings
 from evocache.video.writer import film
 from tests.search.trees import stack
 

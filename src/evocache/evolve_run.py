@@ -28,10 +28,10 @@ from .search.genome.memory_genes import AS_IT_IS, PEAK, Design, Genes, plain
 from .search.genome.search_space import Space
 from .search.genome.step_counts import least_steps as usual_least
 from .search.memory_cost import memory_pricer, rates, searched
+from .search.objectives import ERROR, limited, parse_objectives
 from .search.objectives import WITHIN as KEPT
-from .search.objectives import limited, parse_objectives
 from .search.optimise.ecad_search import ecad_seeds
-from .search.optimise.evolution import ERROR, Settings
+from .search.optimise.settings import Settings
 from .search.run import Progress, Run
 from .search.seeds.seed_schedules import all_seeds
 from .search.storage.run_identity import Identity, confirm, confirm_sample

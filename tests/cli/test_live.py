@@ -13,7 +13,7 @@ from rich.console import Console
 from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, duration, front_table, sparkline, spread_evenly
 from evocache.schedule import Schedule
 from evocache.schedule.front.point import Point
-from evocache.search.optimise.evolution import State
+from evocache.search.optimise.state import State
 from evocache.search.run import Progress
 from tests.search.trees import stack
 

@@ -16,7 +16,7 @@ from evocache.search.cost.hardware_rates import measure
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
-from evocache.search.optimise.evolution import Settings
+from evocache.search.optimise.settings import Settings
 from evocache.validation.memory_peaks import _held
 from evocache.validation.proof_file import read_proof
 from tests.gpu.rig import nothing_left

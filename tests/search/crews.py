@@ -12,7 +12,8 @@ from pathlib import Path
 
 from evocache.errors import MismatchError
 from evocache.schedule.front.front import Front
-from evocache.search.optimise.evolution import Job, Settings
+from evocache.search.optimise.job import Job
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import Evaluator, Run
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
 

@@ -20,7 +20,8 @@ from evocache.search.calibrate.calibration_file import read_calibration
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
-from evocache.search.optimise.evolution import Job, Settings
+from evocache.search.optimise.job import Job
+from evocache.search.optimise.settings import Settings
 from evocache.validation.proof_file import read_proof
 from tests.conftest import hasten
 from tests.tiny import FAMILIES

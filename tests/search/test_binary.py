@@ -11,7 +11,7 @@ import numpy as np
 from evocache.schedule import Schedule, forecast, uniform
 from evocache.search.genome.search_space import Space
 from evocache.search.optimise.ecad_search import BinaryBreeder, ecad_seeds
-from evocache.search.optimise.evolution import Settings
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import Run
 from tests.search.trees import stack
 

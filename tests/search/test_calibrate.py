@@ -19,7 +19,7 @@ from evocache.search.calibrate.schedule_timing import timed
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
-from evocache.search.optimise.evolution import Job
+from evocache.search.optimise.job import Job
 from tests.family import Family
 from tests.search.test_api import CALL
 from tests.tiny import FAMILY_OF

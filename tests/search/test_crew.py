@@ -7,7 +7,7 @@ import pytest
 from evocache.errors import DeviceError, MismatchError, RunError
 from evocache.search.evaluate.job_times import GRACE, SLACK, START, Pace
 from evocache.search.evaluate.worker_group import TRIES, Outcome, Worker, WorkerGroup, WorkerLost
-from evocache.search.optimise.evolution import Job
+from evocache.search.optimise.job import Job
 from tests.search.crews import ANSWERS, JOBS, Made, exhausted, failed, plain, refused
 
 

@@ -14,7 +14,9 @@ from evocache.schedule import Schedule
 from evocache.schedule.front.front import Front
 from evocache.search.genome.memory_genes import Design
 from evocache.search.genome.search_space import Space
-from evocache.search.optimise.evolution import Evolve, Job, Settings, State, evolve
+from evocache.search.optimise.evolution import Evolution
+from evocache.search.optimise.job import Job
+from evocache.search.optimise.settings import Settings
 from evocache.search.seeds.seed_schedules import distinct, mask_seeds, policy_seeds
 from tests.search.trees import stack
 
@@ -47,17 +49,14 @@ def price(schedule: Schedule) -> Mapping[str, float]:
 
 
 def drive(settings: Settings, seeds: list[Schedule] = SEEDS, fail: str = "") -> tuple[Front, int]:
-    evolution, cost = evolve(SPACE, seeds, settings, price), 0
-    item = next(evolution)
+    evolution, cost = Evolution(SPACE, seeds, settings, price), 0
     while True:
-        try:
-            if isinstance(item, State):
-                item = evolution.send(False)
-            else:
-                cost += sum(len(job.prompts) for job in item)
-                item = evolution.send([answer(job, fail) for job in item])
-        except StopIteration as end:
-            return end.value, cost
+        while jobs := evolution.ask():
+            cost += sum(len(job.prompts) for job in jobs)
+            evolution.tell(jobs, [answer(job, fail) for job in jobs])
+        if evolution.is_finished:
+            return evolution.front(), cost
+        evolution.begin_generation()
 
 
 def answer(job: Job, fail: str) -> list[float]:
@@ -133,28 +132,26 @@ def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
 def test_what_is_started_from_is_asked_first_and_on_all_prompts() -> None:
     settings = Settings(population=4, offspring=4, generations=1, prompts=4, rungs=(1,))
     start = [Design(seed) for seed in (SEEDS[-1], SEEDS[2], SEEDS[-1])]
-    evolution = evolve(SPACE, SEEDS, settings, price, start=start)
-    first = next(evolution)
-    assert isinstance(first, list)
+    evolution = Evolution(SPACE, SEEDS, settings, price, start=start)
+    first = evolution.ask()
     assert [job.schedule.digest for job in first] == [SEEDS[-1].digest, SEEDS[2].digest]
     assert all(sorted(job.prompts) == [0, 1, 2, 3] for job in first)
-    second = evolution.send([answer(job, "") for job in first])
-    assert isinstance(second, list)
-    assert {job.schedule.digest for job in second} == {s.digest for s in SEEDS} - {d.schedule.digest for d in start}
+    evolution.tell(first, [answer(job, "") for job in first])
+    assert {job.schedule.digest for job in evolution.ask()} == {s.digest for s in SEEDS} - {
+        d.schedule.digest for d in start
+    }
 
 
-def finish(evolution: Evolve, item: list[Job] | State, answered: int) -> Front:
+def finish(evolution: Evolution, answered: int) -> Front:
     """The front of an evolution that is given so many more answers."""
     while True:
-        try:
-            if isinstance(item, State):
-                item = evolution.send(False)
-            else:
-                some = item[:answered]
-                answered -= len(some)
-                item = evolution.send([*(answer(job, "") for job in some), *[None] * (len(item) - len(some))])
-        except StopIteration as end:
-            return end.value
+        while jobs := evolution.ask():
+            some = jobs[:answered]
+            answered -= len(some)
+            evolution.tell(some, [answer(job, "") for job in some])
+        if evolution.is_finished:
+            return evolution.front()
+        evolution.begin_generation()
 
 
 @pytest.mark.parametrize("answered", [0, 5, 10_000])
@@ -163,8 +160,9 @@ def test_the_front_is_at_least_as_good_as_what_it_was_started_from(answered: int
     whole, _ = drive(Settings(population=12, offspring=8, generations=4, prompts=4, rungs=(2,)))
     start = [Design(point.schedule) for point in whole]
     settings = Settings(population=4, offspring=4, generations=1, prompts=4, rungs=(1,), seed=3)
-    evolution = evolve(SPACE, SEEDS, settings, price, start=start)
-    front = finish(evolution, evolution.send([answer(job, "") for job in next(evolution)]), answered)
+    evolution = Evolution(SPACE, SEEDS, settings, price, start=start)
+    evolution.tell(evolution.ask(), [answer(job, "") for job in evolution.ask()])
+    front = finish(evolution, answered)
     for given in whole:
         assert any(
             all(point.objectives[name] <= given.objectives[name] + 1e-12 for name in given.objectives)
@@ -177,10 +175,53 @@ def test_the_front_is_at_least_as_good_as_what_it_was_started_from(answered: int
 def test_what_is_started_from_may_break_a_limit_or_fail() -> None:
     settings = Settings(population=4, offspring=4, generations=0, prompts=4, rungs=(1,), limits={"latency": 0.9})
     cheap = min(SEEDS, key=lambda seed: price(seed)["latency"])
-    evolution = evolve(SPACE, SEEDS, settings, price, start=[Design(Schedule.full(TREE, STEPS)), Design(cheap)])
-    first = next(evolution)
-    assert isinstance(first, list)
+    evolution = Evolution(SPACE, SEEDS, settings, price, start=[Design(Schedule.full(TREE, STEPS)), Design(cheap)])
+    first = evolution.ask()
     assert [job.schedule.digest for job in first] == [cheap.digest]
-    front = finish(evolution, evolution.send([[np.inf] * 4]), 10_000)
+    evolution.tell(first, [[np.inf] * 4])
+    front = finish(evolution, 10_000)
     assert len(front)
     assert max(point.objectives["latency"] for point in front) <= 0.9
+
+
+TINY = Settings(population=4, offspring=4, generations=1, prompts=4, rungs=(1,), polish=2)
+
+
+def test_outcomes_may_come_in_any_order_and_asking_twice_changes_nothing() -> None:
+    def front(backwards: bool) -> list[tuple[str, float]]:
+        evolution = Evolution(SPACE, SEEDS, TINY, price)
+        while True:
+            while jobs := evolution.ask():
+                assert [job.key for job in evolution.ask()] == [job.key for job in jobs]
+                jobs = jobs[::-1] if backwards else jobs
+                evolution.tell(jobs, [answer(job, "") for job in jobs])
+            if evolution.is_finished:
+                return [(p.schedule.digest, p.objectives["error"]) for p in evolution.front()]
+            evolution.begin_generation()
+
+    assert front(backwards=True) == front(backwards=False)
+
+
+@pytest.mark.parametrize("given", ["None", "left out"])
+def test_a_job_without_an_outcome_ends_the_evolution_after_its_generation(given: str) -> None:
+    evolution = Evolution(SPACE, SEEDS, TINY, price)
+    jobs = evolution.ask()
+    outcomes = [answer(job, "") for job in jobs]
+    if given == "None":
+        evolution.tell(jobs, [*outcomes[:-1], None])
+    else:
+        evolution.tell(jobs[:-1], outcomes[:-1])
+    assert evolution.ask() == []
+    assert evolution.is_finished
+    assert (evolution.state.generation, evolution.state.cut, evolution.state.jobs) == (0, True, len(jobs) - 1)
+    assert jobs[-1].schedule.digest not in {point.schedule.digest for point in evolution.front()}
+
+
+def test_outcomes_of_other_jobs_are_refused_and_change_nothing() -> None:
+    evolution = Evolution(SPACE, SEEDS, TINY, price)
+    jobs = evolution.ask()
+    with pytest.raises(RunError, match="ask first"):
+        evolution.tell([*jobs, Job(SEEDS[0], (0, 1, 2, 3))], [[1.0]] * (len(jobs) + 1))
+    with pytest.raises(RunError, match="each its own"):
+        evolution.tell(jobs, [[1.0]])
+    assert [job.key for job in evolution.ask()] == [job.key for job in jobs]

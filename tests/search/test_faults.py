@@ -19,7 +19,7 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.worker_group import Outcome, WorkerGroup, WorkerLost
 from evocache.search.evaluate.workload import Workload
-from evocache.search.optimise.evolution import Failure, Job
+from evocache.search.optimise.job import Failure, Job
 from evocache.search.run import Run
 from evocache.search.storage.journal import JOURNAL, read
 from evocache.search.storage.journal_records import Evaluated

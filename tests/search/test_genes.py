@@ -27,7 +27,8 @@ from evocache.search.genome.memory_genes import (
     mutate_genes,
     siblings,
 )
-from evocache.search.optimise.evolution import Job, Settings
+from evocache.search.optimise.job import Job
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL, Run
 from evocache.search.seeds.seed_schedules import stored_seeds
 from tests.search.crews import Made

@@ -18,7 +18,8 @@ import pytest
 from evocache.errors import IdentityError, JournalError, RunError
 from evocache.schedule.front.front import Front
 from evocache.search.genome.memory_genes import Design
-from evocache.search.optimise.evolution import Settings, State
+from evocache.search.optimise.settings import Settings
+from evocache.search.optimise.state import State
 from evocache.search.run import LEAST, Run
 from evocache.search.storage.journal import JOURNAL, Journal, read
 from evocache.search.storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written

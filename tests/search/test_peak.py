@@ -25,7 +25,8 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.objectives import limited
-from evocache.search.optimise.evolution import Failure, Job, Settings
+from evocache.search.optimise.job import Failure, Job
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL
 from evocache.validation.contender_trial import ContenderTrial
 from evocache.validation.contenders import Contender, Field

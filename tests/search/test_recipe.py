@@ -19,7 +19,7 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.worker_recipe import Packed, Recipe, Stored, _save, spread
 from evocache.search.evaluate.workload import Workload
-from evocache.search.optimise.evolution import Job
+from evocache.search.optimise.job import Job
 from tests.search.test_api import CALL, PROMPTS
 from tests.tiny import FAMILIES
 

@@ -9,7 +9,7 @@ import pytest
 from evocache import evolve_run
 from evocache.errors import Error, RunError
 from evocache.search.calibrate.calibration_file import read_calibration
-from evocache.search.optimise.evolution import Settings
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL
 from evocache.validation.proof_file import read_proof
 from tests.search.test_api import CALL, PROMPTS

@@ -20,8 +20,10 @@ from evocache.search.cost.schedule_cost import Costs
 from evocache.search.genome.search_space import Space
 from evocache.search.genome.step_counts import condensed, drift_at, ladder, least_steps
 from evocache.search.genome.variation import Draft, cross, mutate, retime
-from evocache.search.optimise.evolution import Job, Settings, State, evolve
+from evocache.search.optimise.evolution import Evolution
+from evocache.search.optimise.job import Job
 from evocache.search.optimise.polish import Polisher, knobs
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import Run
 from evocache.search.seeds.seed_schedules import all_seeds, distinct, fewer_seeds, mask_seeds
 from evocache.search.storage.journal import read
@@ -211,21 +213,18 @@ def answer(job: Job) -> list[float]:
 
 
 def drive(space: Space, seeds: list[Schedule], settings: Settings) -> tuple[Front, float]:
-    evolution, spent = evolve(space, seeds, settings, price), 0.0
-    item = next(evolution)
+    evolution, spent = Evolution(space, seeds, settings, price), 0.0
     while True:
-        try:
-            if isinstance(item, State):
-                assert item.step_equivalents == pytest.approx(spent)
-                item = evolution.send(False)
-            else:
-                for job in item:
-                    schedules = (job.schedule, *job.turns)
-                    steps = sum(s.executed[:, TREE.leaves].mean(axis=1).sum() for s in schedules)
-                    spent += float(steps) * len(job.prompts)
-                item = evolution.send([answer(job) for job in item])
-        except StopIteration as end:
-            return end.value, spent
+        while jobs := evolution.ask():
+            for job in jobs:
+                schedules = (job.schedule, *job.turns)
+                steps = sum(s.executed[:, TREE.leaves].mean(axis=1).sum() for s in schedules)
+                spent += float(steps) * len(job.prompts)
+            evolution.tell(jobs, [answer(job) for job in jobs])
+        assert evolution.state.step_equivalents == pytest.approx(spent)
+        if evolution.is_finished:
+            return evolution.front(), spent
+        evolution.begin_generation()
 
 
 def least_error(front: Front, latency: float) -> float:

@@ -19,7 +19,7 @@ from evocache.model import discover
 from evocache.policies import parse
 from evocache.schedule.front.point import Point
 from evocache.search.evaluate import local
-from evocache.search.optimise.evolution import Settings
+from evocache.search.optimise.settings import Settings
 from evocache.search.storage.journal import JOURNAL, read
 from evocache.search.storage.journal_records import Evaluated, Record
 from tests.search.test_api import CALL, PROMPTS

@@ -12,8 +12,9 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.genome.search_space import Space
-from evocache.search.optimise.evolution import ERROR, Settings
+from evocache.search.objectives import ERROR
 from evocache.search.optimise.hypervolume import Box
+from evocache.search.optimise.settings import Settings
 from evocache.search.run import Run
 from evocache.search.seeds.seed_schedules import all_seeds
 from evocache.zoo.prompts import sample_prompts

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from ..errors import RunError
 from .genome.memory_genes import PEAK
 
+ERROR = "error"
+"""Name of the one objective that takes evaluation; the others are priced from the schedule."""
+
 CACHED = "memory"
 """Name of the objective that counts cached features alone."""
 

@@ -14,7 +14,11 @@ from ..schedule import Schedule, save
 from ..schedule.front import Front
 from .genome.memory_genes import Design, Memory
 from .genome.search_space import Space
-from .optimise.evolution import Answer, Failure, Job, More, Price, Settings, State, always, evolve
+from .optimise.archive import Price
+from .optimise.evolution import Evolution
+from .optimise.job import Answer, Failure, Job, More, always
+from .optimise.settings import Settings
+from .optimise.state import State
 from .storage.journal import JOURNAL, MODEL, Journal
 from .storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
 from .storage.packed_cells import pack
@@ -156,14 +160,13 @@ class _Session:
 
     def drive(self, tell: Callable[[Progress], bool | None]) -> Front:
         run = self.run
-        evolution = evolve(run.space, run.seeds, run.settings, run.price, run.memory, run.start)
-        item = next(evolution)
-        try:
-            while True:
-                item = evolution.send(self._generation(item, tell) if isinstance(item, State) else self._jobs(item))
-        except StopIteration as end:
-            front: Front = end.value
-            return front
+        evolution = Evolution(run.space, run.seeds, run.settings, run.price, run.memory, run.start)
+        while True:
+            while jobs := evolution.ask():
+                evolution.tell(jobs, self._jobs(jobs))
+            if self._generation(evolution.state, tell) or evolution.is_finished:
+                return evolution.front()
+            evolution.begin_generation()
 
     @property
     def over(self) -> bool:

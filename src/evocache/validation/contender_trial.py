@@ -16,7 +16,7 @@ from ..search.evaluate.faults import of_device
 from ..search.evaluate.local import LocalEvaluator
 from ..search.evaluate.quality import Quality
 from ..search.evaluate.workload import Workload
-from ..search.optimise.evolution import Failure
+from ..search.optimise.job import Failure
 from .contenders import Contender
 from .memory_peaks import applied, peaks, plan_for, plans, steps_of
 from .proof_file import UNCACHED

@@ -13,7 +13,7 @@ from ..schedule import Schedule, Tree
 from ..schedule.front import Front, Point
 from ..search.cost.latency_model import FIXED
 from ..search.cost.schedule_cost import Costs
-from ..search.optimise.evolution import ERROR
+from ..search.objectives import ERROR
 from ..search.optimise.hypervolume import Box
 
 Kind = TypeVar("Kind")

@@ -17,7 +17,7 @@ from ..schedule.front.context import STEPS, Context
 from ..search.evaluate.quality import Quality
 from ..search.evaluate.workload import Workload
 from ..search.genome.memory_genes import PEAK
-from ..search.optimise.evolution import ERROR
+from ..search.objectives import ERROR
 from .adoption import adopted
 from .contender_trial import ContenderTrial, Figures, Tell
 from .contenders import Contender, Field

@@ -111,7 +111,7 @@ def evolve(
         call = arguments(pipe, defaults, **wanted)
         from ...evolve_run import evolve as run
         from ...schedule.front.comparison import DISTURBED
-        from ...search.optimise.evolution import Settings
+        from ...search.optimise.settings import Settings
 
         chosen = Settings.of(len(texts), method=method, generations=generations, seed=seed)
         live.workers = processes(workers, pipe, seconds, chosen.offspring)

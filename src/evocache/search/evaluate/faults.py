@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ...errors import BudgetError, DeviceError, Error, GenerationError, PolicyError, RunError, ScheduleError
-from ..optimise.evolution import Failure
+from ..optimise.job import Failure
 
 OWN = (ScheduleError, PolicyError, GenerationError, BudgetError)
 """Errors that lie in a schedule, but for those in `DEVICE`."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..optimise.evolution import Job
+from ..optimise.job import Job
 
 START = 600.0
 """Seconds that a worker may take to load its pipeline and to make its first uncached outputs, beside its first job."""

@@ -24,7 +24,7 @@ from ...runtime.estimate.residency import movable
 from ...runtime.lru import LRU
 from ...runtime.program.step_arguments import STEPS, takes_steps, usual_steps
 from ...schedule import Schedule, Tree
-from ..optimise.evolution import Failure, Job, More, always
+from ..optimise.job import Failure, Job, More, always
 from .faults import WAITS, attempt, of_device, patiently
 from .quality import Quality
 from .workload import Workload

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 
-from ..optimise.evolution import Job
+from ..optimise.job import Job
 from .worker_group import Make, Outcome, Worker, WorkerGroup, WorkerLost
 
 GRACE = 5.0

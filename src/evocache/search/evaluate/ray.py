@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from ...errors import RunError
-from ..optimise.evolution import Job
+from ..optimise.job import Job
 from .worker_group import Make, Outcome, Worker, WorkerGroup, WorkerLost
 
 PATIENCE = 5.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DeviceError, Error, RunError
-from ..optimise.evolution import Answer, Failure, Job, More, always
+from ..optimise.job import Answer, Failure, Job, More, always
 from .faults import describe_fault, of_device
 from .job_times import Pace
 

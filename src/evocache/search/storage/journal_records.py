@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ...errors import CodecError, short
 from ...schedule.io import strict_json as sj
-from ..optimise.evolution import key_of
+from ..optimise.job import key_of
 
 MOST = 10**9
 """Most of anything that is counted: prompts, steps, generations, evaluations."""
