@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from benchmarks.tables import BETWEEN, PAGES, TABLES, results, with_tables
+from benchmarks.tables import BETWEEN, PAGES, TABLES, with_tables
+from benchmarks.tables.results import results
 from evocache.cli.app import app
 from evocache.policies import POLICIES
 

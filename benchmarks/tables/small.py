@@ -1,24 +1,9 @@
-"""Tables of README.md, README.ko.md and docs/benchmarks.md, made of the committed results.
-
-    python -m benchmarks.tables
-
-writes each table between the two comments that name it, `<!-- table NAME -->` and `<!-- end -->`. A test holds the
-texts against the results.
-"""
+"""Tables of measurements on the zoo's models, and of what attaching costs."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
-
 from benchmarks.peers.table import quality_at, speed_at
-
-ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "README.ko.md", "docs/benchmarks.md")
-BETWEEN = re.compile(r"(<!-- table ([\w-]+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
+from benchmarks.tables.results import results
 
 SHOWN = (
     "evocache, evolved front",
@@ -36,12 +21,6 @@ KOREAN = {
     "evocache, calibrated policies": "evocache, 보정한 정책",
     "fewer steps, uncached": "스텝 수만 줄임, 캐시 없음",
 }
-
-
-def results(name: str) -> dict[str, Any]:
-    """A committed result."""
-    read: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
-    return read
 
 
 def readme() -> str:
@@ -122,40 +101,21 @@ def equal() -> str:
     return "\n".join(lines)
 
 
-def memory() -> str:
-    """Predicted peaks of full-size pipelines."""
-    lines = [
-        "| model | schedule | as it is | at the least, all on the GPU | with components moved by stage |",
-        "|---|---|---:|---:|---:|",
-    ]
-    for model, schedules in results("memory")["models"].items():
-        for spec, found in schedules.items():
-            peaks = [found[way]["peak"] for way in ("as it is", "least, nothing leaves the device", "least")]
-            lines.append(f"| {model} | `{spec}` | {' | '.join(f'{peak:.1f}' for peak in peaks)} |")
-    return "\n".join(lines)
+def peers_quality() -> str:
+    """The best quality at equal speed of a front of 20 steps and of other packages."""
+    return quality_at(results("peers"))
 
 
-TABLES: Mapping[str, Callable[[], str]] = {
-    "readme": readme,
-    "readme-ko": readme_in_korean,
-    "quality": quality,
-    "search": search,
-    "speed": speed,
-    "equal": equal,
-    "memory": memory,
-    "peers-quality": lambda: quality_at(results("peers")),
-    "peers-speed": lambda: speed_at(results("peers")),
-    "peers-steps-quality": lambda: quality_at(results("peers-steps")),
-    "peers-steps-speed": lambda: speed_at(results("peers-steps")),
-}
+def peers_speed() -> str:
+    """The highest speed at equal quality, of the same."""
+    return speed_at(results("peers"))
 
 
-def with_tables(text: str) -> str:
-    """Return a page's text with the tables that it names made anew."""
-    return BETWEEN.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
+def peers_steps_quality() -> str:
+    """The best quality at equal speed of a front whose number of steps was evolved, and of other packages."""
+    return quality_at(results("peers-steps"))
 
 
-if __name__ == "__main__":
-    for page in PAGES:
-        path = ROOT / page
-        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+def peers_steps_speed() -> str:
+    """The highest speed at equal quality, of the same."""
+    return speed_at(results("peers-steps"))

@@ -1,0 +1,100 @@
+"""Tables of measurements at full size, and of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.tables.results import results
+
+UNCOUNTED = 0.01
+"""Where outputs differ by more from those of the same schedule without a budget, times are of something else."""
+
+
+def memory() -> str:
+    """Predicted peaks of full-size pipelines."""
+    lines = [
+        "| model | schedule | as it is | at the least, all on the GPU | with components moved by stage |",
+        "|---|---|---:|---:|---:|",
+    ]
+    for model, schedules in results("memory")["models"].items():
+        for spec, found in schedules.items():
+            peaks = [found[way]["peak"] for way in ("as it is", "least, nothing leaves the device", "least")]
+            lines.append(f"| {model} | `{spec}` | {' | '.join(f'{peak:.1f}' for peak in peaks)} |")
+    return "\n".join(lines)
+
+
+def gpu() -> str:
+    """Other packages' caches and ours at full size on a GPU: every row that was measured."""
+    lines = [
+        "| pipeline | contender | work | speed-up (quartiles) | cached MB | MB alive after the call |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for model in results("gpu")["models"]:
+        about = f"{model['model']}, {model['steps']} steps, {model['rounds']} rounds"
+        for row in model["rows"]:
+            if row["name"] != "uncached":
+                ratio = "does nothing"
+                if not row["no-op"]:
+                    low, high = row["speedup quartiles"]
+                    ratio = f"{row['speedup']:.2f}x ({low:.2f}-{high:.2f})"
+                held = [row[key] / 1e6 for key in ("cached bytes", "bytes alive after the call")]
+                lines.append(
+                    f"| {about} | {row['name']} | {row['executed']:.0%} | {ratio} | {held[0]:.0f} | {held[1]:.0f} |"
+                )
+    return "\n".join(lines)
+
+
+def memory_gpu() -> str:
+    """Video pipelines on a GPU: untouched, under DeepCache's helper, ours, ours within a budget."""
+    lines = [
+        "| model | contender | peak by the allocator, GB | predicted / measured, by stage | seconds (range) "
+        "| speed-up, whole call | of denoising | lost to the budget |",
+        "|---|---|---:|---|---:|---:|---:|---:|",
+    ]
+    for case in results("memory-gpu")["cases"]:
+        for row in case["rows"]:
+            lines.append(f"| {case['model']} | {row['name']} | {' | '.join(_on_gpu(row))} |")
+    return "\n".join(lines)
+
+
+def _on_gpu(row: dict[str, Any]) -> Iterator[str]:
+    """Cells of a row, but for its name."""
+    if "peak" not in row:
+        yield from (f"not measured: {row['error']}", *[""] * 5)
+        return
+    yield f"{row['peak'] / 1e9:.2f}"
+    yield ", ".join(f"{ratio:.2f}" for ratio in row.get("predicted / measured", {}).values())
+    if "seconds" not in row:
+        yield from ("not timed", "", "", "")
+    elif row.get("difference", 0.0) > UNCOUNTED:
+        yield from ("not counted: other frames", "", "", "")
+    else:
+        low, high = row["seconds"]["range"]
+        yield f"{row['seconds']['median']:.2f} ({low:.2f}-{high:.2f})"
+        yield f"{row['speed-up']['median']:.2f}x"
+        yield f"{row['speed-up of denoising']['median']:.2f}x"
+        yield f"{row['lost']['median']:.0%}" if "lost" in row else ""
+
+
+def memory_clock() -> str:
+    """What it costs on a CPU to make a generation fit."""
+    lines = [
+        "| pipeline | contender | peak held, MB | seconds | lost to the budget, by the clock (quartiles) "
+        "| by processor time |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for case in results("memory-clock")["cases"]:
+        for name, row in case["rows"].items():
+            start = f"| {case['case']} | {name}"
+            if "held" not in row:
+                lines.append(f"{start} | refused: {row['short of'] / 1e6:.0f} missing | | | |")
+                continue
+            lost = [_share(row[key]) if key in row else "" for key in ("lost", "processor lost")]
+            lines.append(f"{start} | {row['held'] / 1e6:.0f} | {row['seconds']['median']:.1f} | {' | '.join(lost)} |")
+    return "\n".join(lines)
+
+
+def _share(figure: dict[str, Any]) -> str:
+    low, high = figure["quartiles"]
+    return f"{figure['median']:.1%} ({low:.0%} to {high:.0%})"
