@@ -12,7 +12,7 @@ UNCOUNTED = 0.01
 
 
 def memory() -> str:
-    """Predicted peaks of full-size pipelines."""
+    """Return predicted peaks of full-size pipelines."""
     lines = [
         "| model | schedule | as it is | at the least, all on the GPU | with components moved by stage |",
         "|---|---|---:|---:|---:|",
@@ -25,7 +25,7 @@ def memory() -> str:
 
 
 def gpu() -> str:
-    """Other packages' caches and ours at full size on a GPU: every row that was measured."""
+    """Return other packages' caches and ours at full size on a GPU: every row that was measured."""
     lines = [
         "| pipeline | contender | work | speed-up (quartiles) | cached MB | MB alive after the call |",
         "|---|---|---:|---:|---:|---:|",
@@ -46,7 +46,7 @@ def gpu() -> str:
 
 
 def memory_gpu() -> str:
-    """Video pipelines on a GPU: untouched, under DeepCache's helper, ours, ours within a budget."""
+    """Return video pipelines on a GPU: untouched, under DeepCache's helper, ours, ours within a budget."""
     lines = [
         "| model | contender | peak by the allocator, GB | predicted / measured, by stage | seconds (range) "
         "| speed-up, whole call | of denoising | lost to the budget |",
@@ -59,7 +59,7 @@ def memory_gpu() -> str:
 
 
 def _on_gpu(row: dict[str, Any]) -> Iterator[str]:
-    """Cells of a row, but for its name."""
+    """Yield the cells of a row, but for its name."""
     if "peak" not in row:
         yield from (f"not measured: {row['error']}", *[""] * 5)
         return
@@ -78,7 +78,7 @@ def _on_gpu(row: dict[str, Any]) -> Iterator[str]:
 
 
 def memory_clock() -> str:
-    """What it costs on a CPU to make a generation fit."""
+    """Return what it costs on a CPU to make a generation fit."""
     lines = [
         "| pipeline | contender | peak held, MB | seconds | lost to the budget, by the clock (quartiles) "
         "| by processor time |",

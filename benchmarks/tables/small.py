@@ -24,13 +24,13 @@ KOREAN = {
 
 
 def readme() -> str:
-    """Six rows of the comparison with other packages; a row wins a column if no row of the whole table is better."""
+    """Return six rows of the comparison with other packages; bold is the best of the whole table."""
     head, align, *body = quality_at(results("peers-steps")).splitlines()
     return "\n".join([head, align, *(line for name in SHOWN for line in body if line.startswith(f"| {name} |"))])
 
 
 def readme_in_korean() -> str:
-    """The same with Korean names."""
+    """Return the same with Korean names."""
     text = readme()
     for english, korean in KOREAN.items():
         text = text.replace(f"| {english} |", f"| {korean} |")
@@ -38,7 +38,7 @@ def readme_in_korean() -> str:
 
 
 def quality() -> str:
-    """Policies and fewer steps at equal work: every row that was measured."""
+    """Return policies and fewer steps at equal work: every row that was measured."""
     lines = ["| | blocks executed | speed-up | PSNR | prompt accuracy | Frechet distance | cached a picture |"]
     lines.append("|---|---:|---:|---:|---:|---:|---:|")
     for row in results("quality")["rows"]:
@@ -52,7 +52,7 @@ def quality() -> str:
 
 
 def search() -> str:
-    """ECAD's search and ours on the same prompts."""
+    """Return ECAD's search and ours on the same prompts."""
     lines = [
         "| seed | ECAD: steps | ECAD: hypervolume | to the same: ours | share | ours: steps | ours: hypervolume |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -68,7 +68,7 @@ def search() -> str:
 
 
 def speed() -> str:
-    """What attaching costs, and whether what is saved on paper is saved on the clock."""
+    """Return what attaching costs, and whether what is saved on paper is saved on the clock."""
     lines = [
         "| model | all-compute / untouched | schedule | speed-up (quartiles) | clock / expected |",
         "|---|---:|---|---:|---:|",
@@ -85,7 +85,7 @@ def speed() -> str:
 
 
 def equal() -> str:
-    """The same methods with the same parameters by two packages."""
+    """Return the same methods with the same parameters by two packages."""
     lines = [
         "| model, method (package) | executed | cached MB: evocache, package | time, package / evocache (quartiles) |",
         "|---|---:|---:|---:|",
@@ -102,20 +102,20 @@ def equal() -> str:
 
 
 def peers_quality() -> str:
-    """The best quality at equal speed of a front of 20 steps and of other packages."""
+    """Return the best quality at equal speed of a front of 20 steps and of other packages."""
     return quality_at(results("peers"))
 
 
 def peers_speed() -> str:
-    """The highest speed at equal quality, of the same."""
+    """Return the highest speed at equal quality, of the same."""
     return speed_at(results("peers"))
 
 
 def peers_steps_quality() -> str:
-    """The best quality at equal speed of a front whose number of steps was evolved, and of other packages."""
+    """Return the best quality at equal speed of a front whose number of steps was evolved, and of other packages."""
     return quality_at(results("peers-steps"))
 
 
 def peers_steps_speed() -> str:
-    """The highest speed at equal quality, of the same."""
+    """Return the highest speed at equal quality, of the same."""
     return speed_at(results("peers-steps"))
