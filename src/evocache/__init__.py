@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .evolve_run import evolve
     from .model import discover
     from .runtime import Handle, apply
+    from .runtime.apply import handle, remove
     from .runtime.estimate.estimate import plan_memory
     from .schedule import Schedule
     from .schedule.front import Front
@@ -25,10 +26,12 @@ _HOMES = {
     "apply": "runtime",
     "discover": "model",
     "evolve": "evolve_run",
+    "handle": "runtime.apply",
     "plan_memory": "runtime.estimate.estimate",
+    "remove": "runtime.apply",
 }
 
-__all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve", "plan_memory"]
+__all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve", "handle", "plan_memory", "remove"]
 
 
 def __getattr__(name: str) -> Any:

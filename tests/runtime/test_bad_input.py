@@ -11,7 +11,14 @@ import torch
 from diffusers import AutoencoderKL
 
 from evocache import Error, Schedule, apply, discover
-from evocache.errors import CodecError, EvocacheWarning, MismatchError, PipelineError, PolicyError, ScheduleError
+from evocache.errors import (
+    CodecError,
+    EvocacheWarning,
+    MismatchError,
+    PipelineError,
+    PolicyError,
+    RunError,
+)
 from evocache.policies import parse
 
 WHAT = [
@@ -45,11 +52,10 @@ WHAT = [
     ("pixart", "pab:2,4,nan", PolicyError, "0..1"),
     ("pixart", "teacache:inf", PolicyError, "from 0"),
     ("pixart", "/no/such/schedule.json", PolicyError, "file"),
-    ("pixart", "/tmp", PolicyError, "file"),
+    ("pixart", "/tmp", RunError, "front"),
     ("pixart", "fora" * 2000, PolicyError, "file"),
     ("pixart", "fora\0:2", PolicyError, "file"),
     ("pixart", 3, PolicyError, "fora:3"),
-    ("pixart", None, PolicyError, "fora:3"),
     ("pixart", ["fora:3"], PolicyError, "fora:3"),
     ("pixart", {"steps": 3}, PolicyError, "fora:3"),
     ("pixart", torch.zeros(2), PolicyError, "fora:3"),
@@ -79,7 +85,7 @@ def test_what_cannot_be_applied(family, name, what, kind, hint):
 @pytest.mark.parametrize("name", ["pixart", "flux", "sd15"])
 def test_the_pipeline_works_on_after_a_refusal(family, name):
     one = family(name)
-    for what in ("warp:2", "steps:1", None, "fora:0"):
+    for what in ("warp:2", "steps:1", 3, "fora:0"):
         with pytest.raises(PolicyError):
             apply(one.pipe, what)
     assert np.array_equal(one.call(), one.reference)
@@ -138,7 +144,7 @@ def test_files_that_are_no_schedules(family, tmp_path):
         assert caught.value.mend
     with pytest.raises(CodecError):
         apply(one.pipe, tmp_path / "missing.json")
-    with pytest.raises(ScheduleError):
+    with pytest.raises(RunError):
         apply(one.pipe, tmp_path)
     assert np.array_equal(one.call(), one.reference)
 

@@ -23,6 +23,7 @@ from .gates.teacache import TeaCache
 from .spec import POLICIES, is_spec, parse
 from .static.deepcache import DeepCache
 from .static.deltadit import DeltaDiT
+from .static.even_steps import EvenSteps
 from .static.fastercache import FasterCache
 from .static.fora import Fora
 from .static.freqca import FreqCa
@@ -39,6 +40,7 @@ __all__ = [
     "DeepCache",
     "DeltaDiT",
     "EasyCache",
+    "EvenSteps",
     "FasterCache",
     "FirstBlockCache",
     "Fora",

@@ -19,6 +19,7 @@ from .gates.fbcache import FirstBlockCache
 from .gates.teacache import TeaCache
 from .static.deepcache import DeepCache
 from .static.deltadit import DeltaDiT
+from .static.even_steps import EvenSteps
 from .static.fastercache import FasterCache
 from .static.fora import Fora
 from .static.freqca import FreqCa
@@ -31,7 +32,19 @@ from .static.tgate import TGate
 POLICIES: dict[str, type[Policy]] = {
     p.name: p
     for p in (
-        *(NoCache, Fora, TaylorSeer, DeepCache, TGate, PyramidAttentionBroadcast, FasterCache, DeltaDiT, FreqCa, Steps),
+        *(
+            NoCache,
+            Fora,
+            TaylorSeer,
+            DeepCache,
+            TGate,
+            PyramidAttentionBroadcast,
+            FasterCache,
+            DeltaDiT,
+            FreqCa,
+            Steps,
+            EvenSteps,
+        ),
         *(SmoothCache, LearningToCache, DPCache, LeMiCa, MagCache),
         *(FirstBlockCache, DBCache, TeaCache, EasyCache),
     )

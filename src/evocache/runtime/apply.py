@@ -1,4 +1,4 @@
-"""`apply`: from what a user may give to an accelerated pipeline."""
+"""`apply` and its undo: from what a user may give to an accelerated pipeline."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from ..memory.quantization import checked
 from ..model import discover
 from ..policies import Policy
 from ..schedule import Schedule
-from ..schedule.front import Point
+from ..schedule.front import Front, Point
 from ..units import in_bytes
 from .attach.conflicts import refuse_conflicts
 from .attach.snapshot import snapshot
 from .call_context import foreign
+from .choice.wishes import choose
 from .estimate.residency import offloaded
-from .handle import Handle
+from .handle import Handle, handle_of
 from .program.program import Fixed, check, refuse_unplannable, resolve, with_point_memory
 from .user_warnings import warn
 
 
 def apply(
     pipe: Any,
-    what: Schedule | Point | Policy | str | os.PathLike[str],
+    what: Schedule | Point | Front | Policy | str | os.PathLike[str] | None = None,
     *,
+    speedup: float | None = None,
+    quality: float | None = None,
     memory: MemoryPlan | int | float | str | None = None,
     storage: str | None = None,
     measure: bool = False,
@@ -36,15 +39,24 @@ def apply(
 
     `with apply(...):` holds for the block: what was applied before, if anything, is applied again at its end.
 
+    Without `what`, or with a front, what is applied is chosen; `handle.choice` says what, and why. Of a front that is
+    the point that `Front.pick` gives. Without a front it is a point of the front that ships with the model
+    (`front.json` beside its weights), or, where there is none, whole steps as far apart as the speed-up is predicted to
+    take, with a warning that nothing was measured. Where nothing is asked for the speed-up is 1.5, and a warning says
+    what was chosen; where memory alone is, everything is computed.
+
     Args:
         pipe: a diffusers pipeline with a denoiser.
-        what: a schedule or its file, a point of a front, a policy or its spec (`"fora:3"`; see `evocache policies`). A
-            point that knows its number of steps is run with it: a call that gives neither `num_inference_steps` nor
-            `timesteps` nor `sigmas` is given it. All else is resampled to the steps that the pipeline makes.
+        what: a schedule or its file; a policy or its spec (`"fora:3"`; see `evocache policies`); a front, its file, the
+            folder of a run, or a point of a front. A point that knows its number of steps is run with it: a call that
+            gives neither `num_inference_steps` nor `timesteps` nor `sigmas` is given it. All else is resampled to the
+            steps that the pipeline makes.
+        speedup: least speed-up over the uncached pipeline, of a point of the front.
+        quality: least quality of a point of the front, in the front's own measure.
         memory: what a generation may hold on the pipeline's device, weights included, such as `"8GB"`. Each call is
             planned before it starts: what is run in slices, which features are parked off the device, how latents are
             decoded. A call that cannot be made to fit raises BudgetError before anything is computed. Or a plan that is
-            to be followed as it is.
+            to be followed as it is. Of a front whose points know what they hold, one is picked that holds no more.
         storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
             computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told
             in `memory.quantization`, and measured by its `error`. When not given it is the plan's, if there is one.
@@ -62,28 +74,81 @@ def apply(
     Raises:
         PipelineError: if it is no pipeline or has no denoiser; if a cache of diffusers is enabled on it; if a plan
             that is given moves components off the device, and that is the CPU.
+        FrontError: if no point of the front meets what is asked for, or a quality is asked for without a front.
+        RunError: if the front cannot be read.
         PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate, or makes calls of a
             step from its first, and there is a memory budget; if the storage is unknown, or another than that of the
-            memory plan.
+            memory plan; if a speed-up or quality is asked for of a single schedule or policy.
         ScheduleError: if the file is no schedule, or was made for another model.
         AmountError: if the memory is no number of bytes.
+
+    >>> with evocache.apply(pipe, "fora:2") as handle:
+    ...     image = pipe("a red fox", num_inference_steps=4).images[0]
+    >>> f"{handle.stats.executed_fraction:.0%} executed"
+    '50% executed'
+    >>> handle.active
+    False
     """
-    memory, storage = with_point_memory(what, memory, storage)
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
-    stored = _storage(most, storage)
     model = discover(pipe)
     if "components" not in dir(type(pipe)):
-        raise PipelineError(f"a bare {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline that uses it")
+        raise PipelineError(
+            f"a bare {type(pipe).__name__}, which does not say when a generation begins",
+            "a diffusers pipeline",
+            "apply it to the pipeline that uses it; in a loop of your own, use `with handle.generation():` around it",
+        )
+    choice = choose(pipe, model, what, speedup=speedup, quality=quality, memory=memory)
+    most, storage = with_point_memory(choice.what, most, storage)
+    stored = _storage(most, storage)
     refuse_conflicts(model, {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers})
-    program = resolve(what)
+    program = resolve(choice.what)
     check(program, model)
+    if choice.notable:
+        warn(choice.text)
     if isinstance(program, Fixed) and (said := foreign(program.context, model)):
         warn(said)
     if most is not None:
         refuse_unplannable(program, model)
     if isinstance(most, MemoryPlan):
         _movable(pipe, most)
-    return Handle.made(pipe, model, program, most, stored, measure)
+    return Handle.made(pipe, model, program, most, stored, measure, choice.text)
+
+
+def handle(pipe: Any) -> Handle | None:
+    """Return the handle of an accelerated pipeline, also where the one that `apply` returned is lost.
+
+    Args:
+        pipe: any pipeline.
+
+    Returns:
+        The handle that is active on it; None if the pipeline is not accelerated.
+
+    >>> evocache.handle(pipe) is None
+    True
+    >>> with evocache.apply(pipe, "fora:2") as applied:
+    ...     evocache.handle(pipe) is applied
+    True
+    """
+    return handle_of(pipe)
+
+
+def remove(pipe: Any) -> None:
+    """Give an accelerated pipeline back as it was; nothing happens to one that is not accelerated.
+
+    It does what `handle.remove()` does. Within `with apply(...)` what was applied outside of the block is applied again
+    at its end.
+
+    Args:
+        pipe: any pipeline.
+
+    >>> _ = evocache.apply(pipe, "fora:2")
+    >>> evocache.remove(pipe)
+    >>> evocache.handle(pipe) is None
+    True
+    """
+    found = handle_of(pipe)
+    if found is not None:
+        found.remove()
 
 
 def _storage(memory: MemoryPlan | int | None, storage: str | None) -> str:

@@ -148,7 +148,7 @@ def _values(
         scale = any(word in name for word in GUIDANCE)
         if isinstance(value, (bool, int, float)) and (scale or name in FURTHER):
             values[name] = value if isinstance(value, bool) else float(value)
-    usual = _usual_size(pipe, modules)
+    usual = usual_size(pipe, modules)
     for i, name in enumerate(SIZES):
         if name in named and (size := named[name] or (usual and usual[i])):
             values[name] = int(size)
@@ -171,7 +171,7 @@ def _parts(pipe: Any, modules: Sequence[nn.Module]) -> dict[str, Value]:
     }
 
 
-def _usual_size(pipe: Any, modules: Sequence[nn.Module]) -> tuple[int, int] | None:
+def usual_size(pipe: Any, modules: Sequence[nn.Module]) -> tuple[int, int] | None:
     """Height and width of what a pipeline makes where nothing else is asked for, as far as it follows the custom."""
     size = getattr(pipe, "default_sample_size", None) or _config(modules[0]).get("sample_size") if modules else None
     factor = getattr(pipe, "vae_scale_factor", None)

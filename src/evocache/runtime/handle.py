@@ -73,6 +73,7 @@ class Handle:
         measure: whether generations are also weighed, stage by stage.
         machine: what plans go by; None to measure the one at hand.
         program: what is applied.
+        choice: why that was chosen, in a sentence; empty where the user named it.
     """
 
     storage = _Of[str]()
@@ -81,6 +82,7 @@ class Handle:
     measure = _Of[bool]()
     machine = _Of[Machine | None]()
     program = _Of[Program]()
+    choice = _Of[str]()
     _compiled = _Of[Compiled]()
     _plans = _Of[LRU[object, Planned]]()
     _last = _Of[Generation | Record | None]()
@@ -101,6 +103,7 @@ class Handle:
         memory: MemoryPlan | int | None = None,
         storage: str = "none",
         measure: bool = False,
+        choice: str = "",
     ) -> Handle:
         """Accelerate a pipeline, in the place of what was applied to it before.
 
@@ -111,12 +114,14 @@ class Handle:
             memory: a plan, or bytes that a generation may hold.
             storage: the coding that features are stored in.
             measure: whether generations are also weighed.
+            choice: why it was chosen, in a sentence; empty where the user named it.
         """
         state = State(pipe, model, program, storage, measure, _called)
         state.memory = memory if isinstance(memory, MemoryPlan) else None
         if state.memory is None and storage != "none":
             state.memory = MemoryPlan(None, {}, storage=storage)
         state.budget = memory if isinstance(memory, int) else None
+        state.choice = choice
         handle = cls(pipe, state)
         state.handle = weakref.ref(handle)
         former = handle_of(pipe)

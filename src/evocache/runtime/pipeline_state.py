@@ -58,6 +58,7 @@ class State:
         self.program = program
         self.storage = storage
         self.measure = measure
+        self.choice = ""
         self.memory: MemoryPlan | None = None
         self.budget: int | None = None
         self.machine: Machine | None = None

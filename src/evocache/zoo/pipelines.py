@@ -33,6 +33,7 @@ def with_defaults(name: str) -> Callable[[type], type]:
 
         call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         cls.__call__ = call  # type: ignore[method-assign]
+        cls.name_or_path = property(lambda _: name)  # type: ignore[attr-defined]  # the config says the folder
         return cls
 
     return decorate

@@ -66,6 +66,9 @@ class Fixed:
         """The schedule over a model's own components, for a number of steps."""
         return match_tree(self.given, tree).resampled(steps)
 
+    def __str__(self) -> str:
+        return self.given.provenance.origin or f"schedule {self.given.digest}"
+
     def notice(self, steps: int) -> str | None:
         """What a user should know of the schedule for a number of steps: that it was made for a very different one."""
         if self.context is not None or 1 / FAR <= steps / self.given.steps <= FAR:

@@ -29,6 +29,18 @@ MAX_BYTES = 1 << 60
 """Most bytes that a budget may be."""
 
 
+def is_front(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a folder, which may be a run's, or the file of a front."""
+    if os.path.isdir(path):
+        return True
+    if Path(path).suffix != ".json" or not os.path.isfile(path):  # which are False for what can be no path
+        return False
+    try:
+        return sj.read(Path(path)).get("format") == FORMAT
+    except ScheduleError:
+        return False
+
+
 def document(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The document of a run folder or a `front.json`; its format, version and the size of its schedules are checked.
 
