@@ -26,6 +26,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.ecad.method import ECAD, ecad_settings
+from benchmarks.ecad.seeds import ecad_seeds
 from benchmarks.environment import RESULTS, environment, write
 from evocache import zoo
 from evocache.evolve_run import CALIBRATION
@@ -39,7 +41,6 @@ from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.genome.search_space import Space
 from evocache.search.genome.step_counts import least_steps
-from evocache.search.optimise.ecad_search import ecad_seeds
 from evocache.search.optimise.hypervolume import Box
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Progress, Run
@@ -81,10 +82,11 @@ def ecad(seed: int, device: str, folder: Path, over: Callable[[Progress], bool])
         folder,
         space,
         ecad_seeds(space),
-        Settings.ecad(prompts=PROMPTS, seed=seed),
+        ecad_settings(prompts=PROMPTS, seed=seed),
         lambda schedule: {"macs": schedule.cost(flops) / 2},
         own,
         identity={"prompts": list(own.workload.prompts)},
+        method=ECAD,
     )
     run.evolve(lambda progress: over(progress) or progress.state.jobs >= EVALUATIONS)
 

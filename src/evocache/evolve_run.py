@@ -30,7 +30,6 @@ from .search.genome.step_counts import least_steps as usual_least
 from .search.memory_cost import memory_pricer, rates, searched
 from .search.objectives import ERROR, limited, parse_objectives
 from .search.objectives import WITHIN as KEPT
-from .search.optimise.ecad_search import ecad_seeds
 from .search.optimise.settings import Settings
 from .search.run import Progress, Run
 from .search.seeds.seed_schedules import all_seeds
@@ -93,13 +92,13 @@ def evolve(
             left out. With fewer than 8 prompts and none to prove on, only the seeds are others, and figures say so.
         objectives: what is minimised beside the error: `latency`, `macs`, `memory` (bytes of cached features), `peak`
             (bytes of the whole generation when most is held, weights and decoding included, of one call of the first
-            four prompts, or as many as a batch has); one or two of them. `latency` when not given, and `macs` by the
-            method of ECAD. With `peak`, how generations are kept small is evolved, too: how far memory is pressed down
-            by slices and parked features, which changes no output, and what features are stored in, which does.
+            four prompts, or as many as a batch has); one or two of them. `latency` when not given. With `peak`, how
+            generations are kept small is evolved, too: how far memory is pressed down by slices and parked features,
+            which changes no output, and what features are stored in, which does.
         judge: `latent`, `psnr`, `ssim`, `lpips:FOLDER`, `clip:MODEL`, `module:function`, a function or a `Quality` (see
             `quality`).
         max_memory: most bytes, `"2GB"`, of the `peak`, which then is an objective, too; but of cached features where
-            `memory` is an objective, by the method of ECAD, and in a run that was begun so. No generation of the run
+            `memory` is an objective, and in a run that was begun so. No generation of the run
             holds more than such a peak, the uncached ones included: they are planned, and no call has more prompts
             than that whose peak it is.
         storages: what features may be stored in where the peak is searched, some of `none`, `bf16`, `fp8` and `int8`;
@@ -107,8 +106,8 @@ def evolve(
         least_steps: fewest denoising steps that schedules may have, which are held against the uncached outputs of all
             steps nevertheless; a sixth of them when not given, and all of them to try no others. Others are tried only
             where the pipeline takes `num_inference_steps`, is given neither `timesteps` nor `sigmas`, and its scheduler
-            counts what it is asked for; not by the method of ECAD; and not in a run that was begun without.
-        settings: of the search; `Settings.ecad()` for that paper's own.
+            counts what it is asked for, and not in a run that was begun without.
+        settings: of the search.
         start: further schedules to start from, such as a front that was retargeted to this pipeline.
         batch: prompts in one call.
         workers: processes of this machine that evaluate; 1 is this one.
@@ -135,7 +134,7 @@ def evolve(
     amounts(budget_seconds, batch, workers, least_steps)
     prompts, call, begin = list(apart.searched), arguments(call), starts(start)
     chosen = _sized(settings or Settings.of(len(prompts)), len(prompts))
-    names = parse_objectives(some_texts(objectives, "objectives"), chosen.method)
+    names = parse_objectives(some_texts(objectives, "objectives"))
     for storage in some_texts(storages, "storages") or ():
         checked(storage)
     most = None if max_memory is None else in_bytes(max_memory)
@@ -143,7 +142,7 @@ def evolve(
     if out is None:
         warn(f"the run is kept in {folder}; name a folder with out= to choose it")
     with locked_run(folder), terminable():
-        bounded = limited(names, chosen.method)
+        bounded = limited(names)
         within = most if bounded == PEAK else None
         # the limit is of a call of so many prompts, so that no other has more
         batch = batch if within is None else min(batch, CALIBRATION, len(prompts))
@@ -153,11 +152,11 @@ def evolve(
         _possible(evaluator)
         stage("calibrating")
         _same(evaluator, folder, identity)
-        calibration, least = _calibrated(evaluator, folder, budget_seconds, least_steps, chosen)
+        calibration, least = _calibrated(evaluator, folder, budget_seconds, least_steps)
         costs, steps = calibration.costs, calibration.steps
         tree = evaluator.tree
         space = Space(tree, steps, least)
-        seeds = ecad_seeds(space) if chosen.method == "ecad" else all_seeds(tree, calibration, least)
+        seeds = all_seeds(tree, calibration, least)
         begun = [_fitting(given, space) for given in begin]
         if most is not None:
             names = tuple(dict.fromkeys((*names, bounded)))
@@ -269,7 +268,7 @@ def _folder(out: str | Path | None) -> Path:
 
 
 def _calibrated(
-    evaluator: LocalEvaluator, folder: Path, budget_seconds: float | None, wanted: int | None, chosen: Settings
+    evaluator: LocalEvaluator, folder: Path, budget_seconds: float | None, wanted: int | None
 ) -> tuple[Calibration, int | None]:
     """Calibrate, or take what an earlier sitting calibrated; and the fewest steps, if there may be fewer.
 
@@ -278,11 +277,11 @@ def _calibrated(
     """
     earlier = read_calibration(folder)
     if earlier is not None:
-        return earlier, _least(earlier.steps, wanted, chosen, possible=earlier.costs.varies)
+        return earlier, _least(earlier.steps, wanted, possible=earlier.costs.varies)
     prompts = _first(evaluator.workload)
-    least = _least(evaluator.steps, wanted, chosen, possible=evaluator.varies)
+    least = _least(evaluator.steps, wanted, possible=evaluator.varies)
     if least is not None and not evaluator.manages(least):
-        least = _least(evaluator.steps, wanted, chosen, possible=False)
+        least = _least(evaluator.steps, wanted, possible=False)
     within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
     found = patiently(lambda: calibrate(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
     write_calibration(folder, found)
@@ -305,12 +304,12 @@ def _rated(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) ->
     return calibration.rates
 
 
-def _least(steps: int, wanted: int | None, chosen: Settings, *, possible: bool) -> int | None:
+def _least(steps: int, wanted: int | None, *, possible: bool) -> int | None:
     """Fewest steps that schedules may have; None if all have the same."""
     least = usual_least(steps) if wanted is None else wanted
     if least >= steps:
         return None
-    if possible and chosen.method != "ecad":
+    if possible:
         return least
     if wanted is not None:
         raise RunError(

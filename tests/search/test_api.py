@@ -190,18 +190,6 @@ def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, made: Made, tmp_
         evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "third", settings=SHORT, start=foreign)
 
 
-def test_the_method_of_ecad_evolves_leaves_only(pipe, tmp_path: Path) -> None:
-    settings = Settings.ecad(prompts=4, generations=1, population=16, offspring=16)
-    front = evolve(pipe, PROMPTS, call=CALL, out=tmp_path, settings=settings, batch=4)
-    assert len(front) >= 2
-    for point in front:
-        assert set(point.objectives) == {"error", "macs"}
-        leaves = list(point.schedule.tree.leaves)
-        containers = [i for i in range(len(point.schedule.tree)) if i not in leaves]
-        assert point.schedule.executed[:, containers].all()
-        assert (point.schedule.orders <= 0).all()
-
-
 def test_steps_are_varied_unless_they_are_fixed(pipe, made: Made, tmp_path: Path) -> None:
     def start(out: Path) -> dict[str, object]:
         run: dict[str, object] = json.loads((out / "journal.jsonl").read_text().splitlines()[0])["run"]
@@ -222,6 +210,3 @@ def test_steps_are_varied_unless_they_are_fixed(pipe, made: Made, tmp_path: Path
     for least, folder in ((4, "same"), (1, "other")):  # a run that was begun without; too few
         with pytest.raises(RunError, match="steps"):
             evolve(pipe, PROMPTS, call=CALL, out=tmp_path / folder, settings=SHORT, batch=4, least_steps=least)
-    ecad = Settings.ecad(prompts=4)
-    with pytest.raises(RunError, match="cannot be varied"):
-        evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "ecad", settings=ecad, batch=4, least_steps=3)

@@ -132,16 +132,13 @@ def test_what_does_not_go_together_is_refused(pipe: Any, tmp_path: Path) -> None
     for objectives, message in ((("memory", "peak"), "one of them"), (("speed",), "latency, macs, memory, peak")):
         with pytest.raises(RunError, match=message):
             evolved(pipe, tmp_path, objectives=objectives)
-    with pytest.raises(RunError, match="method of ECAD"):
-        evolved(pipe, tmp_path, objectives=("peak",), settings=Settings.ecad(prompts=2))
     with pytest.raises(PolicyError, match="storage 'int4'"):
         evolved(pipe, tmp_path, objectives=("peak",), storages=("int4",))
 
 
 def test_a_limit_is_of_the_peak_unless_cached_features_are_searched() -> None:
-    assert limited(("macs",), "evocache") == "peak"
-    assert limited(("latency", "memory"), "evocache") == "memory"
-    assert limited(("macs",), "ecad") == "memory"
+    assert limited(("macs",)) == "peak"
+    assert limited(("latency", "memory")) == "memory"
 
 
 def holding(pipe: Any, evaluator: LocalEvaluator, monkeypatch: pytest.MonkeyPatch) -> list[int]:

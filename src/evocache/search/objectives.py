@@ -20,24 +20,22 @@ KNOWN = ("latency", "macs", CACHED, PEAK)
 """Objectives that can be asked for."""
 
 
-def parse_objectives(given: Sequence[str] | None, method: str) -> tuple[str, ...]:
-    """The objectives that a user asks for, or the usual ones of a method.
+def parse_objectives(given: Sequence[str] | None) -> tuple[str, ...]:
+    """The objectives that a user asks for, or the usual one.
 
     Raises:
         RunError: if there are no such objectives, or they do not go together.
     """
     if given is None:
-        return ("macs",) if method == "ecad" else ("latency",)
+        return ("latency",)
     wanted = tuple(dict.fromkeys(given))
     if not wanted or {*wanted} - {*KNOWN}:
         raise RunError(f"objectives {', '.join(wanted) or 'none'}", ", ".join(KNOWN), "choose among them")
     if {PEAK, CACHED} <= {*wanted}:
         raise RunError("both objectives memory and peak", "one of them", "leave memory out: it is a part of the peak")
-    if PEAK in wanted and method == "ecad":
-        raise RunError("objective peak by the method of ECAD", "macs, latency or memory", "use the method evocache")
     return wanted
 
 
-def limited(wanted: Sequence[str], method: str) -> str:
-    """What a limit of memory is of: the peak, or cached features where they are searched, or by the method of ECAD."""
-    return CACHED if CACHED in wanted or method == "ecad" else PEAK
+def limited(wanted: Sequence[str]) -> str:
+    """What a limit of memory is of: the peak, or cached features where they are searched."""
+    return CACHED if CACHED in wanted else PEAK

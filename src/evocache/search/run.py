@@ -17,6 +17,7 @@ from .genome.search_space import Space
 from .optimise.archive import Price
 from .optimise.evolution import Evolution
 from .optimise.job import Answer, Failure, Job, More, always
+from .optimise.method import EVOCACHE, Method
 from .optimise.settings import Settings
 from .optimise.state import State
 from .storage.journal import JOURNAL, MODEL, Journal
@@ -72,6 +73,7 @@ class Run:
         identity: what the evaluations depend on (model, prompts, quality); a journal of another run is refused.
         memory: what may vary of memory; None where only schedules are searched.
         start: designs that are evaluated first, on all prompts and whatever the budget, and so are never lost.
+        method: who breeds; a journal of another method is refused.
         budget_seconds: when to stop, counted over all sittings; None for no limit. No job is begun after that, so that
             a generation may be cut short; what was evaluated of it counts.
         watch: is told how many of the jobs at hand have been answered, and how many they are.
@@ -87,6 +89,7 @@ class Run:
     identity: Mapping[str, Any] = field(default_factory=dict)
     memory: Memory | None = None
     start: Sequence[Design] = ()
+    method: Method = EVOCACHE
     budget_seconds: float | None = None
     watch: Callable[[int, int], None] = lambda answered, jobs: None
     clock: Callable[[], float] = time.perf_counter
@@ -105,7 +108,7 @@ class Run:
             return _Session(self, journal).drive(tell)
 
     def _identify(self, journal: Journal) -> None:
-        settings = {**asdict(self.settings), "generations": None}
+        settings = {**asdict(self.settings), "generations": None, "method": self.method.name}
         own = {"steps": self.space.steps, "structure": self.space.tree.structure, **self.identity}
         if self.space.varies:  # so that runs of one number of steps are the same as before others were tried
             own["least steps"] = self.space.least
@@ -160,7 +163,7 @@ class _Session:
 
     def drive(self, tell: Callable[[Progress], bool | None]) -> Front:
         run = self.run
-        evolution = Evolution(run.space, run.seeds, run.settings, run.price, run.memory, run.start)
+        evolution = Evolution(run.space, run.seeds, run.settings, run.price, run.memory, run.start, run.method)
         while True:
             while jobs := evolution.ask():
                 evolution.tell(jobs, self._jobs(jobs))

@@ -50,10 +50,9 @@ def evolve(
     count: Annotated[int, typer.Option("--count", min=1, max=MAX_COUNT, help="How many prompts to evolve on.")] = 16,
     budget: Annotated[str, typer.Option(help="Time to evolve for: 90s, 10m, 2h; or none.")] = "10m",
     generations: Annotated[int, typer.Option(min=0, max=MAX_COUNT, help="Most generations.")] = 1000,
-    method: Annotated[str, typer.Option(help="evocache, or ecad: that paper's search, to compare with.")] = "evocache",
     objective: Annotated[
         list[str] | None,
-        typer.Option(help="Beside the error: latency, macs (for ecad), memory (cached) or peak; latency,peak for two."),
+        typer.Option(help="Beside the error: latency, macs, memory (cached) or peak; latency,peak for two."),
     ] = None,
     quality: Annotated[
         str | None, typer.Option(help="latent (default), psnr, ssim, clip:MODEL, lpips:FOLDER, imagereward:NAME.")
@@ -113,7 +112,7 @@ def evolve(
         from ...schedule.front.comparison import DISTURBED
         from ...search.optimise.settings import Settings
 
-        chosen = Settings.of(len(texts), method=method, generations=generations, seed=seed)
+        chosen = Settings.of(len(texts), generations=generations, seed=seed)
         live.workers = processes(workers, pipe, seconds, chosen.offspring)
         warnings.filterwarnings("ignore", DISTURBED)  # the table below says it
         run(

@@ -18,10 +18,10 @@ from ...schedule.front.front import front_of, non_dominated
 from ..genome.memory_genes import Design, Memory
 from ..genome.search_space import Space
 from .archive import Archive, Price
-from .ecad_search import BinaryBreeder, BinaryDesigns
 from .hypervolume import Box
 from .job import Asks, Job, Outcomes, job_of
-from .nsga2 import Breeder, best
+from .method import EVOCACHE, Method
+from .nsga2 import best
 from .polish import Polisher
 from .polish_round import polish_round
 from .settings import Settings
@@ -48,6 +48,7 @@ class Evolution:
         price: the objectives of a schedule that need no evaluation.
         memory: what may vary of memory, whose peak then is an objective; None where only schedules are searched.
         start: designs that are evaluated first, and on all prompts, so that the front is at least as good as they are.
+        method: who breeds.
 
     Raises:
         RunError: if no design to begin with keeps the limits.
@@ -61,6 +62,7 @@ class Evolution:
         price: Price,
         memory: Memory | None = None,
         start: Sequence[Design] = (),
+        method: Method = EVOCACHE,
     ) -> None:
         self.settings = settings
         self._space = space
@@ -70,7 +72,10 @@ class Evolution:
         self._polisher: Polisher | None = None
         self._cut = False
         first = [*start, *map(Design, seeds), *(memory.first if memory else ())]
-        self._breeder = self._breed_from(_allowed(first, self._archive, settings.limits))
+        allowed = _allowed(first, self._archive, settings.limits)
+        storages = memory.storages if memory else ()
+        self._breeder = method.breed(space, allowed, settings, len(self._archive.names), storages)
+        self._gives_up = method.gives_up
         self._start = [design for design in start if self._archive.is_within_limits(design)]
         order = np.random.default_rng(settings.seed).permutation(settings.prompts)
         self._prompts = [tuple(int(p) for p in part) for part in np.split(order, settings.rungs)]
@@ -145,14 +150,6 @@ class Evolution:
         self._answered += len(answered)
         self._step_equivalents += sum(job.step_equivalents for job in answered)
 
-    def _breed_from(self, first: list[Design]) -> Breeder | BinaryDesigns:
-        own, objectives = self.settings, len(self._archive.names)
-        if own.method == "ecad":
-            schedules = [design.schedule for design in first]
-            return BinaryDesigns(BinaryBreeder(self._space, schedules, own.population, objectives, own.seed))
-        storages = self._archive.memory.storages if self._archive.memory else ()
-        return Breeder(self._space, first, own.population, own.offspring, objectives, own.seed, storages)
-
     def _evaluate_first(self) -> Asks[None]:
         yield from self._evaluate_start()
         if not self._cut:
@@ -209,7 +206,7 @@ class Evolution:
             left = {key: some for key, some in left.items() if np.isfinite(partial[key][done]).all()}
             if self._cut:
                 break
-            if self.settings.method != "ecad":
+            if self._gives_up:
                 means = {key: float(partial[key][done].mean()) for key in left}
                 promising = self._choose_promising([design for some in left.values() for design in some], means, done)
                 kept = {design.evaluated for design in promising}

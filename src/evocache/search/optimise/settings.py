@@ -26,7 +26,6 @@ class Settings:
         polish_prompts: on how many prompts.
         limits: most that a priced objective may be (`{"memory": 200e6}`).
         seed: of all randomness.
-        method: `evocache`, or `ecad` for the search of that paper, to compare with (see `Settings.ecad`).
     """
 
     population: int = 32
@@ -38,23 +37,13 @@ class Settings:
     polish_prompts: int = 8
     limits: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
-    method: str = "evocache"
 
     @classmethod
-    def of(cls, prompts: int, *, method: str = "evocache", **others: Any) -> Settings:
+    def of(cls, prompts: int, **others: Any) -> Settings:
         """Settings for a number of prompts: the first rung is 4 of them, where there are more."""
-        if method == "ecad":
-            return cls.ecad(prompts=prompts, **others)
-        return cls(**{"prompts": prompts, "rungs": (4,) if prompts > 4 else (), **others, "method": method})
-
-    @classmethod
-    def ecad(cls, **others: Any) -> Settings:
-        """The settings of ECAD (arXiv 2506.15682): a population of 72, all of which is bred anew, and no rungs."""
-        return cls(**{"population": 72, "offspring": 72, "rungs": (), "polish": 0, **others, "method": "ecad"})
+        return cls(**{"prompts": prompts, "rungs": (4,) if prompts > 4 else (), **others})
 
     def __post_init__(self) -> None:
-        if self.method not in ("evocache", "ecad"):
-            raise RunError(f"method {self.method!r}", "evocache or ecad", "choose one of them")
         least = {"population": 2, "offspring": 1, "prompts": 1, "generations": 0, "polish": 0, "polish_prompts": 0}
         for name, low in (*least.items(), ("seed", 0)):
             whole(getattr(self, name), name, low, MAX_SEED if name == "seed" else 10**9, RunError)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from benchmarks.ecad.breeder import BinaryBreeder
+from benchmarks.ecad.method import ECAD, ecad_settings
+from benchmarks.ecad.seeds import ecad_seeds
+from evocache.errors import IdentityError
 from evocache.schedule import Schedule, forecast, uniform
 from evocache.search.genome.search_space import Space
-from evocache.search.optimise.ecad_search import BinaryBreeder, ecad_seeds
-from evocache.search.optimise.settings import Settings
+from evocache.search.optimise.method import EVOCACHE
 from evocache.search.run import Run
+from evocache.search.storage.journal import read
+from evocache.search.storage.journal_records import Begun, Evaluated
 from tests.search.trees import stack
 
 SPACE = Space(stack(28), 20)
@@ -35,7 +41,7 @@ def test_the_first_population_is_that_of_the_paper() -> None:
     )
     counts = [sum(name.startswith(family) for name in names) for family in (*families, "attention every")]
     assert counts == [1, 20, 18, 7, 13, 7, 6]
-    assert len(SEEDS) == sum(counts) == Settings.ecad(prompts=4).population == 72
+    assert len(SEEDS) == sum(counts) == ecad_settings(prompts=4).population == 72
     for seed in SEEDS:
         assert (seed.orders <= 0).all()
         assert bits(seed)[0].all()
@@ -109,13 +115,23 @@ class Counting:
 
 def kept(folder: Path, evaluator: Counting, generations: int = 2) -> Run:
     space = Space(stack(2), 6)
-    settings = Settings.ecad(population=8, offspring=8, generations=generations, prompts=2, seed=3)
+    settings = ecad_settings(population=8, offspring=8, generations=generations, prompts=2, seed=3)
     identity = {"prompts": ["a", "b"]}
-    return Run(folder, space, ecad_seeds(space)[::6], settings, executed, evaluator, identity=identity)
+    return Run(folder, space, ecad_seeds(space)[::6], settings, executed, evaluator, identity=identity, method=ECAD)
 
 
 def executed(schedule: Schedule) -> dict[str, float]:
     return {"macs": schedule.executed_fraction()}
+
+
+def test_the_front_has_leaves_only(tmp_path: Path) -> None:
+    front = kept(tmp_path, Counting()).evolve()
+    assert len(front) >= 2
+    for point in front:
+        assert set(point.objectives) == {"error", "macs"}
+        containers = np.setdiff1d(np.arange(len(point.schedule.tree)), list(point.schedule.tree.leaves))
+        assert point.schedule.executed[:, containers].all()
+        assert (point.schedule.orders <= 0).all()
 
 
 def test_a_journal_that_is_kept_is_gone_on_with(tmp_path: Path) -> None:
@@ -135,17 +151,33 @@ def test_a_journal_that_is_kept_is_gone_on_with(tmp_path: Path) -> None:
         assert evaluator.jobs == sum(line["kind"] == "eval" for line in expected[lines or len(expected) :])
 
 
-def test_the_identity_of_a_run_is_what_it_was() -> None:
+def test_the_identity_of_a_run_is_what_it_was(tmp_path: Path) -> None:
     settings = {
         "population": 72,
         "offspring": 72,
-        "generations": 100,
+        "generations": None,
         "prompts": 16,
-        "rungs": (),
+        "rungs": [],
         "polish": 0,
         "polish_prompts": 8,
         "limits": {},
         "seed": 0,
         "method": "ecad",
     }
-    assert asdict(Settings.ecad(prompts=16)) == settings
+    run = replace(kept(tmp_path, Counting()), settings=ecad_settings(prompts=16), budget_seconds=1e-9)
+    run.evolve()
+    (begun, *_) = read(tmp_path / "journal.jsonl")
+    assert isinstance(begun, Begun)
+    assert dict(begun.run["settings"]) == settings
+
+
+def test_another_method_does_not_go_on_with_its_run(tmp_path: Path) -> None:
+    """Its journal is read as any other; going on with it by our own method is refused by the method's name."""
+    (tmp_path / "journal.jsonl").write_text(JOURNAL.read_text())
+    (begun, *rest) = read(tmp_path / "journal.jsonl")
+    assert isinstance(begun, Begun)
+    assert begun.run["settings"]["method"] == "ecad"
+    assert sum(isinstance(record, Evaluated) for record in rest) > 20
+    with pytest.raises(IdentityError, match=r"settings\.method is 'evocache', was 'ecad'"):
+        replace(kept(tmp_path, Counting()), method=EVOCACHE).evolve()
+    assert (tmp_path / "journal.jsonl").read_text() == JOURNAL.read_text()
