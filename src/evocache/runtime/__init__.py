@@ -6,6 +6,7 @@ In: a pipeline, and what is applied to it. Out: an accelerated pipeline and its 
 - `generation`, `clock`, `compiled`: one call of a pipeline; which step a denoiser call is; schedules and plans
 - `call_context`, `conditioning_digests`, `call_key`, `lru`: what tells calls apart
 - `stats`, `generation_record`, `schedule_effect`, `user_warnings`: what a generation did, and what is said of it
+- `choice`: from what a user asks for to what is applied
 - `program`, `attach`, `ops`, `gates`: tables, interception, operations, decisions
 - `estimate`, `survey`: what a call holds and computes, before it is made
 
