@@ -1,6 +1,7 @@
 # Sourced by the scripts beside it: goes to the repository's root, and makes .venv what pyproject.toml asks for.
 #
 #   setup            the package itself
+#   setup all        and all that it can use: to evolve, write reports and videos, and evaluate with Ray
 #   setup dev        and what its tests need
 #
 # PYTHON names the interpreter that .venv is made with; any from 3.10 will do.
@@ -35,6 +36,11 @@ find_python() {
   fail "no Python from 3.10 on the path; install one, or name it: PYTHON=/path/to/python scripts/$here"
 }
 
+# Whether an extra was installed for the key of the function that asks.
+installed() {
+  [[ "$(cat ".venv/.installed-$1" 2>/dev/null)" == "$key" ]]
+}
+
 setup() {
   local extra="${1:-}" interpreter key quiet=()
   if ! "$python" -c '' 2>/dev/null; then
@@ -43,10 +49,11 @@ setup() {
     "$interpreter" -m venv --clear .venv ||
       fail "could not make .venv; on Debian and Ubuntu the package python3-venv is missing"
   fi
-  # What dev installed serves without it too.
+  # What dev installed serves all, and what all installed serves the package itself.
   key="$(cat pyproject.toml constraints.txt | cksum) $(pwd)"
-  if [[ "$(cat .venv/.installed-dev 2>/dev/null)" == "$key" ]]; then return; fi
-  if [[ -z "$extra" && "$(cat .venv/.installed- 2>/dev/null)" == "$key" ]]; then return; fi
+  if installed dev; then return; fi
+  if [[ "$extra" != dev ]] && installed all; then return; fi
+  if [[ -z "$extra" ]] && installed ""; then return; fi
   printf 'installing evocache into .venv (the first time takes some minutes)\n' >&2
   if [[ ! -t 2 ]]; then quiet=(--quiet); fi
   "$python" -m pip install ${quiet[@]+"${quiet[@]}"} --disable-pip-version-check --no-input \

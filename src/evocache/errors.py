@@ -17,6 +17,7 @@ Error
 │   └── DeviceError      memory that ran out, an accelerator or a disk that failed: no schedule's fault
 ├── BudgetError          a memory budget that a generation cannot be made to fit
 ├── FilmError            a film that cannot be written, or a frame that does not belong to it
+├── DependencyError      an optional package that is not installed
 └── ZooError             an unknown or damaged embedded model
 
 UserWarning
@@ -155,6 +156,10 @@ class FilmError(Error):
 
 def _amount(count: int) -> str:
     return f"{count / 1e9:.3f} GB" if count >= 1e9 else f"{count / 1e6:.3f} MB"
+
+
+class DependencyError(Error):
+    """An optional package that is not installed; it names the command that installs it."""
 
 
 class ZooError(Error):

@@ -159,7 +159,7 @@ def test_a_replaced_denoiser_is_discovered_anew(sd15, cached):
 def test_a_schedule_is_refused_for_the_denoiser_that_replaced_its_own(sd15):
     held = sd15.pipe.unet
     schedule = parse("fora:2").schedule(sd15.model.tree, 4)
-    smaller = type(held).from_config({**held.config, "layers_per_block": 1}).eval()
+    smaller = type(held).from_config({**held.config, "layers_per_block": 2}).eval()
     with apply(sd15.pipe, schedule) as handle:
         sd15.pipe.unet = smaller
         with pytest.raises(MismatchError, match="16 blocks"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evocache.errors import MismatchError, RunError
+from evocache.errors import DependencyError, MismatchError, RunError
 from evocache.search.evaluate.ray import RayEvaluator
 from evocache.search.evaluate.worker_group import TRIES
 from tests.search import crews
@@ -43,7 +43,7 @@ def test_an_address_that_cannot_be_reached_is_told(address: str) -> None:
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(RunError, match=r"pip install 'evocache\[ray\]'"):
+    with pytest.raises(DependencyError, match=r'pip install "evocache\[ray\]"'):
         RayEvaluator(plain)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FilmError
+from ..extras import optional
 
 Frame = npt.NDArray[np.uint8]
 """A picture (height, width, 3), unsigned bytes."""
@@ -55,13 +56,14 @@ class _Mp4(FrameEncoder):
     """H.264 in MP4 by PyAV, which reads the finished file again to put its index in front."""
 
     def __init__(self, path: Path, rate: Fraction) -> None:
-        import av
-
+        av = optional("av")
         try:
             av.codec.Codec(ENCODER, "w")
         except ValueError as error:
             given = f"PyAV {av.__version__} without {ENCODER}"
-            raise FilmError(given, "a build that has it", "pip install av, or write .webp or .gif") from error
+            raise FilmError(
+                given, "a build that has it", "install another build of PyAV, or write .webp or .gif"
+            ) from error
         path.open("xb").close()
         self._av, self._path, self._rate = av, path, rate
         self._container: Any = None

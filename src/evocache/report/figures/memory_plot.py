@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...extras import optional
 from .plots import DPI, STYLE, figure_of
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def write_timeline(moments: Sequence[Moment], before: int, budget: int | None, p
 
     Raises:
         OSError: if it cannot be written.
+        DependencyError: if matplotlib is not installed.
     """
-    import matplotlib
-
+    matplotlib = optional("matplotlib")
     top = max(before, budget or 0, max(moment.held.bytes for moment in moments))
     unit, name = (1e9, "GB") if top >= 1e9 else (1e6, "MB")
     with matplotlib.rc_context(STYLE):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...extras import optional
 from ...validation.proof_file import GROUPS
 from ..run.run_contents import Contents, Entry
 
@@ -42,9 +43,9 @@ def write_plots(contents: Contents, folder: Path) -> list[Path]:
 
     Raises:
         OSError: if one cannot be written.
+        DependencyError: if matplotlib is not installed.
     """
-    import matplotlib
-
+    matplotlib = optional("matplotlib")
     drawers: dict[str, Callable[[Contents], Figure | None]] = {
         "pareto.png": pareto,
         "hypervolume.png": hypervolume,

@@ -6,15 +6,18 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from ...extras import optional
 from ..run.run_contents import Contents
 from .page_data import data, embedded
 from .sections import lead, sections, summary
 
 
 def page(contents: Contents) -> str:
-    """The page of a report, with Plotly's code, the pictures and all figures within it."""
-    from plotly.offline import get_plotlyjs
+    """The page of a report, with Plotly's code, the pictures and all figures within it.
 
+    Raises:
+        DependencyError: if Plotly is not installed.
+    """
     own = files(__package__)
     template = Template(own.joinpath("page.html").read_text("utf-8"))
     versions = contents.basis.versions if contents.basis else {}
@@ -27,6 +30,6 @@ def page(contents: Contents) -> str:
         sections=sections(contents),
         footer=f"Written by {escape(made_by)}. This file needs no network.",
         data=embedded(data(contents)),
-        plotly=get_plotlyjs().replace("</script", "<\\/script"),
+        plotly=optional("plotly.offline").get_plotlyjs().replace("</script", "<\\/script"),
         script=own.joinpath("page.js").read_text("utf-8"),
     )

@@ -8,6 +8,7 @@ import socket
 from typing import Any
 
 from ...errors import RunError
+from ...extras import optional
 from ..optimise.job import Job
 from .worker_group import Make, Outcome, Worker, WorkerGroup, WorkerLost
 
@@ -29,11 +30,12 @@ class RayEvaluator(WorkerGroup):
         gpu: whether each worker takes a GPU.
 
     Raises:
-        RunError: if Ray is not installed, there is no cluster at the address, or it has no CPU or GPU.
+        DependencyError: if Ray is not installed.
+        RunError: if there is no cluster at the address, or it has no CPU or GPU.
     """
 
     def __init__(self, make: Make, address: str = "auto", *, gpu: bool = False) -> None:
-        self._ray = _imported()
+        self._ray = optional("ray")
         self._connected = not self._ray.is_initialized()
         if self._connected:
             _connect(self._ray, address)
@@ -83,14 +85,6 @@ class RayEvaluator(WorkerGroup):
         self.stop()
         if self._connected:
             self._ray.shutdown()
-
-
-def _imported() -> Any:
-    try:
-        import ray
-    except ImportError:
-        raise RunError("Ray, which is not installed", "the extra [ray]", "pip install 'evocache[ray]'") from None
-    return ray
 
 
 def _connect(ray: Any, address: str) -> None:

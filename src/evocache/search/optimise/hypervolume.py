@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pymoo.indicators.hv import HV
 
+from ...extras import optional
 from ...schedule.front.front import non_dominated
 
 Values = npt.NDArray[np.float64]
@@ -40,4 +40,5 @@ class Box:
         inside = np.unique(scaled[(scaled < 1).all(axis=1)], axis=0)
         if not len(inside):
             return 0.0
-        return float(HV(ref_point=np.ones(len(self.best)))(inside[non_dominated(inside)]))
+        indicator = optional("pymoo.indicators.hv").HV(ref_point=np.ones(len(self.best)))
+        return float(indicator(inside[non_dominated(inside)]))

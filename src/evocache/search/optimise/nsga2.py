@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pymoo.algorithms.moo.nsga2 import NSGA2
-from pymoo.core.crossover import Crossover
-from pymoo.core.duplicate import ElementwiseDuplicateElimination
-from pymoo.core.mutation import Mutation
-from pymoo.core.population import Population
-from pymoo.core.problem import Problem
-from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
-from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
+from ...extras import optional
 from ..genome.memory_genes import Design, cross_designs, mutate_design
 from ..genome.search_space import Space
 from ..genome.variation import Rng
+
+NSGA2 = optional("pymoo.algorithms.moo.nsga2").NSGA2
+Crossover: Any = optional("pymoo.core.crossover").Crossover
+ElementwiseDuplicateElimination: Any = optional("pymoo.core.duplicate").ElementwiseDuplicateElimination
+Mutation: Any = optional("pymoo.core.mutation").Mutation
+Population = optional("pymoo.core.population").Population
+Problem = optional("pymoo.core.problem").Problem
+get_crowding_function = optional("pymoo.operators.survival.rank_and_crowding.metrics").get_crowding_function
+NonDominatedSorting = optional("pymoo.util.nds.non_dominated_sorting").NonDominatedSorting
 
 
 class _Cross(Crossover):  # type: ignore[misc]
