@@ -23,7 +23,8 @@ from evocache.memory import FeatureStore
 from evocache.model.outputs import blank
 from evocache.runtime.attach.region import Regions, compiler, replays
 from evocache.runtime.ops import branch
-from evocache.runtime.ops.leaf import BARE, Blank
+from evocache.runtime.ops.leaf import Blank
+from evocache.runtime.ops.stored_output import BARE
 from evocache.schedule import uniform
 from tests.composition import compiling
 from tests.composition.compiling import dynamo
@@ -179,13 +180,13 @@ def test_features_of_leaves_that_are_not_called_are_let_go():
     with apply(pipe, "fora:2") as handle:
         plan = handle._compiled.plan(handle.model.denoisers[0], 4, 0, 0)[0]
         one = branch.Branch(handle.model.denoisers[0], plan, FeatureStore(), None, None)
-    column = next(c for c in plan.touched if one.kinds[c] == "attention")
+    column = next(c for c in plan.touched if one.layout.kinds[c] == "attention")
     one.begin(0)
     one.packing[column] = [BARE]
     one.put(column, [torch.ones(4)])
     one.finish()
-    operation = one.begin(1)[one.address(column)]
-    slot = operation.slot(one.module(column))
+    operation = one.begin(1)[one.layout.address(column)]
+    slot = operation.slot(one.layout.module(column))
     feature = weakref.ref(slot.outputs[0])
     del slot
     assert feature() is not None

@@ -78,7 +78,7 @@ def by_hand(one, hand):
         return one.call(), hand.kept
 
 
-@pytest.mark.parametrize("depth", [0, 1, 2, 3, 5, 8, 11])
+@pytest.mark.parametrize("depth", [0, 1, 2, 3, 5, 7])
 def test_deep_reuse_is_deepcache(family, depth):
     one = family("sd15")
     expected, kept = by_hand(one, DeepCacheByHand(one.pipe.unet, depth))
@@ -115,8 +115,8 @@ def test_depths_may_alternate(family):
         output = one.call()
     assert np.isfinite(output).all()
     assert ran["unet/mid_block.resnets.0"] == 1
-    assert ran["unet/up_blocks.3.resnets.0"] == 3
-    assert ran["unet/up_blocks.3.resnets.2"] == 4
+    assert ran["unet/up_blocks.2.resnets.1"] == 3  # reads skip connection 2
+    assert ran["unet/up_blocks.3.resnets.1"] == 4
     assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes
 
 
@@ -129,7 +129,7 @@ class FreeUByHand(DeepCacheByHand):
         return super().join(stage, *apply_freeu(stage.resolution_idx, x.clone(), skip, **self.scales))
 
 
-@pytest.mark.parametrize("depth", [1, 6, 7, 9])
+@pytest.mark.parametrize("depth", [1, 4, 5, 6])
 def test_features_that_the_host_changes_in_place_are_kept_as_they_were(family, depth):
     one = family("sd15")
     one.pipe.enable_freeu(**FreeUByHand.scales)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from evocache import apply
-from evocache.runtime.conditioning_digests import Digests, Seen
-from evocache.runtime.ops.conditioning import Memory, conditioning
+from evocache.runtime.calls.conditioning import Memory, conditioning
+from evocache.runtime.calls.conditioning_digests import Digests, Seen
 from evocache.runtime.ops.latents import signature
 from tests.runtime.prompted import Pipe, Transformer
 

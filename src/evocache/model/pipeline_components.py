@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 
 def components_of(pipe: Any) -> dict[str, Any]:
     """Return a pipeline's components by name: those that it lists, and all others that it has registered.
@@ -18,3 +20,14 @@ def components_of(pipe: Any) -> dict[str, Any]:
         if registered and name not in found and name in vars(pipe):
             found[name] = vars(pipe)[name]
     return found
+
+
+def is_autoencoder(thing: Any) -> bool:
+    """Whether a component of a pipeline is an autoencoder."""
+    return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
+
+
+def called_denoiser(pipe: Any, name: str, module: nn.Module) -> nn.Module:
+    """The object that a pipeline calls for a denoiser: the module, or what `torch.compile` wrapped around it."""
+    held = components_of(pipe).get(name)
+    return held if isinstance(held, nn.Module) else module

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from ..memory import FeatureStore
 from ..model import Denoiser, Model
 from ..policies import Gate
 from ..schedule import Schedule
 from .lru import LRU
-from .ops.branch import Branch
+from .ops.branch_layout import BranchLayout
 from .ops.governed_part import part_of
-from .ops.table import WHOLE
 from .program.plan import Plan
 from .program.program import Program
 
@@ -94,16 +92,4 @@ class Compiled:
 
 def touched_modules(denoiser: Denoiser, plan: Plan) -> tuple[nn.Module, ...]:
     """Modules whose calls a plan changes or watches."""
-    branch = Branch(denoiser, plan, FeatureStore(), None, None)
-    out: dict[int, nn.Module] = {}
-    for column in plan.touched:
-        kind = branch.components[column].kind
-        if kind == "deep":
-            deep = branch.deep(column)
-            modules = [*deep.skipped, *deep.exits]
-        elif kind in ("span", "block"):
-            modules = [branch.module(block) for block in branch.covered(column)]
-        else:
-            modules = [] if kind in WHOLE else [branch.module(column)]
-        out.update({id(m): m for m in modules})
-    return tuple(out.values())
+    return BranchLayout(denoiser, plan.schedule.tree, plan.touched).touched_modules

@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from ..errors import GenerationError
 from ..memory import FeatureStore, Tape
 from ..memory.planner.footprint import Cut
 from ..memory.planner.planner import MemoryPlan
 from ..memory.tiers.tier import Tier
 from ..model import Denoiser
-from ..model.outputs import tensors
-from ..model.pipeline_components import components_of
+from ..model.pipeline_components import called_denoiser, components_of, is_autoencoder
 from ..schedule import Schedule
 from ..video.decode.frame_groups import run_cut
 from .attach.call_scope import Op, Scope
-from .attach.interception import Way, attach, detach, entering, inner, intercepting
-from .attach.observers import GRADIENTS, Observed, Observers
+from .attach.interception import Way, attach, detach, entering, intercepting
+from .attach.observers import Observed
 from .attach.region import Regions
 from .attach.scheduler_listener import coding, hearing, is_scheduler, listen
+from .calls.branch_choice import Branches
+from .calls.denoiser_call import DenoiserCall
+from .calls.guidance import GuidanceReuse, uses_guidance
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .gates.gate_branch import GateBranch
 from .gates.gate_state import GateStates
 from .generation_record import Record
 from .ops.branch import Branch
-from .ops.branch_choice import Branches
-from .ops.guidance import Calls, Given, GuidanceReuse, KeepHalves, alike, uses_guidance
-from .ops.latents import Signature, differentiated, latents_of
-from .ops.leaf import Keep, Reuse
-from .ops.recompute import or_recompute
-from .ops.sliced_call import Sliced
+from .ops.latents import Signature
 from .ops.streams import argument
-from .program.plan import Plan, Row
+from .program.plan import Plan
 from .schedule_effect import past_the_end, without_effect
-from .stats import Stats
 from .survey.film_output import FilmOutput
 from .user_warnings import warn
-
-TimedOp = Callable[..., Any]
-"""What happens instead of a denoiser's call at a time: `op(tick, original, module, args, kwargs)`."""
-
 
 TURN = "_evocache_turn"
 """Attribute of an autoencoder that holds what is told when a stage begins, while a generation is weighed."""
@@ -98,7 +88,7 @@ class Generation:
         self._attached: list[Any] = []
         self._inner: set[int] = set()
         self._scope = Scope()
-        self._calls: dict[int, TimedOp] = {}
+        self._calls: dict[int, DenoiserCall] = {}
         self._regions: dict[str, Regions] = {}
         self._pipe = pipe
         self._previews = previews
@@ -108,8 +98,9 @@ class Generation:
         self._untold = False
         """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
         self._told = told
-        self._since = RemovableHandle.next_id
-        self._observed: dict[str, Observed] = {}
+        self.since = RemovableHandle.next_id
+        self.observed: dict[str, Observed] = {}
+        """By denoiser, what of it was observed first."""
         self.running = False
         self.warnings: list[str] = []
 
@@ -147,7 +138,7 @@ class Generation:
         self._told(self)
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
-        reason = without_effect(names, self.finished, self._schedule, self._observed) if checked else None
+        reason = without_effect(names, self.finished, self._schedule, self.observed) if checked else None
         if checked and self._untold:
             reason = "the pipeline gives no scheduler its timesteps, and its call says no number of steps"
         beyond = past_the_end(self.finished) if checked else None
@@ -172,13 +163,15 @@ class Generation:
     def _outfit(self) -> None:
         """Attach to the denoisers, and have an operation for each."""
         for denoiser in self.compiled.model.denoisers:
-            outer = holder(self._pipe, denoiser)
+            outer = called_denoiser(self._pipe, denoiser.name, denoiser.module)
             regions = Regions(outer, denoiser, denoiser.name in self._inside)
             self._regions[denoiser.name], self._guidance[denoiser.name] = regions, GuidanceReuse()
             self._attach(outer, entering)
             for root in regions.roots:
                 self._attach(root, intercepting)
-            self._calls[id(outer)] = self._operation(denoiser)
+            self._calls[id(outer)] = DenoiserCall(
+                self, denoiser, regions, self._cuts(denoiser), self._guidance[denoiser.name]
+            )
             self._scope.table[id(outer)] = self._clocked(denoiser)
 
     def _look_again(self) -> None:
@@ -259,119 +252,11 @@ class Generation:
 
         return operation
 
-    def _operation(self, denoiser: Denoiser) -> TimedOp:
-        cuts, regions = self._cuts(denoiser), self._regions[denoiser.name]
-        observers = Observers(denoiser.module, self._since)
+    def uses_guidance(self) -> bool | None:
+        """What the pipeline says of whether it guides; None if it says nothing."""
+        return uses_guidance(self._pipe)
 
-        def call(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            branch = self._branch(denoiser, tick, args, kwargs)
-            before = inner.table
-
-            def arranged(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
-                sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
-                table = {**table, **sliced} if sliced else table
-                inner.table = regions.arranged(table)
-                return regions.call(table, original, whole=whole)
-
-            def anew() -> Any:
-                return arranged({}, True)(module, *args, **kwargs)
-
-            branch.observe(observers.found, observers.version, whole=differentiated(args, kwargs))
-            try:
-                run = arranged(branch.begin(tick.step), branch.at_once)
-                row = branch.plan.row(tick.step)
-                made = partial(called, branch, row, run, module, args, kwargs)
-                compute = partial(or_recompute, branch, made, anew, self.warn)
-                if row is None or branch.guidance is None:
-                    output = compute()
-                else:
-                    output = self._guidance[denoiser.name].other(branch, row, latents_of(args, kwargs), compute)
-                if branch.calls == 1:
-                    branch.predicted = frozenset(tuple(tensor.shape) for tensor in tensors(output))
-                return output
-            finally:
-                inner.table = before
-                branch.finish()
-
-        def operation(tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-            alone = observers.look(kwargs)
-            if alone:
-                self._note(denoiser.name, observers)
-            elif differentiated(args, kwargs):
-                alone = True
-                self._observed.setdefault(denoiser.name, GRADIENTS)
-            if not self.compiled.reuses_guidance(denoiser.name, self.clock.total):
-                return call(tick, original, module, args, kwargs)
-
-            def one(call_index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-                return call(Tick(tick.step, call_index), original, module, args, kwargs)
-
-            def both(first: Given, other: Given, shape: tuple[int, ...]) -> tuple[Branch, Row, Any] | None:
-                branches = (
-                    self._branch(denoiser, Tick(tick.step, 0), *first),
-                    self._branch(denoiser, Tick(tick.step, 1), *other),
-                )
-                if regions.whole is not None or regions.roots or not alike(*branches, tick.step):
-                    return None
-                return self._together(branches, tick.step, cuts, shape, lambda: original(module, *args, **kwargs))
-
-            def rest(other: Given, known: Callable[[], Any]) -> Any:
-                second = Tick(tick.step, 1)
-                branch = self._branch(denoiser, second, *other)
-                inside = branch.plan.touched - {branch.guidance}
-                return call(second, original if inside else lambda *_, **__: known(), module, *other)
-
-            calls = Calls(one, both, lambda: original(module, *args, **kwargs), rest)
-            reuses_guidance = self._guidance[denoiser.name]
-            made = self.compiled.makes(denoiser.name, self.clock.total, tick.step)
-            says = False if alone else uses_guidance(self._pipe)
-            return reuses_guidance.run(tick, args, kwargs, calls, made=made, says=says)
-
-        return operation
-
-    def _note(self, denoiser: str, observers: Observers) -> None:
-        """Something of a denoiser is observed: what is run in slices must not be, since each shows a part of it.
-
-        Raises:
-            GenerationError: if it is.
-        """
-        self._observed.setdefault(denoiser, next(iter(observers.found.values())))
-        seen = observers.within(self.memory.cuts.get(denoiser, {})) if self.memory else None
-        if seen is not None:
-            raise GenerationError(
-                f"a module that is observed {seen.how}, {denoiser}.{seen.path}, in a part that the memory budget has "
-                "run in slices",
-                "observed modules that run as a whole",
-                "raise the budget until no part with it runs in slices, or generate without memory=",
-            )
-
-    @staticmethod
-    def _together(
-        branches: tuple[Branch, Branch],
-        step: int,
-        cuts: Mapping[int, Cut],
-        shape: tuple[int, ...],
-        compute: Callable[[], Any],
-    ) -> tuple[Branch, Row, Any]:
-        """A call of a doubled batch whose halves do the same: the other half's branch and row, and what both give."""
-        before = inner.table
-        first, other = (
-            {id_: op for id_, op in branch.begin(step).items() if isinstance(op, Keep)} for branch in branches
-        )
-        table: dict[int, Op] = {id_: KeepHalves(shape, (first.get(id_), other.get(id_))) for id_ in {**first, **other}}
-        table |= {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in cuts.items()}
-        inner.table = table
-        try:
-            output = compute()
-        finally:
-            inner.table = before
-            for branch in branches:
-                branch.finish()
-        row = branches[1].plan.row(step)
-        assert row is not None
-        return branches[1], row, output
-
-    def _branch(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Branch:
+    def branch_of(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Branch:
         """The branch of a call; a new one where a branch begins."""
         apart = self.compiled.gate is not None or self.compiled.reuses_guidance(denoiser.name, self.clock.total)
         return self._branches.of(
@@ -381,7 +266,7 @@ class Generation:
             partial(self._opened, denoiser, tick),
             timestep=argument(denoiser.module, "timestep", args, kwargs, 1),
             role=tick.call_index > 0 if apart else None,
-            guides=uses_guidance(self._pipe),
+            guides=self.uses_guidance(),
         )
 
     def _opened(self, denoiser: Denoiser, tick: Tick, name: str, signature: Signature | None) -> Branch:
@@ -389,7 +274,7 @@ class Generation:
         plan, number = self._plan(denoiser, tick), self.clock.passes
         governor = self.governors.of(denoiser.name, self.clock.total)
         if governor is None:
-            return Branch(denoiser, plan, self.store, name, signature, number, self._tape(denoiser, plan))
+            return Branch(denoiser, plan, self.store, name, signature, number, self._tape(denoiser.name, plan.schedule))
         first = tick.call_index == 0
         return GateBranch(governor, denoiser, plan, self.store, name, signature, number, decides=first)
 
@@ -402,13 +287,13 @@ class Generation:
             self._attach(module, intercepting)
         return plan
 
-    def _tape(self, denoiser: Denoiser, plan: Plan) -> Tape | None:
+    def _tape(self, denoiser: str, schedule: Schedule) -> Tape | None:
         """What a branch parks; nothing if there is room for all."""
         memory = self.memory
         if memory is None or memory.capacity is None:
             return None
-        sizes = memory.features.get(denoiser.name, {})
-        return Tape.of(plan.schedule, sizes, tuple(sizes), memory.capacity, memory.ahead)
+        sizes = memory.features.get(denoiser, {})
+        return Tape.of(schedule, sizes, tuple(sizes), memory.capacity, memory.ahead)
 
     def _cuts(self, denoiser: Denoiser) -> dict[int, Cut]:
         """What of a denoiser is run in slices, by module id; the modules are attached."""
@@ -430,47 +315,6 @@ class Generation:
         return self._branches.finished
 
     @property
-    def schedule(self) -> Schedule | None:
-        """The schedule that is followed, or what a gate has decided so far; None before the first denoiser call.
-
-        Raises:
-            PolicyError: if no single schedule does what a gate decided.
-        """
-        return self.record.schedule
-
-    @property
     def record(self) -> Record:
         """What the generation did so far."""
         return Record(self._branches, self.store, self.governors, self._schedule, self.warnings)
-
-    def stats(self) -> Stats:
-        """Figures of what the generation did so far."""
-        return self.record.stats()
-
-
-def called(branch: Branch, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-    """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
-    root = branch.root
-    if row is None:
-        return original(module, *args, **kwargs)
-    if root in row.recalls and root in branch.observed:
-        branch.computed_after_all(root)
-        return original(module, *args, **kwargs)
-    if root in row.recalls:
-        branch.copies.add(root)
-        return Reuse(branch, root)(original, module, args, kwargs)
-    if root in branch.kept(row):
-        branch.copies.add(root)
-        return Keep(branch, root)(original, module, args, kwargs)
-    return original(module, *args, **kwargs)
-
-
-def holder(pipe: Any, denoiser: Denoiser) -> nn.Module:
-    """The object that the pipeline calls: the denoiser, or what `torch.compile` wrapped around it."""
-    holder = components_of(pipe).get(denoiser.name)
-    return holder if isinstance(holder, nn.Module) else denoiser.module
-
-
-def is_autoencoder(thing: Any) -> bool:
-    """Whether a component of a pipeline is an autoencoder."""
-    return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ..errors import PolicyError
 from ..memory import FeatureStore
 from ..schedule import Schedule
+from .calls.branch_choice import Branches
 from .gates.gate_state import GateStates
-from .ops.branch_choice import Branches
 from .stats import Stats
 
 if TYPE_CHECKING:

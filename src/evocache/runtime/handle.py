@@ -145,9 +145,7 @@ class Handle:
         Raises:
             PipelineError: if there has been none.
         """
-        if self._last is None:
-            raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
-        return self._last.stats().weighed(self._stages)
+        return self._record.stats().weighed(self._stages)
 
     @property
     def recorded(self) -> Schedule:
@@ -159,10 +157,21 @@ class Handle:
             PipelineError: if there has been no generation.
             PolicyError: if no single schedule does what a gate decided: several passes that differ.
         """
-        schedule = None if self._last is None else self._last.schedule
+        schedule = self._record.schedule
         if schedule is None:
-            raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
+            raise PipelineError("no denoiser call so far", "a pipeline that has run", "call the pipeline first")
         return schedule
+
+    @property
+    def _record(self) -> Record:
+        """What the latest generation did so far.
+
+        Raises:
+            PipelineError: if there has been none.
+        """
+        if self._last is None:
+            raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
+        return self._last.record if isinstance(self._last, Generation) else self._last
 
     @property
     def active(self) -> bool:

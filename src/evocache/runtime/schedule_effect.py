@@ -55,7 +55,7 @@ def _guidance_without_effect(
     made = {
         branch.denoiser.name
         for branch in branches
-        if branch.guidance is not None and branch.executed[branch.guidance] < branch.calls
+        if branch.layout.guidance is not None and branch.executed[branch.layout.guidance] < branch.calls
     }
     names = sorted((meant - made) & {branch.denoiser.name for branch in branches})
     if not names:

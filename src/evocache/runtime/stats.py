@@ -60,7 +60,7 @@ class Stats:
         ran = possible = 0
         for branch in branches:
             calls[branch.denoiser.name] = calls.get(branch.denoiser.name, 0) + branch.calls
-            for component, count in zip(branch.components, branch.executed, strict=True):
+            for component, count in zip(branch.layout.components, branch.executed, strict=True):
                 executed[component.id] = executed.get(component.id, 0) + int(count)
             leaves = branch.plan.schedule.tree.leaves
             ran += int(branch.executed[list(leaves)].sum())

@@ -29,14 +29,13 @@ from ...memory.rehearsal.rehearsal import outline, rehearse, shadow, signature
 from ...model import Model
 from ...model.discover import unwrapped
 from ...model.outputs import tensors
-from ...model.pipeline_components import components_of
+from ...model.pipeline_components import called_denoiser, components_of, is_autoencoder
 from ..attach.call_scope import Scope, outside
 from ..attach.interception import Way, attach, detach, entering, swapped
 from ..attach.scheduler_listener import CODING, called, hearing, is_scheduler, listen
 from ..attach.subclasses import Subclasses
 from ..call_key import state_of
 from ..clock import Clock, Tick
-from ..generation import holder, is_autoencoder
 from ..lru import LRU
 from .quiet_logs import quiet_logs
 from .restored_attributes import given_back
@@ -174,7 +173,7 @@ class _Run:
         self._ledger = Ledger(call=self._own)
         self._extent: Extent | None = None
         self._shadows: dict[object, nn.Module] = {}
-        self._denoisers = {id(holder(pipe, d)): d.name for d in model.denoisers}
+        self._denoisers = {id(called_denoiser(pipe, d.name, d.module)): d.name for d in model.denoisers}
         self._scope = Scope()
         self._exit = ExitStack()
 

@@ -11,8 +11,8 @@ from ...memory.rehearsal.rehearsal import rehearse, shadow
 from ...model import Denoiser
 from ...model.discover import denoiser_of
 from ..attach.interception import attach, detach, inner, intercepting
+from ..calls.denoiser_call import called
 from ..compiled import touched_modules
-from ..generation import called
 from ..ops.branch import Branch
 from ..program.plan import Plan
 

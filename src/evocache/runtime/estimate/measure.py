@@ -12,11 +12,11 @@ from torch import nn
 from ...memory.ledger import Extent, Ledger
 from ...memory.planner.planner import Held
 from ...model import Model
-from ...model.pipeline_components import components_of
+from ...model.pipeline_components import components_of, is_autoencoder
 from ..attach.call_scope import Scope
 from ..attach.interception import attach, detach
 from ..attach.scheduler_listener import coding
-from ..generation import TURN, is_autoencoder
+from ..generation import TURN
 from .dry_run import STAGES
 from .residency import weights
 

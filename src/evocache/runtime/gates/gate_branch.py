@@ -18,7 +18,7 @@ from ..attach.call_scope import Op
 from ..ops.branch import Branch
 from ..ops.governed_part import part_of
 from ..ops.streams import arguments
-from ..ops.table import Watched, table
+from ..ops.table import Watched
 from ..program.forecast import weights
 from ..program.plan import Plan, Recall, Row
 from .gate_state import GateState
@@ -112,7 +112,7 @@ class GateBranch(Branch):
     def _add_row(self, row: int, computes: bool) -> Row:
         """What a decision means for this branch. What no forecast needs is freed before its successor is made."""
         order, last = self.governor.forecasts, self.plan.start + row == self.governor.steps - 1
-        ran = np.ones(len(self.components), dtype=np.int64)
+        ran = np.ones(len(self.layout.components), dtype=np.int64)
         if computes or not self.stored:
             for value in self.stored if last else self.stored[order:]:
                 self.store.free((self.key, self.column, value))
@@ -149,7 +149,7 @@ class GateBranch(Branch):
         """What replaying the branch's decisions will store and when."""
         if not self.plan.rows:
             return super().lifetimes()
-        orders = np.full((len(self.plan.rows), len(self.components)), COMPUTE.order, dtype=np.int8)
+        orders = np.full((len(self.plan.rows), len(self.layout.components)), COMPUTE.order, dtype=np.int8)
         for i, row in enumerate(self.plan.rows):
             orders[i, list(row.recalls)] = self.governor.forecasts
         schedule = Schedule.repaired(self.plan.schedule.tree, orders)
@@ -174,7 +174,7 @@ class Asking:
         if self.ops is None:
             row = branch.decide(arguments(module, args, kwargs))
             self.computes = not row.recalls
-            self.ops = table(branch, row)
+            self.ops = branch.operations(row)
         op = self.ops.get(id(module))
         output = original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
         self.left -= 1
@@ -192,7 +192,9 @@ class Asking:
     def _main_of(self, module: Any, output: Any) -> Any:
         """The main stream in the output of a block."""
         branch = self.branch
-        flow = branch.flows.get(next(b for b in branch.covered(branch.column) if branch.module(b) is module))
+        flow = branch.flows.get(
+            next(b for b in branch.layout.covered(branch.column) if branch.layout.module(b) is module)
+        )
         streams = dict(flow.streams) if flow else {}
         leaf = streams.get(MAIN, next(iter(streams.values()), None))
         return unpack(output)[0][leaf] if leaf is not None else next(iter(tensors(output)), None)

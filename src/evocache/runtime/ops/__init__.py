@@ -2,9 +2,9 @@
 
 In: a branch's row and the call of a module. Out: the module's output, computed or not.
 
-- `branch`, `branch_choice`: the state of one branch, and which branch serves a call
+- `branch`: one branch of a denoiser; `branch_layout`, `branch_state`: what never changes of it, and what does
 - `table`, `leaf`, `span`, `unet_deep`, `streams`: operations by kind of component
-- `guidance`, `guidance_pairs`, `conditioning`, `latents`: calls of one step that belong together
+- `latents`: which arguments of a call are its latents, and the shapes that it is given
 - `recompute`, `sliced_call`, `governed_part`: computed after all; in slices; what a gate governs
 
 Imports `runtime.program` and `runtime.attach`; no generation, no gate's state.

@@ -5,30 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from ...model.outputs import Spec, blank, fresh, pack, unpack
+from ...model.outputs import blank, fresh
 from ..attach.slot import Bare, Fed, Given, Slot
-
-if TYPE_CHECKING:
-    from .branch import Branch
-
-Packing = tuple[list[Any], list[int], Spec]
-"""Leaves of an output with tensors left out, the places of the tensors, and the nesting."""
-
-BARE: Packing = ([None], [0], None)
-"""The packing of an output that is a tensor."""
-
-Shapes = tuple[torch.Size, ...]
-"""Shapes of the tensors among the arguments of a call."""
-
-Seen = tuple[Shapes, Any]
-"""Shapes that a module was given, and a stand-in for what it returned."""
-
-ONE: Sequence[Packing] = (BARE,)
-"""The packings of a leaf that is called once in a forward and returns a tensor, as most do; it is known by identity."""
+from .branch_state import BranchState
+from .stored_output import BARE, ONE, Packing, Seen, Shapes, entry, packed, repacked, shapes_of
 
 NOTHING: Sequence[torch.Tensor] = ()
 """What is left of a feature that was handed out."""
@@ -45,7 +29,7 @@ class Keep:
 
     __slots__ = ("branch", "call", "column")
 
-    def __init__(self, branch: Branch, column: int) -> None:
+    def __init__(self, branch: BranchState, column: int) -> None:
         self.branch = branch
         self.column = column
         self.call = 0
@@ -73,7 +57,7 @@ class Keep:
             and branch.store.put_one((branch.key, column, branch.row), output)
         ):
             self.call = branch.calls
-            branch.sizes[branch.ids[column]] = output.nbytes
+            branch.sizes[branch.layout.ids[column]] = output.nbytes
             shape = getattr(args[0], "shape", None) if args else None
             if shape is None or branch.plain.get(column) != shape:  # else all that follows is known
                 branch.packing[column] = ONE
@@ -100,7 +84,7 @@ class Reuse:
 
     __slots__ = ("branch", "call", "column", "feature", "ordinal", "place")
 
-    def __init__(self, branch: Branch, column: int) -> None:
+    def __init__(self, branch: BranchState, column: int) -> None:
         self.branch = branch
         self.column = column
         self.call = 0
@@ -250,7 +234,7 @@ class Blank:
 
     __slots__ = ("branch", "call", "column", "ordinal")
 
-    def __init__(self, branch: Branch, column: int) -> None:
+    def __init__(self, branch: BranchState, column: int) -> None:
         self.branch = branch
         self.column = column
         self.call = self.ordinal = 0
@@ -291,7 +275,7 @@ class Observe:
 
     __slots__ = ("branch", "seen", "shapes")
 
-    def __init__(self, branch: Branch) -> None:
+    def __init__(self, branch: BranchState) -> None:
         self.branch = branch
         self.seen: list[Seen] = []
         self.shapes: Shapes = ()
@@ -308,39 +292,3 @@ class Observe:
 
 def _nothing() -> None:
     """Nothing is to be done."""
-
-
-def shapes_of(args: Any, kwargs: Any) -> Shapes:
-    """Shapes of the tensors among a call's arguments."""
-    return tuple([value.shape for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)])
-
-
-def entry(bare: bool, args: Any, kwargs: Any) -> Any:
-    """What has to be the same where an output is used again: the shapes that its own follows from; None if unknown.
-
-    A module that returns one tensor returns it in the shape of its first argument, whatever it attends to besides.
-    """
-    if args is None:
-        return None
-    return args[0].shape if bare and args and isinstance(args[0], torch.Tensor) else shapes_of(args, kwargs)
-
-
-def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
-    """The tensors of an output, and all else that is needed to build it again around other tensors."""
-    if isinstance(output, torch.Tensor):
-        return [output], BARE
-    leaves, spec = unpack(output)
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
-    rest = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
-    return [leaves[i] for i in places], (rest, places, spec)
-
-
-def repacked(tensors: Sequence[torch.Tensor], packing: Packing) -> Any:
-    """An output built around other tensors, the inverse of `packed`."""
-    leaves, places, spec = packing
-    if spec is None:
-        return tensors[0]
-    leaves = list(leaves)
-    for place, tensor in zip(places, tensors, strict=True):
-        leaves[place] = tensor
-    return pack(leaves, spec)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from .branch import Branch
+from .branch_state import BranchState
 
 
 class Unfit(Exception):  # noqa: N818  (not an error: the call is made anew)
     """What is stored does not fit the shapes of a call, and parts of the call were passed by already."""
 
 
-def or_recompute(branch: Branch, call: Callable[[], Any], anew: Callable[[], Any], told: Callable[[str], None]) -> Any:
+def or_recompute(
+    branch: BranchState, call: Callable[[], Any], anew: Callable[[], Any], told: Callable[[str], None]
+) -> Any:
     """What a denoiser call returns; where something that is stored does not fit it, what it returns without.
 
     Shapes are compared where a module is called, but within a compiled region nothing can be, and a host may join what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -11,11 +11,9 @@ from ...memory import version
 from ...model.outputs import pack, unpack
 from ..attach.slot import Pass, Slot
 from ..program.plan import Recall
+from .branch_state import BranchState
 from .recompute import Unfit
 from .streams import Stored, argument, arguments, flow, linked, placed
-
-if TYPE_CHECKING:
-    from .branch import Branch
 
 Call = tuple[int, dict[str, Any], list[Any], list[int | None], Any]
 """A block's column, its arguments by name, the leaves of its output, their versions, and the output."""
@@ -30,7 +28,7 @@ class Capture:
     and from the next time on the run ends before the host writes.
     """
 
-    def __init__(self, branch: Branch, column: int, blocks: list[int]) -> None:
+    def __init__(self, branch: BranchState, column: int, blocks: list[int]) -> None:
         self.branch = branch
         self.column = column
         self.left = len(blocks)
@@ -129,7 +127,7 @@ class Skip:
     shapes change within a run, which shows at its end, the call is made anew.
     """
 
-    def __init__(self, branch: Branch, column: int, recall: Recall, blocks: list[int]) -> None:
+    def __init__(self, branch: BranchState, column: int, recall: Recall, blocks: list[int]) -> None:
         self.branch = branch
         self.column = column
         self.recall = recall

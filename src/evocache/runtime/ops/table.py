@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from ...schedule import GUIDANCE
+from torch import nn
+
 from ..attach.call_scope import Op
 from ..attach.slot import Given, Slot, Through
 from ..program.plan import Row
+from .branch_layout import WHOLE
+from .branch_state import BranchState
 from .leaf import Blank, Keep, Observe, Reuse
 from .span import BlockOp, Capture, Skip
 from .unet_deep import Bypass, DeepBlank, DeepKeep, DeepReuse, Entry
-
-if TYPE_CHECKING:
-    from .branch import Branch
-
-
-WHOLE = ("denoiser", GUIDANCE)
-"""Kinds that are the denoiser call itself, which is in no table."""
-
 
 LASTING = (Blank, DeepBlank, DeepReuse, Keep, Reuse)
 """Operations that serve all forwards of their branch."""
@@ -67,41 +62,51 @@ class Watched:
         return Given(partial(self._seen, module))
 
 
-def table(branch: Branch, row: Row) -> dict[int, Op]:
-    """Operations by module id for a denoiser call under `row`.
+def table(
+    branch: BranchState,
+    row: Row,
+    *,
+    lost: Set[int],
+    observed: Set[int],
+    kept: Set[int],
+    unobserved: Iterable[nn.Module],
+) -> dict[int, Op]:
+    """Operations by module id for a denoiser call under a row.
 
-    Where all of them are those of leaves and of what is skipped with them, which serve any call, the table is kept for
-    rows of the same pattern.
+    Args:
+        branch: the call's branch.
+        row: what is computed, stored and recalled.
+        lost: columns that compute although the row says otherwise.
+        observed: columns with a module in them that somebody observes.
+        kept: columns whose output is looked at when it is computed.
+        unobserved: modules whose output has to be seen before they can be skipped.
     """
-    lost = branch.lost(row)
-    known = branch.tables.get(row.pattern) if branch.row and not lost else None
-    if known is not None:
-        return known
+    layout = branch.layout
     ops: dict[int, Op] = {}
     blocks: dict[int, BlockOp] = {}
     watchers: dict[int, list[Watcher]] = {}
     for column, recall in row.recalls.items():
-        kind = branch.kinds[column]
-        if column in branch.observed:
+        kind = layout.kinds[column]
+        if column in observed:
             continue
         if kind == "deep":
             if column not in lost:
                 bypass = Bypass(branch, column)
-                ops.update({id(module): DeepBlank(branch, column, bypass) for module in branch.deep(column).skipped})
+                ops.update({id(module): DeepBlank(branch, column, bypass) for module in layout.deep(column).skipped})
                 ops[branch.exits[column]] = DeepReuse(branch, column, bypass)
         elif kind in ("span", "block"):
-            covered = branch.covered(column)
+            covered = layout.covered(column)
             skip = Skip(branch, column, recall, covered)
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).skip = skip
         elif kind not in WHOLE:
-            ops[branch.address(column)] = Reuse(branch, column)
+            ops[layout.address(column)] = Reuse(branch, column)
     for column in row.blanks - lost:
-        ops[branch.address(column)] = Blank(branch, column)
-    for column in sorted(branch.kept(row)):
-        kind = branch.kinds[column]
+        ops[layout.address(column)] = Blank(branch, column)
+    for column in sorted(kept):
+        kind = layout.kinds[column]
         if kind == "deep":
-            deep = branch.deep(column)
+            deep = layout.deep(column)
             keep = DeepKeep(branch, column, {id(m) for m in deep.exits})
             branch.open.append(keep)
             for id_ in keep.exits:
@@ -110,19 +115,17 @@ def table(branch: Branch, row: Row) -> dict[int, Op]:
             for id_ in {id(m) for m in deep.skipped} if first is None else first[:1]:
                 watchers.setdefault(id_, []).append(Entry(keep))
         elif kind in ("span", "block"):
-            covered = branch.covered(column)
+            covered = layout.covered(column)
             capture = Capture(branch, column, covered)
             branch.open.append(capture)
             for block in covered:
                 blocks.setdefault(block, BlockOp(block)).captures.append(capture)
         elif kind not in WHOLE:
-            ops[branch.address(column)] = Keep(branch, column)
+            ops[layout.address(column)] = Keep(branch, column)
     for block, op in blocks.items():
-        ops[branch.address(block)] = op
-    for module in branch.unobserved():
+        ops[layout.address(block)] = op
+    for module in unobserved:
         watchers.setdefault(id(module), []).append(Observe(branch))
     for id_, watching in watchers.items():
         ops[id_] = Watched(ops.get(id_), watching)
-    if branch.row and not lost and all(type(op) in LASTING for op in ops.values()):
-        branch.tables[row.pattern] = ops
     return ops

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from ...memory import version
-from .leaf import Blank, Packing, Reuse, packed, shapes_of
-
-if TYPE_CHECKING:
-    from .branch import Branch
+from .branch_state import BranchState
+from .leaf import Blank, Reuse
+from .stored_output import Packing, packed, shapes_of
 
 
 class DeepKeep:
@@ -22,7 +21,7 @@ class DeepKeep:
     it reads them.
     """
 
-    def __init__(self, branch: Branch, column: int, exits: set[int]) -> None:
+    def __init__(self, branch: BranchState, column: int, exits: set[int]) -> None:
         self.branch = branch
         self.column = column
         self.exits = exits
@@ -90,7 +89,7 @@ class Bypass:
 
     __slots__ = ("branch", "call", "column", "computing")
 
-    def __init__(self, branch: Branch, column: int) -> None:
+    def __init__(self, branch: BranchState, column: int) -> None:
         self.branch = branch
         self.column = column
         self.call = 0
@@ -114,7 +113,7 @@ class DeepBlank(Blank):
 
     __slots__ = ("bypass",)
 
-    def __init__(self, branch: Branch, column: int, bypass: Bypass) -> None:
+    def __init__(self, branch: BranchState, column: int, bypass: Bypass) -> None:
         super().__init__(branch, column)
         self.bypass = bypass
 
@@ -130,7 +129,7 @@ class DeepReuse(Reuse):
 
     __slots__ = ("bypass",)
 
-    def __init__(self, branch: Branch, column: int, bypass: Bypass) -> None:
+    def __init__(self, branch: BranchState, column: int, bypass: Bypass) -> None:
         super().__init__(branch, column)
         self.bypass = bypass
 

@@ -15,11 +15,12 @@ from ...memory import version
 from ...memory.latest_tensor import LatestTensor
 from ...model.outputs import tensors
 from ..clock import Tick
+from ..ops.branch import Branch
+from ..ops.latents import by_sample, latents_of
+from ..ops.leaf import Keep
+from ..ops.stored_output import Packing, packed, repacked
 from ..program.plan import Row
-from .branch import Branch
 from .guidance_pairs import Pairs, close
-from .latents import by_sample, latents_of
-from .leaf import Keep, Packing, packed, repacked
 
 Given = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments."""
@@ -146,7 +147,7 @@ class GuidanceReuse:
 
     def other(self, branch: Branch, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
         """The output of a call after the first: made from the first one's, or computed and compared with it."""
-        column = branch.guidance
+        column = branch.layout.guidance
         assert column is not None
         recall = row.recalls.get(column)
         if recall is not None:
@@ -262,10 +263,13 @@ def alike(first: Branch, other: Branch, step: int) -> bool:
     if not (first.calls and other.calls) or any(row is None or row.recalls or row.blanks for row in rows):
         return False
     stored = {
-        c for branch, row in zip((first, other), rows, strict=True) if row for c in row.stores - {branch.guidance}
+        c
+        for branch, row in zip((first, other), rows, strict=True)
+        if row
+        for c in row.stores - {branch.layout.guidance}
     }
-    plain = all(first.components[column].is_leaf for column in stored)
-    plain = plain and not any(branch.delicate or branch.unobserved() for branch in (first, other))
+    plain = all(first.layout.components[column].is_leaf for column in stored)
+    plain = plain and not any(branch.layout.delicate or branch.unobserved() for branch in (first, other))
     return plain and not (first.uneven | other.uneven) & stored
 
 

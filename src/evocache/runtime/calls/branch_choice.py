@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..clock import Tick
-from ..conditioning_digests import Digests, Seen
-from .branch import Branch
+from ..ops.branch import Branch
+from ..ops.latents import Signature, signature, tensors_of
 from .conditioning import Identity, Memory, conditioning
-from .latents import Signature, signature, tensors_of
+from .conditioning_digests import Digests, Seen
 
 CONDITIONING = ("encoder", "prompt", "text", "cond", "caption", "context", "embed", "control")
 """Words in the names of arguments that condition a denoiser."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from .latents import tensors_of
+from ..ops.latents import tensors_of
 
 
 class Identity(NamedTuple):

@@ -1,0 +1,210 @@
+"""A call of a denoiser at a step: by itself, or with its half of guidance, under the row of its branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from ...errors import GenerationError
+from ...memory.planner.footprint import Cut
+from ...memory.planner.planner import MemoryPlan
+from ...model import Denoiser
+from ...model.outputs import tensors
+from ..attach.call_scope import Op
+from ..attach.interception import inner
+from ..attach.observers import GRADIENTS, Observed, Observers
+from ..attach.region import Regions
+from ..clock import Clock, Tick
+from ..compiled import Compiled
+from ..ops.branch import Branch
+from ..ops.latents import differentiated, latents_of
+from ..ops.leaf import Keep, Reuse
+from ..ops.recompute import or_recompute
+from ..ops.sliced_call import Sliced
+from ..program.plan import Row
+from .guidance import Calls, Given, GuidanceReuse, KeepHalves, alike
+
+
+class Running(Protocol):
+    """The generation that a call is part of.
+
+    Attributes:
+        compiled: what is applied to the denoisers.
+        clock: tells the steps.
+        memory: what is run in slices.
+        observed: by denoiser, what of it was observed first.
+        since: hooks from this number on were put on modules during the generation.
+    """
+
+    compiled: Compiled
+    clock: Clock
+    memory: MemoryPlan | None
+    observed: dict[str, Observed]
+    since: int
+
+    def branch_of(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Branch:
+        """The branch that serves a call."""
+
+    def uses_guidance(self) -> bool | None:
+        """What the pipeline says of whether it guides."""
+
+    def warn(self, *messages: str | None) -> None:
+        """Warn the user, of each thing once."""
+
+
+class DenoiserCall:
+    """Makes the calls of one denoiser: what happens in the stead of each.
+
+    Args:
+        running: the generation.
+        denoiser: the denoiser.
+        regions: compiled regions in it.
+        cuts: what of it is run in slices, by module id.
+        guidance: what is known of its guidance.
+    """
+
+    def __init__(
+        self, running: Running, denoiser: Denoiser, regions: Regions, cuts: Mapping[int, Cut], guidance: GuidanceReuse
+    ) -> None:
+        self._running = running
+        self._denoiser = denoiser
+        self._regions = regions
+        self._cuts = cuts
+        self._guidance = guidance
+        self._observers = Observers(denoiser.module, running.since)
+
+    def __call__(self, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for a call of the denoiser.
+
+        Raises:
+            GenerationError: if something of it is observed that the memory plan runs in slices.
+        """
+        running, name = self._running, self._denoiser.name
+        alone = self._is_observed(args, kwargs)
+        if not running.compiled.reuses_guidance(name, running.clock.total):
+            return self._one(tick, original, module, args, kwargs)
+
+        def one(call_index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return self._one(Tick(tick.step, call_index), original, module, args, kwargs)
+
+        def whole() -> Any:
+            return original(module, *args, **kwargs)
+
+        def rest(other: Given, known: Callable[[], Any]) -> Any:
+            second = Tick(tick.step, 1)
+            branch = running.branch_of(self._denoiser, second, *other)
+            inside = branch.plan.touched - {branch.layout.guidance}
+            return self._one(second, original if inside else lambda *_, **__: known(), module, *other)
+
+        calls = Calls(one, partial(self._both, tick.step, whole), whole, rest)
+        made = running.compiled.makes(name, running.clock.total, tick.step)
+        says = False if alone else running.uses_guidance()
+        return self._guidance.run(tick, args, kwargs, calls, made=made, says=says)
+
+    def _one(self, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """A call by itself."""
+        branch = self._running.branch_of(self._denoiser, tick, args, kwargs)
+        before = inner.table
+
+        def arranged(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
+            table = self._sliced(table)
+            inner.table = self._regions.arranged(table)
+            return self._regions.call(table, original, whole=whole)
+
+        def recomputed() -> Any:
+            return arranged({}, True)(module, *args, **kwargs)
+
+        branch.observe(self._observers.found, self._observers.version, whole=differentiated(args, kwargs))
+        try:
+            run = arranged(branch.begin(tick.step), branch.at_once)
+            row = branch.plan.row(tick.step)
+            compute = partial(
+                or_recompute,
+                branch,
+                partial(called, branch, row, run, module, args, kwargs),
+                recomputed,
+                self._running.warn,
+            )
+            if row is None or branch.layout.guidance is None:
+                output = compute()
+            else:
+                output = self._guidance.other(branch, row, latents_of(args, kwargs), compute)
+            if branch.calls == 1:
+                branch.predicted = frozenset(tuple(tensor.shape) for tensor in tensors(output))
+            return output
+        finally:
+            inner.table = before
+            branch.finish()
+
+    def _both(
+        self, step: int, compute: Callable[[], Any], first: Given, other: Given, shape: tuple[int, ...]
+    ) -> tuple[Branch, Row, Any] | None:
+        """A call of a doubled batch whose halves do the same: the other half's branch and row, and what both give.
+
+        None if they do not, or if compiled regions are in the way.
+        """
+        halves = enumerate((first, other))
+        branches = [self._running.branch_of(self._denoiser, Tick(step, half), *given) for half, given in halves]
+        if self._regions.whole is not None or self._regions.roots or not alike(branches[0], branches[1], step):
+            return None
+        before = inner.table
+        kept = [{id_: op for id_, op in branch.begin(step).items() if isinstance(op, Keep)} for branch in branches]
+        table = {id_: KeepHalves(shape, (kept[0].get(id_), kept[1].get(id_))) for id_ in {**kept[0], **kept[1]}}
+        inner.table = self._sliced(table)
+        try:
+            output = compute()
+        finally:
+            inner.table = before
+            for branch in branches:
+                branch.finish()
+        row = branches[1].plan.row(step)
+        assert row is not None
+        return branches[1], row, output
+
+    def _sliced(self, table: Mapping[int, Op]) -> Mapping[int, Op]:
+        """A table with what is run in slices."""
+        if not self._cuts:
+            return table
+        sliced = {id_: Sliced(cut.slicing, cut.slices, table.get(id_)) for id_, cut in self._cuts.items()}
+        return {**table, **sliced}
+
+    def _is_observed(self, args: Any, kwargs: Any) -> bool:
+        """Look for what is observed in the coming call; note the first of it.
+
+        Raises:
+            GenerationError: if it is run in slices, each of which would show a part of it.
+        """
+        running, name, observers = self._running, self._denoiser.name, self._observers
+        if not observers.look(kwargs):
+            if not differentiated(args, kwargs):
+                return False
+            running.observed.setdefault(name, GRADIENTS)
+            return True
+        running.observed.setdefault(name, next(iter(observers.found.values())))
+        seen = observers.within(running.memory.cuts.get(name, {})) if running.memory else None
+        if seen is not None:
+            raise GenerationError(
+                f"a module that is observed {seen.how}, {name}.{seen.path}, in a part that the memory budget has "
+                "run in slices",
+                "observed modules that run as a whole",
+                "raise the budget until no part with it runs in slices, or generate without memory=",
+            )
+        return True
+
+
+def called(branch: Branch, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
+    root = branch.layout.root
+    if row is None:
+        return original(module, *args, **kwargs)
+    if root in row.recalls and root in branch.observed:
+        branch.computed_after_all(root)
+        return original(module, *args, **kwargs)
+    if root in row.recalls:
+        branch.copies.add(root)
+        return Reuse(branch, root)(original, module, args, kwargs)
+    if root in branch.kept(row):
+        branch.copies.add(root)
+        return Keep(branch, root)(original, module, args, kwargs)
+    return original(module, *args, **kwargs)
