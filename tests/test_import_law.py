@@ -30,6 +30,7 @@ RANKS = {
     "report": 7,
     "serve": 8,
     "cli": 8,
+    "__main__": 9,
 }
 """`a` may import `b` if `b` ranks lower. Packages of one rank do not know each other."""
 

@@ -36,6 +36,10 @@ __all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve"
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used, so that the import itself costs nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("evocache")
     if name in _HOMES:
         return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

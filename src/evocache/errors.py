@@ -1,4 +1,5 @@
-"""The exception tree. Every message says what was given, what was expected, and the mend, in harmless characters.
+"""The exception tree. Every message says what was given, why it is refused (what was expected),
+and what to try, in harmless characters.
 
 ```
 Error
@@ -65,7 +66,7 @@ class Error(Exception):
 
     def __init__(self, given: str, expected: str, mend: str) -> None:
         self.given, self.expected, self.mend = map(printable, (given, expected, mend))
-        super().__init__(f"given: {self.given}; expected: {self.expected}; mend: {self.mend}")
+        super().__init__(f"{self.given}; why: expected {self.expected}; try: {self.mend}")
 
     def __reduce__(self) -> tuple[type[Error], tuple[str, str, str]]:
         return type(self), (self.given, self.expected, self.mend)

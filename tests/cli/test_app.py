@@ -9,6 +9,19 @@ def test_version(run):
     assert run("--version").stdout == f"evocache {version('evocache')}\n"
 
 
+def test_the_module_runs_and_knows_its_version():
+    import evocache
+
+    assert evocache.__version__ == version("evocache")
+    for words in (["-V"], ["--version"]):
+        done = subprocess.run([sys.executable, "-m", "evocache", *words], capture_output=True, text=True, check=True)
+        assert done.stdout == f"evocache {evocache.__version__}\n"
+
+
+def test_shells_can_complete(run):
+    assert "--install-completion" in run("--help").stdout
+
+
 def test_help_lists_the_commands_and_examples(run):
     text = run("--help").stdout
     for command in ("demo", "generate", "inspect", "policies", "schedule"):

@@ -112,14 +112,14 @@ def test_a_reward_that_never_works_is_refused_before_it_costs_time(refused, comm
 
 @pytest.mark.parametrize("budget", ["soon", "-1m", "1d", ""])
 def test_a_budget_that_is_no_duration_is_refused(refused, budget):
-    assert "duration" in refused("evolve", "--budget", budget)
+    assert "duration" in refused("evolve", "--time", budget)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--budget", "0"), "some time"),
-        (("--budget", "0m"), "some time"),
+        (("--time", "0"), "some time"),
+        (("--time", "0m"), "some time"),
         (("--workers", "none"), "a number from 1 to 9999, or auto"),
         (("--quality", "psnr", "--reward", "a:b"), "leave one out"),
         (("--quality", "beauty"), "quality 'beauty'"),
@@ -127,7 +127,7 @@ def test_a_budget_that_is_no_duration_is_refused(refused, budget):
         (("--objective", "beauty"), "latency, macs, memory, peak"),
         (("--objective", "latency,peak,memory"), "leave memory out"),
         (("--objective", "peak", "--storage", "bf16,int4"), "storage 'int4'"),
-        (("--max-memory", "little"), "bytes, such as 200MB"),
+        (("--memory", "little"), "bytes, such as 200MB"),
         (("--set", "height=33"), "fails uncached"),
         (("--method", "ecad"), "--method"),
         (("--set", "no_such_argument=1"), "no_such_argument"),
@@ -177,7 +177,7 @@ def test_a_signal_once_ends_in_a_front_and_twice_in_the_command_to_go_on(command
     program = "from tests.conftest import hasten; hasten(); from evocache.cli import main; main()"
 
     def interrupted(times: int, out: str, number: int = signal.SIGINT) -> tuple[int, str, str]:
-        words = [str(word) for word in command("--count", 4, "--budget", "none", "--generations", 100_000, out=out)]
+        words = [str(word) for word in command("--count", 4, "--time", "none", "--generations", 100_000, out=out)]
         with subprocess.Popen(
             [sys.executable, "-c", program, *words],
             stdout=subprocess.PIPE,

@@ -100,7 +100,7 @@ def front(tmp_path_factory):
     [
         (("--speedup", 2), "front 0", "3.00x, 10.0 dB"),
         (("--min-quality", 20), "front 1", "1.50x, 30.0 dB"),
-        (("--memory", "3kB"), "front 0", "2.0 KiB cached"),
+        (("--memory", "1GB"), "front 1", "3.9 KiB cached"),
     ],
 )
 def test_a_point_is_picked_from_a_run(run, folder, front, tmp_path, wish, name, told):
@@ -253,8 +253,9 @@ def test_a_point_is_run_with_its_storage_and_within_its_budget(run, folder, refu
     assert "planned to hold" in told
     (file,) = (tmp_path / "own").glob("*.png")
     assert parameters(file)["storage"] == "int8"
-    assert "a memory budget of 0.002 MB" in refused(*words, "--memory", "3KB", "-o", tmp_path / "small")
-    result = run(*words, "--memory", "3KB", "--budget", "1GB", "--storage", "none", "-o", tmp_path / "given")
+    assert "a memory budget of 0.003 MB" in refused(*words, "--memory", "3KB", "-o", tmp_path / "small")
+    assert "a memory budget of 0.003 MB" in refused(*words, "--budget", "3KB", "-o", tmp_path / "small")
+    result = run(*words, "--memory", "1GB", "--storage", "none", "-o", tmp_path / "given")
     assert result.exit_code == 0, result.output
     (file,) = (tmp_path / "given").glob("*.png")
     assert "storage" not in parameters(file)

@@ -58,7 +58,7 @@ def test_u_nets(run, unet_folder):
 
 
 def test_memory_is_measured_stage_by_stage(run, unet_folder):
-    arguments = ("inspect", unet_folder, "--memory", "--schedule", "deepcache:2", "--steps", 4)
+    arguments = ("inspect", unet_folder, "--stages", "--schedule", "deepcache:2", "--steps", 4)
     arguments += ("--set", "height=32", "--set", "width=32")
     found = json.loads(run(*arguments, "--json").stdout)["memory"]
     assert list(found) == ["uncached", "deepcache:2,0"]
@@ -151,7 +151,7 @@ def test_work_is_shown_by_kind(capsys):
 
 def test_what_an_architecture_cannot_tell(refused):
     assert "arch:flux-dev-1024" in refused("inspect", "arch:flux")
-    assert "with weights" in refused("inspect", "arch:flux-dev-256", "--memory")
+    assert "with weights" in refused("inspect", "arch:flux-dev-256", "--stages")
     assert "text_tokens" in refused("inspect", "arch:flux-dev-256", "--set", "steps=3")
     assert "no weights" in refused("plan", "-m", "arch:flux-dev-256")
 

@@ -65,11 +65,11 @@ def test_what_is_no_number_is_refused_by_its_option(run, path, option, whole):
     ("command", "option"),
     [
         *[("generate", "--budget"), ("generate", "--memory"), ("plan", "--budget"), ("plan", "--memory")],
-        ("evolve", "--max-memory"),
+        *[("evolve", "--max-memory"), ("evolve", "--memory"), ("schedule show fora:2", "--memory")],
     ],
 )
 def test_amounts_of_memory_are_checked_before_a_model_is_loaded(refused, command, option, value):
-    told = refused(command, f"{option}={value}", *(["-p", "fox"] if command == "generate" else []))
+    told = refused(*command.split(), f"{option}={value}", *(["-p", "fox"] if command == "generate" else []))
     assert ("did you mean" in told) == (value in ("8", "24"))
 
 
@@ -80,7 +80,8 @@ def test_processes_are_counted_before_a_model_is_loaded(refused, value):
 
 @pytest.mark.parametrize("value", ["0", "0s", "-5m", "nan", "inf", "9" * 400 + "h", "5 weeks", ""])
 def test_what_is_no_time_is_refused(refused, value):
-    assert "budget" in refused("evolve", f"--budget={value}")
+    for option in ("--time", "--budget"):
+        assert "--time" in refused("evolve", f"{option}={value}")
 
 
 def test_times_are_read():

@@ -18,14 +18,14 @@ PLAIN = ("--set", "use_resolution_binning=false", "--set", "clean_caption=false"
 
 def test_stages_are_shown(run, unet_folder):
     text = run("plan", "-m", unet_folder, "--steps", 4, "--schedule", "fora:2", "--dtype", "float32").stdout
-    for word in ("encode", "denoise", "decode", "weights", "activations", "features", "4 steps", "--budget"):
+    for word in ("encode", "denoise", "decode", "weights", "activations", "features", "4 steps", "--memory"):
         assert word in text
 
 
 def test_a_plan_for_a_budget_is_shown_and_drawn(run, unet_folder, tmp_path):
     plain = json.loads(run("plan", "-m", unet_folder, "--steps", 4, "--dtype", "float32", "--json").stdout)
     budget = int(0.8 * plain["plan"]["peak"])
-    arguments = ("plan", "-m", unet_folder, "--steps", 4, "--dtype", "float32", "--budget", budget)
+    arguments = ("plan", "-m", unet_folder, "--steps", 4, "--dtype", "float32", "--memory", budget)
     picture = tmp_path / "new" / "memory.png"
     found = json.loads(run(*arguments, "--json", "--plot", picture).stdout)
     assert found["plan"]["peak"] <= budget < found["as it is"]["peak"]
@@ -44,13 +44,13 @@ def test_a_point_of_a_run_is_planned_as_it_will_be_run(run, folder, tmp_path):
     told = " ".join(run(*words).stdout.split())
     assert "front 0, 4 steps" in told
     assert f"fits {amount(10**9)}" in told
-    found = json.loads(run(*words, "--steps", 3, "--storage", "none", "--budget", "2GB", "--json").stdout)
+    found = json.loads(run(*words, "--steps", 3, "--storage", "none", "--memory", "2GB", "--json").stdout)
     assert [found[name] for name in ("steps", "storage", "budget")] == [3, "none", 2 * 10**9]
 
 
 def test_what_cannot_fit_is_refused_with_the_bytes_that_are_missing(refused, unet_folder):
-    assert "bytes more" in refused("plan", "-m", unet_folder, "--steps", 4, "--budget", "1KB")
-    assert "200MB" in refused("plan", "-m", unet_folder, "--budget", "plenty")
+    assert "bytes more" in refused("plan", "-m", unet_folder, "--steps", 4, "--memory", "1KB")
+    assert "200MB" in refused("plan", "-m", unet_folder, "--memory", "plenty")
     assert "existing folder" in refused("plan", "-m", "nonsense")
     assert "one of" in refused("plan", "-m", unet_folder, "--frames", 8)
 

@@ -4,6 +4,8 @@ import pytest
 
 from evocache.policies import parse
 from evocache.schedule import Component, Schedule, Tree, load, save
+from evocache.schedule.front import Front, Point
+from evocache.validation.proof_file import Basis, Proof, write_proof
 
 
 @pytest.fixture
@@ -53,6 +55,47 @@ def test_convert_there_and_back(run, file, tmp_path):
     assert {c: n for c, n in before.counts().items() if "." in c} == {
         c: n for c, n in after.counts().items() if "." in c
     }
+
+
+@pytest.fixture
+def front(tmp_path, file):
+    """A run with two points, of which one is 2 times as fast."""
+    schedule = load(file)
+    points = tuple(
+        Point(cells, {"error": -quality}, {"speedup": speedup, "quality": quality, "memory": 1e3})
+        for cells, speedup, quality in ((schedule, 2.0, 20.0), (Schedule.full(schedule.tree, 6), 1.0, 60.0))
+    )
+    (tmp_path / "emoji").mkdir()
+    write_proof(tmp_path / "emoji", Proof(Front(points), ("front 0", "front 1"), {}, Basis(8, 5, 2, "psnr", "dB")))
+    return tmp_path / "emoji"
+
+
+def test_a_run_s_point_is_shown_and_converted(run, front, file, tmp_path):
+    text = run("schedule", "show", front, "--speedup", 2).stdout
+    assert "front 0: 2.00x, 20.0 dB" in text
+    assert "50% executed" in text
+    assert "100% executed" in run("schedule", "show", front, "--min-quality", 50).stdout
+    assert run("schedule", "convert", front, tmp_path / "its.json", "--speedup", 2).exit_code == 0
+    assert load(tmp_path / "its.json") == load(file)
+    assert run("schedule", "convert", front, tmp_path / "theirs.json", "--speedup", 2, "--to", "ecad").exit_code == 0
+    assert "cache_schedule" in (tmp_path / "theirs.json").read_text()
+
+
+def test_a_run_s_point_is_exported_under_a_name_that_says_what_it_is(run, front, file, tmp_path):
+    words = ("schedule", "export", front, "--speedup", 2, "--out", tmp_path / "shared")
+    first, again = run(*words).stdout, run(*words).stdout
+    assert first == again
+    name = first.strip().rsplit("/", 1)[-1]
+    assert name.startswith("emoji-front-0-6steps-")
+    assert load(tmp_path / "shared" / name) == load(file)
+    other = run("schedule", "export", front, "--min-quality", 50, "--out", tmp_path / "shared").stdout
+    assert len(list((tmp_path / "shared").iterdir())) == 2
+    assert other != first
+
+
+def test_a_run_is_asked_for_by_a_wish(refused, front):
+    assert "--speedup (1.00 to 2.00)" in refused("schedule", "show", front)
+    assert "--speedup with fora:2" in refused("schedule", "show", "fora:2", "--speedup", 2)
 
 
 def test_an_existing_file_is_kept_unless_forced(run, refused, file, tmp_path):

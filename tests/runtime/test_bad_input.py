@@ -22,8 +22,8 @@ from evocache.errors import (
 from evocache.policies import parse
 
 WHAT = [
-    ("pixart", "warp:2", PolicyError, "deepcache:N"),
-    ("pixart", "", PolicyError, "fora:N"),
+    ("pixart", "warp:2", PolicyError, "deepcache"),
+    ("pixart", "", PolicyError, "fora"),
     ("pixart", "fora", PolicyError, "fora:N"),
     ("pixart", "fora:", PolicyError, "fora:N"),
     ("pixart", "fora:x", PolicyError, "fora:N"),
@@ -68,7 +68,7 @@ def says(error: Error, hint: str) -> None:
     assert error.expected
     assert error.mend
     assert len(str(error)) < 3000
-    assert str(error) == f"given: {error.given}; expected: {error.expected}; mend: {error.mend}"
+    assert str(error) == f"{error.given}; why: expected {error.expected}; try: {error.mend}"
     assert hint in str(error)
 
 

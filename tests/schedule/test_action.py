@@ -33,7 +33,7 @@ def test_a_forecast_that_adds_nothing_is_reuse(action):
 
 @pytest.mark.parametrize("order", [-1, MAX_ORDER + 1, True, 1.0, "1"])
 def test_orders_are_whole_numbers_within_bounds(order):
-    with pytest.raises(ScheduleError, match=r"expected: a whole number in 0\.\.3"):
+    with pytest.raises(ScheduleError, match=r"expected a whole number in 0\.\.3"):
         forecast(order)
 
 

@@ -15,13 +15,13 @@ NONE = (float("nan"), True, None, "3", [3], 2j, np.bool_(True))
 
 @pytest.mark.parametrize("value", [*NONE, 2.5, 3.0, 0, 11, 10**5000, -(10**5000)], ids=range(13))
 def test_what_is_no_whole_number_in_its_range_is_refused(value: Any) -> None:
-    with pytest.raises(RunError, match=r"batch=.*; expected: a whole number from 1 to 10; mend: .*batch"):
+    with pytest.raises(RunError, match=r"batch=.*; why: expected a whole number from 1 to 10; try: .*batch"):
         whole(value, "batch", 1, 10, RunError)
 
 
 @pytest.mark.parametrize("value", [*NONE, float("inf"), -float("inf"), 10**5000, 0, -1.0], ids=range(12))
 def test_what_is_no_number_above_its_bound_is_refused(value: Any) -> None:
-    with pytest.raises(FrontError, match=r"speedup=.*; expected: a finite number above 0; mend: .*speedup"):
+    with pytest.raises(FrontError, match=r"speedup=.*; why: expected a finite number above 0; try: .*speedup"):
         real(value, "speedup", FrontError, above=0)
 
 

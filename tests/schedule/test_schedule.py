@@ -163,7 +163,7 @@ def test_one_denoiser_of_several():
     part = Schedule(both, orders, model={"prior": "Toy"}).of_denoiser("transformer")
     assert part == uniform(dit(1), 2, [ATTN], [0])
     assert part.of_denoiser("transformer") is part
-    with pytest.raises(ScheduleError, match="'unet'; expected: one of transformer, prior"):
+    with pytest.raises(ScheduleError, match="'unet'; why: expected one of transformer, prior"):
         Schedule(both, orders).of_denoiser("unet")
 
 

@@ -112,7 +112,7 @@ def test_a_disk_that_is_full_loses_nothing(tmp_path: Path) -> None:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert f"{folder / JOURNAL} (file too large)" in stderr
-    assert "mend: free space" in stderr
+    assert "try: free space" in stderr
     with Journal(folder / JOURNAL) as journal:
         assert len(journal.records) > 10
         assert (folder / JOURNAL).stat().st_size <= size

@@ -63,7 +63,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     ("how", "kind", "message"),
     [
         ("killed", RunError, "3 workers were lost .ended by SIGKILL, perhaps out of memory"),
-        ("refused", MismatchError, "given: a schedule of another model; expected: one of this model; mend: evolve it"),
+        ("refused", MismatchError, "a schedule of another model; why: expected one of this model; try: evolve it"),
     ],
 )
 def test_what_ends_a_run_is_told(tmp_path: Path, how: str, kind: type[Exception], message: str) -> None:

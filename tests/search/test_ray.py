@@ -61,7 +61,7 @@ def test_a_killed_actor_is_replaced_and_the_front_is_that_of_one_process(cluster
 @pytest.mark.slow
 def test_what_ends_a_run_is_told(cluster: None, tmp_path: Path) -> None:
     refusing = RayEvaluator(deadly(tmp_path / "refused", times=99, how=crews.refused))
-    with refusing, pytest.raises(MismatchError, match="mend: evolve it anew"):
+    with refusing, pytest.raises(MismatchError, match="try: evolve it anew"):
         list(refusing.evaluate(JOBS))
     dying = RayEvaluator(deadly(tmp_path / "killed", times=99))
     with dying, pytest.raises(RunError, match=rf"{TRIES} workers were lost \(.*actor died"):

@@ -1,4 +1,4 @@
-"""`python -m evocache.cli`, for where the script is not on the path."""
+"""`python -m evocache.cli`: the same as `python -m evocache`."""
 
 from . import main
 

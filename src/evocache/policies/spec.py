@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
@@ -57,21 +58,34 @@ so does a `tuple[int, ...]`, number by number; either comes last. Fields of othe
 
 
 def is_spec(text: str) -> bool:
-    """Whether a text begins with the name of a policy."""
-    return text.split(":", 1)[0] in POLICIES
+    """Whether a text begins with the name of a policy, in whatever case, with spaces around it or not."""
+    return _name(text) in POLICIES
+
+
+def _name(text: str) -> str:
+    return text.split(":", 1)[0].strip().lower()
+
+
+def meant(text: str) -> str | None:
+    """The spec that a misspelt one most likely stands for; None if no policy has a name like it."""
+    _, colon, rest = text.strip().partition(":")
+    found = difflib.get_close_matches(_name(text), POLICIES, n=1)
+    return f"{found[0]}{colon}{rest}" if found else None
 
 
 def parse(text: str) -> Policy:
-    """The policy of a spec.
+    """Read a spec: `fora:3`. Case and spaces around it do not matter.
 
     Raises:
         PolicyError: if the policy is unknown or its parameters do not fit.
     """
-    name, _, rest = text.partition(":")
-    policy = POLICIES.get(name)
+    rest = text.strip().partition(":")[2].strip()
+    policy = POLICIES.get(_name(text))
     if policy is None:
-        usages = ", ".join(p.usage for p in POLICIES.values())
-        raise PolicyError(short(text), f"a policy ({usages}) or an existing file", "see `evocache policies`")
+        near = meant(text)
+        mend = f"did you mean {short(near)}? " if near else ""
+        expected = f"a policy ({', '.join(POLICIES)}) or an existing file"
+        raise PolicyError(short(text), expected, f"{mend}`evocache policies` lists them all")
     wanted = [f for f in fields(policy) if _element(f.type) in _READ]
     types = [_element(f.type) for f in wanted]
     listed = bool(wanted) and types[-1] != wanted[-1].type

@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ import typer
 from ...errors import ZooError
 from ..inputs import argument_files
 from ..inputs.call_arguments import arguments, batch_size, settings
-from ..inputs.model_loading import MODELS, load_pipeline
+from ..inputs.dtypes import known_device, known_dtype, known_storage
+from ..inputs.model_loading import MODELS, load_pipeline, locate
 from ..inputs.number_options import MAX_COUNT, MAX_SEED, MAX_STEPS, amount
 from ..inputs.prompts import distinct, gather
 from ..inputs.worker_count import count as processes
@@ -31,7 +32,7 @@ from ..ui.live_display import Live
 from ..ui.stop_signals import Terminated
 
 if TYPE_CHECKING:
-    from ...schedule.front import Point
+    from ...schedule.front import Front, Point
 
 BATCH = 16
 """Prompts in one call, where nothing else is said."""
@@ -48,7 +49,9 @@ def evolve(
     prompts: Annotated[Path | None, typer.Option(help="File of prompts to calibrate and evolve on.")] = None,
     held_out: Annotated[Path | None, typer.Option(help="File of prompts to prove on; else some of --prompts.")] = None,
     count: Annotated[int, typer.Option("--count", min=1, max=MAX_COUNT, help="How many prompts to evolve on.")] = 16,
-    budget: Annotated[str, typer.Option(help="Time to evolve for: 90s, 10m, 2h; or none.")] = "10m",
+    time: Annotated[
+        str, typer.Option("--time", metavar="TIME", help="Time for the whole command: 90s, 10m, 2h; or none.")
+    ] = "10m",
     generations: Annotated[int, typer.Option(min=0, max=MAX_COUNT, help="Most generations.")] = 1000,
     objective: Annotated[
         list[str] | None,
@@ -60,15 +63,22 @@ def evolve(
     reward: Annotated[
         str | None, typer.Option(metavar="MODULE:FUNCTION", help="Instead: reward(images, prompts), higher is better.")
     ] = None,
-    max_memory: Annotated[
+    memory: Annotated[
         str | None,
         typer.Option(
-            help="Most that a generation may hold, weights included: 2GB; its peak is minimised.", callback=amount
+            "--memory",
+            metavar="SIZE",
+            help="Most that a generation may hold, weights included: 2GB; its peak is minimised.",
+            callback=amount,
         ),
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="none,bf16,...", help="With the peak: what features may be stored in; all if not given."),
+        typer.Option(
+            metavar="none,bf16,...",
+            help="With the peak: what features may be stored in; all if not given.",
+            callback=known_storage,
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=2, max=MAX_STEPS, help="Denoising steps.")] = None,
     least_steps: Annotated[
@@ -100,19 +110,24 @@ def evolve(
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Evolve a Pareto front of caching schedules; Ctrl-C stops it cleanly, the same command goes on."""
-    seconds = in_seconds(budget)
+    from ...search.objectives import parse_objectives
+    from ...search.optimise.settings import Settings
+
+    seconds = in_seconds(time)
     wanted = settings(set_, image, mask, num_inference_steps=steps)
     judge = _judge(quality, reward)
+    known_dtype(dtype)
+    known_device(device)
     shown = _shown(judge)
-    texts, proof = _prompts(model, prompts, held_out, count, seed)
+    texts, proof = _prompts(locate(model), prompts, held_out, count, seed)
+    fronts, chosen = _fronts(start), Settings.of(len(texts), generations=generations, seed=seed)
+    objectives = parse_objectives(_listed(objective))
     with _resumable(), warnings.catch_warnings(), Live(seconds, shown) as live:
         pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
         call = arguments(pipe, defaults, **wanted)
         from ...evolve_run import evolve as run
         from ...schedule.front.comparison import DISTURBED
-        from ...search.optimise.settings import Settings
 
-        chosen = Settings.of(len(texts), generations=generations, seed=seed)
         live.workers = processes(workers, pipe, seconds, chosen.offspring)
         warnings.filterwarnings("ignore", DISTURBED)  # the table below says it
         run(
@@ -122,13 +137,13 @@ def evolve(
             out=out_,
             budget_seconds=seconds,
             held_out=proof,
-            objectives=_listed(objective),
+            objectives=objectives,
             judge=judge,
-            max_memory=max_memory,
+            max_memory=memory,
             storages=_listed([storage] if storage else None),
             least_steps=least_steps,
             settings=chosen,
-            start=_begun(start or [], pipe, call),
+            start=_begun(fronts, pipe, call),
             batch=batch_size(batch, BATCH, call),
             workers=live.workers,
             ray=ray,
@@ -142,11 +157,15 @@ def evolve(
     show_front(read_proof(out_), history_of(out_))
 
 
-def _begun(runs: list[str], pipe: Any, call: Mapping[str, Any]) -> list[Point]:
-    """The points of other runs' fronts, moved to a pipeline and its number of steps."""
+def _fronts(runs: list[str] | None) -> list[Front]:
+    """The fronts of other runs."""
     from ...validation.proof_file import read_proof
 
-    fronts = [read_proof(run).front for run in runs]
+    return [read_proof(run).front for run in runs or ()]
+
+
+def _begun(fronts: Sequence[Front], pipe: Any, call: Mapping[str, Any]) -> list[Point]:
+    """The points of other runs' fronts, moved to a pipeline and its number of steps."""
     return [p for front in fronts for p in front.retarget(pipe, steps=call.get("num_inference_steps")).points]
 
 
@@ -194,10 +213,10 @@ def in_seconds(text: str) -> float | None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if not match:
-        raise InputError(f"budget {text!r}", "a duration such as 90s, 10m or 2h, or none", "write one of these")
+        raise InputError(f"--time {text!r}", "a duration such as 90s, 10m or 2h, or none", "write one of these")
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
     if not seconds or not math.isfinite(seconds):
-        raise InputError(f"budget {text!r}", "some time", "try 5m, or --generations 0 to prove the seeds alone")
+        raise InputError(f"--time {text!r}", "some time", "try 5m, or --generations 0 to prove the seeds alone")
     return seconds
 
 

@@ -17,7 +17,8 @@ from ..inputs.call_arguments import IMAGE, arguments, batch_size, call, settings
 from ..inputs.model_loading import MODELS, load_pipeline
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, finite
 from ..inputs.prompts import gather
-from ..inputs.schedule_choice import Budget, Choice, Memory, MinQuality, Schedule, Speedup, Storage, pick
+from ..inputs.schedule_choice import Choice, pick
+from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Storage
 from ..ui.console import errors, out, progress
 from ..ui.failures import folder
 from ..ui.picture_files import file_name, save_picture
@@ -30,7 +31,8 @@ BATCH = 4
 
 
 def generate(
-    prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="A prompt; may be repeated.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="What to draw, in quotes.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option("--prompt", "-p", help="The same as an option.")] = None,
     prompts: Annotated[
         Path | None, typer.Option(help="A file: lines, TSV/CSV, JSON or JSON lines with prompts.")
     ] = None,
@@ -39,7 +41,6 @@ def generate(
     speedup: Speedup = None,
     min_quality: MinQuality = None,
     memory: Memory = None,
-    budget: Budget = None,
     storage: Storage = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Seed of the first prompt; each has the next one.")
@@ -71,15 +72,16 @@ def generate(
 ) -> None:
     """Generate pictures of prompts as PNG files that carry their parameters."""
     wanted = settings(set_, image, mask, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width)
-    texts = [""] if IMAGE in wanted and not prompt and not prompts else gather(prompt or [], prompts, limit)
-    choice = pick(schedule, speedup, min_quality, memory)
+    asked = [*(words or ()), *(prompt or ())]
+    texts = [""] if IMAGE in wanted and not asked and not prompts else gather(asked, prompts, limit)
+    choice = pick(schedule, speedup, min_quality, holds=memory)
     target = folder(out_)
     pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
     given = arguments(pipe, defaults, **(choice.asking(wanted) if choice else wanted))
     from ...runtime import apply
 
-    what = choice.what if choice else "none" if budget or storage else None
-    handle = apply(pipe, what, memory=budget, storage=storage) if what is not None else None
+    what = choice.what if choice else "none" if memory or storage else None
+    handle = apply(pipe, what, memory=memory, storage=storage) if what is not None else None
     size = _batch(batch, handle, given)
     log = _Log(model, choice, given, handle)
     with handle or nullcontext(), progress() as bar:

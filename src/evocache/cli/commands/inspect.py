@@ -13,6 +13,8 @@ from ..inputs.architecture_names import counted, is_architecture
 from ..inputs.call_arguments import example, settings
 from ..inputs.model_loading import load_pipeline
 from ..inputs.number_options import MAX_COUNT, MAX_STEPS
+from ..inputs.schedule_choice import Choice, pick
+from ..inputs.schedule_options import MinQuality, PointMemory, Schedule, Speedup
 from ..ui.console import errors, progress
 from ..ui.failures import InputError, first_line
 from ..ui.model_view import View
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ...memory.planner.planner import Held
     from ...model import Model
     from ...model.probe import Probe
-    from ...schedule import Schedule
+    from ...schedule import Schedule as Cells
 
 
 def inspect(
@@ -31,14 +33,15 @@ def inspect(
         int | None,
         typer.Option(min=1, max=MAX_COUNT, help="Show every component, so many levels deep, and equal ones apart."),
     ] = None,
-    schedule: Annotated[
-        str | None, typer.Option("--schedule", "-s", metavar="FILE|SPEC", help="Also show what this schedule executes.")
-    ] = None,
+    schedule: Schedule = None,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: PointMemory = None,
     image: argument_files.Pictures = None,
     mask: argument_files.Mask = None,
     set_: argument_files.Settings = None,
-    memory: Annotated[
-        bool, typer.Option("--memory", help="Also show what a generation really holds, stage by stage; it is run.")
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Also show what a generation really holds, stage by stage; it is run.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; every component, whatever the depth.")] = False,
     device: Annotated[str, typer.Option(help="Where to measure: auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -47,16 +50,18 @@ def inspect(
     """Show the component tree of a model, with shapes, bytes, and shares of FLOPs and time.
 
     arch:NAME is a well-known denoiser in its published size, counted without weights: FLOPs, but no times.
+    With --schedule, also what the schedule executes.
     """
+    choice = pick(schedule, speedup, min_quality, memory)
     if is_architecture(model):
         if image or mask:
             raise InputError(f"a picture for {model}", "a pipeline with weights", "leave --image and --mask out")
-        found, probe = counted(model, set_ or [], dtype=dtype, device=device, memory=memory)
+        found, probe = counted(model, set_ or [], dtype=dtype, device=device, stages=stages)
         count = steps or found.steps
-        program = _schedule(probe.model, schedule, count) if schedule else None
+        program = _schedule(probe.model, choice, count) if choice else None
         view = View(model, found.cls, probe.model, probe, program, program.steps if program else count, {})
     else:
-        view = _of_pipeline(model, steps, schedule, settings(set_, image, mask), memory, device, dtype)
+        view = _of_pipeline(model, steps, choice, settings(set_, image, mask), stages, device, dtype)
     if as_json:
         typer.echo(json.dumps(view.document(), indent=2))
     else:
@@ -64,7 +69,13 @@ def inspect(
 
 
 def _of_pipeline(
-    model: str, steps: int | None, schedule: str | None, further: dict[str, Any], memory: bool, device: str, dtype: str
+    model: str,
+    steps: int | None,
+    choice: Choice | None,
+    further: dict[str, Any],
+    stages: bool,
+    device: str,
+    dtype: str,
 ) -> View:
     """What is shown of a pipeline, measured."""
     with progress() as bar:
@@ -74,19 +85,19 @@ def _of_pipeline(
 
         found = discover(pipe)
         count = steps or int(defaults.get("num_inference_steps", 20))
-        program = _schedule(found, schedule, count) if schedule else None
+        program = _schedule(found, choice, count) if choice else None
         bar.update(task, description="measuring")
         call = {**defaults, "num_inference_steps": program.steps if program else count}
         probe = _probed(pipe, call, further)
-        held = _held(pipe, found, example(pipe, call, further), program) if memory else {}
+        held = _held(pipe, found, example(pipe, call, further), program) if stages else {}
     return View(model, type(pipe).__name__, found, probe, program, program.steps if program else count, held)
 
 
-def _schedule(model: Model, what: str, steps: int) -> Schedule:
+def _schedule(model: Model, choice: Choice, steps: int) -> Cells:
     """The schedule for the model's tree; refused as `apply` refuses it."""
     from ...runtime.program.program import check, resolve
 
-    program = resolve(what)
+    program = resolve(choice.what)
     check(program, model)
     return program.schedule(model.tree, max(steps, program.min_steps))
 
@@ -107,7 +118,7 @@ def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe |
         return None
 
 
-def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Schedule | None) -> dict[str, Mapping[str, Held]]:
+def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Cells | None) -> dict[str, Mapping[str, Held]]:
     """What is held in each stage, uncached and, if there is a schedule, under it."""
     from ...runtime import apply
     from ...runtime.estimate.measure import measure

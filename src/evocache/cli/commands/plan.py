@@ -11,9 +11,11 @@ import typer
 
 from ..inputs import argument_files
 from ..inputs.call_arguments import example, settings
+from ..inputs.dtypes import known_dtype
 from ..inputs.model_loading import load_pipeline, locate
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_STEPS
-from ..inputs.schedule_choice import Budget, Memory, MinQuality, Schedule, Speedup, Storage, pick
+from ..inputs.schedule_choice import pick
+from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Storage
 from ..ui.console import out, progress
 from ..ui.failures import InputError
 
@@ -26,7 +28,6 @@ def plan(
     model: Annotated[
         str, typer.Option("--model", "-m", help="Zoo name, folder of a diffusers pipeline, or hub id.")
     ] = "zoo:emoji",
-    budget: Budget = None,
     schedule: Schedule = None,
     speedup: Speedup = None,
     min_quality: MinQuality = None,
@@ -54,8 +55,10 @@ def plan(
     Nothing is computed, and no weights are needed: of a hub id, only its configs are fetched.
     """
     given = settings(set_, image, mask, num_inference_steps=steps, height=height, width=width, num_frames=frames)
-    choice = pick(schedule, speedup, min_quality, memory)
+    choice = pick(schedule, speedup, min_quality, holds=memory)
     what, name = (choice.what, choice.name) if choice else ("none", "uncached")
+    known_dtype(dtype)
+    locate(model)
     given = choice.asking(given) if choice else given
     from ...runtime.estimate.estimate import plan_memory
     from ..inputs.weightless import load_weightless
@@ -68,7 +71,7 @@ def plan(
             pipe, defaults = load_weightless(model, dtype=dtype), {}
         bar.update(task, description="planning")
         call = example(pipe, defaults, given)
-        planned = plan_memory(pipe, call, what, budget, offload=offload, storage=storage, film=film)
+        planned = plan_memory(pipe, call, what, memory, offload=offload, storage=storage, film=film)
     if plot is not None:
         _draw(planned, plot)
     if as_json:
@@ -151,7 +154,7 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
     console.print(table(columns, rows))
     console.print()
     if plan.budget is None:
-        console.print(f"peak {format_bytes(plan.peak)}; --budget asks how it can be less", markup=False)
+        console.print(f"peak {format_bytes(plan.peak)}; --memory asks how it can be less", markup=False)
         return
     console.print(
         f"fits {format_bytes(plan.budget)}: peak {format_bytes(plan.peak)}, as it is {format_bytes(before.peak)}",

@@ -19,6 +19,9 @@ def report(
     png: Annotated[bool, typer.Option("--png/--no-png", help="Write plots for papers beside it.")] = True,
 ) -> None:
     """Write a report of a run: one HTML file that works offline, and plots as PNG files."""
+    if not run.is_dir():
+        missing = "which is no folder" if run.exists() else "which does not exist"
+        raise InputError(f"{str(run)!r}, {missing}", "the folder of a run", "check the path")
     from ...report.page.html_file import page
     from ...report.run.run_contents import gather
 

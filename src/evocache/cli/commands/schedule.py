@@ -1,4 +1,4 @@
-"""`evocache schedule`: look at schedules, and convert their files."""
+"""`evocache schedule`: look at schedules, convert their files, take them out of runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..inputs.number_options import MAX_STEPS
+from ..inputs.schedule_choice import Choice, pick
+from ..inputs.schedule_options import MinQuality, PointMemory, Speedup
+from ..ui.command_line import Command
 from ..ui.failures import InputError, examples
+from ..ui.picture_files import slug
 
 if TYPE_CHECKING:
     from ...schedule import Schedule
 
-schedule = typer.Typer(no_args_is_help=True, help="Look at schedules, and convert their files.")
+schedule = typer.Typer(no_args_is_help=True, help="Look at schedules, convert their files, take them out of runs.")
+
+What = Annotated[
+    str, typer.Argument(metavar="FILE|SPEC|RUN", help="A schedule file, a policy such as fora:3, or a run's folder.")
+]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", help="The model that a policy is compiled for; arch:NAME needs no weights."),
+]
+Steps = Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Number of steps; a file is resampled.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite a file that exists.")]
 
 
 class Format(str, Enum):
@@ -24,79 +38,135 @@ class Format(str, Enum):
     ecad = "ecad"
 
 
-def resolve(what: str, model: str, steps: int | None) -> Schedule:
-    """The schedule of a file, or of a policy for a model; for `steps` steps, if given.
+def resolve(choice: Choice, model: str, steps: int | None) -> Schedule:
+    """The schedule that is chosen, compiled for a model where it is a policy; for `steps` steps, if given.
 
     Raises:
-        ScheduleError: if the file is no schedule.
-        PolicyError: if it is no file and no policy, or the policy makes no sense for the model.
+        PolicyError: if the policy makes no sense for the model.
         ModelError: if the policy's model cannot be loaded.
     """
-    from ...policies import is_spec, parse
-    from ...schedule import load
+    from ...policies import Policy
+    from ...schedule.front import Point
 
-    if not is_spec(what) and Path(what).exists():
-        found = load(what)
-        return found if steps is None else found.resampled(steps)
-    policy = parse(what)
+    found = choice.what
+    if not isinstance(found, Policy):
+        cells = found.schedule if isinstance(found, Point) else found
+        return cells if steps is None else cells.resampled(steps)
     from ..inputs.model_loading import load_tree
 
     tree, classes, usual = load_tree(model)
-    made = policy.schedule(tree, steps or max(usual, policy.min_steps))
+    made = found.schedule(tree, steps or max(usual, found.min_steps))
     return type(made)(made.tree, made.orders, made.gains, classes, made.provenance)
 
 
+def _chosen(what: str, speedup: float | None, min_quality: float | None, memory: str | None) -> Choice:
+    choice = pick(what, speedup, min_quality, memory)
+    assert choice is not None  # something is named
+    return choice
+
+
 @schedule.command(
+    cls=Command,
     epilog=examples(
         "evocache schedule show fora:3",
         "evocache schedule show steps:0,1,4,8,12 --steps 16 --detail",
         "evocache schedule show my-schedule.json",
-    )
+        "evocache schedule show runs/emoji --speedup 2",
+    ),
 )
 def show(
-    what: Annotated[str, typer.Argument(metavar="FILE|SPEC", help="A schedule file, or a policy such as fora:3.")],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="The model that a policy is compiled for; arch:NAME needs no weights.")
-    ] = "zoo:emoji",
-    steps: Annotated[
-        int | None, typer.Option(min=1, max=MAX_STEPS, help="Number of steps; a file is resampled.")
-    ] = None,
+    what: What,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: PointMemory = None,
+    model: Model = "zoo:emoji",
+    steps: Steps = None,
     detail: Annotated[bool, typer.Option("--detail", help="One row for each component.")] = False,
 ) -> None:
     """Show a schedule as a heat map: what is computed, reused or forecast at every step."""
     from ...schedule.render import heatmap
     from ..ui.console import out
 
-    out().print(heatmap(resolve(what, model, steps), detail=detail))
+    choice = _chosen(what, speedup, min_quality, memory)
+    found = resolve(choice, model, steps)
+    if choice.description:
+        out().print(choice.description, markup=False)
+    out().print(heatmap(found, detail=detail))
 
 
 @schedule.command(
+    cls=Command,
     epilog=examples(
         "evocache schedule convert ecad-schedule.json mine.json",
         "evocache schedule convert mine.json theirs.json --to ecad",
-    )
+        "evocache schedule convert runs/emoji theirs.json --speedup 2 --to ecad",
+    ),
 )
 def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A schedule file, evocache's or ECAD's; or a policy.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|SPEC|RUN", help="A schedule file, evocache's or ECAD's; a policy; or a run's folder."
+        ),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     to: Annotated[Format, typer.Option("--to", help="Format of the file written.")] = Format.evocache,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="The model that a policy is compiled for; arch:NAME needs no weights.")
-    ] = "zoo:emoji",
-    steps: Annotated[
-        int | None, typer.Option(min=1, max=MAX_STEPS, help="Number of steps; a file is resampled.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite OUT.")] = False,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: PointMemory = None,
+    model: Model = "zoo:emoji",
+    steps: Steps = None,
+    force: Force = False,
 ) -> None:
-    """Convert a schedule file, or save a policy as one."""
+    """Convert a schedule file, or save a policy or a point of a run's front as one."""
+    choice = _chosen(source, speedup, min_quality, memory)
+    _vacant(target, force)
+    _write(resolve(choice, model, steps), target, to)
+
+
+@schedule.command(
+    cls=Command,
+    epilog=examples(
+        "evocache schedule export runs/emoji --speedup 2",
+        "evocache schedule export runs/emoji --min-quality 40 --out schedules",
+    ),
+)
+def export(
+    what: What,
+    out_: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to write it.")] = Path("."),
+    to: Annotated[Format, typer.Option("--to", help="Format of the file written.")] = Format.evocache,
+    speedup: Speedup = None,
+    min_quality: MinQuality = None,
+    memory: PointMemory = None,
+    model: Model = "zoo:emoji",
+    steps: Steps = None,
+    force: Force = False,
+) -> None:
+    """Write a schedule, say of a run, as a file to share that is named by what it is, and print the file's name."""
+    from ..ui.console import out
+    from ..ui.failures import folder
+
+    choice = _chosen(what, speedup, min_quality, memory)
+    found = resolve(choice, model, steps)
+    target = folder(out_) / f"{slug(choice.name)}-{found.steps}steps-{found.digest[:6]}.json"
+    if not target.exists() or force:  # a file of that name has the same cells
+        _write(found, target, to)
+    out().print(str(target), markup=False, soft_wrap=True)
+
+
+def _vacant(target: Path, force: bool) -> None:
+    """Refuse to overwrite what the user does not say to overwrite."""
+    if target.exists() and not force:
+        raise InputError(f"{str(target)!r}, which exists", "a new file", "choose another name, or add --force")
+
+
+def _write(found: Schedule, target: Path, to: Format) -> None:
+    """Write a file, and tell what is in it."""
     from ...schedule import save
     from ...schedule.io.ecad import dumps_ecad
     from ...schedule.io.strict_json import write_text
     from ..ui.console import errors
 
-    if target.exists() and not force:
-        raise InputError(f"{str(target)!r}, which exists", "a new file", "choose another name, or add --force")
-    found = resolve(source, model, steps)
     if to is Format.ecad:
         write_text(target, dumps_ecad(found))
     else:

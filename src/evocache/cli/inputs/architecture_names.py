@@ -34,7 +34,7 @@ def named(model: str) -> Architecture:
         raise ModelError(error.given, error.expected, error.mend) from None
 
 
-def counted(model: str, given: Sequence[str], *, dtype: str, device: str, memory: bool) -> tuple[Architecture, Probe]:
+def counted(model: str, given: Sequence[str], *, dtype: str, device: str, stages: bool) -> tuple[Architecture, Probe]:
     """An architecture in the shape that is asked for, and what its components cost.
 
     Args:
@@ -42,7 +42,7 @@ def counted(model: str, given: Sequence[str], *, dtype: str, device: str, memory
         given: texts `name=value` of `--set`: numbers of the call's shape.
         dtype: of features; `auto` is bfloat16.
         device: must be `auto`, since nothing is computed.
-        memory: whether the memory of a real generation is asked for, which there is none of.
+        stages: whether the memory of a real generation is asked for, which there is none of.
 
     Raises:
         ModelError: if there is none of that name.
@@ -50,8 +50,8 @@ def counted(model: str, given: Sequence[str], *, dtype: str, device: str, memory
         InputError: if something is asked for that only a pipeline can answer.
     """
     found = named(model)
-    if memory or device != "auto":
-        option = "--memory" if memory else f"--device {device}"
+    if stages or device != "auto":
+        option = "--stages" if stages else f"--device {device}"
         raise InputError(f"{option} of {model}", "a pipeline with weights", f"leave out {option.split()[0]}")
     wanted = named_dtype(dtype)
     shaped = found.shaped(**settings(given))

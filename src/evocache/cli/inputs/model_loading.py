@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...zoo.load import no_bars
+from ..ui.console import progress
 from ..ui.failures import InputError, ModelError, first_line
-from .dtypes import named_dtype
+from .dtypes import known_device, known_dtype, named_dtype
 
 if TYPE_CHECKING:
     from ...schedule import Tree
@@ -32,6 +34,8 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> t
         InputError: if there is no such device or type.
     """
     found = locate(model)
+    known_dtype(dtype)
+    known_device(device)
     import torch
 
     if device == "auto":
@@ -66,11 +70,30 @@ def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
         architecture = named(model)
         bare = architecture.model()
         return bare.tree, bare.classes, architecture.steps
-    pipe, defaults = load_pipeline(model, device="cpu")
-    from ...model import discover
+    known = _known_tree(locate(model))
+    if known is not None:
+        return known
+    with progress() as bar:
+        bar.add_task(f"loading {model}", total=None)
+        pipe, defaults = load_pipeline(model, device="cpu")
+        from ...model import discover
 
-    found = discover(pipe)
+        found = discover(pipe)
     return found.tree, found.classes, int(defaults.get("num_inference_steps", 20))
+
+
+def _known_tree(name: str) -> tuple[Tree, Mapping[str, str], int] | None:
+    """What `load_tree` returns of an embedded model, read from the front that lies beside it; no model is loaded."""
+    from ...schedule.front import Front
+    from ...zoo.models import find
+
+    if not name.startswith("zoo:") or not find(name).front.is_file():
+        return None
+    model = find(name)
+    tree = Front.load(model.front)[0].schedule.tree
+    index = json.loads((model.folder / "model_index.json").read_text(encoding="utf-8"))
+    classes = {c.id: str(index[c.id][1]) for c in tree.of_kind("denoiser")}
+    return tree, classes, int(model.call_defaults["num_inference_steps"])
 
 
 def locate(model: str) -> str:

@@ -24,7 +24,8 @@ def gather(given: Sequence[str], file: Path | None, limit: int | None = None) ->
     """
     prompts = [*given, *(read(file) if file else [])][:limit]
     if not prompts:
-        raise InputError("no prompt", "at least one", 'give --prompt "...", or a file with --prompts')
+        mend = 'say what to draw: evocache generate "...", or give a file with --prompts'
+        raise InputError("no prompt", "at least one", mend)
     for prompt in prompts:
         if not prompt.strip():
             raise InputError("an empty prompt", "some text", "leave it out, or write what to draw")

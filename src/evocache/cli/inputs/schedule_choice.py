@@ -1,52 +1,23 @@
-"""What `--schedule` means: a file, a policy, or, with a wish, a point of the front that a run has proven."""
+"""What `--schedule` means: a file, a policy, or, with a wish, a point of the front that a run has proven.
+
+All of it is read before a model is loaded for it, so that what is wrong is told at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ..ui.failures import InputError
 from ..ui.front_table import peak
-from .number_options import amount, finite
 
 if TYPE_CHECKING:
+    from ...policies import Policy
+    from ...schedule import Schedule
     from ...schedule.front import Point
     from ...validation.proof_file import Proof
-
-Schedule = Annotated[
-    str | None,
-    typer.Option(
-        "--schedule",
-        "-s",
-        metavar="FILE|SPEC|RUN",
-        help="A schedule file, a policy such as fora:2, or a run's folder.",
-    ),
-]
-Speedup = Annotated[
-    float | None,
-    typer.Option(help="From a run's front: at least so many times faster.", callback=finite("--speedup", above=0)),
-]
-MinQuality = Annotated[
-    float | None,
-    typer.Option(help="From a run's front: at least so good, in its unit.", callback=finite("--min-quality")),
-]
-Memory = Annotated[
-    str | None,
-    typer.Option(
-        help="From a run's front: a peak of at most 2GB; or cached, if no peak was searched.", callback=amount
-    ),
-]
-Storage = Annotated[
-    str | None, typer.Option(help="What features are stored in: none, bf16, fp8 or int8; else the point's own.")
-]
-Budget = Annotated[
-    str | None,
-    typer.Option("--budget", "-b", help="What a generation may hold, weights included: 8GB.", callback=amount),
-]
 
 WISHES = {"speedup": "--speedup", "quality": "--min-quality", "memory": "--memory"}
 
@@ -61,14 +32,16 @@ class Choice:
         description: what was measured of it, in words; empty for what comes from no front.
     """
 
-    what: str | Point
+    what: Policy | Schedule | Point
     name: str
     description: str = ""
 
     @property
     def steps(self) -> int | None:
         """Steps that it is to be run with; None if it does not say."""
-        return None if isinstance(self.what, str) else self.what.steps
+        from ...schedule.front import Point
+
+        return self.what.steps if isinstance(self.what, Point) else None
 
     def asking(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments of a call that a user wants, with the steps that this is to be run with where they name none."""
@@ -77,8 +50,22 @@ class Choice:
         return {**wanted, "num_inference_steps": self.steps}
 
 
-def pick(schedule: str | None, speedup: float | None, quality: float | None, memory: str | None) -> Choice | None:
+def pick(
+    schedule: str | None,
+    speedup: float | None,
+    quality: float | None,
+    memory: str | None = None,
+    *,
+    holds: str | None = None,
+) -> Choice | None:
     """The choice of a user; None for the uncached pipeline.
+
+    Args:
+        schedule: a spec, a file, or a run.
+        speedup: with a run: what a point must reach.
+        quality: likewise.
+        memory: likewise: the most that it may hold.
+        holds: what a generation may hold, whatever the schedule; of a run's points, one that keeps it.
 
     Raises:
         InputError: if a front is named without a wish, or a wish without a front.
@@ -86,8 +73,12 @@ def pick(schedule: str | None, speedup: float | None, quality: float | None, mem
         RunError: if the front cannot be read.
     """
     given = {"speedup": speedup, "quality": quality, "memory": memory}
+    if schedule is not None and memory is None and is_front(schedule):
+        given["memory"] = memory = holds
     wishes = {name: value for name, value in given.items() if value is not None}
     if schedule is None or not is_front(schedule):
+        if wishes and schedule is not None and _is_path(schedule):
+            raise _missing(schedule)
         if wishes:
             options = ", ".join(WISHES[name] for name in wishes)
             raise InputError(
@@ -95,7 +86,7 @@ def pick(schedule: str | None, speedup: float | None, quality: float | None, mem
                 "the folder of a run, whose front is picked from",
                 "name one with --schedule runs/emoji",
             )
-        return None if schedule is None else Choice(schedule, schedule)
+        return None if schedule is None else read_choice(schedule)
     from ...validation.proof_file import read_proof
 
     proof = read_proof(schedule)
@@ -104,6 +95,47 @@ def pick(schedule: str | None, speedup: float | None, quality: float | None, mem
     point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
     name = proof.names[proof.front.points.index(point)]
     return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {describe_choice(point, proof)}")
+
+
+def read_choice(schedule: str) -> Choice:
+    """The choice of a policy's spec or a schedule's file; neither needs a model to be read.
+
+    Raises:
+        InputError: if there is no such file, or the policy's own file is not there.
+        PolicyError: if it is no policy, or its parameters do not fit.
+        ScheduleError: if the file holds no schedule.
+    """
+    from ...policies import is_spec, parse
+
+    path = Path(schedule).expanduser()
+    if not is_spec(schedule):
+        if path.is_file():
+            from ...schedule import load
+
+            return Choice(load(path), schedule)
+        if _is_path(schedule):
+            raise _missing(schedule)
+    policy = parse(schedule)
+    file = getattr(policy, "file", "") or getattr(policy, "calibration", "")
+    if file and not Path(file).exists():
+        raise InputError(
+            f"{policy.spec}, whose file {file!r} does not exist", "what it was calibrated on", policy.usage
+        )
+    return Choice(policy, policy.spec)
+
+
+def _is_path(schedule: str) -> bool:
+    """Whether a text that names nothing can only have been meant as a path."""
+    from ...policies import is_spec
+
+    path = Path(schedule)
+    return not is_spec(schedule) and not path.exists() and (path.suffix == ".json" or len(path.parts) > 1)
+
+
+def _missing(schedule: str) -> InputError:
+    return InputError(
+        f"{schedule!r}, which does not exist", "an existing file, a run's folder or a policy", "check the path"
+    )
 
 
 def is_front(schedule: str) -> bool:

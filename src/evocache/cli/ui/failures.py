@@ -21,7 +21,7 @@ class ModelError(Error):
 
 
 def show(error: Error) -> RenderableType:
-    """The error in three parts: what was given, what was expected, and the mend."""
+    """The error in three parts: what was given, why it is refused, and what to try."""
     from rich.table import Table
     from rich.text import Text
 
@@ -29,8 +29,8 @@ def show(error: Error) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row(Text("error", style="bold red"), Text(error.given, style="bold"))
-    grid.add_row(Text("expected", style="yellow"), Text(error.expected))
-    grid.add_row(Text("mend", style="green"), Text(error.mend))
+    grid.add_row(Text("why", style="yellow"), Text(f"expected {error.expected}"))
+    grid.add_row(Text("try", style="green"), Text(error.mend))
     return grid
 
 

@@ -48,6 +48,8 @@ def document(path: str | os.PathLike[str]) -> dict[str, Any]:
         RunError: if there is none, it is of another version, or its schedules are none or too large.
     """
     file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    if not Path(path).exists():
+        raise RunError(f"{os.fspath(path)!r}, which does not exist", "the folder of a run", "check the path")
     if not file.is_file():
         raise RunError(f"{os.fspath(path)!r} without a front", "a run that has ended", "evolve it to its end first")
     try:

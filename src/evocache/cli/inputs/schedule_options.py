@@ -1,0 +1,62 @@
+"""Options that name a schedule, and a point of a run's front; several commands share them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .dtypes import known_storage
+from .number_options import amount, finite
+
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        "-s",
+        metavar="FILE|SPEC|RUN",
+        help="A schedule file, a policy such as fora:2, or a run's folder.",
+    ),
+]
+Speedup = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="From a run's front: at least so many times faster.",
+        callback=finite("--speedup", above=0),
+    ),
+]
+MinQuality = Annotated[
+    float | None,
+    typer.Option(
+        metavar="Q",
+        help="From a run's front: at least so good, in its unit.",
+        callback=finite("--min-quality"),
+    ),
+]
+PointMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="From a run's front: a point that holds at most 2GB; that caches so much, if no peak was searched.",
+        callback=amount,
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="The most that a generation may hold, weights included: 8GB. Of a run's front, a point that keeps it.",
+        callback=amount,
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What features are stored in: none, bf16, fp8 or int8; else the point's own.",
+        callback=known_storage,
+    ),
+]
