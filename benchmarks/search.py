@@ -30,11 +30,11 @@ from benchmarks.ecad.method import ECAD, ecad_settings
 from benchmarks.ecad.seeds import ecad_seeds
 from benchmarks.environment import RESULTS, environment, write
 from evocache import zoo
-from evocache.evolve_run import CALIBRATION
 from evocache.model import probe_pipeline
 from evocache.schedule import load
 from evocache.search.calibrate.calibrate import calibrate
 from evocache.search.calibrate.calibration_file import read_calibration, write_calibration
+from evocache.search.calibrate.run_calibration import CALIBRATION
 from evocache.search.cost.schedule_cost import Costs
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality

@@ -90,11 +90,12 @@ def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
     by no clock: what tests see does not depend on how busy a machine is.
     """
     from evocache import evolve_run
+    from evocache.search.calibrate import run_calibration
     from evocache.validation import contender_trial, time_budget
 
     change(contender_trial.ContenderTrial, "timed", _as_predicted)
-    change(evolve_run, "calibrate", partial(evolve_run.calibrate, repeats=1, schedules=(4, 2)))
-    change(evolve_run, "WITHIN", 0.01)
+    change(run_calibration, "calibrate", partial(run_calibration.calibrate, repeats=1, schedules=(4, 2)))
+    change(run_calibration, "WITHIN", 0.01)
     change(evolve_run, "all_seeds", partial(_some, evolve_run.all_seeds))
     change(time_budget, "LADDER", (time_budget.Effort(4, 3, 2, 4, 1, 2),))
 

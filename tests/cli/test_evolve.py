@@ -129,7 +129,6 @@ def test_a_budget_that_is_no_duration_is_refused(refused, budget):
         (("--objective", "peak", "--storage", "bf16,int4"), "storage 'int4'"),
         (("--memory", "little"), "bytes, such as 200MB"),
         (("--set", "height=33"), "fails uncached"),
-        (("--method", "ecad"), "--method"),
         (("--set", "no_such_argument=1"), "no_such_argument"),
         (("--device", "nonsense"), "--device"),
         (("--ray", "127.0.0.1:1"), "ray start --head"),

@@ -8,6 +8,7 @@ import pytest
 
 from evocache import evolve_run
 from evocache.errors import Error, RunError
+from evocache.search.calibrate import run_calibration
 from evocache.search.calibrate.calibration_file import read_calibration
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL
@@ -51,7 +52,7 @@ def test_what_was_calibrated_is_not_calibrated_again(pipe, tmp_path: Path, monke
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it is calibrated again")
 
-    monkeypatch.setattr(evolve_run, "calibrate", never)
+    monkeypatch.setattr(run_calibration, "calibrate", never)
     with pytest.raises(PulledPlugError):
         evolve(pipe, tmp_path, until="proving", generations=0)
     evaluated = (tmp_path / JOURNAL).read_text().count('"eval"')

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -14,7 +16,7 @@ from ..runtime.estimate.many import FootprintsOfMany, moved
 from ..runtime.estimate.residency import movable
 from ..runtime.program.step_arguments import STEPS
 from ..schedule import Schedule
-from .calibrate.calibration_file import Calibration
+from .calibrate.calibration_file import Calibration, read_calibration, write_calibration
 from .cost.hardware_rates import Rates, measure
 from .evaluate.local import LocalEvaluator
 from .genome.memory_genes import Design, Memory, MemoryPrice
@@ -80,6 +82,15 @@ def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
     dtype = next((p.dtype for p in denoiser.parameters() if p.dtype.is_floating_point), torch.float32)
     sizes = [size for size in calibration.costs.sizes.values() if size]
     return measure(_device(evaluator), dtype, int(median(sizes)) if sizes else 1 << 20)
+
+
+def rates_of_run(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) -> Rates:
+    """What the machine takes for keeping generations small; measured once, and kept with the run's calibration."""
+    if calibration.rates is None:
+        write_calibration(folder, replace(calibration, rates=rates(evaluator, calibration)))
+        calibration = read_calibration(folder) or calibration
+    assert calibration.rates is not None
+    return calibration.rates
 
 
 def memory_pricer(

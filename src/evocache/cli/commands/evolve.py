@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import ZooError
+from ...search.config import EvolveConfig
 from ..inputs import argument_files
 from ..inputs.call_arguments import arguments, batch_size, settings
 from ..inputs.dtypes import known_device, known_dtype, known_storage
@@ -34,9 +35,6 @@ from ..ui.stop_signals import Terminated
 if TYPE_CHECKING:
     from ...schedule.front import Front, Point
 
-BATCH = 16
-"""Prompts in one call, where nothing else is said."""
-
 HELD_OUT = 32
 """Prompts that a front is proven on, where the user names none."""
 
@@ -52,7 +50,9 @@ def evolve(
     time: Annotated[
         str, typer.Option("--time", metavar="TIME", help="Time for the whole command: 90s, 10m, 2h; or none.")
     ] = "10m",
-    generations: Annotated[int, typer.Option(min=0, max=MAX_COUNT, help="Most generations.")] = 1000,
+    generations: Annotated[
+        int, typer.Option(min=0, max=MAX_COUNT, help="Most generations.")
+    ] = EvolveConfig.generations,
     objective: Annotated[
         list[str] | None,
         typer.Option(help="Beside the error: latency, macs, memory (cached) or peak; latency,peak for two."),
@@ -93,7 +93,9 @@ def evolve(
         list[str] | None,
         typer.Option(metavar="RUN", help="Begin with the front of another run, of this model or a variant, too."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the search and of the first prompt.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the search and of the first prompt.")] = (
+        EvolveConfig.seed
+    ),
     batch: Annotated[
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call: 16 if not given, 1 with pictures.")
     ] = None,
@@ -110,9 +112,6 @@ def evolve(
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Evolve a Pareto front of caching schedules; Ctrl-C stops it cleanly, the same command goes on."""
-    from ...search.objectives import parse_objectives
-    from ...search.optimise.settings import Settings
-
     seconds = in_seconds(time)
     wanted = settings(set_, image, mask, num_inference_steps=steps)
     judge = _judge(quality, reward)
@@ -120,34 +119,37 @@ def evolve(
     known_device(device)
     shown = _shown(judge)
     texts, proof = _prompts(locate(model), prompts, held_out, count, seed)
-    fronts, chosen = _fronts(start), Settings.of(len(texts), generations=generations, seed=seed)
-    objectives = parse_objectives(_listed(objective))
+    fronts = _fronts(start)
+    config = EvolveConfig(
+        budget_seconds=seconds,
+        held_out=proof,
+        objectives=_listed(objective),
+        judge=judge,
+        max_memory=memory,
+        storages=_listed([storage] if storage else None),
+        least_steps=least_steps,
+        generations=generations,
+        seed=seed,
+        ray=ray,
+        load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),
+    )
     with _resumable(), warnings.catch_warnings(), Live(seconds, shown) as live:
         pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
         call = arguments(pipe, defaults, **wanted)
         from ...evolve_run import evolve as run
         from ...schedule.front.comparison import DISTURBED
 
-        live.workers = processes(workers, pipe, seconds, chosen.offspring)
+        live.workers = processes(workers, pipe, seconds, config.search_settings(len(texts)).offspring)
         warnings.filterwarnings("ignore", DISTURBED)  # the table below says it
         run(
             pipe,
             texts,
-            call=call,
+            config=config,
             out=out_,
-            budget_seconds=seconds,
-            held_out=proof,
-            objectives=objectives,
-            judge=judge,
-            max_memory=memory,
-            storages=_listed([storage] if storage else None),
-            least_steps=least_steps,
-            settings=chosen,
+            call=call,
             start=_begun(fronts, pipe, call),
-            batch=batch_size(batch, BATCH, call),
+            batch=batch_size(batch, EvolveConfig.batch, call),
             workers=live.workers,
-            ray=ray,
-            load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),
             tell=live.tell,
             stage=live.stage,
             watch=live.watch,
@@ -182,7 +184,7 @@ def _loaded(model: str, device: str, dtype: str) -> Any:
 def _judge(quality: str | None, reward: str | None) -> str:
     if quality is not None and reward is not None:
         raise InputError("both --quality and --reward", "one of them", "leave one out")
-    return quality or reward or "latent"
+    return quality or reward or str(EvolveConfig.judge)
 
 
 def _shown(judge: str) -> Callable[[float], float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import RunError
@@ -42,6 +42,12 @@ class Settings:
     def of(cls, prompts: int, **others: Any) -> Settings:
         """Settings for a number of prompts: the first rung is 4 of them, where there are more."""
         return cls(**{"prompts": prompts, "rungs": (4,) if prompts > 4 else (), **others})
+
+    def limited_to(self, prompts: int) -> Settings:
+        """Return settings of a search that sees so many prompts, where they were made for more of them."""
+        if not prompts or prompts >= self.prompts:
+            return self
+        return replace(self, prompts=prompts, rungs=tuple(rung for rung in self.rungs if rung < prompts))
 
     def __post_init__(self) -> None:
         least = {"population": 2, "offspring": 1, "prompts": 1, "generations": 0, "polish": 0, "polish_prompts": 0}

@@ -1,0 +1,63 @@
+"""The calibration of a run: taken once, and kept in its folder for later sittings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import RunError
+from ..evaluate.faults import patiently
+from ..evaluate.local import LocalEvaluator
+from ..evaluate.workload import Workload
+from ..genome.step_counts import least_steps as usual_least
+from .calibrate import WITHIN, calibrate
+from .calibration_file import Calibration, read_calibration, write_calibration
+
+CALIBRATION = 4
+"""Prompts that features and times are calibrated on."""
+
+CALIBRATING = 0.15
+"""Time for timing schedules in the calibration, relative to the evolution's, as far as that is less than `WITHIN`."""
+
+
+def calibrate_run(
+    evaluator: LocalEvaluator, folder: Path, budget_seconds: float | None, wanted: int | None
+) -> tuple[Calibration, int | None]:
+    """Calibrate, or take what an earlier sitting calibrated; and the fewest steps, if there may be fewer.
+
+    Raises:
+        RunError: if fewer steps are wanted that cannot be had.
+    """
+    earlier = read_calibration(folder)
+    if earlier is not None:
+        return earlier, _least(earlier.steps, wanted, possible=earlier.costs.varies)
+    prompts = first_call(evaluator.workload)
+    least = _least(evaluator.steps, wanted, possible=evaluator.varies)
+    if least is not None and not evaluator.manages(least):
+        least = _least(evaluator.steps, wanted, possible=False)
+    within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
+    found = patiently(lambda: calibrate(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
+    write_calibration(folder, found)
+    known = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
+    assert known is not None
+    return known, least
+
+
+def first_call(workload: Workload) -> list[int]:
+    """Numbers of the prompts in the call that is calibrated."""
+    return workload.batches(range(min(CALIBRATION, len(workload.prompts))))[0]
+
+
+def _least(steps: int, wanted: int | None, *, possible: bool) -> int | None:
+    """Fewest steps that schedules may have; None if all have the same."""
+    least = usual_least(steps) if wanted is None else wanted
+    if least >= steps:
+        return None
+    if possible:
+        return least
+    if wanted is not None:
+        raise RunError(
+            f"at least {wanted} steps of {steps}, where they cannot be varied",
+            "a pipeline that makes as many steps as num_inference_steps says, evolved from the start with fewer ones",
+            "leave it out, or use a new folder",
+        )
+    return None
