@@ -16,6 +16,8 @@ RANKS = {
     "errors": 0,
     "units": 0.5,
     "extras": 0.5,
+    "tables": 0.5,
+    "display": 0.5,
     "schedule": 1,
     "model": 2,
     "policies": 3,

@@ -19,7 +19,7 @@ from benchmarks.sizes.field import entrants
 from benchmarks.sizes.measure import Limits, measure
 from benchmarks.sizes.models import MODELS, sample
 from evocache import discover
-from evocache.report.tables import in_bytes
+from evocache.tables import in_bytes
 
 EAGER, COMPILED = "eager", "compiled"
 

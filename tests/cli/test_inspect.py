@@ -4,9 +4,9 @@ import pytest
 from rich.console import Console
 
 from evocache.cli.ui.saved_work import work_table
-from evocache.cli.ui.tree_nodes import nodes
 from evocache.metrics.cost import Work
 from evocache.schedule import Component, Tree
+from evocache.schedule.tree_table import nodes
 from tests.cli.conftest import weights
 
 PLAIN = ("--set", "use_resolution_binning=false", "--set", "clean_caption=false")

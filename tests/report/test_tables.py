@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from evocache.report.tables import Column, in_bytes, in_decibels, in_flops, in_percent, in_seconds, table
+from evocache.tables import Column, in_bytes, in_decibels, in_flops, in_percent, in_seconds, table
 
 
 @pytest.mark.parametrize(

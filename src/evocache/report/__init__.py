@@ -9,7 +9,7 @@ In: a run's folder. Out: tables, one HTML page, PNG files.
 Imports the schedule, and the files of searches and proofs; no torch.
 """
 
+from ..tables import Column, table
 from .figures.contact_sheet import SheetColumn, contact_sheet
-from .tables import Column, table
 
 __all__ = ["Column", "SheetColumn", "contact_sheet", "table"]

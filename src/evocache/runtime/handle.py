@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
+from ..display import Displayed
 from ..errors import PipelineError
 from ..memory import cudnn_workspace
 from ..memory.hardware import machine
@@ -61,7 +62,7 @@ class _Of(Generic[Value]):
         setattr(handle._state, self._name, value)
 
 
-class Handle:
+class Handle(Displayed):
     """An accelerated pipeline's handle: what is applied, what it did, and the way back.
 
     As a context manager it removes itself at the end, and what was applied before is applied again.
@@ -333,6 +334,16 @@ class Handle:
         self.remove()
         if before is not None and not before.removed and acceleration(self.pipe) is None:
             Handle(self.pipe, before)._install()
+
+    def __str__(self) -> str:
+        from ..memory.planner.plan_table import plan_text
+        from ..tables import plain
+
+        found = [f"{self.program} on {type(self.pipe).__name__}" + ("" if self.active else ", removed")]
+        found += [self.choice] if self.choice else []
+        found += ["no generation so far"] if self._last is None else self.stats.lines()
+        found += ["", plan_text(self.memory)] if self.memory is not None else []
+        return plain(*found)
 
     def __repr__(self) -> str:
         return f"<Handle: {self.program} on {type(self.pipe).__name__}{'' if self.active else ', removed'}>"

@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..display import Displayed
 from ..memory import FeatureStore
 from ..memory.planner.planner import Held
 from ..schedule import Schedule
 from ..schedule.liveness import Lifetimes, peak_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from .ops.branch import Branch
 
 
 @dataclass(frozen=True)
-class Stats:
+class Stats(Displayed):
     """Figures of one generation.
 
     Attributes:
@@ -49,6 +52,29 @@ class Stats:
     stages: Mapping[str, Held] = field(default_factory=dict)
     gate_bytes: int = 0
     warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        from ..memory.planner.plan_table import stage_table
+        from ..schedule.render import heatmap
+        from ..tables import plain
+
+        parts: list[RenderableType] = [*self.lines()]
+        parts += ["", stage_table(self.stages)] if self.stages else []
+        parts += ["", heatmap(self.schedule)] if self.schedule is not None else []
+        return plain(*parts)
+
+    def lines(self) -> list[str]:
+        """Say in words what ran, what was held and moved, and what the user was warned of, a line each."""
+        from ..tables import in_bytes, in_percent, in_seconds
+
+        calls = ", ".join(f"{name} called {count} times" for name, count in self.calls.items())
+        found = [f"{in_percent(self.executed_fraction)} executed" + (f"; {calls}" if calls else "")]
+        found.append(f"{in_bytes(self.peak_cached_bytes)} cached at most")
+        if self.gate_bytes:
+            found.append(f"{in_bytes(self.gate_bytes)} compared by the gate at most")
+        if self.moved_bytes:
+            found.append(f"{in_bytes(self.moved_bytes)} moved, waited for {in_seconds(self.stalled_seconds)}")
+        return found + [f"note: {text}" for text in self.warnings]
 
     @classmethod
     def of(

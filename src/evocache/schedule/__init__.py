@@ -7,11 +7,11 @@ In: components of a model, and actions. Out: an immutable grid, steps x componen
 - `branches`: what a step's first call follows, and the calls that guidance adds
 - `resample`, `retarget`: a grid for another number of steps; a schedule for a variant of the model
 - `liveness`: which features are stored from when to when; peak bytes
-- `render`: heat maps for the terminal
+- `render`, `tree_table`: heat maps of schedules and tables of components, for the terminal
 - `numbers`, `size_limits`: numbers of a user, and sizes, refused before anything is made
 - `front`, `io`: Pareto fronts; files
 
-Imports `errors` and `units`.
+Imports `errors`, `units` and `tables`.
 """
 
 from .action import COMPUTE, MAX_ORDER, REUSE, Action, forecast

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ..display import Displayed
 from ..errors import ScheduleError
 
 LEAF_KINDS = ("attention", "cross_attention", "feed_forward", "projection", "resnet", "motion")
@@ -58,7 +59,7 @@ class Component:
 
 
 @dataclass(frozen=True)
-class Tree:
+class Tree(Displayed):
     """Components, parents before children, with the indices that schedules compute with.
 
     `levels` are the component indices in the order in which it can be decided what they do: each level comes after
@@ -125,6 +126,11 @@ class Tree:
 
     def __len__(self) -> int:
         return len(self.components)
+
+    def __str__(self) -> str:
+        from .tree_table import tree_text
+
+        return tree_text(self)
 
     def __iter__(self) -> Iterator[Component]:
         return iter(self.components)

@@ -127,7 +127,7 @@ def disturbed(rows: Sequence[Row]) -> list[str]:
 def _sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> list[Image]:
     """The contact sheet; of videos, one for each frame."""
     from ...report.figures.contact_sheet import SheetColumn, contact_sheet
-    from ...report.tables import in_decibels
+    from ...tables import in_decibels
 
     heads = {}
     for row in rows:

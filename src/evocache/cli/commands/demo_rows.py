@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...metrics import psnr
-from ...report.tables import Column, in_bytes, in_decibels, in_percent, table
+from ...tables import Column, in_bytes, in_decibels, in_percent, table
 from .demo_contenders import Contender, Outcome
 
 if TYPE_CHECKING:

@@ -152,7 +152,7 @@ class _Log:
         }
 
     def report(self, target: Path) -> None:
-        from ...report.tables import in_bytes, in_percent, in_seconds
+        from ...tables import in_bytes, in_percent, in_seconds
 
         parts = [f"{self.images} image{'s' * (self.images != 1)}", f"{in_seconds(self.seconds / self.images)} an image"]
         if self.handle:

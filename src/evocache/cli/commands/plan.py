@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,67 +129,17 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
     """For people."""
     from rich.text import Text
 
-    from ...report.tables import Column, table
-    from ...units import format_bytes
+    from ...memory.planner.plan_table import stage_table, summary
 
-    plan, before = planned.plan, planned.as_it_is
     console = out()
     said = (f"{schedule}, {planned.steps} steps", "dim")
     console.print(Text.assemble((model, "bold"), f"  {pipeline}  ", said, "\n"))
-    columns = [
-        Column("stage", style="cyan"),
-        *(Column(name, numeric=True) for name in ("weights", "activations", "features", "together", "as it is")),
-    ]
-    rows = [
-        [
-            name,
-            format_bytes(h.weights),
-            format_bytes(h.activations),
-            format_bytes(h.features),
-            format_bytes(h.bytes),
-            format_bytes(before.stages[name].bytes),
-        ]
-        for name, h in plan.stages.items()
-    ]
-    console.print(table(columns, rows))
+    console.print(stage_table(planned.plan.stages, planned.as_it_is.stages))
     console.print()
-    if plan.budget is None:
-        console.print(f"peak {format_bytes(plan.peak)}; --memory asks how it can be less", markup=False)
-        return
-    console.print(
-        f"fits {format_bytes(plan.budget)}: peak {format_bytes(plan.peak)}, as it is {format_bytes(before.peak)}",
-        markup=False,
-    )
-    for line in _means(plan):
-        console.print(f"- {line}", markup=False)
-    if plan.seconds:
-        console.print(f"predicted to add {plan.seconds:.2g} s to a generation", markup=False)
-
-
-def _means(plan: MemoryPlan) -> Iterator[str]:
-    """What is done to fit, in words."""
-    from ...units import format_bytes
-
-    if plan.offload:
-        needed = [name for name, needing in plan.offload.items() if needing]
-        if needed:
-            yield f"on the device only in the stages that need them: {', '.join(needed)}"
-        if idle := [name for name in plan.offload if name not in needed]:
-            yield f"not on the device, for no stage needs them: {', '.join(idle)}"
-    for name, cuts in plan.cuts.items():
-        if cuts:
-            counts = sorted({cut.slices for cut in cuts.values()})
-            slices = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-            yield f"{len(cuts)} modules of {name} run in {slices} slices"
-    if plan.capacity is not None:
-        moved = f"{format_bytes(plan.moved)} move out and back"
-        yield f"of features, each branch holds at most {format_bytes(plan.capacity)}; {moved}"
-    for name, cut in _decode(plan).items():
-        ways = [f"in {cut.slices} slices"] if cut.slices > 1 else []
-        ways += ["group of frames by group"] if cut.slicing.groups else []
-        yield f"{name} decodes {', '.join(ways)}"
-    if not plan.offload and not any(plan.cuts.values()) and plan.capacity is None and not _decode(plan):
-        yield "nothing has to be done"
+    for line in summary(planned.plan, planned.as_it_is):
+        console.print(line, markup=False)
+    if planned.plan.budget is None:
+        console.print("--memory asks how it can be less", markup=False)
 
 
 def _decode(plan: MemoryPlan) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ def policies(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
         return
     from rich.text import Text
 
-    from ...report.tables import Column, table
+    from ...tables import Column, table
     from ..ui.console import out
 
     cells = [

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..ui.failures import InputError
-from ..ui.front_table import peak
 
 if TYPE_CHECKING:
     from ...policies import Policy
@@ -157,7 +156,7 @@ def is_front(schedule: str) -> bool:
 
 def reach(proof: Proof) -> str:
     """The wishes, each with what the front's points reach."""
-    from ...report.tables import in_bytes, in_figures
+    from ...tables import in_bytes, in_figures
 
     unit = f" {proof.basis.unit}" if proof.basis.unit else ""
     shown = {
@@ -178,8 +177,9 @@ def reach(proof: Proof) -> str:
 
 def describe_choice(point: Point, proof: Proof) -> str:
     """What was measured of a point, in a line, and how it is kept small."""
-    from ...report.tables import in_bytes, in_figures, planned
     from ...schedule.front.comparison import spread
+    from ...schedule.front.front_table import peak, planned
+    from ...tables import in_bytes, in_figures
 
     measured = point.measured
     unit = f" {proof.basis.unit}" if proof.basis.unit else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,6 @@ from .console import out
 if TYPE_CHECKING:
     from ...report.run.history import History
     from ...validation.proof_file import Proof
-
-
-PEAK = "peak"
-
-
-RANKS = {"searched": 2, "cached": 1}
-"""Columns that narrow terminals do without, the highest first."""
 
 
 def history_of(run: Path) -> History | None:
@@ -59,38 +51,21 @@ def facts(proof: Proof) -> dict[str, object]:
 
 def show_front(proof: Proof, history: History | None = None) -> None:
     """Print the table of a front, and of what it was measured against; and what failed in the run, if that is known."""
-    from ...report.tables import Column, fitted, table
+    from ...schedule.front.front_table import Line, front_table, lines_of
     from ...validation.proof_file import GROUPS
 
     counts = steps_of(proof)
-    own = ("steps", "speedup") if counts else ("speedup",)
-    numbers = (*own, "half", proof.basis.head, "half", "searched", "fewer", "cached")
-    plans = plans_of(proof)
-    columns = [
-        Column("", style="cyan", room="wrap"),
-        *(Column(name, numeric=True, rank=RANKS.get(name, 0)) for name in numbers),
-    ]
-    columns += [Column("peak", numeric=True), Column("plan")] if plans else []
-    marks = marks_of(proof)
-    columns += [Column("", room="wrap")] if marks else []
-    groups: dict[str, list[tuple[str, Mapping[str, float]]]] = {
-        "front": [(name, point.measured) for name, point in zip(proof.names, proof.front, strict=True)]
-    }
+    groups = {"front": lines_of(proof.front, proof.names, steps=bool(counts))}
     for name, baseline in proof.baselines.items():
-        groups.setdefault(baseline.group, []).append((name, baseline.measured))
-    cells: list[Sequence[str] | None] = []
-    for group in (group for group in GROUPS if group in groups):
-        cells += [None] if cells else []
-        exact = group == "uncached" and proof.basis.residual
-        for name, figures in sorted(groups[group], key=lambda row: -row[1]["speedup"]):
-            first, *rest = _cells(name, figures, exact=exact)
-            held = (peak(figures), plans.get(name, "")) if plans else ()
-            mark = [marks.get(name, "")] if marks else []
-            cells.append((first, *([counts.get(name, "")] if counts else []), *rest, *held, *mark))
+        exact = baseline.group == "uncached" and proof.basis.residual
+        mark = f"by {baseline.by}" if baseline.by else ""
+        line = Line(name, baseline.measured, counts.get(name, ""), mark=mark, exact=exact)
+        groups.setdefault(baseline.group, []).append(line)
     console = out()
-    console.print(table(*fitted(columns, cells, console.width)))
-    for line in notes(proof):
-        console.print(line, style="dim", markup=False)
+    shown = [groups[group] for group in GROUPS if group in groups]
+    console.print(front_table(shown, console.width, head=proof.basis.head))
+    for text in notes(proof):
+        console.print(text, style="dim", markup=False)
     if history is not None and history.failures:
         console.print(history.failed, style="yellow", markup=False)
 
@@ -103,38 +78,10 @@ def steps_of(proof: Proof) -> dict[str, str]:
     return found if len({*found.values()}) > 1 else {}
 
 
-def marks_of(proof: Proof) -> dict[str, str]:
-    """What is to be said of points that are not handed out or cache nothing, and of what was beaten, by name."""
-    found = {}
-    for name, point in zip(proof.names, proof.front, strict=True):
-        if not point.sold:
-            found[name] = "not to be believed" if point.doubt else "by fewer steps"
-        elif proof.front.is_fewer_steps(point):
-            found[name] = "fewer steps, uncached"
-    return found | {name: f"by {b.by}" for name, b in proof.baselines.items() if b.by}
-
-
-def plans_of(proof: Proof) -> dict[str, str]:
-    """How each point is kept small, in short, by name; nothing where no peak was searched."""
-    if not any(PEAK in point.objectives for point in proof.front):
-        return {}
-    from ...report.tables import planned
-
-    return {name: planned(point) or "as it is" for name, point in zip(proof.names, proof.front, strict=True)}
-
-
-def peak(figures: Mapping[str, float]) -> str:
-    """What was held at most, as measured, else as predicted."""
-    from ...report.tables import in_bytes
-
-    if PEAK in figures:
-        return in_bytes(figures[PEAK])
-    return f"~{in_bytes(figures['predicted peak'])}" if "predicted peak" in figures else ""
-
-
 def notes(proof: Proof) -> list[str]:
     """What the figures mean and stand on, as lines."""
     from ...schedule.front.context import shared
+    from ...schedule.front.front_table import PEAK
 
     basis = proof.basis
     unit = f" in {basis.unit}" if basis.unit else ""
@@ -148,7 +95,7 @@ def notes(proof: Proof) -> list[str]:
     ]
     if any(baseline.by for baseline in proof.baselines.values()):
         lines.append("beaten: found by the search, but something is as fast and as good; not handed out")
-    if plans_of(proof):
+    if any(PEAK in point.objectives for point in proof.front):
         lines.append(f"peak: what one call of {basis.timed} prompts holds at most, weights and decoding included")
         lines.append("plan: what features are stored in, and the budget that slicing and parking keep")
     contexts = [point.context for point in proof.front if point.context is not None]
@@ -156,23 +103,3 @@ def notes(proof: Proof) -> list[str]:
         lines.append(f"evolved at: {shared(contexts)}; elsewhere the figures say nothing")
     lines += [f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else []
     return [*lines, *proof.noise]
-
-
-def _cells(name: str, figures: Mapping[str, float], *, exact: bool) -> tuple[str, ...]:
-    from ...report.tables import in_bytes, in_figures
-    from ...schedule.front.comparison import spread
-    from ...validation.proof_file import UNCACHED
-
-    def shown(key: str) -> str:
-        return in_figures(figures[key]) if key in figures else ""
-
-    return (
-        name,
-        f"{figures['speedup']:.2f}x",
-        str(spread(figures) or "").replace("-", "..") if name != UNCACHED else "",
-        "exact" if exact else shown("quality"),
-        "" if exact else f"{shown('quality q1')}..{shown('quality q3')}",
-        shown("calibration quality"),
-        shown("fewer steps quality"),
-        in_bytes(figures["memory"]) if figures.get("memory") else "-",
-    )

@@ -182,7 +182,7 @@ def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> Ren
     """Some points of a front, a column each, from the worst to the best; errors as people know them."""
     from rich.table import Table
 
-    from ...report.tables import in_bytes, in_seconds
+    from ...tables import in_bytes, in_seconds
 
     def figure(name: str, value: float) -> str:
         if name == "latency":

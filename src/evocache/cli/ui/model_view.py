@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...schedule.tree_table import Node, nodes
 from .console import out
 from .saved_work import work_document, work_of, work_table
-from .tree_nodes import Node, nodes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,7 +90,7 @@ class View:
         """For people: a table, and under it what a generation costs."""
         from rich.text import Text
 
-        from ...report.tables import Column, in_bytes, in_flops, in_percent, in_seconds, table
+        from ...tables import Column, in_bytes, in_flops, in_percent, in_seconds, table
 
         console = out()
         classes = ", ".join(f"{name}: {kind}" for name, kind in self.model.classes.items())
@@ -127,7 +127,7 @@ class View:
 
     def _memory(self) -> Table:
         """What a generation holds, stage by stage."""
-        from ...report.tables import Column, in_bytes, table
+        from ...tables import Column, in_bytes, table
 
         columns = [Column("held at most", style="cyan"), Column("stage")]
         columns += [Column(name, numeric=True) for name in ("weights", "activations", "features", "together")]
@@ -139,7 +139,7 @@ class View:
         return table(columns, rows)
 
     def _cells(self, node: Node) -> list[str]:
-        from ...report.tables import in_bytes, in_percent
+        from ...tables import in_bytes, in_percent
 
         first, count = node.members[0], len(node.members)
         cells = ["  " * node.level + node.label, f"×{count}" if count > 1 else "", first.kind]

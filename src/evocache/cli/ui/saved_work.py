@@ -37,7 +37,7 @@ def work_document(work: Mapping[str, Work]) -> dict[str, Any]:
 
 def work_table(work: Mapping[str, Work], steps: int) -> Table:
     """A line a kind: uncached FLOPs and MACs and their share of all, what is executed, and how much of it that is."""
-    from ...report.tables import Column, in_flops, in_percent, table
+    from ...tables import Column, in_flops, in_percent, table
 
     heads = ("uncached", "", "share", "executed", "", "share", "of it")
     columns = [Column(f"{steps} steps", style="cyan"), *(Column(head, numeric=True) for head in heads)]

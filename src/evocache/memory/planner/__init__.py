@@ -5,7 +5,8 @@ how many bytes the budget is missed.
 
 - `footprint`: what a generation holds, call by call
 - `planner`: the choice
+- `plan_table`: a plan as it is printed
 - `timeline`: what a plan holds from stage to stage and step to step
 
-Imports swapping, slicing's types and quantization; nothing live.
+Imports swapping, slicing's types, quantization and `tables`; nothing live.
 """

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...display import Displayed
 from ...errors import BudgetError
 from ..quantization import checked
 from ..swapping.capacity_shares import Kept, Shares
@@ -57,7 +58,7 @@ class Held(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MemoryPlan:
+class MemoryPlan(Displayed):
     """How a generation is made to fit.
 
     Attributes:
@@ -99,6 +100,11 @@ class MemoryPlan:
     def peak(self) -> int:
         """Predicted peak bytes of the generation."""
         return max(held.bytes for held in self.stages.values())
+
+    def __str__(self) -> str:
+        from .plan_table import plan_text
+
+        return plan_text(self)
 
 
 def plan(footprint: Footprint, budget: int | None, machine: Machine = USUAL, *, offload: bool = True) -> MemoryPlan:

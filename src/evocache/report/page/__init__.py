@@ -6,5 +6,5 @@ In: what a report shows of a run. Out: HTML.
 - `sections`: prose and tables, escaped
 - `page_data`: what the script draws, as JSON
 
-Imports `report.run` and `report.tables`; no plotting, no torch.
+Imports `report.run` and `tables`; no plotting, no torch.
 """

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from ...schedule.front.comparison import doubt, doubtful, spread
+from ...tables import in_bytes, in_figures
 from ...validation.proof_file import GROUPS
 from ..run.heat_map_cells import cells, words
 from ..run.history import History
 from ..run.importance import Importance
 from ..run.run_contents import Contents, Entry
-from ..tables import in_bytes, in_figures
 
 ORDER = ("front", "beaten", "seed", "steps", "uncached")
 """Groups in the order in which they are listed."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from ...schedule.front.comparison import doubt, doubtful, in_the_same_time
+from ...tables import in_bytes, in_figures, in_percent, in_seconds
 from ...validation.held_out_split import SEEDS
 from ...validation.proof_file import GROUPS
 from ..run.run_contents import Contents, Entry
-from ..tables import in_bytes, in_figures, in_percent, in_seconds
 from .page_data import ORDER
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)

@@ -10,11 +10,12 @@ from pathlib import Path
 from ...errors import RunError
 from ...schedule import Schedule
 from ...schedule.front.front_file import FILE
+from ...schedule.front.front_table import planned
 from ...search.calibrate.calibration_file import Calibration, read_calibration
 from ...search.evaluate.quality import Quality, quality
 from ...search.storage.journal import JOURNAL
+from ...tables import plan_of
 from ...validation.proof_file import Basis, Proof, read_proof
-from ..tables import plan_of, planned
 from .history import History, read_history
 from .importance import Importance, importance
 

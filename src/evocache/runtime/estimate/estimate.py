@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...display import Displayed
 from ...memory.cudnn_workspace import Workspace
 from ...memory.offload.stage_offload import leaving
 from ...memory.planner.footprint import CallPrint, Choice, Footprint, Stage
+from ...memory.planner.plan_table import plan_text
 from ...memory.planner.planner import USUAL, Machine, MemoryPlan, plan
 from ...memory.planner.timeline import Moment, timeline
 from ...memory.quantization import checked
@@ -32,7 +34,7 @@ FILMED = {"output_type": "pt"}
 
 
 @dataclass(frozen=True)
-class Planned:
+class Planned(Displayed):
     """A memory plan for one call of a pipeline, and what it was made from.
 
     Attributes:
@@ -50,6 +52,9 @@ class Planned:
     def timeline(self) -> list[Moment]:
         """What the plan holds from stage to stage and step to step."""
         return timeline(self.footprint, self.plan, self.steps)
+
+    def __str__(self) -> str:
+        return plan_text(self.plan, self.as_it_is)
 
 
 def plan_memory(

@@ -7,9 +7,10 @@ measured figures.
 - `front`: the front, what is picked of it, how it is retargeted
 - `front_file`: the file that keeps it
 - `context`: where a point was evolved, and in what a call differs from that
+- `front_table`: the table that is printed of it
 - `comparison`: which measured figures can be believed, and what is worth more
 
-Imports the schedule, its files and `units`; no model, no torch.
+Imports the schedule, its files, `units` and `tables`; no model, no torch.
 """
 
 from .front import Front

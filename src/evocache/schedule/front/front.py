@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...display import Displayed
 from ...errors import ContextError, FrontError, ScheduleError
 from ...units import format_bytes, in_bytes
 from ..component import Tree
@@ -26,7 +27,7 @@ from .point import Point
 
 
 @dataclass(frozen=True)
-class Front:
+class Front(Displayed):
     """Points, from the fastest to the slowest.
 
     Attributes:
@@ -49,6 +50,11 @@ class Front:
     def is_fewer_steps(self, point: Point) -> bool:
         """Whether a point is the uncached pipeline with fewer steps, of which nothing is cached."""
         return point.schedule.is_full and point.schedule.steps < self.uncached_steps
+
+    def __str__(self) -> str:
+        from .front_table import front_text
+
+        return front_text(self)
 
     def __len__(self) -> int:
         return len(self.points)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ...display import Displayed
 from ..schedule import Schedule
 from .comparison import doubt, loses
 from .context import Context
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Displayed):
     """A schedule of a front.
 
     Attributes:
@@ -36,6 +37,22 @@ class Point:
     storage: str = "none"
     budget: int | None = None
     context: Context | None = None
+
+    def __str__(self) -> str:
+        from .front_table import point_text
+
+        return point_text(self)
+
+    def noted(self) -> Schedule:
+        """Return the schedule with what is known of the point in its provenance: figures, and as notes the rest."""
+        steps = "" if self.steps is None else str(self.steps)
+        budget = "" if self.budget is None else str(self.budget)
+        storage = "" if self.storage == "none" else self.storage
+        context = "" if self.context is None else str(self.context)
+        said = {"num_inference_steps": steps, "storage": storage, "budget": budget, "evolved at": context}
+        notes = {**self.schedule.provenance.notes, **{name: text for name, text in said.items() if text}}
+        objectives = {**self.schedule.provenance.objectives, **self.objectives, **self.measured}
+        return self.schedule.with_provenance(objectives=objectives, notes=notes)
 
     def figure(self, name: str) -> float | None:
         """What was measured, or else what is predicted, under a name."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import Literal
 
 from rich import box
 from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ..schedule.front import Point
+from .errors import printable
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class Column:
 
 Row = Sequence[str | Text] | None
 """Cells of a row; None is a line between rows."""
+
+Fitted = Callable[[int], RenderableType]
+"""Makes something for a number of columns."""
+
+MOST = 1000
+"""Columns of a text at most."""
+
+WIDE = 120
+"""Columns of a text where there is no terminal."""
 
 READABLE = 12
 """Columns of a terminal that wrapped cells need to stay readable."""
@@ -83,6 +96,27 @@ def table(columns: Sequence[Column], rows: Sequence[Row], title: str = "") -> Ta
     return made
 
 
+def plain(*parts: RenderableType | Fitted, width: int | None = None) -> str:
+    """Render tables and lines as plain text, as `print` shows them: without colours and trailing spaces.
+
+    What does not fit makes the text wider, as a number that is cut is worth nothing.
+
+    Args:
+        parts: one below the other; functions make them for a number of columns.
+        width: columns; those of the terminal when not given, or 120 where there is none.
+    """
+    columns = width or shutil.get_terminal_size((WIDE, 24)).columns
+    shown = [part(columns) if callable(part) else part for part in parts]
+    options = {"color_system": None, "highlight": False, "markup": False, "emoji": False}
+    measuring = Console(file=StringIO(), width=MOST, **options)  # type: ignore[arg-type]
+    least = [Measurement.get(measuring, measuring.options, part).minimum for part in shown if isinstance(part, Table)]
+    out = StringIO()
+    console = Console(file=out, width=max([columns, *least]), **options)  # type: ignore[arg-type]
+    for part in shown:
+        console.print(part)
+    return printable("\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n"))
+
+
 def in_bytes(count: float) -> str:
     """A number of bytes with a binary unit: 1548288 -> '1.5 MiB'."""
     for unit in ("B", "KiB", "MiB"):
@@ -92,13 +126,8 @@ def in_bytes(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
-def planned(point: Point) -> str:
-    """How a point of a front is kept small, in short; empty if it is left as it is."""
-    return plan_of(point.storage, point.budget)
-
-
 def plan_of(storage: str, budget: int | None) -> str:
-    """How features that are stored so, within such a budget, are kept small, in short."""
+    """How features that are stored so, within such a budget, are kept small, in short; empty if nothing is done."""
     stored = [] if storage == "none" else [storage]
     return ", ".join(stored + ([] if budget is None else [f"fits {in_bytes(budget)}"]))
 

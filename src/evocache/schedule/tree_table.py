@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ...schedule import Component, Tree
+from ..tables import Column, plain, table
+
+if TYPE_CHECKING:
+    from .component import Component, Tree
 
 
 @dataclass(frozen=True)
@@ -80,3 +84,15 @@ def _range(texts: Sequence[str]) -> str:
         return texts[0]
     numbers = sorted({int(text) for text in texts})
     return f"{numbers[0]}-{numbers[-1]}"
+
+
+def tree_text(tree: Tree, width: int | None = None) -> str:
+    """Render a component tree as `print` shows it, as `evocache inspect` does: without what nobody has measured."""
+    shown = nodes(tree, lambda component: None)
+    rows = [
+        ("  " * node.level + node.label, f"×{len(node.members)}" if len(node.members) > 1 else "", node.members[0].kind)
+        for node in shown
+    ]
+    columns = (Column("component", room="wrap"), Column("", numeric=True), Column("kind"))
+    leaves = len(tree.leaves)
+    return plain(table(columns, rows), f"{len(tree)} components, {leaves} of them leaves", width=width)
