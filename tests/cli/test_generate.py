@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -36,8 +37,13 @@ def test_pictures_carry_how_they_came_to_be(run, folder, tmp_path):
     assert result.exit_code == 0, result.output
     assert "2 images" in result.stdout
     assert "67% executed" in result.stdout
-    names = ["0000-a-red-fox-seed7-fora-2.png", "0001-a-blue-fox-seed8-fora-2.png"]
-    assert [file.name for file in sorted(tmp_path.glob("*"))] == names
+    names = [file.name for file in sorted(tmp_path.glob("*"))]
+    assert [name.rsplit("-", 1)[0] for name in names] == [
+        "0000-a-red-fox-seed7-3steps-g3.5-fora-2",
+        "0001-a-blue-fox-seed8-3steps-g3.5-fora-2",
+    ]
+    printed = result.stdout.split()
+    assert all(str(tmp_path / name) in printed for name in names)
     text = parameters(tmp_path / names[1])
     expected = {"prompt": "a blue fox", "seed": "8", "steps": "3", "guidance": "3.5", "height": "32", "model": folder}
     assert {key: text[key] for key in expected} == expected
@@ -210,15 +216,48 @@ def test_names_of_files():
     assert slug("…") == "image"
     assert len(slug("word " * 40)) <= 48
     assert len(slug("w" * 400)) == 48
-    assert file_name(3, "狐", 5, "steps:0,1,2,4,6,8,11,14,17") == "0003-狐-seed5-steps-0-1-2-4-6-8-11-14.png"
+    made = {"steps": 20, "guidance": 2.5, "schedule": "fora:2"}
+    assert file_name(3, "狐", 5, made, {}) == "0003-狐-seed5-20steps-g2.5-fora-2"
+    assert file_name(0, "a fox", 0, {"schedule": "uncached"}, {}) == "0000-a-fox-seed0-uncached"
 
 
-def test_videos_are_animated(tmp_path):
-    frames = [Image.new("RGB", (4, 4), (level, 0, 0)) for level in (0, 100, 200)]
-    save_picture(frames, tmp_path / "a.png", {"prompt": "狐"})
-    with Image.open(tmp_path / "a.png") as found:
-        assert found.n_frames == 3
-        assert found.text["prompt"] == "狐"
+def test_pictures_of_other_settings_have_other_names():
+    made = {"steps": 20, "guidance": 2.5, "schedule": "fora:2"}
+    image = Image.new("RGB", (2, 2), "red")
+    further = [{}, {"height": 64}, {"height": 32}, {"image": image}, {"image": Image.new("RGB", (2, 2), "blue")}]
+    names = [file_name(0, "fox", 0, made, more) for more in further]
+    long = "steps:0,1,2,4,6,8,11,14,"
+    names += [file_name(0, "fox", 0, {**made, "schedule": long + end}, {}) for end in ("17", "18")]
+    names += [file_name(0, "fox " * 30 + end, 0, made, {}) for end in ("red", "blue")]
+    names += [file_name(0, "fox", 0, {**made, **other}, {}) for other in ({"steps": 9}, {"guidance": 7})]
+    assert len({*names}) == len(names)
+    assert names[3] == file_name(0, "fox", 0, made, {"image": image.copy()})
+
+
+def test_other_settings_overwrite_nothing_and_the_same_do(run, folder, tmp_path):
+    words = ("generate", "a fox", "-m", folder, *SMALL, "-o", tmp_path, "--steps")
+    for more in ((2,), (2,), (3,), (2, "--guidance", 2), (2, "-s", "fora:2"), (2, "--set", "eta=0.5")):
+        assert run(*words, *more).exit_code == 0
+    assert len(pictures(tmp_path)) == 5
+
+
+@pytest.mark.parametrize("kind", [".mp4", ".gif", ".webp", ""])
+def test_videos_are_films_with_their_parameters_beside_them(tmp_path, kind):
+    frames = [Image.new("RGB", (16, 16), (level, 0, 0)) for level in (0, 100, 200)]
+    for _ in range(2):  # the same settings again
+        path = save_picture(frames, tmp_path / "a", {"prompt": "狐"}, kind)
+    assert path == tmp_path / f"a{kind}"
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"prompt": "狐"}
+    if kind == ".mp4":
+        import av
+
+        with av.open(str(path)) as found:
+            assert sum(1 for _ in found.decode(video=0)) == 3
+    elif kind:
+        with Image.open(path) as picture:
+            assert picture.n_frames == 3
+    else:
+        assert len(list(path.glob("*.png"))) == 3
 
 
 def test_a_point_s_own_steps_are_used_unless_others_are_asked_for(run, folder, tmp_path):

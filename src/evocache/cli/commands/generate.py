@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +16,7 @@ import typer
 
 from ...metrics.versions import versions
 from ..inputs import argument_files
-from ..inputs.call_arguments import IMAGE, arguments, batch_size, call, settings
+from ..inputs.call_arguments import IMAGE, arguments, batch_size, call, settings, stepping
 from ..inputs.model_loading import MODELS, load_pipeline
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, finite
 from ..inputs.prompts import gather
@@ -28,6 +31,25 @@ if TYPE_CHECKING:
 
 BATCH = 4
 """Prompts in one call, where nothing else is said."""
+
+STEPS, GUIDANCE = "num_inference_steps", "guidance_scale"
+
+USUAL = {"model": "zoo:emoji", "dtype": "auto"}
+"""What names of files do not speak of."""
+
+
+class VideoFormat(str, Enum):
+    """Formats of videos."""
+
+    mp4 = "mp4"
+    gif = "gif"
+    webp = "webp"
+    png = "png"
+
+    @property
+    def suffix(self) -> str:
+        """Of the file; none for a folder."""
+        return "" if self is VideoFormat.png else f".{self.value}"
 
 
 def generate(
@@ -66,37 +88,61 @@ def generate(
     image: argument_files.Pictures = None,
     mask: argument_files.Mask = None,
     set_: argument_files.Settings = None,
-    out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the PNG files.")] = Path("out"),
+    out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the files.")] = Path("out"),
+    video_format: Annotated[
+        VideoFormat, typer.Option("--video-format", help="Of videos; png is a folder of pictures.")
+    ] = VideoFormat.mp4,
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
-    """Generate pictures of prompts as PNG files that carry their parameters."""
+    """Generate pictures of prompts as PNG files that carry their parameters, or videos; print the files' names."""
     wanted = settings(set_, image, mask, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width)
     asked = [*(words or ()), *(prompt or ())]
     texts = [""] if IMAGE in wanted and not asked and not prompts else gather(asked, prompts, limit)
     choice = pick(schedule, speedup, min_quality, holds=memory)
     target = folder(out_)
-    pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
+    with progress() as bar:
+        bar.add_task(f"loading {model}", total=None)
+        pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
     given = arguments(pipe, defaults, **(choice.asking(wanted) if choice else wanted))
+    from ...policies import Gate
     from ...runtime import apply
 
     what = choice.what if choice else "none" if memory or storage else None
     handle = apply(pipe, what, memory=memory, storage=storage) if what is not None else None
     size = _batch(batch, handle, given)
     log = _Log(model, choice, given, handle)
+    named = _named(pipe, given, choice)
+    gated = size if handle is not None and isinstance(handle.program, Gate) and size > 1 else None
+    digest = choice.digest if choice else None
+    further = {"dtype": dtype, "storage": storage, "model": model, "digest": digest, "batch": gated, **wanted}
+    further = {name: value for name, value in further.items() if value is not None and value != USUAL.get(name)}
+    further = {name: value for name, value in further.items() if name not in (STEPS, GUIDANCE)}
     with handle or nullcontext(), progress() as bar:
-        task = bar.add_task("generating", total=len(texts))
+        task = bar.add_task("generating", total=len(texts) * (named["steps"] or 1))
         for first in range(0, len(texts), size):
             some = texts[first : first + size]
             seeds = [seed + first + i for i in range(len(some))]
             start = perf_counter()
-            pictures = call(pipe, some, seeds, **given)
+            pictures = call(pipe, some, seeds, **stepping(pipe, given, partial(bar.advance, task, len(some))))
             log.batch(len(some), perf_counter() - start)
             for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
-                name = file_name(first + i, text, seeds[i], choice.name if choice else "uncached")
-                save_picture(frames, target / name, log.metadata(text, seeds[i]))
-            bar.advance(task, len(some))
-    log.report(target)
+                name = file_name(first + i, text, seeds[i], named, further)
+                path = save_picture(frames, target / name, log.metadata(text, seeds[i]), video_format.suffix)
+                out().print(str(path), markup=False, soft_wrap=True)
+            bar.update(task, completed=(first + len(some)) * (named["steps"] or 1))
+    log.report()
+
+
+def _named(pipe: Any, given: Mapping[str, Any], choice: Choice | None) -> dict[str, Any]:
+    """What files are named by: those of the call, else the defaults of the pipeline."""
+    parameters = signature(type(pipe).__call__).parameters
+    usual = {name: p.default for name, p in parameters.items() if isinstance(p.default, (int, float))}
+    return {
+        "steps": given.get(STEPS, usual.get(STEPS)),
+        "guidance": given.get(GUIDANCE, usual.get(GUIDANCE)),
+        "schedule": choice.name if choice else "uncached",
+    }
 
 
 def _batch(wanted: int | None, handle: Handle | None, given: Mapping[str, Any]) -> int:
@@ -151,7 +197,7 @@ class _Log:
             "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         }
 
-    def report(self, target: Path) -> None:
+    def report(self) -> None:
         from ...tables import in_bytes, in_percent, in_seconds
 
         parts = [f"{self.images} image{'s' * (self.images != 1)}", f"{in_seconds(self.seconds / self.images)} an image"]
@@ -165,4 +211,3 @@ class _Log:
         if self.choice and self.choice.description:
             out().print(self.choice.description, markup=False)
         out().print(", ".join(parts), markup=False)
-        out().print(f"in {target}", markup=False, soft_wrap=True)

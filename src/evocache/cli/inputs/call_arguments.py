@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,9 @@ def batch_size(wanted: int | None, usual: int, given: Mapping[str, Any]) -> int:
     return wanted or (1 if any(name in given for name in (IMAGE, MASK)) else usual)
 
 
+CALLBACK = "callback_on_step_end"
+"""What diffusers' pipelines call after each step."""
+
 PROMPT = "fox on a light blue background"
 
 
@@ -120,6 +123,24 @@ def generators(seeds: Sequence[int]) -> list[torch.Generator]:
     import torch
 
     return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+
+
+def stepping(pipe: Any, given: Mapping[str, Any], advance: Callable[[], object]) -> Mapping[str, Any]:
+    """Arguments of a call that tells of each step that has ended, where the pipeline can tell.
+
+    Args:
+        pipe: the pipeline.
+        given: arguments of its call.
+        advance: is called after each step.
+    """
+    if CALLBACK not in inspect.signature(type(pipe).__call__).parameters or CALLBACK in given:
+        return given
+
+    def ended(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        advance()
+        return tensors
+
+    return {**given, CALLBACK: ended}
 
 
 def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) -> list[list[Image]]:

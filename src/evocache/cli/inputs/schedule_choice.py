@@ -29,11 +29,13 @@ class Choice:
         what: as `evocache.apply` takes it.
         name: in file names and metadata.
         description: what was measured of it, in words; empty for what comes from no front.
+        digest: of its cells, where its name does not tell them; None for policies.
     """
 
     what: Policy | Schedule | Point
     name: str
     description: str = ""
+    digest: str | None = None
 
     @property
     def steps(self) -> int | None:
@@ -93,7 +95,8 @@ def pick(
         raise InputError(f"the front {schedule!r} without a wish", f"one of {reach(proof)}", "add --speedup 2")
     point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
     name = proof.names[proof.front.points.index(point)]
-    return Choice(point, f"{Path(schedule).resolve().name} {name}", f"{name}: {describe_choice(point, proof)}")
+    shown = f"{Path(schedule).resolve().name} {name}"
+    return Choice(point, shown, f"{name}: {describe_choice(point, proof)}", point.schedule.digest)
 
 
 def read_choice(schedule: str) -> Choice:
@@ -111,7 +114,8 @@ def read_choice(schedule: str) -> Choice:
         if path.is_file():
             from ...schedule import load
 
-            return Choice(load(path), schedule)
+            found = load(path)
+            return Choice(found, path.stem, digest=found.digest)
         if _is_path(schedule):
             raise _missing(schedule)
     policy = parse(schedule)

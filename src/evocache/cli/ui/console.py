@@ -47,10 +47,18 @@ def _console(*, stderr: bool = False) -> Console:
 
 def progress(console: Console | None = None) -> Progress:
     """A progress bar on stderr that leaves nothing behind."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), console=console or errors(), transient=True)
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console or errors(), transient=True)
 
 
 @contextmanager
