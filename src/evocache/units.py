@@ -18,10 +18,17 @@ MOST = 1 << 60
 
 
 def in_bytes(amount: int | float | str) -> int:
-    """Bytes of an amount such as `"200MB"` or `"1.5 GiB"`; a plain number is bytes, but for a small one, which is none.
+    """Return the bytes of an amount such as `"200MB"` or `"1.5 GiB"`.
+
+    A plain number is bytes, but for a small one, which is refused: nobody means 8 bytes.
 
     Raises:
         AmountError: if it is none, such as a negative one; `8`, which may mean `"8GB"`; or too large a one.
+
+    >>> in_bytes("1.5 GiB")
+    1610612736
+    >>> in_bytes("8GB")
+    8000000000
     """
     if isinstance(amount, int) and amount > MOST:
         raise AmountError(short(amount), f"at most {format_bytes(MOST)}", "write a smaller number")

@@ -66,10 +66,25 @@ class Model:
 
 
 def discover(pipe: Any) -> Model:
-    """The denoisers of a pipeline, or of a bare denoiser module, and their component tree.
+    """Find the denoisers of a pipeline, or a bare denoiser module, and their component tree. Nothing is run or changed.
+
+    Blocks are found as repeated modules, and their parts by what they are: there is no table of classes.
+
+    Args:
+        pipe: a diffusers pipeline, or a module that it calls at each step.
+
+    Returns:
+        The denoisers by the names that the pipeline has for them (`denoiser` for a bare module); `.tree` is their
+        component tree, which schedules are made for.
 
     Raises:
         PipelineError: if it is neither, or has no denoiser.
+
+    >>> model = evocache.discover(pipe)
+    >>> model.classes
+    {'transformer': 'PixArtTransformer2DModel'}
+    >>> len(model.tree.of_kind("block"))
+    8
     """
     if isinstance(pipe, nn.Module):
         return Model((denoiser_of("denoiser", unwrapped(pipe)),))

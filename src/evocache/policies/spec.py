@@ -78,6 +78,11 @@ def parse(text: str) -> Policy:
 
     Raises:
         PolicyError: if the policy is unknown or its parameters do not fit.
+
+    >>> parse("fora:3")
+    Fora(interval=3)
+    >>> str(parse("taylorseer:4"))
+    'taylorseer:4,1'
     """
     rest = text.strip().partition(":")[2].strip()
     policy = POLICIES.get(_name(text))

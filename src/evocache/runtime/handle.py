@@ -145,6 +145,11 @@ class Handle(Displayed):
 
         Raises:
             PipelineError: if there has been none.
+
+        >>> with evocache.apply(pipe, "fora:2") as handle:
+        ...     _ = pipe("a red fox", num_inference_steps=2)
+        >>> handle.stats.calls, handle.stats.executed_fraction
+        ({'transformer': 2}, 0.5)
         """
         return self._record.stats().weighed(self._stages)
 
@@ -157,6 +162,11 @@ class Handle(Displayed):
         Raises:
             PipelineError: if there has been no generation.
             PolicyError: if no single schedule does what a gate decided: several passes that differ.
+
+        >>> with evocache.apply(pipe, "fbcache:0.1") as handle:
+        ...     _ = pipe("a red fox", num_inference_steps=4)
+        >>> handle.recorded
+        <Schedule 'fbcache:0.1': 4 steps, ...>
         """
         schedule = self._record.schedule
         if schedule is None:
@@ -176,11 +186,19 @@ class Handle(Displayed):
 
     @property
     def active(self) -> bool:
-        """Whether the pipeline is accelerated by this handle."""
+        """Whether the pipeline is accelerated by this handle.
+
+        >>> handle = evocache.apply(pipe, "fora:2")
+        >>> handle.active
+        True
+        >>> handle.remove()
+        >>> handle.active
+        False
+        """
         return self._state.active
 
     def plan(self, *args: Any, **kwargs: Any) -> MemoryPlan:
-        """The memory plan for a call of the pipeline with these arguments, which is not made: nothing is computed.
+        """Plan the memory of a call of the pipeline with these arguments, without calling it: nothing is computed.
 
         Where kernels may take more than can be told, so that the budget may be exceeded, a warning says so.
 
@@ -193,6 +211,13 @@ class Handle(Displayed):
             BudgetError: if the call cannot be made to fit the budget; it says by how much.
             PipelineError: if the pipeline refuses the call.
             PolicyError: if what is applied is a gate.
+
+        >>> with evocache.apply(pipe, "fora:2", memory="1GB") as handle:
+        ...     plan = handle.plan("a red fox", num_inference_steps=2)
+        >>> plan.budget, sorted(plan.stages)
+        (1000000000, ['decode', 'denoise', 'encode'])
+        >>> plan.peak < plan.budget
+        True
         """
         plan = self._plan(args, kwargs)
         unforeseen = self._unforeseen()
@@ -248,7 +273,7 @@ class Handle(Displayed):
     def generation(
         self, *, previews: bool = True, projection: FilmOutput | None = None, steps: int | None = None
     ) -> Generation:
-        """A generation to be used around a denoising loop of one's own: `with handle.generation(): ...`.
+        """Open a generation around a denoising loop of one's own: `with handle.generation(): ...`.
 
         It holds for calls that are made by the function with the `with` statement, at any depth and in any thread; not
         for others, also while that function is a generator or a coroutine that is suspended.

@@ -17,11 +17,15 @@ from .size_limits import bounded
 def uniform(
     tree: Tree, steps: int, columns: Sequence[str], computed: Sequence[int], between: Action = REUSE
 ) -> Schedule:
-    """A schedule in which the named components compute at the given steps and do `between` at the others.
+    """Make a schedule in which the named components compute at the given steps and do `between` at the others.
 
     Raises:
         ScheduleError: if there is no such component or step, none of the steps is the first, or there are more cells
             than a schedule may have.
+
+    >>> tree = evocache.discover(pipe).tree
+    >>> uniform(tree, 4, ["transformer/blocks[0:8]"], [0, 2]).counts()["transformer/blocks[0:8]"]
+    2
     """
     bounded(tree, steps)
     for column in columns:

@@ -33,7 +33,7 @@ MIN_WIDTH = 20
 
 
 def heatmap(schedule: Schedule, width: int | None = None, *, detail: bool = False) -> RenderableType:
-    """A heat map of the schedule: a column for each step, a row for each group of components.
+    """Draw a heat map of the schedule: a column for each step, a row for each group of components.
 
     Denoisers, spans and deep parts have a row each; blocks and the leaves of a kind share one, which tells how many
     of them compute. Spans, deep parts and blocks that always compute have none.
@@ -42,6 +42,11 @@ def heatmap(schedule: Schedule, width: int | None = None, *, detail: bool = Fals
         schedule: the schedule.
         width: columns of the terminal to use at most; all when not given.
         detail: one row for each component instead.
+
+    >>> from evocache.tables import plain
+    >>> schedule = parse("fora:2").schedule(evocache.discover(pipe).tree, 4)
+    >>> print(plain(heatmap(schedule)).splitlines()[3])
+      attention ×8       █░█░  50%
     """
     return _Heatmap(schedule, width, detail)
 

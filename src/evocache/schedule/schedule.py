@@ -64,6 +64,10 @@ class Schedule:
 
     Raises:
         ScheduleError: if the shapes or values are no schedule's, or something is reused before it was computed.
+
+    >>> schedule = parse("fora:2").schedule(evocache.discover(pipe).tree, 4)
+    >>> schedule
+    <Schedule 'fora:2': 4 steps, 34 components, 50% executed>
     """
 
     tree: Tree
@@ -105,10 +109,13 @@ class Schedule:
 
     @classmethod
     def full(cls, tree: Tree, steps: int, **rest: Any) -> Schedule:
-        """The schedule that computes everything.
+        """Make the schedule that computes everything.
 
         Raises:
             ScheduleError: if the number of steps is none, or would make more cells than a schedule may have.
+
+        >>> Schedule.full(evocache.discover(pipe).tree, 4).is_full
+        True
         """
         bounded(tree, steps)
         return cls(tree, np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8), **rest)
@@ -168,17 +175,25 @@ class Schedule:
         return float(self.executed.sum(axis=0) @ vector)
 
     def executed_fraction(self, costs: Mapping[str, float] | None = None) -> float:
-        """Share of the cells of leaves that are executed, or of the given exclusive costs (FLOPs, seconds)."""
+        """Return the share of the cells of leaves that are executed, or of the given exclusive costs (FLOPs, seconds).
+
+        >>> parse("fora:4").schedule(evocache.discover(pipe).tree, 8).executed_fraction()
+        0.25
+        """
         if costs is None:
             costs = {self.components[i].id: 1.0 for i in self.tree.leaves}
         total = self.steps * sum(costs.get(c.id, 0.0) for c in self.components)
         return self.cost(costs) / total if total else 1.0
 
     def resampled(self, steps: int) -> Schedule:
-        """The schedule for another number of steps, with the same share of computed steps, as densely where it was.
+        """Make the schedule for another number of steps, with the same share of computed steps, as dense where it was.
 
         Raises:
             ScheduleError: if the number of steps is not positive, or would make more cells than a schedule may have.
+
+        >>> schedule = parse("fora:2").schedule(evocache.discover(pipe).tree, 4)
+        >>> schedule.resampled(20).steps
+        20
         """
         if steps == self.steps:
             return self

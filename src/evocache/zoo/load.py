@@ -60,6 +60,9 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
 
     Raises:
         ZooError: if there is no such model, or its weights are not there.
+
+    >>> zoo.load("zoo:emoji")("a red fox", num_inference_steps=2).images[0].size
+    (48, 48)
     """
     import torch
 

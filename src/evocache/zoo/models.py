@@ -120,7 +120,11 @@ _MODELS = (
 
 
 def names() -> tuple[str, ...]:
-    """Names of the embedded models whose weights are there."""
+    """Return the names of the embedded models whose weights are there.
+
+    >>> zoo.names()
+    ('zoo:emoji', 'zoo:emoji-unet', 'zoo:emoji-motion')
+    """
     return tuple(model.name for model in _MODELS if model.is_there)
 
 

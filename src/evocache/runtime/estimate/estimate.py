@@ -68,7 +68,7 @@ def plan_memory(
     storage: str | None = None,
     film: bool = False,
 ) -> Planned:
-    """What a call of a pipeline would hold, and how it could be made to hold less; nothing is computed.
+    """Plan the memory of a pipeline's call: what it would hold, and how it can hold less; nothing is computed.
 
     Args:
         pipe: a diffusers pipeline; its weights may be on the meta device, as of one that was built from its config.
@@ -86,6 +86,12 @@ def plan_memory(
         BudgetError: if the call cannot be made to fit; it says by how many bytes.
         PipelineError: if it is no pipeline, or refuses the call.
         PolicyError, ScheduleError: as `evocache.apply` does.
+
+    >>> planned = evocache.plan_memory(pipe, {"prompt": "a red fox", "num_inference_steps": 2}, "fora:2", "1GB")
+    >>> planned.plan.peak < 1e9
+    True
+    >>> planned.steps
+    2
     """
     budget, storage = with_point_memory(what, budget, storage)
     most, stored = None if budget is None else in_bytes(budget), checked(storage or "none")

@@ -67,10 +67,14 @@ class Front(Displayed):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Front:
-        """The measured front of a run's folder, or of its `front.json`.
+        """Load the measured front of a run's folder, or of its `front.json`.
 
         Raises:
             RunError: if there is none, it is of another version, or it is damaged.
+
+        >>> front = Front.load(zoo.find("zoo:emoji").front)
+        >>> front.uncached_steps
+        20
         """
         return load(path)
 
@@ -82,7 +86,7 @@ class Front(Displayed):
         memory: int | float | str | None = None,
         context: Context | None = None,
     ) -> Point:
-        """The best point among those that are at least so fast and so good and take so little memory.
+        """Pick the best point among those that are at least so fast and so good and take so little memory.
 
         Asked for a quality, with or without memory, the fastest one that reaches it; else the one of best quality, or,
         where no quality is known, the one that does most. A point is passed over if the clock shows it as much faster
@@ -100,6 +104,12 @@ class Front(Displayed):
         Raises:
             ContextError: if the call is outside of what the points that meet the wishes were evolved at.
             FrontError: if no point meets it all; the message names the nearest. Or if the front does not know.
+
+        >>> point = front.pick(speedup=2)
+        >>> point.measured["speedup"] >= 2
+        True
+        >>> front.pick(quality=50).measured["quality"] >= 50
+        True
         """
         limits = {
             "speedup": None if speedup is None else _number("speedup", speedup, above=0),

@@ -153,6 +153,10 @@ def load(path: str | os.PathLike[str]) -> Schedule:
     Raises:
         CodecError: if there is no such file, or it holds no schedule.
         ScheduleError: if it holds a grid that is no schedule.
+
+    >>> save(parse("fora:2").schedule(evocache.discover(pipe).tree, 4), "fora.json")
+    >>> load("fora.json").steps
+    4
     """
     text = sj.read_text(path)
     try:
