@@ -45,9 +45,8 @@ from evocache.search.optimise.hypervolume import Box
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Progress, Run
 from evocache.search.seeds.seed_schedules import all_seeds
-from evocache.search.storage.journal import JOURNAL, MODEL, read
-from evocache.search.storage.journal_records import Evaluated, Written
-from evocache.search.storage.packed_cells import unpack_record
+from evocache.search.storage.journal import JOURNAL, MODEL
+from evocache.search.storage.run_records import read_run, read_schedules
 from evocache.zoo.prompts import sample_prompts
 
 STEPS = 20
@@ -143,19 +142,17 @@ class Trace:
 
 def trace(folder: Path, costs: Costs, before: float) -> Trace:
     """The trace of a run's journal; `before` was spent before its first evaluation."""
-    uncached = load(folder / MODEL)
-    schedules, errors, found, spent = {}, {}, [], before
-    for record in read(folder / JOURNAL):
-        if isinstance(record, Written):
-            schedules[record.digest] = unpack_record(record, uncached)
-        elif isinstance(record, Evaluated):
-            spent += record.steps
-            if not record.turned and not record.failed:
-                known = errors.setdefault(record.schedule, {})
-                known.update(zip(record.prompts, record.values, strict=True))
-                if len(known) == PROMPTS:
-                    latency = costs.latency(schedules[record.schedule]) / costs.latency(uncached)
-                    found.append((spent, float(np.mean(list(known.values()))), latency))
+    records = read_run(folder)
+    schedules, uncached = read_schedules(folder, records), load(folder / MODEL)
+    errors, found, spent = {}, [], before
+    for record in records.evaluations:
+        spent += record.steps
+        if not record.turned and not record.failed:
+            known = errors.setdefault(record.schedule, {})
+            known.update(zip(record.prompts, record.values, strict=True))
+            if len(known) == PROMPTS:
+                latency = costs.latency(schedules[record.schedule]) / costs.latency(uncached)
+                found.append((spent, float(np.mean(list(known.values()))), latency))
     table = np.array(found).reshape(-1, 3)
     return Trace(table[:, 0], table[:, 1:])
 

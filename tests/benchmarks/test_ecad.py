@@ -17,8 +17,7 @@ from evocache.schedule import Schedule, forecast, uniform
 from evocache.search.genome.search_space import Space
 from evocache.search.optimise.method import EVOCACHE
 from evocache.search.run import Run
-from evocache.search.storage.journal import read
-from evocache.search.storage.journal_records import Begun, Evaluated
+from evocache.search.storage.run_records import read_run
 from tests.search.trees import stack
 
 SPACE = Space(stack(28), 20)
@@ -166,18 +165,15 @@ def test_the_identity_of_a_run_is_what_it_was(tmp_path: Path) -> None:
     }
     run = replace(kept(tmp_path, Counting()), settings=ecad_settings(prompts=16), budget_seconds=1e-9)
     run.evolve()
-    (begun, *_) = read(tmp_path / "journal.jsonl")
-    assert isinstance(begun, Begun)
-    assert dict(begun.run["settings"]) == settings
+    assert dict(read_run(tmp_path).settings) == settings
 
 
 def test_another_method_does_not_go_on_with_its_run(tmp_path: Path) -> None:
     """Its journal is read as any other; going on with it by our own method is refused by the method's name."""
     (tmp_path / "journal.jsonl").write_text(JOURNAL.read_text())
-    (begun, *rest) = read(tmp_path / "journal.jsonl")
-    assert isinstance(begun, Begun)
-    assert begun.run["settings"]["method"] == "ecad"
-    assert sum(isinstance(record, Evaluated) for record in rest) > 20
+    records = read_run(tmp_path)
+    assert records.settings["method"] == "ecad"
+    assert len(records.evaluations) > 20
     with pytest.raises(IdentityError, match=r"settings\.method is 'evocache', was 'ecad'"):
         replace(kept(tmp_path, Counting()), method=EVOCACHE).evolve()
     assert (tmp_path / "journal.jsonl").read_text() == JOURNAL.read_text()

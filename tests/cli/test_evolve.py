@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evocache.search.storage.journal import JOURNAL, read
-from evocache.search.storage.journal_records import Evaluated
+from evocache.search.storage.journal import JOURNAL
+from evocache.search.storage.run_records import read_run
 
 pytestmark = pytest.mark.usefixtures("hasty")
 
@@ -92,7 +92,7 @@ def test_a_reward_that_raises_for_some_candidates_costs_these_alone(run, command
     """What it raises once costs nobody; what it raises again, but not for the uncached picture, is told."""
     result = run(*command("--reward", f"{rewards}:moody", "--count", 2, "--generations", 0))
     assert result.exit_code == 0, result.output
-    records = [record for record in read(tmp_path / "run" / JOURNAL) if isinstance(record, Evaluated)]
+    records = read_run(tmp_path / "run").evaluations
     assert [record.failed for record in records if record.failed] == ["ValueError: not now"]
     assert f"1 of {len(records)} evaluations failed: ValueError: not now" in result.stdout
     assert len(json.loads(run("front", tmp_path / "run", "--json").stdout)["failures"]) == 1

@@ -21,8 +21,7 @@ from evocache.search.evaluate.worker_group import Outcome, WorkerGroup, WorkerLo
 from evocache.search.evaluate.workload import Workload
 from evocache.search.optimise.job import Failure, Job
 from evocache.search.run import Run
-from evocache.search.storage.journal import JOURNAL, read
-from evocache.search.storage.journal_records import Evaluated
+from evocache.search.storage.run_records import read_run
 from tests.search.crews import SETTINGS, Made, figures, front
 from tests.search.test_api import CALL, PROMPTS
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
@@ -236,7 +235,7 @@ def test_a_failure_is_written_with_its_reason_and_not_tried_again(tmp_path: Path
                 yield number, Failure("GenerationError: no such step") if own else found
 
     found = front(tmp_path / "run", Failed())
-    records = [r for r in read(tmp_path / "run" / JOURNAL) if isinstance(r, Evaluated)]
+    records = read_run(tmp_path / "run").evaluations
     lost = [record for record in records if record.failed]
     assert {(r.schedule, r.failed) for r in lost} == {(SEEDS[3].digest, "GenerationError: no such step")}
     assert SEEDS[3].digest not in {point.schedule.digest for point in found}
@@ -256,7 +255,7 @@ def test_figures_that_are_not_finite_have_a_reason(tmp_path: Path) -> None:
                 yield number, [float("nan"), *found[1:]] if own else found
 
     front(tmp_path / "run", Undecided())
-    failed = {r.failed for r in read(tmp_path / "run" / JOURNAL) if isinstance(r, Evaluated) and r.failed}
+    failed = {*read_run(tmp_path / "run").failures}
     assert len(failed) == 1
     assert "a figure that is not finite, for prompt" in failed.pop()
 
@@ -280,8 +279,7 @@ def test_a_run_that_the_machine_ended_goes_on_to_the_front_of_the_unbroken_one(
 
     with pytest.raises(DeviceError):
         front(tmp_path / "run", Made(fails))
-    records = read(tmp_path / "run" / JOURNAL)
-    assert not any(isinstance(r, Evaluated) and r.failed for r in records)
+    assert not read_run(tmp_path / "run").failures
     assert figures(front(tmp_path / "run", Made(fails))) == unbroken
 
 

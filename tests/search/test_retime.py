@@ -26,9 +26,9 @@ from evocache.search.optimise.polish import Polisher, knobs
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Run
 from evocache.search.seeds.seed_schedules import all_seeds, distinct, fewer_seeds, mask_seeds
-from evocache.search.storage.journal import read
 from evocache.search.storage.journal_records import Written
 from evocache.search.storage.packed_cells import pack, unpack_record
+from evocache.search.storage.run_records import read_run
 from tests.search.trees import stack
 
 TREE, STEPS, LEAST = stack(2), 12, 3
@@ -279,7 +279,7 @@ def test_a_killed_run_of_mixed_steps_goes_on_to_the_same_front_and_its_journal_t
     kept = {p.schedule.digest for p in expected if not (p.schedule.is_full and p.schedule.steps == STEPS)}
     assert {p.schedule.digest for p in again} == kept
     assert again.uncached_steps == STEPS
-    written = [r for r in read(tmp_path / "broken" / "journal.jsonl") if isinstance(r, Written)]
+    written = read_run(tmp_path / "broken").schedules.values()
     assert {record.steps for record in written} > {None, 5}
     for record in written:
         assert record.steps is None or record.steps < STEPS

@@ -22,6 +22,7 @@ from evocache.search.evaluate import local
 from evocache.search.optimise.settings import Settings
 from evocache.search.storage.journal import JOURNAL, read
 from evocache.search.storage.journal_records import Evaluated, Record
+from evocache.search.storage.run_records import read_run
 from tests.search.test_api import CALL, PROMPTS
 from tests.tiny import FAMILIES
 
@@ -216,7 +217,7 @@ def test_what_is_started_from_is_evaluated_first_even_if_there_is_no_time(pipe: 
     ]
     start = [parse(spec).schedule(tree, CALL["num_inference_steps"]) for spec in specs]
     evolve(pipe, run, start=[*start, Point(start[0], {}, storage="int8")], budget_seconds=1e-9)
-    evaluated = [record for record in read(run / JOURNAL) if isinstance(record, Evaluated)]
+    evaluated = read_run(run).evaluations
     assert [record.schedule for record in evaluated] == [schedule.digest for schedule in start]
     assert all(sorted(record.prompts) == [0, 1] and not record.failed for record in evaluated)
 

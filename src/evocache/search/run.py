@@ -21,9 +21,10 @@ from .optimise.method import EVOCACHE, Method
 from .optimise.settings import Settings
 from .optimise.state import State
 from .storage.journal import JOURNAL, MODEL, Journal
-from .storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
+from .storage.journal_records import Begun, Cut, Ended, Evaluated, Written
 from .storage.packed_cells import pack
 from .storage.run_identity import differing
+from .storage.run_records import RunRecords
 
 LEAST = 8
 """Answers that even the shortest budget waits for, so that there is something to prove."""
@@ -120,8 +121,7 @@ class Run:
         if not journal.records:
             journal.append(Begun(own))
             return
-        (begun, *_) = journal.records
-        assert isinstance(begun, Begun)  # as the journal has checked
+        begun = RunRecords.of(journal.records).begun
         if begun.run != own:
             raise differing(f"a call to continue {self.folder}", own, begun.run)
 
@@ -132,30 +132,16 @@ class _Session:
     def __init__(self, run: Run, journal: Journal) -> None:
         self.run = run
         self.journal = journal
-        self.known: dict[str, Answer] = {}
-        self.written: set[str] = set()
-        self.failed = 0
-        self.ended: set[int] = set()
-        self.cut: set[int] = set()
+        before = RunRecords.of(journal.records)
+        self.known: dict[str, Answer] = dict(before.answers)
+        self.written = {*before.schedules}
+        self.failed = len(before.failures)
+        self.ended = {record.number for record in before.generations}
+        self.cut = {record.number for record in before.cuts}
         """Generations that an earlier sitting cut short."""
-        self.before = 0.0
-        for record in journal.records:
-            self._replay(record)
+        self.before = before.seconds
         self.began = run.clock()
         self.replayed = 0
-
-    def _replay(self, record: Record) -> None:
-        if isinstance(record, Begun):
-            return
-        if isinstance(record, Written):
-            self.written.add(record.digest)
-            return
-        if isinstance(record, Evaluated):
-            self.known[record.key] = record.values
-            self.failed += bool(record.failed)
-        else:
-            (self.ended if isinstance(record, Ended) else self.cut).add(record.number)
-        self.before = max(self.before, record.seconds)
 
     @property
     def seconds(self) -> float:

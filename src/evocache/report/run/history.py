@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import Error, RunError
-from ...schedule import Schedule, load
+from ...schedule import Schedule
 from ...schedule.front import Front, Point
 from ...schedule.front.front import front_of
-from ...search.storage.journal import JOURNAL, MODEL, read
-from ...search.storage.journal_records import Begun, Ended, Evaluated, Record, Written
-from ...search.storage.packed_cells import unpack_record
+from ...search.storage.journal_records import Ended
+from ...search.storage.run_records import RunRecords, read_run, read_schedules
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class History:
         steps: of the uncached generation; 0 if the journal does not say.
         evaluations: number of all.
         failures: the reason of each that failed.
+        judge: name of the quality; empty if the journal does not say.
     """
 
     run: Mapping[str, Any]
@@ -38,6 +36,7 @@ class History:
     steps: int
     evaluations: int = 0
     failures: tuple[str, ...] = ()
+    judge: str = ""
 
     def front(self, seconds: Callable[[Schedule], float]) -> Front:
         """The points that no other beats in error and predicted `seconds`, fast to slow, without the uncached one."""
@@ -62,39 +61,21 @@ def read_history(folder: Path) -> History:
         JournalError: if its journal is damaged.
         RunError: if there is no journal, or what it is read with is damaged.
     """
-    records = read(folder / JOURNAL)
-    if not records:
-        raise RunError(f"{str(folder)!r}, where nothing has been evaluated", "the folder of a run", "evolve first")
-    (begun, *_) = records
-    assert isinstance(begun, Begun)  # as the reader has checked
-    evaluated = [record for record in records if isinstance(record, Evaluated)]
+    records = read_run(folder)
     return History(
-        begun.run,
-        tuple(record for record in records if isinstance(record, Ended)),
-        tuple(_points(folder, begun.run, records)),
-        int(begun.run.get("steps", 0)),
-        len(evaluated),
-        tuple(record.failed for record in evaluated if record.failed),
+        records.begun.run,
+        records.generations,
+        tuple(_points(folder, records)),
+        records.steps,
+        len(records.evaluations),
+        records.failures,
+        records.judge,
     )
 
 
-def _points(folder: Path, run: Mapping[str, Any], records: Sequence[Record]) -> Iterator[Point]:
+def _points(folder: Path, records: RunRecords) -> Iterator[Point]:
     """Schedules whose errors on all prompts are known and finite."""
-    written = {record.digest: record for record in records if isinstance(record, Written)}
-    if not written:
-        return
-    try:
-        full = load(folder / MODEL)
-    except Error as error:
-        mend = "continue the run, which writes it again"
-        raise RunError(f"{str(folder / MODEL)!r} ({error.given})", "the uncached schedule of the run", mend) from None
-    prompts = int(run.get("settings", {}).get("prompts", 0))
-    errors: dict[tuple[str, str], dict[int, float]] = {}
-    for record in records:
-        if isinstance(record, Evaluated) and not record.turned:
-            finite = {p: v for p, v in zip(record.prompts, record.values, strict=True) if math.isfinite(v)}
-            errors.setdefault((record.schedule, record.storage), {}).update(finite)
-    for (digest, storage), found in errors.items():
-        if len(found) == prompts:
-            schedule = unpack_record(written[digest], full)
-            yield Point(schedule, {"error": sum(found.values()) / prompts}, storage=storage)
+    complete = list(records.complete())
+    schedules = read_schedules(folder, records, [digest for digest, *_ in complete])
+    for digest, storage, errors in complete:
+        yield Point(schedules[digest], {"error": sum(errors.values()) / records.prompts}, storage=storage)

@@ -191,7 +191,7 @@ def _searched(history: History, calibration: Calibration | None, judge: Quality)
 
 def _judge(history: History | None) -> Quality:
     """How the run's errors are shown; a user's reward is not loaded for it."""
-    name = str(history.run.get("judge", "quality")) if history else "quality"
+    name = (history.judge if history else "") or "quality"
     return quality(name) if name in BUILT_IN else Quality(name, "np", lambda *_: [])
 
 
