@@ -1,15 +1,16 @@
-"""Canonical form: one grid for each behaviour, found in one pass over the levels of a tree."""
+"""Canonical form: one grid for each behaviour, found in one pass over the levels of a tree; grids that are none."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import ScheduleError
-from .action import COMPUTE, REUSE
+from .action import COMPUTE, MAX_ORDER, REUSE
 from .component import Tree
+from .size_limits import bounded
 
 Indices = npt.NDArray[np.intp]
 
@@ -106,3 +107,26 @@ def _early(tree: Tree, component: int, step: int) -> ScheduleError:
         "every component computed before it is reused",
         "compute it at an earlier step, or build the schedule with Schedule.repaired",
     )
+
+
+def checked_grid(tree: Tree, orders: Any, gains: Any) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64] | None]:
+    """Check the shapes and values of a grid.
+
+    Raises:
+        ScheduleError: if they are no schedule's.
+    """
+    orders = np.asarray(orders)
+    shape = (orders.shape[0] if orders.ndim else 0, len(tree))
+    if orders.ndim != 2 or orders.shape != shape or orders.size == 0:
+        raise ScheduleError(
+            f"a grid of shape {orders.shape}", f"(steps, {len(tree)})", "one row a step, one column a component"
+        )
+    bounded(tree, len(orders))
+    if orders.dtype.kind not in "iu" or orders.min() < COMPUTE.order or orders.max() > MAX_ORDER:
+        raise ScheduleError("orders out of range", f"whole numbers in -1..{MAX_ORDER}", "-1 computes, 0 reuses")
+    gains = None if gains is None else np.asarray(gains, dtype=np.float64)
+    if gains is not None and (gains.shape != orders.shape or not np.isfinite(gains).all()):
+        raise ScheduleError(
+            f"gains of shape {gains.shape}", f"finite numbers of shape {orders.shape}", "one gain a cell"
+        )
+    return orders.astype(np.int8, copy=False), gains

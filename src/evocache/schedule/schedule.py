@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ScheduleError
-from .action import COMPUTE, MAX_ORDER, Action
+from .action import COMPUTE, Action
 from .branches import of_first, of_others
-from .canonical import canonicalise
+from .canonical import canonicalise, checked_grid
 from .component import Component, Tree
 from .resample import resample
 from .retarget import transfer
@@ -82,7 +82,7 @@ class Schedule:
         self._settle(repair=False)
 
     def _settle(self, *, repair: bool) -> None:
-        orders, gains = _checked(self.tree, self.orders, self.gains)
+        orders, gains = checked_grid(self.tree, self.orders, self.gains)
         grid = canonicalise(self.tree, orders, gains, repair=repair)
         self.__setstate__({**grid._asdict(), "model": dict(self.model)})
 
@@ -290,21 +290,3 @@ class Schedule:
         share = f"{self.executed_fraction():.0%}"
         origin = f" {self.provenance.origin!r}" if self.provenance.origin else ""
         return f"<Schedule{origin}: {self.steps} steps, {len(self.tree)} components, {share} executed>"
-
-
-def _checked(tree: Tree, orders: Any, gains: Any) -> tuple[Orders, Gains | None]:
-    orders = np.asarray(orders)
-    shape = (orders.shape[0] if orders.ndim else 0, len(tree))
-    if orders.ndim != 2 or orders.shape != shape or orders.size == 0:
-        raise ScheduleError(
-            f"a grid of shape {orders.shape}", f"(steps, {len(tree)})", "one row a step, one column a component"
-        )
-    bounded(tree, len(orders))
-    if orders.dtype.kind not in "iu" or orders.min() < COMPUTE.order or orders.max() > MAX_ORDER:
-        raise ScheduleError("orders out of range", f"whole numbers in -1..{MAX_ORDER}", "-1 computes, 0 reuses")
-    gains = None if gains is None else np.asarray(gains, dtype=np.float64)
-    if gains is not None and (gains.shape != orders.shape or not np.isfinite(gains).all()):
-        raise ScheduleError(
-            f"gains of shape {gains.shape}", f"finite numbers of shape {orders.shape}", "one gain a cell"
-        )
-    return orders.astype(np.int8, copy=False), gains

@@ -5,6 +5,7 @@ measured figures.
 
 - `point`: a schedule with its figures
 - `front`: the front, what is picked of it, how it is retargeted
+- `wishes`: what is asked of a point, and how far one is from it
 - `front_file`: the file that keeps it
 - `context`: where a point was evolved, and in what a call differs from that
 - `front_table`: the table that is printed of it

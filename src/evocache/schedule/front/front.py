@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +13,17 @@ import numpy.typing as npt
 
 from ...display import Displayed
 from ...errors import ContextError, FrontError, ScheduleError
-from ...units import format_bytes, in_bytes
+from ...units import in_bytes
 from ..component import Tree
 from ..io import strict_json as sj
-from ..numbers import real, whole
+from ..numbers import whole
 from ..schedule import Schedule
 from ..size_limits import MAX_STEPS
 from .comparison import PREDICTED
 from .context import Context
 from .front_file import damaged, document, points
 from .point import Point
+from .wishes import describe_figure, figure_of, known_figure, number_of, shortfall, speed_at_equal_quality
 
 
 @dataclass(frozen=True)
@@ -112,21 +112,21 @@ class Front(Displayed):
         True
         """
         limits = {
-            "speedup": None if speedup is None else _number("speedup", speedup, above=0),
-            "quality": None if quality is None else _number("quality", quality),
+            "speedup": None if speedup is None else number_of("speedup", speedup, above=0),
+            "quality": None if quality is None else number_of("quality", quality),
             "memory": None if memory is None else float(in_bytes(memory)),
         }
         wanted = {name: value for name, value in limits.items() if value is not None}
         if not wanted:
             raise FrontError("no wish", "speedup, quality or memory", "try front.pick(speedup=2)")
-        fitting = [point for point in self.points if point.sold and _shortfall(point, wanted) == 0]
+        fitting = [point for point in self.points if point.sold and shortfall(point, wanted) == 0]
         if not fitting:
             raise self._unreachable(wanted)
         if context is not None:
             fitting = _within(fitting, context)
         if quality is not None and speedup is None:
-            return max(fitting, key=lambda point: (_figure(point, "speedup"), _figure(point, "quality")))
-        return max(fitting, key=lambda point: (_figure(point, "quality"), _speed_at_equal_quality(point)))
+            return max(fitting, key=lambda point: (figure_of(point, "speedup"), figure_of(point, "quality")))
+        return max(fitting, key=lambda point: (figure_of(point, "quality"), speed_at_equal_quality(point)))
 
     def retarget(
         self,
@@ -172,15 +172,15 @@ class Front(Displayed):
             asked = None if point.steps is None else moved.steps
             key = (moved.digest, point.storage)
             points.setdefault(key, Point(moved, {}, {}, expected, asked, point.storage))
-        ordered = sorted(points.values(), key=lambda point: -_figure(point, "speedup"))
+        ordered = sorted(points.values(), key=lambda point: -figure_of(point, "speedup"))
         return Front(tuple(ordered), round(share * self.uncached_steps))
 
     def _unreachable(self, wanted: Mapping[str, float]) -> FrontError:
-        asked = ", ".join(_told(name, value) for name, value in wanted.items())
+        asked = ", ".join(describe_figure(name, value) for name, value in wanted.items())
         if not self.points:
             return FrontError(asked, "a front with points", "evolve one first")
         sold = [point for point in self.points if point.sold]
-        passed = [point for point in self.points if not point.sold and _shortfall(point, wanted) == 0]
+        passed = [point for point in self.points if not point.sold and shortfall(point, wanted) == 0]
         if passed or not sold:
             why = passed[0].doubt if passed else ""
             return FrontError(
@@ -189,16 +189,16 @@ class Front(Displayed):
                 "a point that does what it says and is worth it",
                 "ask for less, run the pipeline uncached with fewer steps, or evolve anew",
             )
-        unknown = [name for name in wanted if all(_known(point, name) is None for point in self.points)]
+        unknown = [name for name in wanted if all(known_figure(point, name) is None for point in self.points)]
         if unknown:
             known = [name for name in ("speedup", "quality", "memory") if name not in unknown]
             given = f"{asked} of a front whose {' and '.join(unknown)} nobody has measured"
             return FrontError(
                 given, f"a wish for {' or '.join(known) or 'a point by its number'}", "evolve it there, or predict it"
             )
-        nearest = min(sold, key=lambda point: _shortfall(point, wanted))
-        figures = {name: _known(nearest, name) for name in ("speedup", "quality", "memory")}
-        has = ", ".join(_told(name, value) for name, value in figures.items() if value is not None)
+        nearest = min(sold, key=lambda point: shortfall(point, wanted))
+        figures = {name: known_figure(nearest, name) for name in ("speedup", "quality", "memory")}
+        has = ", ".join(describe_figure(name, value) for name, value in figures.items() if value is not None)
         return FrontError(asked, f"what some point reaches; the nearest has {has}", "ask for less, or evolve longer")
 
 
@@ -244,45 +244,6 @@ def non_dominated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         repeated = (values[:i] == row).all(axis=1).any()
         keep[i] = not dominated and not repeated
     return keep
-
-
-def _number(name: str, value: Any, above: float | None = None) -> float:
-    try:
-        number = float(value) if isinstance(value, str) else value
-    except ValueError:
-        number = value
-    return real(number, name, FrontError, above=above)
-
-
-def _told(name: str, value: float) -> str:
-    if name != "memory":
-        return f"{name} {value:.4g}"
-    return f"{name} {format_bytes(value)}"
-
-
-def _known(point: Point, name: str) -> float | None:
-    """What is known of what is wished for."""
-    return point.held if name == "memory" else point.figure(name)
-
-
-def _figure(point: Point, name: str) -> float:
-    """What is known of what is wished for; the worst possible where nothing is."""
-    value = _known(point, name)
-    return float((math.inf if name == "memory" else -math.inf) if value is None else value)
-
-
-def _speed_at_equal_quality(point: Point) -> float:
-    """What decides between points of equal quality: the speed-up; the less of it where no quality is known."""
-    return _figure(point, "speedup") * (-1 if point.figure("quality") is None else 1)
-
-
-def _shortfall(point: Point, wanted: Mapping[str, float]) -> float:
-    """How far a point is from what is wanted, relative to it; 0 if it has it all."""
-    total = 0.0
-    for name, value in wanted.items():
-        missing = _figure(point, name) - value if name == "memory" else value - _figure(point, name)
-        total += max(missing, 0.0) / max(abs(value), 1e-9)
-    return total
 
 
 def load(path: str | os.PathLike[str]) -> Front:
