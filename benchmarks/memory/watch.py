@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from evocache.model import Model
-from evocache.runtime.estimate.dry_run import STAGES
+from evocache.runtime.estimate.acts import STAGES
 from evocache.runtime.estimate.measure import describe_stages, measure
 
 

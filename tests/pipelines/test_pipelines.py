@@ -17,7 +17,7 @@ from evocache.model import Model, discover
 from evocache.policies import Policy, parse
 from evocache.policies.base.policy import every, uniform
 from evocache.policies.static.steps import outermost
-from evocache.runtime.stats import Stats
+from evocache.runtime.results.stats import Stats
 from evocache.schedule import Schedule, Tree
 from tests.matrix.observe import reused
 from tests.pipelines import FAMILY_OF, KNOWN_WARNINGS, ROWS

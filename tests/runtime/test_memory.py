@@ -19,6 +19,7 @@ from evocache.memory.rehearsal.rehearsal import rehearse, shadow
 from evocache.memory.slicing.couplings import Shared
 from evocache.memory.slicing.exact_slicings import slicings
 from evocache.model.sliceable_units import units
+from evocache.runtime.call_memory import CallMemory
 from evocache.runtime.survey.call_survey import survey
 from tests.runtime.support import random_schedule
 from tests.runtime.test_dry import given as given_to
@@ -198,10 +199,10 @@ def test_a_pipeline_that_is_moved_parks_elsewhere(family, monkeypatch):
     one = family("sd15")
     with apply(one.pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0)) as handle:
         one.call()
-        former = handle._tier()
-        assert handle._tier() is former
-        monkeypatch.setattr(type(handle), "_device", torch.device("meta"))
-        assert handle._tier() is not former
+        former = handle._runner.memory.tier()
+        assert handle._runner.memory.tier() is former
+        monkeypatch.setattr(CallMemory, "device", torch.device("meta"))
+        assert handle._runner.memory.tier() is not former
         assert former._file.closed
 
 

@@ -138,4 +138,4 @@ def test_all_warnings_go_one_way():
         if (isinstance(node, ast.Call) and ast.unparse(node.func) in ("warnings.warn", "warnings.warn_explicit"))
         or (isinstance(node, ast.ImportFrom) and node.module == "warnings")
     }
-    assert calls == {"runtime/notices.py"}
+    assert calls == {"runtime/user_warnings.py"}

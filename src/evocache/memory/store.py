@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from itertools import islice
 
 import torch
 
-from .quantization import Quantized, checked, coded_bytes, decode, encode
-from .tiers.tier import Parked, Tier
+from .quantization import checked, coded_bytes
+from .stored_piece import Piece, coded_parts, decoded_parts, owned, write_counts
+from .tiers.tier import Tier
 
 
 class Stale(Exception):  # noqa: N818  (not an error: it tells the reader to compute instead)
     """A stored feature was changed in place after it was stored, so it must not be read."""
-
-
-_Form = tuple[str, torch.dtype, int]
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A feature, or a piece of one: on the device, parked in a lower tier, or both; never neither.
-
-    Attributes:
-        size: bytes.
-        forms: of each tensor, its coding, its own type, and of how many parts it consists; None if none is coded.
-        tensors: the parts of all, as they are kept on the device; None while they are not there.
-        seen: those whose writes are counted, and how often each had been written into when it was stored.
-        parked: the same in the tier.
-        counted: whether it counts for the device.
-    """
-
-    size: int
-    forms: list[_Form] | None
-    tensors: list[torch.Tensor] | None
-    seen: list[tuple[torch.Tensor, int]]
-    parked: Parked | None = None
-    counted: bool = True
-
-    def intact(self) -> bool:
-        for tensor, version in self.seen:  # noqa: SIM110  (`all` costs more than the look)
-            if tensor._version != version:
-                return False
-        return True
 
 
 class FeatureStore:
@@ -79,7 +48,7 @@ class FeatureStore:
     def __init__(self, tier: Tier | None = None, coding: str = "none") -> None:
         self.tier = tier
         self.coding = checked(coding)
-        self._features: dict[Hashable, list[_Piece]] = {}
+        self._features: dict[Hashable, list[Piece]] = {}
         self.bytes = 0
         self.peak_bytes = 0
         self.moved = 0
@@ -108,7 +77,7 @@ class FeatureStore:
             return False
         if key in self._features:
             self.free(key)
-        self._features[key] = [_Piece(size, None, [tensor], [(tensor, tensor._version)])]
+        self._features[key] = [Piece(size, None, [tensor], [(tensor, tensor._version)])]
         self.bytes += size
         if self.bytes > self.peak_bytes:
             self.peak_bytes = self.bytes
@@ -149,28 +118,28 @@ class FeatureStore:
             self._settle(piece)
         return piece.size
 
-    def _piece(self, tensors: Sequence[torch.Tensor], copy: bool) -> _Piece:
+    def _piece(self, tensors: Sequence[torch.Tensor], copy: bool) -> Piece:
         tensors = [tensor.detach() if tensor.requires_grad else tensor for tensor in tensors]
         if self.coding != "none":
-            coded, forms = _coded(tensors, self.coding, copy)
+            coded, forms = coded_parts(tensors, self.coding, copy)
             size = sum(t.nbytes for t in coded)
             self._count(size)
-            return _Piece(size, forms, coded, _seen(coded))
+            return Piece(size, forms, coded, write_counts(coded))
         kept: list[torch.Tensor] = []
         seen: list[tuple[torch.Tensor, int]] = []
         size = 0
         for tensor in tensors:
             nbytes = tensor.nbytes
             if copy or tensor.is_inference() or tensor.untyped_storage().nbytes() > nbytes:
-                own = _owned(tensor, tensors, copy)
-                seen += _seen([own])
+                own = owned(tensor, tensors, copy)
+                seen += write_counts([own])
             else:
                 own = tensor
                 seen.append((own, own._version))
             kept.append(own)
             size += nbytes
         self._count(size)
-        return _Piece(size, None, kept, seen)
+        return Piece(size, None, kept, seen)
 
     def _count(self, size: int) -> None:
         self.bytes += size
@@ -214,22 +183,22 @@ class FeatureStore:
             return part.tensors
         return self._taken(part, copy)
 
-    def _taken(self, piece: _Piece, copy: bool) -> list[torch.Tensor]:
+    def _taken(self, piece: Piece, copy: bool) -> list[torch.Tensor]:
         if piece.tensors is None:
             assert piece.parked is not None
             piece.tensors, seconds = piece.parked.take()
-            piece.seen = _seen(piece.tensors)
+            piece.seen = write_counts(piece.tensors)
             self.stalled += seconds
         if piece.forms is None:
             return [t.clone() for t in piece.tensors] if copy else piece.tensors
-        return _decoded(piece.tensors, piece.forms, copy)
+        return decoded_parts(piece.tensors, piece.forms, copy)
 
     def park(self, key: Hashable) -> None:
         """Start moving a feature to the tier; nothing happens if it is there or gone, or was changed in place."""
         for piece in self._features.get(key, ()):
             self._park(piece)
 
-    def _park(self, piece: _Piece) -> None:
+    def _park(self, piece: Piece) -> None:
         if piece.parked is None and piece.intact() and self.tier is not None:
             assert piece.tensors is not None
             piece.parked = self.tier.park(piece.tensors)
@@ -243,7 +212,7 @@ class FeatureStore:
         if not all(self._settle(piece) for piece in self._features.get(key, ())):
             self.free(key)
 
-    def _settle(self, piece: _Piece) -> bool:
+    def _settle(self, piece: Piece) -> bool:
         """Let go of a parked piece; whether what was parked is what was stored."""
         if piece.parked is None or piece.tensors is None:
             return True
@@ -275,37 +244,6 @@ class FeatureStore:
         """Forget all features."""
         for key in list(self._features):
             self.free(key)
-
-
-def _coded(tensors: Sequence[torch.Tensor], coding: str, copy: bool) -> tuple[list[torch.Tensor], list[_Form]]:
-    """What is kept of tensors in a coding, and in which form; those that stay as they are as without a coding."""
-    coded = [encode(t, coding) for t in tensors]
-    plain = [c.parts[0] for c in coded if c.coding == "none"]
-    kept = [_owned(t, plain, copy) if c.coding == "none" else t for c in coded for t in c.parts]
-    return kept, [(c.coding, c.dtype, len(c.parts)) for c in coded]
-
-
-def _decoded(parts: Sequence[torch.Tensor], forms: Sequence[_Form], copy: bool) -> list[torch.Tensor]:
-    """The tensors of which parts are kept; if a copy is asked for, those that were not coded as well."""
-    left = iter(parts)
-    found = [decode(Quantized(coding, dtype, tuple(islice(left, count)))) for coding, dtype, count in forms]
-    return [t.clone() if copy and form[0] == "none" else t for t, form in zip(found, forms, strict=True)]
-
-
-def _owned(tensor: torch.Tensor, beside: Sequence[torch.Tensor], copy: bool) -> torch.Tensor:
-    """The tensor itself if it may be kept; else a copy of it."""
-    if copy or tensor.is_inference():
-        return tensor.clone()
-    storage = tensor.untyped_storage()
-    if storage.nbytes() <= tensor.nbytes:
-        return tensor
-    sharing = {id(t): t for t in beside if t.untyped_storage().data_ptr() == storage.data_ptr()}
-    return tensor.clone() if storage.nbytes() > sum(t.nbytes for t in sharing.values()) else tensor
-
-
-def _seen(tensors: Sequence[torch.Tensor]) -> list[tuple[torch.Tensor, int]]:
-    """Tensors whose writes are counted, and how often each was written into."""
-    return [(t, t._version) for t in tensors if not t.is_inference()]
 
 
 def version(tensor: torch.Tensor) -> int | None:

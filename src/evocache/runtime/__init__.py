@@ -16,6 +16,6 @@ Imports video, memory, policies and below; no metrics, no search.
 from .apply import apply
 from .call_context import context_of
 from .handle import Handle
-from .stats import Stats
+from .results.stats import Stats
 
 __all__ = ["Handle", "Stats", "apply", "context_of"]

@@ -15,30 +15,27 @@ from ..memory.tiers.tier import Tier
 from ..model import Denoiser
 from ..model.pipeline_components import called_denoiser, components_of, is_autoencoder
 from ..schedule import Schedule
-from ..video.decode.frame_groups import run_cut
 from .attach.call_scope import Op, Scope
 from .attach.interception import Way, attach, detach, entering, intercepting
 from .attach.observers import Observed
 from .attach.region import Regions
 from .attach.scheduler_listener import coding, hearing, is_scheduler, listen
 from .calls.branch_choice import Branches
+from .calls.decode_call import DecodeCall
 from .calls.denoiser_call import DenoiserCall
 from .calls.guidance import GuidanceReuse, uses_guidance
 from .clock import Clock, Tick
 from .compiled import Compiled
 from .gates.gate_branch import GateBranch
 from .gates.gate_state import GateStates
-from .generation_record import Record
 from .ops.branch import Branch
 from .ops.latents import Signature
 from .ops.streams import argument
 from .program.plan import Plan
-from .schedule_effect import past_the_end, without_effect
+from .results.generation_record import Record
+from .results.schedule_effect import past_the_end, without_effect
 from .survey.film_output import FilmOutput
 from .user_warnings import warn
-
-TURN = "_evocache_turn"
-"""Attribute of an autoencoder that holds what is told when a stage begins, while a generation is weighed."""
 
 
 class Generation:
@@ -112,7 +109,7 @@ class Generation:
                     listen(self._scope, part, self)
                 elif is_autoencoder(part):
                     self._attach(part, coding)
-                    self._scope.table[id(part), "decode"] = self._decode(name)
+                    self._scope.table[id(part), "decode"] = DecodeCall(self, name)
             self._outfit()
             self._scope.owner = self
             self._scope.enter()
@@ -220,24 +217,6 @@ class Generation:
                 branch.drop(self.clock.step + 1)
             for reuses_guidance in self._guidance.values():
                 reuses_guidance.end_step()
-
-    def _decode(self, name: str) -> Op:
-        """What happens when an autoencoder decodes: it is noted, and done in slices or groups if that is planned."""
-        choice = self.memory.decode if self.memory else None
-        cut = choice.cuts.get(name) if choice else None
-
-        def operation(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
-            self.decoding()
-            turn = autoencoder.__dict__.get(TURN)
-            if turn is not None:
-                turn("decode")
-            if self.projection is not None:
-                return self.projection.decode(autoencoder, args, kwargs, cut)
-            if cut is None:
-                return original(autoencoder, *args, **kwargs)
-            return run_cut(autoencoder, "decode", cut, args, kwargs)
-
-        return operation
 
     def _clocked(self, denoiser: Denoiser) -> Op:
         """What happens when a pipeline calls a denoiser."""

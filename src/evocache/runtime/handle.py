@@ -4,44 +4,28 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
-
-import torch
-from torch import nn
 
 from ..display import Displayed
 from ..errors import PipelineError
-from ..memory import cudnn_workspace
-from ..memory.hardware import machine
-from ..memory.offload.stage_offload import Offload, leaving
+from ..memory.offload.stage_offload import Offload
 from ..memory.planner.planner import Held, Machine, MemoryPlan
-from ..memory.tiers.disk import DiskTier
-from ..memory.tiers.host import HostTier
 from ..memory.tiers.tier import Tier
-from ..model import Model, discover
-from ..model.pipeline_components import components_of
+from ..model import Model
 from ..schedule import Schedule
-from ..schedule.front.context import Context
 from ..video.writer import film
 from .attach.accelerated_class import accelerate, acceleration, give_back
-from .attach.callbacks import outlying_callbacks
-from .attach.conflicts import refuse_conflicts
-from .attach.snapshot import snapshot
-from .call_context import outside_in_loop, outside_of
-from .call_key import call_key, state
+from .call_context import outside_in_loop
 from .compiled import Compiled
-from .estimate.dry_run import dry_run
-from .estimate.estimate import FILMED, Planned, planned
-from .estimate.measure import measure as measured
-from .estimate.residency import movable, offloaded
+from .estimate.estimate import FILMED, Planned
 from .generation import Generation
-from .generation_record import Record
 from .lru import LRU
-from .pipeline_state import State, modules_of
-from .program.program import Fixed, Program, check, refuse_unplannable, with_own_steps
-from .program.step_arguments import steps_of
-from .stats import Stats
+from .pipeline_state import State
+from .program.program import Program
+from .results.generation_record import Record
+from .results.stats import Stats
+from .runner import Runner, context, run
 from .survey.film_output import FilmOutput
 from .user_warnings import warn
 
@@ -117,7 +101,7 @@ class Handle(Displayed):
             measure: whether generations are also weighed.
             choice: why it was chosen, in a sentence; empty where the user named it.
         """
-        state = State(pipe, model, program, storage, measure, _called)
+        state = State(pipe, model, program, storage, measure, run)
         state.memory = memory if isinstance(memory, MemoryPlan) else None
         if state.memory is None and storage != "none":
             state.memory = MemoryPlan(None, {}, storage=storage)
@@ -219,56 +203,16 @@ class Handle(Displayed):
         >>> plan.peak < plan.budget
         True
         """
-        plan = self._plan(args, kwargs)
-        unforeseen = self._unforeseen()
+        memory = self._runner.memory
+        plan, unforeseen = memory.plan(args, kwargs), memory.unforeseen()
         if unforeseen is not None:
             warn(unforeseen)
         return plan
 
-    def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
-        """The plan for a call, or for a film."""
-        kwargs = with_own_steps(self.program, self._state.cls.__call__, (self.pipe, *args), kwargs)
-        where = state(self.pipe), self._device, self.budget, self.storage, self.machine, film
-        known = self._plans.get((call_key(args, kwargs), where))
-        if known is None:
-            compiled, _ = self._current()
-            refuse_unplannable(self.program, compiled.model)
-            spaces = cudnn_workspace.of(self._device.type)
-            seen = dry_run(self.pipe, compiled.model, args, kwargs, self._state.cls, spaces, film)
-            known = self._plans.get((seen.form, where)) or planned(
-                self.pipe,
-                compiled,
-                self.budget,
-                seen,
-                machine=self.machine or machine(self._device),
-                offload=movable(self.pipe),
-                storage=self.storage,
-            )
-            self._plans[seen.form, where] = self._plans[call_key(args, kwargs), where] = known
-        return known.plan
-
-    def _unforeseen(self) -> str | None:
-        """Why the memory budget may be exceeded; None where nothing tells against it."""
-        if self.budget is None:
-            return None
-        modules = [part for part in components_of(self.pipe).values() if isinstance(part, nn.Module)]
-        reason = cudnn_workspace.unforeseen(self._device.type, modules)
-        return None if reason is None else f"the memory budget may be exceeded: {reason}"
-
     @property
-    def _device(self) -> torch.device:
-        """Where the pipeline computes, also when its weights are elsewhere in between."""
-        return torch.device(self.pipe._execution_device)
-
-    def _offload(self) -> None:
-        """Keep on the device what each stage needs, as planned; `remove` undoes it. A user's own offloading stays."""
-        needed = dict(self.memory.offload) if self.memory is not None else {}
-        if needed == (self._away.stages if self._away is not None else {}) or offloaded(self.pipe):
-            return
-        self._state.bring_back()
-        if needed:
-            able = leaving(self.pipe)
-            self._away = Offload({name: able[name] for name in needed}, needed, self._device)
+    def _runner(self) -> Runner:
+        """What runs generations."""
+        return Runner(self.pipe, self._state)
 
     def generation(
         self, *, previews: bool = True, projection: FilmOutput | None = None, steps: int | None = None
@@ -291,49 +235,9 @@ class Handle(Displayed):
             PipelineError: if there is a memory budget, and no plan for the loop; if a cache of diffusers was enabled
                 on a denoiser.
         """
-        made = self._generation(previews=previews, projection=projection, steps=steps)
-        made.warn(outside_in_loop(self._context, self.pipe, self.model, steps))
+        made = self._runner.generation(previews=previews, projection=projection, steps=steps)
+        made.warn(outside_in_loop(context(self.program), self.pipe, self.model, steps))
         return made
-
-    def _generation(self, *, previews: bool, projection: FilmOutput | None, steps: int | None) -> Generation:
-        """The same, of which nothing is said."""
-        if self.budget is not None and (self.memory is None or self.memory.budget is None):
-            raise PipelineError(
-                "a memory budget without a plan",
-                "a plan for the call that the loop stands for",
-                "set handle.memory = handle.plan(**arguments of the call) first",
-            )
-        compiled, regions = self._current()
-        self._stages = {}
-        tier = self._tier() if self.memory is not None and self.memory.capacity is not None else None
-        return Generation(
-            self.pipe,
-            compiled,
-            previews=previews,
-            memory=self.memory,
-            tier=tier,
-            projection=projection,
-            regions=regions,
-            steps=steps,
-            current=self._current,
-            told=self._state.turned,
-        )
-
-    @property
-    def _context(self) -> Context | None:
-        """Where what is applied was evolved, as far as that is known."""
-        return self.program.context if isinstance(self.program, Fixed) else None
-
-    def _tier(self) -> Tier:
-        """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
-        state, device = self._state, self._device
-        if state.parking is not None and state.parking_for != device:  # the pipeline was moved
-            state.parking.close()
-            state.parking = None
-        if state.parking is None:
-            state.parking = HostTier(device) if device.type == "cuda" else DiskTier()
-            state.parking_for = device
-        return state.parking
 
     def remove(self) -> None:
         """Give the pipeline back as it was; nothing happens if that was done already.
@@ -375,44 +279,9 @@ class Handle(Displayed):
 
     def _install(self) -> None:
         """Have calls of the pipeline run inside generations."""
-        self._offload()
+        self._runner.memory.offload()
         self._state.active = True
         accelerate(self.pipe, self._state)
-
-    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: FilmOutput | None = None) -> Any:
-        """Call the pipeline inside a generation."""
-        call = self._state.cls.__call__
-        kwargs = with_own_steps(self.program, call, (self.pipe, *args), kwargs)
-        previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
-        apart = outside_of(self._context, self.pipe, self.model, call, args, kwargs)
-
-        def made() -> Any:
-            steps = steps_of(call, (self.pipe, *args), kwargs)
-            try:
-                with (
-                    outlying_callbacks(args, kwargs) as (given, named),
-                    self._generation(previews=previews, projection=projection, steps=steps) as now,
-                ):
-                    now.warn(self._unforeseen(), apart)
-                    return call(self.pipe, *given, **named)
-            finally:
-                if self._away is not None:
-                    self._away.rest()
-
-        self._state.computing = getattr(self.pipe, "_execution_device", None)  # pipelines of others may know none
-        try:
-            if self.budget is not None:
-                self.memory = self._plan(args, kwargs, film=projection is not None)
-            self._offload()
-            return self._weighed(made) if self.measure else made()
-        finally:
-            self._state.computing = None
-
-    def _weighed(self, made: Callable[[], Any]) -> Any:
-        """What a generation makes; what it holds meanwhile is kept for its figures."""
-        out: list[Any] = []
-        self._stages = measured(self.pipe, self.model, lambda: out.append(made()))
-        return out.pop()
 
     def film(self, path: str | os.PathLike[str], *args: Any, fps: float = 8, **kwargs: Any) -> int:
         """Call the pipeline and write the video that it decodes straight into a file; it is never held as a whole.
@@ -433,39 +302,12 @@ class Handle(Displayed):
         with film(path, fps=fps) as out:
             projection = FilmOutput(out.write)
             try:
-                self._run(args, {**kwargs, **FILMED}, projection)
+                self._runner.run(args, {**kwargs, **FILMED}, projection)
             except (NotImplementedError, RuntimeError) as error:
                 # the pipeline looked at what it had decoded, which it was not given
                 if not out.frames or "meta" not in str(error):
                     raise
             return out.frames
-
-    def _current(self) -> tuple[Compiled, frozenset[str]]:
-        """What is applied to the denoisers as they are now, and in which of them modules are compiled.
-
-        If a denoiser was replaced, added or taken away, or a module in one was (an adapter, a quantised layer, a
-        block), all are discovered anew, as `apply` would, and what is applied must fit them.
-
-        Raises:
-            MismatchError: if it does not.
-            PipelineError: if there is no denoiser left, or something is on one that is refused.
-        """
-        parts = modules_of(self.pipe)
-        model = self.model if parts == self._state.parts else discover(self.pipe)
-        seen = {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers}
-        known = seen.keys() == self._state.seen.keys()
-        if not known or not all(seen[name].same_modules(self._state.seen[name]) for name in seen):
-            if model is self.model:
-                model = discover(self.pipe)
-            check(self.program, model)
-            self._plans.clear()
-            self._compiled = Compiled(model, self.program)
-        self._state.parts, self._state.seen = parts, seen
-        return self._compiled, refuse_conflicts(model, seen)
-
-
-def _called(pipe: Any, state: State, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return Handle(pipe, state)._run(args, kwargs)
 
 
 def handle_of(pipe: Any) -> Handle | None:

@@ -20,9 +20,9 @@ from .attach.subclasses import plain
 from .compiled import Compiled
 from .estimate.estimate import Planned
 from .generation import Generation
-from .generation_record import Record
 from .lru import LRU
 from .program.program import Program
+from .results.generation_record import Record
 
 PLANS = 64
 """How many memory plans are kept."""

@@ -7,18 +7,15 @@ pictures stay on the meta device, and the run ends where the pipeline looks at t
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_iter, tree_map
+from torch.utils._pytree import tree_iter
 
 from ...errors import PipelineError
 from ...memory.cudnn_workspace import Workspace
@@ -35,88 +32,12 @@ from ..attach.interception import Way, attach, detach, entering, swapped
 from ..attach.scheduler_listener import CODING, called, hearing, is_scheduler, listen
 from ..attach.subclasses import Subclasses
 from ..call_key import state_of
-from ..clock import Clock, Tick
+from ..clock import Clock
 from ..lru import LRU
+from .acts import STAGES, Act, DryRun
 from .quiet_logs import quiet_logs
 from .restored_attributes import given_back
-
-STAGES = ("encode", "denoise", "decode")
-"""Stages of a generation: before the first denoiser call, from there to the last, after it."""
-
-
-@dataclass
-class Act:
-    """A call of a component.
-
-    Attributes:
-        name: the component's name in the pipeline.
-        method: what of it is called: `__call__`, `encode` or `decode`.
-        args: positional arguments, tensors on the meta device.
-        kwargs: keyword arguments, likewise.
-        held: bytes alive when it begins, weights and its arguments not included.
-        extent: bytes alive around and during the call, its arguments included.
-        tick: which of a generation's denoiser calls it is.
-    """
-
-    name: str
-    method: str
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    held: int
-    extent: Extent
-    tick: Tick | None = None
-
-    @property
-    def peak(self) -> int:
-        """Most bytes alive during the call, weights not included."""
-        return self.held + self.extent.peak
-
-
-def largest(acts: Iterable[Act]) -> Act:
-    """Of several calls, the one that holds most."""
-    return max(acts, key=lambda act: act.peak)
-
-
-@dataclass
-class DryRun:
-    """What was seen of a generation.
-
-    Attributes:
-        steps: number of steps of the latest pass.
-        acts: calls of components, by stage, in order.
-        floors: most bytes alive in each stage while no component runs.
-        workspace: what operations hold while they run, where that was counted.
-        film: whether the pipeline was given what was decoded, or it was shown instead.
-    """
-
-    steps: int = 0
-    acts: dict[str, list[Act]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
-    floors: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
-    workspace: Workspace | None = None
-    film: bool = False
-
-    @property
-    def form(self) -> object:
-        """What decides how a generation is planned: two runs that show the same have the same plan."""
-        acts = [
-            (stage, a.name, a.method, signature(a.args, a.kwargs), a.held, a.extent.entry, a.extent.peak, a.tick)
-            for stage, called in self.acts.items()
-            for a in called
-        ]
-        return self.steps, tuple(acts), tuple(self.floors.items()), self.film
-
-    def calls(self, denoiser: str) -> list[Act]:
-        """The calls of a denoiser, in order."""
-        return [act for act in self.acts["denoise"] if act.name == denoiser and act.tick is not None]
-
-    @property
-    def starts(self) -> dict[tuple[str, int], int]:
-        """The step at which each branch of each denoiser is called first."""
-        found: dict[tuple[str, int], int] = {}
-        for act in self.acts["denoise"]:
-            if act.tick is not None:
-                found.setdefault((act.name, act.tick.call_index), act.tick.step)
-        return found
+from .stand_in_tensors import Shape, remade, zeros
 
 
 def dry_run(
@@ -251,7 +172,7 @@ class _Run:
             act = Act(name, method, shadow(tuple(args)), shadow(dict(kwargs)), held, extent, tick)
             self.seen.acts[stage].append(act)
             if self.seen.film and method == "decode":
-                return remade(output, lambda shape: outline(shape.size, shape.dtype), _Shape)
+                return remade(output, lambda shape: outline(shape.size, shape.dtype), Shape)
             return zeros(output, torch.device("meta") if stage == "decode" else _device(args, kwargs))
 
         return operation
@@ -270,7 +191,7 @@ class _Run:
                 double = self._shadows[id(thing), which]
                 call = double if method == "__call__" else getattr(double, method)
                 seen = rehearse(double, args, kwargs, call=outside(call), fakes=Fakes(self.seen.workspace))
-                return seen.whole, remade(seen.output, _Shape.of)
+                return seen.whole, remade(seen.output, Shape.of)
 
         return known.made(key, made)
 
@@ -332,45 +253,10 @@ _HOST = property(lambda _: torch.device("cpu"))
 _hosting = Subclasses(lambda cls: {"device": _HOST, "_execution_device": _HOST})
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What is kept of a tensor that a rehearsal returned."""
-
-    size: torch.Size
-    dtype: torch.dtype
-
-    @classmethod
-    def of(cls, tensor: torch.Tensor) -> _Shape:
-        """The shape of a tensor."""
-        return cls(tensor.shape, tensor.dtype)
-
-
 REHEARSALS = 32
 """How many calls of a module are known."""
 
 _rehearsals: WeakKeyDictionary[nn.Module, LRU[object, tuple[Extent, Any]]] = WeakKeyDictionary()
-
-
-def zeros(value: Any, device: torch.device) -> Any:
-    """What a rehearsal returned, as zeros on a device."""
-    return remade(value, lambda shape: torch.zeros(shape.size, dtype=shape.dtype, device=device), _Shape)
-
-
-def remade(value: Any, make: Callable[[Any], Any], kind: type = torch.Tensor) -> Any:
-    """What a rehearsal returned, with something else for tensors, or for what stands for them.
-
-    Also those inside of objects, such as a latent's moments.
-    """
-    return tree_map(partial(_remade, make=make, kind=kind), value)
-
-
-def _remade(leaf: Any, make: Callable[[Any], Any], kind: type) -> Any:
-    if isinstance(leaf, kind):
-        return make(leaf)
-    if any(isinstance(held, kind) for held in getattr(leaf, "__dict__", {}).values()):
-        leaf = copy.copy(leaf)
-        leaf.__dict__.update({name: _remade(held, make, kind) for name, held in leaf.__dict__.items()})
-    return leaf
 
 
 def _device(args: Any, kwargs: Any) -> torch.device:

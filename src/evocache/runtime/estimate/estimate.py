@@ -23,7 +23,8 @@ from ..compiled import Compiled
 from ..program.program import check, refuse_unplannable, resolve, with_own_steps, with_point_memory
 from ..survey.call_survey import survey, survey_method
 from ..survey.film_survey import filmed
-from .dry_run import Act, DryRun, dry_run, largest
+from .acts import Act, DryRun, largest
+from .dry_run import dry_run
 from .residency import offloaded, there_while, weights
 from .stored_bytes import beside, branches, stored_paths, stored_sizes
 from .survey_memo import find_once

@@ -17,7 +17,8 @@ from ...schedule import COMPUTE, REUSE, Schedule, Tree
 from ..compiled import Compiled
 from ..lru import LRU
 from ..program.plan import Plan
-from .dry_run import DryRun, dry_run, largest
+from .acts import DryRun, largest
+from .dry_run import dry_run
 from .estimate import detailed, footprint, operations
 from .feature_bytes import feature_sizes
 from .stored_bytes import in_half, kept_beside, stored_paths

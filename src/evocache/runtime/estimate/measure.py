@@ -16,8 +16,8 @@ from ...model.pipeline_components import components_of, is_autoencoder
 from ..attach.call_scope import Scope
 from ..attach.interception import attach, detach
 from ..attach.scheduler_listener import coding
-from ..generation import TURN
-from .dry_run import STAGES
+from ..calls.decode_call import TURN
+from .acts import STAGES
 from .residency import weights
 
 

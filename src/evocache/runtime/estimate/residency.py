@@ -11,7 +11,7 @@ from torch import nn
 from ...memory.offload.packed_weights import aligned, weights_of
 from ...memory.offload.stage_offload import Summons
 from ...model.pipeline_components import components_of
-from .dry_run import Act
+from .acts import Act
 
 
 def weights(pipe: Any) -> dict[str, int]:

@@ -11,7 +11,7 @@ from ...model import Denoiser
 from ...schedule import Schedule, Tree, span_range
 from ..compiled import Compiled
 from ..program.forecast import HALF, sum_bytes
-from .dry_run import DryRun, largest
+from .acts import DryRun, largest
 from .feature_bytes import feature_sizes
 from .survey_memo import find_once
 

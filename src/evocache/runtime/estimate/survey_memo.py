@@ -11,7 +11,7 @@ from torch import nn
 from ...memory.rehearsal.rehearsal import signature
 from ..call_key import state_of
 from ..lru import LRU
-from .dry_run import Act
+from .acts import Act
 
 Found = TypeVar("Found")
 

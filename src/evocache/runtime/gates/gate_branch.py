@@ -121,18 +121,10 @@ class GateBranch(Branch):
         else:
             born = self.stored
             by = weights([b - row for b in born], 0, 1.0)
-            ran[self._inside()] = 0
+            ran[self.layout.inside(self.column)] = 0
             made = Row(frozenset(), {self.column: Recall(born, by, born if last else ())}, frozenset(), ran)
         self.plan = replace(self.plan, rows=(*self.plan.rows, made))
         return made
-
-    def _inside(self) -> list[int]:
-        """Columns of the governed part and of all that lies in it."""
-        inside = {self.column}
-        for i, parent in enumerate(self.plan.schedule.tree.parents.tolist()):
-            if parent in inside:
-                inside.add(i)
-        return sorted(inside)
 
     def _asking(self) -> dict[int, Op]:
         """The table of a call that decides."""

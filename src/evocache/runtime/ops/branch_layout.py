@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from ...model import Denoiser
@@ -119,6 +121,14 @@ class BranchLayout:
                 modules = [] if kind in WHOLE else [self.module(column)]
             out.update({id(m): m for m in modules})
         return tuple(out.values())
+
+    def inside(self, column: int, but: Collection[int] = ()) -> npt.NDArray[np.bool_]:
+        """Which columns are a component's and those of all its parts, but for some blocks and their parts."""
+        found = np.zeros(len(self.tree), dtype=bool)
+        found[column] = True
+        for i, parent in enumerate(self.tree.parents):
+            found[i] |= parent >= 0 and found[parent] and i not in but
+        return found
 
     def parts(self, column: int) -> Iterator[nn.Module]:
         """All modules that do not run where a component is recalled."""

@@ -246,12 +246,7 @@ class BranchState:
             column: the component's.
             but: blocks in it that were passed by.
         """
-        tree = self.plan.schedule.tree
-        inside = np.zeros(len(tree), dtype=bool)
-        inside[column] = True
-        for i, parent in enumerate(tree.parents):
-            inside[i] |= parent >= 0 and inside[parent] and i not in but
-        self.executed[inside] += 1
+        self.executed[self.layout.inside(column, but)] += 1
 
     def free(self, column: int, recall: Recall) -> None:
         """Forget the values that are read for the last time."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..schedule import Schedule
+from ...schedule import Schedule
 
 if TYPE_CHECKING:
-    from .attach.observers import Observed
-    from .ops.branch import Branch
+    from ..attach.observers import Observed
+    from ..ops.branch import Branch
 
 
 def without_effect(

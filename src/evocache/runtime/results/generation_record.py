@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import PolicyError
-from ..memory import FeatureStore
-from ..schedule import Schedule
-from .calls.branch_choice import Branches
-from .gates.gate_state import GateStates
+from ...errors import PolicyError
+from ...memory import FeatureStore
+from ...schedule import Schedule
+from ..calls.branch_choice import Branches
+from ..gates.gate_state import GateStates
 from .stats import Stats
 
 if TYPE_CHECKING:
-    from .ops.branch import Branch
+    from ..ops.branch import Branch
 
 
 @dataclass(frozen=True)

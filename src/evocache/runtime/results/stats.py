@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..display import Displayed
-from ..memory import FeatureStore
-from ..memory.planner.planner import Held
-from ..schedule import Schedule
-from ..schedule.liveness import Lifetimes, peak_of
+from ...display import Displayed
+from ...memory import FeatureStore
+from ...memory.planner.planner import Held
+from ...schedule import Schedule
+from ...schedule.liveness import Lifetimes, peak_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from .ops.branch import Branch
+    from ..ops.branch import Branch
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Stats(Displayed):
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        from ..memory.planner.plan_table import stage_table
-        from ..schedule.render import heatmap
-        from ..tables import plain
+        from ...memory.planner.plan_table import stage_table
+        from ...schedule.render import heatmap
+        from ...tables import plain
 
         parts: list[RenderableType] = [*self.lines()]
         parts += ["", stage_table(self.stages)] if self.stages else []
@@ -65,7 +65,7 @@ class Stats(Displayed):
 
     def lines(self) -> list[str]:
         """Say in words what ran, what was held and moved, and what the user was warned of, a line each."""
-        from ..tables import in_bytes, in_percent, in_seconds
+        from ...tables import in_bytes, in_percent, in_seconds
 
         calls = ", ".join(f"{name} called {count} times" for name, count in self.calls.items())
         found = [f"{in_percent(self.executed_fraction)} executed" + (f"; {calls}" if calls else "")]

@@ -1,0 +1,104 @@
+"""The memory of a pipeline's calls: their plans, where weights are meanwhile, and where features are parked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..memory import cudnn_workspace
+from ..memory.hardware import machine
+from ..memory.offload.stage_offload import Offload, leaving
+from ..memory.planner.planner import MemoryPlan
+from ..memory.tiers.disk import DiskTier
+from ..memory.tiers.host import HostTier
+from ..memory.tiers.tier import Tier
+from ..model.pipeline_components import components_of
+from .call_key import call_key, state
+from .compiled import Compiled
+from .estimate.dry_run import dry_run
+from .estimate.estimate import planned
+from .estimate.residency import movable, offloaded
+from .pipeline_state import State
+from .program.program import refuse_unplannable, with_own_steps
+
+
+class CallMemory:
+    """Plans the memory of a pipeline's calls, and has it kept.
+
+    Args:
+        pipe: the pipeline.
+        of: its state; plans are kept there.
+        current: what is applied to its denoisers as they are now, and in which of them modules are compiled.
+    """
+
+    def __init__(self, pipe: Any, of: State, current: Callable[[], tuple[Compiled, Collection[str]]]) -> None:
+        self._pipe = pipe
+        self._state = of
+        self._current = current
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pipeline computes, also when its weights are elsewhere in between."""
+        return torch.device(self._pipe._execution_device)
+
+    def plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
+        """The plan for a call, or for a film; plans are kept by the form of the call.
+
+        Raises:
+            BudgetError: if the call cannot be made to fit the budget.
+            PipelineError: if the pipeline refuses the call.
+            PolicyError: if what is applied is a gate.
+        """
+        of = self._state
+        kwargs = with_own_steps(of.program, of.cls.__call__, (self._pipe, *args), kwargs)
+        where = state(self._pipe), self.device, of.budget, of.storage, of.machine, film
+        known = of.plans.get((call_key(args, kwargs), where))
+        if known is None:
+            compiled, _ = self._current()
+            refuse_unplannable(of.program, compiled.model)
+            spaces = cudnn_workspace.of(self.device.type)
+            seen = dry_run(self._pipe, compiled.model, args, kwargs, of.cls, spaces, film)
+            known = of.plans.get((seen.form, where)) or planned(
+                self._pipe,
+                compiled,
+                of.budget,
+                seen,
+                machine=of.machine or machine(self.device),
+                offload=movable(self._pipe),
+                storage=of.storage,
+            )
+            of.plans[seen.form, where] = of.plans[call_key(args, kwargs), where] = known
+        return known.plan
+
+    def unforeseen(self) -> str | None:
+        """Why the memory budget may be exceeded; None where nothing tells against it."""
+        if self._state.budget is None:
+            return None
+        modules = [part for part in components_of(self._pipe).values() if isinstance(part, nn.Module)]
+        reason = cudnn_workspace.unforeseen(self.device.type, modules)
+        return None if reason is None else f"the memory budget may be exceeded: {reason}"
+
+    def offload(self) -> None:
+        """Keep on the device what each stage needs, as planned. A user's own offloading stays."""
+        of = self._state
+        needed = dict(of.memory.offload) if of.memory is not None else {}
+        if needed == (of.away.stages if of.away is not None else {}) or offloaded(self._pipe):
+            return
+        of.bring_back()
+        if needed:
+            able = leaving(self._pipe)
+            of.away = Offload({name: able[name] for name in needed}, needed, self.device)
+
+    def tier(self) -> Tier:
+        """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
+        of, device = self._state, self.device
+        if of.parking is not None and of.parking_for != device:  # the pipeline was moved
+            of.parking.close()
+            of.parking = None
+        if of.parking is None:
+            of.parking = HostTier(device) if device.type == "cuda" else DiskTier()
+            of.parking_for = device
+        return of.parking

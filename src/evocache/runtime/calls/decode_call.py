@@ -1,0 +1,54 @@
+"""A call that decodes: it is noted, and done as planned, as a whole, in slices, or into a film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ...memory.planner.planner import MemoryPlan
+from ...video.decode.frame_groups import run_cut
+from ..survey.film_output import FilmOutput
+
+TURN = "_evocache_turn"
+"""Attribute of an autoencoder that holds what is told when a stage begins, while a generation is weighed."""
+
+
+class Running(Protocol):
+    """The generation that a call is part of.
+
+    Attributes:
+        memory: what is run in slices.
+        projection: what decoded frames go to instead of the pipeline.
+    """
+
+    memory: MemoryPlan | None
+    projection: FilmOutput | None
+
+    def decoding(self) -> None:
+        """Latents are decoded."""
+
+
+class DecodeCall:
+    """Makes the decoding calls of one autoencoder.
+
+    Args:
+        running: the generation.
+        name: the autoencoder's name in the pipeline.
+    """
+
+    def __init__(self, running: Running, name: str) -> None:
+        choice = running.memory.decode if running.memory else None
+        self._cut = choice.cuts.get(name) if choice else None
+        self._running = running
+
+    def __call__(self, original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for a call of `decode`."""
+        self._running.decoding()
+        turn = autoencoder.__dict__.get(TURN)
+        if turn is not None:
+            turn("decode")
+        if self._running.projection is not None:
+            return self._running.projection.decode(autoencoder, args, kwargs, self._cut)
+        if self._cut is None:
+            return original(autoencoder, *args, **kwargs)
+        return run_cut(autoencoder, "decode", self._cut, args, kwargs)
