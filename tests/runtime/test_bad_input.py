@@ -101,14 +101,6 @@ def test_what_is_no_pipeline(verb, pipe):
     says(caught.value, "pipeline")
 
 
-def test_a_bare_denoiser_is_no_pipeline(family):
-    transformer = family("pixart").pipe.transformer
-    with pytest.raises(PipelineError) as caught:
-        apply(transformer, "fora:2")
-    says(caught.value, "PixArtTransformer2DModel")
-    assert [d.name for d in discover(transformer).denoisers] == ["denoiser"]
-
-
 def test_a_pipeline_without_a_denoiser(family):
     class Decoding:
         """Like a pipeline, but it only decodes."""

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from diffusers import DDIMScheduler
 
 import evocache
 from evocache import Front, apply
 from evocache.errors import AmountError, EvocacheWarning, FrontError, PipelineError, PolicyError, RunError
+from evocache.memory.planner.planner import MemoryPlan
 from evocache.policies import EvenSteps, NoCache, parse
 from evocache.runtime.choice.shipped_front import shipped_front
 from evocache.runtime.choice.untuned import OVERHEAD, untuned
@@ -192,9 +195,49 @@ def test_a_front_beside_other_weights_is_passed_over(one, zoo, tmp_path):
         assert str(handle.program) == "fora:2"
 
 
-def test_a_bare_denoiser_is_told_what_to_pass(one):
-    with pytest.raises(PipelineError, match=r"bare PixArt.*pipeline that uses it.*handle\.generation\(\)"):
-        apply(one.pipe.transformer, "fora:2")
+def test_a_bare_denoiser_is_accelerated_in_a_loop_of_its_own(family):
+    unet = family("sd15").pipe.unet
+    solver = DDIMScheduler()
+
+    def loop() -> torch.Tensor:
+        solver.set_timesteps(6)
+        generator = torch.Generator().manual_seed(0)
+        sample = torch.randn(1, unet.config.in_channels, 8, 8, generator=generator)
+        prompt = torch.randn(1, 4, unet.config.cross_attention_dim, generator=generator)
+        for timestep in solver.timesteps:
+            with torch.no_grad():
+                noise = unet(sample, timestep, encoder_hidden_states=prompt).sample
+            sample = solver.step(noise, timestep, sample).prev_sample
+        return sample
+
+    before = loop()
+    uncached = apply(unet, "none")
+    with uncached.generation(steps=6):
+        assert torch.equal(loop(), before)
+    handle = apply(unet, "deepcache:2")
+    assert torch.equal(loop(), before)  # nothing is changed outside of a generation
+    with handle.generation(steps=6):
+        cached = loop()
+    with handle.generation(steps=6):
+        assert torch.equal(loop(), cached)
+    assert not torch.equal(cached, before)
+    assert handle.stats.schedule == parse("deepcache:2").schedule(evocache.discover(unet).tree, 6)
+    assert handle.stats.calls == {"denoiser": 6}
+    assert "deepcache:2" in str(handle)
+    handle.remove()
+    assert torch.equal(loop(), before)
+    with pytest.warns(EvocacheWarning, match="speedup=2: even:"):
+        assert isinstance(apply(unet, speedup=2).program, EvenSteps)
+
+
+def test_what_a_bare_module_cannot_do_is_refused(one):
+    with pytest.raises(PipelineError, match=r"AutoencoderKL, which is no denoiser.*pass the pipeline"):
+        apply(one.pipe.vae, "fora:2")
+    for memory in ("8GB", MemoryPlan(None, {})):
+        with pytest.raises(PipelineError, match=r"memory=.* for a bare PixArt.*pass the pipeline"):
+            apply(one.pipe.transformer, "fora:2", memory=memory)
+    with pytest.raises(PipelineError, match=r"a call of a bare PixArt.*handle\.generation\(steps=20\)"):
+        apply(one.pipe.transformer, "fora:2").pipe("a red fox")
 
 
 def test_the_handle_is_found_and_removed_by_the_pipeline(one):

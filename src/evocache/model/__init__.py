@@ -3,6 +3,7 @@
 In: a pipeline or a module. Out: its denoisers, their component tree, and measures by component.
 
 - `discover`, `pipeline_components`: denoisers of a pipeline, their components and modules
+- `bare_denoiser`: what stands for the pipeline of a denoiser that has none
 - `kinds`, `leaves`, `unet`: what a module is; leaves of a block and between blocks; stages and deep parts of a U-Net
 - `sliceable_units`: the parts of a denoiser that may each be run in slices
 - `outputs`: packing and unpacking of nested outputs

@@ -6,11 +6,13 @@ import os
 from typing import Any
 
 import torch
+from torch import nn
 
-from ..errors import PipelineError, PolicyError
+from ..errors import PipelineError, PolicyError, short
 from ..memory.planner.planner import MemoryPlan
 from ..memory.quantization import checked
 from ..model import discover
+from ..model.bare_denoiser import BareDenoiser
 from ..policies import Policy
 from ..schedule import Schedule
 from ..schedule.front import Front, Point
@@ -45,8 +47,11 @@ def apply(
     take, with a warning that nothing was measured. Where nothing is asked for the speed-up is 1.5, and a warning says
     what was chosen; where memory alone is, everything is computed.
 
+    A bare denoiser has no call that begins a generation. Of one nothing is changed but within a loop of the user's own,
+    `with handle.generation(steps=20): ...`, which the handle is kept for.
+
     Args:
-        pipe: a diffusers pipeline with a denoiser.
+        pipe: a diffusers pipeline with a denoiser, or a bare denoiser.
         what: a schedule or its file; a policy or its spec (`"fora:3"`; see `evocache policies`); a front, its file, the
             folder of a run, or a point of a front. A point that knows its number of steps is run with it: a call that
             gives neither `num_inference_steps` nor `timesteps` nor `sigmas` is given it. All else is resampled to the
@@ -73,7 +78,7 @@ def apply(
 
     Raises:
         PipelineError: if it is no pipeline or has no denoiser; if a cache of diffusers is enabled on it; if a plan
-            that is given moves components off the device, and that is the CPU.
+            that is given moves components off the device, and that is the CPU; if there is memory for a bare denoiser.
         FrontError: if no point of the front meets what is asked for, or a quality is asked for without a front.
         RunError: if the front cannot be read.
         PolicyError: if the policy is unknown, or makes no sense for the model; if it is a gate, or makes calls of a
@@ -90,13 +95,15 @@ def apply(
     False
     """
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
+    if isinstance(pipe, nn.Module):
+        pipe = BareDenoiser(pipe)
+        if most is not None:
+            raise PipelineError(
+                f"memory={short(memory)} for a bare {type(pipe.denoiser).__name__}",
+                "a diffusers pipeline, whose calls can be planned",
+                "pass the pipeline that uses it, or leave memory out",
+            )
     model = discover(pipe)
-    if "components" not in dir(type(pipe)):
-        raise PipelineError(
-            f"a bare {type(pipe).__name__}, which does not say when a generation begins",
-            "a diffusers pipeline",
-            "apply it to the pipeline that uses it; in a loop of your own, use `with handle.generation():` around it",
-        )
     choice = choose(pipe, model, what, speedup=speedup, quality=quality, memory=memory)
     most, storage = with_point_memory(choice.what, most, storage)
     stored = _storage(most, storage)
