@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .runtime.user_warnings import warn
@@ -30,6 +31,7 @@ from .search.storage.run_folder import make_run_folder
 from .search.storage.run_identity import Identity, confirm, confirm_sample
 from .search.storage.run_lock import locked_run
 from .search.termination import terminable
+from .search.time_split import proof_seconds, search_end
 from .validation.contenders import Field
 from .validation.held_out_split import split
 from .validation.memory_peaks import plan_for
@@ -40,13 +42,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .search.config import EvolveOptions
-
-
-PROOF = 0.25
-"""Time of the proof, relative to the evolution's."""
-
-LEAST_PROOF = 90.0
-"""Seconds that a proof may take however short the evolution was."""
 
 
 def evolve(
@@ -73,7 +68,8 @@ def evolve(
         watch: is told how many of the jobs at hand have been answered, and how many they are.
         options: as follows.
         call: further arguments of the pipeline's call (steps, guidance, size).
-        budget_seconds: time for the evolution, over all sittings; None to run all generations.
+        budget_seconds: time for all of it, calibration and proof included, over all sittings; None to run all
+            generations.
         held_out: prompts that the front is proven on. Those that are among `prompts`, in whatever case and spacing, are
             left out. With fewer than 8 prompts and none to prove on, only the seeds are others, and figures say so.
         objectives: what is minimised beside the error: `latency`, `macs`, `memory` (bytes of cached features), `peak`
@@ -117,6 +113,7 @@ def evolve(
     """
     config = replace(config or EvolveConfig(), **options)
     most_prompts = config.settings.prompts if config.settings else None
+    began = perf_counter()
     apart = split(texts(prompts, "prompts"), tuple(config.held_out), most_prompts)
     prompts, call = list(apart.searched), dict(config.call or {})
     chosen = replace(settings := config.search_settings(len(prompts)), limits={**settings.limits, **config.limits})
@@ -179,13 +176,15 @@ def evolve(
                 identity=begun_with,
                 memory=memory,
                 start=list({design.digest: design for design in begun}.values()),
-                budget_seconds=config.budget_seconds,
+                budget_seconds=search_end(config.budget_seconds),
+                spent=perf_counter() - began,
                 watch=watch,
             )
             front = run.evolve(noting)
         stage("proving")
         held = Workload.of(apart.proven, call, seed=chosen.seed * 1000 + 500_000, batch=batch)
-        seconds = SECONDS if config.budget_seconds is None else max(LEAST_PROOF, PROOF * config.budget_seconds)
+        total, spent = config.budget_seconds, perf_counter() - began
+        seconds = SECONDS if total is None else proof_seconds(total, spent)
         called, own = len(first_call(workload)) if memory else 0, frozenset(design.schedule.digest for design in begun)
         field = Field(front, seeds, costs, steps, errors, called, least, own)
 

@@ -81,6 +81,7 @@ def test_a_generation_that_is_cut_short_is_said(clock: Clock) -> None:
 def test_a_terminal_sees_generation_evaluations_volume_front_and_time(clock: Clock) -> None:
     live = made(clock, terminal=True)
     assert "loading" in text(live)
+    assert "10:00 to go" in text(live)
     live.stage("evolving")
     live.workers = 2
     live.watch(0, 30)
@@ -164,3 +165,27 @@ def test_peaks_are_bytes_and_storages_are_shown_where_they_differ() -> None:
     console = Console(file=StringIO(), width=80)
     console.print(front_table(points[:1] * 2, lambda error: -error))
     assert "stored" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_every_stage_has_a_bar_and_a_time_to_go(clock: Clock) -> None:
+    live = made(clock, terminal=True)
+    for name in ("loading", "calibrating", "evolving", "proving"):
+        live.stage(name, "zoo:emoji")
+        clock.now += 60
+        assert "zoo:emoji" in text(live)
+        assert "━" in text(live)
+    assert "6:00 to go" in text(live)
+    clock.now += 400
+    assert "0:40 late" in text(live)
+
+
+def test_without_a_limit_stages_have_a_time_to_go_as_far_as_it_is_known(clock: Clock) -> None:
+    live = Live(None, console=Console(file=StringIO(), force_terminal=True, width=100), clock=clock)
+    live.stage("calibrating")
+    clock.now += 20
+    assert "0:30 to go of this stage" in text(live)
+    live.stage("evolving")
+    live.watch(0, 30)
+    clock.now += 10
+    live.watch(10, 30)
+    assert "0:20 to go of this generation" in text(live)

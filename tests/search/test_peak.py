@@ -61,7 +61,6 @@ def run(pipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("peak")
     with pytest.MonkeyPatch.context() as patch:
         hasten(patch.setattr)
-        patch.setattr(evolve_run, "LEAST_PROOF", 1.0)
         evolved(pipe, out, objectives=("latency", "peak"), max_memory=LIMIT)
     return out
 
@@ -90,7 +89,6 @@ def test_a_front_keeps_a_limit_on_both_sides_of_the_trade_off(run: Path) -> None
 
 def test_it_is_gone_on_with_at_the_same_prices(pipe: Any, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hasten(monkeypatch.setattr)  # as the run was begun
-    monkeypatch.setattr(evolve_run, "LEAST_PROOF", 1.0)
     before, known = (run / JOURNAL).read_text(), (run / "calibration.json").read_bytes()
     proven: list[Field] = []
     batches: list[int] = []

@@ -46,7 +46,7 @@ class EvolveConfig:
 
     Attributes:
         call: further arguments of the pipeline's call (steps, guidance, size).
-        budget_seconds: time for the evolution, over all sittings; None to run all generations.
+        budget_seconds: time for all of it, over all sittings; None to run all generations.
         held_out: prompts that the front is proven on.
         objectives: what is minimised beside the error; None for `latency`.
         judge: the quality, by name, as a function or as a `Quality`.

@@ -77,6 +77,7 @@ class Run:
         method: who breeds; a journal of another method is refused.
         budget_seconds: when to stop, counted over all sittings; None for no limit. No job is begun after that, so that
             a generation may be cut short; what was evaluated of it counts.
+        spent: seconds of the budget that were taken before a run that begins; one that goes on knows its own.
         watch: is told how many of the jobs at hand have been answered, and how many they are.
         clock: seconds.
     """
@@ -92,6 +93,7 @@ class Run:
     start: Sequence[Design] = ()
     method: Method = EVOCACHE
     budget_seconds: float | None = None
+    spent: float = 0.0
     watch: Callable[[int, int], None] = lambda answered, jobs: None
     clock: Callable[[], float] = time.perf_counter
 
@@ -139,7 +141,7 @@ class _Session:
         self.ended = {record.number for record in before.generations}
         self.cut = {record.number for record in before.cuts}
         """Generations that an earlier sitting cut short."""
-        self.before = before.seconds
+        self.before = before.seconds or run.spent
         self.began = run.clock()
         self.replayed = 0
 

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -133,7 +134,7 @@ def evolve(
         ray=ray,
         load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),
     )
-    with _resumable(), warnings.catch_warnings(), Live(seconds, shown) as live:
+    with _resumable(), warnings.catch_warnings(), Live(seconds, shown, model=model) as live:
         pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
         call = arguments(pipe, defaults, **wanted)
         from ...evolve_run import evolve as run
@@ -141,10 +142,11 @@ def evolve(
 
         live.workers = processes(workers, pipe, seconds, config.search_settings(len(texts)).offspring)
         warnings.filterwarnings("ignore", DISTURBED)  # the table below says it
+        left = None if seconds is None else max(1.0, seconds - live.elapsed)  # loading is a part of the whole
         run(
             pipe,
             texts,
-            config=config,
+            config=replace(config, budget_seconds=left),
             out=out_,
             call=call,
             start=_begun(fronts, pipe, call),

@@ -28,6 +28,9 @@ SILENCE = 10.0
 LONG_SILENCE = 60.0
 """Seconds after which a line comes even if nothing has ended."""
 
+USUAL_SECONDS = {"calibrating": 50.0, "proving": 150.0}
+"""What stages take at most where no time is asked for, about."""
+
 REFRESH = 2
 """Pictures a second of the display in a terminal."""
 
@@ -40,10 +43,11 @@ class Live:
     """Follows an evolution, and turns Ctrl-C or SIGTERM into its wish to stop; a context manager, undone at its end.
 
     Args:
-        budget: seconds that the evolution may take, if it is limited.
+        budget: seconds that the whole command may take, if it is limited.
         shown: the figure that people know an error by.
         console: where to show it; stderr if none is given.
         clock: seconds.
+        model: what is loaded first.
     """
 
     def __init__(
@@ -52,7 +56,9 @@ class Live:
         shown: Callable[[float], float] = operator.neg,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
+        model: str = "",
     ) -> None:
+        self.model = model
         self.budget = budget
         self.quality = shown
         self.workers = 1
@@ -64,7 +70,7 @@ class Live:
         self.points: list[Point] = []
         self.answered, self.jobs = 0, 0
         self.evaluated, self.fresh = 0, 0
-        self._began = self._told = clock()
+        self._started = self._began = self._told = clock()
         self._spoke = clock() - LONG_SILENCE
         self._stopping = Stopping(lambda: self.name == "evolving", self._noted)
         self._display: Any = None
@@ -78,7 +84,7 @@ class Live:
                 console=self.console, transient=True, get_renderable=self.shown, refresh_per_second=REFRESH
             )
             self._display.start()
-        self.stage(STAGES[0])
+        self.stage(STAGES[0], self.model)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,12 +92,12 @@ class Live:
             self._display.stop()
         self._stopping.__exit__()
 
-    def stage(self, name: str) -> None:
+    def stage(self, name: str, detail: str = "") -> None:
         """What is being done."""
         if name in STAGES:
-            self.name, self.detail = name, ""
+            self.name, self.detail = name, detail
             self._began = self._told = self.clock()
-            self._say(name, after=0)
+            self._say(f"{name} {detail}".rstrip(), after=0)
         else:
             self.detail = name
             self._say(f"{self.name}: {name}")
@@ -118,6 +124,40 @@ class Live:
         return self._stopping.wished
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the command began."""
+        return self.clock() - self._started
+
+    def expected(self) -> tuple[float, float] | None:
+        """Seconds that are done, and those of the whole; of the stage at hand where the whole is not limited.
+
+        None where nothing is known of its length.
+        """
+        if self.budget is not None:
+            return self.elapsed, self.budget
+        if self.name == "evolving" and self.jobs and self.answered:
+            taken = self.clock() - self._told
+            return taken, taken * self.jobs / self.answered
+        usual = USUAL_SECONDS.get(self.name)
+        return None if usual is None else (self.clock() - self._began, usual)
+
+    def bar(self) -> RenderableType | None:
+        """How far it is, and the time to go."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        known = self.expected()
+        if known is None:
+            return None
+        done, whole = known
+        late = done > whole
+        of = "" if self.budget is not None else " of this generation" if self.name == "evolving" else " of this stage"
+        told = f"{duration(done - whole)} late" if late else f"{duration(whole - done)} to go{of}"
+        row = Table.grid(padding=(0, 1))
+        row.add_row(ProgressBar(total=whole, completed=min(done, whole), width=40), told)
+        return row
+
+    @property
     def seconds(self) -> float:
         """How long the evolution has taken, earlier sittings included."""
         return (self.progress.seconds if self.progress else 0.0) + self.clock() - self._told
@@ -132,7 +172,8 @@ class Live:
             head.append("  " + ", ".join([self._generation(), *self._figures()]))
         else:
             head.append(f"  {duration(self.clock() - self._began)}", style="dim")
-        lines: list[RenderableType] = [head]
+        bar = self.bar()
+        lines: list[RenderableType] = [head, *([bar] if bar is not None else [])]
         if self.volumes:
             lines.append(
                 Text.assemble(("hypervolume ", "dim"), self._volume(), "  ", (sparkline(self.volumes), "green"))
