@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_iter
 
-from evocache import discover
+from evocache import apply, discover, plan_memory
 from evocache.errors import PipelineError
+from evocache.policies import parse
 from evocache.runtime.call_key import call_key
 from evocache.runtime.estimate.dry_run import dry_run
 from tests.tiny import FAMILIES, FAMILY_OF
@@ -147,3 +148,17 @@ def test_weights_that_are_converted_between_calls_are_seen_as_they_are_then(fami
     assert encode.held >= 2 * size  # float32 in place of float16
     assert [act.method for act in seen.acts["decode"]] == ["decode"] * 3
     assert all(act.held < 2 * size for stage in ("denoise", "decode") for act in seen.acts[stage])
+
+
+def test_an_accelerated_pipeline_is_planned_as_it_is_without(family):
+    """What is applied meanwhile has no part in it, whether it is planned itself or not."""
+    one = family("pixart")
+    call = {"prompt": "a red fox", "height": 64, "width": 64, "use_resolution_binning": False, "num_inference_steps": 2}
+    expected = plan_memory(one.pipe, call, "fora:2", "1GB").plan
+    for memory in (None, "1GB"):
+        with apply(one.pipe, "fora:3", memory=memory) as handle:
+            for _ in range(2):
+                assert plan_memory(one.pipe, call, "fora:2", "1GB").plan == expected
+                one.call()
+            assert handle.stats.schedule == parse("fora:3").schedule(one.model.tree, 4)
+    assert np.array_equal(one.call(), one.reference)

@@ -30,7 +30,7 @@ from ...model.pipeline_components import called_denoiser, components_of, is_auto
 from ..attach.call_scope import Scope, outside
 from ..attach.interception import Way, attach, detach, entering, swapped
 from ..attach.scheduler_listener import CODING, called, hearing, is_scheduler, listen
-from ..attach.subclasses import Subclasses
+from ..attach.subclasses import Subclasses, plain
 from ..call_key import state_of
 from ..clock import Clock
 from ..lru import LRU
@@ -69,7 +69,7 @@ def dry_run(
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
     try:
         with quiet_logs(), _restored(pipe, (args, kwargs)), run, torch.no_grad():
-            call: Any = (cls or type(pipe)).__call__
+            call: Any = (cls or plain(pipe)).__call__
             call(pipe, *args, **kwargs)
     except Exception as error:
         if not run.seen.acts["denoise"]:
