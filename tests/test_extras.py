@@ -161,3 +161,21 @@ def test_nothing_imports_an_optional_package_by_itself():
         if name in EXTRAS
     }
     assert {path for path, _ in found} <= {"plots.py"}
+
+
+def test_scripts_install_the_extra_that_serves(tmp_path):
+    """What was installed with more serves less; the demo's script asks for all."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for name in ("pyproject.toml", "constraints.txt", "scripts/_setup.sh"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text('#!/usr/bin/env bash\necho "$*" >> log\n')
+    python.chmod(0o755)
+    (tmp_path / "scripts" / "run").write_text('source "$(dirname "$0")/_setup.sh"\nsetup ${1:-}\n')
+    asked = ["", "", "all", "", "all", "dev", "all", ""]
+    for extra in asked:
+        subprocess.run(["bash", "scripts/run", extra], cwd=tmp_path, check=True, capture_output=True)
+    installed = re.findall(r"-e \.(?:\[(\w+)\])?$", (tmp_path / "log").read_text(), re.MULTILINE)
+    assert installed == ["", "all", "dev"]
+    assert "\nsetup all\n" in (ROOT / "scripts" / "demo").read_text()

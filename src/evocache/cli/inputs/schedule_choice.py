@@ -142,20 +142,10 @@ def _missing(schedule: str) -> InputError:
 
 
 def is_front(schedule: str) -> bool:
-    """Whether a text names a run's folder or a front's file."""
-    path = Path(schedule)
-    if path.is_dir():
-        return True
-    if path.suffix != ".json" or not path.is_file():
-        return False
-    from ...errors import CodecError
-    from ...schedule.front.front_file import FORMAT
-    from ...schedule.io.strict_json import read
+    """Whether a text names a folder, which may be a run's, or a front's file."""
+    from ...schedule.front import front_file
 
-    try:
-        return read(path).get("format") == FORMAT
-    except CodecError:
-        return False
+    return front_file.is_front(schedule)
 
 
 def reach(proof: Proof) -> str:
