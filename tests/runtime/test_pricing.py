@@ -48,6 +48,7 @@ def told(found: Footprint) -> dict[str, Any]:
     }
 
 
+@pytest.mark.table("name", family=lambda name: "any")
 @pytest.mark.parametrize("name", ["pixart", "sd15"])
 def test_footprints_are_those_of_plans(family, name):
     one = family(name)

@@ -13,6 +13,7 @@ from evocache.runtime.estimate.estimate import detailed, footprint
 from evocache.runtime.estimate.many import FootprintsOfMany
 from evocache.runtime.program.program import resolve
 from tests.runtime.test_dry import given as arguments
+from tests.tiny import KIND_OF
 
 
 def counted(one, spec):
@@ -32,6 +33,7 @@ def counted(one, spec):
     return sum(total)
 
 
+@pytest.mark.table("name", family=KIND_OF.get)
 @pytest.mark.parametrize(
     ("name", "specs"),
     [

@@ -50,6 +50,7 @@ def test_unknown_name_lists_what_exists():
         zoo.load("zoo:photos")
 
 
+@pytest.mark.table("name", family=lambda name: "zoo")
 @pytest.mark.parametrize("name", zoo.names())
 def test_import_is_light_and_load_is_silent_offline(name):
     script = (
@@ -73,6 +74,7 @@ def test_ordinary_classes_with_finite_parameters(emoji):
         assert all(p.dtype == torch.float32 and p.isfinite().all() for p in part.parameters())
 
 
+@pytest.mark.table("name", family=lambda name: "zoo")
 @pytest.mark.parametrize("name", zoo.names())
 def test_a_plain_call_is_a_call_with_the_defaults(name):
     pipeline, defaults = zoo.load(name), zoo.find(name).call_defaults
