@@ -28,7 +28,7 @@ class Column:
         style: of its cells, in Rich's words.
         room: where the terminal is too narrow: `keep` stays as wide as its widest cell, `wrap` breaks cells over
             lines, `cut` ends them in an ellipsis.
-        rank: which columns `fitted` drops first where there is no room, the highest; 0 is never dropped.
+        rank: which columns `fitted` drops first where there is no room, the highest; of equal ones the last.
     """
 
     header: str
@@ -55,7 +55,10 @@ READABLE = 12
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> tuple[list[Column], list[Row]]:
-    """The columns that fit a width, and their cells; those of the highest rank are dropped first."""
+    """The columns that fit a width, and their cells: those of the highest rank are dropped first, the first one never.
+
+    Nothing is cut that way, not even in the narrowest terminal.
+    """
     found = [row for row in rows if row is not None]
 
     def needed(i: int) -> int:
@@ -64,15 +67,19 @@ def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> tuple[
 
     kept = list(range(len(columns)))
     while sum(map(needed, kept)) > width + 2:
-        last = max(kept, key=lambda i: columns[i].rank)
-        if columns[last].rank == 0:
+        if len(kept) == 1:
             break
-        kept.remove(last)
+        kept.remove(max(kept[1:], key=lambda i: (columns[i].rank, i)))
     return [columns[i] for i in kept], [None if row is None else [row[i] for i in kept] for row in rows]
 
 
-def table(columns: Sequence[Column], rows: Sequence[Row], title: str = "") -> Table:
-    """A table of rows of cells; None draws a line between rows. Cells are plain text, not markup."""
+def table(columns: Sequence[Column], rows: Sequence[Row], title: str = "", *, width: int | None = None) -> Table:
+    """A table of rows of cells; None draws a line between rows. Cells are plain text, not markup.
+
+    With a width, columns that do not fit are left out (see `fitted`).
+    """
+    if width is not None:
+        columns, rows = fitted(columns, rows, width)
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False)
     made.collapse_padding = True
     for number, column in enumerate(columns):

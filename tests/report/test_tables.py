@@ -1,9 +1,10 @@
+import re
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from evocache.tables import Column, in_bytes, in_decibels, in_flops, in_percent, in_seconds, table
+from evocache.tables import Column, fitted, in_bytes, in_decibels, in_flops, in_percent, in_seconds, table
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,26 @@ def test_cells_are_text_and_numbers_are_never_cut():
     assert "[bold]" in text
     assert "123456.7" in text
     assert max(map(len, text.splitlines())) <= 40
+
+
+def test_numbers_are_never_cut_whatever_the_width():
+    columns = [Column("name", room="wrap"), *(Column(f"n{i}", numeric=True, rank=i % 3) for i in range(6))]
+    rows = [("a long name of several words", *(f"{10**i}.5 GiB" for i in range(6))), None, ("b", *("1",) * 6)]
+    for width in range(20, 140, 3):
+        console = Console(file=StringIO(), width=width)
+        console.print(table(columns, rows, width=width))
+        text = console.file.getvalue()
+        shown = re.findall(r"\d+(?:\.5 GiB)?", text.split("─")[-1])
+        assert "…" not in text
+        assert all(cell in {"1", *(f"{10**i}.5 GiB" for i in range(6))} for cell in shown)
+        assert "several" in text
+        kept, _ = fitted(columns, rows, width)
+        left = {column.rank for column in columns if column not in kept}
+        assert not left or min(left) >= max(column.rank for column in kept[1:] or kept)
+
+
+def test_the_first_column_is_never_dropped():
+    columns = [Column("name"), Column("n", numeric=True)]
+    kept, cells = fitted(columns, [("x" * 50, "1")], 20)
+    assert [column.header for column in kept] == ["name"]
+    assert cells == [["x" * 50]]

@@ -69,7 +69,7 @@ def demo(
     from .demo_rows import rows_table
 
     console = out()
-    console.print(rows_table(rows, steps, "video" if shown.moving else "image"))
+    console.print(rows_table(rows, steps, "video" if shown.moving else "image", console.width))
     console.print()
     for note in _notes(rows, facts):
         console.print(note, style="dim", markup=False)

@@ -68,16 +68,19 @@ class Row:
         }
 
 
-def rows_table(rows: Sequence[Row], steps: int, what: str) -> Table:
+def rows_table(rows: Sequence[Row], steps: int, what: str, width: int) -> Table:
     """The table of a demo: a line a contender, groups apart.
 
     Args:
         rows: the uncached pipeline's first.
         steps: of the uncached pipeline.
         what: a prompt gives: `image` or `video`.
+        width: columns of the terminal; what does not fit is left out.
     """
     numbers = (f"s/{what}", "speedup", "middle half", "executed", "cached", "PSNR", "prompts")
-    columns = [Column("", style="cyan"), *(Column(name, numeric=True) for name in numbers)]
+    ranks = {"cached": 3, "executed": 2, "middle half": 1}
+    columns = [Column("", style="cyan", room="wrap")]
+    columns += [Column(name, numeric=True, rank=ranks.get(name, 0)) for name in numbers]
     cells: list[Sequence[str] | None] = []
     for before, row in zip([rows[0], *rows], rows, strict=False):
         if before.contender.group != row.contender.group:
@@ -95,4 +98,4 @@ def rows_table(rows: Sequence[Row], steps: int, what: str) -> Table:
                 f"{row.right}/{row.count}",
             )
         )
-    return table(columns, cells)
+    return table(columns, cells, width=width)

@@ -134,7 +134,7 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
     console = out()
     said = (f"{schedule}, {planned.steps} steps", "dim")
     console.print(Text.assemble((model, "bold"), f"  {pipeline}  ", said, "\n"))
-    console.print(stage_table(planned.plan.stages, planned.as_it_is.stages))
+    console.print(stage_table(planned.plan.stages, planned.as_it_is.stages, console.width))
     console.print()
     for line in summary(planned.plan, planned.as_it_is):
         console.print(line, markup=False)

@@ -98,13 +98,13 @@ class View:
         columns = [
             Column("component", style="cyan", room="cut"),
             Column("", numeric=True),
-            Column("kind", style="dim"),
-            Column("output"),
+            Column("kind", style="dim", rank=1),
+            Column("output", rank=2),
         ]
         columns += [Column(name, numeric=True) for name in ("bytes", "FLOPs", "time")]
         columns += [Column("runs", numeric=True)] if self.schedule else []
         shown = nodes(self.model.tree, lambda c: m.shapes if (m := self.measure(c)) else None, depth)
-        console.print(table(columns, [self._cells(node) for node in shown]))
+        console.print(table(columns, [self._cells(node) for node in shown], width=console.width))
         if self.probe:
             flops, seconds = self.total("flops"), self.total("seconds")
             once, often = (
@@ -120,12 +120,12 @@ class View:
             console.print(text, markup=False)
             if self.probe:
                 console.print()
-                console.print(work_table(work_of(self.schedule, self.probe), self.steps))
+                console.print(work_table(work_of(self.schedule, self.probe), self.steps, console.width))
         if self.held:
             console.print()
-            console.print(self._memory())
+            console.print(self._memory(console.width))
 
-    def _memory(self) -> Table:
+    def _memory(self, width: int) -> Table:
         """What a generation holds, stage by stage."""
         from ...tables import Column, in_bytes, table
 
@@ -136,7 +136,7 @@ class View:
             for how, stages in self.held.items()
             for stage, parts in stages.items()
         ]
-        return table(columns, rows)
+        return table(columns, rows, width=width)
 
     def _cells(self, node: Node) -> list[str]:
         from ...tables import in_bytes, in_percent

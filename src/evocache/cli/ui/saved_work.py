@@ -35,12 +35,14 @@ def work_document(work: Mapping[str, Work]) -> dict[str, Any]:
     }
 
 
-def work_table(work: Mapping[str, Work], steps: int) -> Table:
+def work_table(work: Mapping[str, Work], steps: int, width: int) -> Table:
     """A line a kind: uncached FLOPs and MACs and their share of all, what is executed, and how much of it that is."""
     from ...tables import Column, in_flops, in_percent, table
 
     heads = ("uncached", "", "share", "executed", "", "share", "of it")
-    columns = [Column(f"{steps} steps", style="cyan"), *(Column(head, numeric=True) for head in heads)]
+    ranks = (0, 2, 1, 0, 2, 1, 0)
+    columns = [Column(f"{steps} steps", style="cyan")]
+    columns += [Column(head, numeric=True, rank=rank) for head, rank in zip(heads, ranks, strict=True)]
     all_ = work["together"]
     rows: list[list[str] | None] = []
     for kind, found in work.items():
@@ -49,7 +51,7 @@ def work_table(work: Mapping[str, Work], steps: int) -> Table:
             cells += [in_flops(value), in_flops(value / 2).replace("FLOP", "MAC"), in_percent(_share(value, whole))]
         rows += [None] if kind == "together" else []
         rows.append([*cells, in_percent(_share(found.executed, found.uncached))])
-    return table(columns, rows)
+    return table(columns, rows, width=width)
 
 
 def _share(part: float, whole: float) -> float:

@@ -16,20 +16,25 @@ if TYPE_CHECKING:
 PARTS = ("weights", "activations", "features", "together")
 
 
-def stage_table(stages: Mapping[str, Held], before: Mapping[str, Held] | None = None) -> Table:
+def stage_table(
+    stages: Mapping[str, Held], before: Mapping[str, Held] | None = None, width: int | None = None
+) -> Table:
     """Build the table of what each stage of a generation holds when it holds most.
 
     Args:
         stages: by name.
         before: the same as it is without a plan; left out where it is not known.
+        width: columns of the terminal; what does not fit is left out.
     """
-    columns = [Column("stage", style="cyan"), *(Column(name, numeric=True) for name in PARTS)]
+    ranks = {"activations": 2, "features": 1, "weights": 1}
+    columns = [Column("stage", style="cyan")]
+    columns += [Column(name, numeric=True, rank=ranks.get(name, 0)) for name in PARTS]
     columns += [] if before is None else [Column("as it is", numeric=True)]
     rows = []
     for name, held in stages.items():
         cells = [name, *map(format_bytes, (held.weights, held.activations, held.features, held.bytes))]
         rows.append(cells if before is None else [*cells, format_bytes(before[name].bytes)])
-    return table(columns, rows)
+    return table(columns, rows, width=width)
 
 
 def summary(plan: MemoryPlan, before: MemoryPlan | None = None) -> list[str]:
@@ -53,7 +58,7 @@ def plan_text(plan: MemoryPlan, before: MemoryPlan | None = None, width: int | N
         stored = "as they are computed" if plan.storage == "none" else f"in {plan.storage}"
         return f"no memory is planned; features are stored {stored}"
     stages = None if before is None else before.stages
-    return plain(stage_table(plan.stages, stages), "", *summary(plan, before), width=width)
+    return plain(stage_table(plan.stages, stages, width), "", *summary(plan, before), width=width)
 
 
 def means(plan: MemoryPlan) -> Iterator[str]:

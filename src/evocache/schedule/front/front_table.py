@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PEAK = "peak"
 
-RANKS = {"searched": 2, "cached": 1}
+RANKS = {"searched": 5, "cached": 4, "fewer": 3, "half": 2}
 """Columns that narrow terminals do without, the highest first."""
 
 
