@@ -118,6 +118,7 @@ def generate(
     further = {"dtype": dtype, "storage": storage, "model": model, "digest": digest, "batch": gated, **wanted}
     further = {name: value for name, value in further.items() if value is not None and value != USUAL.get(name)}
     further = {name: value for name, value in further.items() if name not in (STEPS, GUIDANCE)}
+    written: list[Path] = []
     with handle or nullcontext(), progress() as bar:
         task = bar.add_task("generating", total=len(texts) * (named["steps"] or 1))
         for first in range(0, len(texts), size):
@@ -129,8 +130,10 @@ def generate(
             for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
                 name = file_name(first + i, text, seeds[i], named, further)
                 path = save_picture(frames, target / name, log.metadata(text, seeds[i]), video_format.suffix)
-                out().print(str(path), markup=False, soft_wrap=True)
+                written.append(path)
             bar.update(task, completed=(first + len(some)) * (named["steps"] or 1))
+    for path in written:  # not before, as the bar is on the same terminal
+        out().print(str(path), markup=False, soft_wrap=True)
     log.report()
 
 

@@ -57,8 +57,15 @@ def progress(console: Console | None = None) -> Progress:
         TimeRemainingColumn,
     )
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console or errors(), transient=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
+    return Progress(
+        *columns,
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("to go"),
+        console=console or errors(),
+        transient=True,
+    )
 
 
 @contextmanager
