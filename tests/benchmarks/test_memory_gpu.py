@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.memory.gpu import Measured
+from benchmarks.memory.gpu_rows import Measured
 from benchmarks.memory.rows import CASES, Row
 from benchmarks.memory.table import table
 

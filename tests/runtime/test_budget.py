@@ -239,14 +239,14 @@ def test_a_plan_moves_components_where_there_is_a_device_to_leave(family, monkey
     there = []
     with apply(one.pipe, "none", memory=moving) as handle:
         inside = one.pipe.transformer.transformer_blocks[0]
-        hook = inside.register_forward_pre_hook(lambda *_: there.append(handle._away.there))
+        hook = inside.register_forward_pre_hook(lambda *_: there.append(handle._state.away.there))
         for _ in range(2):
             assert np.array_equal(one.call(), whole)
-            assert handle._away.there == ()
+            assert handle._state.away.there == ()
         hook.remove()
         handle.memory = replace(moving, offload={"text_encoder": ("encode",)})
         assert np.array_equal(one.call(), whole)  # the plan of this call: the others are there again
-        assert list(handle._away.stages) == ["text_encoder"]
+        assert list(handle._state.away.stages) == ["text_encoder"]
     assert set(there) == {("transformer",)}
     assert [set(module.__dict__) for module in modules] == attributes  # which other tests' offloading may have left
     assert not any("_hf_hook" in module.__dict__ for module in modules)
@@ -264,9 +264,9 @@ def test_calls_are_planned_for_while_components_are_away(family, monkeypatch):
         whole = one.call()
         first = handle.memory
         assert first.offload == {"vae": ("decode",), "text_encoder": ("encode",), "transformer": ("denoise",)}
-        assert handle._away.there == ()
+        assert handle._state.away.there == ()
         assert weights(one.pipe) == sizes
-        handle._plans.clear()
+        handle._state.plans.clear()
         assert np.array_equal(one.call(), whole)
         assert (handle.memory is first, handle.memory) == (False, first)
     assert weights(one.pipe) == sizes

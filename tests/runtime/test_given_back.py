@@ -277,12 +277,12 @@ def test_a_pipeline_is_given_back_in_the_middle_of_a_generation_that_parks_featu
 
     def callback(step: int, *_: Any) -> None:
         if step == at:
-            tiers.append(handle._parking)
+            tiers.append(handle._state.parking)
             handle.remove() if end == "remove" else apply(pipe, "none").remove()
             assert type(pipe) is PixArtAlphaPipeline
 
     assert (TINY.call(pipe, callback=callback, callback_steps=1) == whole).all()
     assert handle.stats.moved_bytes > 0
     assert not handle.active
-    assert handle._parking is None
+    assert handle._state.parking is None
     assert tiers[0]._file.closed

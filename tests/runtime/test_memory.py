@@ -210,7 +210,7 @@ def test_the_tier_is_given_back(family):
     one = family("sd15")
     handle = apply(one.pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0))
     one.call()
-    tier = handle._parking
+    tier = handle._state.parking
     handle.remove()
-    assert handle._parking is None
+    assert handle._state.parking is None
     assert tier._file.closed

@@ -56,11 +56,11 @@ def test_plans_go_by_what_they_are_made_for(made):
 def test_plans_that_were_not_used_for_longest_go():
     pipe = FAMILIES["pixart"].build()
     with apply(pipe, "fora:2", memory="1GB") as handle:
-        handle._plans.most = 8
+        handle._state.plans.most = 8
         first = handle.plan(**CALL)
         for scale in range(2, 30):
             assert handle.plan(**CALL, guidance_scale=scale) is first
-            assert len(handle._plans) <= 8
+            assert len(handle._state.plans) <= 8
 
 
 def test_longer_prompts_are_planned_anew_where_they_have_more_tokens():

@@ -5,45 +5,26 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from ..display import Displayed
 from ..errors import PipelineError
-from ..memory.offload.stage_offload import Offload
 from ..memory.planner.planner import Held, Machine, MemoryPlan
-from ..memory.tiers.tier import Tier
 from ..model import Model
 from ..schedule import Schedule
 from ..video.writer import film
 from .attach.accelerated_class import accelerate, acceleration, give_back
 from .call_context import outside_in_loop
 from .compiled import Compiled
-from .estimate.estimate import FILMED, Planned
+from .estimate.estimate import FILMED
 from .generation import Generation
-from .lru import LRU
-from .pipeline_state import State
+from .pipeline_state import State, StateAttribute
 from .program.program import Program
 from .results.generation_record import Record
 from .results.stats import Stats
 from .runner import Runner, context, run
 from .survey.film_output import FilmOutput
 from .user_warnings import warn
-
-Value = TypeVar("Value")
-
-
-class _Of(Generic[Value]):
-    """An attribute of a handle that is its state's."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name.lstrip("_")
-
-    def __get__(self, handle: Handle, owner: type) -> Value:
-        value: Value = getattr(handle._state, self._name)
-        return value
-
-    def __set__(self, handle: Handle, value: Value) -> None:
-        setattr(handle._state, self._name, value)
 
 
 class Handle(Displayed):
@@ -61,19 +42,16 @@ class Handle(Displayed):
         choice: why that was chosen, in a sentence; empty where the user named it.
     """
 
-    storage = _Of[str]()
-    memory = _Of[MemoryPlan | None]()
-    budget = _Of[int | None]()
-    measure = _Of[bool]()
-    machine = _Of[Machine | None]()
-    program = _Of[Program]()
-    choice = _Of[str]()
-    _compiled = _Of[Compiled]()
-    _plans = _Of[LRU[object, Planned]]()
-    _last = _Of[Generation | Record | None]()
-    _stages = _Of[Mapping[str, Held]]()
-    _parking = _Of[Tier | None]()
-    _away = _Of[Offload | None]()
+    storage = StateAttribute[str]()
+    memory = StateAttribute[MemoryPlan | None]()
+    budget = StateAttribute[int | None]()
+    measure = StateAttribute[bool]()
+    machine = StateAttribute[Machine | None]()
+    program = StateAttribute[Program]()
+    choice = StateAttribute[str]()
+    _compiled = StateAttribute[Compiled]()
+    _last = StateAttribute[Generation | Record | None]()
+    _stages = StateAttribute[Mapping[str, Held]]()
 
     def __init__(self, pipe: Any, state: State) -> None:
         self.pipe = pipe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -29,6 +29,9 @@ PLANS = 64
 
 Call = Callable[[Any, "State", tuple[Any, ...], dict[str, Any]], Any]
 """Calls a pipeline with what it holds, positional and keyword arguments."""
+
+
+Value = TypeVar("Value")
 
 
 class State:
@@ -116,3 +119,17 @@ def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:
     """The modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
     held = {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
     return {name: weakref.ref(unwrapped(part)) for name, part in held.items()}
+
+
+class StateAttribute(Generic[Value]):
+    """An attribute of a handle that is its state's."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name.lstrip("_")
+
+    def __get__(self, handle: Any, owner: type) -> Value:
+        value: Value = getattr(handle._state, self._name)
+        return value
+
+    def __set__(self, handle: Any, value: Value) -> None:
+        setattr(handle._state, self._name, value)
