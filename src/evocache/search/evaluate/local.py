@@ -15,16 +15,13 @@ import numpy as np
 import torch
 
 from ...errors import BudgetError, Error, GenerationError, RunError
-from ...memory.hardware import machine as measured
-from ...memory.planner.planner import Machine, MemoryPlan, plan
+from ...memory.planner.planner import Machine
 from ...model import discover
 from ...runtime import Handle, apply
-from ...runtime.estimate.many import FootprintsOfMany
-from ...runtime.estimate.residency import movable
-from ...runtime.lru import LRU
 from ...runtime.program.step_arguments import STEPS, takes_steps, usual_steps
 from ...schedule import Schedule, Tree
 from ..optimise.job import Failure, Job, More, always
+from .evaluation_plans import EvaluationPlans
 from .faults import WAITS, attempt, of_device, patiently
 from .quality import Quality
 from .workload import Workload
@@ -35,9 +32,6 @@ Result = TypeVar("Result")
 
 REFERENCES = 2 << 30
 """Most bytes of uncached outputs that are kept; what goes beyond is generated anew where it is needed."""
-
-PLANS = 64
-"""Plans that are kept: batches of one schedule share theirs, and so do rounds of timing."""
 
 
 class LocalEvaluator:
@@ -84,8 +78,8 @@ class LocalEvaluator:
         """Seconds before each further try of what the machine failed at."""
         self.references_bytes = REFERENCES
         """Most bytes of uncached outputs that are kept."""
-        self._footprints: dict[int, FootprintsOfMany] = {}
-        self._plans: LRU[tuple[object, ...], MemoryPlan] = LRU(PLANS)
+        mine = weakref.proxy(self)  # plans are kept by what they ask
+        self._plans = EvaluationPlans(pipe, lambda count, steps: mine.planned_arguments(count, steps))
         self._references: dict[tuple[int, ...], Outputs] = {}
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
@@ -157,30 +151,9 @@ class LocalEvaluator:
         """
         memory = None
         if self.within is not None and planned:  # now, so that the generation is not timed with its planning
-            call_arguments = self.within, self.machine, what, len(numbers), storage
-            memory = self._plans.made(call_arguments, lambda: self._plan(*call_arguments))
+            memory = self._plans.find(self.within, self.machine, what, len(numbers), storage, self.steps)
         with apply(self.pipe, what, memory=memory, storage=storage) as handle:
             yield handle
-
-    def _plan(self, within: int, machine: Machine | None, what: Schedule | str, count: int, storage: str) -> MemoryPlan:
-        """The plan that keeps what is applied within a limit on so many prompts; what schedules share is found once."""
-        if isinstance(what, str):
-            with apply(self.pipe, what, memory=within, storage=storage) as handle:
-                handle.machine = machine
-                return handle.plan(**self.call_arguments(range(count)))
-        if count not in self._footprints:
-            mine = weakref.proxy(self)  # they are kept by what they ask
-
-            def arguments(steps: int) -> dict[str, Any]:
-                given: dict[str, Any] = mine.call_arguments(
-                    range(count), **({STEPS: steps} if steps != mine.steps else {})
-                )
-                return given
-
-            self._footprints[count] = FootprintsOfMany(self.pipe, discover(self.pipe), self.steps, arguments)
-        device = torch.device(getattr(self.pipe, "_execution_device", "cpu"))
-        footprint = self._footprints[count].of(what, storage)
-        return plan(footprint, within, machine or measured(device), offload=movable(self.pipe))
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
         """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.
@@ -202,8 +175,7 @@ class LocalEvaluator:
         scheduler makes several timesteps of a step (Heun, PNDM).
         """
         method, call = type(self.pipe).__call__, self.workload.call
-        call_arguments = call.get(STEPS) or usual_steps(method)
-        return takes_steps(method, call) and call_arguments == self.steps
+        return takes_steps(method, call) and (call.get(STEPS) or usual_steps(method)) == self.steps
 
     def changes(self, schedule: Schedule) -> dict[str, int]:
         """What goes before the workload's call, so that the pipeline makes as many steps as a schedule has."""
@@ -307,6 +279,10 @@ class LocalEvaluator:
     def call_arguments(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
         """Arguments of the call that gives what the quality judges."""
         return self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
+
+    def planned_arguments(self, count: int, steps: int | None) -> dict[str, Any]:
+        """Arguments of the call of the first prompts, as plans need them: with so many steps, or the usual ones."""
+        return self.call_arguments(range(count), **({} if steps is None else {STEPS: steps}))
 
     def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
         """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
