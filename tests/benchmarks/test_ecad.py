@@ -18,6 +18,8 @@ from evocache.search.genome.search_space import Space
 from evocache.search.optimise.method import EVOCACHE
 from evocache.search.run import Run
 from evocache.search.storage.run_records import read_run
+from tests.search.crews import Counting
+from tests.search.test_kept_journal import answer
 from tests.search.trees import stack
 
 SPACE = Space(stack(28), 20)
@@ -99,19 +101,6 @@ JOURNAL = Path(__file__).parent / "journals" / "ecad.jsonl"
 """What a run of this method wrote."""
 
 
-class Counting:
-    """Answers as the run did whose journal is kept."""
-
-    def __init__(self) -> None:
-        self.jobs = 0
-
-    def evaluate(self, jobs, more=None):
-        for number, job in enumerate(jobs):
-            self.jobs += 1
-            share, odd = job.schedule.executed_fraction(), int(job.schedule.digest[:4], 16) / 1e6
-            yield number, [round((1 - share) * (1 + 0.1 * prompt) + odd, 6) for prompt in job.prompts]
-
-
 def kept(folder: Path, evaluator: Counting, generations: int = 2) -> Run:
     space = Space(stack(2), 6)
     settings = ecad_settings(population=8, offspring=8, generations=generations, prompts=2, seed=3)
@@ -124,7 +113,7 @@ def executed(schedule: Schedule) -> dict[str, float]:
 
 
 def test_the_front_has_leaves_only(tmp_path: Path) -> None:
-    front = kept(tmp_path, Counting()).evolve()
+    front = kept(tmp_path, Counting(answer)).evolve()
     assert len(front) >= 2
     for point in front:
         assert set(point.objectives) == {"error", "macs"}
@@ -139,7 +128,7 @@ def test_a_journal_that_is_kept_is_gone_on_with(tmp_path: Path) -> None:
         folder = tmp_path / str(lines)
         folder.mkdir()
         (folder / "journal.jsonl").write_text("".join(before.splitlines(keepends=True)[:lines]))
-        evaluator = Counting()
+        evaluator = Counting(answer)
         kept(folder, evaluator).evolve()
         after = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
         expected = [json.loads(line) for line in before.splitlines()]
@@ -163,7 +152,7 @@ def test_the_identity_of_a_run_is_what_it_was(tmp_path: Path) -> None:
         "seed": 0,
         "method": "ecad",
     }
-    run = replace(kept(tmp_path, Counting()), settings=ecad_settings(prompts=16), budget_seconds=1e-9)
+    run = replace(kept(tmp_path, Counting(answer)), settings=ecad_settings(prompts=16), budget_seconds=1e-9)
     run.evolve()
     assert dict(read_run(tmp_path).settings) == settings
 
@@ -175,5 +164,5 @@ def test_another_method_does_not_go_on_with_its_run(tmp_path: Path) -> None:
     assert records.settings["method"] == "ecad"
     assert len(records.evaluations) > 20
     with pytest.raises(IdentityError, match=r"settings\.method is 'evocache', was 'ecad'"):
-        replace(kept(tmp_path, Counting()), method=EVOCACHE).evolve()
+        replace(kept(tmp_path, Counting(answer)), method=EVOCACHE).evolve()
     assert (tmp_path / "journal.jsonl").read_text() == JOURNAL.read_text()

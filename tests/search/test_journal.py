@@ -23,6 +23,7 @@ from evocache.search.optimise.state import State
 from evocache.search.run import LEAST, Run
 from evocache.search.storage.journal import JOURNAL, Journal, read
 from evocache.search.storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
+from tests.search.crews import Counting
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
 
 ONE = Written("abc", "cells", "fora:2")
@@ -218,21 +219,6 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="journal"):
         Journal(tmp_path / "missing" / "journal.jsonl")
-
-
-class Counting:
-    """Evaluates jobs, and can be told to die in the middle."""
-
-    def __init__(self, die_after: int | None = None) -> None:
-        self.jobs = 0
-        self.die_after = die_after
-
-    def evaluate(self, jobs, more=None):
-        for number, job in enumerate(jobs):
-            if self.jobs == self.die_after:
-                raise KeyboardInterrupt
-            self.jobs += 1
-            yield number, answer(job, "")
 
 
 SETTINGS = Settings(population=10, offspring=6, generations=4, prompts=4, rungs=(2,))

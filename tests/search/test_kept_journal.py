@@ -9,28 +9,23 @@ import pytest
 
 from evocache.schedule import Schedule
 from evocache.search.genome.search_space import Space
+from evocache.search.optimise.job import Job
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL, Run
 from evocache.search.seeds.seed_schedules import distinct, mask_seeds, policy_seeds
+from tests.search.crews import Counting
 from tests.search.trees import stack
 
 KEPT = Path(__file__).parent / "journals" / "evocache.jsonl"
-"""What a run wrote, whose answers `Counting` gives."""
+"""What a run wrote, whose answers `answer` gives."""
 
 SETTINGS = Settings(population=8, offspring=6, generations=3, prompts=3, rungs=(1,), polish=0, seed=3)
 
 
-class Counting:
-    """Answers as the run did whose journal is kept: rational numbers, equal on every machine."""
-
-    def __init__(self) -> None:
-        self.jobs = 0
-
-    def evaluate(self, jobs, more=None):
-        for number, job in enumerate(jobs):
-            self.jobs += 1
-            share, odd = job.schedule.executed_fraction(), int(job.schedule.digest[:4], 16) / 1e6
-            yield number, [round((1 - share) * (1 + 0.1 * prompt) + odd, 6) for prompt in job.prompts]
+def answer(job: Job) -> list[float]:
+    """What the run was answered whose journal is kept: rational numbers, equal on every machine."""
+    share, odd = job.schedule.executed_fraction(), int(job.schedule.digest[:4], 16) / 1e6
+    return [round((1 - share) * (1 + 0.1 * prompt) + odd, 6) for prompt in job.prompts]
 
 
 def price(schedule: Schedule) -> dict[str, float]:
@@ -49,7 +44,7 @@ def test_a_journal_that_is_kept_is_gone_on_with(lines: int | None, tmp_path: Pat
     """From the start alone, from the middle, and from all of it."""
     before = KEPT.read_text()
     (tmp_path / JOURNAL).write_text("".join(before.splitlines(keepends=True)[:lines]))
-    evaluator = Counting()
+    evaluator = Counting(answer)
     kept(tmp_path, evaluator).evolve()
     after, expected = (
         [json.loads(line) for line in t.splitlines()] for t in ((tmp_path / JOURNAL).read_text(), before)

@@ -13,7 +13,7 @@ from evocache.errors import IdentityError, RunError
 from evocache.memory.planner.planner import Machine
 from evocache.policies import parse
 from evocache.runtime import handle
-from evocache.search.evaluate import local as evaluate
+from evocache.search.evaluate import evaluation_plans
 from evocache.search.evaluate.fingerprint import fingerprint
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
@@ -113,7 +113,7 @@ def test_workers_plan_by_the_machine_that_they_are_told(monkeypatch: pytest.Monk
     def unmeasured(device: object) -> None:
         raise AssertionError("a worker measures its own machine")
 
-    monkeypatch.setattr(evaluate, "measured", unmeasured)
+    monkeypatch.setattr(evaluation_plans, "measured", unmeasured)
     monkeypatch.setattr(handle, "machine", unmeasured)
     workload = Workload.of(PROMPTS[:2], {**CALL, "output_type": "latent"}, batch=2)
     worker = Recipe(tiny, workload, "latent", torch.get_num_threads(), False, 1_110_000, Machine(1e9, 1e-5))(0)

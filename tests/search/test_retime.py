@@ -29,6 +29,7 @@ from evocache.search.seeds.seed_schedules import all_seeds, distinct, fewer_seed
 from evocache.search.storage.journal_records import Written
 from evocache.search.storage.packed_cells import pack, unpack_record
 from evocache.search.storage.run_records import read_run
+from tests.search.crews import Counting
 from tests.search.trees import stack
 
 TREE, STEPS, LEAST = stack(2), 12, 3
@@ -191,21 +192,6 @@ def price(schedule: Schedule) -> Mapping[str, float]:
     return {"latency": float(0.1 * schedule.steps + 0.9 * executed) / STEPS}
 
 
-class Made:
-    """Evaluates jobs, and can be told to die in the middle."""
-
-    def __init__(self, die_after: int | None = None) -> None:
-        self.jobs = 0
-        self.die_after = die_after
-
-    def evaluate(self, jobs, more=None):
-        for number, job in enumerate(jobs):
-            if self.jobs == self.die_after:
-                raise KeyboardInterrupt
-            self.jobs += 1
-            yield number, answer(job)
-
-
 def answer(job: Job) -> list[float]:
     if job.turns:
         return [float(i == j) for i in range(1 + len(job.turns)) for j in range(1 + len(job.turns))]
@@ -255,15 +241,15 @@ def test_a_search_finds_numbers_of_steps_that_it_was_not_given() -> None:
     assert min(p.schedule.steps for p in front) < STEPS
 
 
-def run(folder: Path, evaluator: Made, space: Space = SPACE) -> Run:
+def run(folder: Path, evaluator: Counting, space: Space = SPACE) -> Run:
     folder.mkdir(exist_ok=True)
     return Run(folder, space, FEWER, SETTINGS, price, evaluator, identity={"prompts": [], "judge": "latent"})
 
 
 def test_a_killed_run_of_mixed_steps_goes_on_to_the_same_front_and_its_journal_tells_them(tmp_path: Path) -> None:
-    whole = Made()
+    whole = Counting(answer)
     expected = run(tmp_path / "whole", whole).evolve()
-    broken, rest = Made(die_after=100), Made()
+    broken, rest = Counting(answer, die_after=100), Counting(answer)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "broken", broken).evolve()
     front = run(tmp_path / "broken", rest).evolve()
@@ -288,9 +274,9 @@ def test_a_killed_run_of_mixed_steps_goes_on_to_the_same_front_and_its_journal_t
 
 def test_a_run_with_other_least_steps_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "run", Made(die_after=3)).evolve()
+        run(tmp_path / "run", Counting(answer, die_after=3)).evolve()
     with pytest.raises(RunError, match="least steps"):
-        run(tmp_path / "run", Made(), Space(TREE, STEPS, LEAST + 1)).evolve()
+        run(tmp_path / "run", Counting(answer), Space(TREE, STEPS, LEAST + 1)).evolve()
 
 
 @pytest.mark.parametrize("steps", [0, -3, 13, 10**9])

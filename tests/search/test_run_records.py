@@ -12,7 +12,8 @@ from evocache.errors import RunError
 from evocache.search.run import JOURNAL
 from evocache.search.storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
 from evocache.search.storage.run_records import RunRecords, read_run, read_schedules
-from tests.search.test_kept_journal import KEPT, Counting, kept
+from tests.search.crews import Counting
+from tests.search.test_kept_journal import KEPT, answer, kept
 
 RECORDS: list[Record] = [
     Begun({"steps": 6, "judge": "psnr", "settings": {"prompts": 2}}),
@@ -59,7 +60,7 @@ def test_the_records_of_a_folder_and_their_schedules(tmp_path: Path) -> None:
     shutil.copy(KEPT, tmp_path / JOURNAL)
     with pytest.raises(RunError, match="continue the run"):
         read_schedules(tmp_path, read_run(tmp_path))
-    front = kept(tmp_path, Counting()).evolve()
+    front = kept(tmp_path, Counting(answer)).evolve()
     records = read_run(tmp_path)
     schedules = read_schedules(tmp_path, records)
     assert all(schedule.digest == digest for digest, schedule in schedules.items())
