@@ -135,19 +135,22 @@ def _from_pretrained(source: str, dtype: Any) -> Any:
     try:
         return DiffusionPipeline.from_pretrained(source, torch_dtype=dtype, local_files_only=local)
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        if local:
-            mend = "save the pipeline again with save_pretrained"
-            raise ModelError(f"folder {source!r} ({first_line(error)})", "a complete pipeline", mend) from error
-        from huggingface_hub.constants import is_offline_mode
+        raise unloadable(source, error) from error
 
-        if is_offline_mode():
-            given, expected = f"model {source!r}", "a model in the local cache, since HF_HUB_OFFLINE is set"
-            mend = "unset HF_HUB_OFFLINE, or name the folder of a saved pipeline"
-        else:
-            given = f"model {source!r} ({first_line(error)})"
-            expected = "a diffusers pipeline on the hub, or in the local cache"
-            mend = "check the spelling and the connection; log in if the model is gated"
-        raise ModelError(given, expected, mend) from error
+
+def unloadable(source: str, error: Exception) -> ModelError:
+    """What is told of a model that cannot be loaded, by whichever library and for whatever reason."""
+    if Path(source).is_dir():
+        mend = "save the pipeline again with save_pretrained"
+        return ModelError(f"folder {source!r} ({first_line(error)})", "a complete pipeline", mend)
+    from huggingface_hub.constants import is_offline_mode
+
+    if is_offline_mode():
+        expected = "a model in the local cache, since HF_HUB_OFFLINE is set"
+        return ModelError(f"model {source!r}", expected, "unset HF_HUB_OFFLINE, or name the folder of a saved pipeline")
+    expected = "a diffusers pipeline on the hub, or in the local cache"
+    mend = "check the spelling and the connection; log in if the model is gated"
+    return ModelError(f"model {source!r} ({first_line(error)})", expected, mend)
 
 
 MODELS = "Zoo name, folder of a diffusers pipeline, or hub id."

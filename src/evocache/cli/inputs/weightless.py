@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...model.pipeline_components import components_of
-from ..ui.failures import ModelError, first_line
 from .dtypes import named_dtype
-from .model_loading import locate
+from .model_loading import locate, unloadable
 
 
 def load_weightless(model: str, *, dtype: str = "auto") -> Any:
@@ -39,8 +38,7 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
                 parts[name] = value
         pipe = cls(**parts)
     except (OSError, ValueError, AttributeError, ImportError, KeyError, TypeError) as error:
-        given = f"model {source!r} ({first_line(error)})"
-        raise ModelError(given, "a diffusers pipeline with the configs of all its parts", "check the name") from error
+        raise unloadable(source, error) from error
     for part in components_of(pipe).values():
         if isinstance(part, torch.nn.Module):
             part.to("meta", wanted).eval()  # some parameters are made on the CPU whatever the device
