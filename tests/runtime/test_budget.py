@@ -17,6 +17,7 @@ from evocache import apply, plan_memory
 from evocache.errors import AmountError, BudgetError, PipelineError
 from evocache.memory.planner.planner import MemoryPlan, smallest
 from evocache.policies import parse
+from evocache.runtime import call_memory
 from evocache.runtime.estimate.measure import measure
 from evocache.runtime.estimate.residency import movable, weights
 from evocache.schedule import Schedule
@@ -88,7 +89,7 @@ def schedules(draw, tree, steps=4):
     return Schedule(tree, orders.astype(np.int8))
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), share=st.floats(0.0, 1.1))
 @pytest.mark.table("name", family=lambda name: "any")
 @pytest.mark.parametrize("name", ["wan", "sd15", "text_to_video_sd"])
@@ -257,7 +258,7 @@ def test_calls_are_planned_for_while_components_are_away(family, monkeypatch):
     """The CPU stands for a device, as above: what is planned from weights that lie packed is what it was before."""
     one = family("pixart")
     call = arguments(one)
-    monkeypatch.setattr(sys.modules["evocache.runtime.handle"], "movable", lambda pipe: True)
+    monkeypatch.setattr(call_memory, "movable", lambda pipe: True)
     footprint = plan_memory(one.pipe, call, "fora:2").footprint
     sizes = weights(one.pipe)
     with apply(one.pipe, "fora:2", memory=smallest(footprint).peak) as handle:

@@ -22,6 +22,13 @@ SMALL = 64
 """Storages below this many bytes are not counted: stand-ins for outputs that nobody reads have one element."""
 
 
+@pytest.fixture(autouse=True)
+def frozen() -> None:
+    """What is there before a test is no business of its own: looking at all of it takes seconds a time."""
+    gc.collect()
+    gc.freeze()
+
+
 def live_bytes() -> int:
     """Bytes of all storages of tensors that Python can reach."""
     gc.collect()

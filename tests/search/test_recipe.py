@@ -12,7 +12,7 @@ import torch
 from evocache.errors import IdentityError, RunError
 from evocache.memory.planner.planner import Machine
 from evocache.policies import parse
-from evocache.runtime import handle
+from evocache.runtime import call_memory
 from evocache.search.evaluate import evaluation_plans
 from evocache.search.evaluate.fingerprint import fingerprint
 from evocache.search.evaluate.local import LocalEvaluator
@@ -114,7 +114,7 @@ def test_workers_plan_by_the_machine_that_they_are_told(monkeypatch: pytest.Monk
         raise AssertionError("a worker measures its own machine")
 
     monkeypatch.setattr(evaluation_plans, "measured", unmeasured)
-    monkeypatch.setattr(handle, "machine", unmeasured)
+    monkeypatch.setattr(call_memory, "machine", unmeasured)
     workload = Workload.of(PROMPTS[:2], {**CALL, "output_type": "latent"}, batch=2)
     worker = Recipe(tiny, workload, "latent", torch.get_num_threads(), False, 1_110_000, Machine(1e9, 1e-5))(0)
     worker.references([0, 1])
