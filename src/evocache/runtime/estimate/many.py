@@ -66,6 +66,7 @@ class FootprintsOfMany:
         self._called: LRU[int, Called] = LRU(CALLED)
         self._called[steps] = _called(seen)
         self._operations = operations(model, seen)
+        self._in_half = {denoiser.name: in_half(denoiser) for denoiser in model.denoisers}
         self._sizes: dict[tuple[str, str], Sizes] = {}
         self._calls: LRU[object, CallPrint] = LRU(CALLS)
 
@@ -92,8 +93,7 @@ class FootprintsOfMany:
             stored = known[min(starts)][1]
             features[name] = {id: size for id, size in sizes.items() if id in stored}
             plain = {id: size for id, size in self._sizes_of(self._model[name], "none").items() if id in stored}
-            half = in_half(self._model[name])
-            beside = max(beside, kept_beside(plain, schedule, storage, half=half))
+            beside = max(beside, kept_beside(plain, schedule, storage, half=self._in_half[name]))
             computed += work(self._operations, own, starts, called.calls[name])
         return replace(
             self._base,
