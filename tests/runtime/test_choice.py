@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import warnings
@@ -183,6 +184,20 @@ def test_the_front_beside_the_weights_is_the_models_own(zoo):
         apply(zoo, quality=500)
 
 
+def test_what_apply_warned_of_is_in_the_figures_of_generations(zoo):
+    with pytest.warns(EvocacheWarning, match="nothing was asked for") as seen:
+        handle = apply(zoo)
+    with handle, warnings.catch_warnings():
+        warnings.simplefilter("error", EvocacheWarning)  # it is not told again
+        for _ in range(2):
+            zoo("a fox", num_inference_steps=handle.program.steps)
+            assert handle.stats.warnings == (handle.choice,) == (str(seen[0].message),)
+    with apply(zoo, speedup=2) as handle:
+        zoo("a fox")
+        assert handle.choice
+        assert handle.stats.warnings == ()
+
+
 def test_a_front_beside_other_weights_is_passed_over(one, zoo, tmp_path):
     """A front of other components lies in the folder; nobody is refused for it."""
     one.pipe.save_pretrained(tmp_path / "mine")
@@ -228,6 +243,38 @@ def test_a_bare_denoiser_is_accelerated_in_a_loop_of_its_own(family):
     assert torch.equal(loop(), before)
     with pytest.warns(EvocacheWarning, match="speedup=2: even:"):
         assert isinstance(apply(unet, speedup=2).program, EvenSteps)
+
+
+def test_the_handle_of_a_bare_denoiser_is_found_and_removed_by_the_denoiser(one, family):
+    denoiser = one.pipe.transformer
+    assert evocache.handle(denoiser) is None
+    evocache.remove(denoiser)  # nothing to do
+    first = apply(denoiser, "fora:2")
+    assert evocache.handle(denoiser) is first
+    assert evocache.handle(family("sd15").pipe.unet) is None
+    second = apply(denoiser, "fora:3")  # in the place of the first
+    assert evocache.handle(denoiser) is second
+    assert not first.active
+    with apply(denoiser, "steps:0,2") as inner:
+        assert evocache.handle(denoiser) is inner
+    assert str(evocache.handle(denoiser).program) == "fora:3"
+    evocache.remove(denoiser)
+    assert not second.active
+    assert evocache.handle(denoiser) is None
+    assert evocache.handle(one.pipe) is None
+    assert evocache.handle(one.pipe.vae) is None
+
+
+def test_a_bare_denoiser_is_itself_and_no_copy(one):
+    denoiser = one.pipe.transformer
+    handle = apply(denoiser, "fora:2")
+    assert evocache.handle(copy.deepcopy(denoiser)) is None
+    assert evocache.handle(torch.compile(denoiser, backend="eager")) is handle
+    again = apply(torch.compile(denoiser, backend="eager"), "fora:3")
+    assert evocache.handle(denoiser) is again
+    assert not handle.active
+    del handle, again  # nobody has it, so that it is over
+    assert evocache.handle(denoiser) is None
 
 
 def test_what_a_bare_module_cannot_do_is_refused(one):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any, NoReturn
+from weakref import WeakValueDictionary
 
 import torch
 from torch import nn
 
 from ..errors import PipelineError
-from .discover import is_denoiser
+from .discover import is_denoiser, unwrapped
 
 NAME = "denoiser"
 """The name of its one component."""
@@ -32,6 +33,25 @@ class BareDenoiser:
                 "pass the pipeline that uses it",
             )
         self.denoiser = module
+        _MADE[id(unwrapped(module))] = self
+
+    @classmethod
+    def of(cls, module: nn.Module) -> BareDenoiser:
+        """Return what stands for the pipeline of a denoiser: one and the same, as long as somebody has it.
+
+        Raises:
+            PipelineError: if the module is no denoiser.
+        """
+        found = cls.known(module)
+        if found is None:
+            return cls(module)
+        found.denoiser = module  # it may have been compiled meanwhile
+        return found
+
+    @staticmethod
+    def known(module: nn.Module) -> BareDenoiser | None:
+        """Return what stands for the pipeline of a denoiser; None if there is nothing."""
+        return _MADE.get(id(unwrapped(module)))
 
     @property
     def components(self) -> dict[str, Any]:
@@ -49,3 +69,10 @@ class BareDenoiser:
             "a denoising loop within `with handle.generation(steps=20):`",
             "call the denoiser in the loop, or apply to the pipeline that uses it",
         )
+
+
+_MADE: WeakValueDictionary[int, BareDenoiser] = WeakValueDictionary()
+"""By the identity of a denoiser; what stands for its pipeline holds it, so that no other module has the same.
+
+Nothing is written on the module itself: copies and files of it would have it, too.
+"""

@@ -23,7 +23,8 @@ from .call_context import foreign
 from .choice.wishes import choose
 from .estimate.residency import offloaded
 from .handle import Handle, handle_of
-from .program.program import Fixed, check, refuse_unplannable, resolve, with_point_memory
+from .program.program import check, refuse_unplannable, resolve, with_point_memory
+from .runner import context
 from .user_warnings import warn
 
 
@@ -96,7 +97,7 @@ def apply(
     """
     most = memory if memory is None or isinstance(memory, MemoryPlan) else in_bytes(memory)
     if isinstance(pipe, nn.Module):
-        pipe = BareDenoiser(pipe)
+        pipe = BareDenoiser.of(pipe)
         if most is not None:
             raise PipelineError(
                 f"memory={short(memory)} for a bare {type(pipe.denoiser).__name__}",
@@ -110,25 +111,26 @@ def apply(
     refuse_conflicts(model, {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers})
     program = resolve(choice.what)
     check(program, model)
-    if choice.notable:
-        warn(choice.text)
-    if isinstance(program, Fixed) and (said := foreign(program.context, model)):
-        warn(said)
+    found = (choice.text if choice.notable else None, foreign(context(program), model))
+    notices = [notice for notice in found if notice]
+    for notice in notices:
+        warn(notice)
     if most is not None:
         refuse_unplannable(program, model)
     if isinstance(most, MemoryPlan):
         _movable(pipe, most)
-    return Handle.made(pipe, model, program, most, stored, measure, choice.text)
+    return Handle.made(pipe, model, program, most, stored, measure, choice.text, notices)
 
 
 def handle(pipe: Any) -> Handle | None:
     """Return the handle of an accelerated pipeline, also where the one that `apply` returned is lost.
 
     Args:
-        pipe: any pipeline.
+        pipe: any pipeline, or a bare denoiser; a denoiser does not keep its handle, so that of it a handle is found
+            as long as somebody has it.
 
     Returns:
-        The handle that is active on it; None if the pipeline is not accelerated.
+        The handle that is active on it; None if it is not accelerated.
 
     >>> evocache.handle(pipe) is None
     True
@@ -136,7 +138,8 @@ def handle(pipe: Any) -> Handle | None:
     ...     evocache.handle(pipe) is applied
     True
     """
-    return handle_of(pipe)
+    found = BareDenoiser.known(pipe) if isinstance(pipe, nn.Module) else pipe
+    return None if found is None else handle_of(found)
 
 
 def remove(pipe: Any) -> None:
@@ -146,14 +149,14 @@ def remove(pipe: Any) -> None:
     at its end.
 
     Args:
-        pipe: any pipeline.
+        pipe: any pipeline, or a bare denoiser.
 
     >>> _ = evocache.apply(pipe, "fora:2")
     >>> evocache.remove(pipe)
     >>> evocache.handle(pipe) is None
     True
     """
-    found = handle_of(pipe)
+    found = handle(pipe)
     if found is not None:
         found.remove()
 

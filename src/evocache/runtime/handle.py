@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..display import Displayed
@@ -67,6 +67,7 @@ class Handle(Displayed):
         storage: str = "none",
         measure: bool = False,
         choice: str = "",
+        notices: Sequence[str] = (),
     ) -> Handle:
         """Accelerate a pipeline, in the place of what was applied to it before.
 
@@ -78,6 +79,7 @@ class Handle(Displayed):
             storage: the coding that features are stored in.
             measure: whether generations are also weighed.
             choice: why it was chosen, in a sentence; empty where the user named it.
+            notices: what the user was warned of meanwhile.
         """
         state = State(pipe, model, program, storage, measure, run)
         state.memory = memory if isinstance(memory, MemoryPlan) else None
@@ -85,6 +87,7 @@ class Handle(Displayed):
             state.memory = MemoryPlan(None, {}, storage=storage)
         state.budget = memory if isinstance(memory, int) else None
         state.choice = choice
+        state.notices = tuple(notices)
         handle = cls(pipe, state)
         state.handle = weakref.ref(handle)
         former = handle_of(pipe)
@@ -113,7 +116,7 @@ class Handle(Displayed):
         >>> handle.stats.calls, handle.stats.executed_fraction
         ({'transformer': 2}, 0.5)
         """
-        return self._record.stats().weighed(self._stages)
+        return self._record.stats().weighed(self._stages).after(self._state.notices)
 
     @property
     def recorded(self) -> Schedule:

@@ -45,6 +45,7 @@ class State:
         removed: whether that was ended for good.
         entered: whether it is so within a `with` statement.
         before: what a `with` statement gives back at its end.
+        notices: what the user was warned of when it was applied.
         last: the latest generation, or what is kept of it.
         running: generations that are not over.
 
@@ -62,6 +63,7 @@ class State:
         self.storage = storage
         self.measure = measure
         self.choice = ""
+        self.notices: tuple[str, ...] = ()
         self.memory: MemoryPlan | None = None
         self.budget: int | None = None
         self.machine: Machine | None = None

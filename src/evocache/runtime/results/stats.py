@@ -36,7 +36,7 @@ class Stats(Displayed):
             None where no single schedule does what it did.
         stages: what was held in each stage when most was, if that was asked for (`apply(..., measure=True)`). Features
             are counted with their own peak, and activations with what is left of that of the stage.
-        warnings: what the user was warned of, in order.
+        warnings: what the user was warned of, in order; first what `apply` warned of.
         gate_bytes: most bytes of what a gate compared between steps, which are not among the cached ones.
     """
 
@@ -99,6 +99,10 @@ class Stats(Displayed):
         held = (store.peak_bytes, predicted, store.bytes)
         moved = (store.moved, store.stalled)
         return cls(executed, calls, fraction, *held, schedule, *moved, gate_bytes=gate_bytes)
+
+    def after(self, notices: Sequence[str]) -> Stats:
+        """Return the same figures with earlier warnings before those of the generation, each of them once."""
+        return replace(self, warnings=tuple(dict.fromkeys((*notices, *self.warnings)))) if notices else self
 
     def weighed(self, stages: Mapping[str, Held]) -> Stats:
         """The same figures with what was held in each stage; what is cached is told apart from what is computed."""
