@@ -7,10 +7,23 @@ from typing import Any
 
 from .errors import DependencyError
 
-EXTRAS = {"pymoo": "evolve", "plotly": "report", "matplotlib": "report", "av": "video", "ray": "ray"}
+EXTRAS = {
+    "pymoo": "evolve",
+    "plotly": "report",
+    "matplotlib": "report",
+    "av": "video",
+    "ray": "ray",
+    "cmaes": "usage",
+    "river": "usage",
+    "sqlalchemy": "usage",
+    "alembic": "usage",
+    "pg8000": "usage",
+    "valkey": "usage",
+    "pyarrow": "usage",
+}
 """By package, the extra of evocache that installs it."""
 
-NAMES = {"av": "PyAV", "ray": "Ray"}
+NAMES = {"av": "PyAV", "ray": "Ray", "sqlalchemy": "SQLAlchemy", "alembic": "Alembic"}
 """Packages whose modules have other names."""
 
 

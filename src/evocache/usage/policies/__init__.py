@@ -1,0 +1,14 @@
+"""Eviction policies: who stays in a cache of so many bytes, and who leaves.
+
+In: what was asked (digests, bytes, seconds, owners), one request after the other. Out: the keys that leave. A policy
+never sees a key's text or a value, reads no clock and draws from a generator of its own, so that it decides the same in
+a replay as in the cache.
+
+- `policy`: the contract
+- `lru`, `fifo`, `lfu`, `sieve`, `s3fifo`, `wtinylfu`, `gdsf`, `lcbfu`: published policies
+- `belady`: the bound, which knows the future
+- `learned`, `features`: a weighted score of plain features, whose weights are evolved
+- `registry`: policies by name
+
+Imports `errors` and numpy; nothing of a cache that uses it.
+"""
