@@ -26,10 +26,12 @@ class LRU(EvictionPolicy):
         return len(self._items)
 
     def hit(self, key: int, now: int, owner: int = 0) -> None:
+        """Move the entry to the young end."""
         if key in self._items:
             self._items.move_to_end(key)
 
     def add(self, item: Item, now: int) -> list[int]:
+        """Evict from the old end until the newcomer fits."""
         if item.size > self.max_bytes:
             return [item.key]
         gone = []
@@ -42,9 +44,11 @@ class LRU(EvictionPolicy):
         return gone
 
     def remove(self, key: int) -> None:
+        """Forget an entry."""
         item = self._items.pop(key, None)
         if item is not None:
             self.bytes -= item.size
 
     def items(self) -> Iterator[Item]:
+        """Yield what is held, the oldest first."""
         return iter(list(self._items.values()))
