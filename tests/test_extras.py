@@ -110,11 +110,15 @@ def page():
     from evocache.extras import optional
     optional("plotly.offline")
 
-for use in (evolve, film, plot, cluster, volume, page):
+def template():
+    from evocache.extras import optional
+    optional("jinja2")
+
+for use in (evolve, film, plot, cluster, volume, page, template):
     told(use)
 """
     expected = [("pymoo", "evolve"), ("PyAV", "video"), ("matplotlib", "report"), ("Ray", "ray")]
-    expected += [("pymoo", "evolve"), ("plotly", "report")]
+    expected += [("pymoo", "evolve"), ("plotly", "report"), ("Jinja2", "report")]
     lines = [
         f'{name}, which is not installed | the extra [{extra}] | pip install "evocache[{extra}]"'
         for name, extra in expected

@@ -9,6 +9,7 @@ from .errors import DependencyError
 
 EXTRAS = {
     "pymoo": "evolve",
+    "jinja2": "report",
     "plotly": "report",
     "matplotlib": "report",
     "av": "video",
@@ -23,7 +24,7 @@ EXTRAS = {
 }
 """By package, the extra of evocache that installs it."""
 
-NAMES = {"av": "PyAV", "ray": "Ray", "sqlalchemy": "SQLAlchemy", "alembic": "Alembic"}
+NAMES = {"av": "PyAV", "jinja2": "Jinja2", "ray": "Ray", "sqlalchemy": "SQLAlchemy", "alembic": "Alembic"}
 """Packages whose modules have other names."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from evocache.report.page.page_data import data
+from evocache.report.page.page_data import collect_plot_data
 from evocache.report.run.run_contents import gather
 from evocache.schedule import Schedule
 from evocache.schedule.front.front import Front
@@ -122,5 +122,5 @@ def test_points_of_fewer_steps_are_named_as_such(run, tmp_path, monkeypatch):
     contents = gather(tmp_path)
     assert [entry.name for entry in contents.group("front")] == ["front 1"]
     assert [entry.name for entry in contents.group("steps")] == ["front 0", "4 steps"]
-    words = {entry["name"]: entry["words"] for entry in data(contents)["entries"]}
+    words = {entry["name"]: entry["words"] for entry in collect_plot_data(contents)["entries"]}
     assert words["front 0"] == words["4 steps"] != words["front 1"]

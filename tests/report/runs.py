@@ -20,7 +20,8 @@ from tests.search.trees import stack
 
 TREE = stack()
 STEPS = 8
-HOSTILE = "</script><img src=x onerror=alert(1)>&\"'"
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&\"'{{ 7 * 7 }}{% raw %}{#"
+"""A text that closes elements, opens others, ends attributes, and is a template."""
 
 
 def candidates(count: int = 48) -> list[Schedule]:

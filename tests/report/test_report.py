@@ -16,9 +16,10 @@ from PIL import Image
 
 from evocache.errors import RunError
 from evocache.report.figures.plots import write_plots
-from evocache.report.page.html_file import page
-from evocache.report.page.page_data import data
-from evocache.report.page.sections import sections, summary
+from evocache.report.page import html_file
+from evocache.report.page.html_file import render_page
+from evocache.report.page.page_data import collect_plot_data
+from evocache.report.page.page_tables import Row, compare_speedups, list_figures
 from evocache.report.run.heat_map_cells import cells, words
 from evocache.report.run.history import read_history
 from evocache.report.run.importance import importance
@@ -81,7 +82,7 @@ def test_the_history_is_what_the_journal_tells(tmp_path: Path) -> None:
 
 
 def test_a_page_is_one_file_with_everything_in_it(run: Path) -> None:
-    found = Reader(page(gather(run)))
+    found = Reader(render_page(gather(run)))
     assert not [name for _, a in found.tags for name in ("src", "href") if a.get(name)]
     assert len(found.scripts) == 3
     assert "plotly.js" in found.scripts[1][:200]
@@ -98,7 +99,7 @@ def test_a_page_is_one_file_with_everything_in_it(run: Path) -> None:
 
 
 def test_a_page_says_its_figures_in_words_and_a_table(run: Path) -> None:
-    found = Reader(page(gather(run)))
+    found = Reader(render_page(gather(run)))
     rows = [a["data-name"] for tag, a in found.tags if tag == "tr" and "data-name" in a]
     assert rows == ["front 0", "front 1", "fora:2", "4 steps", "uncached"]
     text = " ".join(found.texts)
@@ -130,7 +131,7 @@ def test_a_page_says_its_figures_in_words_and_a_table(run: Path) -> None:
 def test_nothing_is_called_held_out_that_was_not(tmp_path: Path, held: str, words: tuple[str, str]) -> None:
     write_journal(tmp_path, candidates())
     write_front(tmp_path, held=held)
-    made = Reader(page(gather(tmp_path)))
+    made = Reader(render_page(gather(tmp_path)))
     text = " ".join(made.texts)
     assert all(word in text for word in words)
     assert "held-out" not in text + json.dumps(made.data) + made.scripts[2]
@@ -138,9 +139,10 @@ def test_nothing_is_called_held_out_that_was_not(tmp_path: Path, held: str, word
 
 def head_table(folder: Path) -> list[list[str]]:
     """Cells of the table at the top, with marks of those that are bold."""
-    rows = re.findall(r"<tr>(.*?)</tr>", summary(gather(folder)))
-    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
-    return [[cell.replace("<strong>", "*").replace("</strong>", "*") for cell in row] for row in cells]
+    table = compare_speedups(gather(folder))
+    assert table is not None
+    (rows,) = table.groups
+    return [list(table.headings), *([f"*{c.text}*" if c.best else c.text for c in row.cells] for row in rows)]
 
 
 def rewritten(folder: Path, points: list[tuple[float, float]], steps: list[tuple[float, float]]) -> None:
@@ -188,7 +190,7 @@ def test_what_is_beaten_or_not_believed_is_marked_and_not_shown_as_the_best(tmp_
     write_proof(tmp_path, replace(proof, front=Front((wild, proof.front[1])), baselines=baselines))
     contents = gather(tmp_path)
     assert [row[1] for row in head_table(tmp_path)[1:]] == ["*33.0 (front 1)*", "*33.0 (front 1)*", "–", "–"]
-    made = Reader(page(contents))
+    made = Reader(render_page(contents))
     text = " ".join(made.texts)
     assert "The timing was disturbed: front 0 is not handed out" in text
     assert "beaten by fewer steps" in text
@@ -201,17 +203,45 @@ def test_what_is_beaten_or_not_believed_is_marked_and_not_shown_as_the_best(tmp_
 
 
 def test_texts_of_strangers_stay_texts(tmp_path: Path) -> None:
-    folder = tmp_path / "<b>run"
+    """Of a folder, prompts, names, provenance, plans, failures, settings, versions and a machine: wherever they are."""
+    folder = tmp_path / HOSTILE.replace("/", "")
     folder.mkdir()
-    write_journal(folder, candidates(), prompt=HOSTILE)
-    write_front(folder, name=HOSTILE, prompt=HOSTILE)
-    made = page(gather(folder))
+    write_journal(folder, candidates(), prompt=HOSTILE, failed=HOSTILE)
+    proof = write_front(folder, name=HOSTILE, prompt=HOSTILE)
+    schedule = proof.front[0].schedule.with_provenance(HOSTILE)
+    lost = Baseline("beaten", figures(3.1, 22.0), schedule, HOSTILE)
+    basis = replace(
+        proof.basis,
+        quality=HOSTILE,
+        unit=HOSTILE,
+        device=HOSTILE,
+        clock=HOSTILE,
+        left_out=(HOSTILE,),
+        versions={HOSTILE: HOSTILE},
+    )
+    front = Front((replace(proof.front[0], schedule=schedule), proof.front[1]))
+    write_proof(folder, replace(proof, front=front, basis=basis, baselines={**proof.baselines, f"2{HOSTILE}": lost}))
+    contents = replace(gather(folder), title=HOSTILE, noise=(HOSTILE,))
+    contents = replace(contents, entries=tuple(replace(entry, plan=HOSTILE) for entry in contents.entries))
+    made = render_page(contents)
     found = Reader(made)
     assert not [tag for tag, a in found.tags if tag in ("img", "b") or any(name.startswith("on") for name in a)]
-    assert len(found.scripts) == 3
+    assert [tag for tag, _ in found.tags].count("script") == len(found.scripts) == 3
     assert found.data["prompts"][0] == HOSTILE
-    assert HOSTILE in [a["data-name"] for tag, a in found.tags if "data-name" in a]
-    assert "onerror=alert(1)>" not in re.sub(r"<script>.*?</script>", "", made, flags=re.S)
+    assert {HOSTILE, f"2{HOSTILE}"} <= {a["data-name"] for _, a in found.tags if "data-name" in a}
+    text = "".join(found.texts)
+    assert text.count(HOSTILE) >= 12
+    assert "49" not in re.sub(r"\d\.\d+|\d+%", "", text)
+    plain = re.sub(r"<script.*?</script>", "", made, flags=re.S)
+    assert "<img" not in plain
+    assert "alert(1)<" not in plain
+
+
+def test_templates_trust_the_page_s_own_files_alone() -> None:
+    folder = Path(html_file.__file__).parent / "templates"
+    trusted = [found for file in folder.iterdir() for found in re.findall(r"{{(.*?)\| *safe", file.read_text())]
+    assert sorted(trusted) == [' files["page.css"] ', ' files["page.js"] ', ' files["plotly.js"] ']
+    assert not [file.name for file in folder.iterdir() if "autoescape" in file.read_text()]
 
 
 def test_a_run_without_a_proof_shows_what_was_searched(tmp_path: Path) -> None:
@@ -223,7 +253,7 @@ def test_a_run_without_a_proof_shows_what_was_searched(tmp_path: Path) -> None:
     assert len(front) >= 2
     assert qualities == sorted(qualities)
     assert qualities[-1] == pytest.approx(-min(map(error, candidates())))
-    assert "not been proven" in page(contents)
+    assert "not been proven" in render_page(contents)
     assert [file.name for file in write_plots(contents, tmp_path)] == [
         "pareto.png",
         "hypervolume.png",
@@ -232,13 +262,13 @@ def test_a_run_without_a_proof_shows_what_was_searched(tmp_path: Path) -> None:
 
 
 def test_failures_are_counted_with_their_reasons(run: Path, tmp_path: Path) -> None:
-    assert "evaluations failed" not in page(gather(run))
+    assert "evaluations failed" not in render_page(gather(run))
     other = tmp_path / "other"
     other.mkdir()
     write_journal(other, candidates(), failed="GenerationError: <b>nothing</b>")
     told = "2 of 98 evaluations failed: GenerationError: <b>nothing</b>"
     assert read_history(other).failed == told
-    assert told in " ".join(Reader(page(gather(other))).texts)
+    assert told in " ".join(Reader(render_page(gather(other))).texts)
 
 
 def test_a_journal_that_goes_on_under_another_schedule_s_name_is_refused(tmp_path: Path) -> None:
@@ -258,7 +288,7 @@ def test_a_front_without_a_journal_is_reported(tmp_path: Path) -> None:
     write_front(tmp_path)
     contents = gather(tmp_path)
     assert contents.history is None
-    assert "front 1" in page(contents)
+    assert "front 1" in render_page(contents)
 
 
 def test_an_empty_front_is_reported_as_such(tmp_path: Path) -> None:
@@ -267,7 +297,7 @@ def test_an_empty_front_is_reported_as_such(tmp_path: Path) -> None:
     write_proof(tmp_path, Proof(Front(()), (), uncached, proof.basis))
     contents = gather(tmp_path)
     assert [entry.name for entry in contents.entries] == ["uncached"]
-    assert Reader(page(contents)).data["first"] == 0
+    assert Reader(render_page(contents)).data["first"] == 0
     assert [file.name for file in write_plots(contents, tmp_path)] == ["pareto.png"]
 
 
@@ -353,7 +383,7 @@ def test_a_run_of_mixed_steps_is_reported_with_them(tmp_path: Path) -> None:
     points = (replace(proof.front[0], schedule=proof.front[0].schedule.resampled(4)), proof.front[1])
     write_proof(tmp_path, replace(proof, front=Front(points, STEPS), basis=replace(proof.basis, steps=STEPS)))
     contents = gather(tmp_path)
-    found = Reader(page(contents))
+    found = Reader(render_page(contents))
     first = found.data["entries"][0]
     assert [len(letters) for letters in first["cells"]["letters"]] == [4] * len(first["cells"]["letters"])
     assert first["summary"].startswith("3.00x (2.90-3.10), 4 steps, ")
@@ -386,12 +416,14 @@ def test_peaks_and_plans_are_in_the_page_where_memory_was_searched(tmp_path: Pat
     shown = figures_table(tmp_path)
     assert "fp8, fits 2.0 GiB" in shown
     assert "predicted" in shown
-    drawn = data(gather(tmp_path))
+    drawn = collect_plot_data(gather(tmp_path))
     assert drawn["whole"] is True
     assert drawn["entries"][0]["megabytes"] == 2.0**31 / 1e6
     assert "peak 2.0 GiB (fp8, fits 2.0 GiB)" in drawn["entries"][0]["summary"]
 
 
 def figures_table(folder: Path) -> str:
-    text = sections(gather(folder))
-    return text[text.index("figures-section") :]
+    """The headings and cells of all figures, a row on a line."""
+    table = list_figures(gather(folder))
+    rows: list[Row] = [row for group in table.groups for row in group]
+    return "\n".join(" | ".join(cells) for cells in [table.headings, *([c.text for c in row.cells] for row in rows)])

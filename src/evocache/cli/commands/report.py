@@ -22,7 +22,7 @@ def report(
     if not run.is_dir():
         missing = "which is no folder" if run.exists() else "which does not exist"
         raise InputError(f"{str(run)!r}, {missing}", "the folder of a run", "check the path")
-    from ...report.page.html_file import page
+    from ...report.page.html_file import render_page
     from ...report.run.run_contents import gather
 
     contents = gather(run)
@@ -30,7 +30,7 @@ def report(
     written = [target]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(page(contents), encoding="utf-8")
+        target.write_text(render_page(contents), encoding="utf-8")
         if png:
             from ...report.figures.plots import write_plots
 

@@ -65,7 +65,7 @@ def write_plots(contents: Contents, folder: Path) -> list[Path]:
 def pareto(contents: Contents) -> Figure:
     """Quality over speed-up, with quartiles."""
     figure, axes = figure_of(5.2, 3.6)
-    residual = contents.basis is not None and contents.basis.residual
+    residual = contents.residual
     for group in ("steps", "seed", "beaten", "front", "uncached"):
         entries = [entry for entry in contents.group(group) if contents.main in entry.figures]
         if entries and not (residual and group == "uncached"):

@@ -2,9 +2,9 @@
 
 In: what a report shows of a run. Out: HTML.
 
-- `html_file`: the page, from its template, style and script
-- `sections`: prose and tables, escaped
-- `page_data`: what the script draws, as JSON
+- `html_file`: the page, from its templates (`templates`, by Jinja2, which escapes every text), style and script
+- `page_tables`, `facts`: what the templates show, as plain text
+- `page_data`: what the script draws
 
-Imports `report.run` and `tables`; no plotting, no torch.
+Imports `report.run` and `tables`; no torch; Jinja2 and Plotly when a page is rendered.
 """

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from html import escape
 from importlib.resources import files
-from string import Template
+from typing import Any
 
 from ...extras import optional
+from ...tables import in_figures, in_percent
 from ..run.run_contents import Contents
-from .page_data import data, embedded
-from .sections import lead, sections, summary
+from .facts import list_facts
+from .page_data import collect_plot_data
+from .page_tables import compare_calibration, compare_speedups, list_figures
 
 
-def page(contents: Contents) -> str:
-    """The page of a report, with Plotly's code, the pictures and all figures within it.
+def render_page(contents: Contents) -> str:
+    """Render a report as a page, with Plotly's code, the pictures and all figures within it.
+
+    Templates escape whatever they are given; only the page's own style and scripts pass as they are.
 
     Raises:
-        DependencyError: if Plotly is not installed.
+        DependencyError: if Jinja2 or Plotly is not installed.
     """
-    own = files(__package__)
-    template = Template(own.joinpath("page.html").read_text("utf-8"))
-    versions = contents.basis.versions if contents.basis else {}
-    made_by = f"evocache {versions['evocache']}" if "evocache" in versions else "evocache"
-    return template.substitute(
-        title=escape(contents.title),
-        css=own.joinpath("page.css").read_text("utf-8"),
-        lead=lead(contents),
-        summary=summary(contents),
-        sections=sections(contents),
-        footer=f"Written by {escape(made_by)}. This file needs no network.",
-        data=embedded(data(contents)),
-        plotly=optional("plotly.offline").get_plotlyjs().replace("</script", "<\\/script"),
-        script=own.joinpath("page.js").read_text("utf-8"),
+    text: str = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            contents=contents,
+            version=contents.basis.versions.get("evocache", "") if contents.basis else "",
+            speedups=compare_speedups(contents),
+            overfitting=compare_calibration(contents),
+            figures=list_figures(contents),
+            facts=list_facts(contents),
+            plot_data=collect_plot_data(contents),
+            files=_own_files(),
+        )
     )
+    return text
+
+
+def _environment() -> Any:
+    jinja2 = optional("jinja2")
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    made.filters |= {"figures": in_figures, "percent": in_percent}
+    made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return made
+
+
+def _own_files() -> dict[str, str]:
+    """Read the style and the scripts that the page holds; they must not end the elements that they stand in."""
+    own = files(__package__)
+    texts = {name: own.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")}
+    texts["plotly.js"] = optional("plotly.offline").get_plotlyjs().replace("</script", "<\\/script")
+    return texts

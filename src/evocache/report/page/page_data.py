@@ -1,8 +1,7 @@
-"""What the page's script draws, as JSON that is safe within HTML."""
+"""What the page's script draws: plots, schedules and pictures, as plain data."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ...schedule.front.comparison import doubt, doubtful, spread
@@ -17,8 +16,8 @@ ORDER = ("front", "beaten", "seed", "steps", "uncached")
 """Groups in the order in which they are listed."""
 
 
-def data(contents: Contents) -> dict[str, Any]:
-    """Plots, schedules and pictures of a report."""
+def collect_plot_data(contents: Contents) -> dict[str, Any]:
+    """Collect what the script of a report's page draws, as values that JSON can hold."""
     entries = [entry for group in ORDER for entry in contents.group(group)]
     return {
         "axis": contents.axis,
@@ -26,31 +25,25 @@ def data(contents: Contents) -> dict[str, Any]:
         "proven": contents.proven,
         "head": contents.head,
         "side": contents.side,
-        "residual": contents.basis is not None and contents.basis.residual,
-        "whole": any("peak" in entry.figures for entry in entries),
+        "residual": contents.residual,
+        "whole": contents.counts_peaks,
         "groups": {group: GROUPS[group] for group in ORDER},
         "prompts": list(contents.prompts),
         "entries": [_entry(entry, contents) for entry in entries],
-        "first": first(entries),
+        "first": choose_first(entries),
         "hypervolume": _hypervolume(contents.history),
         "importance": _importance(contents.importance),
     }
 
 
-def embedded(value: Any) -> str:
-    """JSON that can stand in a script element, whatever its texts hold."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def first(entries: list[Entry]) -> int:
-    """Which entry is shown at first: the point of the front that is next to twice as fast."""
+def choose_first(entries: list[Entry]) -> int:
+    """Choose the entry that is shown at first, by its place: the point of the front that is next to twice as fast."""
     front = [i for i, entry in enumerate(entries) if entry.group == "front" and not doubtful(entry.figures)]
     return min(front or range(len(entries)), key=lambda i: abs(entries[i].figures["speedup"] - 2), default=0)
 
 
-def summary(entry: Entry, contents: Contents) -> str:
-    """The figures of an entry in one line."""
+def summarise_entry(entry: Entry, contents: Contents) -> str:
+    """Return the figures of an entry in one line."""
     figures, unit = entry.figures, f" {contents.unit}" if contents.unit else ""
     half = spread(figures) if entry.group != "uncached" else None
     parts = [f"{figures['speedup']:.2f}x" + (f" ({half})" if half else "")]
@@ -58,8 +51,7 @@ def summary(entry: Entry, contents: Contents) -> str:
     if contents.mixed and entry.schedule is not None:
         parts.append(f"{entry.schedule.steps} steps")
     if "quality" in figures:
-        exact = entry.group == "uncached" and contents.basis is not None and contents.basis.residual
-        parts.append("exact" if exact else f"{in_figures(figures['quality'])}{unit} {contents.head}")
+        parts.append("exact" if contents.is_exact(entry) else f"{in_figures(figures['quality'])}{unit} {contents.head}")
     if "calibration quality" in figures:
         parts.append(f"{in_figures(figures['calibration quality'])}{unit} calibration")
     if "fewer steps quality" in figures:
@@ -98,8 +90,8 @@ def _entry(entry: Entry, contents: Contents) -> dict[str, Any]:
     return {
         "name": entry.name,
         "group": entry.group,
-        "off": entry.group == "uncached" and contents.basis is not None and contents.basis.residual,
-        "summary": summary(entry, contents),
+        "off": contents.is_exact(entry),
+        "summary": summarise_entry(entry, contents),
         "words": text.get(entry.group) or (words(schedule) if schedule is not None else ""),
         "cells": vars(cells(schedule)) if schedule is not None else None,
         "strip": entry.strip,

@@ -109,6 +109,25 @@ class Contents:
         """Whether the entries' schedules have several numbers of steps."""
         return len({entry.schedule.steps for entry in self.entries if entry.schedule is not None}) > 1
 
+    @property
+    def residual(self) -> bool:
+        """Whether quality is a distance to the uncached outputs, of which they have none themselves."""
+        return self.basis is not None and self.basis.residual
+
+    @property
+    def caches(self) -> bool:
+        """Whether an entry is known to keep features."""
+        return any(entry.figures.get("memory") for entry in self.entries)
+
+    @property
+    def counts_peaks(self) -> bool:
+        """Whether it was counted how many bytes whole calls hold."""
+        return any("peak" in entry.figures for entry in self.entries)
+
+    def is_exact(self, entry: Entry) -> bool:
+        """Return whether an entry is the uncached pipeline where quality is a distance to its outputs."""
+        return entry.group == "uncached" and self.residual
+
     def executed(self, schedule: Schedule) -> float:
         """Share of the uncached pipeline's executions of leaves that a schedule has."""
         return schedule.executed_fraction() * schedule.steps / (self.steps or schedule.steps)
