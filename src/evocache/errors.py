@@ -18,6 +18,7 @@ Error
 │   └── DeviceError      memory that ran out, an accelerator or a disk that failed: no schedule's fault
 ├── BudgetError          a memory budget that a generation cannot be made to fit
 ├── FilmError            a film that cannot be written, or a frame that does not belong to it
+├── UsageError           a cache, trace or policy of a learning cache that was given what it cannot use
 ├── DependencyError      an optional package that is not installed
 └── ZooError             an unknown or damaged embedded model
 
@@ -153,6 +154,10 @@ class BudgetError(Error):
 
 class FilmError(Error):
     """A film that cannot be written, or a frame that does not belong to it."""
+
+
+class UsageError(Error):
+    """A size, trace, key or policy that a learning cache cannot use."""
 
 
 def _amount(count: int) -> str:

@@ -9,6 +9,7 @@ a replay as in the cache.
 - `belady`: the bound, which knows the future
 - `learned`, `features`: a weighted score of plain features, whose weights are evolved
 - `registry`: policies by name
+- `trace`, `simulate`: requests as columns, and the replay of them
 
 Imports `errors` and numpy; nothing of a cache that uses it.
 """
