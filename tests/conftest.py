@@ -75,7 +75,7 @@ def _some(all_seeds: Callable[..., list[Schedule]], *given: object) -> list[Sche
 
 
 def _as_predicted(
-    self: object, rivals: list[Contender], prompts: int, planned: object, clock: object
+    self: object, rivals: list[Contender], prompts: int, planned: object, clock: object, left: object
 ) -> dict[str, dict[str, float]]:
     """Speed-ups as they are predicted, with no spread."""
     shares = {"uncached": 1.0, **{rival.name: rival.share for rival in rivals}}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .runtime.user_warnings import warn
 from .schedule.front import Front
+from .search.calibrate.calibration_file import read_calibration
 from .search.calibrate.run_calibration import CALIBRATION, calibrate_run, first_call
 from .search.config import EvolveConfig
 from .search.evaluate.faults import patiently
@@ -25,17 +26,18 @@ from .search.genome.start_designs import fit_design
 from .search.memory_cost import memory_pricer, rates_of_run, searched
 from .search.objectives import ERROR
 from .search.objectives import WITHIN as KEPT
-from .search.run import Progress, Run
+from .search.run import LEAST, Progress, Run
 from .search.seeds.seed_schedules import all_seeds
 from .search.storage.run_folder import make_run_folder
 from .search.storage.run_identity import Identity, confirm, confirm_sample
 from .search.storage.run_lock import locked_run
 from .search.termination import terminable
-from .search.time_split import proof_seconds, search_end
+from .search.time_split import least_left, proof_seconds, search_end
 from .validation.contenders import Field
 from .validation.held_out_split import split
 from .validation.memory_peaks import plan_for
 from .validation.proof_file import Proof
+from .validation.time_budget import least_seconds
 from .validation.validate import SECONDS, validate
 
 if TYPE_CHECKING:
@@ -129,8 +131,13 @@ def evolve(
         identity = confirm(folder, fingerprint(pipe, workload, evaluator.quality))
         _possible(evaluator)
         stage("calibrating")
-        _same(evaluator, folder, identity)
-        calibration, least = calibrate_run(evaluator, folder, config.budget_seconds, config.least_steps)
+        called = len(first_call(workload))
+        uncached = _same(evaluator, folder, identity)
+        total, least_proof = config.budget_seconds, least_seconds(uncached, called)
+        if total is not None and read_calibration(folder) is None:
+            left = total - (perf_counter() - began)
+            _warn_if_short(left, least_left(uncached, LEAST, least_proof))
+        calibration, least = calibrate_run(evaluator, folder, total, config.least_steps, uncached)
         costs, steps = calibration.costs, calibration.steps
         tree = evaluator.tree
         space = Space(tree, steps, least)
@@ -176,17 +183,16 @@ def evolve(
                 identity=begun_with,
                 memory=memory,
                 start=list({design.digest: design for design in begun}.values()),
-                budget_seconds=search_end(config.budget_seconds),
+                budget_seconds=search_end(total, least_proof),
                 spent=perf_counter() - began,
                 watch=watch,
             )
             front = run.evolve(noting)
         stage("proving")
         held = Workload.of(apart.proven, call, seed=chosen.seed * 1000 + 500_000, batch=batch)
-        total, spent = config.budget_seconds, perf_counter() - began
-        seconds = SECONDS if total is None else proof_seconds(total, spent)
-        called, own = len(first_call(workload)) if memory else 0, frozenset(design.schedule.digest for design in begun)
-        field = Field(front, seeds, costs, steps, errors, called, least, own)
+        seconds = SECONDS if total is None else proof_seconds(total, perf_counter() - began)
+        own = frozenset(design.schedule.digest for design in begun)
+        field = Field(front, seeds, costs, steps, errors, called if memory else 0, least, own)
 
         def proven() -> Proof:
             return validate(
@@ -205,9 +211,25 @@ def _possible(evaluator: LocalEvaluator) -> None:
         plan_for(evaluator.pipe, None, evaluator.within, evaluator.arguments(first_call(evaluator.workload)))
 
 
-def _same(evaluator: LocalEvaluator, folder: Path, identity: Identity) -> None:
-    """Refuse to continue a run whose first uncached outputs, or the quality's figures of them, were others."""
+def _warn_if_short(left: float, least: float) -> None:
+    """Warn of seconds in which a run cannot be ended; it goes on, and takes the least."""
+    if left < least:
+        warn(
+            f"the time is short: {max(0, round(left))} s are left, and the shortest calibration, search and proof of "
+            f"this pipeline take about {round(least)} s here; they are made all the same"
+        )
+
+
+def _same(evaluator: LocalEvaluator, folder: Path, identity: Identity) -> float:
+    """Refuse to continue a run whose first uncached outputs, or the quality's figures of them, were others.
+
+    Returns:
+        Seconds of the uncached call.
+    """
     prompts = first_call(evaluator.workload)
+    evaluator.uncached(prompts[:1])  # warms up
+    before = evaluator.seconds
     outputs = evaluator.references(prompts)
     figures = evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
     confirm_sample(folder, identity, sample(outputs, figures), tolerance(evaluator.pipe))
+    return evaluator.seconds - before

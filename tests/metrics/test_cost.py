@@ -33,6 +33,22 @@ def test_cases_are_run_in_turn_and_back():
     assert found["a"].speedup_over(found["b"]) == 2.0
 
 
+def test_rounds_end_where_there_is_no_time_for_another():
+    clock, asked = Clock(), []
+
+    def run():
+        clock.now += 2.0
+
+    def more(rounds):
+        asked.append(rounds)
+        return clock.now < 7.0
+
+    found = interleaved({"a": run}, repeats=5, warmup=1, clock=clock, more=more)
+    assert (asked, found["a"].samples) == ([2, 3, 4], (2.0, 2.0, 2.0))
+    found = interleaved({"a": run}, repeats=5, warmup=1, clock=clock, more=lambda rounds: False)
+    assert found["a"].samples == (2.0,)
+
+
 def test_median_quartiles_and_paired_speedup():
     slow, fast = Timing((4.0, 40.0, 6.0, 8.0, 10.0)), Timing((2.0, 20.0, 3.0, 4.0, 5.0))
     assert slow.median == 8.0

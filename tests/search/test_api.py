@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from evocache.errors import MismatchError, RunError
+from evocache.errors import EvocacheWarning, MismatchError, RunError
 from evocache.evolve_run import evolve
 from evocache.model import discover
 from evocache.schedule import Schedule, liveness
@@ -188,6 +188,22 @@ def test_a_run_may_start_from_a_front_that_was_moved_here(pipe, made: Made, tmp_
     foreign = [Schedule.full(discover(FAMILIES["flux"].build()).tree, 6)]
     with pytest.raises(MismatchError, match="retarget"):
         evolve(pipe, PROMPTS, call=CALL, out=tmp_path / "third", settings=SHORT, start=foreign)
+
+
+def test_a_time_that_is_too_short_is_told_before_anything_is_calibrated(pipe, tmp_path: Path) -> None:
+    out, seen = tmp_path / "run", []
+
+    def stage(name: str) -> None:
+        seen.append((name, (out / "calibration.json").exists()))
+
+    said = r"the time is short: 0 s are left, and the shortest calibration, search and proof .* take about \d+ s here"
+    with pytest.warns(EvocacheWarning, match=said):
+        front = evolve(pipe, PROMPTS, call=CALL, out=out, settings=SHORT, batch=4, budget_seconds=1e-9, stage=stage)
+    assert len(front) > 0
+    assert seen[:2] == [("calibrating", False), ("evolving", True)]
+    calibration = read_calibration(out)
+    assert calibration is not None
+    assert (calibration.accuracy.fitted, calibration.accuracy.checked) == (4, 2)
 
 
 def test_steps_are_varied_unless_they_are_fixed(pipe, made: Made, tmp_path: Path) -> None:

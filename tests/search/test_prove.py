@@ -24,7 +24,16 @@ from evocache.search.evaluate.workload import Workload
 from evocache.validation.contenders import Contender, Field, best_spread, thinned
 from evocache.validation.picture_rows import GAP, draw_row, write_picture_rows
 from evocache.validation.proof_file import read_proof
-from evocache.validation.time_budget import LADDER, MeasuredPace, affordable, left_out
+from evocache.validation.time_budget import (
+    LADDER,
+    LEAST_ROUNDS,
+    ROUNDS,
+    MeasuredPace,
+    affordable,
+    another_round,
+    least_seconds,
+    left_out,
+)
 from evocache.validation.validate import add_equal_time, validate
 from tests.search.test_api import CALL, PROMPTS
 
@@ -89,7 +98,7 @@ def test_the_ends_and_what_adds_most_are_chosen() -> None:
 
 def test_effort_follows_from_the_time() -> None:
     pace = MeasuredPace(0.0, 0.1, 16)
-    for seconds in (1e6, 100.0, 20.0):
+    for seconds in (1e6, 100.0, 20.0, 5.0, 3.0):
         effort = affordable(field(), pace, seconds)
         assert effort.seconds(effort.contenders(field()), pace) <= seconds
     assert affordable(field(), pace, 1e6) == LADDER[0]
@@ -98,10 +107,27 @@ def test_effort_follows_from_the_time() -> None:
     assert efforts == sorted(efforts, reverse=True)
     assert left_out(LADDER[0], field(), prompts=32) == []
     assert left_out(LADDER[-1], field(), prompts=32) == [
-        "2 of 4 policies among the seeds",
-        "1 of 3 numbers of steps",
-        "24 of 32 held-out prompts",
+        "1 of 3 points of the front",
+        "4 of 4 policies among the seeds",
+        "1 of 2 numbers of steps",
+        "30 of 32 held-out prompts",
     ]
+    assert (LADDER[0].rounds, LADDER[-1].rounds) == (ROUNDS, LEAST_ROUNDS)
+
+
+def test_the_shortest_proof_takes_as_long_as_is_predicted_or_less() -> None:
+    pace = MeasuredPace.of(1.0, 4, 0.6)
+    least = LADDER[-1]
+    assert least.seconds(least.contenders(field()), pace) < least_seconds(1.0, 4) < 15.0
+    assert least_seconds(2.0, 4) == pytest.approx(2 * least_seconds(1.0, 4))
+    assert least_seconds(1.0, 1) > least_seconds(1.0, 4)  # each of its prompts takes a second
+
+
+def test_rounds_go_on_as_long_as_another_one_ends_in_time() -> None:
+    assert another_round(3, taken=9.0, left=3.0)
+    assert not another_round(3, taken=9.0, left=2.9)
+    assert another_round(LEAST_ROUNDS, taken=9.0, left=-50.0)  # one that warms up, and so one too few that count
+    assert not another_round(LEAST_ROUNDS + 1, taken=9.0, left=-50.0)
 
 
 def test_a_pace_has_what_calls_and_what_prompts_take() -> None:
@@ -194,6 +220,36 @@ def test_a_proof_is_kept_as_it_was_measured(pipe: Any, tmp_path: Path) -> None:
     assert proof.baselines["uncached"].measured["speedup"] == 1.0
     assert proof.baselines["uncached"].measured["quality"] == 80.0
     assert "timing" in told
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(1e9, 5), (3600.0, 4), (1500.0, 2)])
+def test_a_proof_ends_in_time_with_fewer_rounds(
+    pipe: Any, tmp_path: Path, monkeypatch: Any, seconds: float, rounds: int
+) -> None:
+    """By a clock that only generations that are timed move: 100 seconds each, of seven contenders in a round."""
+    from evocache.validation import contender_trial as module
+
+    wall = [0.0]
+    once = module.ContenderTrial._generated
+
+    def generated(self: Any, contender: Any, numbers: Any, plan: Any = None, **changes: Any) -> Any:
+        if plan is None and changes and self.rounds_began:
+            wall[0] += 100.0
+        return once(self, contender, numbers, plan, **changes)
+
+    def timed(self: Any, *given: Any) -> Any:
+        self.rounds_began = True
+        return whole(self, *given)
+
+    whole = module.ContenderTrial.timed
+    monkeypatch.setattr(module.ContenderTrial, "rounds_began", False, raising=False)
+    monkeypatch.setattr(module.ContenderTrial, "_generated", generated)
+    monkeypatch.setattr(module.ContenderTrial, "timed", timed)
+    proof = proven(pipe, tmp_path, seconds=seconds, now=lambda: wall[0])
+    assert proof.basis.rounds == rounds
+    assert read_proof(tmp_path).basis.rounds == rounds
+    assert proof.basis.seconds == wall[0]
+    assert wall[0] <= seconds or rounds == LEAST_ROUNDS
 
 
 def test_pictures_are_kept_in_strips(pipe: Any, tmp_path: Path) -> None:

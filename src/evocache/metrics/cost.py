@@ -97,6 +97,7 @@ def interleaved(
     warmup: int = 1,
     *,
     clock: Callable[[], float] = perf_counter,
+    more: Callable[[int], bool] = lambda rounds: True,
 ) -> dict[str, Timing]:
     """Time cases in turn: every round runs each of them once, every second round in reverse.
 
@@ -104,9 +105,11 @@ def interleaved(
 
     Args:
         cases: what to run, by name.
-        repeats: rounds that count.
+        repeats: rounds that count, at most.
         warmup: rounds before them that do not.
         clock: seconds, from any origin.
+        more: is asked before each round but the first that counts, with the number of rounds that are over, those
+            before them included; no further round begins where it says no.
 
     Raises:
         MetricError: if there is no case, or no round that counts.
@@ -116,6 +119,8 @@ def interleaved(
         raise MetricError(given, "at least one case and one round", "name what to time")
     samples: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(-warmup, repeats):
+        if number > 0 and not more(number + warmup):
+            break
         for name in reversed(list(cases)) if number % 2 else cases:
             start = clock()
             cases[name]()

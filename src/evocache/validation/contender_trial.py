@@ -20,11 +20,14 @@ from ..search.optimise.job import Failure
 from .contenders import Contender
 from .memory_peaks import applied, peaks, plan_for, plans, steps_of
 from .proof_file import UNCACHED
-from .time_budget import ROUNDS, MeasuredPace
+from .time_budget import ROUNDS, MeasuredPace, another_round
 
 Figures = dict[str, float]
 Plans = Mapping[str, MemoryPlan | None]
 Tell = Callable[[str], None]
+PACED = 4
+"""Prompts in the call that the pace is measured on; a single one is beside it."""
+
 Judge = Callable[[list[int], list[str]], Sequence[float]]
 
 
@@ -44,14 +47,17 @@ class ContenderTrial:
 
     def __init__(self, pipe: Any, quality: Quality, workload: Workload, within: int | None = None) -> None:
         self.judge = LocalEvaluator(pipe, workload, quality, within)
-        first = workload.batches(range(len(workload.prompts)))[0]
+        batch = workload.batches(range(len(workload.prompts)))[0]
+        first = batch[:PACED]
         self.judge.uncached(first[:1])  # warms up
         warm = self.judge.seconds
-        self.judge.references(first)
+        self.judge.uncached(first)
         whole = self.judge.seconds
         self._plans: dict[tuple[str, int, object], MemoryPlan] = {}
         self.judge.uncached(first[:1])  # its plan is made beforehand, as all plans are
-        self.pace = MeasuredPace.of(whole - warm, len(first), self.judge.seconds - whole)
+        self.pace = MeasuredPace.of(whole - warm, len(first), self.judge.seconds - whole, len(batch))
+        self.rounds = ROUNDS
+        """Rounds of timing."""
         self.device = str(getattr(pipe, "_execution_device", "cpu"))
         self.output = "np"
         """The `output_type` of pictures and of timed calls."""
@@ -119,9 +125,22 @@ class ContenderTrial:
         return peaks(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))), planned)
 
     def timed(
-        self, contenders: Sequence[Contender], prompts: int, planned: Plans | None, clock: Clock
+        self,
+        contenders: Sequence[Contender],
+        prompts: int,
+        planned: Plans | None,
+        clock: Clock,
+        left: Callable[[], float] = lambda: math.inf,
     ) -> dict[str, Figures]:
-        """Speed-up over the uncached pipeline and seconds for a prompt, by name."""
+        """Measure speed-ups over the uncached pipeline and seconds for a prompt, by name.
+
+        Args:
+            contenders: what is timed.
+            prompts: in each call.
+            planned: memory plans by name.
+            clock: times calls.
+            left: seconds on the wall that are left for it; of `rounds` as many are made as end in that time.
+        """
         numbers = range(min(prompts, len(self.judge.workload.prompts)))
         known = planned or {}
 
@@ -129,7 +148,14 @@ class ContenderTrial:
             return lambda: self._generated(contender, numbers, known.get(name), output_type=self.output)
 
         cases = {name: case(name, contender) for name, contender in _cases(contenders).items()}
-        timings = interleaved(cases, repeats=ROUNDS, clock=clock)
+        whole = left()
+
+        def more(rounds: int) -> bool:
+            now = left()
+            return math.isinf(now) or another_round(rounds, whole - now, now)
+
+        timings = interleaved(cases, repeats=self.rounds, clock=clock, more=more)
+        self.rounds = len(timings[UNCACHED].samples)
         return {name: _clocked(timing, timings[UNCACHED], len(numbers)) for name, timing in timings.items()}
 
     def _errors(self, contender: Contender, numbers: Sequence[int]) -> list[float]:

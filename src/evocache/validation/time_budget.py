@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from .contenders import Contender, Field
 
 ROUNDS = 5
-"""Interleaved rounds of timing; never fewer."""
+"""Interleaved rounds of timing, where there is time for them."""
+
+LEAST_ROUNDS = 2
+"""Fewest rounds: of one alone nothing is known of how far rounds are apart."""
+
+SINGLE = 0.6
+"""What a call of one prompt takes relative to a call of four, where it was not measured: the call itself takes time."""
 
 COUNTING = 3
 """Generations whose time it takes to count what one holds."""
@@ -29,10 +35,10 @@ class MeasuredPace:
     batch: int
 
     @classmethod
-    def of(cls, seconds: float, prompts: int, single: float) -> MeasuredPace:
-        """The pace of a call of some prompts, and of a call of a single one."""
+    def of(cls, seconds: float, prompts: int, single: float, batch: int = 0) -> MeasuredPace:
+        """The pace of a call of some prompts, and of a call of a single one; calls have `batch` of them, or as many."""
         each = max(seconds - single, 0.0) / (prompts - 1) if prompts > 1 else seconds
-        return cls(max(single - each, 0.0), each, prompts)
+        return cls(max(single - each, 0.0), each, batch or prompts)
 
     def seconds(self, prompts: int) -> float:
         """Predicted time of some prompts."""
@@ -51,6 +57,7 @@ class Effort:
         timed: prompts in a timed call.
         pictures: prompts whose pictures are kept.
         counted: whether what is held is counted, in one more generation.
+        rounds: of timing.
     """
 
     points: int
@@ -60,6 +67,7 @@ class Effort:
     timed: int
     pictures: int
     counted: bool = False
+    rounds: int = ROUNDS
 
     def contenders(self, field: Field) -> list[Contender]:
         """Those of a field that it measures."""
@@ -67,9 +75,14 @@ class Effort:
 
     def seconds(self, contenders: Sequence[Contender], pace: MeasuredPace) -> float:
         """Predicted time of them all and the uncached pipeline, a round to warm up included."""
-        rounds = ROUNDS + 1 + (COUNTING if self.counted else 0)
+        rounds = self.rounds + 1 + (COUNTING if self.counted else 0)
         each = pace.seconds(self.prompts) + pace.seconds(self.pictures) + rounds * pace.seconds(self.timed)
         return each * (1 + sum(contender.share for contender in contenders))
+
+    def counting_seconds(self, contenders: Sequence[Contender], pace: MeasuredPace) -> float:
+        """Predict the time of counting what is held, which comes after all else; 0 where nothing is counted."""
+        calls = COUNTING * pace.seconds(self.timed) if self.counted else 0.0
+        return calls * (1 + sum(contender.share for contender in contenders))
 
     def of(self, field: Field) -> Effort:
         """The same for a field: where peaks were searched, calls are those that they are of, and they are counted."""
@@ -86,6 +99,9 @@ LADDER = (
     Effort(7, 3, 4, 24, 2, 4),
     Effort(6, 3, 3, 16, 2, 4),
     Effort(4, 2, 2, 8, 1, 2),
+    Effort(4, 1, 2, 6, 1, 1, rounds=4),
+    Effort(3, 1, 1, 4, 1, 1, rounds=3),
+    Effort(2, 0, 1, 2, 1, 1, rounds=LEAST_ROUNDS),
 )
 """From the most thorough to the least."""
 
@@ -103,6 +119,32 @@ def affordable(field: Field, pace: MeasuredPace, seconds: float) -> Effort:
         if effort.seconds(effort.contenders(field), pace) <= seconds:
             return effort
     return ladder[-1]
+
+
+def least_seconds(call: float, prompts: int) -> float:
+    """Predict the time of the shortest proof, what measures the pace included.
+
+    What is measured beside the uncached pipeline is taken to need 0.6 of its time.
+
+    Args:
+        call: seconds of an uncached call.
+        prompts: of that call.
+    """
+    least, single = LADDER[-1], SINGLE * call if prompts > 1 else call
+    pace = MeasuredPace.of(call, prompts, single)
+    contenders = [Contender("", "", 0.6)] * (least.points + least.policies + least.counts)
+    return 2 * single + call + least.seconds(contenders, pace)
+
+
+def another_round(rounds: int, taken: float, left: float) -> bool:
+    """Decide whether timing goes on: there are too few rounds, or one more is predicted to end in time.
+
+    Args:
+        rounds: that are over, those to warm up included.
+        taken: seconds that they took.
+        left: seconds that are left.
+    """
+    return rounds <= LEAST_ROUNDS or taken / rounds <= left
 
 
 def left_out(effort: Effort, field: Field, prompts: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -25,7 +25,7 @@ from .dominated import beaten
 from .held_out_split import UNKNOWN, Split
 from .picture_rows import write_picture_rows
 from .proof_file import UNCACHED, Baseline, Basis, Pictures, Proof, write_proof
-from .time_budget import ROUNDS, affordable, left_out
+from .time_budget import affordable, left_out
 
 SECONDS = 150.0
 """What a proof may take where nothing else is said: a quarter of ten minutes."""
@@ -42,6 +42,7 @@ def validate(
     within: int | None = None,
     apart: Split | None = None,
     tell: Tell = lambda what: None,
+    now: Callable[[], float] = perf_counter,
 ) -> Proof:
     """Measure a front and what it is held against; write `front.json` and pictures into the run's folder.
 
@@ -54,20 +55,26 @@ def validate(
         held_out: prompts and seeds that the search did not see.
         field: what could be measured.
         folder: of the run.
-        seconds: about what it may take; how much is measured follows from it (see `effort.LADDER`).
+        seconds: what it may take; how much is measured follows from it (see `time_budget.LADDER`), and so does how many
+            rounds are timed. The least effort is made, however long that takes.
         within: bytes that no generation may hold: the uncached one, fewer steps and policies are planned, too.
         apart: how the prompts that are proven on were kept from the search; it is noted, and unknown when not given.
         tell: is told what is being measured.
+        now: the time on the wall, in seconds from any origin.
 
     Raises:
         BudgetError: if the uncached generation cannot be made to fit.
         RunError: if the pipeline fails uncached.
         CodecError: if the folder cannot be written.
     """
-    began = perf_counter()
+    began = now()
+
+    def left() -> float:
+        return seconds - (now() - began)
+
     tell(UNCACHED)
     trial = ContenderTrial(pipe, quality, held_out, within)
-    effort = affordable(field, trial.pace, seconds)
+    effort = affordable(field, trial.pace, left())
     contenders = effort.contenders(field)
     figures = trial.judged(contenders, effort.prompts, tell)
     outputs = trial.shown([contender for contender in contenders if contender.name in figures], effort.pictures, tell)
@@ -85,7 +92,10 @@ def validate(
     contenders = [contender for contender in contenders if contender.name in planned]
     tell("timing")
     clock = clock_of(pipe, waits=any(plan is not None and plan.capacity is not None for plan in planned.values()))
-    for name, found in trial.timed(contenders, effort.timed, planned, clock).items():
+    trial.rounds = effort.rounds
+    counting = effort.counting_seconds(contenders, trial.pace)
+    timed = trial.timed(contenders, effort.timed, planned, clock, lambda: left() - counting)
+    for name, found in timed.items():
         figures[name] |= found
     for contender in contenders:
         figures[contender.name] |= _known(contender, field, quality)
@@ -98,7 +108,7 @@ def validate(
     add_equal_time(contenders, figures)
     basis = Basis(
         prompts=min(effort.prompts, len(held_out.prompts)),
-        rounds=ROUNDS,
+        rounds=trial.rounds,
         timed=min(effort.timed, len(held_out.prompts)),
         quality=quality.name,
         unit=quality.unit,
@@ -118,7 +128,7 @@ def validate(
     )
     rows_of_pictures = write_picture_rows(folder, outputs)
     pictures = Pictures(held_out.prompts[: effort.pictures] if rows_of_pictures else (), rows_of_pictures)
-    proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(perf_counter() - began, 1)))
+    proof = replace(proof, pictures=pictures, basis=replace(basis, seconds=round(now() - began, 1)))
     write_proof(folder, proof)
     return proof
 

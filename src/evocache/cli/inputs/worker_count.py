@@ -15,7 +15,7 @@ BASE = 1 << 30
 SHARE = 0.8
 """Of the free memory that may be taken."""
 
-WORTHWHILE = 60.0
+WORTHWHILE = 120.0
 """Seconds below which an evolution is over before further processes have started to pay."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ...errors import RunError
@@ -9,20 +10,34 @@ from ..evaluate.faults import patiently
 from ..evaluate.local import LocalEvaluator
 from ..evaluate.workload import Workload
 from ..genome.step_counts import least_steps as usual_least
-from .calibrate import WITHIN, calibrate
+from .calibrate import CHECKED, FITTED, WITHIN, calibrate
 from .calibration_file import Calibration, read_calibration, write_calibration
 
 CALIBRATION = 4
 """Prompts that features and times are calibrated on."""
+
+LEAST_SCHEDULES = 6
+"""Fewest schedules that are timed; a third of them check the latency model."""
 
 CALIBRATING = 0.15
 """Time for timing schedules in the calibration, relative to the evolution's, as far as that is less than `WITHIN`."""
 
 
 def calibrate_run(
-    evaluator: LocalEvaluator, folder: Path, budget_seconds: float | None, wanted: int | None
+    evaluator: LocalEvaluator,
+    folder: Path,
+    budget_seconds: float | None,
+    wanted: int | None,
+    call_seconds: float = 0.0,
 ) -> tuple[Calibration, int | None]:
     """Calibrate, or take what an earlier sitting calibrated; and the fewest steps, if there may be fewer.
+
+    Args:
+        evaluator: whose pipeline and workload.
+        folder: of the run.
+        budget_seconds: of the whole evolution; None where it is not limited.
+        wanted: fewest steps that the user asks for.
+        call_seconds: what the uncached call of the calibration's prompts takes, where that is known.
 
     Raises:
         RunError: if fewer steps are wanted that cannot be had.
@@ -35,11 +50,26 @@ def calibrate_run(
     if least is not None and not evaluator.manages(least):
         least = _least(evaluator.steps, wanted, possible=False)
     within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
-    found = patiently(lambda: calibrate(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
+    few = affordable_schedules(call_seconds, within)
+    timing = calibrate if few is None else partial(calibrate, schedules=few)
+    found = patiently(lambda: timing(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
     write_calibration(folder, found)
     known = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
     assert known is not None
     return known, least
+
+
+def affordable_schedules(call_seconds: float, within: float) -> tuple[int, int] | None:
+    """Return how many schedules are fitted and checked so that one round ends in time; None if there is time for all.
+
+    Args:
+        call_seconds: what an uncached call takes; with the uncached calls between, a schedule takes about as long.
+        within: seconds of the timing.
+    """
+    if (FITTED + CHECKED) * call_seconds <= within:
+        return None
+    count = max(LEAST_SCHEDULES, int(within / call_seconds))
+    return count - count // 3, count // 3
 
 
 def first_call(workload: Workload) -> list[int]:
