@@ -28,6 +28,9 @@ Tell = Callable[[str], None]
 PACED = 4
 """Prompts in the call that the pace is measured on; a single one is beside it."""
 
+PACING = 0.1
+"""Share of a trial's time that a whole batch may take, where the pace is measured on it."""
+
 Judge = Callable[[list[int], list[str]], Sequence[float]]
 
 
@@ -39,28 +42,41 @@ class ContenderTrial:
         quality: how outputs are judged.
         workload: the held-out prompts.
         within: bytes that no generation may hold.
+        seconds: that the trial may take; where a whole batch is a small part of that, the pace is measured on it.
 
     Raises:
         BudgetError: if the uncached generation cannot be made to fit.
         RunError: if the pipeline fails uncached.
     """
 
-    def __init__(self, pipe: Any, quality: Quality, workload: Workload, within: int | None = None) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        quality: Quality,
+        workload: Workload,
+        within: int | None = None,
+        seconds: float = math.inf,
+    ) -> None:
         self.judge = LocalEvaluator(pipe, workload, quality, within)
         batch = workload.batches(range(len(workload.prompts)))[0]
-        first = batch[:PACED]
-        self.judge.uncached(first[:1])  # warms up
-        warm = self.judge.seconds
-        self.judge.uncached(first)
-        whole = self.judge.seconds
         self._plans: dict[tuple[str, int, object], MemoryPlan] = {}
-        self.judge.uncached(first[:1])  # its plan is made beforehand, as all plans are
-        self.pace = MeasuredPace.of(whole - warm, len(first), self.judge.seconds - whole, len(batch))
+        self.judge.uncached(batch[:1])  # warms up, and makes its plan
+        single, some = (self._seconds(self.judge.uncached, batch[:count]) for count in (1, PACED))
+        self.pace = MeasuredPace.of(some, min(PACED, len(batch)), single, len(batch))
+        if len(batch) > PACED and self.pace.seconds(len(batch)) <= PACING * seconds:
+            # a prompt of many takes longer than one of a few
+            self.pace = MeasuredPace.of(self._seconds(self.judge.references, batch), len(batch), single)
         self.rounds = ROUNDS
         """Rounds of timing."""
         self.device = str(getattr(pipe, "_execution_device", "cpu"))
         self.output = "np"
         """The `output_type` of pictures and of timed calls."""
+
+    def _seconds(self, generate: Callable[[list[int]], object], numbers: list[int]) -> float:
+        """Seconds of generating prompts."""
+        before = self.judge.seconds
+        generate(numbers)
+        return self.judge.seconds - before
 
     def judged(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
         """Quality by name, in the quality's own figures; what fails on some prompt has none."""

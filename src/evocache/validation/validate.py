@@ -73,7 +73,7 @@ def validate(
         return seconds - (now() - began)
 
     tell(UNCACHED)
-    trial = ContenderTrial(pipe, quality, held_out, within)
+    trial = ContenderTrial(pipe, quality, held_out, within, left())
     effort = affordable(field, trial.pace, left())
     contenders = effort.contenders(field)
     figures = trial.judged(contenders, effort.prompts, tell)

@@ -160,7 +160,7 @@ class Live:
     @property
     def seconds(self) -> float:
         """How long the evolution has taken, earlier sittings included."""
-        return (self.progress.seconds if self.progress else 0.0) + self.clock() - self._told
+        return self.elapsed if self.progress is None else self.progress.seconds + self.clock() - self._told
 
     def shown(self) -> RenderableType:
         """The display."""
