@@ -31,9 +31,10 @@ Two places add their own: `metrics.MetricError`, and the command line's `InputEr
 
 from __future__ import annotations
 
+import difflib
 import reprlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _JOINERS = "\u200c\u200d"
@@ -187,3 +188,9 @@ def short(value: Any) -> str:
         return shortener.repr(value)
     except ValueError:  # a whole number of more digits than Python writes
         return f"a very large {type(value).__name__}"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that a misspelt one most likely stands for; None if none is like it."""
+    found = difflib.get_close_matches(name, names, n=1)
+    return found[0] if found else None

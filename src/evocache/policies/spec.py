@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
-from ..errors import PolicyError, short
+from ..errors import PolicyError, nearest, short
 from .base.policy import Policy
 from .calibrated.dpcache import DPCache
 from .calibrated.l2c import LearningToCache
@@ -69,8 +68,8 @@ def _name(text: str) -> str:
 def meant(text: str) -> str | None:
     """The spec that a misspelt one most likely stands for; None if no policy has a name like it."""
     _, colon, rest = text.strip().partition(":")
-    found = difflib.get_close_matches(_name(text), POLICIES, n=1)
-    return f"{found[0]}{colon}{rest}" if found else None
+    near = nearest(_name(text), POLICIES)
+    return f"{near}{colon}{rest}" if near else None
 
 
 def parse(text: str) -> Policy:

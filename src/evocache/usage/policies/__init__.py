@@ -5,7 +5,7 @@ never sees a key's text or a value, reads no clock and draws from a generator of
 a replay as in the cache.
 
 - `policy`: the contract
-- `lru`, `fifo`, `lfu`, `sieve`, `s3fifo`, `wtinylfu`, `gdsf`, `lcbfu`: published policies
+- `lru`, `fifo`, `sieve`, `s3fifo`, `wtinylfu`, and in `ranked` `lfu`, `gdsf`, `lcbfu`: published policies
 - `belady`: the bound, which knows the future
 - `learned`, `features`: a weighted score of plain features, whose weights are evolved
 - `registry`: policies by name
