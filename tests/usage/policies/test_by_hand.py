@@ -101,7 +101,61 @@ def test_lcbfu():
     assert order(held) == "abe"
 
 
-@pytest.mark.parametrize("name", ["lfu", "sieve", "gdsf", "lcbfu"])
+def test_s3fifo():
+    # small has too much from .3 bytes, main from 2.7: a, b, c (two hits each) move to main, of which a leaves again
+    # e: d had no hit and leaves as a ghost; d: e leaves, d comes into main: bcd; b has a hit
+    # f: small is empty: main spares b and lets c go
+    held, said = play("s3fifo", 3, "aaabbbcccdedbf")
+    assert [s for s in said if s != "*"] == ["", "", "", "a", "d", "e", "c"]
+    assert order(held) == "fdb"
+
+
+@pytest.mark.parametrize(("again", "left"), [("c", "defg"), ("a", "defa")])
+def test_s3fifo_remembers_the_last_ghosts(again, left):
+    """abcdef leaves def and ghosts bc of at most 2.7 bytes: c is spared among ghi, a is as any newcomer."""
+    _, said = play("s3fifo", 3, f"abcdef{again}ghi")
+    assert "".join(said[-4:]) == left
+
+
+def test_s3fifo_needs_two_hits_to_leave_the_small_queue():
+    assert play("s3fifo", 3, "aabcd")[1][-1] == "a"
+    assert play("s3fifo", 3, "aaabcd")[1][-1] == "b"
+
+
+def test_wtinylfu():
+    # the window has one byte, which holds none of 25 or 50: all compete at once
+    # e: once, as a, which stays; e again: a leaves; b: protected; f: refused once, then c leaves
+    sizes = dict.fromkeys("abcdef", 25) | {"G": 50}
+    held, said = play("wtinylfu", 100, "abcdeebff", sizes)
+    assert said == ["", "", "", "", "e", "a", "*", "f", "c"]
+    assert order(held) == "defb"
+    # G needs the bytes of d and e, asked for 3 times together
+    held, said = play("wtinylfu", 100, "abcdeebffGGGG", sizes)
+    assert said[-4:] == ["G", "G", "G", "de"]
+    assert order(held) == "fGb"
+
+
+def test_wtinylfu_protects_eight_of_ten():
+    held, said = play("wtinylfu", 5, "abcdeabcde")  # 3.96 bytes are protected: a, b and then c go back
+    assert said == [""] * 5 + ["*"] * 5
+    assert order(held) == "abcde"
+    held, _ = play("wtinylfu", 5, "abcdeabcdeae")
+    assert order(held) == "bcdae"
+
+
+def test_the_window_of_wtinylfu_is_held_to_its_bytes_while_there_is_room():
+    """Else the window fills first, and newcomers push out what is asked for more often, as in an LRU."""
+    held = policy("wtinylfu", 1000)
+    for now in range(1, 1001):
+        held.add(Item(now, 1), now)
+    for now in range(1001, 2001):
+        held.hit(now - 1000, now)
+    for now in range(2001, 4001):
+        held.add(Item(now, 1), now)
+    assert sum(key in held for key in range(1, 1001)) >= 980
+
+
+@pytest.mark.parametrize("name", ["lfu", "sieve", "gdsf", "lcbfu", "s3fifo"])
 def test_room_is_made_before_the_newcomer_is_inserted(name):
     """Else a newcomer is the least frequent of all, leaves at once, and nothing new ever comes in."""
     held, said = play(name, 3, "aabbccd")

@@ -9,9 +9,11 @@ from .policy import EvictionPolicy
 from .ranked.gdsf import GDSF
 from .ranked.lcbfu import LCBFU
 from .ranked.lfu import LFU
+from .s3fifo import S3FIFO
 from .sieve import SIEVE
+from .wtinylfu import WTinyLFU
 
-POLICIES: dict[str, type[EvictionPolicy]] = {p.name: p for p in (LRU, FIFO, LFU, SIEVE, GDSF, LCBFU)}
+POLICIES: dict[str, type[EvictionPolicy]] = {p.name: p for p in (LRU, FIFO, LFU, SIEVE, S3FIFO, WTinyLFU, GDSF, LCBFU)}
 """Policies by name; all of them decide without knowing the future."""
 
 NAMES = tuple(POLICIES)
