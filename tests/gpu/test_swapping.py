@@ -23,7 +23,7 @@ def as_it_is(one, what, storage="none"):
     """Output, figures, and sizes of features by denoiser, with all of them on the device."""
     with apply(one.pipe, what, storage=storage) as handle:
         out = one.call()
-        branches = [*handle._last.finished]
+        branches = [*handle._latest.record.finished]
         return out, handle.stats, branches, {branch.denoiser.name: dict(branch.sizes) for branch in branches}
 
 
@@ -34,7 +34,7 @@ def parked(one, what, plan, *, times=1):
         for _ in range(times):
             outs.append(one.call())
             assert handle.stats.cached_bytes == 0
-            assert len(handle._last.store) == 0
+            assert len(handle._latest.record.store) == 0
     return outs, handle.stats
 
 
@@ -99,7 +99,7 @@ def test_an_interrupted_generation_leaves_nothing(made, device):
             for _ in range(3):
                 with pytest.raises(KeyboardInterrupt):
                     one.call(callback_on_step_end=stop)
-                assert len(handle._last.store) == 0
+                assert len(handle._latest.record.store) == 0
         assert np.array_equal(one.call(), whole)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from evocache import apply, plan_memory
 from evocache.errors import AmountError, BudgetError, PipelineError
+from evocache.memory.offload.shared_offload import offloads_of
 from evocache.memory.planner.planner import MemoryPlan, smallest
 from evocache.policies import parse
 from evocache.runtime import call_memory
@@ -240,14 +241,14 @@ def test_a_plan_moves_components_where_there_is_a_device_to_leave(family, monkey
     there = []
     with apply(one.pipe, "none", memory=moving) as handle:
         inside = one.pipe.transformer.transformer_blocks[0]
-        hook = inside.register_forward_pre_hook(lambda *_: there.append(handle._state.away.there))
+        hook = inside.register_forward_pre_hook(lambda *_: there.append(offloads_of(one.pipe)[0].there))
         for _ in range(2):
             assert np.array_equal(one.call(), whole)
-            assert handle._state.away.there == ()
+            assert offloads_of(one.pipe)[0].there == ()
         hook.remove()
         handle.memory = replace(moving, offload={"text_encoder": ("encode",)})
         assert np.array_equal(one.call(), whole)  # the plan of this call: the others are there again
-        assert list(handle._state.away.stages) == ["text_encoder"]
+        assert list(offloads_of(one.pipe)[0].stages) == ["text_encoder"]
     assert set(there) == {("transformer",)}
     assert [set(module.__dict__) for module in modules] == attributes  # which other tests' offloading may have left
     assert not any("_hf_hook" in module.__dict__ for module in modules)
@@ -265,7 +266,7 @@ def test_calls_are_planned_for_while_components_are_away(family, monkeypatch):
         whole = one.call()
         first = handle.memory
         assert first.offload == {"vae": ("decode",), "text_encoder": ("encode",), "transformer": ("denoise",)}
-        assert handle._state.away.there == ()
+        assert offloads_of(one.pipe)[0].there == ()
         assert weights(one.pipe) == sizes
         handle._state.plans.clear()
         assert np.array_equal(one.call(), whole)

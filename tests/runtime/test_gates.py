@@ -219,7 +219,7 @@ def test_nothing_is_alive_after_an_exception(family):
     seen = []
 
     def callback(step, timestep, latents):
-        for branch in handle._last.branches.values():
+        for branch in handle._latest.follower.branches.values():
             held = [kept.get() for kept in branch.governor.signal.kept]
             seen.extend(weakref.ref(tensor) for tensor in held if tensor is not None)
         if step == 2:
@@ -243,7 +243,7 @@ def test_nothing_is_held_when_latents_are_decoded(family, spec):
     decode, held = one.pipe.vae.decode, []
 
     def seen(*args, **kwargs):
-        generation = handle._last
+        generation = handle._latest.follower
         held.append((generation.store.bytes, [governor.signal.bytes for governor in generation.governors.all]))
         return decode(*args, **kwargs)
 
@@ -296,7 +296,7 @@ def test_what_is_compared_is_counted_apart(family):
     with apply(one.pipe, "fbcache:0") as handle:
         one.call()
     span = "transformer/blocks[1:4]"
-    assert handle.stats.gate_bytes == handle._last.finished[0].sizes[span]  # of one stream, as is the residual
+    assert handle.stats.gate_bytes == handle._latest.record.finished[0].sizes[span]  # of one stream, as is the residual
     with apply(one.pipe, "none") as handle:
         one.call()
     assert handle.stats.gate_bytes == 0

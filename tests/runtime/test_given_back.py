@@ -271,18 +271,18 @@ def test_what_was_removed_meanwhile_does_not_come_back(pipe):
 def test_a_pipeline_is_given_back_in_the_middle_of_a_generation_that_parks_features(pipe, at, end):
     with apply(pipe, "fora:2") as handle:
         whole = TINY.call(pipe)
-        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._last.finished}
+        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._latest.record.finished}
     handle = apply(pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0, ahead=1, features=features))
     tiers = []
 
     def callback(step: int, *_: Any) -> None:
         if step == at:
-            tiers.append(handle._state.parking)
+            tiers.append(handle._state.tiers.tier)
             handle.remove() if end == "remove" else apply(pipe, "none").remove()
             assert type(pipe) is PixArtAlphaPipeline
 
     assert (TINY.call(pipe, callback=callback, callback_steps=1) == whole).all()
     assert handle.stats.moved_bytes > 0
     assert not handle.active
-    assert handle._state.parking is None
+    assert handle._state.tiers.tier is None
     assert tiers[0]._file.closed

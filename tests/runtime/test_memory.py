@@ -19,7 +19,7 @@ from evocache.memory.rehearsal.rehearsal import rehearse, shadow
 from evocache.memory.slicing.couplings import Shared
 from evocache.memory.slicing.exact_slicings import slicings
 from evocache.model.sliceable_units import units
-from evocache.runtime.call_memory import CallMemory
+from evocache.runtime import open_call
 from evocache.runtime.survey.call_survey import survey
 from tests.runtime.support import random_schedule
 from tests.runtime.test_dry import given as given_to
@@ -105,7 +105,7 @@ def test_what_is_parked_comes_back_to_the_bit(family, name, spec):
     one = family(name)
     with apply(one.pipe, spec) as handle:
         whole = one.call()
-        branches = [*handle._last.finished]
+        branches = [*handle._latest.record.finished]
         peak = handle.stats.peak_cached_bytes
     features = {branch.denoiser.name: dict(branch.sizes) for branch in branches}
     for capacity, ahead in ((0, 0), (0, 2), (peak // 2, 1)):
@@ -132,7 +132,7 @@ def test_a_deep_part_leaves_when_its_last_exit_is_called(family, seed):
     schedule = random_schedule(one.model.tree, 4, seed)
     with apply(one.pipe, schedule) as handle:
         whole = one.call()
-        (branch,) = handle._last.finished
+        (branch,) = handle._latest.record.finished
     tape = Tape.of(branch.plan.schedule, branch.sizes, tuple(branch.sizes), 0, 1)
     plan = MemoryPlan(None, {}, capacity=0, ahead=1, features={"unet": dict(branch.sizes)})
     with apply(one.pipe, schedule, memory=plan) as handle:
@@ -188,7 +188,7 @@ def test_slices_and_parking_together(family, finest):
     spec = "deepcache:2,0"
     with apply(one.pipe, spec) as handle:
         whole = one.call()
-        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._last.finished}
+        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._latest.record.finished}
     plan = MemoryPlan(None, {}, cuts=finest(one), capacity=0, ahead=1, features=features)
     with apply(one.pipe, spec, memory=plan):
         both = one.call()
@@ -196,21 +196,28 @@ def test_slices_and_parking_together(family, finest):
 
 
 def test_a_pipeline_that_is_moved_parks_elsewhere(family, monkeypatch):
+    """Its former tier is closed as soon as no call has features there."""
     one = family("sd15")
     with apply(one.pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0)) as handle:
         one.call()
-        former = handle._runner.memory.tier()
-        assert handle._runner.memory.tier() is former
-        monkeypatch.setattr(CallMemory, "device", torch.device("meta"))
-        assert handle._runner.memory.tier() is not former
+        former = handle._state.tiers.tier
+        one.call()
+        assert handle._state.tiers.tier is former
+        with handle.generation() as open_yet:
+            monkeypatch.setattr(open_call, "device_of", lambda pipe: torch.device("meta"))
+            with handle.generation() as moved:
+                assert moved.store.tier is handle._state.tiers.tier is not former
+                assert not former._file.closed
+            assert open_yet.store.tier is former
         assert former._file.closed
+        assert not handle._state.tiers.tier._file.closed
 
 
 def test_the_tier_is_given_back(family):
     one = family("sd15")
     handle = apply(one.pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0))
     one.call()
-    tier = handle._state.parking
+    tier = handle._state.tiers.tier
     handle.remove()
-    assert handle._state.parking is None
+    assert handle._state.tiers.tier is None
     assert tier._file.closed

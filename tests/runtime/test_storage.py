@@ -169,7 +169,7 @@ def test_a_plan_knows_what_will_be_held(family, name, storage):
     with apply(one.pipe, "fora:3", storage=storage) as handle:
         planned = handle.plan(**call)
         one.call()
-        (branch,) = handle._last.finished
+        (branch,) = handle._latest.record.finished
     assert planned.storage == storage
     assert planned.features[branch.denoiser.name] == branch.sizes
     assert planned.stages["denoise"].features == handle.stats.peak_cached_bytes > 0
@@ -181,7 +181,7 @@ def test_codes_are_parked_and_come_back_to_the_bit(family, name, storage):
     one = family(name)
     with apply(one.pipe, "taylorseer:2,1", storage=storage) as handle:
         expected, peak = one.call(), handle.stats.peak_cached_bytes
-        branches = handle._last.finished
+        branches = handle._latest.record.finished
     features = {branch.denoiser.name: dict(branch.sizes) for branch in branches}
     plan = MemoryPlan(None, {}, capacity=0, ahead=0, features=features, storage=storage)
     with apply(one.pipe, "taylorseer:2,1", memory=plan) as handle:
@@ -291,7 +291,7 @@ def test_a_plan_and_a_storage_must_agree(family):
     for storage in (None, "bf16"):
         with apply(one.pipe, "fora:2", memory=plan, storage=storage) as handle:
             one.call()
-        assert handle.storage == handle._last.store.coding == "bf16"
+        assert handle.storage == handle._latest.record.store.coding == "bf16"
     for storage in ("none", "int8"):
         with pytest.raises(PolicyError, match="'bf16'"):
             apply(one.pipe, "fora:2", memory=plan, storage=storage)

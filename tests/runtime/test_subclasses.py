@@ -53,9 +53,9 @@ def test_a_class_that_takes_another_s_name_takes_its_place(monkeypatch):
 
 def test_what_was_not_used_for_longest_is_forgotten():
     recent: LRU[str, int] = LRU(2)
-    assert recent.made("a", lambda: 1) == 1
+    assert recent.get_or_make("a", lambda: 1) == 1
     recent["b"] = 2
-    assert recent.made("a", lambda: 5) == 1
+    assert recent.get_or_make("a", lambda: 5) == 1
     recent["c"] = 3
     assert ("a" in recent, "b" in recent, recent.get("c"), recent.get("b")) == (True, False, 3, None)
     assert len(recent) == 2

@@ -1,4 +1,4 @@
-"""The memory of a pipeline's calls: their plans, where weights are meanwhile, and where features are parked."""
+"""The memory of a pipeline's calls: their plans, and whether these may be exceeded."""
 
 from __future__ import annotations
 
@@ -10,39 +10,44 @@ from torch import nn
 
 from ..memory import cudnn_workspace
 from ..memory.hardware import machine
-from ..memory.offload.stage_offload import Offload, leaving
 from ..memory.planner.planner import MemoryPlan
-from ..memory.tiers.disk import DiskTier
-from ..memory.tiers.host import HostTier
-from ..memory.tiers.tier import Tier
 from ..model.pipeline_components import components_of
 from .call_key import call_key, state
 from .compiled import Compiled
 from .estimate.dry_run import dry_run
 from .estimate.estimate import planned
-from .estimate.residency import movable, offloaded
+from .estimate.residency import movable
+from .open_call import device_of
 from .pipeline_state import State
 from .program.program import refuse_unplannable, with_own_steps
 
 
 class CallMemory:
-    """Plans the memory of a pipeline's calls, and has it kept.
+    """Plans the memory of a pipeline's calls.
 
     Args:
         pipe: the pipeline.
         of: its state; plans are kept there.
         current: what is applied to its denoisers as they are now, and in which of them modules are compiled.
+        device: where the pipeline computes; it is asked when not given.
     """
 
-    def __init__(self, pipe: Any, of: State, current: Callable[[], tuple[Compiled, Collection[str]]]) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        of: State,
+        current: Callable[[], tuple[Compiled, Collection[str]]],
+        device: torch.device | None = None,
+    ) -> None:
         self._pipe = pipe
         self._state = of
         self._current = current
+        self._device = device
 
     @property
     def device(self) -> torch.device:
         """Where the pipeline computes, also when its weights are elsewhere in between."""
-        return torch.device(self._pipe._execution_device)
+        return device_of(self._pipe) if self._device is None else self._device
 
     def plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
         """The plan for a call, or for a film; plans are kept by the form of the call.
@@ -80,25 +85,3 @@ class CallMemory:
         modules = [part for part in components_of(self._pipe).values() if isinstance(part, nn.Module)]
         reason = cudnn_workspace.unforeseen(self.device.type, modules)
         return None if reason is None else f"the memory budget may be exceeded: {reason}"
-
-    def offload(self) -> None:
-        """Keep on the device what each stage needs, as planned. A user's own offloading stays."""
-        of = self._state
-        needed = dict(of.memory.offload) if of.memory is not None else {}
-        if needed == (of.away.stages if of.away is not None else {}) or offloaded(self._pipe):
-            return
-        of.bring_back()
-        if needed:
-            able = leaving(self._pipe)
-            of.away = Offload({name: able[name] for name in needed}, needed, self.device)
-
-    def tier(self) -> Tier:
-        """Where features are parked: host memory if the pipeline computes on a GPU, else the disk."""
-        of, device = self._state, self.device
-        if of.parking is not None and of.parking_for != device:  # the pipeline was moved
-            of.parking.close()
-            of.parking = None
-        if of.parking is None:
-            of.parking = HostTier(device) if device.type == "cuda" else DiskTier()
-            of.parking_for = device
-        return of.parking

@@ -44,7 +44,7 @@ class Compiled:
 
     def schedule(self, steps: int) -> Schedule:
         """The schedule for a number of steps."""
-        return self._schedules.made(steps, lambda: self.program.schedule(self.model.tree, steps))
+        return self._schedules.get_or_make(steps, lambda: self.program.schedule(self.model.tree, steps))
 
     def notice(self, steps: int) -> str | None:
         """What a user should know of the schedule for a number of steps, if anything."""
@@ -62,13 +62,13 @@ class Compiled:
             plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name).of_branch(call_index), start)
             return plan, touched_modules(denoiser, plan)
 
-        return self._plans.made((denoiser.name, steps, start, call_index > 0), made)
+        return self._plans.get_or_make((denoiser.name, steps, start, call_index > 0), made)
 
     def reuses_guidance(self, denoiser: str, steps: int) -> bool:
         """Whether calls of a denoiser are made from the first one of their step, at a number of steps."""
         if self.gate is not None or not steps:
             return False
-        return self._reuses_guidance.made(
+        return self._reuses_guidance.get_or_make(
             (denoiser, steps), lambda: self.schedule(steps).of_denoiser(denoiser).reuses_guidance
         )
 

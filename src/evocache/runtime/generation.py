@@ -10,8 +10,6 @@ from torch.utils.hooks import RemovableHandle
 
 from ..memory import FeatureStore, Tape
 from ..memory.planner.footprint import Cut
-from ..memory.planner.planner import MemoryPlan
-from ..memory.tiers.tier import Tier
 from ..model import Denoiser
 from ..model.pipeline_components import called_denoiser, components_of, is_autoencoder
 from ..schedule import Schedule
@@ -28,6 +26,7 @@ from .clock import Clock, Tick
 from .compiled import Compiled
 from .gates.gate_branch import GateBranch
 from .gates.gate_state import GateStates
+from .open_call import Follower, OpenCall
 from .ops.branch import Branch
 from .ops.latents import Signature
 from .ops.streams import argument
@@ -38,24 +37,21 @@ from .survey.film_output import FilmOutput
 from .user_warnings import warn
 
 
-class Generation:
+class Generation(Follower):
     """Follows one call of a pipeline and executes the schedule in it; a context manager.
 
     Args:
         pipe: the pipeline.
         compiled: its denoisers and what is applied to them.
+        call: the call, whose plan says what is run in slices, how much is parked and how features are stored.
         previews: whether the caller may decode latents while it denoises (in a callback).
-        memory: what is run in slices, how much is parked, how features are stored; as it is when not given.
-        tier: where features are parked.
         projection: what decoded frames go to instead of the pipeline.
         regions: names of the denoisers in which modules are compiled.
         steps: number of steps that were asked for, for pipelines that give no scheduler its timesteps.
         current: what is applied to the denoisers as they are now, and in which of them modules are compiled; asked
             before each step where the caller may have changed them since the last one.
-        told: is told when it begins, and when it is over.
 
     Attributes:
-        running: whether it has begun and is not over.
         warnings: what the user was warned of.
     """
 
@@ -63,20 +59,19 @@ class Generation:
         self,
         pipe: Any,
         compiled: Compiled,
+        call: OpenCall,
         *,
         previews: bool = True,
-        memory: MemoryPlan | None = None,
-        tier: Tier | None = None,
         projection: FilmOutput | None = None,
         regions: Collection[str] = (),
         steps: int | None = None,
         current: Callable[[], tuple[Compiled, Collection[str]]] | None = None,
-        told: Callable[[Generation], None] = lambda _: None,
     ) -> None:
         self.compiled = compiled
         self.clock = Clock(steps)
-        self.store = FeatureStore(tier, memory.storage if memory else "none")
-        self.memory = memory
+        self.call = call
+        self.memory = call.memory
+        self.store = FeatureStore(coding=self.memory.storage if self.memory else "none")
         self.projection = projection
         self._branches = Branches()
         self.governors = GateStates(compiled)
@@ -94,15 +89,15 @@ class Generation:
         self._inside = regions
         self._untold = False
         """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
-        self._told = told
         self.since = RemovableHandle.next_id
         self.observed: dict[str, Observed] = {}
         """By denoiser, what of it was observed first."""
-        self.running = False
         self.warnings: list[str] = []
 
     def __enter__(self) -> Generation:
         try:
+            self.call.begin(self, self._pipe)
+            self.store.tier = self.call.tier
             for name, part in components_of(self._pipe).items():
                 if is_scheduler(part):
                     self._attach(part, hearing)
@@ -113,8 +108,6 @@ class Generation:
             self._outfit()
             self._scope.owner = self
             self._scope.enter()
-            self.running = True
-            self._told(self)
         except BaseException as error:
             self.__exit__(type(error))
             raise
@@ -131,8 +124,7 @@ class Generation:
         self.clock.ended()
         for branch in self.finished:
             branch.end()
-        self.running = False
-        self._told(self)
+        self.call.end(self._pipe)
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
         reason = without_effect(names, self.finished, self._schedule, self.observed) if checked else None
@@ -224,6 +216,8 @@ class Generation:
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             tick = self.clock.called(denoiser.name, argument(denoiser.module, "timestep", args, kwargs, 1))
             self._look_again()
+            if self.call.offloads:
+                self.call.announce(denoiser.name)
             if not self.clock.total:
                 self._untold = True
                 return original(module, *args, **kwargs)

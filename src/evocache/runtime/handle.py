@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..display import Displayed
 from ..errors import PipelineError
-from ..memory.planner.planner import Held, Machine, MemoryPlan
+from ..memory.planner.planner import Machine, MemoryPlan
 from ..model import Model
 from ..schedule import Schedule
 from ..video.writer import film
@@ -18,9 +18,9 @@ from .call_context import outside_in_loop
 from .compiled import Compiled
 from .estimate.estimate import FILMED
 from .generation import Generation
+from .open_call import OpenCall
 from .pipeline_state import State, StateAttribute
 from .program.program import Program
-from .results.generation_record import Record
 from .results.stats import Stats
 from .runner import Runner, context, run
 from .survey.film_output import FilmOutput
@@ -30,7 +30,8 @@ from .user_warnings import warn
 class Handle(Displayed):
     """An accelerated pipeline's handle: what is applied, what it did, and the way back.
 
-    As a context manager it removes itself at the end, and what was applied before is applied again.
+    As a context manager it removes itself at the end, and what was applied before is applied again. Of generations that
+    are open at once the latest is the one that began last.
 
     Attributes:
         storage: the coding that features are stored in.
@@ -50,8 +51,7 @@ class Handle(Displayed):
     program = StateAttribute[Program]()
     choice = StateAttribute[str]()
     _compiled = StateAttribute[Compiled]()
-    _last = StateAttribute[Generation | Record | None]()
-    _stages = StateAttribute[Mapping[str, Held]]()
+    _latest = StateAttribute[OpenCall | None]()
 
     def __init__(self, pipe: Any, state: State) -> None:
         self.pipe = pipe
@@ -106,7 +106,7 @@ class Handle(Displayed):
 
     @property
     def stats(self) -> Stats:
-        """Figures of the latest generation, also while it runs.
+        """Figures of the latest generation, the one that began last, also while it runs.
 
         Raises:
             PipelineError: if there has been none.
@@ -116,7 +116,7 @@ class Handle(Displayed):
         >>> handle.stats.calls, handle.stats.executed_fraction
         ({'transformer': 2}, 0.5)
         """
-        return self._record.stats().weighed(self._stages).after(self._state.notices)
+        return self._latest_call.stats.after(self._state.notices)
 
     @property
     def recorded(self) -> Schedule:
@@ -133,21 +133,17 @@ class Handle(Displayed):
         >>> handle.recorded
         <Schedule 'fbcache:0.1': 4 steps, ...>
         """
-        schedule = self._record.schedule
+        schedule = self._latest_call.record.schedule
         if schedule is None:
             raise PipelineError("no denoiser call so far", "a pipeline that has run", "call the pipeline first")
         return schedule
 
     @property
-    def _record(self) -> Record:
-        """What the latest generation did so far.
-
-        Raises:
-            PipelineError: if there has been none.
-        """
-        if self._last is None:
+    def _latest_call(self) -> OpenCall:
+        """The call that began last; PipelineError if there was none."""
+        if self._latest is None:
             raise PipelineError("no generation so far", "a pipeline that has run", "call the pipeline first")
-        return self._last.record if isinstance(self._last, Generation) else self._last
+        return self._latest
 
     @property
     def active(self) -> bool:
@@ -184,7 +180,7 @@ class Handle(Displayed):
         >>> plan.peak < plan.budget
         True
         """
-        memory = self._runner.memory
+        memory = self._runner.memory()
         plan, unforeseen = memory.plan(args, kwargs), memory.unforeseen()
         if unforeseen is not None:
             warn(unforeseen)
@@ -198,7 +194,7 @@ class Handle(Displayed):
     def generation(
         self, *, previews: bool = True, projection: FilmOutput | None = None, steps: int | None = None
     ) -> Generation:
-        """Open a generation around a denoising loop of one's own: `with handle.generation(): ...`.
+        """Open a generation around a denoising loop of one's own, under the plan that the handle has now.
 
         It holds for calls that are made by the function with the `with` statement, at any depth and in any thread; not
         for others, also while that function is a generator or a coroutine that is suspended.
@@ -215,6 +211,7 @@ class Handle(Displayed):
         Raises:
             PipelineError: if there is a memory budget, and no plan for the loop; if a cache of diffusers was enabled
                 on a denoiser.
+            GenerationError: as it begins, if calls are open that have other components leave the device than its plan.
         """
         made = self._runner.generation(previews=previews, projection=projection, steps=steps)
         made.warn(outside_in_loop(context(self.program), self.pipe, self.model, steps))
@@ -251,7 +248,7 @@ class Handle(Displayed):
 
         found = [f"{self.program} on {type(self.pipe).__name__}" + ("" if self.active else ", removed")]
         found += [self.choice] if self.choice else []
-        found += ["no generation so far"] if self._last is None else self.stats.lines()
+        found += ["no generation so far"] if self._latest is None else self.stats.lines()
         found += ["", plan_text(self.memory)] if self.memory is not None else []
         return plain(*found)
 
@@ -260,7 +257,7 @@ class Handle(Displayed):
 
     def _install(self) -> None:
         """Have calls of the pipeline run inside generations."""
-        self._runner.memory.offload()
+        self._runner.offload()
         self._state.active = True
         accelerate(self.pipe, self._state)
 

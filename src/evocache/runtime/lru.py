@@ -1,7 +1,8 @@
-"""A mapping that forgets what was not used for longest."""
+"""A mapping that forgets what was not used for longest; threads may share one."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ class LRU(Generic[Key, Value]):
     def __init__(self, most: int) -> None:
         self.most = most
         self._values: dict[Key, Value] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._values)
@@ -27,25 +29,30 @@ class LRU(Generic[Key, Value]):
         return key in self._values
 
     def __setitem__(self, key: Key, value: Value) -> None:
-        self._values.pop(key, None)
-        self._values[key] = value
-        while len(self._values) > self.most:
-            self._values.pop(next(iter(self._values)), None)
+        with self._lock:
+            self._values.pop(key, None)
+            self._values[key] = value
+            while len(self._values) > self.most:
+                self._values.pop(next(iter(self._values)))
 
     def get(self, key: Key) -> Value | None:
         """The value of a key, which counts as used; None if it is not there."""
-        if key not in self._values:
-            return None
-        value = self._values[key] = self._values.pop(key)
-        return value
+        with self._lock:
+            if key not in self._values:
+                return None
+            value = self._values[key] = self._values.pop(key)
+            return value
 
-    def made(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of a key; made now if it is not there."""
-        if key not in self._values:
-            self[key] = make()
-        value = self._values[key] = self._values.pop(key)
+    def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of a key, which counts as used; made now if it is not there, where threads meet perhaps twice."""
+        with self._lock:
+            if key in self._values:
+                value = self._values[key] = self._values.pop(key)
+                return value
+        value = self[key] = make()
         return value
 
     def clear(self) -> None:
         """Forget all."""
-        self._values.clear()
+        with self._lock:
+            self._values.clear()

@@ -1,17 +1,18 @@
-"""What an accelerated pipeline holds: what is applied to it, its memory plans, its latest generation."""
+"""What an accelerated pipeline holds: what is applied to it, what is kept between calls, and which calls are open."""
 
 from __future__ import annotations
 
+import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
-from ..memory.offload.stage_offload import Offload
-from ..memory.planner.planner import Held, Machine, MemoryPlan
-from ..memory.tiers.tier import Tier
+from ..memory.offload.shared_offload import offloads_of, release
+from ..memory.planner.planner import Machine, MemoryPlan
+from ..memory.tiers.tier_lending import TierLending
 from ..model import Model
 from ..model.discover import unwrapped
 from ..model.pipeline_components import components_of
@@ -19,10 +20,9 @@ from .attach.snapshot import snapshot
 from .attach.subclasses import plain
 from .compiled import Compiled
 from .estimate.estimate import Planned
-from .generation import Generation
 from .lru import LRU
+from .open_call import OpenCall
 from .program.program import Program
-from .results.generation_record import Record
 
 PLANS = 64
 """How many memory plans are kept."""
@@ -37,6 +37,8 @@ Value = TypeVar("Value")
 class State:
     """What a pipeline holds while it is accelerated. It knows the pipeline weakly: neither keeps the other alive.
 
+    What a single call needs is not here: it is the call's own (`runtime.open_call`), since several may be open at once.
+
     Attributes:
         owner: the pipeline.
         cls: its class.
@@ -46,8 +48,9 @@ class State:
         entered: whether it is so within a `with` statement.
         before: what a `with` statement gives back at its end.
         notices: what the user was warned of when it was applied.
-        last: the latest generation, or what is kept of it.
-        running: generations that are not over.
+        open: calls that have begun and are not over, in the order in which they began.
+        latest: the call that began last, whether it is over or not; None if there was none.
+        tiers: lends calls the tier that they park features in.
 
     The other attributes are the handle's.
     """
@@ -72,49 +75,45 @@ class State:
         self.parts = modules_of(pipe)
         self.seen = {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers}
         """What the denoisers consist of, as they were discovered."""
-        self.last: Generation | Record | None = None
-        self.running: list[Generation] = []
-        self.stages: Mapping[str, Held] = {}
-        self.parking: Tier | None = None
-        self.parking_for: torch.device | None = None
-        self.away: Offload | None = None
-        self.computing: torch.device | None = None
+        self.open: list[OpenCall] = []
+        self.latest: OpenCall | None = None
+        self.tiers = TierLending()
+        self._lock = threading.Lock()
 
     @property
     def device(self) -> torch.device | None:
         """Where the pipeline computes; None if its class tells."""
-        return self.computing or (None if self.away is None else self.away.device)
+        known = next((call.device for call in reversed(self.open) if call.device is not None), None)
+        pipe = self.owner()
+        if known is not None or pipe is None:
+            return known
+        return next((offload.device for offload in offloads_of(pipe)), None)
 
     def run(self, pipe: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the pipeline."""
         return self._call(pipe, self, args, kwargs)
 
-    def turned(self, generation: Generation) -> None:
-        """A generation begins, or is over: figures are kept of it, and what was removed meanwhile is let go."""
-        if generation.running:
-            self.last = generation
-            self.running.append(generation)
-            return
-        self.running = [other for other in self.running if other is not generation]
-        if self.last is generation:
-            self.last = generation.record
+    def call_begun(self, call: OpenCall) -> None:
+        """A call begins: it is the latest."""
+        with self._lock:
+            self.open = [*self.open, call]
+            self.latest = call
+
+    def call_ended(self, call: OpenCall) -> None:
+        """A call is over: what was removed meanwhile is let go."""
+        with self._lock:
+            self.open = [other for other in self.open if other is not call]
         if not self.active:
             self.let_go()
 
     def let_go(self) -> None:
-        """Give back what is kept for generations, once none runs that uses it."""
-        if self.running:
+        """Give back what is kept between calls, once none is open that uses it."""
+        pipe = self.owner()
+        if self.open:
             return
-        self.bring_back()
-        if self.parking is not None:
-            self.parking.close()
-            self.parking = None
-
-    def bring_back(self) -> None:
-        """Have all components on the device, as they were."""
-        if self.away is not None:
-            away, self.away = self.away, None
-            away.remove()
+        if pipe is not None:
+            release(pipe, self)
+        self.tiers.close()
 
 
 def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from ..errors import PipelineError
+import torch
+
+from ..errors import GenerationError, PipelineError
 from ..model import discover
 from ..schedule.front.context import Context
 from .attach.callbacks import outlying_callbacks
@@ -16,6 +19,7 @@ from .call_memory import CallMemory
 from .compiled import Compiled
 from .estimate.measure import measure as measured
 from .generation import Generation
+from .open_call import OpenCall
 from .pipeline_state import State, modules_of
 from .program.program import Fixed, Program, check, with_own_steps
 from .program.step_arguments import steps_of
@@ -34,49 +38,47 @@ class Runner:
         self._pipe = pipe
         self._state = state
 
-    @property
-    def memory(self) -> CallMemory:
-        """Plans the memory of calls, and has it kept."""
-        return CallMemory(self._pipe, self._state, self.current)
+    def memory(self, device: torch.device | None = None) -> CallMemory:
+        """What plans the memory of calls; where the pipeline computes is asked when not given."""
+        return CallMemory(self._pipe, self._state, self.current, device)
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: FilmOutput | None = None) -> Any:
-        """Call the pipeline inside a generation."""
-        pipe, state, memory = self._pipe, self._state, self.memory
-        call = state.cls.__call__
+        """Call the pipeline inside a generation.
+
+        Raises:
+            BudgetError: if the call cannot be made to fit the budget.
+            GenerationError: if calls that use the same components are open under another offloading.
+        """
+        pipe, state, call = self._pipe, self._state, self._state.cls.__call__
+        where = getattr(pipe, "_execution_device", None)  # pipelines of others may know none
+        device = None if where is None else torch.device(where)
+        memory = self.memory(device)
         kwargs = with_own_steps(state.program, call, (pipe, *args), kwargs)
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
-        apart = outside_of(context(state.program), pipe, state.compiled.model, call, args, kwargs)
+        if state.budget is not None:
+            state.memory = memory.plan(args, kwargs, film=projection is not None)
+        opened = OpenCall(state, state.memory, device)
+        outlying = outside_of(context(state.program), pipe, state.compiled.model, call, args, kwargs)
 
-        def made() -> Any:
+        def generate() -> Any:
             steps = steps_of(call, (pipe, *args), kwargs)
-            try:
-                with (
-                    outlying_callbacks(args, kwargs) as (given, named),
-                    self.generation(previews=previews, projection=projection, steps=steps) as now,
-                ):
-                    now.warn(memory.unforeseen(), apart)
-                    return call(pipe, *given, **named)
-            finally:
-                if state.away is not None:
-                    state.away.rest()
+            with (
+                outlying_callbacks(args, kwargs) as (given, named),
+                self._follow(opened, previews=previews, projection=projection, steps=steps) as now,
+            ):
+                now.warn(memory.unforeseen(), outlying)
+                return call(pipe, *given, **named)
 
-        state.computing = getattr(pipe, "_execution_device", None)  # pipelines of others may know none
-        try:
-            if state.budget is not None:
-                state.memory = memory.plan(args, kwargs, film=projection is not None)
-            memory.offload()
-            return self._weighed(made) if state.measure else made()
-        finally:
-            state.computing = None
+        return self._weighed(opened, generate) if state.measure else generate()
 
-    def _weighed(self, made: Callable[[], Any]) -> Any:
-        """What a generation makes; what it holds meanwhile is kept for its figures."""
+    def _weighed(self, opened: OpenCall, generate: Callable[[], Any]) -> Any:
+        """What a generation makes; what it holds meanwhile is kept with its call."""
         out: list[Any] = []
-        self._state.stages = measured(self._pipe, self._state.compiled.model, lambda: out.append(made()))
+        opened.stages = measured(self._pipe, self._state.compiled.model, lambda: out.append(generate()))
         return out.pop()
 
     def generation(self, *, previews: bool, projection: FilmOutput | None, steps: int | None) -> Generation:
-        """A generation, to be entered around a call or a loop.
+        """A generation, to be entered around a loop; it follows the plan that the pipeline has now.
 
         Raises:
             PipelineError: if there is a memory budget, and no plan; if a cache of diffusers was enabled on a denoiser.
@@ -88,20 +90,29 @@ class Runner:
                 "a plan for the call that the loop stands for",
                 "set handle.memory = handle.plan(**arguments of the call) first",
             )
+        return self._follow(OpenCall(state, memory), previews=previews, projection=projection, steps=steps)
+
+    def _follow(
+        self, opened: OpenCall, *, previews: bool, projection: FilmOutput | None, steps: int | None
+    ) -> Generation:
+        """The generation that follows a call."""
         compiled, regions = self.current()
-        state.stages = {}
         return Generation(
             self._pipe,
             compiled,
+            opened,
             previews=previews,
-            memory=memory,
-            tier=self.memory.tier() if memory is not None and memory.capacity is not None else None,
             projection=projection,
             regions=regions,
             steps=steps,
             current=self.current,
-            told=state.turned,
         )
+
+    def offload(self) -> None:
+        """Have components leave the device as planned for all calls, unless calls are open that need them there."""
+        opened = OpenCall(self._state, self._state.memory)
+        with suppress(GenerationError):
+            opened.offload(self._pipe)
 
     def current(self) -> tuple[Compiled, frozenset[str]]:
         """What is applied to the denoisers as they are now, and in which of them modules are compiled.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +15,22 @@ from torch import nn
 from ...model.pipeline_components import components_of
 from .packed_weights import Packed, packable, shared, weights_of
 
+lock = threading.RLock()
+"""Held while weights move, and while it is decided who may move them."""
+
+
+@dataclass(eq=False)
+class ComponentUse:
+    """One open call's use of a pipeline's components.
+
+    Attributes:
+        modules: the components.
+        stages: names of the stages of the component that it called last: what they need must not leave.
+    """
+
+    modules: Collection[nn.Module]
+    stages: frozenset[str] = frozenset()
+
 
 class Offload:
     """Keeps components in host memory, and on the device in the stages in which they are called.
@@ -20,17 +39,32 @@ class Offload:
     no stage of its own needs has left. Unlike diffusers' offloading nothing is copied back, weights come from pinned
     memory, and what is not in the way may stay.
 
+    Where several calls are open at once, which may be in different stages, nothing leaves that another one's stage
+    needs: it may be in the middle of it, in another thread.
+
     Args:
         components: those that leave the device.
         stages: names of the stages that each is called in; none for what is never called.
         device: where they compute.
+        callers: the uses of the open calls that the calling stack is part of, the innermost first.
+
+    Attributes:
+        uses: those of the calls that are open under it.
+        keepers: what it is kept for between calls.
     """
 
     def __init__(
-        self, components: Mapping[str, nn.Module], stages: Mapping[str, Sequence[str]], device: torch.device
+        self,
+        components: Mapping[str, nn.Module],
+        stages: Mapping[str, Sequence[str]],
+        device: torch.device,
+        callers: Callable[[], Sequence[ComponentUse]] = tuple,
     ) -> None:
         self.stages = {name: tuple(stages[name]) for name in components}
         self.device = device
+        self.uses: list[ComponentUse] = []
+        self.keepers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._callers = callers
         self._modules = dict(components)
         self._own = {name for name, module in components.items() if "forward" in module.__dict__}
         self._packed: dict[str, Packed] = {}
@@ -40,11 +74,25 @@ class Offload:
 
     def call(self, name: str) -> None:
         """Have a component on the device, and nothing that only other stages need."""
-        mine = set(self.stages[name])
-        for other, packed in self._packed.items():
-            if mine and other != name and mine.isdisjoint(self.stages[other]):
-                packed.leave()
-        self._packed[name].come()
+        callers = self._callers()
+        with lock:
+            if callers:
+                self.enter(callers[0], name)
+            mine = self.stages[name]
+            needed = set(mine).union(*(use.stages for use in self.uses if use not in callers))
+            for other, packed in self._packed.items():
+                if mine and other != name and needed.isdisjoint(self.stages[other]):
+                    packed.leave()
+            self._packed[name].come()
+
+    def enter(self, use: ComponentUse, name: str) -> None:
+        """An open call is about to call a component: it enters that component's stages, if it has some."""
+        use.stages = frozenset(self.stages.get(name, ())) or use.stages
+
+    def keeps(self, components: Mapping[str, nn.Module], stages: Mapping[str, Sequence[str]]) -> bool:
+        """Whether it keeps these components away, and none else, in all but these stages."""
+        same = self.stages == {name: tuple(found) for name, found in stages.items()}
+        return same and all(components.get(name) is module for name, module in self._modules.items())
 
     def size(self, name: str) -> int:
         """Bytes of a component's weights."""
@@ -57,18 +105,20 @@ class Offload:
 
     def rest(self) -> None:
         """Have all of them leave."""
-        for packed in self._packed.values():
-            packed.leave()
+        with lock:
+            for packed in self._packed.values():
+                packed.leave()
 
     def remove(self) -> None:
-        """Put them back on the device, where they stay."""
-        for name, module in self._modules.items():
-            self._packed[name].unpack()
-            remove_hook_from_module(module)
-            if name not in self._own:
-                module.__dict__.pop("forward", None)
-        self._packed.clear()
-        self._modules.clear()
+        """Put them back on the device, where they stay; nothing happens if that was done."""
+        with lock:
+            for name, module in self._modules.items():
+                self._packed[name].unpack()
+                remove_hook_from_module(module)
+                if name not in self._own:
+                    module.__dict__.pop("forward", None)
+            self._packed.clear()
+            self._modules.clear()
 
 
 class Summons(ModelHook):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import torch
@@ -24,6 +25,7 @@ class HostTier:
         self.device = device
         self.out: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.into: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._lock = threading.Lock()
         self._free: dict[int, list[torch.Tensor]] = {}
 
     def park(self, tensors: Sequence[torch.Tensor]) -> Parked:
@@ -37,13 +39,15 @@ class HostTier:
 
     def buffer(self, size: int) -> torch.Tensor:
         """Pinned bytes."""
-        if self._free.get(size):
-            return self._free[size].pop()
+        with self._lock:
+            if self._free.get(size):
+                return self._free[size].pop()
         return torch.empty(size, dtype=torch.uint8, pin_memory=True)
 
     def leave(self, buffer: torch.Tensor) -> None:
         """A buffer that is free again."""
-        self._free.setdefault(buffer.numel(), []).append(buffer)
+        with self._lock:
+            self._free.setdefault(buffer.numel(), []).append(buffer)
 
 
 class _OnHost:

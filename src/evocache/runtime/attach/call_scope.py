@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -108,6 +108,16 @@ def owner(kind: type) -> Any:
             break
         frame = frame.f_back
     raise LookupError(f"no {kind.__name__} on the stack")
+
+
+def owners(kind: type) -> Iterator[Any]:
+    """All owners of a kind whose scopes the calling stack is in, the innermost first, also through callbacks."""
+    frame: FrameType | None = sys._getframe(1) if _entered else None
+    while frame is not None:
+        for scope in reversed(_entered.get(frame, ())):
+            if isinstance(scope.owner, kind):
+                yield scope.owner
+        frame = frame.f_back
 
 
 def outside(call: Callable[..., Any]) -> Callable[..., Any]:

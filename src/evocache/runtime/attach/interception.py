@@ -50,7 +50,9 @@ Inside a compiled region modules find slots (see `runtime.attach.slot`) instead,
 Way = Callable[[Any], Callable[[], None]]
 """A way of attaching: changes an object and returns what changes it back."""
 
-_lock = threading.RLock()
+attaching = threading.RLock()
+"""Held while something attaches or detaches; also by who looks at objects' attributes and gives them back later."""
+
 _attached: dict[int, tuple[Any, Way, list[int], Callable[[], None]]] = {}
 """By id: an object (so that the id stays its own), how it is attached, its number of users, and the undoing."""
 
@@ -60,7 +62,7 @@ def attach(thing: Any, way: Way) -> None:
 
     A module that is a denoiser to one user and a part of a denoiser to another is both.
     """
-    with _lock:
+    with attaching:
         known = _attached.get(id(thing))
         if known is None:
             _attached[id(thing)] = (thing, way, [1], way(thing))
@@ -74,7 +76,7 @@ def attach(thing: Any, way: Way) -> None:
 
 def detach(thing: Any) -> None:
     """The inverse of `attach`: the last user restores the object."""
-    with _lock:
+    with attaching:
         _, _, users, undo = _attached[id(thing)]
         users[0] -= 1
         if not users[0]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from ...memory.planner.planner import MemoryPlan
 from ...video.decode.frame_groups import run_cut
+from ..attach.call_scope import owner
 from ..survey.film_output import FilmOutput
 
-TURN = "_evocache_turn"
-"""Attribute of an autoencoder that holds what is told when a stage begins, while a generation is weighed."""
+
+class StageListener:
+    """Owns the scope of a call that is weighed.
+
+    Args:
+        begins: is told the name of each stage that begins, perhaps more than once.
+    """
+
+    def __init__(self, begins: Callable[[str], None]) -> None:
+        self.begins = begins
 
 
 class Running(Protocol):
@@ -44,9 +54,8 @@ class DecodeCall:
     def __call__(self, original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for a call of `decode`."""
         self._running.decoding()
-        turn = autoencoder.__dict__.get(TURN)
-        if turn is not None:
-            turn("decode")
+        with suppress(LookupError):
+            owner(StageListener).begins("decode")
         if self._running.projection is not None:
             return self._running.projection.decode(autoencoder, args, kwargs, self._cut)
         if self._cut is None:

@@ -28,7 +28,7 @@ from ...model.discover import unwrapped
 from ...model.outputs import tensors
 from ...model.pipeline_components import called_denoiser, components_of, is_autoencoder
 from ..attach.call_scope import Scope, outside
-from ..attach.interception import Way, attach, detach, entering, swapped
+from ..attach.interception import Way, attach, attaching, detach, entering, swapped
 from ..attach.scheduler_listener import CODING, called, hearing, is_scheduler, listen
 from ..attach.subclasses import Subclasses, plain
 from ..call_key import state_of
@@ -193,7 +193,7 @@ class _Run:
                 seen = rehearse(double, args, kwargs, call=outside(call), fakes=Fakes(self.seen.workspace))
                 return seen.whole, remade(seen.output, Shape.of)
 
-        return known.made(key, made)
+        return known.get_or_make(key, made)
 
 
 class _Own:
@@ -221,7 +221,8 @@ class _Own:
 def _restored(pipe: Any, given: Any) -> Iterator[None]:
     """After the context, a pipeline, its components and all random generators are as they were before.
 
-    Components are changed in a call, such as processors of attention that the pipeline would put back at its end.
+    Components are changed in a call, such as processors of attention that the pipeline would put back at its end. Until
+    then no generation of another thread attaches to them or detaches: it would be undone, or done again.
     """
     parts = components_of(pipe).values()
     things = [pipe, *(c for c in parts if is_scheduler(c))]
@@ -231,7 +232,7 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
     weightless = any(
         p.is_meta for c in components_of(pipe).values() if isinstance(c, nn.Module) for p in c.parameters()
     )
-    with torch.random.fork_rng(devices), given_back(things):
+    with attaching, torch.random.fork_rng(devices), given_back(things):
         try:
             pipe.set_progress_bar_config(disable=True)
             if weightless:

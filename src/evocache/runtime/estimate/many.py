@@ -110,13 +110,13 @@ class FootprintsOfMany:
         return dry_run(self._pipe, self._model, (), self._arguments(steps))
 
     def _called_at(self, steps: int) -> Called:
-        return self._called.made(steps, lambda: _called(self._seen(steps)))
+        return self._called.get_or_make(steps, lambda: _called(self._seen(steps)))
 
     def _call(self, name: str, stored: Sizes, beside: int) -> CallPrint:
         """Calls of a denoiser that stores something, where a copy of so many bytes is held beside."""
         blocks, leaves = stored_paths(self._model.tree, stored)
         key = (name, blocks, leaves, beside)
-        return self._calls.made(key, lambda: self._base.denoise[name].sparing(blocks, leaves).above(beside))
+        return self._calls.get_or_make(key, lambda: self._base.denoise[name].sparing(blocks, leaves).above(beside))
 
     def _sizes_of(self, denoiser: Denoiser, storage: str) -> Sizes:
         """Bytes of one stored value of every component of a denoiser, in order of execution."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -13,10 +13,10 @@ from ...memory.ledger import Extent, Ledger
 from ...memory.planner.planner import Held
 from ...model import Model
 from ...model.pipeline_components import components_of, is_autoencoder
-from ..attach.call_scope import Scope
+from ..attach.call_scope import Scope, owner
 from ..attach.interception import attach, detach
 from ..attach.scheduler_listener import coding
-from ..calls.decode_call import TURN
+from ..calls.decode_call import StageListener
 from .acts import STAGES
 from .residency import weights
 
@@ -38,16 +38,16 @@ def measure(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]
             ledger.ignore((*component.parameters(), *component.buffers(), *_tables(component)))
     extents: dict[str, Extent] = {}
 
-    def turn(stage: str) -> None:
+    def begin(stage: str) -> None:
         if stage not in extents:
             for extent in extents.values():
                 ledger.end(extent)
             extents[stage] = ledger.begin()
 
-    with ledger, describe_stages(pipe, model, turn):
-        turn(STAGES[0])
+    with ledger, describe_stages(pipe, model, begin):
+        begin(STAGES[0])
         call()
-        turn("over")
+        begin("over")
     held = sum(weights(pipe).values())
     return {stage: Held(held, extents[stage].peak) for stage in STAGES if stage in extents}
 
@@ -59,27 +59,31 @@ def _tables(component: nn.Module) -> Iterator[torch.Tensor]:
 
 
 @contextmanager
-def describe_stages(pipe: Any, model: Model, turn: Callable[[str], None]) -> Iterator[None]:
-    """Within the context, `turn` is told when a stage begins, and may be told so more than once.
+def describe_stages(pipe: Any, model: Model, begins: Callable[[str], None]) -> Iterator[None]:
+    """Within the context, `begins` is told when a stage begins, and may be told so more than once.
 
-    A generation within finds its own operation for what decodes; it tells `turn` for us, which the autoencoder holds.
+    Only calls that are made within the context count, and not those of other generations that use the same components
+    meanwhile. A generation within finds its own operation for what decodes, and tells the listener for us.
     """
+    scope = Scope(StageListener(begins))
 
-    def telling(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
-        turn("decode")
+    def decodes(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
+        begins("decode")
         return original(autoencoder, *args, **kwargs)
 
-    scope = Scope()
+    def denoises(*_: Any) -> None:
+        with suppress(LookupError):
+            if owner(StageListener).begins is begins:
+                begins("denoise")
+
     with ExitStack() as stack:
         for denoiser in model.denoisers:
-            stack.callback(denoiser.module.register_forward_pre_hook(lambda *_: turn("denoise")).remove)
+            stack.callback(denoiser.module.register_forward_pre_hook(denoises).remove)
         for autoencoder in components_of(pipe).values():
             if is_autoencoder(autoencoder):
                 attach(autoencoder, coding)
                 stack.callback(detach, autoencoder)
-                autoencoder.__dict__[TURN] = turn
-                stack.callback(autoencoder.__dict__.pop, TURN)
-                scope.table[id(autoencoder), "decode"] = telling
+                scope.table[id(autoencoder), "decode"] = decodes
         scope.enter(above=0)
         stack.callback(scope.leave)
         yield

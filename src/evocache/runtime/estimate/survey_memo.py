@@ -32,5 +32,7 @@ def find_once(module: nn.Module, act: Act, what: object, survey: Callable[[], Fo
     """
     known = _surveys.setdefault(module, LRU(SURVEYS))
     paths = tuple(name for name, _ in module.named_modules())
-    found: Found = known.made((act.method, signature(act.args, act.kwargs), paths, state_of(module), what), survey)
+    found: Found = known.get_or_make(
+        (act.method, signature(act.args, act.kwargs), paths, state_of(module), what), survey
+    )
     return found

@@ -77,7 +77,7 @@ def _way(autoencoder: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
         )
         return next((way for way in tried if way is not None), None)
 
-    return known.made((signature(args, kwargs), state_of(autoencoder)), found)
+    return known.get_or_make((signature(args, kwargs), state_of(autoencoder)), found)
 
 
 def film_held(

@@ -54,7 +54,7 @@ def ratios(pipe: Any, generate: Callable[[], object]) -> list[float]:
     """
     with apply(pipe, _Watching()) as handle:
         generate()
-    signals = [governor.signal for governor in (handle._last.governors.all if handle._last else ())]
+    signals = [governor.signal for governor in (handle._latest.record.governors.all if handle._latest else ())]
     found = [signal.ratios for signal in signals if isinstance(signal, Magnitude)]
     longest = max(found, key=len, default=[])
     if not longest:

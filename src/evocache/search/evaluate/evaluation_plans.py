@@ -60,7 +60,7 @@ class EvaluationPlans:
             device = torch.device(getattr(self._pipe, "_execution_device", "cpu"))
             return plan(footprint, within, machine or measured(device), offload=movable(self._pipe))
 
-        return self._plans.made((within, machine, what, count, storage), make)
+        return self._plans.get_or_make((within, machine, what, count, storage), make)
 
     def _plan_policy(self, within: int, machine: Machine | None, what: str, count: int, storage: str) -> MemoryPlan:
         with apply(self._pipe, what, memory=within, storage=storage) as handle:

@@ -1,0 +1,119 @@
+"""Offloading that calls share: those that are open at once have the same components away, or some is refused.
+
+Components may belong to several pipelines (shallow copies, `from_pipe`), whose calls may be open at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...errors import GenerationError
+from ...model.pipeline_components import components_of
+from .stage_offload import ComponentUse, Offload, Summons, leaving, lock
+
+_open: list[ComponentUse] = []
+"""The uses of all calls that are open, in the order in which they began."""
+
+
+def offloads_of(pipe: Any) -> list[Offload]:
+    """What keeps components of a pipeline off its device at the moment; nothing if all are there."""
+    hooks = (getattr(module, "_hf_hook", None) for module in _modules(pipe).values())
+    return list(dict.fromkeys(hook.offload for hook in hooks if isinstance(hook, Summons)))
+
+
+def begin_use(
+    pipe: Any,
+    stages: Mapping[str, Sequence[str]],
+    device: Callable[[], torch.device],
+    *,
+    keeper: object,
+    callers: Callable[[], Sequence[ComponentUse]],
+) -> ComponentUse:
+    """Begin a call of a pipeline under the offloading that it was planned with.
+
+    A call that needs none may run under that of others that are open, since what it calls comes.
+
+    Args:
+        pipe: the pipeline.
+        stages: names of the stages in which components are to be on the device, by component; others stay.
+        device: where the pipeline computes; asked if something is to leave it.
+        keeper: what the offloading is kept for when the call is over, until `release`.
+        callers: the uses of the open calls that a calling stack is part of, the innermost first.
+
+    Raises:
+        GenerationError: if calls that use the same components are open under another offloading.
+    """
+    modules = _modules(pipe)
+    with lock:
+        found = offloads_of(pipe)
+        others = [use for use in _open if not _ids(use).isdisjoint(map(id, modules.values()))]
+        if not (len(found) == 1 and found[0].keeps(modules, stages) if stages else not found):
+            if others and stages:
+                raise _refusal(found, stages)
+            if not others:
+                for former in found:
+                    former.remove()
+                able = leaving(pipe) if stages else {}
+                found = [Offload({n: able[n] for n in stages}, stages, device(), callers)] if stages else []
+        use = ComponentUse([*modules.values()])
+        _open.append(use)
+        for offload in found:
+            offload.uses.append(use)
+            if stages:
+                offload.keepers.add(keeper)
+        return use
+
+
+def end_use(use: ComponentUse, pipe: Any) -> None:
+    """End what `begin_use` began: with the last call all components leave, or come back for good if none keeps them."""
+    with lock:
+        _open.remove(use)
+        for offload in offloads_of(pipe):
+            if use in offload.uses:
+                offload.uses.remove(use)
+                _settle(offload)
+
+
+def release(pipe: Any, keeper: object) -> None:
+    """Keep nothing away for a keeper any longer; what others keep, or calls use that are open, stays as it is."""
+    with lock:
+        for offload in offloads_of(pipe):
+            offload.keepers.discard(keeper)
+            _settle(offload)
+
+
+def _settle(offload: Offload) -> None:
+    """What happens between calls."""
+    if offload.uses:
+        return
+    if offload.keepers:
+        offload.rest()
+    else:
+        offload.remove()
+
+
+def _refusal(found: Sequence[Offload], stages: Mapping[str, Sequence[str]]) -> GenerationError:
+    """The error for a call that needs another offloading than calls that are open."""
+    now = _described(found[0].stages) if found else "keep all of them on the device"
+    return GenerationError(
+        f"a call that is planned to {_described(stages)}, while calls that use the same components are open and {now}",
+        "calls that are open at once to keep the same components off the device",
+        "wait until the others have ended, give all of them one memory plan, or a budget that needs no offloading",
+    )
+
+
+def _described(stages: Mapping[str, Sequence[str]]) -> str:
+    parts = (f"{name} ({', '.join(found) or 'no stage'})" for name, found in stages.items())
+    return f"have components on the device in some stages only: {', '.join(parts)}"
+
+
+def _modules(pipe: Any) -> dict[str, nn.Module]:
+    return {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
+
+
+def _ids(use: ComponentUse) -> set[int]:
+    return set(map(id, use.modules))
