@@ -18,7 +18,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from evocache.schedule import Schedule
-    from evocache.validation.contenders import Contender
+    from evocache.validation.contender import Contender
     from tests.family import Family
 
 pytest_plugins = ["tests.rotation"]

@@ -124,13 +124,13 @@ def test_an_evolved_point_may_have_fewer_steps():
     half, full = parse("steps:0,1,2").schedule(tree, 4), parse("steps:0,1,4,6").schedule(tree, 8)
     points = [Point(s, {}, {"quality": q}) for s, q in ((half, 30.0), (full, 20.0))]
     (found,) = evolved(Front(tuple(points), 8), "half the cost", 8, 0.5)
-    assert (found.name, found.steps, found.schedule) == (
+    assert (found.name, found.denoising_steps, found.schedule) == (
         f"evolved, {half.executed_fraction() / 2:.0%} in 4 steps",
         4,
         half,
     )
     (found,) = evolved(Front(tuple(points[1:]), 8), "half the cost", 8, 0.5)
-    assert (found.name, found.steps) == ("evolved, 50%", 8)
+    assert (found.name, found.denoising_steps) == ("evolved, 50%", 8)
     assert evolved(Front(tuple(points), 8), "half the cost", 20, 0.5) == []
     assert evolved(Front(tuple(points), 8), "a fifth", 8, 0.2) == []
 

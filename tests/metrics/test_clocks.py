@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from evocache.metrics import Timing, interleaved
+from evocache.metrics import Timing, time_interleaved
 from evocache.metrics.clocks import PROCESSOR, WALL, clock_of, fair_clock
 
 
@@ -44,7 +44,7 @@ def test_other_programs_do_not_show_in_processor_time(threads: None, monkeypatch
         now["wall"] += seconds * (1 + next(waits))
 
     cases = {"uncached": lambda: work(2.0), "half": lambda: work(1.0)}
-    timings = interleaved(cases, repeats=5, warmup=1, clock=fair_clock())
+    timings = time_interleaved(cases, repeats=5, warmup=1, clock=fair_clock())
     assert timings["half"].speedups_over(timings["uncached"]) == (2.0, 2.0, 2.0)
 
 

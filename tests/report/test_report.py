@@ -167,7 +167,7 @@ def test_the_head_table_holds_points_against_the_line_of_fewer_steps(tmp_path: P
 
 def test_both_places_of_the_report_say_the_same_of_fewer_steps(tmp_path: Path) -> None:
     """What a proof writes beside a point is what the head table has at the point's own speed-up."""
-    from evocache.validation.contenders import Contender
+    from evocache.validation.contender import Contender
     from evocache.validation.validate import add_equal_time
 
     steps = [(4.1, 20.0), (2.2, 32.0), (1.45, 41.0)]

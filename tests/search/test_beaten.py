@@ -19,7 +19,8 @@ from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
 from evocache.search.cost.schedule_cost import Costs
 from evocache.validation.adoption import adopted
-from evocache.validation.contenders import Contender, Field
+from evocache.validation.contender import Contender
+from evocache.validation.contenders import Field
 from evocache.validation.dominated import FEWER_STEPS, beaten
 from evocache.validation.proof_file import Basis, read_proof, write_proof
 from evocache.validation.validate import add_equal_time, assembled

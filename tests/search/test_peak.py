@@ -28,8 +28,9 @@ from evocache.search.objectives import limited
 from evocache.search.optimise.job import Failure, Job
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL
+from evocache.validation.contender import Contender
 from evocache.validation.contender_trial import ContenderTrial
-from evocache.validation.contenders import Contender, Field
+from evocache.validation.contenders import Field
 from evocache.validation.proof_file import read_proof
 from tests.conftest import hasten
 from tests.search.test_api import CALL, PROMPTS

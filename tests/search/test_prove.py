@@ -21,7 +21,8 @@ from evocache.schedule.front.point import Point
 from evocache.search.cost.schedule_cost import Costs
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
-from evocache.validation.contenders import Contender, Field, best_spread, thinned
+from evocache.validation.contender import Contender
+from evocache.validation.contenders import Field, best_spread, thinned
 from evocache.validation.picture_rows import GAP, draw_row, write_picture_rows
 from evocache.validation.proof_file import read_proof
 from evocache.validation.time_budget import (

@@ -13,7 +13,7 @@ from evocache.schedule.front.point import Point
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
-from evocache.validation.contenders import Contender
+from evocache.validation.contender import Contender
 from evocache.validation.dominated import beaten
 from evocache.validation.proof_file import read_proof
 from evocache.validation.validate import add_equal_time

@@ -4,17 +4,19 @@ In: arrays of images, videos or latents; calls to time. Out: one figure for each
 
 - `image`, `latent`, `video`, `distribution`: PSNR and SSIM, latent error, the same by frames, Frechet distance
 - `lpips`, `clip_score`, `image_reward`: need a trained network, and are asked for by their modules
-- `cost`, `clocks`: operations on paper, seconds on the clock
+- `cost`: operations on paper
+- `timing`, `clocks`: seconds of cases beside one another, and the clocks that count them
 - `checks`, `backbones`, `picture_arrays`, `versions`: what these share
 
 Imports `errors`, and the model's probe as a type; nothing that runs.
 """
 
 from .checks import MetricError
-from .cost import Timing, flops, interleaved
+from .cost import flops
 from .distribution import frechet_distance
 from .image import psnr, ssim
 from .latent import LatentError, latent_error
+from .timing import Timing, time_interleaved
 from .video import (
     ChangeError,
     Consistency,
@@ -37,11 +39,11 @@ __all__ = [
     "flops",
     "frechet_distance",
     "frechet_video_distance",
-    "interleaved",
     "latent_error",
     "psnr",
     "ssim",
     "temporal_consistency",
+    "time_interleaved",
     "video_psnr",
     "video_ssim",
 ]

@@ -3,7 +3,8 @@
 In: a front, a pipeline, held-out prompts. Out: a proof: measured points and baselines, what is adopted, what is beaten.
 
 - `held_out_split`: which prompts are kept from the search
-- `contenders`, `time_budget`: what is measured, and how much
+- `contender`: what is measured, by proofs and by the demo
+- `contenders`, `time_budget`: which of them a proof measures, and how much
 - `contender_trial`, `memory_peaks`, `picture_rows`: the measurement
 - `validate`, `proof_file`: the proof and its file
 - `adoption`, `dominated`: what joins the front, what leaves it

@@ -10,7 +10,8 @@ from ..schedule.front import Point
 from ..schedule.front.comparison import Figures, doubtful, loses
 from ..schedule.schedule import Provenance
 from ..search.genome.memory_genes import PEAK
-from .contenders import Contender, Field
+from .contender import Contender
+from .contenders import Field
 from .proof_file import UNCACHED
 
 MEMORY = "memory"

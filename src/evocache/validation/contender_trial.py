@@ -10,15 +10,16 @@ import numpy as np
 
 from ..errors import BudgetError, RunError
 from ..memory.planner.planner import MemoryPlan
-from ..metrics import Timing, interleaved
+from ..metrics import Timing, time_interleaved
 from ..metrics.clocks import Clock
+from ..schedule.front.comparison import Spread
 from ..search.evaluate.faults import of_device
 from ..search.evaluate.local import LocalEvaluator
 from ..search.evaluate.quality import Quality
 from ..search.evaluate.workload import Workload
 from ..search.optimise.job import Failure
-from .contenders import Contender
-from .memory_peaks import applied, peaks, plan_for, plans, steps_of
+from .contender import Contender, apply_contender
+from .memory_peaks import peaks, plan_for, plans, steps_of
 from .proof_file import UNCACHED
 from .time_budget import ROUNDS, MeasuredPace, another_round
 
@@ -170,7 +171,7 @@ class ContenderTrial:
             now = left()
             return math.isinf(now) or another_round(rounds, whole - now, now)
 
-        timings = interleaved(cases, repeats=self.rounds, clock=clock, more=more)
+        timings = time_interleaved(cases, repeats=self.rounds, clock=clock, more=more)
         self.rounds = len(timings[UNCACHED].samples)
         return {name: _clocked(timing, timings[UNCACHED], len(numbers)) for name, timing in timings.items()}
 
@@ -204,7 +205,7 @@ class ContenderTrial:
     ) -> Any:
         """Outputs of a contender, or of the uncached pipeline, by a plan or within the limit."""
         call_arguments = {**changes, **steps_of(self.judge, contender)}
-        with applied(self.judge.pipe, contender, plan or self._plan(contender, numbers, call_arguments)):
+        with apply_contender(self.judge.pipe, contender, plan or self._plan(contender, numbers, call_arguments)):
             return self.judge.generate(numbers, **call_arguments)
 
     def _plan(
@@ -221,13 +222,8 @@ class ContenderTrial:
 
     def _figures(self, errors: Sequence[float]) -> Figures:
         shown = [self.judge.quality.shown(error) for error in errors]
-        low, middle, high = np.quantile(shown, (0.25, 0.5, 0.75))
-        return {
-            "quality": float(np.mean(shown)),
-            "quality q1": float(low),
-            "quality median": float(middle),
-            "quality q3": float(high),
-        }
+        found = Spread.of(shown)
+        return {**found.named("quality"), "quality": float(np.mean(shown)), "quality median": found.middle}
 
 
 def _cases(contenders: Sequence[Contender]) -> dict[str, Contender | None]:
@@ -235,10 +231,4 @@ def _cases(contenders: Sequence[Contender]) -> dict[str, Contender | None]:
 
 
 def _clocked(timing: Timing, uncached: Timing, prompts: int) -> Figures:
-    found = timing.speedups_over(uncached)
-    return {
-        "speedup": found.middle,
-        "speedup q1": found.low,
-        "speedup q3": found.high,
-        "seconds": timing.median / prompts,
-    }
+    return {**timing.speedups_over(uncached).named("speedup"), "seconds": timing.median / prompts}

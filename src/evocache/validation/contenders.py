@@ -15,35 +15,12 @@ from ..search.cost.latency_model import FIXED
 from ..search.cost.schedule_cost import Costs
 from ..search.objectives import ERROR
 from ..search.optimise.hypervolume import Box
+from .contender import Contender
 
 Kind = TypeVar("Kind")
 
 STARTED = 12
 """Most points that are measured in any case since the search was started from them."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """Something that is measured: a schedule, or the uncached pipeline with fewer steps.
-
-    Attributes:
-        name: what it is called in tables.
-        group: `front`, `seed` or `steps`.
-        share: of the uncached pipeline's time that it is predicted to take.
-        point: of the front, or a policy as a point without objectives; None for fewer steps.
-        steps: `num_inference_steps` of the call, of what has no schedule that says it.
-    """
-
-    name: str
-    group: str
-    share: float
-    point: Point | None = None
-    steps: int | None = None
-
-    @property
-    def schedule(self) -> Schedule | None:
-        """What is applied; None for fewer steps."""
-        return None if self.point is None else self.point.schedule
 
 
 @dataclass(frozen=True)

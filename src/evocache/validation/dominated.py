@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..schedule.front.comparison import Figures, beats, doubtful, loses
 from ..search.genome.memory_genes import PEAK
 from .adoption import MEMORY
-from .contenders import Contender
+from .contender import Contender
 from .proof_file import UNCACHED
 
 FEWER_STEPS = "fewer steps"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,26 +11,13 @@ import torch
 from ..errors import BudgetError, RunError
 from ..memory.planner.planner import MemoryPlan
 from ..model import discover
-from ..runtime import Handle, apply
 from ..runtime.estimate.measure import measure
 from ..runtime.estimate.residency import resident
 from ..runtime.program.step_arguments import STEPS
 from ..search.evaluate.faults import of_device
 from ..search.evaluate.local import LocalEvaluator
 from ..search.genome.memory_genes import PEAK
-from .contenders import Contender
-
-
-@contextmanager
-def applied(pipe: Any, contender: Contender | None, memory: MemoryPlan | int | None = None) -> Iterator[Handle | None]:
-    """Within the context, a contender or the uncached pipeline is applied, with a plan or a limit if it has one."""
-    point = None if contender is None else contender.point
-    if point is None and memory is None:
-        yield None
-        return
-    what, storage = ("none", None) if point is None else (point.schedule, point.storage)
-    with apply(pipe, what, memory=memory, storage=storage) as handle:
-        yield handle
+from .contender import Contender, apply_contender
 
 
 def plans(
@@ -63,7 +49,7 @@ def plan_for(pipe: Any, contender: Contender | None, budget: int, call: Mapping[
     Raises:
         BudgetError: if there is none.
     """
-    with applied(pipe, contender, budget) as handle:
+    with apply_contender(pipe, contender, budget) as handle:
         assert handle is not None
         return handle.plan(**call)
 
@@ -87,7 +73,7 @@ def peaks(
     for name, contender in cases.items():
         given = judge.arguments(numbers, **steps_of(judge, contender))  # as a user calls it: decoding included
         try:
-            with applied(judge.pipe, contender, plans.get(name)) as handle:
+            with apply_contender(judge.pipe, contender, plans.get(name)) as handle:
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}
                 if handle is not None:
                     figures["memory"] = float(handle.stats.peak_cached_bytes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .contenders import Contender, Field
+from .contender import Contender
+from .contenders import Field
 
 ROUNDS = 5
 """Interleaved rounds of timing, where there is time for them."""

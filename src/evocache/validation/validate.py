@@ -19,8 +19,9 @@ from ..search.evaluate.workload import Workload
 from ..search.genome.memory_genes import PEAK
 from ..search.objectives import ERROR
 from .adoption import adopted
+from .contender import Contender
 from .contender_trial import ContenderTrial, Figures, Tell
-from .contenders import Contender, Field
+from .contenders import Field
 from .dominated import beaten
 from .held_out_split import UNKNOWN, Split
 from .picture_rows import write_picture_rows

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...metrics import Timing, interleaved
+from ...metrics import Timing, time_interleaved
 from ...metrics.clocks import clock_of
 from ...policies import parse
 from ...policies.static.steps import outermost
-from ...runtime import apply
-from ...schedule import Schedule, Tree, forecast, uniform
-from ...schedule.front import Front
+from ...schedule import Tree, forecast, uniform
+from ...schedule.front import Front, Point
+from ...validation.contender import Contender, apply_contender
 from ..inputs.call_arguments import generators
 
 ROUNDS = 4
@@ -28,23 +27,6 @@ REFERENCE = "uncached"
 
 GROUPS = ((2, 0.9, "half the cost"), (3, 0.4, "a third"), (5, 0.2, "a fifth"))
 """Interval between computed steps, gain of the forecast between them, and what it costs where all else is skipped."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One way of generating the prompts.
-
-    Attributes:
-        name: what it is called in tables.
-        group: contenders of about equal cost.
-        steps: denoising steps.
-        schedule: what is applied; None is the untouched pipeline.
-    """
-
-    name: str
-    group: str
-    steps: int
-    schedule: Schedule | None = None
 
 
 @dataclass
@@ -70,7 +52,7 @@ def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Conte
     That is reuse, forecast, fewer steps, and the point of a front that computes no more and is best, which may be
     fewer steps, too. Of a U-Net, the deep part alone is skipped, so that more is computed.
     """
-    found = [Contender(REFERENCE, "", steps)]
+    found = [Contender(REFERENCE, "", steps=steps)]
     best: dict[str, list[Contender]] = {}
     reuse = "deepcache" if tree.of_kind("deep") else "fora"
     spans = [c.id for c in outermost(tree)]
@@ -82,9 +64,9 @@ def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Conte
         fewer = round(share * steps)
         group = cost if reuse == "fora" else f"{share:.0%} of the calls"
         found += [
-            Contender(f"{reuse}:{interval}", group, steps, reused),
-            Contender(f"forecast 1 in {interval}", group, steps, between),
-            Contender(f"{fewer} steps", group, fewer),
+            Contender(f"{reuse}:{interval}", group, share, Point(reused, {})),
+            Contender(f"forecast 1 in {interval}", group, share, Point(between, {})),
+            Contender(f"{fewer} steps", group, fewer / steps, steps=fewer),
         ]
         best[group] = evolved(front, group, steps, share)
     known = {contender.name for contender in found}
@@ -104,11 +86,11 @@ def evolved(front: Front | None, group: str, steps: int, share: float) -> list[C
     if not points:
         return []
     point = max(points, key=lambda point: point.measured["quality"])
-    own = point.schedule.steps
+    own, executed = point.schedule.steps, front.executed(point)
     if front.is_fewer_steps(point):
-        return [Contender(f"{own} steps", group, own)]
-    name = f"evolved, {front.executed(point):.0%}" + (f" in {own} steps" if own != steps else "")
-    return [Contender(name, group, own, point.schedule)]
+        return [Contender(f"{own} steps", group, executed, steps=own)]
+    name = f"evolved, {executed:.0%}" + (f" in {own} steps" if own != steps else "")
+    return [Contender(name, group, executed, point)]
 
 
 class DemoTrial:
@@ -142,20 +124,21 @@ class DemoTrial:
         self._warm_up(entrants)
         outcomes = {c.name: Outcome([np.empty(0)] * len(self.prompts)) for c in entrants}
         cases = {c.name: self._case(c, outcomes[c.name]) for c in entrants}
-        timings = interleaved(cases, self.rounds, warmup=0, clock=self.clock)
+        timings = time_interleaved(cases, self.rounds, warmup=0, clock=self.clock)
         sizes = [len(self.batches[r % len(self.batches)]) for r in range(self.rounds)]
         for contender in entrants:
             outcome = outcomes[contender.name]
             seconds = timings[contender.name].samples
             outcome.timing = Timing(tuple(s / n for s, n in zip(seconds, sizes, strict=True)))
-            outcome.executed *= contender.steps / entrants[0].steps
+            outcome.executed *= _steps(contender) / _steps(entrants[0])
         return outcomes
 
     def _warm_up(self, entrants: Sequence[Contender]) -> None:
         """A few steps of the untouched pipeline and of an accelerated one, of a batch as it will come."""
         self.advance("warming up")
-        for schedule in (None, next((c.schedule for c in entrants if c.schedule), None)):
-            with _applied(self.pipe, schedule.resampled(3) if schedule else None):
+        some = next((replace(c.point, schedule=c.point.schedule.resampled(3)) for c in entrants if c.point), None)
+        for contender in (Contender(REFERENCE, ""), Contender("accelerated", "", point=some)):
+            with apply_contender(self.pipe, contender):
                 self._generate(self.batches[0], 3)
 
     def _case(self, contender: Contender, outcome: Outcome) -> Callable[[], None]:
@@ -164,8 +147,8 @@ class DemoTrial:
         def run() -> None:
             batch = next(turns)
             self.advance(contender.name)
-            with _applied(self.pipe, contender.schedule) as handle:
-                for i, image in zip(batch, self._generate(batch, contender.steps), strict=True):
+            with apply_contender(self.pipe, contender) as handle:
+                for i, image in zip(batch, self._generate(batch, _steps(contender)), strict=True):
                     outcome.images[i] = image
                 if handle:
                     outcome.executed = handle.stats.executed_fraction
@@ -181,8 +164,7 @@ class DemoTrial:
         return images
 
 
-@contextmanager
-def _applied(pipe: Any, schedule: Schedule | None) -> Iterator[Any]:
-    """The handle, where there is a schedule to apply."""
-    with apply(pipe, schedule) if schedule else nullcontext() as handle:
-        yield handle
+def _steps(contender: Contender) -> int:
+    """Steps that a contender of the demo makes: all have a number."""
+    assert contender.denoising_steps is not None
+    return contender.denoising_steps

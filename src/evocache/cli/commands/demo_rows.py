@@ -9,7 +9,8 @@ import numpy as np
 
 from ...metrics import psnr
 from ...tables import Column, in_bytes, in_decibels, in_percent, table
-from .demo_contenders import Contender, Outcome
+from ...validation.contender import Contender
+from .demo_contenders import Outcome
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +46,7 @@ class Row:
     @property
     def clocked(self) -> dict[str, float]:
         """Its speed-up with quartiles, by the names that proofs have."""
-        return {"speedup": self.speedup, "speedup q1": self.speedups.low, "speedup q3": self.speedups.high}
+        return self.speedups.named("speedup")
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -54,7 +55,7 @@ class Row:
         schedule = self.contender.schedule
         return {
             "name": self.contender.name,
-            "steps": self.contender.steps,
+            "steps": self.contender.denoising_steps,
             "schedule": schedule.digest if schedule else None,
             "seconds_per_prompt": self.outcome.timing.median,
             "seconds_per_prompt_quartiles": [low, high],

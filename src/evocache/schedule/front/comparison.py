@@ -41,6 +41,16 @@ class Spread(NamedTuple):
     middle: float
     high: float
 
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return the quartiles of values, one a round."""
+        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+        return cls(float(low), float(middle), float(high))
+
+    def named(self, name: str) -> dict[str, float]:
+        """Return them under the names by which `spread` finds them in figures."""
+        return {name: self.middle, f"{name} q1": self.low, f"{name} q3": self.high}
+
     @property
     def relative(self) -> float:
         """Distance of the outer quartiles, relative to the median."""
