@@ -23,7 +23,7 @@ import diffusers as d
 import torch
 
 from benchmarks.environment import write
-from benchmarks.speed import summary
+from benchmarks.timing import summarise
 from evocache import apply, discover
 from evocache.schedule import REUSE, Action, forecast, uniform
 
@@ -130,7 +130,7 @@ def applying(rounds: int) -> dict[str, Any]:
             handle = apply(pipe, spec)
             samples[spec].append(time.process_time() - began)
             handle.remove()
-    return {spec: summary(found) for spec, found in samples.items()}
+    return {spec: summarise(found) for spec, found in samples.items()}
 
 
 def main() -> None:

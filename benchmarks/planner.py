@@ -12,14 +12,13 @@ Beside the time by the clock stands the process's own: other programs do not add
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks.environment import write
-from benchmarks.speed import summary
+from benchmarks.timing import summarise, take
 from evocache.memory.planner.footprint import BranchFootprint, CallPrint, Choice, Footprint, Stage, UnitPrint
 from evocache.memory.planner.planner import MemoryPlan, plan
 from evocache.memory.swapping.transfer_tape import Tape, uses
@@ -90,13 +89,8 @@ def measure(schedule: Schedule, sizes: dict[str, int], rounds: int) -> dict[str,
 
 def timed(job: Callable[[], Any], rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Medians and quartiles of the seconds that a job takes: by the clock, and of the process's own time."""
-    wall, own = [], []
-    for _ in range(rounds):
-        began, used = time.perf_counter(), time.process_time()
-        job()
-        wall.append(time.perf_counter() - began)
-        own.append(time.process_time() - used)
-    return summary(wall), summary(own)
+    taken = [take(job) for _ in range(rounds)]
+    return summarise([found.clock for found in taken]), summarise([found.processors for found in taken])
 
 
 def main() -> None:

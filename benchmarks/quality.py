@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.environment import write
 from evocache import apply, discover, zoo
-from evocache.metrics import frechet_distance, interleaved, latent_error, psnr, ssim
+from evocache.metrics import frechet_distance, latent_error, psnr, ssim, time_interleaved
 from evocache.schedule import Schedule, uniform
 from evocache.schedule.action import forecast
 from evocache.zoo.judge import Judge
@@ -127,7 +127,7 @@ def clock(bench: Bench, rows: dict[str, tuple[int, str | Schedule]], rounds: int
 
         return run
 
-    return interleaved({name: case(*row) for name, row in rows.items()}, repeats=rounds)
+    return time_interleaved({name: case(*row) for name, row in rows.items()}, repeats=rounds)
 
 
 if __name__ == "__main__":

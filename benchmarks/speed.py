@@ -13,11 +13,10 @@ round's untouched and timed generations.
 from __future__ import annotations
 
 import argparse
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from statistics import median, quantiles
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,9 @@ import torch
 
 from benchmarks.cases import Case, emoji, pixart_alpha
 from benchmarks.environment import write
+from benchmarks.timing import summarise
 from evocache import apply, discover
+from evocache.metrics.timing import measure_seconds, run_rounds, shuffle_by
 from evocache.schedule import Schedule
 
 CASES: dict[str, Callable[[], Case]] = {
@@ -38,13 +39,6 @@ CASES: dict[str, Callable[[], Case]] = {
 def mask(steps: int) -> str:
     """The span-level step mask that is measured: dense at first, every third step later."""
     return "steps:" + ",".join(str(s) for s in range(steps) if s < 2 or s % 3 == 0)
-
-
-def seconds(run: Callable[[int], torch.Tensor], steps: int) -> float:
-    """Wall time of one generation."""
-    began = time.perf_counter()
-    run(steps)
-    return time.perf_counter() - began
 
 
 @contextmanager
@@ -90,28 +84,27 @@ def measure(case: Case, steps: int, rounds: int) -> dict[str, Any]:
     specs = ["none", "fora:3", mask(steps)]
     schedules: dict[str, Schedule] = {}
 
+    def generate() -> object:
+        return case.run(steps)
+
     def under(spec: str) -> float:
         with apply(case.pipe, spec) as handle:
-            taken = seconds(case.run, steps)
+            taken = measure_seconds(generate)
             schedules[spec] = handle.stats.schedule
         return taken
 
     def timed() -> float:
         spent.clear()
         with timed_components(case, spent):
-            return seconds(case.run, steps)
+            return measure_seconds(generate)
 
     spent: dict[str, float] = {}
-    jobs: dict[str, Callable[[], float]] = {"untouched": lambda: seconds(case.run, steps), "timed": timed}
+    jobs: dict[str, Callable[[], float]] = {"untouched": lambda: measure_seconds(generate), "timed": timed}
     jobs |= {spec: (lambda spec=spec: under(spec)) for spec in specs}
     for job in jobs.values():
         job()
     samples: list[dict[str, float]] = []
-    order = list(jobs)
-    shuffle = random.Random(0)
-    for _ in range(rounds):
-        shuffle.shuffle(order)
-        row = {name: jobs[name]() for name in order}
+    for row in islice(run_rounds(jobs, shuffle_by(0)), rounds):
         scale = row["untouched"] / row["timed"]
         for spec in specs[1:]:
             row[f"expected {spec}"] = row["untouched"] - scale * skipped_seconds(schedules[spec], spent)
@@ -120,22 +113,16 @@ def measure(case: Case, steps: int, rounds: int) -> dict[str, Any]:
         "case": case.name,
         "steps": steps,
         "rounds": rounds,
-        "seconds": {name: summary([row[name] for row in samples]) for name in samples[0]},
-        "overhead of all-compute": summary([row["none"] / row["untouched"] for row in samples]),
+        "seconds": {name: summarise([row[name] for row in samples]) for name in samples[0]},
+        "overhead of all-compute": summarise([row["none"] / row["untouched"] for row in samples]),
     }
     for spec in specs[1:]:
         out[spec] = {
             "executed": schedules[spec].executed_fraction(),
-            "speedup": summary([row["untouched"] / row[spec] for row in samples]),
-            "clock / expected": summary([row[spec] / row[f"expected {spec}"] for row in samples]),
+            "speedup": summarise([row["untouched"] / row[spec] for row in samples]),
+            "clock / expected": summarise([row[spec] / row[f"expected {spec}"] for row in samples]),
         }
     return out
-
-
-def summary(values: list[float]) -> dict[str, float]:
-    """Median and quartiles."""
-    low, _, high = quantiles(values, n=4) if len(values) > 1 else (values[0],) * 3
-    return {"median": round(median(values), 4), "quartiles": [round(low, 4), round(high, 4)]}  # type: ignore[dict-item]
 
 
 def main() -> None:

@@ -13,23 +13,25 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 
 from benchmarks.environment import RESULTS, write
 from benchmarks.equal.pairs import STEPS, Pair, pairs
+from benchmarks.markdown import markdown_table
 from benchmarks.peers.contender import UNCACHED, Contender, Session
 from benchmarks.peers.ours import nothing
 from benchmarks.peers.watch import pristine
 from benchmarks.sizes.measure import generate, settled, watched
 from benchmarks.sizes.models import Sample
-from benchmarks.speed import summary
+from benchmarks.timing import summarise
 from evocache import zoo
+from evocache.metrics import time_interleaved
 
 Row = dict[str, Any]
 
@@ -90,15 +92,11 @@ def _timed(samples: Sequence[Sample], pair: Pair, rounds: int) -> Row:
     taken: dict[str, list[float]] = {"ours": [], "theirs": []}
     for own, other in (samples, samples[::-1]):
         with _on(own, pair.ours) as ours, _on(other, pair.theirs) as theirs:
-            sides = [("ours", own, ours), ("theirs", other, theirs)]
-            for number in range(-WARM, rounds // 2):
-                for side, sample, session in sides if number % 2 else sides[::-1]:
-                    began = time.perf_counter()
-                    generate(sample, session, STEPS)
-                    if number >= 0:
-                        taken[side].append(time.perf_counter() - began)
+            cases = {"ours": partial(generate, own, ours, STEPS), "theirs": partial(generate, other, theirs, STEPS)}
+            for side, timing in time_interleaved(cases, rounds // 2, WARM).items():
+                taken[side] += timing.samples
     ratios = [theirs / ours for ours, theirs in zip(taken["ours"], taken["theirs"], strict=True)]
-    return {"seconds": {side: summary(values) for side, values in taken.items()}, "theirs / ours": summary(ratios)}
+    return {"seconds": {side: summarise(own) for side, own in taken.items()}, "theirs / ours": summarise(ratios)}
 
 
 @contextmanager
@@ -109,20 +107,20 @@ def _on(sample: Sample, contender: Contender) -> Iterator[Session]:
 
 def table(cases: list[Row]) -> str:
     """A Markdown table of all cases: one row a pair, one column of ratios a batch."""
-    head = ["model, batch", "method", "executed: ours, theirs", "cached MB: ours, theirs"]
-    lines = [f"| {' | '.join(head)} | time, theirs / ours (quartiles) |", "| --- | --- | ---: | ---: | ---: |"]
+    rows = []
     for case in cases:
         for row in case["rows"]:
-            start = f"| {case['model']}, {case['batch']} | {row['method']} ({row['package']})"
+            names = [f"{case['model']}, {case['batch']}", f"{row['method']} ({row['package']})"]
             if "error" in row:
-                lines.append(f"{start} | {row['error']} | | |")
+                rows.append([*names, row["error"]])
                 continue
             sides = [row["ours"], row["theirs"]]
             work = ", ".join(f"{side['executed']:.1%}" for side in sides)
             held = ", ".join(f"{side['cached bytes'] / 1e6:.2f}" for side in sides)
             low, high = row["theirs / ours"]["quartiles"]
-            lines.append(f"{start} | {work} | {held} | {row['theirs / ours']['median']:.2f} ({low:.2f}-{high:.2f}) |")
-    return "\n".join(lines)
+            rows.append([*names, work, held, f"{row['theirs / ours']['median']:.2f} ({low:.2f}-{high:.2f})"])
+    headings = ["model, batch", "method", "executed: ours, theirs", "cached MB: ours, theirs"]
+    return markdown_table([*headings, "time, theirs / ours (quartiles)"], rows, left=(0, 1))
 
 
 def main() -> None:

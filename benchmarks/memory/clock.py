@@ -12,20 +12,20 @@ in a generation of its own, which is not timed. Features that must leave go to t
 from __future__ import annotations
 
 import argparse
-import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 
 import diffusers as d
 import torch
 
 from benchmarks.environment import write
-from benchmarks.speed import summary
+from benchmarks.timing import Taken, summarise, take
 from evocache import apply, discover, zoo
 from evocache.errors import BudgetError
 from evocache.memory.planner.planner import MemoryPlan
+from evocache.metrics.timing import run_rounds, shuffle_by
 from evocache.runtime.estimate.measure import measure as measured
 from tests.tiny import tokenizers
 
@@ -90,20 +90,6 @@ def generate(case: Case) -> Any:
     return case.pipe(**case.call, generator=torch.Generator().manual_seed(0), output_type="pt", return_dict=False)[0]
 
 
-class Taken(NamedTuple):
-    """Seconds of one generation: by the clock, and of all processors together."""
-
-    clock: float
-    processors: float
-
-
-def seconds(case: Case) -> Taken:
-    """How long one generation takes."""
-    began, used = time.perf_counter(), time.process_time()
-    generate(case)
-    return Taken(time.perf_counter() - began, time.process_time() - used)
-
-
 def least(case: Case, spec: str) -> int:
     """The least budget that can be met."""
     with apply(case.pipe, spec, memory=0):
@@ -120,12 +106,12 @@ def measure(case: Case, spec: str, rounds: int) -> dict[str, Any]:
     untouched = measured(case.pipe, discover(case.pipe), lambda: generate(case))
     most = max(held.bytes for held in untouched.values())
     rows: dict[str, dict[str, Any]] = {"untouched": {"held": most, "stages": _told(untouched)}}
-    jobs: dict[str, Callable[[], Taken]] = {"untouched": lambda: seconds(case)}
+    jobs: dict[str, Callable[[], Taken]] = {"untouched": lambda: take(lambda: generate(case))}
     plans: dict[str, MemoryPlan | None] = {}
 
     def under(name: str) -> Taken:
         with apply(case.pipe, spec, memory=plans[name]):
-            return seconds(case)
+            return take(lambda: generate(case))
 
     budgets = {spec: None, **{f"{spec} within {share:.0%}": int(share * most) for share in SHARES}}
     for name, budget in {**budgets, f"{spec}, the least": least(case, spec)}.items():
@@ -150,17 +136,14 @@ def measure(case: Case, spec: str, rounds: int) -> dict[str, Any]:
         rows[name]["difference"] = float((made - alike).abs().max())
         plans[name] = handle.memory
         jobs[name] = lambda name=name: under(name)
-    samples, order, shuffle = [], list(jobs), random.Random(0)
-    for _ in range(rounds):
-        shuffle.shuffle(order)
-        samples.append({name: jobs[name]() for name in order})
+    samples = list(islice(run_rounds(jobs, shuffle_by(0)), rounds))
     for name in jobs:
         for by, prefix in (("clock", ""), ("processors", "processor ")):
             taken = [{which: getattr(found, by) for which, found in row.items()} for row in samples]
-            rows[name][f"{prefix}seconds"] = summary([row[name] for row in taken])
-            rows[name][f"{prefix}speedup"] = summary([row["untouched"] / row[name] for row in taken])
+            rows[name][f"{prefix}seconds"] = summarise([row[name] for row in taken])
+            rows[name][f"{prefix}speedup"] = summarise([row["untouched"] / row[name] for row in taken])
             if rows[name].get("budget"):
-                rows[name][f"{prefix}lost"] = summary([(row[name] - row[spec]) / row["untouched"] for row in taken])
+                rows[name][f"{prefix}lost"] = summarise([(row[name] - row[spec]) / row["untouched"] for row in taken])
     return {"case": case.name, "schedule": spec, "rounds": rounds, "rows": rows}
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from statistics import median
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,8 +17,10 @@ from benchmarks.memory.ahead import Ask, Plans
 from benchmarks.memory.plan_figures import describe_plan, way_of
 from benchmarks.memory.rows import CASES, Case, Row, helped
 from benchmarks.memory.watch import Taken, watched
+from benchmarks.timing import summarise_range
 from evocache import apply, discover
 from evocache.memory.planner.planner import MemoryPlan
+from evocache.metrics.timing import run_rounds, shuffle_by
 
 LONG = 4.0
 """Seconds of an untouched generation from which the first one of each row is timed, too."""
@@ -27,11 +29,6 @@ MARGIN = 1.25
 """What is begun must fit so many times into the time that is left."""
 
 Found = dict[str, Any]
-
-
-def summary(values: Sequence[float]) -> Found:
-    """Median, and the least and the most: rounds may be few."""
-    return {"median": round(median(values), 4), "range": [round(min(values), 4), round(max(values), 4)]}
 
 
 class Short(Exception):  # noqa: N818  (it ends a row, and is told as its result)
@@ -211,31 +208,37 @@ class Measured:
     def _rounds(self, rows: list[Row]) -> None:
         """Rounds in changing order, until there are enough or no time for another generation."""
         firsts = [self.rows[row.name]["seconds of the first"] for row in rows]
-        shuffle = random.Random(0)
         if firsts[0] >= LONG:
             self._samples.append({row.name: self._known(row) for row in rows})
             self._summed(rows)
-        while len(self._samples) < self.rounds:
-            order = list(rows)
-            shuffle.shuffle(order)
-            order.sort(key=lambda row: row.spec is not None or bool(row.helper))  # a round that is cut short has it
-            taken: dict[str, Taken] = {}
-            for row in order:
-                found = self.rows[row.name]
-                if "error" in found or not self._time_for(row):
-                    continue
-                try:
-                    with self._on(row):
-                        taken[row.name] = watched(self.pipe, self.model, self._generate, weigh=False)
-                except Exception as error:
-                    found["error"] = f"{type(error).__name__}: {str(error)[:400]}"
-                    continue
-                apart = float((taken[row.name].output - self._first[row.name]).abs().max())
-                found["difference when repeated"] = max(apart, found.get("difference when repeated", 0.0))
+        untouched = {row.name for row in rows if row.spec is None and not row.helper}
+
+        def untouched_first(names: Sequence[str], number: int) -> Sequence[str]:
+            """Order rows by chance, the untouched pipeline first: a round that is cut short has it."""
+            return sorted(shuffle_by(0)(names, number), key=lambda name: name not in untouched)
+
+        again = {row.name: partial(self._again, row) for row in rows}
+        for found in islice(run_rounds(again, untouched_first), max(0, self.rounds - len(self._samples))):
+            taken = {name: own for name, own in found.items() if own is not None}
             if len(taken) < 2 or rows[0].name not in taken:
                 break
             self._samples.append(taken)
             self._summed(rows)
+
+    def _again(self, row: Row) -> Taken | None:
+        """Another generation of a row; None where there is no time for it, or it failed."""
+        found = self.rows[row.name]
+        if "error" in found or not self._time_for(row):
+            return None
+        try:
+            with self._on(row):
+                taken = watched(self.pipe, self.model, self._generate, weigh=False)
+        except Exception as error:
+            found["error"] = f"{type(error).__name__}: {str(error)[:400]}"
+            return None
+        apart = float((taken.output - self._first[row.name]).abs().max())
+        found["difference when repeated"] = max(apart, found.get("difference when repeated", 0.0))
+        return taken
 
     def _known(self, row: Row) -> Taken:
         found = self.rows[row.name]
@@ -249,18 +252,18 @@ class Measured:
             found, mine = self.rows[row.name], [s for s in self._samples if row.name in s]
             if not mine:
                 continue
-            found["seconds"] = summary([s[row.name].seconds for s in mine])
-            found["denoising"] = summary([s[row.name].by_stage["denoise"] for s in mine])
+            found["seconds"] = summarise_range([s[row.name].seconds for s in mine])
+            found["denoising"] = summarise_range([s[row.name].by_stage["denoise"] for s in mine])
             found["samples"] = [round(s[row.name].seconds, 4) for s in mine]
             found["samples of denoising"] = [round(s[row.name].by_stage["denoise"], 4) for s in mine]
-            found["speed-up"] = summary([s[untouched].seconds / s[row.name].seconds for s in mine])
+            found["speed-up"] = summarise_range([s[untouched].seconds / s[row.name].seconds for s in mine])
             ratios = [s[untouched].by_stage["denoise"] / s[row.name].by_stage["denoise"] for s in mine]
-            found["speed-up of denoising"] = summary(ratios)
+            found["speed-up of denoising"] = summarise_range(ratios)
             base = Row(row.spec).name
             both = [s for s in mine if row.budget is not None and base in s]
             if both:
                 lost = [(s[row.name].seconds - s[base].seconds) / s[untouched].seconds for s in both]
-                found["lost"] = summary(lost)
+                found["lost"] = summarise_range(lost)
         self._write()
 
     def _ratios(self, found: Found) -> None:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.markdown import markdown_table
+
 HEAD = (
     "row",
     "peak GB: encode, denoise, decode",
@@ -29,16 +31,11 @@ def table(found: dict[str, Any]) -> str:
     title = f"{found.get('model', found['case'])}, {found.get('dtype', '')}, {found.get('rounds', 0)} rounds"
     lines = [title, ""]
     if found.get("rows"):
-        lines += [_line(HEAD), _line(["---", *["---:"] * (len(HEAD) - 2), "---"])]
-        lines += [_line(_cells(row)) for row in found["rows"]]
+        lines.append(markdown_table(HEAD, map(_cells, found["rows"]), left=(0, len(HEAD) - 1)))
     for name in ("error", "planned on the pipeline"):
         if name in found:
             lines += ["", f"{name}: {found[name]}"]
     return "\n".join(lines) + "\n"
-
-
-def _line(cells: Any) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

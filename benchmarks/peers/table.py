@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.markdown import markdown_table
 from benchmarks.peers.analysis import Row, best, fastest, measured
 from benchmarks.peers.contender import CALIBRATED, FEWER, FRONT, POLICY
 
@@ -110,5 +111,4 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]], winners: bool = 
             for line in body:
                 if line[column] != "-" and float(line[column].rstrip("x")) == max(numbers):
                     line[column] = f"**{line[column]}**"
-    align = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, align, *body))
+    return markdown_table(head, body)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import random
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.peers.checkpoint import Checkpoint, key_of
 from benchmarks.peers.contender import STEPS, UNCACHED, Contender, Session
 from benchmarks.peers.generate import Bench
 from benchmarks.peers.watch import ChangedError, pristine
+from benchmarks.timing import summarise
+from evocache.metrics.timing import measure_seconds, shuffle_by
 
 EVERY = 6
 """The uncached pipeline runs before and after every so many contenders: the machine may change its pace."""
@@ -33,12 +32,12 @@ def run(
     entrants = [contender for contender in contenders if contender.family != UNCACHED]
     identity = key_of(contenders={c.name: [c.family, c.steps, dict(c.settings)] for c in entrants})
     field = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    by_name = {contender.name: contender for contender in entrants}
     before = bench.fingerprint()
     bench.timed(Session(), STEPS)
     speedups: dict[str, list[float]] = {contender.name: [] for contender in entrants}
     for number in range(rounds):
-        order = list(entrants)
-        random.Random(seed + number).shuffle(order)
+        order = [by_name[name] for name in shuffle_by(seed)(list(by_name), number)]
         last = None
         for start in range(0, len(order), EVERY):
             key = key_of(round=number, start=start, batch=bench.batch, seed=seed, contenders=field)
@@ -68,9 +67,7 @@ def _stretch(bench: Bench, order: Sequence[Contender], before: float | None) -> 
 
 
 def _seconds(bench: Bench, session: Session, steps: int) -> float:
-    began = time.perf_counter()
-    bench.timed(session, steps)
-    return time.perf_counter() - began
+    return measure_seconds(lambda: bench.timed(session, steps))
 
 
 def ratios(taken: Sequence[Sequence[Any]]) -> dict[str, float]:
@@ -83,6 +80,6 @@ def summary(speedups: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Any]
     """Median and quartiles by name."""
     out = {}
     for name, values in speedups.items():
-        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
-        out[name] = {"speedup": round(float(middle), 3), "speedup quartiles": [round(float(v), 3) for v in (low, high)]}
+        found = summarise(values, 3)
+        out[name] = {"speedup": found["median"], "speedup quartiles": found["quartiles"]}
     return out

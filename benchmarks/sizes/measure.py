@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -17,6 +16,7 @@ from benchmarks.peers.timing import EVERY, ratios, summary
 from benchmarks.peers.watch import held_bytes, pristine, working
 from benchmarks.sizes import graphs
 from benchmarks.sizes.models import Sample
+from evocache.metrics.timing import measure_seconds, shuffle_by
 
 Row = dict[str, Any]
 
@@ -139,6 +139,7 @@ def _time(
     compiled, steps = result["compiled"], result["steps"]
     if "first seconds" not in figures.get(UNCACHED, {}):
         return
+    by_name = {contender.name: contender for contender in contenders}
     speedups: dict[str, list[float]] = {}
     uncached: list[float] = []
     own = figures[UNCACHED]["first seconds"]
@@ -155,8 +156,7 @@ def _time(
         return name, seconds
 
     for number in range(limits.rounds if contenders else 0):
-        order = list(contenders)
-        random.Random(number).shuffle(order)
+        order = [by_name[name] for name in shuffle_by(0)(list(by_name), number)]
         for start in range(0, len(order), EVERY):
             stretch = [c for c in order[start : start + EVERY] if _works(figures[c.name])]
             needed = sum(takes[c.name] for c in stretch) + own * (2 * (1 + compiled) + 1)  # and a look at the end
@@ -267,6 +267,4 @@ def generate(sample: Sample, session: Session, steps: int) -> torch.Tensor:
 
 
 def _seconds(sample: Sample, session: Session, steps: int) -> float:
-    began = time.perf_counter()
-    generate(sample, session, steps)
-    return time.perf_counter() - began
+    return measure_seconds(lambda: generate(sample, session, steps))

@@ -14,6 +14,7 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 
 from benchmarks.environment import write
+from benchmarks.markdown import markdown_table
 from benchmarks.peers.contender import UNCACHED, Contender
 from benchmarks.sizes.field import entrants
 from benchmarks.sizes.measure import Limits, measure
@@ -121,12 +122,7 @@ def table(found: dict[str, Any]) -> str:
     ended = found.get("error", found.get("left out"))
     if not found.get("rows"):
         return f"{found['model']}, {mode}: {ended}\n"
-    lines = [
-        f"{found['model']}, {found['steps']} steps, {mode}, {found['rounds']} rounds",
-        "",
-        "| contender | speedup | quartiles | work | cached at most | allocated at most | alive after the call | |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
-    ]
+    rows = []
     for row in found["rows"]:
         low, high = row.get("speedup quartiles", ("", ""))
         speedup = 1.0 if row["family"] == UNCACHED and "first seconds" in row else row.get("speedup")
@@ -138,7 +134,10 @@ def table(found: dict[str, Any]) -> str:
             *(_bytes(row, key) for key in ("cached bytes", "peak allocated bytes", "bytes alive after the call")),
             _remark(row),
         ]
-        lines.append("| " + " | ".join(cells) + " |")
+        rows.append(cells)
+    headings = ["contender", "speedup", "quartiles", "work", "cached at most", "allocated at most"]
+    lines = [f"{found['model']}, {found['steps']} steps, {mode}, {found['rounds']} rounds", ""]
+    lines.append(markdown_table([*headings, "alive after the call", ""], rows, left=(0, 7)))
     if ended:
         lines += ["", f"ended early: {ended}"]
     return "\n".join(lines) + "\n"

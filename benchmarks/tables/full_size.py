@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.markdown import markdown_table
 from benchmarks.tables.results import results
 
 UNCOUNTED = 0.01
@@ -13,23 +14,19 @@ UNCOUNTED = 0.01
 
 def memory() -> str:
     """Return predicted peaks of full-size pipelines."""
-    lines = [
-        "| model | schedule | as it is | at the least, all on the GPU | with components moved by stage |",
-        "|---|---|---:|---:|---:|",
+    ways = ("as it is", "least, nothing leaves the device", "least")
+    rows = [
+        [model, f"`{spec}`", *(f"{found[way]['peak']:.1f}" for way in ways)]
+        for model, schedules in results("memory")["models"].items()
+        for spec, found in schedules.items()
     ]
-    for model, schedules in results("memory")["models"].items():
-        for spec, found in schedules.items():
-            peaks = [found[way]["peak"] for way in ("as it is", "least, nothing leaves the device", "least")]
-            lines.append(f"| {model} | `{spec}` | {' | '.join(f'{peak:.1f}' for peak in peaks)} |")
-    return "\n".join(lines)
+    headings = ["as it is", "at the least, all on the GPU", "with components moved by stage"]
+    return markdown_table(["model", "schedule", *headings], rows, left=(0, 1))
 
 
 def gpu() -> str:
     """Return other packages' caches and ours at full size on a GPU: every row that was measured."""
-    lines = [
-        "| pipeline | contender | work | speed-up (quartiles) | cached MB | MB alive after the call |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
+    rows = []
     for model in results("gpu")["models"]:
         about = f"{model['model']}, {model['steps']} steps, {model['rounds']} rounds"
         for row in model["rows"]:
@@ -38,37 +35,32 @@ def gpu() -> str:
                 if not row["no-op"]:
                     low, high = row["speedup quartiles"]
                     ratio = f"{row['speedup']:.2f}x ({low:.2f}-{high:.2f})"
-                held = [row[key] / 1e6 for key in ("cached bytes", "bytes alive after the call")]
-                lines.append(
-                    f"| {about} | {row['name']} | {row['executed']:.0%} | {ratio} | {held[0]:.0f} | {held[1]:.0f} |"
-                )
-    return "\n".join(lines)
+                held = [f"{row[key] / 1e6:.0f}" for key in ("cached bytes", "bytes alive after the call")]
+                rows.append([about, row["name"], f"{row['executed']:.0%}", ratio, *held])
+    headings = ["pipeline", "contender", "work", "speed-up (quartiles)", "cached MB", "MB alive after the call"]
+    return markdown_table(headings, rows, left=(0, 1))
 
 
 def memory_gpu() -> str:
     """Return video pipelines on a GPU: untouched, under DeepCache's helper, ours, ours within a budget."""
-    lines = [
-        "| model | contender | peak by the allocator, GB | predicted / measured, by stage | seconds (range) "
-        "| speed-up, whole call | of denoising | lost to the budget |",
-        "|---|---|---:|---|---:|---:|---:|---:|",
-    ]
-    for case in results("memory-gpu")["cases"]:
-        for row in case["rows"]:
-            lines.append(f"| {case['model']} | {row['name']} | {' | '.join(_on_gpu(row))} |")
-    return "\n".join(lines)
+    headings = ["model", "contender", "peak by the allocator, GB", "predicted / measured, by stage", "seconds (range)"]
+    headings += ["speed-up, whole call", "of denoising", "lost to the budget"]
+    cases = results("memory-gpu")["cases"]
+    rows = [[case["model"], row["name"], *_on_gpu(row)] for case in cases for row in case["rows"]]
+    return markdown_table(headings, rows, left=(0, 1, 3))
 
 
 def _on_gpu(row: dict[str, Any]) -> Iterator[str]:
     """Yield the cells of a row, but for its name."""
     if "peak" not in row:
-        yield from (f"not measured: {row['error']}", *[""] * 5)
+        yield f"not measured: {row['error']}"
         return
     yield f"{row['peak'] / 1e9:.2f}"
     yield ", ".join(f"{ratio:.2f}" for ratio in row.get("predicted / measured", {}).values())
     if "seconds" not in row:
-        yield from ("not timed", "", "", "")
+        yield "not timed"
     elif row.get("difference", 0.0) > UNCOUNTED:
-        yield from ("not counted: other frames", "", "", "")
+        yield "not counted: other frames"
     else:
         low, high = row["seconds"]["range"]
         yield f"{row['seconds']['median']:.2f} ({low:.2f}-{high:.2f})"
@@ -79,20 +71,16 @@ def _on_gpu(row: dict[str, Any]) -> Iterator[str]:
 
 def memory_clock() -> str:
     """Return what it costs on a CPU to make a generation fit."""
-    lines = [
-        "| pipeline | contender | peak held, MB | seconds | lost to the budget, by the clock (quartiles) "
-        "| by processor time |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
+    rows = []
     for case in results("memory-clock")["cases"]:
         for name, row in case["rows"].items():
-            start = f"| {case['case']} | {name}"
             if "held" not in row:
-                lines.append(f"{start} | refused: {row['short of'] / 1e6:.0f} missing | | | |")
+                rows.append([case["case"], name, f"refused: {row['short of'] / 1e6:.0f} missing"])
                 continue
             lost = [_share(row[key]) if key in row else "" for key in ("lost", "processor lost")]
-            lines.append(f"{start} | {row['held'] / 1e6:.0f} | {row['seconds']['median']:.1f} | {' | '.join(lost)} |")
-    return "\n".join(lines)
+            rows.append([case["case"], name, f"{row['held'] / 1e6:.0f}", f"{row['seconds']['median']:.1f}", *lost])
+    headings = ["pipeline", "contender", "peak held, MB", "seconds", "lost to the budget, by the clock (quartiles)"]
+    return markdown_table([*headings, "by processor time"], rows, left=(0, 1))
 
 
 def _share(figure: dict[str, Any]) -> str:

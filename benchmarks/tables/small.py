@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from benchmarks.markdown import markdown_table
 from benchmarks.peers.table import quality_at, speed_at
 from benchmarks.tables.results import results
 
@@ -39,66 +42,65 @@ def readme_in_korean() -> str:
 
 def quality() -> str:
     """Return policies and fewer steps at equal work: every row that was measured."""
-    lines = ["| | blocks executed | speed-up | PSNR | prompt accuracy | Frechet distance | cached a picture |"]
-    lines.append("|---|---:|---:|---:|---:|---:|---:|")
-    for row in results("quality")["rows"]:
-        decibels = "-" if row["psnr"] is None else f"{row['psnr']:.1f} dB"
-        lines.append(
-            f"| {row['name']} | {row['executed of 20 steps']:.0%} | {row['speedup']:.2f}x | {decibels} "
-            f"| {row['prompt accuracy']:.1%} | {row['frechet']:.2f} "
-            f"| {row['peak cached bytes per image'] / 1024:.0f} KiB |"
-        )
-    return "\n".join(lines)
+    return markdown_table(
+        ["", "blocks executed", "speed-up", "PSNR", "prompt accuracy", "Frechet distance", "cached a picture"],
+        (
+            [
+                row["name"],
+                f"{row['executed of 20 steps']:.0%}",
+                f"{row['speedup']:.2f}x",
+                "-" if row["psnr"] is None else f"{row['psnr']:.1f} dB",
+                f"{row['prompt accuracy']:.1%}",
+                f"{row['frechet']:.2f}",
+                f"{row['peak cached bytes per image'] / 1024:.0f} KiB",
+            ]
+            for row in results("quality")["rows"]
+        ),
+    )
 
 
 def search() -> str:
     """Return ECAD's search and ours on the same prompts."""
-    lines = [
-        "| seed | ECAD: steps | ECAD: hypervolume | to the same: ours | share | ours: steps | ours: hypervolume |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    headings = ["seed", "ECAD: steps", "ECAD: hypervolume", "to the same: ours", "share"]
+    rows = []
     for row in results("search")["seeds"]:
         theirs, ours = row["ecad"], row["evocache"]
-        lines.append(
-            f"| {row['seed']} | {theirs['steps']:,.0f} | {theirs['hypervolume']:.3f} "
-            f"| {row['ours for their hypervolume']:,.0f} | {row['share of their cost']:.1%} "
-            f"| {ours['steps']:,.0f} | {ours['hypervolume']:.3f} |"
-        )
-    return "\n".join(lines)
+        own = [f"{ours['steps']:,.0f}", f"{ours['hypervolume']:.3f}"]
+        same = [f"{row['ours for their hypervolume']:,.0f}", f"{row['share of their cost']:.1%}"]
+        rows.append([str(row["seed"]), f"{theirs['steps']:,.0f}", f"{theirs['hypervolume']:.3f}", *same, *own])
+    return markdown_table([*headings, "ours: steps", "ours: hypervolume"], rows)
 
 
 def speed() -> str:
     """Return what attaching costs, and whether what is saved on paper is saved on the clock."""
-    lines = [
-        "| model | all-compute / untouched | schedule | speed-up (quartiles) | clock / expected |",
-        "|---|---:|---|---:|---:|",
-    ]
+    rows = []
     for case in (*results("speed")["cases"], *results("speed-pixart")["cases"]):
         about = f"{case['case']} ({case['steps']} steps, {case['rounds']} rounds)"
+        overhead = f"{case['overhead of all-compute']['median']:.2f}"
         for spec in (key for key, value in case.items() if isinstance(value, dict) and "speedup" in value):
-            ratio, (low, high) = case[spec]["speedup"]["median"], case[spec]["speedup"]["quartiles"]
-            lines.append(
-                f"| {about} | {case['overhead of all-compute']['median']:.2f} | `{spec}` "
-                f"| {ratio:.2f}x ({low:.2f}-{high:.2f}) | {case[spec]['clock / expected']['median']:.2f} |"
-            )
-    return "\n".join(lines)
+            expected = f"{case[spec]['clock / expected']['median']:.2f}"
+            rows.append([about, overhead, f"`{spec}`", _with_quartiles(case[spec]["speedup"], "x"), expected])
+    headings = ["model", "all-compute / untouched", "schedule", "speed-up (quartiles)", "clock / expected"]
+    return markdown_table(headings, rows, left=(0, 2))
+
+
+def _with_quartiles(figure: dict[str, Any], unit: str = "") -> str:
+    low, high = figure["quartiles"]
+    return f"{figure['median']:.2f}{unit} ({low:.2f}-{high:.2f})"
 
 
 def equal() -> str:
     """Return the same methods with the same parameters by two packages."""
-    lines = [
-        "| model, method (package) | executed | cached MB: evocache, package | time, package / evocache (quartiles) |",
-        "|---|---:|---:|---:|",
-    ]
+    rows = []
     for case in results("equal")["cases"]:
         for row in case["rows"]:
             sides = row["ours"], row["theirs"]
             work = ", ".join(dict.fromkeys(f"{side['executed']:.1%}" for side in sides))
             held = ", ".join(f"{side['cached bytes'] / 1e6:.2f}" for side in sides)
-            ratio, (low, high) = row["theirs / ours"]["median"], row["theirs / ours"]["quartiles"]
             method = f"{case['model'].removeprefix('zoo:')}, {row['method']} ({row['package']})"
-            lines.append(f"| {method} | {work} | {held} | {ratio:.2f} ({low:.2f}-{high:.2f}) |")
-    return "\n".join(lines)
+            rows.append([method, work, held, _with_quartiles(row["theirs / ours"])])
+    ratio = "time, package / evocache (quartiles)"
+    return markdown_table(["model, method (package)", "executed", "cached MB: evocache, package", ratio], rows)
 
 
 def peers_quality() -> str:
