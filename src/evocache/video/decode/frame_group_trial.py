@@ -7,17 +7,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
 from ...memory.planner.footprint import Cut
 from ...memory.slicing.exact_slicings import equal
-from ...memory.slicing.slicing import TIME, FrameGroups, Slicing, alone
+from ...memory.slicing.slicing import TIME, FrameGroups, Slicing
 from ...memory.slicing.tiled_methods import calls_of_parts, largest_first
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
 from .frame_groups import run_cut
-from .module_double import ModuleDouble, double_module
+from .module_double import ModuleDouble, run_trial
 
 FRAMES = (5, 7, 9, 13, 17)
 """Numbers of frames that a trial is made with, until there are enough groups."""
@@ -29,20 +28,11 @@ ENOUGH = 3
 def find_frame_groups(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str
 ) -> Slicing | None:
-    """How a method works group by group, if a trial finds that the groups, joined, are exactly what it returns.
-
-    Args:
-        module: the module; its parameters may be on the meta device.
-        args: positional arguments that the method is called with; only their shapes and types matter.
-        kwargs: keyword arguments.
-        method: the method's name.
-    """
-    with _disable_current_modes(), torch.no_grad():
-        double = double_module(module, args, kwargs, method, least=2)
-        return double and _tried(double)
+    """Find how a method works group by group, if the groups, joined, are exactly what it returns (see `run_trial`)."""
+    return run_trial(_try_groups, module, args, kwargs, method, least=2)
 
 
-def _tried(double: ModuleDouble) -> Slicing | None:
+def _try_groups(double: ModuleDouble) -> Slicing | None:
     """How the method works, as a trial with enough groups shows it; they are few, if the call has no more."""
     total = double.leaves[double.main].shape[TIME]
     for side in (BESIDE, TRIED):
@@ -60,7 +50,7 @@ def _among(double: ModuleDouble, calls: Mapping[str, int], sample: Sequence[Any]
     """The largest part that is called for each group, if what it gives may be handed on."""
     real = [at_random(leaf) for leaf in sample]
     args, kwargs = tree_unflatten(real, double.spec)
-    whole = unpack(alone(double.module, double.method)(*args, **kwargs))[0]
+    whole = double.run(real)
     for part in largest_first(double.module, [name for name, count in calls.items() if count > 1]):
         inputs = tuple(TIME if i == double.main else None for i in range(len(sample)))
         outputs = tuple(TIME if isinstance(leaf, torch.Tensor) else None for leaf in whole)

@@ -7,9 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-import torch
 from torch import nn
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
 from ...memory.rehearsal.meta_overrides import HiddenMetaDevice
@@ -22,7 +20,7 @@ from ...memory.slicing.tiled_methods import calls_of_parts, frames_axis
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
 from .frame_pipeline import in_frame_pipeline
-from .module_double import ModuleDouble, double_module
+from .module_double import ModuleDouble, run_trial
 
 WAYS = ((0, False), (0, True), (1, False), (1, True))
 """Positions that a slice has twice, and whether convolutions look ahead: what holds and costs less comes first."""
@@ -34,18 +32,9 @@ READINGS = 2
 def find_frame_pipeline(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str
 ) -> Slicing | None:
-    """How a method runs for some frames after others, if a trial finds that slices, joined, are what it returns.
+    """Find how a method runs for some frames after others, if slices, joined, are what it returns (see `run_trial`)."""
 
-    Args:
-        module: the module; its parameters may be on the meta device.
-        args: positional arguments that the method is called with; only their shapes and types matter.
-        kwargs: keyword arguments.
-        method: the method's name.
-    """
-    with _disable_current_modes(), torch.no_grad():
-        double = double_module(module, args, kwargs, method, least=3, pictures=True)
-        if double is None:
-            return None
+    def try_slices(double: ModuleDouble) -> Slicing | None:
         main, spec = double.main, double.spec
         axis = frames_axis(double.leaves[main])
         trial = _Trial(alone(double.module, method, meeting=False), alone(double.fake, method, meeting=False), spec)
@@ -58,7 +47,9 @@ def find_frame_pipeline(
                     return _seen(alone(shadow(module), method, meeting=False), slicing, own, main, spec)
                 except Exception:  # a large call may take another path than a small one
                     return None
-    return None
+        return None
+
+    return run_trial(try_slices, module, args, kwargs, method, least=3, pictures=True)
 
 
 def _ways(leaves: Sequence[Any], main: int, axis: int) -> Iterator[Slicing]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_unflatten
 
 from ...memory.rehearsal.rehearsal import shadow
+from ...memory.slicing.slicing import Slicing, alone
 from ...memory.slicing.tiled_methods import frames_axis, tiled
 from ...memory.slicing.trial_inputs import blanks, double, overridden
 from ...model.outputs import unpack
@@ -33,6 +36,41 @@ class ModuleDouble(NamedTuple):
     main: int
     spec: Any
 
+    def run(self, leaves: Sequence[Any]) -> Sequence[Any]:
+        """Run the method alone on leaves of a call, and return the leaves of what it returns."""
+        args, kwargs = tree_unflatten(list(leaves), self.spec)
+        returned: Sequence[Any] = unpack(alone(self.module, self.method)(*args, **kwargs))[0]
+        return returned
+
+
+def run_trial(
+    trial: Callable[[ModuleDouble], Slicing | None],
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    method: str,
+    *,
+    least: int,
+    pictures: bool = False,
+) -> Slicing | None:
+    """Run a trial on the double of a module, without gradients, and unseen by whatever records operations.
+
+    Args:
+        trial: is given the double, and returns how its method may be run.
+        module: the module; its parameters may be on the meta device.
+        args: positional arguments that the method is called with; only their shapes and types matter.
+        kwargs: keyword arguments.
+        method: the method's name.
+        least: fewest frames that the trial can tell something of.
+        pictures: as for `double_module`.
+
+    Returns:
+        What the trial returns; None where there is no double for it.
+    """
+    with _disable_current_modes(), torch.no_grad():
+        double = double_module(module, args, kwargs, method, least=least, pictures=pictures)
+        return None if double is None else trial(double)
+
 
 def double_module(
     module: nn.Module,
@@ -43,7 +81,7 @@ def double_module(
     least: int,
     pictures: bool = False,
 ) -> ModuleDouble | None:
-    """The double of a module for a call that a trial can tell something of.
+    """Return the double of a module for a call that a trial can tell something of.
 
     None for a call without a video that is long enough, for one that the module cuts into tiles itself, and where
     something was put over the method: that may keep to the module.

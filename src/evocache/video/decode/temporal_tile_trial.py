@@ -8,17 +8,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_unflatten
 
 from ...memory.rehearsal.meta_overrides import HiddenMetaDevice
 from ...memory.slicing.coupling_points import growth
 from ...memory.slicing.exact_slicings import equal
-from ...memory.slicing.slicing import TIME, Instead, Slicing, TemporalTiles, alone, twin
+from ...memory.slicing.slicing import TIME, Instead, Slicing, TemporalTiles, twin
 from ...memory.slicing.tiled_methods import calls_of_parts, largest_first
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
-from .module_double import ModuleDouble, double_module
+from .module_double import ModuleDouble, run_trial
 from .temporal_tiles import in_temporal_tiles
 
 BACK = (1, 2)
@@ -31,25 +30,18 @@ ENOUGH = 4
 def find_temporal_tiles(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str
 ) -> Slicing | None:
-    """How a method decodes by tiles of time, if a trial finds that windows, joined, are exactly what it returns.
+    """Find how a method decodes by tiles of time, if windows, joined, are what it returns (see `run_trial`)."""
+    return run_trial(_try_tiles, module, args, kwargs, method, least=3)
 
-    Args:
-        module: the module; its parameters may be on the meta device.
-        args: positional arguments that the method is called with; only their shapes and types matter.
-        kwargs: keyword arguments.
-        method: the method's name.
-    """
-    with _disable_current_modes(), torch.no_grad():
-        double = double_module(module, args, kwargs, method, least=3)
-        if double is None:
-            return None
-        for side in (BESIDE, TRIED):
-            sample = cropped(double.leaves, double.main, TIME, 2, side)
-            try:
-                found = _seen(double, sample)
-            except Exception:  # a module may fail in any way when it is shown too little
-                continue
-            return found and _among(found, double, sample)
+
+def _try_tiles(double: ModuleDouble) -> Slicing | None:
+    for side in (BESIDE, TRIED):
+        sample = cropped(double.leaves, double.main, TIME, 2, side)
+        try:
+            found = _seen(double, sample)
+        except Exception:  # a module may fail in any way when it is shown too little
+            continue
+        return found and _among(found, double, sample)
     return None
 
 
@@ -97,8 +89,7 @@ def _among(found: Slicing, double: ModuleDouble, sample: Sequence[Any]) -> Slici
     assert windows is not None
     spare = max(total - (ENOUGH - 1) * windows.stride - windows.tile, 0) // windows.stride
     real = [at_random(leaf) for leaf in found.cut(sample, 0, total - spare * windows.stride)]
-    args, kwargs = tree_unflatten(real, double.spec)
-    whole = unpack(alone(double.module, double.method)(*args, **kwargs))[0]
+    whole = double.run(real)
     for back in BACK:
         way = replace(found, windows=replace(windows, back=back))
         try:
