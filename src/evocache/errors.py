@@ -19,11 +19,14 @@ Error
 ├── BudgetError          a memory budget that a generation cannot be made to fit
 ├── FilmError            a film that cannot be written, or a frame that does not belong to it
 ├── UsageError           a cache, trace or policy of a learning cache that was given what it cannot use
+│   └── RecordError      an event that is none, or of a newer version
+│       └── StoreError   a store of events that cannot be opened, read or written
 ├── DependencyError      an optional package that is not installed
 └── ZooError             an unknown or damaged embedded model
 
 UserWarning
 └── EvocacheWarning      a generation that is not what was asked for, or may not be
+    └── RecordWarning    requests that are not recorded, or patterns that are found by a simpler method
 ```
 
 Two places add their own: `metrics.MetricError`, and the command line's `InputError` and `ModelError`.
@@ -161,6 +164,14 @@ class UsageError(Error):
     """A size, trace, key or policy that a learning cache cannot use."""
 
 
+class RecordError(UsageError):
+    """An event of usage that is none, or that a newer version wrote."""
+
+
+class StoreError(RecordError):
+    """A store of events that cannot be opened, read or written: away, locked, full or damaged."""
+
+
 def _amount(count: int) -> str:
     return f"{count / 1e9:.3f} GB" if count >= 1e9 else f"{count / 1e6:.3f} MB"
 
@@ -178,6 +189,10 @@ class EvocacheWarning(UserWarning):
 
     It is shown for each generation that deserves it, at the user's own line, and kept in `handle.stats.warnings`.
     """
+
+
+class RecordWarning(EvocacheWarning):
+    """Requests that are not recorded, or patterns that are found by a simpler method than the usual one."""
 
 
 def short(value: Any) -> str:

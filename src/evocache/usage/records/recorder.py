@@ -1,0 +1,146 @@
+"""Record requests beside a cache: never in its way, never an error to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from ...errors import Error, RecordWarning
+from .event import Event
+from .store import EventStore
+
+FIRST, LONGEST = 1.0, 300.0
+"""Seconds until a store that failed is tried again: at first, and at most; each failure doubles them."""
+
+
+class Recorder:
+    """Writes events to a store in batches, by a thread of its own.
+
+    While the store is away, locked or full, events wait here. Those that find no room are dropped, the oldest first,
+    and counted. The store is tried again after 1, 2, 4, ... 300 seconds.
+
+    Args:
+        open_store: opens the store; called at the first events, and again where it failed. The recorder closes it.
+        batch: events that are written at a time.
+        most: events that may wait.
+        wait: seconds that an event waits at most for its batch to fill.
+        clock: returns seconds that only grow.
+        threaded: write by a thread; else `flush` writes.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], EventStore],
+        *,
+        batch: int = 256,
+        most: int = 8192,
+        wait: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        threaded: bool = True,
+    ) -> None:
+        self._open = open_store
+        self._store: EventStore | None = None
+        self._batch, self._most, self._wait, self._clock = batch, most, wait, clock
+        self._waiting: deque[Event] = deque()
+        self._pause = 0.0
+        self._again = float("-inf")
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._closed = False
+        self.written = 0
+        """Events that are in the store."""
+        self.dropped = 0
+        """Events that found no room while the store could not be written."""
+        self.problem: Exception | None = None
+        """Why the store cannot be written now; None while it can."""
+        self._thread = threading.Thread(target=self._run, name="evocache-records", daemon=True) if threaded else None
+        if self._thread is not None:
+            self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._waiting)
+
+    def record(self, event: Event) -> None:
+        """Note an event. It neither waits for the store nor raises; after `close` events are dropped."""
+        with self._changed:
+            if self._closed:
+                self.dropped += 1
+                return
+            self._waiting.append(event)
+            if len(self._waiting) > self._most:
+                self._waiting.popleft()
+                self.dropped += 1
+            if len(self._waiting) >= self._batch:
+                self._changed.notify()
+
+    def flush(self) -> bool:
+        """Write all that waits, unless the store failed a short while ago, and return whether nothing waits now."""
+        with self._writing:
+            while self._waiting and self._clock() >= self._again:
+                self._write()
+        return not self._waiting
+
+    def _write(self) -> None:
+        with self._changed:
+            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+        try:
+            if self._store is None:
+                self._store = self._open()
+            self._store.append(batch)
+        except Error as error:
+            self._put_back(batch)
+            self._pause = min(max(FIRST, 2 * self._pause), LONGEST)
+            self._again = self._clock() + self._pause
+            self._tell(error)
+        except Exception as error:  # a fault of ours must not end the thread, nor be met for ever
+            self.dropped += len(batch)
+            self._tell(error)
+        else:
+            self.written += len(batch)
+            self._pause = 0.0
+            self.problem = None
+
+    def _put_back(self, batch: list[Event]) -> None:
+        with self._changed:
+            room = max(0, self._most - len(self._waiting))
+            self.dropped += max(0, len(batch) - room)
+            self._waiting.extendleft(reversed(batch[max(0, len(batch) - room) :]))
+
+    def _tell(self, error: Exception) -> None:
+        """Warn once for each time that the store goes away; a filter that raises does not reach the cache."""
+        first, self.problem = self.problem is None, error
+        if first:
+            with suppress(RecordWarning):
+                warnings.warn(RecordWarning(f"requests are not recorded now: {error}"), stacklevel=2)
+
+    def _run(self) -> None:
+        while not self._closed:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or len(self._waiting) >= self._batch, self._wait)
+            self.flush()
+            if self.problem is not None:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, self._wait)
+
+    def close(self) -> None:
+        """Write what waits, once more if the store failed, and close the store; what it does not take is dropped."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._again = float("-inf")
+        self.flush()
+        with self._writing, self._changed:
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
+            store, self._store = self._store, None
+        if store is not None:
+            with suppress(Error):
+                store.close()

@@ -1,0 +1,1 @@
+"""Migrations of the tables of events, for Alembic: `versions` has one a file, in order."""

@@ -1,0 +1,10 @@
+"""What Alembic runs: the migrations, on the connection that `migrate` holds its lock on."""
+
+from __future__ import annotations
+
+from evocache.extras import optional
+
+context = optional("alembic.context")
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()
