@@ -138,13 +138,15 @@ def _version_1(found: dict[str, Any]) -> Event:
     if unknown or missing:
         raise _refused("fields", unknown or sorted(found), f"those of version 1, {', '.join(_REQUIRED)} among them")
     try:
-        digests = {name: bytes.fromhex(found[name]) for name in ("key", "owner", "group") if name in found}
+        digests: dict[str, Any] = {
+            name: bytes.fromhex(found[name]) for name in ("key", "owner", "group") if name in found
+        }
     except (TypeError, ValueError):
         raise _refused("digests", found.get("key"), "hexadecimal digits") from None
     if "features" in found and isinstance(found["features"], list):
         found = {**found, "features": tuple(found["features"])}
-    values: dict[str, Any] = {**found, **digests}
-    return Event(**values)
+    found = {**found, **digests}
+    return Event(**found)
 
 
 _READERS: dict[int, Callable[[dict[str, Any]], Event]] = {1: _version_1}

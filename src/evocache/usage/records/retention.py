@@ -51,9 +51,9 @@ class Retention:
 class Removed:
     """How many events left, by the limit that they were over."""
 
-    seconds: int = 0
-    events: int = 0
-    bytes: int = 0
+    max_seconds: int = 0
+    max_events: int = 0
+    max_bytes: int = 0
 
 
 def enforce(store: EventStore, retention: Retention, now: float) -> Removed:

@@ -68,7 +68,7 @@ def _postgres(sa: Any, url: Any, patience: float) -> Any:
         connection.commit()
 
     sa.event.listen(engine, "connect", prepare)
-    with telling(engine, "opened"), engine.begin() as connection:
+    with _disposed_on_error(engine), telling(engine, "opened"), engine.begin() as connection:
         migrate(connection)
     return engine
 
@@ -87,13 +87,22 @@ def _sqlite(sa: Any, url: Any, patience: float) -> Any:
 
     sa.event.listen(engine, "connect", prepare)
     sa.event.listen(engine, "begin", begin)
-    with telling(engine, "opened"):
+    with _disposed_on_error(engine), telling(engine, "opened"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=max(patience, 1), mode=0o600):
             _create(path)
             with writing(engine) as connection:
                 migrate(connection)
     return engine
+
+
+@contextmanager
+def _disposed_on_error(engine: Any) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _create(path: Path) -> None:

@@ -41,7 +41,7 @@ def conditions(sa: Any, events: Any, where: Where, words: Mapping[str, int]) -> 
 def group_rows(sa: Any, connection: Any, events: Any, by: By, where: Any, most: int | None) -> list[Any]:
     """Return rows of a value, a kind's number and sums: requests, bytes, microseconds taken and saved."""
     columns = events.c
-    value: Any = {"all": sa.literal(0), "hour": columns.time // 3_600_000_000}.get(by)
+    value: Any = {"all": sa.literal(0), "hour": columns.time // sa.literal_column("3600000000")}.get(by)
     value = columns[by] if value is None else value
     count = sa.func.count()
     if most is not None and by != "all":

@@ -146,6 +146,7 @@ class SqlStore(EventStore):
         with telling(self._engine, "wiped"):
             if not self._lite:
                 with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.connection.rollback()  # the pool's ping began a transaction
                     connection.exec_driver_sql("VACUUM events")
                 return
             with self._engine.connect() as connection:

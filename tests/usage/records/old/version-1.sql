@@ -1,0 +1,48 @@
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0001');
+CREATE TABLE events (
+	id INTEGER NOT NULL, 
+	version SMALLINT NOT NULL, 
+	time INTEGER NOT NULL, 
+	tenant INTEGER NOT NULL, 
+	owner BLOB NOT NULL, 
+	"key" BLOB NOT NULL, 
+	"group" BLOB NOT NULL, 
+	context INTEGER NOT NULL, 
+	kind INTEGER NOT NULL, 
+	tier INTEGER NOT NULL, 
+	policy INTEGER NOT NULL, 
+	seconds BLOB, 
+	took INTEGER NOT NULL, 
+	size INTEGER NOT NULL, 
+	saved INTEGER NOT NULL, 
+	seeded SMALLINT NOT NULL, 
+	features BLOB, 
+	quality DOUBLE, 
+	text TEXT, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "events" VALUES(1,1,1000000000,1,X'',X'',X'',1,8,1,1,NULL,0,0,0,0,NULL,NULL,NULL);
+INSERT INTO "events" VALUES(2,1,1000500000,2,X'0001020304050607',X'6B6B6B6B6B6B6B6B',X'00FF00FF00FF00FF',4,5,7,6,X'12A0C21E06A2F062',1060001,4321,810000,1,X'0005E0C508FEFFFFFF0FFDFFFFFF0F',45.25,'a fox, 여우, 🦊');
+CREATE TABLE words (
+	id INTEGER NOT NULL, 
+	word TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (word)
+);
+INSERT INTO "words" VALUES(1,'');
+INSERT INTO "words" VALUES(2,'acme');
+INSERT INTO "words" VALUES(3,'compute');
+INSERT INTO "words" VALUES(4,'emoji/2.5/20');
+INSERT INTO "words" VALUES(5,'hit');
+INSERT INTO "words" VALUES(6,'learned');
+INSERT INTO "words" VALUES(7,'memory');
+INSERT INTO "words" VALUES(8,'shed');
+INSERT INTO "words" VALUES(9,'wait');
+CREATE INDEX events_time ON events (time);
+CREATE INDEX events_owner ON events (owner);
+COMMIT;
