@@ -7,7 +7,7 @@ a replay as in the cache.
 - `policy`: the contract
 - `lru`, `fifo`, `sieve`, `s3fifo`, `wtinylfu`, and in `ranked` `lfu`, `gdsf`, `lcbfu`: published policies
 - `sketch`: how often keys were asked for lately, in a few bytes a key
-- `belady`: the bound, which knows the future
+- `belady`: what knowing the future gains, and a bound that holds for any sizes
 - `learned`, `features`: a weighted score of plain features, whose weights are evolved
 - `registry`: policies by name
 - `trace`, `simulate`: requests as columns, and the replay of them
