@@ -1,4 +1,6 @@
+import functools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -75,6 +77,18 @@ def threads():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+def with_call(pipe: Any, **defaults: object) -> Any:
+    """The pipeline, whose calls have these arguments where they are given no others."""
+    plain = type(pipe)
+
+    @functools.wraps(plain.__call__)
+    def call(self: Any, *given: Any, **named: Any) -> Any:
+        return plain.__call__(self, *given, **{**defaults, **named})
+
+    pipe.__class__ = type(plain.__name__, (plain,), {"__call__": call, "__module__": plain.__module__})
+    return pipe
 
 
 def weights() -> Path:

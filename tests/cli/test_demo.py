@@ -14,7 +14,7 @@ from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
 from evocache.zoo.models import Zoo
 from evocache.zoo.motions import DEMO_PROMPTS
-from tests.cli.conftest import weights
+from tests.cli.conftest import weights, with_call
 from tests.search.trees import stack
 from tests.tiny import FAMILIES, KNOWN_WARNINGS
 
@@ -25,7 +25,7 @@ CALL = {"height": 32, "width": 32, "use_resolution_binning": False, "clean_capti
 
 @pytest.fixture(scope="module")
 def pipe():
-    return FAMILIES["pixart"].build()
+    return with_call(FAMILIES["pixart"].build(), **CALL)
 
 
 def test_contenders_of_a_group_cost_about_the_same(pipe):
@@ -64,8 +64,8 @@ def test_videos_are_shown_in_an_animated_sheet(run, tmp_path, monkeypatch):
             assert videos.shape == (len(texts), 5, 32, 32, 3)
             return np.array([1.0, *[0.0] * (len(texts) - 1)])
 
-    call = {"height": 32, "width": 32, "num_frames": 5}
-    monkeypatch.setattr(demo, "load_pipeline", lambda name: (FAMILIES["animatediff"].build(), call))
+    small = with_call(FAMILIES["animatediff"].build(), height=32, width=32, num_frames=5)
+    monkeypatch.setattr(demo, "load_pipeline", lambda name: small)
     monkeypatch.setattr(Zoo, "judge", lambda zoo: Approving())
     result = run("demo", "--video", "--json", "--prompts", 2, "--steps", 6, "--out", tmp_path)
     assert result.exit_code == 0, result.output
@@ -81,17 +81,17 @@ def test_videos_are_shown_in_an_animated_sheet(run, tmp_path, monkeypatch):
 def test_a_trial_generates_every_prompt_and_accounts_for_it(pipe):
     prompts = ["a fox", "a dog", "a cat", "a cow", "a pig"]
     seen = []
-    trial = DemoTrial(pipe, CALL, prompts, seed=3, advance=seen.append)
+    trial = DemoTrial(pipe, prompts, seed=3, advance=lambda: seen.append(1))
     entrants = contenders(discover(pipe).tree, 6)[:4]
     found = trial.run(entrants)
     assert trial.rounds == 5
-    assert len(seen) == 1 + 5 * 4
+    assert len(seen) == trial.batches_of(entrants) == 2 + 5 * 4
     for outcome in found.values():
         assert np.stack(outcome.images).shape == (5, 32, 32, 3)
         assert len(outcome.timing.samples) == 5
     assert [round(o.executed, 3) for o in found.values()] == [1.0, 0.5, 0.5, 0.5]
     assert [o.peak_cached_bytes > 0 for o in found.values()] == [False, True, True, False]
-    alone = DemoTrial(pipe, CALL, prompts[:1], seed=3).run(entrants[:1])[REFERENCE]
+    alone = DemoTrial(pipe, prompts[:1], seed=3).run(entrants[:1])[REFERENCE]
     np.testing.assert_allclose(alone.images[0], found[REFERENCE].images[0], atol=1e-4)
     assert len(alone.timing.samples) == 3
 

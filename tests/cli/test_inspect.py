@@ -3,11 +3,17 @@ import json
 import pytest
 from rich.console import Console
 
+from evocache import discover
 from evocache.cli.ui.saved_work import work_table
 from evocache.metrics.cost import Work
+from evocache.policies import parse
 from evocache.schedule import Component, Tree
+from evocache.schedule.front.front import Front
+from evocache.schedule.front.point import Point
 from evocache.schedule.tree_table import nodes
+from evocache.validation.proof_file import Basis, Proof, write_proof
 from tests.cli.conftest import weights
+from tests.tiny import FAMILIES
 
 PLAIN = ("--set", "use_resolution_binning=false", "--set", "clean_caption=false")
 
@@ -67,6 +73,36 @@ def test_memory_is_measured_stage_by_stage(run, unet_folder):
         assert len({stage["weights"] for stage in stages.values()}) == 1
     assert found["uncached"]["denoise"]["features"] == 0 < found["deepcache:2,0"]["denoise"]["features"]
     assert "held at most" in run(*arguments).stdout
+
+
+def test_a_point_of_a_run_is_inspected(run, refused, folder, tmp_path):
+    tree = discover(FAMILIES["pixart"].build()).tree
+    slow, fast = (
+        Point(parse(spec).schedule(tree, 4), {"error": -q}, {"speedup": x, "quality": q, "memory": 0.0}, steps=4)
+        for spec, x, q in (("fora:2", 1.8, 40.0), ("fora:4", 3.0, 30.0))
+    )
+    basis = Basis(8, 5, 2, "psnr", "dB", steps=6)
+    write_proof(tmp_path, Proof(Front((fast, slow), 6), ("front 0", "front 1"), {}, basis))
+    for speedup, point, runs in ((2, fast, 1), (1.5, slow, 2)):
+        words = ("inspect", folder, *PLAIN, "--schedule", tmp_path, "--speedup", speedup)
+        found = json.loads(run(*words, "--json").stdout)
+        assert found["schedule"]["digest"] == point.schedule.digest
+        assert (found["steps"], found["schedule"]["steps"]) == (4, 4)
+        rows = {row["id"]: row["executed_steps"] for row in found["components"]}
+        assert rows["transformer/transformer_blocks.2.attn1"] == runs
+        assert found["schedule"]["executed_fraction"] == point.schedule.executed_fraction()
+    text = " ".join(run(*words).stdout.split())
+    assert "fora:2: 50% of calls executed" in text
+    assert "--speedup (1.80 to 3.00)" in refused("inspect", folder, "--schedule", tmp_path)
+    assert "nearest" in refused("inspect", folder, "--schedule", tmp_path, "--speedup", 4)
+
+
+def test_what_the_pipeline_itself_raises_is_told_in_its_words(refused, folder):
+    told = refused("inspect", folder, *PLAIN, "--stages", "--steps", 2, "--set", "height=31")
+    assert "PixArtAlphaPipeline called with" in told
+    assert "height=31" in told
+    assert "it raised ValueError: `height` and `width` have to be divisible by 8 but are 31" in told
+    assert "evocache --debug" in told
 
 
 def test_bad_input(refused, folder, tmp_path):

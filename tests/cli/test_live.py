@@ -10,7 +10,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, duration, front_table, sparkline, spread_evenly
+from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, front_table, sparkline, spread_evenly
+from evocache.cli.ui.waits import duration
 from evocache.schedule import Schedule
 from evocache.schedule.front.point import Point
 from evocache.search.optimise.state import State

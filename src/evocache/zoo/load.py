@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evocache.errors import ZooError
@@ -88,21 +89,24 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
 
 
 def _borrowed(model: Zoo) -> dict[str, Any]:
-    """The parts that the folder of a model does not hold, from the nearest base that does."""
+    """Load the parts that the folder of a model does not hold, from the nearest base that does."""
     parts: dict[str, Any] = {}
-    for part in _index(model):
-        lender = model
-        while not (lender.folder / part).is_dir() and lender.base:
-            lender = find(lender.base)
-        if lender is not model:
-            library, kind = _index(lender)[part]
-            parts[part] = getattr(import_module(library), kind).from_pretrained(
-                lender.folder / part, local_files_only=True
-            )
+    for part, (library, kind) in index(model).items():
+        folder = folder_of(model, part)
+        if folder.parent != model.folder:
+            parts[part] = getattr(import_module(library), kind).from_pretrained(folder, local_files_only=True)
     return parts
 
 
-def _index(model: Zoo) -> dict[str, tuple[str, str]]:
-    """Library and class of each part of a pipeline that is not empty."""
+def folder_of(model: Zoo, part: str) -> Path:
+    """Return the folder of a part of a model: its own, or that of the nearest base that has one."""
+    lender = model
+    while not (lender.folder / part).is_dir() and lender.base:
+        lender = find(lender.base)
+    return lender.folder / part
+
+
+def index(model: Zoo) -> dict[str, tuple[str, str]]:
+    """Return library and class of each part of a pipeline that is not empty."""
     stored = json.loads((model.folder / "model_index.json").read_text(encoding="utf-8"))
     return {part: tuple(value) for part, value in stored.items() if isinstance(value, list) and value[0]}

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..inputs.model_loading import load_pipeline
+from ..inputs.model_loading import await_loading, load_pipeline
 from ..inputs.number_options import MAX_SEED
-from ..ui.console import out, progress
+from ..ui.console import out
 from ..ui.failures import InputError, folder
 from ..ui.machine_info import describe, sentence
+from ..ui.waits import Waits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,9 +52,8 @@ def demo(
     began = perf_counter()
     target, shown = folder(out_), find("zoo:emoji-motion" if video else model)
     count = prompts or (VIDEOS if shown.moving else PICTURES)
-    with progress() as bar:
-        task = bar.add_task(f"loading {shown.name}", total=None)
-        rows, texts, facts = _measured(shown, steps, count, seed, lambda **news: bar.update(task, **news))
+    with Waits() as wait:
+        rows, texts, facts = _measured(shown, steps, count, seed, wait)
     frames = _sheets(shown, rows, texts, facts)
     sheet = target / ("contact-sheet.webp" if shown.moving else "contact-sheet.png")
     _save(frames, sheet)
@@ -77,10 +77,11 @@ def demo(
 
 
 def _measured(
-    shown: Zoo, steps: int, count: int, seed: int, update: Any
+    shown: Zoo, steps: int, count: int, seed: int, wait: Waits
 ) -> tuple[list[Row], list[str], dict[str, Any]]:
-    """Rows, prompts, and what they were measured on; `update` is told how far it is."""
-    pipe, defaults = load_pipeline(shown.name)
+    """Return rows, prompts, and what they were measured on."""
+    await_loading(wait, shown.name)
+    pipe = load_pipeline(shown.name)
     texts = [*shown.demo_prompts[:count], *shown.sample_prompts(max(0, count - len(shown.demo_prompts)), seed)]
     from ...model import discover
     from ...schedule.front import Front
@@ -88,15 +89,8 @@ def _measured(
     from .demo_rows import Row
 
     entrants = contenders(discover(pipe).tree, steps, Front.load(shown.front) if shown.front.is_file() else None)
-    done = -2
-
-    def advance(name: str) -> None:
-        nonlocal done
-        done += 1
-        update(description=name, completed=max(done, 0))
-
-    trial = DemoTrial(pipe, defaults, texts, seed, advance)
-    update(total=len(entrants) * trial.rounds)
+    trial = DemoTrial(pipe, texts, seed, wait.advance)
+    wait.count(f"generating in {len(entrants)} ways", trial.batches_of(entrants))
     outcomes = trial.run(entrants)
     judge, reference = shown.judge(), outcomes[REFERENCE]
     rows = [Row(c, outcomes[c.name], reference, judge, texts) for c in entrants]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,26 +98,28 @@ class DemoTrial:
 
     Args:
         pipe: the pipeline.
-        defaults: arguments of its call.
         prompts: one or more.
         seed: of the first prompt; the next ones follow.
-        advance: called before every batch with the contender's name and the number of its images.
+        advance: called after every batch; there are `batches_of` of them.
     """
 
     def __init__(
         self,
         pipe: Any,
-        defaults: Mapping[str, Any],
         prompts: Sequence[str],
         seed: int,
-        advance: Callable[[str], None] = lambda name: None,
+        advance: Callable[[], None] = lambda: None,
     ) -> None:
-        self.pipe, self.defaults, self.prompts, self.seed, self.advance = pipe, defaults, prompts, seed, advance
+        self.pipe, self.prompts, self.seed, self.advance = pipe, prompts, seed, advance
         size = max(1, len(prompts) // ROUNDS)
         starts = range(0, len(prompts), size)
         self.batches = [range(s, min(s + size, len(prompts))) for s in starts]
         self.rounds = max(MIN_ROUNDS, len(self.batches))
         self.clock = clock_of(pipe)
+
+    def batches_of(self, entrants: Sequence[Contender]) -> int:
+        """Return how many batches are generated, two to warm up included."""
+        return 2 + len(entrants) * self.rounds
 
     def run(self, entrants: Sequence[Contender]) -> dict[str, Outcome]:
         """Outcomes by name; the first entrant is the reference that shares of work are relative to."""
@@ -135,31 +137,31 @@ class DemoTrial:
 
     def _warm_up(self, entrants: Sequence[Contender]) -> None:
         """A few steps of the untouched pipeline and of an accelerated one, of a batch as it will come."""
-        self.advance("warming up")
         some = next((replace(c.point, schedule=c.point.schedule.resampled(3)) for c in entrants if c.point), None)
         for contender in (Contender(REFERENCE, ""), Contender("accelerated", "", point=some)):
             with apply_contender(self.pipe, contender):
                 self._generate(self.batches[0], 3)
+            self.advance()
 
     def _case(self, contender: Contender, outcome: Outcome) -> Callable[[], None]:
         turns = iter(self.batches * self.rounds)
 
         def run() -> None:
             batch = next(turns)
-            self.advance(contender.name)
             with apply_contender(self.pipe, contender) as handle:
                 for i, image in zip(batch, self._generate(batch, _steps(contender)), strict=True):
                     outcome.images[i] = image
                 if handle:
                     outcome.executed = handle.stats.executed_fraction
                     outcome.peak_cached_bytes = max(outcome.peak_cached_bytes, handle.stats.peak_cached_bytes)
+            self.advance()
 
         return run
 
     def _generate(self, batch: range, steps: int) -> npt.NDArray[np.floating[Any]]:
         texts = [self.prompts[i] for i in batch]
         seeds = generators([self.seed + i for i in batch])
-        given = {**self.defaults, "num_inference_steps": steps, "output_type": "np", "generator": seeds}
+        given = {"num_inference_steps": steps, "output_type": "np", "generator": seeds}
         images: npt.NDArray[np.floating[Any]] = self.pipe(prompt=texts, return_dict=False, **given)[0]
         return images
 

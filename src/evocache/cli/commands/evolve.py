@@ -22,7 +22,7 @@ from ...search.config import EvolveConfig
 from ..inputs import argument_files
 from ..inputs.call_arguments import arguments, batch_size, settings
 from ..inputs.dtypes import known_device, known_dtype, known_storage
-from ..inputs.model_loading import MODELS, load_pipeline, locate
+from ..inputs.model_loading import MODELS, load_pipeline, locate, steps_or_usual
 from ..inputs.number_options import MAX_COUNT, MAX_SEED, MAX_STEPS, amount
 from ..inputs.prompts import distinct, gather
 from ..inputs.worker_count import count as processes
@@ -135,8 +135,8 @@ def evolve(
         load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),
     )
     with _resumable(), warnings.catch_warnings(), Live(seconds, shown, model=model) as live:
-        pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
-        call = arguments(pipe, defaults, **wanted)
+        pipe = load_pipeline(model, device=device, dtype=dtype)
+        call = {"num_inference_steps": steps_or_usual(pipe), **arguments(pipe, **wanted)}
         from ...evolve_run import evolve as run
         from ...schedule.front.comparison import DISTURBED
 
@@ -180,7 +180,7 @@ def _listed(given: list[str] | None) -> list[str] | None:
 
 def _loaded(model: str, device: str, dtype: str) -> Any:
     """The pipeline, in a worker."""
-    return load_pipeline(model, device=device, dtype=dtype)[0]
+    return load_pipeline(model, device=device, dtype=dtype)
 
 
 def _judge(quality: str | None, reward: str | None) -> str:

@@ -17,14 +17,15 @@ import typer
 from ...metrics.versions import versions
 from ..inputs import argument_files
 from ..inputs.call_arguments import IMAGE, arguments, batch_size, call, settings, stepping
-from ..inputs.model_loading import MODELS, load_pipeline
+from ..inputs.model_loading import MODELS, await_loading, load_pipeline
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, finite
 from ..inputs.prompts import gather
 from ..inputs.schedule_choice import Choice, pick
 from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Storage
-from ..ui.console import errors, out, progress
+from ..ui.console import errors, out
 from ..ui.failures import folder
 from ..ui.picture_files import file_name, save_picture
+from ..ui.waits import Waits
 
 if TYPE_CHECKING:
     from ...runtime import Handle
@@ -101,37 +102,38 @@ def generate(
     texts = [""] if IMAGE in wanted and not asked and not prompts else gather(asked, prompts, limit)
     choice = pick(schedule, speedup, min_quality, holds=memory)
     target = folder(out_)
-    with progress() as bar:
-        bar.add_task(f"loading {model}", total=None)
-        pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
-    given = arguments(pipe, defaults, **(choice.asking(wanted) if choice else wanted))
+    with Waits() as wait:
+        await_loading(wait, model)
+        pipe = load_pipeline(model, device=device, dtype=dtype)
+    given = arguments(pipe, **(choice.asking(wanted) if choice else wanted))
     from ...policies import Gate
     from ...runtime import apply
 
     what = choice.what if choice else "none" if memory or storage else None
     handle = apply(pipe, what, memory=memory, storage=storage) if what is not None else None
     size = _batch(batch, handle, given)
-    log = _Log(model, choice, given, handle)
     named = _named(pipe, given, choice)
+    log = _Log(model, choice, {**_usual(pipe), **given}, handle)
     gated = size if handle is not None and isinstance(handle.program, Gate) and size > 1 else None
     digest = choice.digest if choice else None
     further = {"dtype": dtype, "storage": storage, "model": model, "digest": digest, "batch": gated, **wanted}
     further = {name: value for name, value in further.items() if value is not None and value != USUAL.get(name)}
     further = {name: value for name, value in further.items() if name not in (STEPS, GUIDANCE)}
     written: list[Path] = []
-    with handle or nullcontext(), progress() as bar:
-        task = bar.add_task("generating", total=len(texts) * (named["steps"] or 1))
+    steps = named["steps"] or 1
+    with handle or nullcontext(), Waits() as wait:
+        wait.count("generating, steps", len(texts) * steps)
         for first in range(0, len(texts), size):
             some = texts[first : first + size]
             seeds = [seed + first + i for i in range(len(some))]
             start = perf_counter()
-            pictures = call(pipe, some, seeds, **stepping(pipe, given, partial(bar.advance, task, len(some))))
+            pictures = call(pipe, some, seeds, **stepping(pipe, given, partial(wait.advance, len(some))))
             log.batch(len(some), perf_counter() - start)
             for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
                 name = file_name(first + i, text, seeds[i], named, further)
                 path = save_picture(frames, target / name, log.metadata(text, seeds[i]), video_format.suffix)
                 written.append(path)
-            bar.update(task, completed=(first + len(some)) * (named["steps"] or 1))
+            wait.done = (first + len(some)) * steps
     for path in written:  # not before, as the bar is on the same terminal
         out().print(str(path), markup=False, soft_wrap=True)
     log.report()
@@ -139,13 +141,18 @@ def generate(
 
 def _named(pipe: Any, given: Mapping[str, Any], choice: Choice | None) -> dict[str, Any]:
     """What files are named by: those of the call, else the defaults of the pipeline."""
-    parameters = signature(type(pipe).__call__).parameters
-    usual = {name: p.default for name, p in parameters.items() if isinstance(p.default, (int, float))}
+    usual = _usual(pipe)
     return {
         "steps": given.get(STEPS, usual.get(STEPS)),
         "guidance": given.get(GUIDANCE, usual.get(GUIDANCE)),
         "schedule": choice.name if choice else "uncached",
     }
+
+
+def _usual(pipe: Any) -> dict[str, float]:
+    """Numbers that a pipeline's call has where nothing else is said."""
+    parameters = signature(type(pipe).__call__).parameters
+    return {name: p.default for name, p in parameters.items() if isinstance(p.default, (int, float))}
 
 
 def _batch(wanted: int | None, handle: Handle | None, given: Mapping[str, Any]) -> int:

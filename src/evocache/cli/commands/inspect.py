@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..inputs import argument_files
 from ..inputs.architecture_names import counted, is_architecture
-from ..inputs.call_arguments import example, settings
-from ..inputs.model_loading import load_pipeline
+from ..inputs.call_arguments import example, generated, settings, stepping
+from ..inputs.model_loading import await_loading, load_pipeline, steps_or_usual
 from ..inputs.number_options import MAX_COUNT, MAX_STEPS
 from ..inputs.schedule_choice import Choice, pick
 from ..inputs.schedule_options import MinQuality, PointMemory, Schedule, Speedup
-from ..ui.console import errors, progress
+from ..ui.console import errors
 from ..ui.failures import InputError, first_line
 from ..ui.model_view import View
+from ..ui.waits import Waits
 
 if TYPE_CHECKING:
     from ...memory.planner.planner import Held
     from ...model import Model
     from ...model.probe import Probe
     from ...schedule import Schedule as Cells
+
+
+REPEATS = 3
+"""Timed calls of each denoiser."""
 
 
 def inspect(
@@ -57,7 +63,7 @@ def inspect(
         if image or mask:
             raise InputError(f"a picture for {model}", "a pipeline with weights", "leave --image and --mask out")
         found, probe = counted(model, set_ or [], dtype=dtype, device=device, stages=stages)
-        count = steps or found.steps
+        count = steps or (choice.steps if choice else None) or found.steps
         program = _schedule(probe.model, choice, count) if choice else None
         view = View(model, found.cls, probe.model, probe, program, program.steps if program else count, {})
     else:
@@ -78,18 +84,18 @@ def _of_pipeline(
     dtype: str,
 ) -> View:
     """What is shown of a pipeline, measured."""
-    with progress() as bar:
-        task = bar.add_task(f"loading {model}", total=None)
-        pipe, defaults = load_pipeline(model, device=device, dtype=dtype)
+    with Waits() as wait:
+        await_loading(wait, model)
+        pipe = load_pipeline(model, device=device, dtype=dtype)
         from ...model import discover
 
         found = discover(pipe)
-        count = steps or int(defaults.get("num_inference_steps", 20))
+        count = steps_or_usual(pipe, steps or (choice.steps if choice else None))
         program = _schedule(found, choice, count) if choice else None
-        bar.update(task, description="measuring")
-        call = {**defaults, "num_inference_steps": program.steps if program else count}
-        probe = _probed(pipe, call, further)
-        held = _held(pipe, found, example(pipe, call, further), program) if stages else {}
+        call = {"num_inference_steps": program.steps if program else count, **further}
+        with _counted(found, wait):
+            probe = _probed(pipe, call)
+        held = _held(pipe, found, example(pipe, call), program, wait) if stages else {}
     return View(model, type(pipe).__name__, found, probe, program, program.steps if program else count, held)
 
 
@@ -102,13 +108,25 @@ def _schedule(model: Model, choice: Choice, steps: int) -> Cells:
     return program.schedule(model.tree, max(steps, program.min_steps))
 
 
-def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe | None:
+@contextmanager
+def _counted(model: Model, wait: Waits) -> Iterator[None]:
+    """Within the context, calls of denoisers are shown as they end: one that counts, and those that are timed."""
+    wait.count("measuring", (1 + REPEATS) * len(model.denoisers))
+    hooks = [d.module.register_forward_hook(lambda *_: wait.advance()) for d in model.denoisers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _probed(pipe: Any, call: dict[str, Any]) -> Probe | None:
     """Measures, or None with a note where the pipeline wants more than a prompt."""
     from ...model.probe import probe_pipeline
 
-    given = example(pipe, call, further)
+    given = example(pipe, call)
     try:
-        return probe_pipeline(pipe, given)
+        return probe_pipeline(pipe, given, repeats=REPEATS)
     except Exception as error:
         errors().print(
             f"not measured: {first_line(error)}; --set may give what the pipeline asks for",
@@ -118,14 +136,20 @@ def _probed(pipe: Any, call: dict[str, Any], further: dict[str, Any]) -> Probe |
         return None
 
 
-def _held(pipe: Any, model: Model, call: dict[str, Any], schedule: Cells | None) -> dict[str, Mapping[str, Held]]:
+def _held(
+    pipe: Any, model: Model, call: dict[str, Any], schedule: Cells | None, wait: Waits
+) -> dict[str, Mapping[str, Held]]:
     """What is held in each stage, uncached and, if there is a schedule, under it."""
     from ...runtime import apply
     from ...runtime.estimate.measure import measure
 
-    out: dict[str, Mapping[str, Held]] = {"uncached": measure(pipe, model, lambda: pipe(**call))}
+    def generate() -> None:
+        generated(pipe, stepping(pipe, call, wait.advance))
+
+    wait.count("generating, steps", call["num_inference_steps"] * (1 if schedule is None else 2))
+    out: dict[str, Mapping[str, Held]] = {"uncached": measure(pipe, model, generate)}
     if schedule is not None:
         with apply(pipe, schedule, measure=True) as handle:
-            pipe(**call)
+            generate()
             out[schedule.provenance.origin or "scheduled"] = handle.stats.stages
     return out

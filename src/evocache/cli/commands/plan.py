@@ -12,16 +12,24 @@ import typer
 from ..inputs import argument_files
 from ..inputs.call_arguments import example, settings
 from ..inputs.dtypes import known_dtype
-from ..inputs.model_loading import load_pipeline, locate
+from ..inputs.model_loading import await_loading, import_seconds, load_pipeline, locate
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_STEPS
 from ..inputs.schedule_choice import pick
 from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Storage
-from ..ui.console import out, progress
+from ..ui.console import out
 from ..ui.failures import InputError
+from ..ui.waits import Waits
 
 if TYPE_CHECKING:
     from ...memory.planner.planner import MemoryPlan
     from ...runtime.estimate.estimate import Planned
+
+
+CONFIG_SECONDS = 2.0
+"""What making a pipeline from its configs takes, about."""
+
+MODULE_SECONDS = 0.003
+"""What a module adds to the time of planning, about."""
 
 
 def plan(
@@ -63,14 +71,15 @@ def plan(
     from ...runtime.estimate.estimate import plan_memory
     from ..inputs.weightless import load_weightless
 
-    with progress() as bar:
-        task = bar.add_task(f"loading {model}", total=None)
+    with Waits() as wait:
         if locate(model).startswith("zoo:"):
-            pipe, defaults = load_pipeline(model, device="cpu", dtype=dtype)
+            await_loading(wait, model)
+            pipe = load_pipeline(model, device="cpu", dtype=dtype)
         else:
-            pipe, defaults = load_weightless(model, dtype=dtype), {}
-        bar.update(task, description="planning")
-        call = example(pipe, defaults, given)
+            wait.predict(f"reading the configs of {model}", import_seconds() + CONFIG_SECONDS)
+            pipe = load_weightless(model, dtype=dtype)
+        call = example(pipe, given)
+        wait.predict("planning", MODULE_SECONDS * _modules(pipe))
         planned = plan_memory(pipe, call, what, memory, offload=offload, storage=storage, film=film)
     if plot is not None:
         _draw(planned, plot)
@@ -78,6 +87,15 @@ def plan(
         typer.echo(json.dumps({"model": model, "schedule": name, **_document(planned)}, indent=2))
     else:
         _print(model, type(pipe).__name__, name, planned)
+
+
+def _modules(pipe: Any) -> int:
+    """The number of modules in a pipeline, at any depth."""
+    from torch import nn
+
+    from ...model.pipeline_components import components_of
+
+    return sum(len(list(part.modules())) for part in components_of(pipe).values() if isinstance(part, nn.Module))
 
 
 def _draw(planned: Planned, path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import Error
+from ...errors import Error, short
 from ..ui.failures import InputError, first_line
 from . import argument_files
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def arguments(pipe: Any, defaults: Mapping[str, Any], **wanted: Any) -> dict[str, Any]:
-    """Arguments of the pipeline's call: the defaults, and over them what is wanted and not None.
+def arguments(pipe: Any, **wanted: Any) -> dict[str, Any]:
+    """Return the arguments of the pipeline's call: what is wanted and not None; a mask by the pipeline's own name.
 
     Raises:
         InputError: if the pipeline does not take one of them.
@@ -34,7 +34,7 @@ def arguments(pipe: Any, defaults: Mapping[str, Any], **wanted: Any) -> dict[str
             mend = "save such a pipeline: AutoPipelineForImage2Image, or ...ForInpainting, .from_pipe(pipe)"
             mend = mend if name in (IMAGE, MASK) else "leave the option out"
             raise InputError(f"{name} for a {type(pipe).__name__}", f"one of {known}", mend)
-    return {**defaults, **given}
+    return given
 
 
 IMAGE, MASK = "image", "mask_image"
@@ -94,12 +94,11 @@ CALLBACK = "callback_on_step_end"
 PROMPT = "fox on a light blue background"
 
 
-def example(pipe: Any, defaults: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a call such as a user would make: a prompt and a picture where the pipeline takes them.
+def example(pipe: Any, further: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of a call such as a user would make: a prompt and a picture where the pipeline takes them.
 
     Args:
         pipe: the pipeline.
-        defaults: what its calls are given unless the user says otherwise.
         further: what the user says.
 
     Raises:
@@ -115,7 +114,7 @@ def example(pipe: Any, defaults: Mapping[str, Any], further: Mapping[str, Any]) 
         given[IMAGE] = Image.new("RGB", (size[0], size[1]), "grey")
         if MASK in accepted:
             given[MASK] = Image.new("L", (size[0], size[1]), "white")
-    return arguments(pipe, defaults, **{**given, **further})
+    return arguments(pipe, **{**given, **further})
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -143,6 +142,36 @@ def stepping(pipe: Any, given: Mapping[str, Any], advance: Callable[[], object])
     return {**given, CALLBACK: ended}
 
 
+def generated(pipe: Any, given: Mapping[str, Any]) -> Any:
+    """Call a pipeline and return its output.
+
+    Raises:
+        InputError: if the pipeline refuses its arguments, in whatever way; it has the pipeline's own words.
+    """
+    try:
+        return pipe(**given)
+    except Error:
+        raise
+    except Exception as error:  # whatever another library makes of arguments that it did not expect
+        raise refused_call(pipe, given, error) from error
+
+
+def refused_call(pipe: Any, given: Mapping[str, Any], error: Exception) -> InputError:
+    """What is told of a pipeline that raised an error of its own."""
+    from ...search.evaluate.faults import of_device
+
+    hidden = ("generator", "output_type", CALLBACK)
+    shown = ", ".join(f"{name}={short(value)}" for name, value in given.items() if name not in hidden)
+    short_of = of_device(error)
+    mend = "lower --batch, or give --memory" if short_of else "change what it names"
+    return InputError(
+        f"{type(pipe).__name__} called with {shown or 'its own defaults'}",
+        f"{'a call that the machine can do' if short_of else 'arguments that it takes'}; it raised "
+        f"{type(error).__name__}: {first_line(error, 400)}",
+        f"{mend}; evocache --debug shows where it was raised",
+    )
+
+
 def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) -> list[list[Image]]:
     """Pictures of the prompts, each as its frames: one for an image, many for a video.
 
@@ -153,17 +182,7 @@ def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) 
     """
     if "prompt" in inspect.signature(type(pipe).__call__).parameters:
         given = {"prompt": list(prompts), **given}
-    try:
-        output = pipe(generator=generators(seeds), output_type="pil", **given)
-    except Error:
-        raise
-    except Exception as error:  # whatever another library makes of arguments that it did not expect
-        shown = ", ".join(f"{name}={value!r}" for name, value in given.items()) or "its own defaults"
-        raise InputError(
-            f"{type(pipe).__name__} called with {shown}",
-            "arguments that the pipeline takes",
-            f"it raised {type(error).__name__}: {first_line(error, 400)}; evocache --debug shows where",
-        ) from error
+    output = generated(pipe, {"generator": generators(seeds), "output_type": "pil", **given})
     images = getattr(output, "images", None)
     found: list[list[Image]] = [[i] for i in images] if images is not None else list(getattr(output, "frames", ()))
     if len(found) < len(prompts):

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...zoo.load import no_bars
-from ..ui.console import progress
 from ..ui.failures import InputError, ModelError, first_line
+from ..ui.waits import Waits
 from .dtypes import known_device, known_dtype, named_dtype
 
 if TYPE_CHECKING:
     from ...schedule import Tree
 
 
+IMPORT_SECONDS = 6.0
+"""What importing torch and diffusers takes, about."""
+
+RATE = 300e6
+"""Bytes of weights that are loaded in a second, about."""
+
+WEIGHTS = (".safetensors", ".bin", ".pt")
+
+STEPS = 20
+"""Denoising steps where a pipeline does not say how many it makes."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
-def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> tuple[Any, Mapping[str, Any]]:
-    """A pipeline, and what its call needs unless the user says otherwise.
+def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> Any:
+    """Load a pipeline.
 
     Args:
         model: a zoo name (`zoo:emoji`), the folder of a diffusers pipeline, or a hub id (`owner/name`).
@@ -43,23 +56,61 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> t
     wanted = named_dtype(dtype, device)
     from ... import zoo
 
-    with no_bars():
-        if found.startswith("zoo:"):
-            pipe: Any = zoo.load(found, dtype=wanted)
-            defaults = zoo.find(found).call_defaults
-        else:
-            pipe, defaults = _from_pretrained(found, wanted), {}
+    with nullcontext() if stored_bytes(found) is None else no_bars():
+        pipe: Any = zoo.load(found, dtype=wanted) if found.startswith("zoo:") else _from_pretrained(found, wanted)
         try:
             pipe.to(device)
         except (RuntimeError, AssertionError) as error:
             given = f"device {device!r} ({first_line(error)})"
             raise InputError(given, "a device of this machine", "try --device cpu") from error
     pipe.set_progress_bar_config(disable=True)
-    return pipe, defaults
+    return pipe
+
+
+def await_loading(wait: Waits, model: str) -> None:
+    """Show that a model is loaded; one that is not on this machine is fetched, which has bars of its own."""
+    size = stored_bytes(model)
+    if size is None:
+        wait.console.print(f"loading {model} from the hub", markup=False)
+    else:
+        wait.predict(f"loading {model}", import_seconds() + size / RATE)
+
+
+def import_seconds() -> float:
+    """Predict how long torch and diffusers take to be imported, if they are not yet."""
+    return 0.0 if "diffusers" in sys.modules else IMPORT_SECONDS
+
+
+def stored_bytes(model: str) -> int | None:
+    """Bytes of a model's weights on this machine; None if it is on the hub alone."""
+    found = locate(model)
+    if found.startswith("zoo:"):
+        from ...zoo.models import find
+
+        folder = find(found).folder
+    elif _HUB_ID.fullmatch(found) and not Path(found).is_dir():
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        folder = Path(HF_HUB_CACHE) / f"models--{found.replace('/', '--')}"
+        if not (folder / "snapshots").is_dir():
+            return None
+    else:
+        folder = Path(found)
+    files = (path for path in folder.rglob("*") if path.suffix in WEIGHTS)
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def steps_or_usual(pipe: Any, wanted: int | None = None) -> int:
+    """The number of denoising steps that is wanted, or that a pipeline makes where nothing else is said."""
+    from ...runtime.program.step_arguments import usual_steps
+
+    return wanted or usual_steps(type(pipe).__call__) or STEPS
 
 
 def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
     """The component tree of a model, the classes of its denoisers, and its usual number of steps.
+
+    No weights are loaded, as long as all parts can be made from their configs.
 
     Raises:
         Error: as `load_pipeline`, and if it has no denoiser.
@@ -73,13 +124,19 @@ def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
     known = _known_tree(locate(model))
     if known is not None:
         return known
-    with progress() as bar:
-        bar.add_task(f"loading {model}", total=None)
-        pipe, defaults = load_pipeline(model, device="cpu")
+    from .weightless import load_weightless
+
+    with Waits() as wait:
+        wait.predict(f"reading the configs of {model}", import_seconds() + 1)
+        try:
+            pipe = load_weightless(model)
+        except ModelError:  # it may have a part that is not made from a config alone
+            await_loading(wait, model)
+            pipe = load_pipeline(model, device="cpu")
         from ...model import discover
 
         found = discover(pipe)
-    return found.tree, found.classes, int(defaults.get("num_inference_steps", 20))
+    return found.tree, found.classes, steps_or_usual(pipe)
 
 
 def _known_tree(name: str) -> tuple[Tree, Mapping[str, str], int] | None:

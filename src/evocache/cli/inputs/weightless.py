@@ -13,7 +13,7 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
     """A pipeline that has no weights and takes no memory, to plan with; of a hub id only small files are fetched.
 
     Args:
-        model: the folder of a diffusers pipeline, or a hub id (`owner/name`).
+        model: a zoo name, the folder of a diffusers pipeline, or a hub id (`owner/name`).
         dtype: as for `load_pipeline`.
 
     Raises:
@@ -24,19 +24,23 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
     import torch
 
     source, wanted = locate(model), named_dtype(dtype)
+    host: Any = diffusers
+    if source.startswith("zoo:"):
+        from ...zoo import pipelines as host
     try:
-        index = diffusers.DiffusionPipeline.load_config(source)
-        cls: Any = getattr(diffusers, index["_class_name"])
+        index = diffusers.DiffusionPipeline.load_config(_folder(source))
+        cls: Any = getattr(host, index["_class_name"])
         named = {name: value for name, value in index.items() if not name.startswith("_")}
         parts: dict[str, Any] = {}
         for name, value in named.items():
             if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, str) for v in value):
-                parts[name] = _part(source, name, *value)
+                parts[name] = _part(*_where(source, name), *value)
             elif isinstance(value, (list, tuple)) and list(value) == [None, None]:
                 parts[name] = None
             else:
                 parts[name] = value
-        pipe = cls(**parts)
+        with torch.device("meta"):  # some pipelines make one model of two
+            pipe = cls(**parts)
     except (OSError, ValueError, AttributeError, ImportError, KeyError, TypeError) as error:
         raise unloadable(source, error) from error
     for part in components_of(pipe).values():
@@ -44,6 +48,26 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
             part.to("meta", wanted).eval()  # some parameters are made on the CPU whatever the device
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _folder(source: str) -> str:
+    """The folder, or the hub id, that a model's name stands for."""
+    if not source.startswith("zoo:"):
+        return source
+    from ...zoo.models import find
+
+    return str(find(source).folder)
+
+
+def _where(source: str, part: str) -> tuple[str, str]:
+    """Folder or hub id, and the folder in it, that hold a part of a model."""
+    if not source.startswith("zoo:"):
+        return source, part
+    from ...zoo.load import folder_of
+    from ...zoo.models import find
+
+    found = folder_of(find(source), part)
+    return str(found.parent), found.name
 
 
 def _part(source: str, folder: str, library: str, name: str) -> Any:

@@ -13,7 +13,6 @@ from ...errors import EvocacheWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
 NOISY = ("diffusers", "transformers", "huggingface_hub", "torch")
 
@@ -43,29 +42,6 @@ def _console(*, stderr: bool = False) -> Console:
                 yield Segment(text if control else printable(text), style, control)
 
     return Harmless(highlight=False, stderr=stderr)
-
-
-def progress(console: Console | None = None) -> Progress:
-    """A progress bar on stderr that leaves nothing behind."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
-    return Progress(
-        *columns,
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("to go"),
-        console=console or errors(),
-        transient=True,
-    )
 
 
 @contextmanager

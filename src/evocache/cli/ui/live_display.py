@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .console import errors
 from .stop_signals import Stopping
+from .waits import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -260,10 +261,3 @@ def sparkline(values: Sequence[float], most: int = 40) -> str:
     last = values[-most:]
     low, high = min(last), max(last)
     return "".join("▁▂▃▄▅▆▇█"[int(7 * (value - low) / ((high - low) or 1.0))] for value in last)
-
-
-def duration(seconds: float) -> str:
-    """Minutes and seconds, or hours: 75 -> '1:15'."""
-    minutes, rest = divmod(int(max(0.0, seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
