@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.main import get_command
 
-from benchmarks.tables import BETWEEN, PAGES, TABLES, with_tables
+from benchmarks.tables import BETWEEN, PAGES, RESULTS, TABLES, with_tables
 from benchmarks.tables.results import results
 from evocache.cli.app import app
 from evocache.policies import POLICIES
@@ -96,7 +97,7 @@ def test_tables_are_those_of_the_results(page: str) -> None:
     assert with_tables(text) == text, "run python -m benchmarks.tables"
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", RESULTS)
 def test_commits_are_those_of_the_results(page: str) -> None:
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     told = re.findall(
@@ -104,6 +105,16 @@ def test_commits_are_those_of_the_results(page: str) -> None:
     )
     assert len(told) == text.count("/results/")
     assert [commit for _, commit in told] == [results(result)["environment"]["commit"] for result, _ in told]
+
+
+def test_each_policy_and_each_of_its_parameters_is_described() -> None:
+    text = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    for policy in POLICIES.values():
+        section = text.split(f"\n### {policy.name}\n")[1].split("\n### ")[0]
+        assert f"`{policy.usage}`" in section
+        assert f"](#{policy.name})" in text
+        for field in fields(policy):
+            assert not field.repr or re.search(rf"^- `{field.name}`( \(.* if not given\))?: \S", section, re.M), policy
 
 
 def test_each_table_stands_somewhere() -> None:
@@ -165,8 +176,8 @@ def test_commands_and_options_that_are_named_exist() -> None:
 
 
 def test_guides_name_all_policies_and_commands() -> None:
-    policies = (ROOT / "docs" / "guides" / "apply.md").read_text(encoding="utf-8")
-    assert not [policy for policy in POLICIES if f"| `{policy}" not in policies]
+    policies = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    assert not [policy for policy in POLICIES if f"| [`{policy}" not in policies]
     commands = (ROOT / "docs" / "guides" / "command-line.md").read_text(encoding="utf-8")
     root: Any = get_command(app)
     assert not [command for command in root.commands if f"`evocache {command}" not in commands]

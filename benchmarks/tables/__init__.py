@@ -1,4 +1,4 @@
-"""Tables of README.md, README.ko.md and docs/benchmarks.md, made of the committed results.
+"""Tables of README.md, README.ko.md and docs/benchmarks.md, made of the committed results, and docs/policies.md.
 
     python -m benchmarks.tables
 
@@ -11,9 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from benchmarks.tables import full_size, small
+from benchmarks.tables import full_size, policies, small
 
-PAGES = ("README.md", "README.ko.md", "docs/benchmarks.md")
+RESULTS = ("README.md", "README.ko.md", "docs/benchmarks.md")
+"""Pages whose tables are made of results."""
+
+PAGES = (*RESULTS, "docs/policies.md")
 BETWEEN = re.compile(r"(<!-- table ([\w-]+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
 
 TABLES: Mapping[str, Callable[[], str]] = {
@@ -31,6 +34,10 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "memory": full_size.memory,
     "memory-gpu": full_size.memory_gpu,
     "memory-clock": full_size.memory_clock,
+    "policies-static": policies.static,
+    "policies-calibrated": policies.calibrated,
+    "policies-gates": policies.gates,
+    "policies-details": policies.details,
 }
 
 

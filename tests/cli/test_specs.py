@@ -111,7 +111,7 @@ def test_storages_are_those_of_the_stores():
 
 def test_the_tree_that_is_known_without_the_model_is_the_model_s():
     weights()
-    from evocache.cli.inputs.model_loading import load_tree
+    from evocache.cli.inputs.model_tree import load_tree
     from evocache.model import discover
 
     tree, classes, steps = load_tree("zoo:emoji")
@@ -126,14 +126,14 @@ def test_a_tree_is_that_of_the_model_and_needs_no_weights(request, monkeypatch, 
     weights()
     from diffusers import DiffusionPipeline
 
-    from evocache.cli.inputs import model_loading
+    from evocache.cli.inputs import model_loading, model_tree
     from evocache.model import discover
 
     whole = zoo.load(model) if model.startswith("zoo:") else None
     model = model if whole else request.getfixturevalue(model)
     whole = whole or DiffusionPipeline.from_pretrained(model)
-    monkeypatch.setattr(model_loading, "load_pipeline", lambda *_, **__: pytest.fail("weights are loaded"))
-    tree, classes, steps = model_loading.load_tree(model)
+    monkeypatch.setattr(model_tree, "load_pipeline", lambda *_, **__: pytest.fail("weights are loaded"))
+    tree, classes, steps = model_tree.load_tree(model)
     found = discover(whole)
     assert tree == found.tree
     assert dict(classes) == dict(found.classes)
@@ -142,12 +142,12 @@ def test_a_tree_is_that_of_the_model_and_needs_no_weights(request, monkeypatch, 
 
 @pytest.mark.filterwarnings("ignore:`torch_dtype`:FutureWarning")
 def test_a_tree_that_no_configs_tell_is_that_of_the_loaded_model(folder, monkeypatch):
-    from evocache.cli.inputs import model_loading, weightless
+    from evocache.cli.inputs import model_tree
     from evocache.cli.ui.failures import ModelError
 
     def unmade(model):
         raise ModelError(model, "a pipeline whose parts are made from configs", "load it")
 
-    tree, classes, steps = model_loading.load_tree(folder)
-    monkeypatch.setattr(weightless, "load_weightless", unmade)
-    assert model_loading.load_tree(folder) == (tree, classes, steps)
+    tree, classes, steps = model_tree.load_tree(folder)
+    monkeypatch.setattr(model_tree, "load_weightless", unmade)
+    assert model_tree.load_tree(folder) == (tree, classes, steps)

@@ -52,7 +52,7 @@ def resolve(choice: Choice, model: str, steps: int | None) -> Schedule:
     if not isinstance(found, Policy):
         cells = found.schedule if isinstance(found, Point) else found
         return cells if steps is None else cells.resampled(steps)
-    from ..inputs.model_loading import load_tree
+    from ..inputs.model_tree import load_tree
 
     tree, classes, usual = load_tree(model)
     made = found.schedule(tree, steps or max(usual, found.min_steps))

@@ -2,7 +2,7 @@
 
 In: texts and paths. Out: pipelines, prompts, arguments and choices, or an error that says what to try.
 
-- `model_loading`, `weightless`, `architecture_names`, `dtypes`: models by name
+- `model_loading`, `model_tree`, `weightless`, `architecture_names`, `dtypes`: models by name
 - `prompts`, `argument_files`, `call_arguments`: what a pipeline is called with
 - `schedule_choice`, `number_options`, `worker_count`: options that commands share
 

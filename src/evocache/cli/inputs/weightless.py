@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...model.pipeline_components import components_of
 from .dtypes import named_dtype
 from .model_loading import locate, unloadable
 
@@ -22,6 +21,8 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
     """
     import diffusers
     import torch
+
+    from ...model.pipeline_components import components_of
 
     source, wanted = locate(model), named_dtype(dtype)
     host: Any = diffusers

@@ -35,7 +35,7 @@ class DPCache(Policy):
 
     name: ClassVar[str] = "dpcache"
     usage: ClassVar[str] = "dpcache:COUNT,FILE"
-    summary: ClassVar[str] = "all blocks at so many steps, by the least sum of calibrated errors"
+    summary: ClassVar[str] = "all blocks at COUNT steps, those with the least sum of calibrated errors between"
     paper: ClassVar[str] = "arXiv 2602.22654"
     add: ClassVar[Callable[[Cost, float], Cost]] = staticmethod(total)
 

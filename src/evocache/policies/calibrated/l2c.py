@@ -31,7 +31,9 @@ class LearningToCache(Policy):
 
     name: ClassVar[str] = "l2c"
     usage: ClassVar[str] = "l2c:SHARE,FILE"
-    summary: ClassVar[str] = "every second step without a share of the layers: those that change least"
+    summary: ClassVar[str] = (
+        "all layers at every second step; at the others, SHARE of them is reused: those that change least"
+    )
     paper: ClassVar[str] = "arXiv 2406.01733"
 
     def __post_init__(self) -> None:

@@ -16,10 +16,15 @@ class LeMiCa(DPCache):
 
     A stretch is as bad as the calibrated errors in it together. The authors measure, for each stretch, how far the
     final output moves; here it is the residual of all blocks, as for `DPCache`.
+
+    Attributes:
+        computed: number of computed steps, of those that were calibrated.
+        calibration: folder of a run, or its `calibration.json`, where the errors are read from.
+        drift: the errors themselves, by component, instead of a file.
     """
 
     name: ClassVar[str] = "lemica"
     usage: ClassVar[str] = "lemica:COUNT,FILE"
-    summary: ClassVar[str] = "all blocks at so many steps, by the least bad worst stretch between"
+    summary: ClassVar[str] = "all blocks at COUNT steps, those whose worst stretch between two is best"
     paper: ClassVar[str] = "arXiv 2511.00090"
     add: ClassVar[Callable[[Cost, float], Cost]] = staticmethod(worst)

@@ -31,7 +31,8 @@ class MagCache(Policy):
         most: most steps in a row that are reused; the paper's K.
         retained: share of the steps at the beginning that are computed.
         file: JSON file with the list of ratios, one a step, the first 1; `search.calibrate.magnitude_ratios` measures
-        them. ratios: the ratios themselves, instead of a file. For another number of steps the nearest are taken.
+            them. For another number of steps the nearest are taken.
+        ratios: the ratios themselves, instead of a file.
     """
 
     threshold: float
@@ -42,7 +43,7 @@ class MagCache(Policy):
 
     name: ClassVar[str] = "magcache"
     usage: ClassVar[str] = "magcache:THRESHOLD,most,retained,FILE"
-    summary: ClassVar[str] = "all blocks while calibrated ratios of magnitudes let expect a small error"
+    summary: ClassVar[str] = "reuses all blocks while calibrated ratios of magnitudes predict a small error"
     paper: ClassVar[str] = "arXiv 2506.09045"
 
     def __post_init__(self) -> None:

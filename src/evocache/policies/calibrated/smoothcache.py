@@ -40,7 +40,7 @@ class SmoothCache(Policy):
 
     name: ClassVar[str] = "smoothcache"
     usage: ClassVar[str] = "smoothcache:THRESHOLD,FILE"
-    summary: ClassVar[str] = "kinds of layers while their calibrated error is below a threshold"
+    summary: ClassVar[str] = "reuses each kind of layer while its calibrated error is below the threshold"
     paper: ClassVar[str] = "arXiv 2411.10510"
 
     def __post_init__(self) -> None:

@@ -40,7 +40,9 @@ class DBCache(Gate):
 
     name: ClassVar[str] = "dbcache"
     usage: ClassVar[str] = "dbcache:THRESHOLD[,first,last,warmup,most,order]"
-    summary: ClassVar[str] = "gate: the blocks between first and last ones while what the first add hardly changes"
+    summary: ClassVar[str] = (
+        "gate: reuses the blocks between the first and the last ones while what the first ones add hardly changes"
+    )
     paper: ClassVar[str] = "arXiv 2411.19108"
     signal: ClassVar[str] = "residual"
 

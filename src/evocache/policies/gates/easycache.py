@@ -34,7 +34,7 @@ class EasyCache(Gate):
 
     name: ClassVar[str] = "easycache"
     usage: ClassVar[str] = "easycache:THRESHOLD[,warmup]"
-    summary: ClassVar[str] = "gate: all blocks until the expected changes of their output add up to a threshold"
+    summary: ClassVar[str] = "gate: reuses all blocks until expected changes of their output add up to the threshold"
     paper: ClassVar[str] = "arXiv 2507.02860"
     signal: ClassVar[str] = "transformed"
 

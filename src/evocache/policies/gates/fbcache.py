@@ -29,7 +29,7 @@ class FirstBlockCache(Gate):
 
     name: ClassVar[str] = "fbcache"
     usage: ClassVar[str] = "fbcache:THRESHOLD"
-    summary: ClassVar[str] = "gate: all blocks but the first while what the first adds hardly changes"
+    summary: ClassVar[str] = "gate: reuses all blocks but the first while what the first block adds hardly changes"
     paper: ClassVar[str] = "arXiv 2411.19108"
     signal: ClassVar[str] = "residual"
 

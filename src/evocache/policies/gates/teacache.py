@@ -36,7 +36,9 @@ class TeaCache(Gate):
 
     name: ClassVar[str] = "teacache"
     usage: ClassVar[str] = "teacache:THRESHOLD[,coefficients,...]"
-    summary: ClassVar[str] = "gate: all blocks until the changes of the modulated input add up to a threshold"
+    summary: ClassVar[str] = (
+        "gate: reuses all blocks but the first until changes of the modulated input add up to the threshold"
+    )
     paper: ClassVar[str] = "arXiv 2411.19108"
     signal: ClassVar[str] = "modulated"
 

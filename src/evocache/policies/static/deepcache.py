@@ -34,7 +34,7 @@ class DeepCache(Policy):
 
     name: ClassVar[str] = "deepcache"
     usage: ClassVar[str] = "deepcache:N[,branch,center,power]"
-    summary: ClassVar[str] = "the deep part of a U-Net every N steps"
+    summary: ClassVar[str] = "the U-Net below a skip connection every N steps, or more densely around one of them"
     paper: ClassVar[str] = "arXiv 2312.00858"
 
     def __post_init__(self) -> None:

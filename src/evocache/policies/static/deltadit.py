@@ -31,7 +31,7 @@ class DeltaDiT(Policy):
 
     name: ClassVar[str] = "delta-dit"
     usage: ClassVar[str] = "delta-dit:N,blocks,gate"
-    summary: ClassVar[str] = "the rear blocks every N steps before a step, from there the front blocks"
+    summary: ClassVar[str] = "all every N steps; between, the rear blocks are skipped, and late the front blocks"
     paper: ClassVar[str] = "arXiv 2406.01125"
 
     def __post_init__(self) -> None:

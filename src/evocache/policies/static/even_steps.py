@@ -28,7 +28,9 @@ class EvenSteps(Policy):
 
     name: ClassVar[str] = "even"
     usage: ClassVar[str] = "even:N[,first]"
-    summary: ClassVar[str] = "all blocks at one of N steps, such as 1.5"
+    summary: ClassVar[str] = (
+        "all blocks at one of N steps, spread evenly (1.5: two of three); the first steps are computed"
+    )
     paper: ClassVar[str] = ""
 
     def __post_init__(self) -> None:

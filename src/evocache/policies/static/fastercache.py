@@ -35,7 +35,7 @@ class FasterCache(Policy):
 
     name: ClassVar[str] = "fastercache"
     usage: ClassVar[str] = "fastercache:N[,weight,begin,guidance]"
-    summary: ClassVar[str] = "self-attention every N steps, moved on by a part of its change; guidance likewise"
+    summary: ClassVar[str] = "self-attention every N steps, moved on by a part of its change between; guidance likewise"
     paper: ClassVar[str] = "arXiv 2410.19355"
 
     def __post_init__(self) -> None:

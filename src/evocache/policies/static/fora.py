@@ -14,6 +14,9 @@ class Fora(Policy):
     """Computes attention and feed-forward layers every `interval` steps and reuses their outputs between.
 
     On a U-Net without attention it acts on the residual blocks.
+
+    Attributes:
+        interval: steps from one computed step to the next; the paper's N.
     """
 
     interval: int

@@ -16,13 +16,16 @@ class Steps(Policy):
     """Computes all blocks at the given steps; between, the residual of the whole stack is reused.
 
     On a U-Net the part below the shallowest skip connection is reused instead.
+
+    Attributes:
+        computed: numbers of the steps that are computed, the first one, 0, among them.
     """
 
     computed: tuple[int, ...]
 
     name: ClassVar[str] = "steps"
     usage: ClassVar[str] = "steps:0,1,4,8,..."
-    summary: ClassVar[str] = "all blocks at the steps listed"
+    summary: ClassVar[str] = "all blocks at the steps listed, one residual reused between"
     paper: ClassVar[str] = ""
 
     def __post_init__(self) -> None:

@@ -19,6 +19,10 @@ class TaylorSeer(Policy):
 
     The first `FIRST` steps are computed, and intervals are counted from the last of them, as the authors do. Order 1
     extrapolates along a line; derivatives are backward differences over the computed steps (eq. 5-7).
+
+    Attributes:
+        interval: steps from one computed step to the next; the paper's N.
+        order: of the series; 0 reuses.
     """
 
     interval: int

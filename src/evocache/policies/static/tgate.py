@@ -11,7 +11,11 @@ from ..base.policy import Policy, leaf_ids, positive, uniform
 
 @dataclass(frozen=True)
 class TGate(Policy):
-    """Computes cross-attention during the first `gate` steps and freezes it from then on."""
+    """Computes cross-attention during the first `gate` steps and freezes it from then on.
+
+    Attributes:
+        gate: steps that compute it; the paper's m.
+    """
 
     gate: int
 
