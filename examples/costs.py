@@ -7,7 +7,7 @@ from diffusers import FluxTransformer2DModel
 
 from evocache import discover
 from evocache.model import Probe, Shape, example_inputs, probe
-from evocache.policies import parse
+from evocache.policies import parse_policy
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     measures = probe(model.denoisers[0], (), example_inputs(flux, Shape(1024, 1024, text_tokens=512)), repeats=0)
     flops = Probe(model, measures).exclusive("flops")
     for spec in ("none", "fora:2", "fora:3", "steps:0,1,2,4,7,10,13,16"):
-        schedule = parse(spec).schedule(model.tree, 20)
+        schedule = parse_policy(spec).schedule(model.tree, 20)
         print(f"{spec:26s} {schedule.cost(flops) / 1e12:8.1f} TFLOPs")
 
 

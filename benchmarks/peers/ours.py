@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.peers.contender import CALIBRATED, FEWER, FRONT, POLICY, STEPS, UNCACHED, Contender, Session
 from evocache import discover
 from evocache.errors import PolicyError
-from evocache.policies import SmoothCache, parse
+from evocache.policies import SmoothCache, parse_policy
 from evocache.policies.static.steps import outermost
 from evocache.report.run.history import read_history
 from evocache.runtime.apply import apply
@@ -69,7 +69,7 @@ def policies(pipe: Any) -> list[Contender]:
     found = []
     for spec in SPECS:
         try:
-            schedule = parse(spec).schedule(tree, STEPS)
+            schedule = parse_policy(spec).schedule(tree, STEPS)
         except PolicyError:
             continue
         found.append(Contender(spec, POLICY, applied(schedule), {"spec": spec, **_digest(schedule)}))

@@ -18,7 +18,7 @@ from benchmarks.peers.contender import FEWER, POLICY, UNCACHED, Contender
 from benchmarks.peers.ours import applied, nothing
 from evocache import discover
 from evocache.errors import PolicyError
-from evocache.policies import parse
+from evocache.policies import parse_policy
 
 LAYERS = r".*blocks\.\d+\.(attn[12]?|ff|ff_context|ffn|proj_mlp|proj_out)"
 """What TaylorSeer forecasts: the layers that `fora` reuses in the transformers here. The last two are the feed-forward
@@ -42,7 +42,7 @@ def _policies(pipe: Any, steps: int) -> list[Contender]:
     tree, found = discover(pipe).tree, []
     for spec in ("fora:2", "fora:3", f"steps:{mask}", "deepcache:2", "deepcache:3", "deepcache:5", "freqca:3"):
         try:
-            schedule = parse(spec).schedule(tree, steps)
+            schedule = parse_policy(spec).schedule(tree, steps)
         except PolicyError:  # U-Nets only, or transformers only
             continue
         found.append(Contender(spec, POLICY, applied(schedule), {"digest": schedule.digest}, steps))

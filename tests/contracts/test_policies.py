@@ -10,7 +10,7 @@ import pytest
 
 from evocache.errors import PolicyError
 from evocache.model import discover
-from evocache.policies import POLICIES, is_spec, parse
+from evocache.policies import POLICIES, Gate, Policy, is_spec, parse, parse_policy
 from evocache.schedule import dumps, loads
 from tests.tiny import FAMILIES
 
@@ -52,6 +52,10 @@ SPECS = [
 ]
 
 
+KNOWN = [spec for spec in SPECS if issubclass(POLICIES[spec.split(":")[0]], Policy)]
+"""Those of policies, whose schedules are known beforehand; the others are of gates."""
+
+
 @pytest.fixture(scope="module")
 def trees():
     """Component trees of all tiny pipelines, which are built, and never run; one of each shape."""
@@ -65,7 +69,7 @@ def trees():
 
 def compiled(tree, spec, steps):
     try:
-        return parse(spec).schedule(tree, steps)
+        return parse_policy(spec).schedule(tree, steps)
     except PolicyError:
         return None
 
@@ -91,7 +95,23 @@ def test_policies_say_what_they_are(policy):
         assert policy.paper in inspect.getsource(inspect.getmodule(policy)).split('"""')[1]
 
 
-@pytest.mark.parametrize("spec", SPECS)
+def test_a_method_is_a_policy_or_a_gate_and_does_what_it_says(trees):
+    """Where a schedule has to be known, a gate is refused before anything is asked of it."""
+    tree = next(tree for tree in trees.values() if tree.of_kind("span"))
+    for spec in SPECS:
+        method = parse(spec)
+        assert isinstance(method, Policy) != isinstance(method, Gate)
+        assert hasattr(method, "schedule") == hasattr(method, "min_steps") == (spec in KNOWN)
+        if isinstance(method, Gate):
+            assert method.governed(tree)
+            assert method.rule(8).steps == 8
+            with pytest.raises(PolicyError, match=r"handle\.recorded"):
+                parse_policy(spec)
+        else:
+            assert parse_policy(spec) == method
+
+
+@pytest.mark.parametrize("spec", KNOWN)
 def test_schedules_are_legal_for_any_number_of_steps(trees, spec):
     wrong = {}
     for name, tree in trees.items():
@@ -104,7 +124,7 @@ def test_schedules_are_legal_for_any_number_of_steps(trees, spec):
 
 def legal(tree, spec):
     """What a policy makes of a tree is a schedule of it, the same each time, and survives being saved and loaded."""
-    least = parse(spec).min_steps
+    least = parse_policy(spec).min_steps
     some = max(least, 5)
     for steps in sorted({least, some, 50}):
         schedule = compiled(tree, spec, steps)

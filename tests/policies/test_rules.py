@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evocache.errors import PolicyError
-from evocache.policies import DBCache, EasyCache, FirstBlockCache, TeaCache, parse
+from evocache.policies import DBCache, EasyCache, FirstBlockCache, TeaCache, parse, parse_policy
 from tests.search.trees import stack
 
 NO = None
@@ -72,7 +72,7 @@ def test_a_stack_that_is_not_deep_enough_is_refused():
 
 def test_there_is_no_schedule_beforehand():
     with pytest.raises(PolicyError, match=r"fbcache:0.1 where.*handle\.recorded"):
-        parse("fbcache:0.1").schedule(stack(), 8)
+        parse_policy("fbcache:0.1")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""Policies: published caching methods, each a short recipe that yields a schedule for any model, or a gate.
+"""Published caching methods, each short: policies, which yield a schedule for any model, and gates, which decide later.
 
-In: a component tree and a number of steps, or a spec. Out: a schedule, or a gate that makes one at run time.
+In: a component tree and a number of steps, or a spec. Out: a schedule, or a gate, whose decisions make one at run time.
 
-- `spec`: policies as short texts, `fora:3`
+- `spec`: methods as short texts, `fora:3`
 - `base`: the contracts
 - `static`, `calibrated`, `gates`: the methods, one a file
 
@@ -20,7 +20,7 @@ from .gates.dbcache import DBCache
 from .gates.easycache import EasyCache
 from .gates.fbcache import FirstBlockCache
 from .gates.teacache import TeaCache
-from .spec import POLICIES, is_spec, parse
+from .spec import POLICIES, is_spec, parse, parse_policy
 from .static.deepcache import DeepCache
 from .static.deltadit import DeltaDiT
 from .static.even_steps import EvenSteps
@@ -59,4 +59,5 @@ __all__ = [
     "TeaCache",
     "is_spec",
     "parse",
+    "parse_policy",
 ]

@@ -1,4 +1,4 @@
-"""Specs: policies as short texts, `fora:3`."""
+"""Specs: policies and gates as short texts, `fora:3`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ..errors import PolicyError, nearest, short
+from .base.gate import Gate
 from .base.policy import Policy
 from .calibrated.dpcache import DPCache
 from .calibrated.l2c import LearningToCache
@@ -29,7 +30,7 @@ from .static.steps import Steps
 from .static.taylorseer import TaylorSeer
 from .static.tgate import TGate
 
-POLICIES: dict[str, type[Policy]] = {
+POLICIES: dict[str, type[Policy] | type[Gate]] = {
     p.name: p
     for p in (
         *(
@@ -49,7 +50,7 @@ POLICIES: dict[str, type[Policy]] = {
         *(FirstBlockCache, DBCache, TeaCache, EasyCache),
     )
 }
-"""Those that need no calibration, those that do, and the gates."""
+"""By name: policies that need no calibration, those that do, and the gates."""
 
 _READ: dict[str, type] = {"int": int, "float": float, "str": str}
 """How a parameter is read from text, by the type of its field. A text takes the rest of the spec, commas included, and
@@ -72,7 +73,7 @@ def meant(text: str) -> str | None:
     return f"{near}{colon}{rest}" if near else None
 
 
-def parse(text: str) -> Policy:
+def parse(text: str) -> Policy | Gate:
     """Read a spec: `fora:3`. Case and spaces around it do not matter.
 
     Raises:
@@ -105,8 +106,23 @@ def parse(text: str) -> Policy:
     except ValueError:
         kind = "a number" if "float" in types else "whole numbers"
         raise PolicyError(short(text), f"{kind} after the colon", f"write {policy.usage}") from None
-    make: Callable[..., Policy] = policy
+    make: Callable[..., Policy | Gate] = policy
     return make(*values)
+
+
+def parse_policy(text: str) -> Policy:
+    """Read the spec of a policy, where a schedule has to be known beforehand.
+
+    Raises:
+        PolicyError: as `parse`; if it is a gate.
+
+    >>> parse_policy("fora:3")
+    Fora(interval=3)
+    """
+    found = parse(text)
+    if isinstance(found, Gate):
+        raise found.needs_generation()
+    return found
 
 
 def _element(annotation: Any) -> str:

@@ -13,7 +13,7 @@ from ..memory.planner.planner import MemoryPlan
 from ..memory.quantization import checked
 from ..model import discover
 from ..model.bare_denoiser import BareDenoiser
-from ..policies import Policy
+from ..policies import Gate, Policy
 from ..schedule import Schedule
 from ..schedule.front import Front, Point
 from ..units import in_bytes
@@ -30,7 +30,7 @@ from .user_warnings import warn
 
 def apply(
     pipe: Any,
-    what: Schedule | Point | Front | Policy | str | os.PathLike[str] | None = None,
+    what: Schedule | Point | Front | Policy | Gate | str | os.PathLike[str] | None = None,
     *,
     speedup: float | None = None,
     quality: float | None = None,

@@ -43,8 +43,15 @@ class Compiled:
         self._plans: LRU[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = LRU(PLANS)
 
     def schedule(self, steps: int) -> Schedule:
-        """The schedule for a number of steps."""
-        return self._schedules.get_or_make(steps, lambda: self.program.schedule(self.model.tree, steps))
+        """The schedule for a number of steps.
+
+        Raises:
+            PolicyError: if a gate decides.
+        """
+        program = self.program
+        if isinstance(program, Gate):
+            raise program.needs_generation()
+        return self._schedules.get_or_make(steps, lambda: program.schedule(self.model.tree, steps))
 
     def notice(self, steps: int) -> str | None:
         """What a user should know of the schedule for a number of steps, if anything."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ...metrics import Timing, time_interleaved
 from ...metrics.clocks import clock_of
-from ...policies import parse
+from ...policies import parse_policy
 from ...policies.static.steps import outermost
 from ...schedule import Tree, forecast, uniform
 from ...schedule.front import Front, Point
@@ -58,7 +58,7 @@ def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Conte
     spans = [c.id for c in outermost(tree)]
     for interval, gain, cost in GROUPS:
         computed = range(0, steps, interval)
-        reused = parse(f"{reuse}:{interval}").schedule(tree, steps)
+        reused = parse_policy(f"{reuse}:{interval}").schedule(tree, steps)
         between = uniform(tree, steps, spans, computed, forecast(1, gain)).with_provenance(f"forecast every {interval}")
         share = reused.executed_fraction()
         fewer = round(share * steps)

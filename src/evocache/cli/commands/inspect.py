@@ -101,10 +101,13 @@ def _of_pipeline(
 
 def _schedule(model: Model, choice: Choice, steps: int) -> Cells:
     """The schedule for the model's tree; refused as `apply` refuses it."""
+    from ...policies import Gate
     from ...runtime.program.program import check, resolve
 
     program = resolve(choice.what)
     check(program, model)
+    if isinstance(program, Gate):
+        raise program.needs_generation()
     return program.schedule(model.tree, max(steps, program.min_steps))
 
 

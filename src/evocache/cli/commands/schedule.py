@@ -45,15 +45,17 @@ def resolve(choice: Choice, model: str, steps: int | None) -> Schedule:
         PolicyError: if the policy makes no sense for the model.
         ModelError: if the policy's model cannot be loaded.
     """
-    from ...policies import Policy
+    from ...policies import Gate, Policy
     from ...schedule.front import Point
 
     found = choice.what
-    if not isinstance(found, Policy):
+    if not isinstance(found, (Policy, Gate)):
         cells = found.schedule if isinstance(found, Point) else found
         return cells if steps is None else cells.resampled(steps)
     from ..inputs.model_tree import load_tree
 
+    if isinstance(found, Gate):
+        raise found.needs_generation()
     tree, classes, usual = load_tree(model)
     made = found.schedule(tree, steps or max(usual, found.min_steps))
     return type(made)(made.tree, made.orders, made.gains, classes, made.provenance)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..ui.failures import InputError
 
 if TYPE_CHECKING:
-    from ...policies import Policy
+    from ...policies import Gate, Policy
     from ...schedule import Schedule
     from ...schedule.front import Point
     from ...validation.proof_file import Proof
@@ -32,7 +32,7 @@ class Choice:
         digest: of its cells, where its name does not tell them; None for policies.
     """
 
-    what: Policy | Schedule | Point
+    what: Policy | Gate | Schedule | Point
     name: str
     description: str = ""
     digest: str | None = None

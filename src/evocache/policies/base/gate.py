@@ -1,4 +1,4 @@
-"""What a gate is: a policy that decides while the pipeline runs, and whose decisions are recorded as a schedule."""
+"""What a gate is: a method that decides while the pipeline runs, and whose decisions are recorded as a schedule."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...errors import PolicyError
-from ...schedule import Component, Schedule, Tree, deep_id, span_id, span_range
-from .policy import Policy
+from ...schedule import Component, Tree, deep_id, span_id, span_range
+from .caching_method import CachingMethod
 from .rule import Rule
 
 
@@ -29,7 +29,7 @@ class Governed:
 
 
 @dataclass(frozen=True)
-class Gate(Policy):
+class Gate(CachingMethod):
     """A gate: at each step the blocks that it governs are computed, or the residual that they added last is added.
 
     In a U-Net it governs what lies below a skip connection, of which the tensor that leaves it is reused (DeepCache,
@@ -44,7 +44,7 @@ class Gate(Policy):
     - `transformed`: what enters the governed part, against the step before, times how fast its output followed its
       input between the last two computed steps, relative to the last output.
 
-    Class attributes: `signal`, one of these; those of a policy.
+    Class attributes: `signal`, one of these; those of all methods.
     """
 
     signal: ClassVar[str]
@@ -105,13 +105,9 @@ class Gate(Policy):
             stack += "; how many last layers of a U-Net are computed is said by its skip connections"
         return self.refuse(tree, stack, 'use "deepcache:N" for a U-Net, "fora:N" or "steps:..." for others')
 
-    def compile(self, tree: Tree, steps: int) -> Schedule:
-        """Refused: there is no schedule before the generation.
-
-        Raises:
-            PolicyError: always.
-        """
-        raise PolicyError(
+    def needs_generation(self) -> PolicyError:
+        """The error where a schedule has to be known before the generation."""
+        return PolicyError(
             f"{self.spec} where a schedule has to be known beforehand",
             "a policy that does not decide while the pipeline runs",
             "apply it without a memory budget, generate, and use handle.recorded",

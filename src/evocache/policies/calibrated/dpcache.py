@@ -10,7 +10,8 @@ import numpy as np
 
 from ...schedule import Schedule, Tree
 from ..base.calibration_matrices import Matrices, read, spec_of
-from ..base.policy import Policy, positive, uniform
+from ..base.parameter_checks import positive
+from ..base.policy import Policy, uniform
 from ..base.step_paths import Cost, best_path, total
 from ..static.steps import outermost
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...schedule import COMPUTE, REUSE, Schedule, Tree
 from ..base.calibration_matrices import Matrices, read, spec_of
-from ..base.policy import Policy, share
+from ..base.parameter_checks import share
+from ..base.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from ...schedule import Schedule, Tree
 from ...schedule.io import strict_json as sj
 from ...schedule.size_limits import MAX_STEPS
 from ..base.calibration_matrices import spec_of
-from ..base.policy import Policy, not_negative, positive, share, uniform
+from ..base.parameter_checks import not_negative, positive, share
+from ..base.policy import Policy, uniform
 from ..static.steps import outermost
 
 

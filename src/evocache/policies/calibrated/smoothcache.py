@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ...schedule import COMPUTE, REUSE, Schedule, Tree
 from ..base.calibration_matrices import Matrices, read, spec_of
-from ..base.policy import Policy, not_negative
+from ..base.parameter_checks import not_negative
+from ..base.policy import Policy
 
 Errors = Matrices
 """By group of layers (`transformer/attention`), a (steps, steps) matrix: mean relative L1 error, over the group, of

@@ -8,7 +8,7 @@ from typing import ClassVar
 from ...errors import PolicyError
 from ...schedule import MAX_ORDER
 from ..base.gate import Gate
-from ..base.policy import not_negative, positive
+from ..base.parameter_checks import not_negative, positive
 from ..base.rule import Rule
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..base.gate import Gate
-from ..base.policy import finite, not_negative
+from ..base.parameter_checks import finite, not_negative
 from ..base.rule import Rule
 
 

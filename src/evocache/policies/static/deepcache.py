@@ -9,7 +9,8 @@ import numpy as np
 
 from ...errors import PolicyError
 from ...schedule import Schedule, Tree, deep_depth
-from ..base.policy import Policy, every, not_negative, positive, uniform
+from ..base.parameter_checks import not_negative, positive
+from ..base.policy import Policy, every, uniform
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...errors import PolicyError
 from ...schedule import COMPUTE, REUSE, Schedule, Tree, span_id, span_range
-from ..base.policy import Policy, every, positive
+from ..base.parameter_checks import positive
+from ..base.policy import Policy, every
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import ClassVar
 from ...errors import PolicyError, short
 from ...schedule import Schedule, Tree
 from ...schedule.size_limits import MAX_STEPS
-from ..base.policy import Policy, not_negative, uniform
+from ..base.parameter_checks import not_negative
+from ..base.policy import Policy, uniform
 from .steps import outermost
 
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ...schedule import COMPUTE, GUIDANCE, REUSE, Schedule, Tree
-from ..base.policy import Policy, finite, leaf_ids, not_negative, positive, share
+from ..base.parameter_checks import finite, not_negative, positive, share
+from ..base.policy import Policy, leaf_ids
 
 
 @dataclass(frozen=True)

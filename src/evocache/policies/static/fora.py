@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...schedule import Schedule, Tree
-from ..base.policy import Policy, every, leaf_ids, positive, uniform
+from ..base.parameter_checks import positive
+from ..base.policy import Policy, every, leaf_ids, uniform
 
 
 @dataclass(frozen=True)

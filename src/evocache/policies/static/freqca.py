@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from ...errors import PolicyError
 from ...schedule import MAX_ORDER, Schedule, Tree, forecast
-from ..base.policy import Policy, finite, positive, uniform
+from ..base.parameter_checks import finite, positive
+from ..base.policy import Policy, uniform
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...errors import PolicyError
 from ...schedule import COMPUTE, REUSE, Schedule, Tree
-from ..base.policy import Policy, leaf_ids, not_negative, positive, share
+from ..base.parameter_checks import not_negative, positive, share
+from ..base.policy import Policy, leaf_ids
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from ...errors import PolicyError
 from ...schedule import MAX_ORDER, Schedule, Tree, forecast
-from ..base.policy import Policy, leaf_ids, positive, uniform
+from ..base.parameter_checks import positive
+from ..base.policy import Policy, leaf_ids, uniform
 
 FIRST = 3
 """Steps computed before the first forecast: the authors' `first_enhance`, so that a second-order difference exists."""

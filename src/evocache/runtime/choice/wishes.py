@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import FrontError, PolicyError, short
 from ...memory.planner.planner import MemoryPlan
 from ...model import Model
-from ...policies import NoCache, Policy, is_spec
+from ...policies import Gate, NoCache, Policy, is_spec
 from ...schedule import Schedule
 from ...schedule.front import Front, Point
 from ...schedule.front.front_file import is_front
@@ -24,7 +24,7 @@ from .untuned import untuned
 DEFAULT = 1.5
 """The speed-up that is chosen where none is asked for: at it, evolved schedules are hardly told from uncached."""
 
-What = Schedule | Point | Policy | str | os.PathLike[str]
+What = Schedule | Point | Policy | Gate | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,6 @@ def _described(wishes: Mapping[str, Any]) -> str:
 
 def _named(what: Any) -> str:
     """What was given, in words."""
-    if isinstance(what, (str, Policy)):
+    if isinstance(what, (str, Policy, Gate)):
         return repr(str(what))
     return os.fspath(what) if isinstance(what, os.PathLike) else f"a {type(what).__name__}"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ...errors import MismatchError, PolicyError
 from ...memory.planner.planner import MemoryPlan
@@ -18,21 +18,6 @@ from ...schedule.front.context import Context
 from ...schedule.io.json import load
 from ...schedule.tree_match import match_tree
 from .step_arguments import STEPS, leaves_steps_open
-
-
-class Program(Protocol):
-    """What makes the schedule when the number of steps is known: a policy, or a schedule that is resampled.
-
-    A gate is one that refuses to: it decides while the pipeline runs.
-    """
-
-    @property
-    def min_steps(self) -> int:
-        """Fewest steps that it can be made for."""
-
-    def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule for a component tree and a number of steps."""
-
 
 Given = TypeVar("Given")
 
@@ -79,7 +64,12 @@ class Fixed:
         )
 
 
-def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program:
+Program = Policy | Gate | Fixed
+"""What is applied. A policy makes the schedule when the number of steps is known, and one that is fixed is resampled; a
+gate decides while the pipeline runs."""
+
+
+def resolve(what: Schedule | Point | Policy | Gate | str | os.PathLike[str]) -> Program:
     """What is to be applied, from any of the forms that a user may give.
 
     Raises:
@@ -90,7 +80,7 @@ def resolve(what: Schedule | Point | Policy | str | os.PathLike[str]) -> Program
         return Fixed(what)
     if isinstance(what, Point):
         return Fixed(what.schedule, what.steps, what.context)
-    if isinstance(what, Policy):
+    if isinstance(what, (Policy, Gate)):
         return what
     if isinstance(what, str) and (is_spec(what) or not os.path.isfile(what)):
         return parse(what)
@@ -148,7 +138,7 @@ def refuse_unplannable(program: Program, model: Model) -> None:
         )
 
 
-def sample_schedule(program: Program, model: Model) -> Schedule:
+def sample_schedule(program: Policy, model: Model) -> Schedule:
     """The schedule of a policy for a number of steps that it can be made for.
 
     Raises:

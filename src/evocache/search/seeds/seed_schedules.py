@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import PolicyError
-from ...policies import SmoothCache, is_spec, parse
+from ...policies import Policy, SmoothCache, is_spec, parse_policy
 from ...policies.calibrated.smoothcache import LOOKAHEAD, Errors
 from ...policies.static.steps import outermost
 from ...schedule import REUSE, Action, Schedule, Tree, forecast, uniform
@@ -64,7 +64,7 @@ def policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterat
     specs += [f"deepcache:{n},{branch}" for n in (2, 3) for branch in (2, 4)]
     specs += [f"tgate:{max(1, round(steps * share))}" for share in (0.25, 0.5)]
     specs += [f"taylorseer:{n}" for n in (2, 3, 4, 6)] + [f"taylorseer:{n},2" for n in (2, 3, 5)]
-    policies = [parse(spec) for spec in specs]
+    policies: list[Policy] = [parse_policy(spec) for spec in specs]
     if errors:
         policies += [SmoothCache(threshold, errors=errors) for threshold in thresholds(errors)]
     for policy in policies:
