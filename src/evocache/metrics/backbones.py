@@ -24,7 +24,7 @@ class Stack(nn.Module):
         self.features = features
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Images (n, 3, height, width), normalised -> features (n, channels, height', width') at each tap."""
+        """Return features (n, channels, height', width') at each tap, of normalised images (n, 3, height, width)."""
         found = []
         for i, layer in enumerate(self.features):
             images = layer(images)

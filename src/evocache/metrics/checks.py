@@ -15,7 +15,7 @@ class MetricError(Error):
 
 
 def as_images(images: npt.ArrayLike, name: str) -> Floats:
-    """Images (n, height, width, channels) as float64 in [0, 1].
+    """Return images (n, height, width, channels) as float64 in [0, 1].
 
     Unsigned bytes are divided by 255; floats are clipped to [0, 1].
 
@@ -49,7 +49,7 @@ def same_shape(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> None:
 
 
 def decibels(squared_error: Floats, peak: Floats | float = 1.0) -> Floats:
-    """Peak signal-to-noise ratio of mean squared errors; infinite where there is no error."""
+    """Compute the peak signal-to-noise ratio of mean squared errors; infinite where there is no error."""
     with np.errstate(divide="ignore"):
         ratio: Floats = 10 * np.log10(np.square(peak) / squared_error)
     return np.where(squared_error == 0, np.inf, ratio)

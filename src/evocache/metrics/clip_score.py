@@ -37,7 +37,7 @@ class ClipScore:
 
     @classmethod
     def load(cls, model: str, *, device: str = "cpu") -> ClipScore:
-        """The CLIP model in a folder, or of a hub id.
+        """Return the CLIP model in a folder, or of a hub id.
 
         Raises:
             MetricError: if there is none.

@@ -27,7 +27,7 @@ class Clock:
 
 
 def fair_clock(device: object = "cpu", *, waits: bool = False) -> Clock:
-    """The clock that other programs disturb least, and that still counts what a user waits for.
+    """Return the clock that other programs disturb least, and that still counts what a user waits for.
 
     On a CPU where one thread does all the work, that is the processor time of this process: what a clock on the wall
     shows on an idle machine. With several threads it is the clock on the wall. Processor time then adds up all threads,
@@ -54,5 +54,5 @@ def fair_clock(device: object = "cpu", *, waits: bool = False) -> Clock:
 
 
 def clock_of(pipe: object, *, waits: bool = False) -> Clock:
-    """The fair clock of a pipeline."""
+    """Return the fair clock of a pipeline."""
     return fair_clock(getattr(pipe, "_execution_device", "cpu"), waits=waits)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def flops(schedule: Schedule, probe: Probe) -> float:
-    """Floating-point operations of the denoiser calls of one generation, with one call a step.
+    """Return the floating-point operations of the denoiser calls of one generation, with one call a step.
 
     Guidance in one batch is within the probe's figures; guidance by a second call doubles the result.
     """
@@ -30,7 +30,7 @@ class Work(NamedTuple):
 
 
 def work_by_kind(schedule: Schedule, probe: Probe) -> dict[str, Work]:
-    """What the leaves of each kind cost, and what else there is as `other`; together that is all, as `flops` has it."""
+    """Count the work of the leaves of each kind, and all else as `other`; together that is all, as `flops` has it."""
     costs: dict[str, dict[str, float]] = {}
     own = probe.exclusive("flops")
     for component in probe.model.tree:

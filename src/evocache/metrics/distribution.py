@@ -9,7 +9,7 @@ from .checks import Floats, MetricError
 
 
 def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike, *, singular: bool = False) -> float:
-    """Squared Frechet distance of two sets of features, taken as Gaussians (Heusel et al. 2017, eq. 6).
+    """Compute the squared Frechet distance of two sets of features, as Gaussians (Heusel et al. 2017, eq. 6).
 
     `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2)`; the square roots are those of symmetric matrices.
 

@@ -18,7 +18,7 @@ C1, C2 = 0.01**2, 0.03**2
 
 
 def psnr(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-    """Peak signal-to-noise ratio of each pair of images, in decibels; infinite for identical ones.
+    """Compute the peak signal-to-noise ratio of each pair of images, in decibels; infinite for identical ones.
 
     The peak is 1: floats are clipped to [0, 1], unsigned bytes are divided by 255 before they are subtracted.
 
@@ -38,7 +38,7 @@ def psnr(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
 
 
 def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-    """Mean structural similarity of each pair of images; 1 for identical ones.
+    """Compute the mean structural similarity of each pair of images; 1 for identical ones.
 
     As published (Wang et al. 2004, eq. 13): Gaussian window of 11 pixels, sigma 1.5, at every place where it lies
     within the image; each channel on its own, then their mean. Where an image is smaller than the window, the window
@@ -67,7 +67,7 @@ def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
 
 
 def gaussian(size: int) -> Floats:
-    """Weights of the window of `size` pixels (11, or the largest odd number below, if there are fewer)."""
+    """Return the weights of the window of `size` pixels (11, or the largest odd number below, if there are fewer)."""
     width = min(WINDOW, size if size % 2 else size - 1)
     offsets = np.arange(width) - (width - 1) / 2
     weights = np.exp(-np.square(offsets) / (2 * SIGMA**2))

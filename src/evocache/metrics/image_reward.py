@@ -27,7 +27,7 @@ class ImageReward:
 
     @classmethod
     def load(cls, name: str = "ImageReward-v1.0", *, device: str = "cpu") -> ImageReward:
-        """A published model, or a checkpoint's file.
+        """Return a published model, or a checkpoint's file.
 
         Raises:
             MetricError: if the package is not installed, or knows no such model.

@@ -24,7 +24,7 @@ class LatentError(NamedTuple):
 
 
 def latent_error(a: npt.ArrayLike, b: npt.ArrayLike) -> LatentError:
-    """Errors of latents `a` against reference latents `b`, sample by sample.
+    """Compute the errors of latents `a` against reference latents `b`, sample by sample.
 
     Args:
         a: (n, ...), any real type.

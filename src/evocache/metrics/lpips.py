@@ -73,7 +73,7 @@ class Lpips(nn.Module):
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "cpu") -> Lpips:
-        """The metric with the weights in a folder.
+        """Return the metric with the weights in a folder.
 
         Raises:
             MetricError: if they are not there, or are of something else.
@@ -87,7 +87,7 @@ class Lpips(nn.Module):
         return metric.to(device)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (n,) of images (n, 3, height, width) in [-1, 1] (eq. 1)."""
+        """Compute the distances (n,) of images (n, 3, height, width) in [-1, 1] (eq. 1)."""
         first, second = (self.stack((x - self.shift) / self.scale) for x in (a, b))
         total = torch.zeros(len(a), device=a.device, dtype=a.dtype)
         for i, (x, y) in enumerate(zip(first, second, strict=True)):
@@ -96,7 +96,7 @@ class Lpips(nn.Module):
 
     @torch.no_grad()
     def distance(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
-        """Distances of pairs of images, lower is more alike; 0 for identical ones.
+        """Compute the distances of pairs of images, lower is more alike; 0 for identical ones.
 
         Args:
             a: images (n, height, width, 3), floats in [0, 1] or unsigned bytes.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def as_pictures(images: npt.ArrayLike, prompts: Sequence[str]) -> list[Image]:
-    """Images (n, height, width, 3) in [0, 1] as pictures of 8 bits, one for each prompt.
+    """Return images (n, height, width, 3) in [0, 1] as pictures of 8 bits, one for each prompt.
 
     Raises:
         MetricError: if these are not images in colour, or not as many as prompts.

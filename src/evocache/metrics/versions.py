@@ -9,7 +9,7 @@ PACKAGES = ("evocache", "torch", "diffusers", "transformers", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that outputs depend on, as far as they are installed."""
+    """Return the versions of Python and of the packages that outputs depend on, as far as they are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

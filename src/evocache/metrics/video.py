@@ -81,7 +81,7 @@ class Consistency(NamedTuple):
 
 
 def video_psnr(video: Video, reference: Video) -> FrameScores:
-    """Peak signal-to-noise ratio of each frame with the reference's, in decibels; infinite for identical ones.
+    """Compute each frame's peak signal-to-noise ratio to the reference's, in decibels; infinite for identical ones.
 
     `mean` is that of the mean squared error over all frames, which is what the whole video taken as one array has. (A
     mean of decibels would be infinite as soon as one frame is identical; `each.mean()` gives it.)
@@ -95,7 +95,7 @@ def video_psnr(video: Video, reference: Video) -> FrameScores:
 
 
 def video_ssim(video: Video, reference: Video) -> FrameScores:
-    """Structural similarity (`ssim`) of each frame with the reference's, in [-1, 1]; `mean` is the mean over frames.
+    """Compute each frame's structural similarity (`ssim`) to the reference's, in [-1, 1], and the mean over frames.
 
     Raises:
         MetricError: if these are no videos, or not as long or as large.
@@ -105,7 +105,7 @@ def video_ssim(video: Video, reference: Video) -> FrameScores:
 
 
 def change_error(video: Video, reference: Video) -> ChangeError:
-    """How far the video's motion and flicker are from the reference's: the distance of their frame differences.
+    """Compute how far motion and flicker are from the reference's: the distance of their frame differences.
 
     With `d[t] = frame[t + 1] - frame[t]` of the video and `r[t]` of the reference, `each[t]` is the root of the mean
     square of `d[t] - r[t]`: dtSSD of Erofeev et al. 2015 ("Perceptually motivated benchmark for video matting", BMVC),
@@ -128,7 +128,7 @@ def change_error(video: Video, reference: Video) -> ChangeError:
 
 
 def temporal_consistency(video: Video, backbone: Backbone) -> Consistency:
-    """How alike consecutive frames are, as a backbone sees them.
+    """Compute how alike consecutive frames are, as a backbone sees them.
 
     A video that stands still has the best score: tell it together with `change_error`, or with the score of the
     uncached video.
@@ -158,7 +158,7 @@ def frechet_video_distance(
     over_time: OverTime = "mean",
     singular: bool = False,
 ) -> float:
-    """Squared Frechet distance of two sets of videos, by the features that a backbone finds in their frames.
+    """Compute the squared Frechet distance of two sets of videos, by a backbone's features of their frames.
 
     Not the published FVD (Unterthiner et al. 2018, arXiv 1812.01717), whose backbone sees several frames at once; for
     features of whole videos there is `frechet_distance`.
@@ -187,7 +187,7 @@ def frechet_video_distance(
 
 
 def as_video(video: Video, name: str) -> npt.NDArray[Any]:
-    """A video as an array (frames, height, width, channels) of its own type; pictures become (height, width, 3) bytes.
+    """Return a video as an array (frames, height, width, channels) of its own type; pictures become bytes.
 
     Raises:
         MetricError: if its shape or type is not that of a video.

@@ -43,7 +43,7 @@ class Architecture:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def module(self, device: str | torch.device = "meta", dtype: torch.dtype = torch.bfloat16) -> nn.Module:
-        """The denoiser; its weights are random, or on the `meta` device none at all. It is never held in float32."""
+        """Build the denoiser: weights are random, or none at all on the `meta` device; it is never held in float32."""
         import diffusers
 
         usual = torch.get_default_dtype()
@@ -57,11 +57,11 @@ class Architecture:
         return nn.Module.to(made, device, dtype).eval()
 
     def model(self, dtype: torch.dtype = torch.bfloat16) -> Model:
-        """Its components, without weights."""
+        """Build the model of its components, without weights."""
         return Model((denoiser_of(self.denoiser, self.module(dtype=dtype)),))
 
     def shaped(self, **changes: Any) -> Architecture:
-        """The same for another call: `height`, `width` (pixels), `batch`, `text_tokens`, `frames` (of latents).
+        """Return the same for another call: `height`, `width` (pixels), `batch`, `text_tokens`, `frames` (of latents).
 
         Raises:
             PipelineError: if a shape has no such number, or it is none.
@@ -78,7 +78,7 @@ class Architecture:
         return replace(self, shape=replace(self.shape, **changes))
 
     def probe(self, dtype: torch.dtype = torch.bfloat16) -> Probe:
-        """Shapes, bytes and FLOPs of its components for one denoiser call; nothing is computed, nothing timed.
+        """Find shapes, bytes and FLOPs of its components for one denoiser call; nothing is computed, nothing timed.
 
         Raises:
             PipelineError: if it cannot be called with such shapes.
@@ -151,7 +151,7 @@ ARCHITECTURES = {
 
 
 def architecture(name: str) -> Architecture:
-    """An architecture by its name, with or without the prefix.
+    """Return an architecture by its name, with or without the prefix.
 
     Raises:
         PipelineError: if there is none of that name.

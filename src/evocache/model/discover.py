@@ -111,7 +111,7 @@ def discover(pipe: Any) -> Model:
 
 
 def is_denoiser(name: str, module: nn.Module) -> bool:
-    """Whether a pipeline's module denoises: it is called with a time, and is not a ControlNet or an autoencoder."""
+    """Return whether a pipeline's module denoises: it is called with a time, and is no ControlNet or autoencoder."""
     if hasattr(module, "decode") or hasattr(module, "get_input_embeddings"):
         return False
     arguments = set(inspect.signature(type(module).forward).parameters)
@@ -122,13 +122,13 @@ def is_denoiser(name: str, module: nn.Module) -> bool:
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """The module that `torch.compile` wrapped, or the module itself."""
+    """Return the module that `torch.compile` wrapped, or the module itself."""
     inner = getattr(module, "_orig_mod", None)
     return inner if isinstance(inner, nn.Module) else module
 
 
 def denoiser_of(name: str, module: nn.Module) -> Denoiser:
-    """The denoiser that a module is, under a name."""
+    """Return the denoiser that a module is, under a name."""
     unet = find_unet(module)
     parts = list(_unet_parts(name, unet, module) if unet else _transformer_parts(name, module))
     root = (Component(name, "denoiser"), module)

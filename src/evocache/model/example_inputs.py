@@ -26,7 +26,7 @@ class Shape:
 
 
 def example_inputs(module: nn.Module, shape: Shape) -> dict[str, Any]:
-    """Keyword arguments for a forward, on the module's device and in its type (the `meta` device included).
+    """Make keyword arguments for a forward, on the module's device and in its type (`meta` included).
 
     They are made from the names in the forward's signature and the values in the module's configuration. Latents that
     the signature takes as tokens (FLUX) are packed two by two.

@@ -14,12 +14,12 @@ _PROJECTIONS = ("to_q", "to_k", "to_qkv", "to_kv", "qkv", "q_proj", "query", "to
 
 
 def weighted(module: nn.Module) -> int:
-    """Number of linear and convolution layers in a module, itself included."""
+    """Return the number of linear and convolution layers in a module, itself included."""
     return sum(isinstance(m, _WEIGHTED) or type(m).__name__.endswith("Linear") for m in module.modules())
 
 
 def is_attention(module: nn.Module) -> bool:
-    """Whether a module is one attention layer: it owns query, key or joint projections."""
+    """Return whether a module is one attention layer: it owns query, key or joint projections."""
     own = dict(module.named_children())
     named = "atten" in type(module).__name__.lower() or "attn" in type(module).__name__.lower()
     if any(isinstance(child, nn.ModuleList) and any(map(has_attention, child)) for child in own.values()):
@@ -28,18 +28,18 @@ def is_attention(module: nn.Module) -> bool:
 
 
 def linear(module: nn.Module | None) -> nn.Linear | None:
-    """The linear layer that a module is, or that an adapter (LoRA) was put around."""
+    """Return the linear layer that a module is, or that an adapter (LoRA) was put around."""
     inner = getattr(module, "base_layer", module)
     return inner if isinstance(inner, nn.Linear) else None
 
 
 def has_attention(module: nn.Module) -> bool:
-    """Whether a module contains an attention layer, itself included."""
+    """Return whether a module contains an attention layer, itself included."""
     return any(is_attention(m) for m in module.modules())
 
 
 def is_cross_attention(name: str, module: nn.Module) -> bool:
-    """Whether an attention layer's keys come from another sequence than its queries, and from that alone.
+    """Return whether an attention layer's keys come from another sequence than its queries, and from that alone.
 
     Its widths tell, or where both sequences are of the same width, its name.
     """
@@ -54,28 +54,28 @@ def is_cross_attention(name: str, module: nn.Module) -> bool:
 
 
 def is_modulation(name: str, module: nn.Module) -> bool:
-    """Whether a module only scales, embeds or modulates: too cheap to cache, or fed by the timestep alone."""
+    """Return whether a module only scales, embeds or modulates: too cheap to cache, or fed by the timestep alone."""
     text = f"{name} {type(module).__name__}".lower()
     return any(hint in text for hint in ("norm", "embed", "modul", "_mod", "adaln", "ada_", "timestep", "gate_logits"))
 
 
 def is_feed_forward(name: str, module: nn.Module) -> bool:
-    """Whether a module is a feed-forward network: at least two weighted layers and no attention."""
+    """Return whether a module is a feed-forward network: at least two weighted layers and no attention."""
     return not is_modulation(name, module) and weighted(module) >= 2 and not has_attention(module)
 
 
 def is_block(module: nn.Module) -> bool:
-    """Whether a module may be a transformer block: attention and, beside it, another weighted layer."""
+    """Return whether a module may be a transformer block: attention and, beside it, another weighted layer."""
     return not is_attention(module) and has_attention(module)
 
 
 def is_whole(module: nn.Module) -> bool:
-    """Whether a module is called as a whole, which containers are not, and has weights."""
+    """Return whether a module is called as a whole, which containers are not, and has weights."""
     return not isinstance(module, CONTAINERS) and any(True for _ in module.parameters())
 
 
 def is_stack(container: nn.Module) -> bool:
-    """Whether a container is a stack of blocks: modules that are called as a whole, at least one of which attends."""
+    """Return whether a container is a stack of blocks: modules that are called as a whole, of which one attends."""
     members = list(container.children())
     whole = isinstance(container, CONTAINERS) and not any(is_attention(m) or not is_whole(m) for m in members)
     return whole and any(is_block(m) for m in members)
@@ -86,7 +86,7 @@ Stack = tuple[str, list[tuple[str, nn.Module]]]
 
 
 def repeated(module: nn.Module, prefix: str = "") -> Iterator[Stack]:
-    """Outermost stacks of blocks below a module, in order of definition.
+    """Return the outermost stacks of blocks below a module, in order of definition.
 
     Where some levels of a model attend and others do not, the latter are stacks as well. A single module of the same
     class as the blocks beside it is a stack of one.
@@ -106,7 +106,7 @@ def repeated(module: nn.Module, prefix: str = "") -> Iterator[Stack]:
 
 
 def everything(module: nn.Module) -> list[nn.Module]:
-    """A module and all in it, once each: for a look at all of them before a generation, `modules()` is slow."""
+    """Return a module and all in it, once each: for a look at all of them before a generation, `modules()` is slow."""
     found = {id(module): module}
     waiting = [module]
     while waiting:

@@ -20,7 +20,7 @@ class Leaf(NamedTuple):
 
 
 def leaves(block: nn.Module) -> list[Leaf]:
-    """Leaves of a block, in order of definition. A block that only tells the stream the time has none."""
+    """Return the leaves of a block, in order of definition; a block that only tells the stream the time has none."""
     if is_modulation("", block) and not has_attention(block):
         return []
     found: list[Leaf] = []
@@ -36,7 +36,7 @@ def leaves(block: nn.Module) -> list[Leaf]:
 
 
 def loose(module: nn.Module, blocks: Collection[nn.Module], prefix: str = "") -> Iterator[Leaf]:
-    """Leaves that lie in none of a module's blocks: in lists of attention layers that it applies between them."""
+    """Return the leaves that lie in none of a module's blocks: in lists of attention layers applied between them."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
         if is_attention(child) or child in blocks:

@@ -12,7 +12,7 @@ Spec = Any
 
 
 def unpack(output: Any) -> tuple[list[Any], Spec]:
-    """Leaves of an output (tensors, None, numbers), in order, and how they were nested."""
+    """Return the leaves of an output (tensors, None, numbers), in order, and how they were nested."""
     if isinstance(output, torch.Tensor):
         return [output], None
     leaves, spec = pytree.tree_flatten(output)
@@ -20,28 +20,28 @@ def unpack(output: Any) -> tuple[list[Any], Spec]:
 
 
 def pack(leaves: list[Any], spec: Spec) -> Any:
-    """The inverse of `unpack`."""
+    """Return the inverse of `unpack`."""
     return leaves[0] if spec is None else pytree.tree_unflatten(leaves, spec)
 
 
 def tensors(output: Any) -> list[torch.Tensor]:
-    """The tensors among the leaves of an output."""
+    """Return the tensors among the leaves of an output."""
     return [leaf for leaf in unpack(output)[0] if isinstance(leaf, torch.Tensor)]
 
 
 def nbytes(output: Any) -> int:
-    """Bytes of the tensors in an output."""
+    """Return the bytes of the tensors in an output."""
     return sum(t.numel() * t.element_size() for t in tensors(output))
 
 
 def blank(output: Any) -> Any:
-    """A stand-in with the shapes, types and devices of an output, all zero, that takes no memory."""
+    """Return a stand-in with the shapes, types and devices of an output, all zero, that takes no memory."""
     leaves, spec = unpack(output)
     return pack([_blank(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], spec)
 
 
 def fresh(stand_in: Any) -> Any:
-    """Zeros of its own memory for a stand-in: the host may write into what it is given.
+    """Make zeros of its own memory for a stand-in: the host may write into what it is given.
 
     Nobody reads them, but memory as it was found may hold NaN, or the values of somebody else. Asked for in every
     skipped call, so that the usual forms do without pytrees.

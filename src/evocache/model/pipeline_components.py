@@ -23,11 +23,11 @@ def components_of(pipe: Any) -> dict[str, Any]:
 
 
 def is_autoencoder(thing: Any) -> bool:
-    """Whether a component of a pipeline is an autoencoder."""
+    """Return whether a component of a pipeline is an autoencoder."""
     return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
 
 
 def called_denoiser(pipe: Any, name: str, module: nn.Module) -> nn.Module:
-    """The object that a pipeline calls for a denoiser: the module, or what `torch.compile` wrapped around it."""
+    """Return the object that a pipeline calls for a denoiser: the module, or what `torch.compile` wrapped around it."""
     held = components_of(pipe).get(name)
     return held if isinstance(held, nn.Module) else module

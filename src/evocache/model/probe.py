@@ -47,7 +47,7 @@ class Probe:
     measures: Mapping[str, Measure]
 
     def exclusive(self, what: str = "flops") -> dict[str, float]:
-        """Costs of components without their parts, as `Schedule.cost` wants them.
+        """Return the costs of components without their parts, as `Schedule.cost` wants them.
 
         Args:
             what: `flops` or `seconds`.
@@ -68,7 +68,7 @@ class Probe:
         return {id: max(value, 0.0) for id, value in own.items()}
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of one stored value, by component id."""
+        """Return the bytes of one stored value, by component id."""
         return {id: measure.bytes for id, measure in self.measures.items()}
 
 
@@ -82,7 +82,7 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 def probe(
     denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any], *, repeats: int = 3
 ) -> dict[str, Measure]:
-    """Measures of a denoiser's components, from `repeats` timed forwards and one that counts FLOPs.
+    """Measure a denoiser's components, by `repeats` timed forwards and one that counts FLOPs.
 
     Args:
         denoiser: the denoiser.
@@ -108,7 +108,7 @@ def probe(
 
 
 def probe_pipeline(pipe: Any, call: Mapping[str, Any], *, repeats: int = 3) -> Probe:
-    """Measures of all denoisers of a pipeline, on the inputs that they get in its first steps.
+    """Measure all denoisers of a pipeline, on the inputs that they get in its first steps.
 
     Args:
         pipe: the pipeline.
@@ -132,7 +132,7 @@ def probe_pipeline(pipe: Any, call: Mapping[str, Any], *, repeats: int = 3) -> P
 
 
 def capture_calls(pipe: Any, model: Model, call: Mapping[str, Any]) -> dict[str, Call]:
-    """Arguments of the first call of each denoiser when the pipeline is called; the generation is then broken off."""
+    """Record the arguments of each denoiser's first call when the pipeline is called; the generation is broken off."""
     calls: dict[str, Call] = {}
 
     def hook(name: str) -> Callable[..., None]:

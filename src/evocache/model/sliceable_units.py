@@ -28,7 +28,7 @@ class Unit:
 
 
 def units(denoiser: Denoiser) -> list[Unit]:
-    """Units of a denoiser: blocks; of a U-Net residual blocks, transformers, motion modules and samplers."""
+    """Return the units of a denoiser: blocks; of a U-Net residual blocks, transformers, motion modules and samplers."""
     if denoiser.unet is None:
         found = [place for _, blocks in repeated(denoiser.module) for place in blocks]
     else:

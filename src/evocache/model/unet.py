@@ -66,7 +66,7 @@ class UNet:
 
 
 def find_unet(denoiser: nn.Module) -> UNet | None:
-    """The U-Net shape of a denoiser, or None if it has none.
+    """Return the U-Net shape of a denoiser, or None if it has none.
 
     Stages are the members of two module lists, one before and one after a middle, whose members hold lists of units.
     Skip connections must pair up: one for the input, one for each layer down and each change of resolution; or one for
@@ -85,7 +85,7 @@ def find_unet(denoiser: nn.Module) -> UNet | None:
 
 
 def unit_kind(path: str, unit: nn.Module) -> str | None:
-    """Kind of a unit's own component; None for a transformer, which is entered instead."""
+    """Return the kind of a unit's own component; None for a transformer, which is entered instead."""
     name = path.split(".")[-2]
     if "motion" in name or "temp" in name:
         return "motion"

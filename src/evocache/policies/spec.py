@@ -58,7 +58,7 @@ so does a `tuple[int, ...]`, number by number; either comes last. Fields of othe
 
 
 def is_spec(text: str) -> bool:
-    """Whether a text begins with the name of a policy, in whatever case, with spaces around it or not."""
+    """Return whether a text begins with the name of a policy, in whatever case, with spaces around it or not."""
     return _name(text) in POLICIES
 
 
@@ -67,7 +67,7 @@ def _name(text: str) -> str:
 
 
 def meant(text: str) -> str | None:
-    """The spec that a misspelt one most likely stands for; None if no policy has a name like it."""
+    """Return the spec that a misspelt one most likely stands for; None if no policy has a name like it."""
     _, colon, rest = text.strip().partition(":")
     near = nearest(_name(text), POLICIES)
     return f"{near}{colon}{rest}" if near else None

@@ -31,7 +31,7 @@ REUSE = Action(0)
 
 
 def forecast(order: int = 1, gain: float = 1.0) -> Action:
-    """The forecast action; canonical, so a gain of 0 gives `REUSE`.
+    """Return the forecast action; canonical, so a gain of 0 gives `REUSE`.
 
     Raises:
         ScheduleError: if the order is not in 0..MAX_ORDER or the gain is not finite.

@@ -20,7 +20,7 @@ class BranchGrid(NamedTuple):
 
 
 def of_first(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64]) -> BranchGrid:
-    """What a step's first call follows: all but what is said of guidance, which is said of the calls after it."""
+    """Return what a step's first call follows: all but what is said of guidance, which later calls follow."""
     columns = [i for i, c in enumerate(tree) if c.kind != GUIDANCE]
     return BranchGrid(Tree(tuple(tree.components[i] for i in columns)), orders[:, columns], gains[:, columns])
 
@@ -28,7 +28,7 @@ def of_first(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.flo
 def of_others(
     tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64], read: npt.NDArray[np.bool_]
 ) -> BranchGrid:
-    """What a step's later calls follow: guidance contains the denoiser, so that where it is read nothing runs.
+    """Return what a step's later calls follow: guidance contains the denoiser, so that where it is read nothing runs.
 
     Where it is not looked at, since the denoiser itself does not run, the call does what the denoiser does.
     """

@@ -34,7 +34,7 @@ PANEL = 1 << 19
 def canonicalise(
     tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64] | None, *, repair: bool
 ) -> Grid:
-    """The canonical form of a grid; its arrays are new. Where no gains are given, they are 1.
+    """Return the canonical form of a grid; its arrays are new. Where no gains are given, they are 1.
 
     Components come level by level, each at all steps at once: whether one is looked at depends on the levels before
     its own alone, and what it computed earlier on its own column.

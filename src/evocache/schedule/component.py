@@ -164,7 +164,7 @@ class Tree(Displayed):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def of_kind(self, *kinds: str) -> list[Component]:
-        """Components of the kinds named, in order."""
+        """Return the components of the kinds named, in order."""
         return [c for c in self.components if c.kind in kinds]
 
     def children(self, id: str) -> list[Component]:
@@ -172,7 +172,7 @@ class Tree(Displayed):
         return [c for c in self.components if c.parent == id]
 
     def with_span(self, denoiser: str, first: int, last: int) -> Tree:
-        """The tree with one more span over blocks `first` (included) to `last` (excluded) of a denoiser.
+        """Return the tree with one more span over blocks `first` (included) to `last` (excluded) of a denoiser.
 
         Raises:
             ScheduleError: if the blocks do not exist, or the span would cut through an existing span.
@@ -202,7 +202,7 @@ class Tree(Displayed):
         return Tree(tuple(out))
 
     def with_guidance(self, denoiser: str) -> Tree:
-        """The tree in which it can be said when the calls that guidance adds to a denoiser are computed.
+        """Return the tree in which it can be said when the calls that guidance adds to a denoiser are computed.
 
         Raises:
             ScheduleError: if there is no such denoiser.
@@ -218,17 +218,17 @@ class Tree(Displayed):
 
 
 def guidance_id(denoiser: str) -> str:
-    """Id of the calls that guidance adds to a denoiser."""
+    """Return the id of the calls that guidance adds to a denoiser."""
     return f"{denoiser}/{GUIDANCE}"
 
 
 def span_id(denoiser: str, first: int, last: int) -> str:
-    """Id of the span over blocks `first` (included) to `last` (excluded)."""
+    """Return the id of the span over blocks `first` (included) to `last` (excluded)."""
     return f"{denoiser}/blocks[{first}:{last}]"
 
 
 def span_range(id: str) -> tuple[int, int]:
-    """First and last (excluded) block of a span id, the inverse of `span_id`.
+    """Return the first and last (excluded) block of a span id, the inverse of `span_id`.
 
     Raises:
         ScheduleError: if the id is not a span's.
@@ -241,12 +241,12 @@ def span_range(id: str) -> tuple[int, int]:
 
 
 def deep_id(denoiser: str, depth: int) -> str:
-    """Id of the part of a U-Net below skip connection `depth` (0 is the shallowest)."""
+    """Return the id of the part of a U-Net below skip connection `depth` (0 is the shallowest)."""
     return f"{denoiser}/deep[{depth}]"
 
 
 def deep_depth(id: str) -> int:
-    """Depth in a deep id, the inverse of `deep_id`.
+    """Return the depth in a deep id, the inverse of `deep_id`.
 
     Raises:
         ScheduleError: if the id is not one of a deep part.

@@ -40,7 +40,7 @@ class Lookups(NamedTuple):
 
 
 def lookups(schedule: Schedule) -> Lookups:
-    """All stored values and all their reads, at once: what a schedule of any size can be planned with."""
+    """Find all stored values and all their reads at once: a schedule of any size can be planned with it."""
     executed, read = schedule.executed.T, schedule.read.T
     component, born = np.nonzero(executed)
     latest = np.cumsum(executed).reshape(executed.shape) - 1  # numbers of computed values, by component and step
@@ -56,7 +56,7 @@ def lookups(schedule: Schedule) -> Lookups:
 
 
 def reads(schedule: Schedule) -> dict[tuple[int, int], tuple[int, ...]]:
-    """For every reading cell (step, component): the steps whose values it reads, latest first."""
+    """Find, for every reading cell (step, component), the steps whose values it reads, latest first."""
     found = lookups(schedule)
     out: dict[tuple[int, int], tuple[int, ...]] = {}
     cells = zip(found.step.tolist(), found.component[found.value].tolist(), strict=True)
@@ -66,14 +66,14 @@ def reads(schedule: Schedule) -> dict[tuple[int, int], tuple[int, ...]]:
 
 
 def values(schedule: Schedule) -> list[Value]:
-    """All values that have to be stored, by component and birth; a value that nobody reads is not among them."""
+    """Find all values that have to be stored, by component and birth; a value that nobody reads is not among them."""
     found = lookups(schedule)
     columns = (found.component.tolist(), found.born.tolist(), found.last_read.tolist())
     return [Value(*value) for value in zip(*columns, strict=True)]
 
 
 def alive(schedule: Schedule) -> list[list[Value]]:
-    """Per step, the values that are held at its end."""
+    """Find the values that are held at the end of each step."""
     stored = values(schedule)
     return [[v for v in stored if v.born <= step < v.last_read] for step in range(schedule.steps)]
 
@@ -103,7 +103,7 @@ def peak_bytes(
     sizes: Mapping[str, int] | Sequence[Mapping[str, int]],
     order: Sequence[str] | None = None,
 ) -> int:
-    """Peak bytes of cached values, followed event by event.
+    """Compute the peak bytes of cached values, event by event.
 
     Within a step components come in their order of execution; a value is held from the end of its computation to the
     end of its last read.
@@ -121,7 +121,7 @@ def peak_bytes(
 
 
 def peak_of(branches: Sequence[Lifetimes]) -> int:
-    """Peak bytes over branches that share one store: within a step they follow one another in the order given."""
+    """Compute the peak bytes over branches that share one store; within a step they follow one another as given."""
     events: list[tuple[int, int, int, int, int]] = []
     for number, branch in enumerate(branches):
         ids = [c.id for c in branch.schedule.components]

@@ -10,7 +10,7 @@ from ..errors import Error, short
 
 
 def whole(value: Any, name: str, low: int, high: int, kind: type[Error]) -> int:
-    """A whole number in low..high (both included).
+    """Return a whole number in low..high (both included).
 
     Args:
         value: what was given.
@@ -28,7 +28,7 @@ def whole(value: Any, name: str, low: int, high: int, kind: type[Error]) -> int:
 
 
 def real(value: Any, name: str, kind: type[Error], *, above: float | None = None, least: float | None = None) -> float:
-    """A finite number.
+    """Return a finite number.
 
     Args:
         value: what was given.

@@ -15,7 +15,7 @@ Indices = npt.NDArray[np.intp]
 def resample(
     tree: Tree, executed: Mask, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64], steps: int
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
-    """Orders and gains for `steps` steps.
+    """Resample orders and gains to `steps` steps.
 
     A component's computed steps are points of a density: the k-th computed step has cumulative count k, with straight
     lines between. The count scales with the number of steps, and a new step computes where the scaled count reaches a

@@ -34,7 +34,7 @@ class Transfer(NamedTuple):
     def moved(
         self, executed: npt.NDArray[np.bool_], orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
-        """Orders and gains (steps, new components) of a grid (steps, old components)."""
+        """Move orders and gains of a grid (steps, old components) to a grid (steps, new components)."""
         new_orders = np.full((len(orders), len(self.tree)), COMPUTE.order, dtype=np.int8)
         new_gains = np.zeros(new_orders.shape)
         for column, sources in enumerate(self.sources):

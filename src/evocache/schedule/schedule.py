@@ -95,7 +95,7 @@ class Schedule:
 
     @classmethod
     def repaired(cls, tree: Tree, orders: Any, gains: Any = None, **rest: Any) -> Schedule:
-        """The nearest schedule to a grid: whatever would be reused before it was computed is computed instead.
+        """Return the nearest schedule to a grid: whatever would be reused before it was computed is computed instead.
 
         Raises:
             ScheduleError: if the shapes or values are no schedule's.
@@ -131,7 +131,7 @@ class Schedule:
         return self.tree.components
 
     def action(self, step: int, component: str) -> Action:
-        """What a component does at a step."""
+        """Return what a component does at a step."""
         column = self.tree.index[component]
         assert self.gains is not None
         return Action(int(self.orders[step, column]), float(self.gains[step, column]))
@@ -147,7 +147,7 @@ class Schedule:
         return bool(self.read[:, list(self.tree.guides)].any())
 
     def of_branch(self, branch: int) -> Schedule:
-        """What a denoiser call does: the first of its step (0), or one after it.
+        """Return what a denoiser call does: the first of its step (0), or one after it.
 
         They are the same, but where a guidance component is reused: then nothing of the later ones runs. What they
         would read but have not computed, since they were not run at the time, they compute.
@@ -160,11 +160,11 @@ class Schedule:
         return Schedule.repaired(*(of_others(*grid, self.read) if branch else of_first(*grid)), **rest)
 
     def counts(self) -> dict[str, int]:
-        """Steps at which each component is executed, in the first call of a step where its calls differ."""
+        """Return the steps at which each component is executed, in the first call of a step where its calls differ."""
         return dict(zip(self.tree.index, (int(n) for n in self.executed.sum(axis=0)), strict=True))
 
     def cost(self, costs: Mapping[str, float]) -> float:
-        """Total cost under exclusive component costs (what a component costs without its children), per step.
+        """Compute the total cost under exclusive component costs (of a component without its children), per step.
 
         Components that the mapping does not name cost nothing. Where guidance makes some of a step's calls from the
         first, it is the mean of one of them and the first.
@@ -203,7 +203,7 @@ class Schedule:
         return Schedule.repaired(self.tree, orders, gains, model=self.model, provenance=self.provenance)
 
     def starting_at(self, step: int) -> Schedule:
-        """The schedule of a generation that starts late (image-to-image): rows from `step` on, repaired.
+        """Return the schedule of a generation that starts late (image-to-image): rows from `step` on, repaired.
 
         Raises:
             ScheduleError: if there is no such step.
@@ -217,7 +217,7 @@ class Schedule:
         return Schedule.repaired(self.tree, self.orders[step:], self.gains[step:], **rest)
 
     def of_denoiser(self, name: str) -> Schedule:
-        """The part of the schedule that concerns one denoiser of several.
+        """Return the part of the schedule that concerns one denoiser of several.
 
         Raises:
             ScheduleError: if there is none of that name.
@@ -234,7 +234,7 @@ class Schedule:
         return Schedule(tree, self.orders[:, columns], self.gains[:, columns], **rest)
 
     def retargeted(self, tree: Tree, *, model: Mapping[str, str] | None = None, depth: bool = False) -> Schedule:
-        """The schedule for another model: a variant with the same components, under the same names or others.
+        """Return the schedule for another model: a variant with the same components, under the same names or others.
 
         What was measured was measured elsewhere: it moves from the objectives to the note `made for`.
 
@@ -264,7 +264,7 @@ class Schedule:
         return f"{model}, {blocks} blocks, {self.steps} steps{f'; measured there: {figures}' if figures else ''}"
 
     def with_provenance(self, origin: str = "", **changes: Any) -> Schedule:
-        """The same schedule with another provenance."""
+        """Return the same schedule with another provenance."""
         same = copy(self)
         provenance = replace(self.provenance, origin=origin or self.provenance.origin, **changes)
         object.__setattr__(same, "provenance", provenance)

@@ -20,7 +20,7 @@ MAX_SEED = 10**15
 
 
 def bounded(tree: Sized, steps: Any) -> int:
-    """A number of steps, if a schedule over these components may have so many.
+    """Return a number of steps, if a schedule over these components may have so many.
 
     Raises:
         ScheduleError: if it is no number of steps, or the grid would have more than `MAX_CELLS` cells.

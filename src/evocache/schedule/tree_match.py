@@ -19,7 +19,7 @@ _DRAWN = (GUIDANCE, "span", "deep")
 
 
 def match_tree(schedule: Schedule, tree: Tree) -> Schedule:
-    """The schedule over a model's own components.
+    """Return the schedule over a model's own components.
 
     Kinds, blocks, parents and readers decide what is dead code, so they are the model's: those of the schedule must be
     the same, component by component. Spans and guidance that the schedule adds are drawn again over the model's tree.

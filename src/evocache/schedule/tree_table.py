@@ -36,7 +36,7 @@ class Node:
 
 
 def nodes(tree: Tree, alike: Callable[[Component], object], depth: int | None = None) -> Iterator[Node]:
-    """Lines in order, parents before children.
+    """Return the lines in order, parents before children.
 
     The deep parts of a U-Net, each within the one before, stand below one another without indentation.
 

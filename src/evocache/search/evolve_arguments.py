@@ -13,7 +13,7 @@ from ..schedule.size_limits import MAX_STEPS
 
 
 def texts(given: Any, name: str) -> tuple[str, ...]:
-    """The texts of a list.
+    """Return the texts of a list.
 
     Raises:
         RunError: if it is one text, has no order, or holds something else than texts.
@@ -30,12 +30,12 @@ def texts(given: Any, name: str) -> tuple[str, ...]:
 
 
 def some_texts(given: Any, name: str) -> tuple[str, ...] | None:
-    """The same of what may be left out."""
+    """Return the same of what may be left out."""
     return None if given is None else texts(given, name)
 
 
 def starts(given: Any) -> tuple[Schedule | Point, ...]:
-    """The schedules and points of a front or list to start from.
+    """Return the schedules and points of a front or list to start from.
 
     Raises:
         RunError: if it is neither, or holds something else.
@@ -71,7 +71,7 @@ def amounts(seconds: Any, batch: Any, workers: Any, least_steps: Any) -> None:
 
 
 def arguments(given: Any) -> dict[str, Any]:
-    """The arguments of a pipeline's call, by name.
+    """Return the arguments of a pipeline's call, by name.
 
     Raises:
         RunError: if they are not.

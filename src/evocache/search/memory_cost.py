@@ -62,7 +62,7 @@ class MemoryPricer:
 
 
 def searched(memory_prices: MemoryPricer, storages: Sequence[str] | None, seeds: Sequence[Schedule]) -> Memory:
-    """What a search may vary of memory.
+    """Return what a search may vary of memory.
 
     Args:
         memory_prices: of its designs.
@@ -77,7 +77,7 @@ def searched(memory_prices: MemoryPricer, storages: Sequence[str] | None, seeds:
 
 
 def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
-    """What the machine takes on which an evaluator's pipeline runs, for features such as it has."""
+    """Measure what the machine takes on which an evaluator's pipeline runs, for features such as it has."""
     denoiser = discover(evaluator.pipe).denoisers[0].module
     dtype = next((p.dtype for p in denoiser.parameters() if p.dtype.is_floating_point), torch.float32)
     sizes = [size for size in calibration.costs.sizes.values() if size]
@@ -85,7 +85,7 @@ def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
 
 
 def rates_of_run(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) -> Rates:
-    """What the machine takes for keeping generations small; measured once, and kept with the run's calibration."""
+    """Measure once what the machine takes for keeping generations small, and keep it with the run's calibration."""
     if calibration.rates is None:
         write_calibration(folder, replace(calibration, rates=rates(evaluator, calibration)))
         calibration = read_calibration(folder) or calibration
@@ -96,7 +96,7 @@ def rates_of_run(evaluator: LocalEvaluator, folder: Path, calibration: Calibrati
 def memory_pricer(
     evaluator: LocalEvaluator, prompts: Sequence[int], known: Rates, most: int | None = None
 ) -> MemoryPricer:
-    """Memory prices for an evaluator's call of some prompts, as a user makes it: decoding included.
+    """Make the memory prices for an evaluator's call of some prompts, as a user makes it: decoding included.
 
     Args:
         evaluator: whose number of steps is known.

@@ -21,7 +21,7 @@ KNOWN = ("latency", "macs", CACHED, PEAK)
 
 
 def parse_objectives(given: Sequence[str] | None) -> tuple[str, ...]:
-    """The objectives that a user asks for, or the usual one.
+    """Return the objectives that a user asks for, or the usual one.
 
     Raises:
         RunError: if there are no such objectives, or they do not go together.
@@ -37,5 +37,5 @@ def parse_objectives(given: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def limited(wanted: Sequence[str]) -> str:
-    """What a limit of memory is of: the peak, or cached features where they are searched."""
+    """Return what a limit of memory is of: the peak, or cached features where they are searched."""
     return CACHED if CACHED in wanted else PEAK

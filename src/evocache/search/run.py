@@ -34,7 +34,7 @@ class Evaluator(Protocol):
     """Whoever evaluates jobs."""
 
     def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, Answer | Failure]]:
-        """Numbers of jobs with their answers, in any order, each as soon as it is known.
+        """Yield numbers of jobs with their answers, in any order, each as soon as it is known.
 
         Before a job is begun, `more` is asked whether it may be; if not, those under way end, and no other is begun.
 

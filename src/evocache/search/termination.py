@@ -11,7 +11,7 @@ from typing import NoReturn
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Within the context, SIGTERM raises SystemExit, so that workers are ended and temporary files removed.
+    """Raise SystemExit at SIGTERM within the context, so that workers are ended and temporary files removed.
 
     Where the process has a handler of its own, that stays; threads other than the first are told of no signal.
     """

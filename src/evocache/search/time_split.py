@@ -35,7 +35,7 @@ def least_left(call: float, answers: int, least_proof: float) -> float:
 
 
 def proof_seconds(total: float, spent: float) -> float:
-    """Seconds for the proof: its share, or what is left of it.
+    """Return the seconds for the proof: its share, or what is left of it.
 
     Args:
         total: seconds of the whole.

@@ -19,7 +19,7 @@ MEMORY = "memory"
 
 
 def adopted(contenders: Sequence[Contender], figures: Mapping[str, Figures], field: Field) -> dict[str, Contender]:
-    """Policies and fewer steps that no point of the front beats, as points of it; by their own names.
+    """Return policies and fewer steps that no point of the front beats, as points of it; by their own names.
 
     A search goes by predicted times and its own prompts. Where the clock and held-out prompts find that a policy or a
     number of uncached steps is worth more than every point, whoever picks from the front is to get that. A point, or

@@ -80,7 +80,7 @@ class ContenderTrial:
         return self.judge.seconds - before
 
     def judged(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
-        """Quality by name, in the quality's own figures; what fails on some prompt has none."""
+        """Measure quality by name, in the quality's own figures; what fails on some prompt has none."""
         judge, numbers = self.judge, list(range(min(prompts, len(self.judge.workload.prompts))))
 
         failures: list[RunError] = []
@@ -111,7 +111,7 @@ class ContenderTrial:
         return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
 
     def shown(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
-        """Decoded outputs for the first prompts, by name; none for a pipeline that cannot give arrays.
+        """Decode outputs for the first prompts, by name; none for a pipeline that cannot give arrays.
 
         Raises:
             BudgetError: if the uncached generation cannot be kept within the limit, decoding included.
@@ -134,11 +134,11 @@ class ContenderTrial:
         return outputs
 
     def planned(self, contenders: Sequence[Contender], prompts: int) -> Plans:
-        """Memory plans by name; a contender that cannot keep its budget with so many prompts is left out."""
+        """Plan memory by name; a contender that cannot keep its budget with so many prompts is left out."""
         return plans(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))))
 
     def held(self, contenders: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
-        """Most bytes that a call of so many prompts holds, by name."""
+        """Count most bytes that a call of so many prompts holds, by name."""
         return peaks(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))), planned)
 
     def timed(
@@ -149,7 +149,7 @@ class ContenderTrial:
         clock: Clock,
         left: Callable[[], float] = lambda: math.inf,
     ) -> dict[str, Figures]:
-        """Measure speed-ups over the uncached pipeline and seconds for a prompt, by name.
+        """Time contenders, and return speed-ups over the uncached pipeline and seconds for a prompt, by name.
 
         Args:
             contenders: what is timed.

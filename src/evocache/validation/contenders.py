@@ -59,7 +59,7 @@ class Field:
         return sorted(points, key=self.seconds)
 
     def seconds(self, point: Point) -> float:
-        """Predicted time of a point: also what it takes to keep it small, where that was searched."""
+        """Predict the time of a point: also what it takes to keep it small, where that was searched."""
         known = point.objectives.get("latency") if self.called else None
         return self.costs.latency(point.schedule) if known is None else known
 
@@ -71,7 +71,7 @@ class Field:
         return [Point(s, {ERROR: self.errors[s.digest]} if s.digest in self.errors else {}) for s in policies]
 
     def contenders(self, points: int, policies: int, counts: int) -> list[Contender]:
-        """At most so many points, policies and numbers of steps; the policies that are strongest on calibration.
+        """Choose at most so many points, policies and numbers of steps; the policies that are strongest on calibration.
 
         Points that the search was started from come first, and may be more: what comes back is at least as good.
         """
@@ -94,12 +94,12 @@ class Field:
         return [policy for policy in policies if policy.schedule.digest in digests]
 
     def share(self, point: Point) -> float:
-        """Predicted time of a point, relative to the uncached pipeline's."""
+        """Predict the time of a point, relative to the uncached pipeline's."""
         full = self.costs.latency(Schedule.full(point.schedule.tree, self.steps))
         return self.seconds(point) / full if full else point.schedule.executed_fraction()
 
     def equal_steps(self, points: Sequence[Point]) -> list[int]:
-        """Numbers of steps that are predicted to take the time of one of the points, in increasing order."""
+        """Return the numbers of steps that are predicted to take the time of one of the points, in increasing order."""
         fixed = self.costs.weights.get(FIXED, self.costs.fixed)
         counts = set()
         for point in points:
@@ -110,7 +110,7 @@ class Field:
 
 
 def best_spread(points: Sequence[Point], most: int, first: Sequence[Point] = ()) -> list[Point]:
-    """At most `most` points, in their order: the two ends, then whichever adds most hypervolume to those chosen.
+    """Choose at most `most` points, in their order: the two ends, then whichever adds most hypervolume to those chosen.
 
     Those of them that come `first` are chosen before, however many they are.
     """
@@ -127,7 +127,7 @@ def best_spread(points: Sequence[Point], most: int, first: Sequence[Point] = ())
 
 
 def thinned(items: Sequence[Kind], most: int) -> list[Kind]:
-    """At most `most` of a sequence, spread evenly, both ends among them."""
+    """Choose at most `most` of a sequence, spread evenly, both ends among them."""
     if len(items) <= most:
         return list(items)
     if most < 1:

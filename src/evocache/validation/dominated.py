@@ -17,7 +17,7 @@ FEWER_STEPS = "fewer steps"
 def beaten(
     contenders: Sequence[Contender], taken: Mapping[str, Contender], figures: Mapping[str, Figures]
 ) -> dict[str, str]:
-    """By what each point that is beaten is, by the points' names.
+    """Return by what each point that is beaten is, by the points' names.
 
     A point is beaten by what is at least as fast and as good and holds no more where that was searched: another point,
     a policy, fewer steps, the uncached pipeline. And by the line of fewer steps, where that is as good in the same

@@ -78,17 +78,17 @@ def split(prompts: Sequence[str], held_out: Sequence[str] = (), most: int | None
 
 
 def key(prompt: str) -> str:
-    """What two prompts have in common if they ask for the same: letters, whatever their case and the space between."""
+    """Return what two prompts share if they ask for the same: letters, whatever their case and the space between."""
     return " ".join(unicodedata.normalize("NFKC", prompt).casefold().split())
 
 
 def distinct(prompts: Sequence[str]) -> tuple[str, ...]:
-    """Prompts without those that ask for the same as an earlier one."""
+    """Return the prompts without those that ask for the same as an earlier one."""
     return tuple({key(prompt): prompt for prompt in reversed(prompts)}[k] for k in dict.fromkeys(map(key, prompts)))
 
 
 def stands_on(kind: str, prompts: int) -> str:
-    """What figures that were proven stand on, in words."""
+    """Say what figures that were proven stand on."""
     if kind == PROMPTS:
         return f"{prompts} held-out prompts"
     if kind == SEEDS:

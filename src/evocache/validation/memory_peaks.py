@@ -23,7 +23,7 @@ from .contender import Contender, apply_contender
 def plans(
     judge: LocalEvaluator, cases: Mapping[str, Contender | None], numbers: Sequence[int]
 ) -> dict[str, MemoryPlan | None]:
-    """By name, the plan by which a contender keeps its budget, or else the judge's limit, in a call.
+    """Plan how each contender keeps its budget, or else the judge's limit, in a call; by name.
 
     Those that cannot are left out.
     """
@@ -44,7 +44,7 @@ def plans(
 
 
 def plan_for(pipe: Any, contender: Contender | None, budget: int, call: Mapping[str, Any]) -> MemoryPlan:
-    """The plan by which a contender, or the uncached pipeline, keeps a budget in a call; nothing is computed.
+    """Return the plan by which a contender, or the uncached pipeline, keeps a budget in a call; nothing is computed.
 
     Raises:
         BudgetError: if there is none.
@@ -55,7 +55,7 @@ def plan_for(pipe: Any, contender: Contender | None, budget: int, call: Mapping[
 
 
 def steps_of(judge: LocalEvaluator, contender: Contender | None) -> dict[str, int]:
-    """What goes before the workload's call, so that the pipeline makes as many steps as a contender has."""
+    """Return what goes before the workload's call, so that the pipeline makes as many steps as a contender has."""
     if contender is None:
         return {}
     call_arguments = {} if contender.steps is None else {STEPS: contender.steps}
@@ -68,7 +68,7 @@ def peaks(
     numbers: Sequence[int],
     plans: Mapping[str, MemoryPlan | None],
 ) -> dict[str, dict[str, float]]:
-    """By name, what a whole call held when most was held, decoding included, and what was cached."""
+    """Count what a whole call held when most was held, decoding included, and what was cached; by name."""
     out = {}
     for name, contender in cases.items():
         given = judge.arguments(numbers, **steps_of(judge, contender))  # as a user calls it: decoding included

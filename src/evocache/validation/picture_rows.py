@@ -47,7 +47,7 @@ def write_picture_rows(folder: Path, outputs: Mapping[str, Any]) -> dict[str, st
 
 
 def draw_row(output: Any) -> Image.Image | None:
-    """The row of pictures of an output; None if it is no pictures."""
+    """Return the row of pictures of an output; None if it is no pictures."""
     array = np.asarray(output)
     if array.ndim not in (4, 5) or array.dtype.kind != "f" or array.shape[-1] not in (1, 3) or not array.size:
         return None

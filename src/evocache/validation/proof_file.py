@@ -171,7 +171,7 @@ def write_proof(folder: Path, proof: Proof) -> None:
 
 
 def read_proof(path: str | os.PathLike[str]) -> Proof:
-    """The proof of a run folder or a `front.json`.
+    """Return the proof of a run folder or a `front.json`.
 
     Raises:
         RunError: if there is none, it is of another version, or it is damaged.

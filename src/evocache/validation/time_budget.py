@@ -37,12 +37,12 @@ class MeasuredPace:
 
     @classmethod
     def of(cls, seconds: float, prompts: int, single: float, batch: int = 0) -> MeasuredPace:
-        """The pace of a call of some prompts, and of a call of a single one; calls have `batch` of them, or as many."""
+        """Return the pace of a call of some prompts, and of a call of one; calls have `batch` of them, or as many."""
         each = max(seconds - single, 0.0) / (prompts - 1) if prompts > 1 else seconds
         return cls(max(single - each, 0.0), each, batch or prompts)
 
     def seconds(self, prompts: int) -> float:
-        """Predicted time of some prompts."""
+        """Predict the time of some prompts."""
         return -(-prompts // self.batch) * self.call + prompts * self.prompt
 
 
@@ -71,11 +71,11 @@ class Effort:
     rounds: int = ROUNDS
 
     def contenders(self, field: Field) -> list[Contender]:
-        """Those of a field that it measures."""
+        """Choose those of a field that it measures."""
         return field.contenders(self.points, self.policies, self.counts)
 
     def seconds(self, contenders: Sequence[Contender], pace: MeasuredPace) -> float:
-        """Predicted time of them all and the uncached pipeline, a round to warm up included."""
+        """Predict the time of them all and the uncached pipeline, a round to warm up included."""
         rounds = self.rounds + 1 + (COUNTING if self.counted else 0)
         each = pace.seconds(self.prompts) + pace.seconds(self.pictures) + rounds * pace.seconds(self.timed)
         return each * (1 + sum(contender.share for contender in contenders))
@@ -86,7 +86,7 @@ class Effort:
         return calls * (1 + sum(contender.share for contender in contenders))
 
     def of(self, field: Field) -> Effort:
-        """The same for a field: where peaks were searched, calls are those that they are of, and they are counted."""
+        """Return the same for a field: where peaks were searched, calls are those that they are of, and are counted."""
         return replace(self, timed=field.called, counted=True) if field.called else self
 
 
@@ -108,7 +108,7 @@ LADDER = (
 
 
 def affordable(field: Field, pace: MeasuredPace, seconds: float) -> Effort:
-    """The most thorough effort that is predicted to keep within the time; the least one if none does.
+    """Return the most thorough effort that is predicted to keep within the time; the least one if none does.
 
     Args:
         field: what could be measured.
@@ -149,7 +149,7 @@ def another_round(rounds: int, taken: float, left: float) -> bool:
 
 
 def left_out(effort: Effort, field: Field, prompts: int) -> list[str]:
-    """What an effort does not measure, in words."""
+    """Say what an effort does not measure."""
     front = [r.point for r in effort.contenders(field) if r.group == "front" and r.point]
     equal = field.equal_steps(front)
     counted = {

@@ -172,7 +172,7 @@ def assembled(
     asks: bool = False,
     context: Context | None = None,
 ) -> tuple[Proof, dict[str, Any]]:
-    """A proof without pictures, and outputs by the names in it: points are numbered from the fastest to the slowest.
+    """Assemble a proof without pictures, and outputs by the names in it: points are numbered from the fastest on.
 
     `taken` are rivals that are points, too, by name (see `adopt`); what they are held against keeps its own name.
     `lost` are points that are none, as they are beaten, and by what (see `beaten`): they are kept as baselines.

@@ -33,6 +33,6 @@ class CachingMethod(ABC):
         return self.spec
 
     def refuse(self, tree: Tree, needs: str, mend: str) -> PolicyError:
-        """The error for a model that lacks what the method acts on."""
+        """Return the error for a model that lacks what the method acts on."""
         kinds = sorted({c.kind for c in tree.components})
         return PolicyError(f"{self.spec} on a model with {', '.join(kinds)}", needs, mend)

@@ -21,7 +21,7 @@ CALIBRATION = "calibration.json"
 
 
 def read(policy: Policy, calibration: str, part: str) -> Matrices:
-    """A part of the calibration of a run: `errors` by group of layers, `drift` by component.
+    """Return a part of the calibration of a run: `errors` by group of layers, `drift` by component.
 
     Args:
         policy: who asks.
@@ -45,17 +45,17 @@ def read(policy: Policy, calibration: str, part: str) -> Matrices:
 
 
 def spec_of(policy: Policy, *values: object) -> str:
-    """The spec of a policy with these parameters and the calibration that it reads, if that is a file."""
+    """Return the spec of a policy with these parameters and the calibration that it reads, if that is a file."""
     return f"{policy.name}:{','.join(str(value) for value in values if value != '')}"
 
 
 def packed(matrix: npt.NDArray[np.float64]) -> list[list[float]]:
-    """What is read of a (steps, steps) matrix, to four significant digits: each row right of the diagonal."""
+    """Return what is read of a (steps, steps) matrix, to four significant digits: each row right of the diagonal."""
     return [[float(f"{value:.4g}") for value in row[i + 1 :]] for i, row in enumerate(matrix)]
 
 
 def matrices(value: Any, where: str) -> Matrices:
-    """The matrices of a document, by name.
+    """Return the matrices of a document, by name.
 
     Raises:
         CodecError: if they are none.
@@ -64,7 +64,7 @@ def matrices(value: Any, where: str) -> Matrices:
 
 
 def unpacked(rows: Any, where: str) -> npt.NDArray[np.float64]:
-    """The inverse of `packed`, zero elsewhere. What is not as `packed` makes it is refused before room is made for it.
+    """Invert `packed`, zero elsewhere; what `packed` does not make is refused before room is made for it.
 
     Raises:
         CodecError: if the rows do not get shorter one by one, or hold what is no number from 0.

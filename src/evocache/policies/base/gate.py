@@ -74,10 +74,10 @@ class Gate(CachingMethod):
 
     @abstractmethod
     def rule(self, steps: int) -> Rule:
-        """The rule for one pass of a denoiser."""
+        """Return the rule for one pass of a denoiser."""
 
     def governed(self, tree: Tree) -> tuple[Tree, dict[str, Governed]]:
-        """The tree with the spans that are governed, and what is governed in each denoiser; others compute.
+        """Return the tree with the spans that are governed, and what is governed in each denoiser; others compute.
 
         Raises:
             PolicyError: if no denoiser has a stack of blocks, or skip connections, that are deep enough.
@@ -106,7 +106,7 @@ class Gate(CachingMethod):
         return self.refuse(tree, stack, 'use "deepcache:N" for a U-Net, "fora:N" or "steps:..." for others')
 
     def needs_generation(self) -> PolicyError:
-        """The error where a schedule has to be known before the generation."""
+        """Return the error where a schedule has to be known before the generation."""
         return PolicyError(
             f"{self.spec} where a schedule has to be known beforehand",
             "a policy that does not decide while the pipeline runs",

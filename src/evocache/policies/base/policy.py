@@ -21,7 +21,7 @@ class Policy(CachingMethod):
         return 1
 
     def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule for a component tree and a number of steps.
+        """Return the schedule for a component tree and a number of steps.
 
         Raises:
             PolicyError: if the policy makes no sense for the model or the number of steps, or there would be more cells
@@ -36,16 +36,16 @@ class Policy(CachingMethod):
 
     @abstractmethod
     def compile(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule, without provenance."""
+        """Return the schedule, without provenance."""
 
 
 def every(steps: int, interval: int) -> range:
-    """Steps 0, interval, 2 * interval, ..."""
+    """Return the steps 0, interval, 2 * interval, ..."""
     return range(0, steps, interval)
 
 
 def leaf_ids(tree: Tree, *kinds: str) -> list[str]:
-    """Ids of the leaves of the kinds named that contain no other component."""
+    """Return the ids of the leaves of the kinds named that contain no other component."""
     return [tree.components[i].id for i in tree.leaves if tree.components[i].kind in kinds]
 
 

@@ -35,12 +35,12 @@ class Rule:
     _sum: float = 0.0
 
     def forced(self, step: int) -> bool:
-        """Whether a step is computed whatever has changed, so that nobody need look."""
+        """Return whether a step is computed whatever has changed, so that nobody need look."""
         early, late = self._run < self.warmup, step >= self.steps - self.last
         return early or late or 0 < self.most <= self._reused
 
     def computes(self, step: int, change: float | None) -> bool:
-        """Whether a step is computed; each is to be asked about once.
+        """Return whether a step is computed; each is to be asked about once.
 
         Args:
             step: its number.

@@ -12,7 +12,7 @@ Cost = tuple[float, ...]
 
 
 def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, float], Cost]) -> tuple[int, ...]:
-    """The computed steps, step 0 among them, of the path with the least cost. Time is O(steps^2 budget).
+    """Return the computed steps, step 0 among them, of the path with the least cost. Time is O(steps^2 budget).
 
     Args:
         drift: (steps, steps); `drift[computed, step]` is the error of using at `step` what was computed before.
@@ -30,7 +30,7 @@ def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, 
 
 
 def holding(drift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(steps, steps + 1): the error of holding what a row's step computed through the steps before that of a column."""
+    """Return (steps, steps + 1): the error of holding what a row's step computed up to the step of a column."""
     steps = len(drift)
     held = np.zeros((steps, steps + 1))
     for a in range(steps):
@@ -39,10 +39,10 @@ def holding(drift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def total(cost: Cost, edge: float) -> Cost:
-    """The sum of the edges."""
+    """Return the sum of the edges."""
     return (sum(cost) + edge,)
 
 
 def worst(cost: Cost, edge: float) -> Cost:
-    """The edges, worst first: of two paths, that with the less bad worst edge is better, then the second worst, ..."""
+    """Return the edges, worst first: of two paths, that with the less bad worst edge is better, then the second."""
     return tuple(sorted((*cost, edge), reverse=True))

@@ -65,7 +65,7 @@ class MagCache(Policy):
         return uniform(tree, steps, [c.id for c in outermost(tree)], computed)
 
     def computed_steps(self, ratios: Sequence[float]) -> list[int]:
-        """Steps to compute, for one ratio a step."""
+        """Return the steps to compute, for one ratio a step."""
         computed, ratio, error, reused = [], 1.0, 0.0, 0
         retained = int(self.retained * len(ratios) + 0.5)
         for step, change in enumerate(ratios):

@@ -68,7 +68,7 @@ class SmoothCache(Policy):
 
 
 def groups(tree: Tree) -> dict[str, list[int]]:
-    """Columns of the layers that decide together: leaves of a kind in a denoiser, `transformer/attention`."""
+    """Return the columns of layers that decide together: leaves of a kind in a denoiser, `transformer/attention`."""
     out: dict[str, list[int]] = {}
     for i in tree.leaves:
         component = tree.components[i]
@@ -77,7 +77,7 @@ def groups(tree: Tree) -> dict[str, list[int]]:
 
 
 def computed_steps(errors: npt.NDArray[np.float64], threshold: float) -> list[int]:
-    """Steps to compute: from each, the farthest jump within `LOOKAHEAD` whose error is within the threshold.
+    """Return the steps to compute: from each, the farthest jump within `LOOKAHEAD` whose error is within the threshold.
 
     Args:
         errors: (steps, steps); `errors[computed, step]` is read for computed < step.

@@ -65,7 +65,7 @@ class DeepCache(Policy):
         return uniform(tree, steps, columns, self.computed(steps))
 
     def computed(self, steps: int) -> list[int]:
-        """Steps at which the deep part is computed.
+        """Return the steps at which the deep part is computed.
 
         Places between -c^(1/p) and (T-c)^(1/p) are spread evenly and then raised to p, sign kept, which draws them
         together around c. Where two fall on one step, fewer are computed.

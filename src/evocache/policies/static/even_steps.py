@@ -50,7 +50,7 @@ class EvenSteps(Policy):
         return text if self.first == 1 else f"{text},{self.first}"
 
     def computed(self, steps: int) -> tuple[int, ...]:
-        """The steps that are computed, of so many."""
+        """Return the steps that are computed, of so many."""
         count = max(int(steps / self.interval + 1e-9), 1)
         first = min(self.first, count)
         rest, left = count - first, steps - first

@@ -46,7 +46,7 @@ class FasterCache(Policy):
         not_negative(self, "guidance", self.guidance, whole=True)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
-        """Forecasts of order 1, whose gains take out how far ahead they are: the weight does not depend on it."""
+        """Forecast with order 1, with gains that take out how far ahead it is: the weight does not depend on it."""
         if not leaf_ids(tree, "attention"):
             raise self.refuse(tree, "self-attention layers", 'try "fora:N" or "steps:0,2,4,..."')
         for root in tree.of_kind("denoiser") if self.guidance else ():

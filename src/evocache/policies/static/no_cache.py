@@ -19,5 +19,5 @@ class NoCache(Policy):
     paper: ClassVar[str] = ""
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
-        """The full schedule."""
+        """Return the full schedule."""
         return Schedule.full(tree, steps)

@@ -54,7 +54,7 @@ class Steps(Policy):
 
 
 def outermost(tree: Tree) -> list[Component]:
-    """For each denoiser the largest parts below it: its span, or deep part, or single block, or the denoiser itself."""
+    """Return the largest parts below each denoiser: its span, or deep part, or single block, or the denoiser itself."""
     out: list[Component] = []
     for root in tree.of_kind("denoiser"):
         inside = [c for c in tree.components if c.denoiser == root.id]

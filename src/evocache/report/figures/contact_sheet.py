@@ -41,7 +41,7 @@ def contact_sheet(
     title: str = "",
     footer: str = "",
 ) -> Image.Image:
-    """A sheet with a row for each prompt and a column for each way of generating it.
+    """Return a sheet with a row for each prompt and a column for each way of generating it.
 
     Args:
         images: by column, an image (height, width, 3) for each row: floats in [0, 1] or unsigned bytes, all of one

@@ -63,7 +63,7 @@ def write_plots(contents: Contents, folder: Path) -> list[Path]:
 
 
 def pareto(contents: Contents) -> Figure:
-    """Quality over speed-up, with quartiles."""
+    """Plot quality over speed-up, with quartiles."""
     figure, axes = figure_of(5.2, 3.6)
     residual = contents.residual
     for group in ("steps", "seed", "beaten", "front", "uncached"):
@@ -83,7 +83,7 @@ def pareto(contents: Contents) -> Figure:
 
 
 def hypervolume(contents: Contents) -> Figure | None:
-    """Hypervolume over the cost of the search; none with fewer than two generations."""
+    """Plot hypervolume over the cost of the search; None with fewer than two generations."""
     if contents.history is None or len(contents.history.generations) < 2:
         return None
     found = contents.history.generations
@@ -95,7 +95,7 @@ def hypervolume(contents: Contents) -> Figure | None:
 
 
 def importance(contents: Contents) -> Figure | None:
-    """How much more often good schedules execute a cell than others of their cost; none with too few schedules."""
+    """Plot how much more often good schedules execute a cell than others of their cost; None with too few of them."""
     found = contents.importance
     if found is None:
         return None
@@ -117,7 +117,7 @@ def importance(contents: Contents) -> Figure | None:
 
 
 def overfitting(contents: Contents) -> Figure | None:
-    """Proven over calibration quality; none for a run that was not proven."""
+    """Plot proven over calibration quality; None for a run that was not proven."""
     pairs = [e for e in contents.entries if contents.proven and "calibration quality" in e.figures]
     if not pairs:
         return None
@@ -136,7 +136,7 @@ def overfitting(contents: Contents) -> Figure | None:
 
 
 def figure_of(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of its own, in inches, that no global state holds."""
+    """Return a figure of its own, in inches, that no global state holds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -32,7 +32,7 @@ class Cells:
 
 
 def cells(schedule: Schedule) -> Cells:
-    """Cells of a schedule: containers that are reused or forecast, then leaves by kind, each in order of blocks."""
+    """Return the cells of a schedule: containers that are reused or forecast, then leaves by kind, block by block."""
     components = schedule.components
     shown = [i for i, c in enumerate(components) if c.is_leaf or schedule.read[:, i].any()]
     order = {kind: number for number, kind in enumerate(KINDS)}
@@ -56,7 +56,7 @@ def cells(schedule: Schedule) -> Cells:
 
 
 def words(schedule: Schedule) -> str:
-    """What a schedule does, for those who do not see its heat map."""
+    """Describe a schedule, for those who do not see its heat map."""
     found = cells(schedule)
     parts = [f"{schedule.steps} steps, {schedule.executed_fraction():.0%} of the leaves' executions."]
     for band in dict.fromkeys(found.bands):

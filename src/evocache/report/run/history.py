@@ -39,7 +39,7 @@ class History:
     judge: str = ""
 
     def front(self, seconds: Callable[[Schedule], float]) -> Front:
-        """The points that no other beats in error and predicted `seconds`, fast to slow, without the uncached one."""
+        """Return the points that no other beats in error and predicted `seconds`, fast to slow, no uncached one."""
         some = [p for p in self.points if not (p.schedule.is_full and p.schedule.steps == self.steps)]
         points = [replace(p, objectives={**p.objectives, "seconds": seconds(p.schedule)}) for p in some]
         return Front(front_of(points, ("error", "seconds")).points, self.steps)
@@ -55,7 +55,7 @@ class History:
 
 
 def read_history(folder: Path) -> History:
-    """The history in a run's folder, also while the run goes on.
+    """Return the history in a run's folder, also while the run goes on.
 
     Raises:
         JournalError: if its journal is damaged.

@@ -52,7 +52,7 @@ class Importance:
         return self.good - self.all
 
     def by_kind(self) -> dict[str, tuple[float, float]]:
-        """Shares of good schedules and of all, by kind."""
+        """Return the shares of good schedules and of all, by kind."""
         found = {}
         for kind in dict.fromkeys(self.kinds):
             mine = np.array([k == kind for k in self.kinds])
@@ -61,7 +61,7 @@ class Importance:
 
 
 def importance(points: Sequence[Point], steps: int) -> Importance | None:
-    """Importance of cells over evaluated schedules of a number of steps; None if there are too few.
+    """Compare cells over evaluated schedules of a number of steps; None if there are too few.
 
     Schedules are ordered by the share that they execute and cut into groups of about `EACH`. In every group the best
     quarter, by error, is compared with the whole group, so that what is good is not just what is expensive.

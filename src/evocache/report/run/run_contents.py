@@ -129,16 +129,16 @@ class Contents:
         return entry.group == "uncached" and self.residual
 
     def executed(self, schedule: Schedule) -> float:
-        """Share of the uncached pipeline's executions of leaves that a schedule has."""
+        """Return the share of the uncached pipeline's executions of leaves that a schedule has."""
         return schedule.executed_fraction() * schedule.steps / (self.steps or schedule.steps)
 
     def group(self, name: str) -> list[Entry]:
-        """Entries of a group, from the fastest to the slowest."""
+        """Return the entries of a group, from the fastest to the slowest."""
         return sorted((e for e in self.entries if e.group == name), key=lambda e: -e.figures["speedup"])
 
 
 def gather(run: Path) -> Contents:
-    """What there is to show of a run's folder.
+    """Gather what there is to show of a run's folder.
 
     Raises:
         RunError: if it is no run's folder, nothing was evaluated in it, or a file in it is damaged.

@@ -61,31 +61,31 @@ class Spread(NamedTuple):
 
 
 def spread(figures: Figures, name: str = "speedup") -> Spread | None:
-    """The quartiles of a figure over rounds; None where these were not noted."""
+    """Return the quartiles of a figure over rounds; None where these were not noted."""
     low, middle, high = (figures.get(key) for key in (f"{name} q1", name, f"{name} q3"))
     return None if low is None or middle is None or high is None else Spread(low, middle, high)
 
 
 def doubtful(figures: Figures) -> bool:
-    """Whether the clock shows a schedule as much faster than its predicted cost allows."""
+    """Return whether the clock shows a schedule as much faster than its predicted cost allows."""
     predicted = figures.get(PREDICTED)
     return predicted is not None and figures.get("speedup", 0.0) > TOO_FAST * predicted
 
 
 def doubt(figures: Figures) -> str:
-    """Why a speed-up cannot be believed, in words; empty if it can."""
+    """Say why a speed-up cannot be believed; empty if it can."""
     if not doubtful(figures):
         return ""
     return f"{figures['speedup']:.2f}x measured where the predicted cost allows {figures[PREDICTED]:.2f}x"
 
 
 def loses(figures: Figures) -> bool:
-    """Whether fewer steps are as good in at most the same time."""
+    """Return whether fewer steps are as good in at most the same time."""
     return figures.get(FEWER, -math.inf) >= figures.get("quality", math.inf)
 
 
 def beats(other: Figures, own: Figures, least: Sequence[str] = ()) -> bool:
-    """Whether one is at least as fast and as good as another, holds no more, and is better in something.
+    """Return whether one is at least as fast and as good as another, holds no more, and is better in something.
 
     Args:
         other: figures of the one.
@@ -97,7 +97,7 @@ def beats(other: Figures, own: Figures, least: Sequence[str] = ()) -> bool:
 
 
 def in_the_same_time(known: Sequence[tuple[float, float]], speedup: float) -> float | None:
-    """The best quality that fewer steps give in at most the time that a speed-up leaves; None if none is so fast.
+    """Return the best quality that fewer steps give in at most the time of a speed-up; None if none is so fast.
 
     Between measured numbers of steps it is interpolated over time, as numbers lie between them that were not measured.
 
@@ -113,7 +113,7 @@ def in_the_same_time(known: Sequence[tuple[float, float]], speedup: float) -> fl
 
 
 def noise(figures: Mapping[str, Figures]) -> list[str]:
-    """What is to be said of timings on a machine that was not its own, as sentences; none if it was.
+    """Say, in sentences, how timings were disturbed by a machine that was not its own; none if they were not.
 
     The one check for the demo, evolutions, fronts and reports.
 

@@ -53,11 +53,11 @@ class Context:
         return iter(self.values.items())
 
     def but(self, **values: Value) -> Context:
-        """The same with other values."""
+        """Return the same with other values."""
         return Context({**self.values, **values})
 
     def differences(self, call: Context) -> tuple[Difference, ...]:
-        """In what a call is not as this says; what one of the two does not know is no difference."""
+        """Return in what a call is not as this says; what one of the two does not know is no difference."""
         return tuple(
             Difference(name, own, call.values[name])
             for name, own in self
@@ -69,7 +69,7 @@ class Context:
 
 
 def outside(differences: tuple[Difference, ...]) -> str:
-    """What is to be said of a call outside of a point's context, in a sentence."""
+    """Say, in a sentence, in what a call is outside of a point's context."""
     return (
         f"a call outside of what the point was evolved at: {', '.join(map(str, differences))}; its quality is unknown "
         "there. Call it as it was evolved, evolve for this call, or remove the schedule"
@@ -77,13 +77,13 @@ def outside(differences: tuple[Difference, ...]) -> str:
 
 
 def shared(contexts: Sequence[Context]) -> Context:
-    """What several contexts, at least one, have in common."""
+    """Return what several contexts, at least one, have in common."""
     first, *others = contexts
     return Context({name: own for name, own in first if all(other.values.get(name) == own for other in others)})
 
 
 def read(value: Any) -> Context:
-    """The context in a front's file.
+    """Return the context in a front's file.
 
     Raises:
         CodecError: if it is none.
@@ -92,7 +92,7 @@ def read(value: Any) -> Context:
 
 
 def describe_difference(value: Value) -> str:
-    """A value in a sentence."""
+    """Return a value in a sentence."""
     if value == "":
         return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

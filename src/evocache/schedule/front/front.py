@@ -44,11 +44,11 @@ class Front(Displayed):
         object.__setattr__(self, "uncached_steps", max(self.uncached_steps, most))
 
     def executed(self, point: Point) -> float:
-        """Share of the uncached pipeline's executions of leaves that a point's schedule has."""
+        """Return the share of the uncached pipeline's executions of leaves that a point's schedule has."""
         return point.schedule.executed_fraction() * point.schedule.steps / self.uncached_steps
 
     def is_fewer_steps(self, point: Point) -> bool:
-        """Whether a point is the uncached pipeline with fewer steps, of which nothing is cached."""
+        """Return whether a point is the uncached pipeline with fewer steps, of which nothing is cached."""
         return point.schedule.is_full and point.schedule.steps < self.uncached_steps
 
     def __str__(self) -> str:
@@ -136,7 +136,7 @@ class Front(Displayed):
         depth: bool = False,
         predict: Callable[[Schedule], Mapping[str, float]] | None = None,
     ) -> Front:
-        """The front for another pipeline: a variant of the model, another resolution, other numbers of steps.
+        """Return the front for another pipeline: a variant of the model, another resolution, other numbers of steps.
 
         Nothing of it has been measured there. What was measured elsewhere is noted in each schedule's provenance, but
         for the speed-up, which is expected to be as far as the share that is executed stays; quality and memory are
@@ -230,14 +230,14 @@ def _components(target: Any) -> tuple[Tree, Mapping[str, str]]:
 
 
 def front_of(points: Sequence[Point], names: Sequence[str]) -> Front:
-    """The points that no other dominates in the objectives named, from the worst to the best in the first of them."""
+    """Return the points that no other dominates in the objectives named, from the worst to the best in the first."""
     values = np.array([[point.objectives[name] for name in names] for point in points]).reshape(len(points), -1)
     kept = [point for point, keep in zip(points, non_dominated(values), strict=True) if keep]
     return Front(tuple(sorted(kept, key=lambda p: tuple(-p.objectives[name] for name in names))))
 
 
 def non_dominated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which rows of (points, objectives), lower is better, no other row dominates; of equal rows the first stays."""
+    """Return which rows of (points, objectives), lower is better, no other row dominates; of equal rows the first."""
     keep = np.ones(len(values), dtype=bool)
     for i, row in enumerate(values):
         dominated = ((values <= row).all(axis=1) & (values < row).any(axis=1)).any()
@@ -247,7 +247,7 @@ def non_dominated(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def load(path: str | os.PathLike[str]) -> Front:
-    """The front of a run folder or a `front.json`.
+    """Return the front of a run folder or a `front.json`.
 
     Raises:
         RunError: if there is none, it is of another version, or it is damaged.
@@ -257,7 +257,7 @@ def load(path: str | os.PathLike[str]) -> Front:
 
 
 def read_front(found: dict[str, Any], named: list[tuple[str, Point]], path: str | os.PathLike[str]) -> Front:
-    """The front of a document, from its points.
+    """Return the front of a document, from its points.
 
     Raises:
         RunError: if it is damaged.

@@ -30,7 +30,7 @@ MAX_BYTES = 1 << 60
 
 
 def is_front(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a folder, which may be a run's, or the file of a front."""
+    """Return whether a path is a folder, which may be a run's, or the file of a front."""
     if os.path.isdir(path):
         return True
     if Path(path).suffix != ".json" or not os.path.isfile(path):  # which are False for what can be no path
@@ -42,7 +42,7 @@ def is_front(path: str | os.PathLike[str]) -> bool:
 
 
 def document(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The document of a run folder or a `front.json`; its format, version and the size of its schedules are checked.
+    """Read the document of a run folder or a `front.json`; format, version and size of its schedules are checked.
 
     Raises:
         RunError: if there is none, it is of another version, or its schedules are none or too large.
@@ -68,7 +68,7 @@ def document(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[str, Point]]:
-    """Names and points of a document.
+    """Read names and points of a document.
 
     Raises:
         RunError: if it is damaged.
@@ -126,7 +126,7 @@ def _affordable(found: dict[str, Any]) -> None:
 
 
 def as_json(name: str, point: Point) -> dict[str, Any]:
-    """A point as `points` reads it."""
+    """Return a point as `points` reads it."""
     return {
         "name": name,
         "schedule": json.loads(dumps(point.schedule)),
@@ -140,15 +140,15 @@ def as_json(name: str, point: Point) -> dict[str, Any]:
 
 
 def version(points: Iterable[Point]) -> int:
-    """The version of a file that holds some points: no later than it takes."""
+    """Return the version of a file that holds some points: no later than it takes."""
     return PLAIN if all(point.storage == "none" and point.budget is None for point in points) else VERSION
 
 
 def figures(value: Any, where: str) -> dict[str, float]:
-    """Numbers by name."""
+    """Read numbers by name."""
     return {name: sj.number(number, f"{where}.{name}") for name, number in sj.obj(value, where).items()}
 
 
 def damaged(path: str | os.PathLike[str], why: str) -> RunError:
-    """The error for a file that is not as a run writes it."""
+    """Return the error for a file that is not as a run writes it."""
     return RunError(f"{os.fspath(path)!r}, which is damaged ({why})", "a front as a run writes it", "evolve again")

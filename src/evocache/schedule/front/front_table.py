@@ -90,7 +90,7 @@ def _numbers(line: Line) -> tuple[str, ...]:
 
 
 def lines_of(front: Front, names: Sequence[str], *, steps: bool) -> list[Line]:
-    """The lines of a front's points.
+    """Return the lines of a front's points.
 
     Args:
         front: the front.
@@ -111,7 +111,7 @@ def lines_of(front: Front, names: Sequence[str], *, steps: bool) -> list[Line]:
 
 
 def mark_of(front: Front, point: Point) -> str:
-    """What is to be said of a point that is not handed out, or that caches nothing; empty of others."""
+    """Say that a point is not handed out, or that it caches nothing; empty of others."""
     return _unsold(point) or ("fewer steps, uncached" if front.is_fewer_steps(point) else "")
 
 
@@ -122,12 +122,12 @@ def _unsold(point: Point) -> str:
 
 
 def planned(point: Point) -> str:
-    """How a point is kept small, in short; empty if it is left as it is."""
+    """Say how a point is kept small, in short; empty if it is left as it is."""
     return plan_of(point.storage, point.budget)
 
 
 def peak(figures: Mapping[str, float]) -> str:
-    """What was held at most, as measured, else as predicted."""
+    """Return what was held at most, as measured, else as predicted."""
     if PEAK in figures:
         return in_bytes(figures[PEAK])
     return f"~{in_bytes(figures['predicted peak'])}" if "predicted peak" in figures else ""
@@ -154,7 +154,7 @@ def point_text(point: Point, width: int | None = None) -> str:
 
 
 def notes_of(front: Front) -> list[str]:
-    """What the figures of a front stand on, as lines."""
+    """Say what the figures of a front stand on, as lines."""
     from .context import shared
 
     contexts = [point.context for point in front if point.context is not None]

@@ -55,7 +55,7 @@ class Point(Displayed):
         return self.schedule.with_provenance(objectives=objectives, notes=notes)
 
     def figure(self, name: str) -> float | None:
-        """What was measured, or else what is predicted, under a name."""
+        """Return what was measured, or else what is predicted, under a name."""
         return self.measured.get(name, self.predicted.get(name))
 
     @property

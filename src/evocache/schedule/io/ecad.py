@@ -27,12 +27,12 @@ _BLOCK = re.compile(r"(single)?(?:_?transformer_blocks)?[-_.]?0*([0-9]{1,4})")
 
 
 def is_ecad(document: dict[str, Any]) -> bool:
-    """Whether a JSON document has the layout of ECAD's files."""
+    """Return whether a JSON document has the layout of ECAD's files."""
     return "cache_schedule" in document and "format" not in document
 
 
 def loads_ecad(text: str | bytes) -> Schedule:
-    """The schedule in a file of the ECAD repository.
+    """Return the schedule in a file of the ECAD repository.
 
     What is absent is recomputed, and so is everything at the first step; the provenance notes what was mended.
 
@@ -43,7 +43,7 @@ def loads_ecad(text: str | bytes) -> Schedule:
 
 
 def from_document(document: dict[str, Any]) -> Schedule:
-    """As `loads_ecad`, from the parsed JSON.
+    """Read a parsed JSON document, as `loads_ecad` reads its text.
 
     Raises:
         CodecError: if the document is none of ECAD's.
@@ -63,7 +63,7 @@ def from_document(document: dict[str, Any]) -> Schedule:
 
 
 def cells(document: dict[str, Any]) -> int:
-    """How many cells the schedule of a document has.
+    """Count the cells that the schedule of a document has.
 
     Raises:
         CodecError: if the document is none of ECAD's, or has more than a schedule may.
@@ -95,7 +95,7 @@ def _cells(family: Family, counts: list[int], steps: int) -> int:
 
 
 def dumps_ecad(schedule: Schedule) -> str:
-    """The schedule as a file of the ECAD repository.
+    """Return the schedule as a file of the ECAD repository.
 
     Raises:
         ScheduleError: if it says what such a file cannot say: forecasts, reuse of whole blocks, other models.

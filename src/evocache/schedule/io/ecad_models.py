@@ -79,7 +79,7 @@ FAMILIES = (PIXART, FLUX)
 
 
 def tree_of(family: Family, *counts: int) -> Tree:
-    """The components of a model with so many blocks in each of its stacks."""
+    """Return the components of a model with so many blocks in each of its stacks."""
     total = sum(counts)
     span = span_id(ROOT, 0, total)
     out = [Component(ROOT, "denoiser"), Component(span, "span", None, ROOT)]

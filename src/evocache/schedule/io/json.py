@@ -35,7 +35,7 @@ _ORDERS = np.array([_ORDER_OF.get(chr(code), 0) for code in range(128)], dtype=n
 
 
 def dumps(schedule: Schedule) -> str:
-    """The schedule as JSON text.
+    """Return the schedule as JSON text.
 
     `actions` has a string per component, a letter per step: C computes, R reuses, a digit forecasts with that order.
     Components that always compute are left out. `gains` lists the gains of a component's forecasts, in order of
@@ -70,7 +70,7 @@ def dumps(schedule: Schedule) -> str:
 
 
 def loads(text: str | bytes) -> Schedule:
-    """The schedule in a JSON text: ours, or one of the ECAD repository's.
+    """Return the schedule in a JSON text: ours, or one of the ECAD repository's.
 
     Raises:
         CodecError: if the text is no schedule: it says where and why.
@@ -83,7 +83,7 @@ Trees = dict[tuple[Component, ...], Tree]
 
 
 def from_document(document: dict[str, Any], trees: Trees | None = None) -> Schedule:
-    """As `loads`, from the parsed JSON.
+    """Read a parsed JSON document, as `loads` reads its text.
 
     Args:
         document: the JSON object.
@@ -105,7 +105,7 @@ def from_document(document: dict[str, Any], trees: Trees | None = None) -> Sched
 
 
 def cells(document: dict[str, Any]) -> int:
-    """How many cells a schedule's document will fill, told before anything of that size is made.
+    """Count the cells that a schedule's document will fill, before anything of that size is made.
 
     Raises:
         CodecError: if it is no schedule.
@@ -120,7 +120,7 @@ class HasSchedule(Protocol):
     """A point of a front."""
 
     def noted(self) -> Schedule:
-        """The schedule, with what is known of it in its provenance."""
+        """Return the schedule, with what is known of it in its provenance."""
 
 
 def save(schedule: Schedule | HasSchedule, path: str | os.PathLike[str]) -> None:

@@ -26,7 +26,7 @@ _QUOTED_OR_PLAIN = re.compile(r'"[^"]*"?|[^][{}"]+')
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a file, if it is not too long.
+    """Return the text of a file, if it is not too long.
 
     Raises:
         CodecError: if there is no such file, it cannot be read, is too long or is not UTF-8.
@@ -61,7 +61,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def decode(text: str | bytes) -> str:
-    """The text of bytes, without a byte order mark.
+    """Return the text of bytes, without a byte order mark.
 
     Raises:
         CodecError: if it is too long or not UTF-8.
@@ -77,7 +77,7 @@ def decode(text: str | bytes) -> str:
 
 
 def parse(text: str | bytes) -> dict[str, Any]:
-    """The JSON object in a text. Duplicate keys, NaN and infinities, which the json module would take, are errors.
+    """Read the JSON object in a text; duplicate keys, NaN and infinities, which the json module takes, are errors.
 
     Raises:
         CodecError: if the text is too long, too deep, too rich, or is no JSON object.
@@ -86,7 +86,7 @@ def parse(text: str | bytes) -> dict[str, Any]:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The JSON object in a file: what any file of ours is read by.
+    """Return the JSON object in a file: what any file of ours is read by.
 
     Raises:
         CodecError: if there is no such file, or it is too long, too deep, too rich, or no JSON object.
@@ -95,7 +95,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def value(text: str | bytes) -> Any:
-    """Any JSON value in a text, read as `parse` reads an object.
+    """Read any JSON value in a text, as `parse` reads an object.
 
     Raises:
         CodecError: if the text is too long, too deep, too rich, or no JSON.
@@ -111,7 +111,7 @@ def value(text: str | bytes) -> Any:
 
 
 def obj(value: Any, where: str) -> dict[str, Any]:
-    """The value, an object.
+    """Return the value, an object.
 
     Raises:
         CodecError: if it is something else.
@@ -122,7 +122,7 @@ def obj(value: Any, where: str) -> dict[str, Any]:
 
 
 def array(value: Any, where: str) -> list[Any]:
-    """The value, a list.
+    """Return the value, a list.
 
     Raises:
         CodecError: if it is something else.
@@ -133,7 +133,7 @@ def array(value: Any, where: str) -> list[Any]:
 
 
 def string(value: Any, where: str) -> str:
-    """The value, a string that can be encoded.
+    """Return the value, a string that can be encoded.
 
     Raises:
         CodecError: if it is something else.
@@ -148,7 +148,7 @@ def string(value: Any, where: str) -> str:
 
 
 def integer(value: Any, where: str, low: int, high: int) -> int:
-    """The value, a whole number in low..high (both included).
+    """Return the value, a whole number in low..high (both included).
 
     Raises:
         CodecError: if it is something else.
@@ -159,7 +159,7 @@ def integer(value: Any, where: str, low: int, high: int) -> int:
 
 
 def number(value: Any, where: str) -> float:
-    """The value, a finite number, as float.
+    """Return the value, a finite number, as float.
 
     Raises:
         CodecError: if it is something else.
@@ -176,7 +176,7 @@ def number(value: Any, where: str) -> float:
 
 
 def numbers(value: Any, where: str) -> dict[str, float]:
-    """The value, an object whose values are finite numbers, as floats.
+    """Return the value, an object whose values are finite numbers, as floats.
 
     Raises:
         CodecError: if it is something else.

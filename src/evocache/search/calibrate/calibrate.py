@@ -79,7 +79,7 @@ def calibrate(
 
 
 def seen_whole(evaluator: LocalEvaluator, prompts: Sequence[int]) -> tuple[Sequence[int], bool]:
-    """Of some prompts, as many as an evaluator's limit leaves denoisers unsliced, since components are measured whole.
+    """Return as many of some prompts as an evaluator's limit leaves unsliced: components are measured whole.
 
     One at least, whatever the limit: the second of what is returned says whether it is kept.
     """

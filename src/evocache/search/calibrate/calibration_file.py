@@ -66,7 +66,7 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
 
 
 def read_calibration(folder: Path) -> Calibration | None:
-    """What was calibrated in an earlier sitting; None if nothing was.
+    """Read what was calibrated in an earlier sitting; None if nothing was.
 
     Raises:
         RunError: if the file is damaged, or of another version.

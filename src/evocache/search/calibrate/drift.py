@@ -19,7 +19,7 @@ Drift = Mapping[str, Matrix]
 
 
 def sketch(rows: Rows, total: int, steps: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Samples of a feature as a grid, (steps, elements), and at which steps it was there, (steps,).
+    """Sample a feature as a grid, (steps, elements), and tell at which steps it was there, (steps,).
 
     A component that is not called at a step stands there with its latest value, before its first call with the first:
     a generation that enters a schedule late computes everything then.
@@ -39,7 +39,7 @@ def sketch(rows: Rows, total: int, steps: int) -> tuple[npt.NDArray[np.float64],
 
 
 def squared(grid: Matrix, present: npt.NDArray[np.bool_]) -> Matrix:
-    """Relative squared distances, (steps, steps), of samples (steps, elements); 0 at steps without the component.
+    """Compute relative squared distances, (steps, steps), of samples (steps, elements); 0 without the component.
 
     Row: the step whose value is used; column: the step at which it is used, whose own value is the unit.
     """
@@ -50,14 +50,14 @@ def squared(grid: Matrix, present: npt.NDArray[np.bool_]) -> Matrix:
 
 
 def absolute(grid: Matrix, present: npt.NDArray[np.bool_]) -> Matrix:
-    """Relative L1 distances, as SmoothCache has them (arXiv 2411.10510, eq. 3); otherwise as `squared`."""
+    """Compute relative L1 distances, as SmoothCache has them (arXiv 2411.10510, eq. 3); otherwise as `squared`."""
     distances = np.stack([np.abs(grid - row).sum(axis=1) for row in grid])
     out: Matrix = distances / np.maximum(np.abs(grid).sum(axis=1)[None, :], 1e-30) * present[None, :]
     return out
 
 
 def group_errors(tree: Tree, grids: Mapping[str, tuple[Matrix, npt.NDArray[np.bool_]]]) -> dict[str, Matrix]:
-    """Mean relative L1 errors of the layers that decide together in SmoothCache (eq. 4), by group."""
+    """Compute mean relative L1 errors of the layers that decide together in SmoothCache (eq. 4), by group."""
     out: dict[str, Matrix] = {}
     for name, columns in groups(tree).items():
         found = [absolute(*grids[tree.components[i].id]) for i in columns if tree.components[i].id in grids]

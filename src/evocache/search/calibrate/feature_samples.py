@@ -46,7 +46,7 @@ class Sketches:
 
     @contextmanager
     def taken(self, model: Model) -> Iterator[None]:
-        """Within the context, a generation under `apply` is sketched."""
+        """Sketch a generation under `apply` within the context."""
         hooks: list[Any] = []
         try:
             for denoiser in model.denoisers:
@@ -60,7 +60,7 @@ class Sketches:
                 hook.remove()
 
     def of(self, id: str) -> tuple[dict[int, list[Sample]], int]:
-        """Samples of a component by step, from the pass in which it ran most often, and the steps of that pass."""
+        """Return a component's samples by step, from the pass in which it ran most often, and its steps."""
         passes = self.rows.get(id, {})
         if not passes:
             return {}, 0

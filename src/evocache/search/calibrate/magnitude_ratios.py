@@ -39,7 +39,7 @@ class _Watching(Gate):
 
 
 def ratios(pipe: Any, generate: Callable[[], object]) -> list[float]:
-    """Ratio, for each step that is run, of the residual's magnitude to that at the step before; 1 at the first.
+    """Compute, for each step that is run, the residual's magnitude over that of the step before; 1 at the first.
 
     The output is as without it. Where a step takes several calls, the first counts; of several denoisers or passes, the
     one with the most steps.

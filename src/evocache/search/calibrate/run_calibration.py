@@ -73,7 +73,7 @@ def affordable_schedules(call_seconds: float, within: float) -> tuple[int, int] 
 
 
 def first_call(workload: Workload) -> list[int]:
-    """Numbers of the prompts in the call that is calibrated."""
+    """Return the numbers of the prompts in the call that is calibrated."""
     return workload.batches(range(min(CALIBRATION, len(workload.prompts))))[0]
 
 

@@ -49,7 +49,7 @@ class Timings:
     scatter: float
 
     def times(self, ratio: float) -> Timings:
-        """The same where everything takes so many times as long."""
+        """Return the same where everything takes so many times as long."""
         rows = None if self.rows is None else tuple(row * ratio for row in self.rows)
         return Timings(self.seconds * ratio, rows, self.outside * ratio, self.uncached * ratio, self.scatter)
 
@@ -133,7 +133,7 @@ def timed(
 
 
 def ratio(evaluator: LocalEvaluator, prompts: Sequence[int], others: Sequence[int]) -> float:
-    """How many times as long the uncached generation takes on some prompts as on others, each within the limit."""
+    """Measure how many times as long the uncached generation takes on some prompts as on others."""
     clock = clock_of(evaluator.pipe)
 
     def seconds(numbers: Sequence[int]) -> float:

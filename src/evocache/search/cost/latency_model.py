@@ -74,7 +74,7 @@ class Terms:
         self._moves = np.array([0.0 if component.is_leaf else 2.0 for component in tree])
 
     def of(self, schedule: Schedule) -> Vector:
-        """The terms of a schedule, (terms,)."""
+        """Return the terms of a schedule, (terms,)."""
         read = self.calls * schedule.read
         moved = np.where(schedule.orders > 0, schedule.orders + 2.0, self._moves)
         out: Vector = (self.calls * schedule.executed).sum(axis=0) @ self._seconds
@@ -84,7 +84,7 @@ class Terms:
         return out
 
     def rows(self, schedule: Schedule) -> Vector:
-        """The terms of the denoisers' calls at each step, (steps, terms): `fixed` and `step` are 0."""
+        """Return the terms of the denoisers' calls at each step, (steps, terms): `fixed` and `step` are 0."""
         read = self.calls * schedule.read
         moved = np.where(schedule.orders > 0, schedule.orders + 2.0, self._moves)
         out: Vector = (self.calls * schedule.executed) @ self._seconds
@@ -94,7 +94,7 @@ class Terms:
 
 
 def calls_grid(tree: Tree, steps: int, calls: Mapping[str, Sequence[float]]) -> Vector:
-    """How often each component's denoiser is called at each step, (steps, components), for any number of steps."""
+    """Count the calls of each component's denoiser at each step, (steps, components), for any number of steps."""
     places = {name: np.round(np.linspace(0, len(given) - 1, steps)).astype(int) for name, given in calls.items()}
     rows = {name: np.asarray(given, dtype=float)[places[name]] for name, given in calls.items()}
     return np.stack([rows.get(component.denoiser, np.ones(steps)) for component in tree], axis=1)
@@ -109,7 +109,7 @@ def _passed(component: Component) -> float:
 
 
 def outside(counts: Sequence[int], seconds: Vector) -> tuple[float, float]:
-    """What a generation takes outside the denoisers, and what each of its steps adds to that; neither is negative.
+    """Fit what a generation takes outside the denoisers, and what each step adds to that; neither is negative.
 
     A straight line through the medians for each number of steps, weighted by how many generations they are of. It
     takes two numbers of steps to tell the one from the other.
@@ -131,7 +131,7 @@ def outside(counts: Sequence[int], seconds: Vector) -> tuple[float, float]:
 def fit(
     names: Sequence[str], terms: Vector, seconds: Vector, fixed: float, step: float | None = None
 ) -> dict[str, float]:
-    """Non-negative weights of the terms, by robust least squares (Huber's weights) on relative errors.
+    """Fit non-negative weights of the terms, by robust least squares (Huber's weights) on relative errors.
 
     The scales of all kinds are held near one another (their common scale is free), `fixed` and `step` near what was
     clocked, and the overheads near zero; each as firmly as `SPREAD` and `NOISE` say.
@@ -198,7 +198,7 @@ class Accuracy:
 
     @classmethod
     def of(cls, predicted: Vector, seconds: Vector, *, fitted: int, scatter: float) -> Accuracy:
-        """The accuracy of predictions of timed schedules, (checked,) each."""
+        """Return the accuracy of predictions of timed schedules, (checked,) each."""
         if not len(seconds):
             return cls(fitted, scatter=scatter)
         errors = np.abs(predicted / seconds - 1)

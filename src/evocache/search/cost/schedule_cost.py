@@ -42,26 +42,26 @@ class Costs:
         return STEP in self.weights
 
     def latency(self, schedule: Schedule) -> float:
-        """Predicted seconds of a generation."""
+        """Predict the seconds of a generation."""
         vectors = self._vectors(schedule)
         return float(vectors.terms.of(schedule)[vectors.used] @ vectors.weights[vectors.used])
 
     def macs(self, schedule: Schedule) -> float:
-        """Multiply-adds of a generation's denoiser calls."""
+        """Count the multiply-adds of a generation's denoiser calls."""
         vectors = self._vectors(schedule)
         return float((vectors.terms.calls * schedule.executed).sum(axis=0) @ vectors.macs)
 
     def memory(self, schedule: Schedule) -> float:
-        """Peak bytes of cached features."""
+        """Predict the peak bytes of cached features."""
         return float(liveness.peak_bytes(schedule, [self.sizes] * self.calls))
 
     def price(self, schedule: Schedule, names: tuple[str, ...]) -> dict[str, float]:
-        """The objectives named, of `latency`, `macs` and `memory`."""
+        """Return the objectives named, of `latency`, `macs` and `memory`."""
         known = {"latency": self.latency, "macs": self.macs, "memory": self.memory}
         return {name: known[name](schedule) for name in names}
 
     def terms(self, tree: Tree, steps: int) -> Terms:
-        """The terms of the latency model for schedules over a tree."""
+        """Return the terms of the latency model for schedules over a tree."""
         everywhere = {root.denoiser: [float(self.calls)] for root in tree.of_kind("denoiser")}
         return Terms(tree, steps, self.seconds, self.sizes, {**everywhere, **self.calls_at})
 

@@ -40,14 +40,14 @@ Result = TypeVar("Result")
 
 
 def of_device(error: BaseException) -> bool:
-    """Whether an error lies in the machine: memory that ran out, an accelerator or a disk that failed."""
+    """Return whether an error lies in the machine: memory that ran out, an accelerator or a disk that failed."""
     if isinstance(error, DEVICE) or any(kind.__name__ in TORCH for kind in type(error).__mro__):
         return True
     return isinstance(error, RuntimeError) and bool(_TOLD.search(str(error)))
 
 
 def describe_fault(error: BaseException) -> str:
-    """An error in one line."""
+    """Return an error in one line."""
     text = error.given if isinstance(error, Error) else " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
 
@@ -63,7 +63,7 @@ def free() -> None:
 def patiently(
     act: Callable[[], Result], *, waits: Sequence[float] = WAITS, pause: Callable[[float], None] = time.sleep
 ) -> Result:
-    """What something gives that no schedule has a part in; it is tried again where the machine fails.
+    """Run something that no schedule has a part in, and return what it gives; try again where the machine fails.
 
     Raises:
         DeviceError: if it fails at every try.
@@ -89,7 +89,7 @@ def attempt(
     waits: Sequence[float] = WAITS,
     pause: Callable[[float], None] = time.sleep,
 ) -> Result | Failure:
-    """What an evaluation gives, or the schedule's failure.
+    """Run an evaluation, and return what it gives, or the schedule's failure.
 
     Args:
         act: evaluates under the schedule.
@@ -123,7 +123,7 @@ def attempt(
 
 
 def failed(why: str) -> DeviceError:
-    """The error that the machine fails."""
+    """Return the error that the machine fails."""
     return DeviceError(
         f"a machine that fails while a pipeline generates ({why})",
         "memory and devices that last for an evaluation",

@@ -44,7 +44,7 @@ _LOCAL = ("transformers_version", "torch_dtype", "dtype", "name_or_path")
 
 
 def fingerprint(pipe: Any, workload: Workload, quality: Quality) -> dict[str, Part]:
-    """What a run is evaluated on, by name; nothing is computed.
+    """Describe what a run is evaluated on, by name; nothing is computed.
 
     Args:
         pipe: the pipeline.
@@ -69,20 +69,20 @@ def fingerprint(pipe: Any, workload: Workload, quality: Quality) -> dict[str, Pa
 
 
 def sample(outputs: Any, figures: Sequence[float]) -> Sample:
-    """A few numbers of outputs, at fixed places, and their figures."""
+    """Return a few numbers of outputs, at fixed places, and their figures."""
     flat = np.asarray(outputs, dtype=np.float64).reshape(-1)
     places = np.unique(np.linspace(0, len(flat) - 1, min(SAMPLED, len(flat))).astype(np.intp))
     return Sample(tuple(map(float, flat[places])), tuple(map(float, figures)))
 
 
 def tolerance(pipe: Any) -> float:
-    """How far outputs may differ by rounding: other threads, other devices."""
+    """Measure how far outputs may differ by rounding: other threads, other devices."""
     types = {p.dtype for d in discover(pipe).denoisers for p in d.module.parameters() if p.dtype.is_floating_point}
     return 1e-3 if types <= {torch.float32, torch.float64} else 3e-2
 
 
 def weights(module: nn.Module) -> str:
-    """A short digest of a module's parameters and buffers: names, shapes, types and elements.
+    """Return a short digest of a module's parameters and buffers: names, shapes, types and elements.
 
     Whatever differs tells here, since a run may only be continued on the very model that it was begun on: the type that
     weights were loaded in, adapters, buffers. `runtime.call_context.weights_of` is blind to these, as a front that was
@@ -97,7 +97,7 @@ def weights(module: nn.Module) -> str:
 
 
 def digest(value: Any) -> str:
-    """A short digest of any value: tensors, arrays, pictures, modules, functions, objects, and containers of them."""
+    """Return a short digest of any value: tensors, arrays, pictures, modules, functions, objects, and containers."""
     hasher = hashlib.sha256()
     within: set[int] = set()  # what contains itself is not followed for ever
     left = MOST_PARTS

@@ -33,7 +33,7 @@ class Pace:
     started: Mapping[int, None] = field(default_factory=dict)
 
     def seconds(self, worker: int, job: Job) -> float:
-        """How long a worker may take for a job; infinite as long as nothing is known.
+        """Return how long a worker may take for a job; infinite as long as nothing is known.
 
         The predicted time counts the uncached outputs of its prompts, too, which the worker may have to make first.
         """
@@ -44,7 +44,7 @@ class Pace:
         return GRACE + SLACK * predicted + (0.0 if worker in self.started else START)
 
     def after(self, worker: int, job: Job, seconds: float) -> Pace:
-        """The same once a worker has answered; its first answer, before which it had to load, tells no time."""
+        """Return the same once a worker has answered; its first answer, before which it had to load, tells no time."""
         known = replace(self, started={**self.started, worker: None})
         if worker not in self.started:
             return known
@@ -52,5 +52,5 @@ class Pace:
         return replace(known, rate=rate, slowest=max(self.slowest, seconds))
 
     def without(self, worker: int) -> Pace:
-        """The same once a worker was lost: whoever takes its place has to start."""
+        """Return the same once a worker was lost: whoever takes its place has to start."""
         return replace(self, started={number: None for number in self.started if number != worker})

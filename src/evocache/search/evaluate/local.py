@@ -84,7 +84,7 @@ class LocalEvaluator:
         self._takes_prompts = "prompt" in inspect.signature(type(pipe).__call__).parameters
 
     def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, list[float] | Failure]]:
-        """Numbers of jobs with their answers, in order; no job is begun when there are to be no more.
+        """Yield the numbers of jobs with their answers, in order; no job is begun when there are to be no more.
 
         Raises:
             DeviceError: if the machine fails, however often it is tried.
@@ -95,7 +95,7 @@ class LocalEvaluator:
             yield number, self.grams(job) if job.turns else self.errors(job.schedule, job.prompts, job.storage)
 
     def errors(self, schedule: Schedule, prompts: Sequence[int], storage: str = "none") -> list[float] | Failure:
-        """Errors of a schedule on prompts, or why it has none.
+        """Measure the errors of a schedule on prompts, or return why it has none.
 
         Raises:
             DeviceError: if the machine fails, however often it is tried.
@@ -144,7 +144,7 @@ class LocalEvaluator:
     def applied(
         self, what: Schedule | str, numbers: Sequence[int], storage: str = "none", *, planned: bool = True
     ) -> Iterator[Handle]:
-        """Within the context, a schedule or policy is applied, and planned for `generate` on some prompts.
+        """Apply a schedule or policy within the context, planned for `generate` on some prompts.
 
         Raises:
             BudgetError: if it cannot be kept within the limit.
@@ -156,7 +156,7 @@ class LocalEvaluator:
             yield handle
 
     def fits(self, schedule: Schedule, numbers: Sequence[int]) -> bool:
-        """Whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.
+        """Return whether a schedule keeps the limit on some prompts with no denoiser sliced and no feature parked.
 
         What is done outside the denoisers, such as decoding in slices, does not count.
         """
@@ -178,11 +178,11 @@ class LocalEvaluator:
         return takes_steps(method, call) and (call.get(STEPS) or usual_steps(method)) == self.steps
 
     def changes(self, schedule: Schedule) -> dict[str, int]:
-        """What goes before the workload's call, so that the pipeline makes as many steps as a schedule has."""
+        """Return what goes before the workload's call, so that the pipeline makes as many steps as a schedule has."""
         return {STEPS: schedule.steps} if schedule.steps != self.steps and self.varies else {}
 
     def manages(self, steps: int) -> bool:
-        """Whether the pipeline runs with another number of steps, tried on one prompt."""
+        """Return whether the pipeline runs with another number of steps, tried on one prompt."""
         full = Schedule.full(self.tree, steps)
         try:
             return self.varies and not isinstance(self._attempted(lambda: self._outputs(full, [0]), [0]), Failure)
@@ -194,7 +194,7 @@ class LocalEvaluator:
         return [float(error) if math.isfinite(error) else math.inf for error in errors]
 
     def grams(self, job: Job) -> list[float] | Failure:
-        """The Gram matrix of a schedule's residual and of how its turns move the outputs, (1 + turns)^2 numbers.
+        """Return the Gram matrix of a schedule's residual and of how its turns move the outputs, (1 + turns)^2 numbers.
 
         Averaged over the prompts, each relative to its own squared residual.
         """
@@ -220,7 +220,7 @@ class LocalEvaluator:
         return [float(value) for value in (total / count).reshape(-1)]
 
     def references(self, numbers: Sequence[int]) -> Outputs:
-        """Uncached outputs of prompts, (n, ...), made once for each batch as long as there is room to keep them.
+        """Generate the uncached outputs of prompts, (n, ...), once for each batch while there is room to keep them.
 
         A batch has its own, since the last bits of an output depend on what else is in its batch: so an answer does
         not depend on what was answered before, in this process or another.
@@ -247,7 +247,7 @@ class LocalEvaluator:
         return patiently(lambda: self.once(numbers, planned=planned), waits=self.waits)
 
     def once(self, numbers: Sequence[int], *, planned: bool = True) -> Outputs:
-        """As `uncached`, tried once: what the machine fails at is raised as it is."""
+        """Generate as `uncached` does, but try once: what the machine fails at is raised as it is."""
         with self.applied("none", numbers, planned=planned) as handle:
             try:
                 outputs = self.generate(numbers)
@@ -267,7 +267,7 @@ class LocalEvaluator:
         return outputs
 
     def arguments(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
-        """Arguments of the pipeline's call for some prompts; `changes` go before the workload's call."""
+        """Return the arguments of the pipeline's call for some prompts; `changes` go before the workload's call."""
         call = {**self.workload.call, **changes}
         if self._takes_prompts:
             call["prompt"] = [self.workload.prompts[n] for n in numbers]
@@ -277,15 +277,15 @@ class LocalEvaluator:
         return call
 
     def call_arguments(self, numbers: Sequence[int], **changes: Any) -> dict[str, Any]:
-        """Arguments of the call that gives what the quality judges."""
+        """Return the arguments of the call that gives what the quality judges."""
         return self.arguments(numbers, **{"output_type": self.quality.output, "return_dict": False, **changes})
 
     def planned_arguments(self, count: int, steps: int | None) -> dict[str, Any]:
-        """Arguments of the call of the first prompts, as plans need them: with so many steps, or the usual ones."""
+        """Return the arguments of the first prompts' call, as plans need them, with so many steps or the usual ones."""
         return self.call_arguments(range(count), **({} if steps is None else {STEPS: steps}))
 
     def generate(self, numbers: Sequence[int], **changes: Any) -> Outputs:
-        """Outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
+        """Generate outputs of prompts under whatever is applied, (n, ...); `changes` go before the workload's call."""
         call = self.call_arguments(numbers, **changes)
         began = perf_counter()
         with warnings.catch_warnings():  # a candidate of few steps may have nothing to reuse

@@ -42,7 +42,7 @@ class PoolEvaluator(WorkerGroup):
         self._workers[worker].give(job)
 
     def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
-        """What came of jobs."""
+        """Wait for jobs, and return what came of them."""
         ready = wait([self._workers[worker].pipe for worker in self._busy], seconds)
         return [(worker, self._taken(worker)) for worker in sorted(self._busy) if self._workers[worker].pipe in ready]
 

@@ -44,11 +44,11 @@ class Quality:
     residual: bool = False
 
     def shown(self, error: float) -> float:
-        """The figure that people know, higher is better: decibels, a similarity or a reward."""
+        """Return the figure that people know, higher is better: decibels, a similarity or a reward."""
         return self.best - error
 
     def uncached(self, outputs: Any, prompts: Sequence[str]) -> list[float]:
-        """Errors of uncached outputs, measured against themselves; what nothing can be judged by is found out here.
+        """Measure the errors of uncached outputs against themselves; what nothing can be judged by is found out here.
 
         Raises:
             RunError: if they cannot be judged, or none of them gets a finite figure.
@@ -71,7 +71,7 @@ class Quality:
 
 
 def quality(judge: str | Quality | rewards.Reward) -> Quality:
-    """The quality that is meant by a name, a function or a quality.
+    """Return the quality that is meant by a name, a function or a quality.
 
     Names:
         - `latent`, `psnr`, `ssim`: how far outputs are from the uncached ones;

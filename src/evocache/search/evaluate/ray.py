@@ -56,7 +56,7 @@ class RayEvaluator(WorkerGroup):
         self._answers[self._actors[worker].answer.remote(job)] = worker
 
     def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
-        """What came of jobs."""
+        """Wait for jobs, and return what came of them."""
         ready, _ = self._ray.wait(list(self._answers), timeout=seconds)
         return [(self._answers[answer], self._taken(answer)) for answer in ready]
 

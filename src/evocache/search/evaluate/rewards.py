@@ -62,13 +62,13 @@ def _short(value: Any) -> str:
 
 
 def name_of(reward: Reward) -> str:
-    """`module:function` of a function, or of an object's class."""
+    """Return `module:function` of a function, or of an object's class."""
     named = reward if hasattr(reward, "__qualname__") else type(reward)
     return f"{named.__module__}:{getattr(named, '__qualname__', named)}"
 
 
 def imported(name: str) -> Reward:
-    """The function that `module:function` names; the module may lie in the working directory.
+    """Return the function that `module:function` names; the module may lie in the working directory.
 
     Raises:
         RunError: if it cannot be imported, or is no function.
@@ -98,7 +98,7 @@ def _working_directory() -> Iterator[None]:
 
 
 def learned(kind: str, name: str) -> Reward:
-    """A trained reward, of one of the kinds in `LEARNED`, that judges videos by the mean over their frames.
+    """Return a trained reward, of one of the kinds in `LEARNED`, that judges videos by the mean over their frames.
 
     Raises:
         RunError: if it cannot be loaded.
@@ -147,7 +147,7 @@ class Perceptual:
 
 
 def perceptual(folder: str) -> Perceptual:
-    """LPIPS with the weights in a folder.
+    """Load LPIPS with the weights in a folder.
 
     Raises:
         RunError: if they are not there.

@@ -47,7 +47,7 @@ class Worker:
         self._evaluator: Evaluator | None = None
 
     def answer(self, job: Job) -> Outcome:
-        """What came of a job; nothing is raised, since not every exception survives the way back."""
+        """Return what came of a job; nothing is raised, since not every exception survives the way back."""
         try:
             if self._evaluator is None:
                 self._evaluator = self._make(self._number)
@@ -90,7 +90,7 @@ class WorkerGroup(ABC):
 
     @abstractmethod
     def wait(self, seconds: float | None = None) -> list[tuple[int, Outcome]]:
-        """Numbers of workers with what came of their jobs, as soon as there is one; none if there is none by then."""
+        """Return numbers of workers with what came of their jobs, as soon as there is one; none after the wait."""
 
     @abstractmethod
     def end(self, worker: int) -> None:
@@ -101,7 +101,7 @@ class WorkerGroup(ABC):
         """End all workers at once, whatever they are at; `give` starts them anew."""
 
     def evaluate(self, jobs: Sequence[Job], more: More = always) -> Iterator[tuple[int, Answer | Failure]]:
-        """Numbers of jobs with their answers, as they come. A job whose worker was lost is given to another.
+        """Yield numbers of jobs with their answers, as they come; a job whose worker was lost is given to another.
 
         When there are to be no more, workers end what they are at.
 

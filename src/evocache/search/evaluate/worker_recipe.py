@@ -105,7 +105,7 @@ def spread(
     load: Load | None = None,
     parts: Mapping[str, Part] | None = None,
 ) -> Iterator[Evaluator]:
-    """Within the context, an evaluator that answers as the local one does, with more hands.
+    """Provide an evaluator within the context that answers as the local one does, with more hands.
 
     Args:
         local: the evaluator of this process, used as it is where nothing else is asked for.

@@ -35,9 +35,9 @@ class Workload:
 
     @classmethod
     def of(cls, prompts: Sequence[str], call: Mapping[str, Any], *, seed: int = 0, batch: int = 16) -> Workload:
-        """A workload whose seeds count up from `seed`."""
+        """Return a workload whose seeds count up from `seed`."""
         return cls(tuple(prompts), tuple(range(seed, seed + len(prompts))), dict(call), batch)
 
     def batches(self, numbers: Sequence[int]) -> list[list[int]]:
-        """Prompt numbers in parts of at most a batch."""
+        """Split prompt numbers into parts of at most a batch."""
         return [list(numbers[i : i + self.batch]) for i in range(0, len(numbers), self.batch)]

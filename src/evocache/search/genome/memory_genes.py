@@ -61,16 +61,16 @@ class Design:
         return self.schedule.digest + ("" if self.genes.storage == "none" else f"+{self.genes.storage}")
 
     def with_schedule(self, schedule: Schedule) -> Design:
-        """Another schedule with the same genes."""
+        """Return the same genes with another schedule."""
         return Design(schedule, self.genes)
 
     def with_level(self, level: float | None) -> Design:
-        """The same at another level."""
+        """Return the same at another level."""
         return Design(self.schedule, replace(self.genes, level=level))
 
 
 def plain(design: Design) -> Design:
-    """The design's schedule, left as it is."""
+    """Return the design's schedule, left as it is."""
     return Design(design.schedule)
 
 
@@ -103,7 +103,7 @@ class Memory:
     first: Sequence[Design] = field(default_factory=tuple)
 
     def priced(self, memory_price: MemoryPrice, prices: Mapping[str, float]) -> dict[str, float]:
-        """The prices of a schedule as those of a design: what keeping small takes is added, and the peak."""
+        """Return the prices of a schedule as those of a design: what keeping small takes is added, and the peak."""
         added = {"latency": memory_price.seconds}
         return {
             **{name: value + added.get(name, 0.0) for name, value in prices.items()},
@@ -112,25 +112,25 @@ class Memory:
 
 
 def siblings(design: Design) -> list[Design]:
-    """What needs no evaluation once a design has had one: itself, as it is, and as small as can be."""
+    """Return what needs no evaluation once a design has had one: itself, as it is, and as small as can be."""
     found = [design, design.with_level(None), design.with_level(0.0)]
     return list({sibling.digest: sibling for sibling in found}.values())
 
 
 def mutate_design(design: Design, space: Space, rng: Rng, storages: Sequence[str] = ()) -> Design:
-    """A neighbour of a design: another schedule, and sometimes other genes where there are storages to choose from."""
+    """Return a neighbour of a design: another schedule, and sometimes other genes where storages can be chosen."""
     schedule = mutate(design.schedule, space, rng)
     return Design(schedule, mutate_genes(design.genes, rng, storages) if storages else design.genes)
 
 
 def cross_designs(mother: Design, father: Design, space: Space, rng: Rng, storages: Sequence[str] = ()) -> Design:
-    """A child of two designs; either of its genes is one of theirs."""
+    """Return a child of two designs; either of its genes is one of theirs."""
     schedule = cross(mother.schedule, father.schedule, space, rng)
     return Design(schedule, cross_genes(mother.genes, father.genes, rng) if storages else mother.genes)
 
 
 def mutate_genes(genes: Genes, rng: Rng, storages: Sequence[str]) -> Genes:
-    """Genes near to given ones: as a rule the same."""
+    """Draw genes near to given ones: as a rule the same."""
     others = [storage for storage in storages if storage != genes.storage]
     storage = str(rng.choice(others)) if others and rng.random() < RESTORED else genes.storage
     level = genes.level if rng.random() >= RELEVELLED else _level(genes.level, rng)
@@ -138,7 +138,7 @@ def mutate_genes(genes: Genes, rng: Rng, storages: Sequence[str]) -> Genes:
 
 
 def cross_genes(mother: Genes, father: Genes, rng: Rng) -> Genes:
-    """Genes each of which is one of the parents'."""
+    """Draw genes each of which is one of the parents'."""
     storage, level = (mother if rng.random() < 0.5 else father for _ in range(2))
     return Genes(storage.storage, level.level)
 

@@ -60,7 +60,7 @@ class Space:
         return np.array([-1 if c.block is None else c.block for c in self.tree.components], dtype=np.int64)
 
     def pick_group(self, rng: np.random.Generator, outer: float = 0.5) -> Columns:
-        """A group: a container with probability `outer`, else a kind of leaves over a random range of blocks."""
+        """Return a group: a container with probability `outer`, else a kind of leaves over a random range of blocks."""
         if self.outer and (rng.random() < outer or not len(self.leaves)):
             return self.outer[int(rng.integers(len(self.outer)))]
         kinds = list(self.kinds.values())

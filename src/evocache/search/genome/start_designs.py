@@ -10,7 +10,7 @@ from .search_space import Space
 
 
 def fit_design(given: Schedule | Point, space: Space) -> Design:
-    """What to start from, with its own number of steps where the search may have it, else with that at hand.
+    """Return what to start from, with its own number of steps where the search may have it, else with that at hand.
 
     Raises:
         MismatchError: if it was made for another model.

@@ -22,19 +22,19 @@ LADDER = 24
 
 
 def least_steps(steps: int) -> int:
-    """Fewest steps that are tried where nobody says otherwise."""
+    """Return the fewest steps that are tried where nobody says otherwise."""
     return min(steps, max(2, round(SHARE * steps)))
 
 
 def ladder(least: int, steps: int, most: int = LADDER) -> list[int]:
-    """Numbers of steps from the least up to below `steps`: all of them, or at most so many in about equal ratios."""
+    """Return numbers of steps from the least up to below `steps`: all, or at most so many in about equal ratios."""
     if steps - least <= most:
         return list(range(least, steps))
     return sorted({int(count) for count in np.round(np.geomspace(least, steps - 1, most))})
 
 
 def condensed(schedule: Schedule, steps: int) -> Schedule:
-    """The schedule with another number of steps, computed as often as it was and at the same places in time.
+    """Return the schedule with another number of steps, computed as often as it was and at the same places in time.
 
     `Schedule.resampled` keeps the share of steps that are computed, and with it how far forecasts reach; this keeps
     their number, as far as there are steps for it, so that fewer steps means fewer skipped ones. What was always
@@ -60,7 +60,7 @@ def condensed(schedule: Schedule, steps: int) -> Schedule:
 
 
 def drift_at(drift: Matrix, steps: int) -> Matrix:
-    """A drift (old steps, old steps) between the places in time of fewer steps, (steps, steps), linear between.
+    """Return a drift (old steps, old steps) between the places in time of fewer steps, (steps, steps), linear between.
 
     Step k of n lies where step k * old / n did: timesteps are spread over the same time, and the first is the same.
     """

@@ -38,17 +38,17 @@ class Draft:
         return len(self.orders)
 
     def schedule(self) -> Schedule:
-        """The nearest schedule to the grid; where it comes from is not kept."""
+        """Return the nearest schedule to the grid; where it comes from is not kept."""
         return Schedule.repaired(self.base.tree, self.orders, self.gains, model=self.base.model)
 
     def computed(self, group: Columns) -> npt.NDArray[np.intp]:
-        """Steps after the first at which every component of a group that is looked at computes."""
+        """Return the steps after the first at which every component of a group that is looked at computes."""
         seen = self.base.executed[:, group] | self.base.read[:, group]
         steps = np.flatnonzero(seen.any(axis=1) & ~self.base.read[:, group].any(axis=1))
         return steps[steps > 0]
 
     def skipped(self, group: Columns) -> npt.NDArray[np.intp]:
-        """Steps at which some component of a group is reused or forecast."""
+        """Return the steps at which some component of a group is reused or forecast."""
         return np.flatnonzero(self.base.read[:, group].any(axis=1))
 
     def compute(self, step: int, group: Columns) -> None:
@@ -72,7 +72,7 @@ class Draft:
 
 
 def new_action(rng: Rng) -> tuple[int, float]:
-    """A random action that skips: reuse, or a forecast, mostly of first order."""
+    """Return a random action that skips: reuse, or a forecast, mostly of first order."""
     if rng.random() < 0.4:
         return REUSE.order, 0.0
     order = 1 if rng.random() < 0.75 else int(rng.integers(2, MAX_ORDER + 1))
@@ -123,7 +123,7 @@ def paint(draft: Draft, space: Space, rng: Rng) -> None:
 
 
 def refine(draft: Draft, space: Space, rng: Rng) -> None:
-    """At a step where a container is skipped, let it run, with some kinds of its leaves skipped instead."""
+    """Let a container run at a step where it is skipped, with some kinds of its leaves skipped instead."""
     if not space.outer or not len(space.leaves):
         return
     group = space.outer[int(rng.integers(len(space.outer)))]
@@ -140,7 +140,7 @@ def refine(draft: Draft, space: Space, rng: Rng) -> None:
 
 
 def coarsen(draft: Draft, space: Space, rng: Rng) -> None:
-    """At a step where most leaves are skipped, skip the container."""
+    """Skip a container at a step where most of its leaves are skipped."""
     if not space.outer or not len(space.leaves):
         return
     mostly = np.flatnonzero(draft.base.read[:, space.leaves].mean(axis=1) > 0.5)
@@ -224,7 +224,7 @@ TRIES = 100
 
 
 def mutate(schedule: Schedule, space: Space, rng: Rng, operators: Operators = OPERATORS) -> Schedule:
-    """A neighbour of a schedule: one mutation, sometimes several; what changes nothing is tried again."""
+    """Return a neighbour of a schedule: one mutation, sometimes several; what changes nothing is tried again."""
     operators = (*operators, RETIME) if space.varies else operators
     weights = np.array([weight for _, weight in operators])
     for _ in range(TRIES):
@@ -239,7 +239,7 @@ def mutate(schedule: Schedule, space: Space, rng: Rng, operators: Operators = OP
 
 
 def cross(mother: Schedule, father: Schedule, space: Space, rng: Rng) -> Schedule:
-    """A child that takes a range of steps, a group of components, or the mean of the gains from its father.
+    """Return a child that takes a range of steps, a group of components, or the mean of the gains from its father.
 
     It has as many steps as its mother; its father is resampled to them.
     """

@@ -67,12 +67,12 @@ class Archive:
         return np.array([self.values(design, prompts) for design in designs]).reshape(len(designs), len(self.names))
 
     def is_within_limits(self, design: Design) -> bool:
-        """Whether a design keeps the limits."""
+        """Return whether a design keeps the limits."""
         priced = self.price(design)
         return all(priced[name] <= most for name, most in self._limits.items())
 
     def is_uncached(self, design: Design) -> bool:
-        """Whether it is what all is held against; what computes everything at fewer steps is not."""
+        """Return whether it is what all is held against; what computes everything at fewer steps is not."""
         return design.schedule.is_full and design.schedule.steps == self._steps
 
     def add_siblings(self, designs: Sequence[Design]) -> list[Design]:

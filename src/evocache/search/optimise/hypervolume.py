@@ -27,12 +27,12 @@ class Box:
 
     @classmethod
     def around(cls, values: Values) -> Box:
-        """The smallest box around points (points, objectives) that is not flat."""
+        """Return the smallest box around points (points, objectives) that is not flat."""
         best, worst = values.min(axis=0), values.max(axis=0)
         return cls(best, np.maximum(worst, best + 1e-9 * np.maximum(1.0, np.abs(best))))
 
     def volume(self, values: Values) -> float:
-        """Share of the box that points (points, objectives) dominate, in [0, 1]; what is better than best counts as it.
+        """Compute the share of the box that points (points, objectives) dominate; better than best counts as best.
 
         Zitzler and Thiele's hypervolume indicator, normalised; computed by pymoo.
         """

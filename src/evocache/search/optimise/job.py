@@ -30,7 +30,7 @@ More = Callable[[], bool]
 
 
 def always() -> bool:
-    """There is time for every job."""
+    """Say that there is time for every job."""
     return True
 
 
@@ -70,7 +70,7 @@ class Job:
 
 
 def key_of(schedule: str, prompts: Sequence[int], turned: Sequence[str], storage: str) -> str:
-    """The key of a job, from the digests of its schedule and turns."""
+    """Return the key of a job, from the digests of its schedule and turns."""
     parts = [schedule, *map(str, prompts), "", *turned]
     if storage != "none":
         parts += ["", storage]
@@ -78,7 +78,7 @@ def key_of(schedule: str, prompts: Sequence[int], turned: Sequence[str], storage
 
 
 def job_of(design: Design, prompts: tuple[int, ...]) -> Job:
-    """A design's schedule and storage on prompts."""
+    """Return a design's schedule and storage on prompts."""
     return Job(design.schedule, prompts, storage=design.genes.storage)
 
 

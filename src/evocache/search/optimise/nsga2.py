@@ -90,11 +90,11 @@ class Breeder:
         self._algorithm.setup(problem, termination=("n_gen", 10**9), seed=seed, verbose=False)
 
     def ask(self) -> list[Design]:
-        """The first population; later offspring of the population, none of which is in it."""
+        """Return the first population; later offspring of the population, none of which is in it."""
         return [individual.X[0] for individual in self._algorithm.ask()]
 
     def tell(self, designs: Sequence[Design], values: npt.NDArray[np.float64]) -> None:
-        """Values (designs, objectives), lower is better, of those that were asked for and are worth keeping."""
+        """Take in the values (designs, objectives), lower is better, of designs that were asked for and are kept."""
         self._algorithm.tell(infills=evaluated_population(_population(designs), values))
 
     @property
@@ -110,7 +110,7 @@ def _population(designs: Sequence[Design]) -> Any:
 
 
 def evaluated_population(population: Any, values: npt.NDArray[np.float64]) -> Any:
-    """A population of pymoo's with its values, so that pymoo takes it as evaluated."""
+    """Return a population of pymoo's with its values, so that pymoo takes it as evaluated."""
     population.set("F", np.asarray(values, dtype=float))
     for individual in population:
         individual.evaluated.update({"F", "G", "H"})
@@ -118,7 +118,7 @@ def evaluated_population(population: Any, values: npt.NDArray[np.float64]) -> An
 
 
 def best(values: npt.NDArray[np.float64], count: int) -> list[int]:
-    """Which of the rows (points, objectives) NSGA-II would let survive: by rank, then by crowding; in order."""
+    """Return which rows (points, objectives) NSGA-II would let survive: by rank, then by crowding; in order."""
     fronts = NonDominatedSorting().do(values, n_stop_if_ranked=count)
     kept: list[int] = []
     for front in fronts:

@@ -52,7 +52,7 @@ class Knob:
 
 
 def knobs(schedule: Schedule, space: Space, most: int) -> list[Knob]:
-    """What can be turned: for each step the containers that are forecast, or the leaves of a kind.
+    """Return what can be turned: for each step the containers that are forecast, or the leaves of a kind.
 
     Where there are more than `most`, those of the steps that are forecast farthest are left out last.
     """
@@ -77,7 +77,7 @@ def _weight(schedule: Schedule, step: int, columns: Columns) -> int:
 
 
 def turned(schedule: Schedule, knobs: Sequence[Knob], by: Sequence[float]) -> Schedule:
-    """The schedule with gains changed; what was reused is forecast with first order."""
+    """Return the schedule with gains changed; what was reused is forecast with first order."""
     assert schedule.gains is not None
     orders, gains = schedule.orders.copy(), schedule.gains.copy()
     for knob, change in zip(knobs, by, strict=True):
@@ -87,7 +87,7 @@ def turned(schedule: Schedule, knobs: Sequence[Knob], by: Sequence[float]) -> Sc
 
 
 def polished(schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[float]) -> list[Schedule]:
-    """Schedules with better gains, from cautious to bold.
+    """Make schedules with better gains, from cautious to bold.
 
     Args:
         schedule: what was measured.
@@ -136,7 +136,7 @@ class Polisher:
         self._rounds: dict[str, int] = {}  # how often what a schedule came from was polished in a row
 
     def points(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[Schedule]:
-        """Points of a front whose polishing promises most hypervolume; what was polished already promises less."""
+        """Choose points of a front whose polishing promises most hypervolume; what was polished promises less."""
         out: list[Schedule] = []
         values = values.copy()
         while len(out) < count:
@@ -152,7 +152,7 @@ class Polisher:
         return out
 
     def results(self, schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[float]) -> list[Schedule]:
-        """What came of polishing a schedule, see `polished`."""
+        """Return what came of polishing a schedule, see `polished`."""
         out = polished(schedule, knobs, grams)
         self._done.add(schedule.digest)
         for result in out:
@@ -164,11 +164,11 @@ class Polisher:
         return 0.0 if schedule.digest in self._done else DECAY ** self._rounds.get(schedule.digest, 0)
 
     def litters(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[list[Schedule]]:
-        """Changed schedules of parents that promise much: a few of each, of which one is to be polished."""
+        """Change schedules of parents that promise much: a few of each, of which one is to be polished."""
         return [litter for _, litter in self.bred(schedules, values, count)]
 
     def bred(self, schedules: Sequence[Schedule], values: Values, count: int) -> list[tuple[int, list[Schedule]]]:
-        """As `litters`, each with the number of its parent."""
+        """Return `litters`, each with the number of its parent."""
         promise = _promises(values, self.box, np.ones(len(schedules)))
         out = []
         for _ in range(count):
@@ -178,13 +178,13 @@ class Polisher:
         return [(parent, litter) for parent, litter in out if litter]
 
     def pick(self, values: Values, front: Values) -> int:
-        """Which of a litter would add most hypervolume to a front once it is polished."""
+        """Return which of a litter would add most hypervolume to a front once it is polished."""
         polished = values.copy()
         polished[:, 0] -= PROGRESS * (self.box.worst - self.box.best)[0]
         return int(np.argmax([self.box.volume(np.vstack([front, value])) for value in polished]))
 
     def knobs(self, schedule: Schedule) -> list[Knob]:
-        """What is turned of a schedule."""
+        """Return what is turned of a schedule."""
         return knobs(schedule, self.space, self.most)
 
 

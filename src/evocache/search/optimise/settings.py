@@ -40,7 +40,7 @@ class Settings:
 
     @classmethod
     def of(cls, prompts: int, **others: Any) -> Settings:
-        """Settings for a number of prompts: the first rung is 4 of them, where there are more."""
+        """Make settings for a number of prompts: the first rung is 4 of them, where there are more."""
         return cls(**{"prompts": prompts, "rungs": (4,) if prompts > 4 else (), **others})
 
     def limited_to(self, prompts: int) -> Settings:

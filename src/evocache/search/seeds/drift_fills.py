@@ -24,7 +24,7 @@ def fills(
     shares: Sequence[float] = SHARES,
     gain: float = 0.0,
 ) -> Iterator[Schedule]:
-    """Schedules that reuse single cells of leaves, for each share of the leaves' time that is left.
+    """Make schedules that reuse single cells of leaves, for each share of the leaves' time that is left.
 
     From everything computed, the cell is reused next that adds least drift for each second that it saves. What it adds
     counts the cells after it, too: they then read an older value.

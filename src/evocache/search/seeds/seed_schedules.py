@@ -38,7 +38,7 @@ FEWER_GAIN = 0.6
 
 
 def all_seeds(tree: Tree, calibration: Calibration, least: int | None = None) -> list[Schedule]:
-    """Everything that a calibrated search may start from, each behaviour once.
+    """Return everything that a calibrated search may start from, each behaviour once.
 
     Args:
         tree: the components.
@@ -59,7 +59,7 @@ def all_seeds(tree: Tree, calibration: Calibration, least: int | None = None) ->
 
 
 def policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterator[Schedule]:
-    """Every policy that makes sense for the model, at several strengths; SmoothCache with calibrated errors."""
+    """Return every policy that makes sense for the model, at several strengths; SmoothCache with calibrated errors."""
     specs = ["none", *(f"fora:{n}" for n in (2, 3, 4, 5)), *(f"deepcache:{n}" for n in (2, 3, 5))]
     specs += [f"deepcache:{n},{branch}" for n in (2, 3) for branch in (2, 4)]
     specs += [f"tgate:{max(1, round(steps * share))}" for share in (0.25, 0.5)]
@@ -75,7 +75,7 @@ def policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterat
 
 
 def thresholds(errors: Errors, count: int = THRESHOLDS) -> list[float]:
-    """Thresholds of SmoothCache that spread over its budgets: quantiles of the errors that it compares them with.
+    """Return thresholds of SmoothCache that spread over its budgets: quantiles of the errors that it compares.
 
     Quantiles of all groups together, so that a low one lets the calmest kinds of layers be reused, and a high one all.
     """
@@ -95,7 +95,7 @@ def mask_seeds(
     gains: Sequence[float] = GAINS,
     budgets: Iterable[int] | None = None,
 ) -> Iterator[Schedule]:
-    """Step masks, for every budget down to a fifth of the steps, reused and forecast.
+    """Return step masks, for every budget down to a fifth of the steps, reused and forecast.
 
     Steps spread evenly; and, where the drift of the parts is known, the best masks under it for features that are
     reused. Either may be the better one when they are forecast.
@@ -122,7 +122,7 @@ def mask_seeds(
 
 
 def fewer_seeds(tree: Tree, steps: int, drift: Drift, least: int) -> Iterator[Schedule]:
-    """Schedules of fewer steps: all computed, which is the rival to beat, and masks of some numbers of them.
+    """Return schedules of fewer steps: all computed, which is the rival to beat, and masks of some numbers of them.
 
     Args:
         tree: the components.
@@ -143,14 +143,14 @@ def fewer_seeds(tree: Tree, steps: int, drift: Drift, least: int) -> Iterator[Sc
 
 
 def stored_seeds(schedules: Iterable[Schedule], storages: Sequence[str]) -> list[Design]:
-    """Designs that store features smaller: the policies among schedules, each in another of the storages in turn."""
+    """Return designs that store features smaller: the policies among schedules, each in another storage in turn."""
     smaller = [storage for storage in storages if storage != "none"]
     policies = [s for s in schedules if is_spec(s.provenance.origin) and not s.is_full]
     return [Design(s, Genes(smaller[i % len(smaller)])) for i, s in enumerate(policies)] if smaller else []
 
 
 def distinct(schedules: Iterable[Schedule]) -> list[Schedule]:
-    """The schedules, each behaviour once, under the name that it came with first."""
+    """Return the prompts without those that ask for the same as an earlier one."""
     out: dict[str, Schedule] = {}
     for schedule in schedules:
         out.setdefault(schedule.digest, schedule)

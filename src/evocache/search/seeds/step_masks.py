@@ -16,7 +16,7 @@ Costs = npt.NDArray[np.float64]
 
 
 def best_masks(drift: Costs) -> dict[int, tuple[int, ...]]:
-    """For every budget the computed steps with the least total drift, when the others reuse the last computed one.
+    """Find, for every budget, the computed steps with the least drift when others reuse the last computed one.
 
     Args:
         drift: (steps, steps); `drift[computed, step]` is the error of using the value computed at `computed` at

@@ -101,7 +101,7 @@ class Journal:
 
 
 def read(path: Path) -> tuple[Record, ...]:
-    """The records of a journal, also while its run goes on: a line that is not ended yet is none.
+    """Return the records of a journal, also while its run goes on: a line that is not ended yet is none.
 
     Raises:
         JournalError: if it is damaged, or of another version.

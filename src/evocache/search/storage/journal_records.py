@@ -33,7 +33,7 @@ class Begun:
     run: Mapping[str, Any]
 
     def line(self) -> dict[str, Any]:
-        """The record as a line."""
+        """Return the record as a line."""
         return {"run": dict(self.run)}
 
 
@@ -55,7 +55,7 @@ class Written:
     steps: int | None = None
 
     def line(self) -> dict[str, Any]:
-        """The record as a line."""
+        """Return the record as a line."""
         steps = {} if self.steps is None else {"steps": self.steps}
         return {"digest": self.digest, "cells": self.cells, "origin": self.origin, **steps}
 
@@ -91,7 +91,7 @@ class Evaluated:
         return key_of(self.schedule, self.prompts, self.turned, self.storage)
 
     def line(self) -> dict[str, Any]:
-        """The record as a line."""
+        """Return the record as a line."""
         return {
             "key": self.key,
             "schedule": self.schedule,
@@ -127,7 +127,7 @@ class Ended:
     seconds: float
 
     def line(self) -> dict[str, Any]:
-        """The record as a line."""
+        """Return the record as a line."""
         return {
             "number": self.number,
             "jobs": self.jobs,
@@ -148,7 +148,7 @@ class Cut:
     seconds: float
 
     def line(self) -> dict[str, Any]:
-        """The record as a line."""
+        """Return the record as a line."""
         return {"number": self.number, "jobs": self.jobs, "seconds": round(self.seconds, 3)}
 
 
@@ -156,7 +156,7 @@ Record = Begun | Written | Evaluated | Ended | Cut
 
 
 def record(line: Mapping[str, Any]) -> Record:
-    """The record of a line, without its version and checksum.
+    """Return the record of a line, without its version and checksum.
 
     Raises:
         CodecError: if it is none.
@@ -250,7 +250,7 @@ _KINDS: Mapping[str, Callable[[dict[str, Any]], Record]] = {
 
 
 def checked(records: Sequence[Record]) -> int | None:
-    """The number of the first record that does not follow from those before it, from 0; None if all do.
+    """Return the number of the first record that does not follow from those before it, from 0; None if all do.
 
     The start comes first and once, a schedule before what names it, prompts are the run's, generations count up.
     """

@@ -17,14 +17,14 @@ from .journal_records import Written
 
 
 def pack(schedule: Schedule) -> str:
-    """The cells of a schedule: orders, then the gains of its forecasts, compressed, in base64."""
+    """Return the cells of a schedule: orders, then the gains of its forecasts, compressed, in base64."""
     assert schedule.gains is not None
     gains = schedule.gains[schedule.orders > 0].astype("<f8")
     return b64encode(zlib.compress(schedule.orders.tobytes() + gains.tobytes(), 9)).decode()
 
 
 def unpack(text: str, tree: Tree, steps: int) -> Schedule:
-    """The schedule of a text, the inverse of `pack` for a tree and a number of steps.
+    """Return the leaves of an output (tensors, None, numbers), in order, and how they were nested.
 
     Raises:
         RunError: if the text is damaged, or of another tree.
@@ -42,7 +42,7 @@ def unpack(text: str, tree: Tree, steps: int) -> Schedule:
 
 
 def unpack_record(record: Written, uncached: Schedule) -> Schedule:
-    """The schedule of a journal's record, in a run with this uncached one, under the name of what made it.
+    """Return the schedule of a journal's record, in a run with this uncached one, under the name of what made it.
 
     Raises:
         RunError: as `unpack`, or if it has more steps than the uncached one, or is another than the record names.

@@ -44,7 +44,7 @@ class Sample:
     figures: tuple[float, ...]
 
     def distance(self, other: Sample) -> float:
-        """How far another sample is from this one, relative to it: the larger of its two parts."""
+        """Return how far another sample is from this one, relative to it: the larger of its two parts."""
         return max(_distance(self.outputs, other.outputs), _distance(self.figures, other.figures))
 
 
@@ -67,7 +67,7 @@ class Identity:
 
 
 def confirm(folder: Path, parts: Mapping[str, Part]) -> Identity:
-    """The identity of a folder's run with these parts; where nothing was calibrated or evaluated yet, a new one.
+    """Return the identity of a folder's run with these parts; where nothing was calibrated or evaluated yet, a new one.
 
     Raises:
         IdentityError: if the run was begun with other parts, or nothing says with which.
@@ -85,7 +85,7 @@ def confirm(folder: Path, parts: Mapping[str, Part]) -> Identity:
 
 
 def confirm_sample(folder: Path, identity: Identity, sample: Sample, tolerance: float) -> Identity:
-    """The identity with a sample of the first uncached outputs, which is noted where there was none.
+    """Return the identity with a sample of the first uncached outputs, which is noted where there was none.
 
     Args:
         folder: of the run.
@@ -113,7 +113,7 @@ def confirm_sample(folder: Path, identity: Identity, sample: Sample, tolerance: 
 
 
 def differing(what: str, own: Mapping[str, Any], before: Mapping[str, Any], mend: str = "") -> IdentityError:
-    """The error that something is not what a run was begun with, naming what differs."""
+    """Return the error that something is not what a run was begun with, naming what differs."""
     now, then = dict(_flat(own)), dict(_flat(before))
     changed = [name for name in dict.fromkeys([*now, *then]) if now.get(name, _ABSENT) != then.get(name, _ABSENT)]
     told = [f"{name} is {_shown(now, name)}, was {_shown(then, name)}" for name in changed[:SHOWN]]
@@ -123,7 +123,7 @@ def differing(what: str, own: Mapping[str, Any], before: Mapping[str, Any], mend
 
 
 def read(folder: Path) -> Identity | None:
-    """The identity in a run's folder; None if there is none.
+    """Return the identity in a run's folder; None if there is none.
 
     Raises:
         IdentityError: if it is damaged, or of another version.

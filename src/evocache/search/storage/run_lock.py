@@ -16,7 +16,7 @@ LOCK = ".lock"
 
 @contextmanager
 def locked_run(folder: Path) -> Iterator[None]:
-    """Within the context, no other process can claim the folder; a claim ends with its process, however that ends.
+    """Claim the folder within the context, so that no other process can; the claim ends with this process.
 
     Raises:
         RunError: if another process has claimed it, or there is no such folder.

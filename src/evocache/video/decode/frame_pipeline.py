@@ -105,7 +105,7 @@ def _within(run: Callable[[], Any], points: Sequence[CouplingPoint | None]) -> C
 def in_frame_pipeline(
     call: Callable[..., Any], slicing: Slicing, slices: int, leaves: Sequence[Any], spec: Any
 ) -> Iterator[Any]:
-    """What each slice of a call gives, in order, without what is its predecessor's; each is run when it is asked for.
+    """Yield what each slice of a call gives, in order, without its predecessor's; each is run when asked for.
 
     Args:
         call: what is called.

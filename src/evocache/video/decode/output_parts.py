@@ -14,7 +14,7 @@ Take = Callable[[Any], None]
 
 
 def whole(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], take: Take | None) -> Any:
-    """What a call returns that is not made in parts; it is taken as the only one, if anything takes them."""
+    """Return what a call returns that is not made in parts; it is taken as the only one, if anything takes them."""
     result = call(*args, **kwargs)
     if take is not None:
         take(result)
@@ -22,7 +22,7 @@ def whole(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
 
 
 def join(parts: Iterable[Any], axes: Sequence[int | None], more: Sequence[int], take: Take | None) -> Any:
-    """Parts of what a call returns, put together as they come (see `_Joined`); none is held longer than that takes."""
+    """Put parts of what a call returns together as they come (see `_Joined`); none is held longer than that takes."""
     joined = _Joined(axes, more, take)
     for part in parts:
         given = [part]

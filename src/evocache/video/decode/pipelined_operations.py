@@ -43,18 +43,18 @@ class PipelinedOperation(ABC):
         self._function: Callable[..., Any] | None = None
 
     def offer(self, i: int, request: Request) -> None:
-        """A slice came here."""
+        """Return a slice came here."""
         self._function = request.function
         self.given[i] = request.bound(self.names)
         self._came(i)
 
     def needs(self, i: int) -> Iterable[int]:
-        """Slices after a slice that have to have come before it can be answered."""
+        """Return the slices after a slice that have to have come before it can be answered."""
         return ()
 
     @abstractmethod
     def answer(self, i: int) -> torch.Tensor:
-        """What a slice is answered; those before it were."""
+        """Return what a slice is answered; those before it were."""
 
     @abstractmethod
     def _came(self, i: int) -> None:

@@ -50,7 +50,7 @@ def run_temporal_tiles(
 def in_temporal_tiles(
     module: nn.Module, method: str, slicing: Slicing, leaves: Sequence[Any], spec: Any
 ) -> Iterator[Any]:
-    """The frames of each tile, in order, as they are in the whole; each is made when it is asked for.
+    """Return the frames of each tile, in order, as they are in the whole; each is made when it is asked for.
 
     Args:
         module: the module.
