@@ -178,8 +178,8 @@ def test_features_of_leaves_that_are_not_called_are_let_go():
     """Operations outlive the call; what was taken for a leaf in it does not, if the host went without that leaf."""
     pipe = compiling.pixart()
     with apply(pipe, "fora:2") as handle:
-        plan = handle._compiled.plan(handle.model.denoisers[0], 4, 0, 0)[0]
-        one = branch.Branch(handle.model.denoisers[0], plan, FeatureStore(), None, None)
+        plan, layout, _ = handle._compiled.plan(handle.model.denoisers[0], 4, 0, 0)
+        one = branch.Branch(layout, plan, FeatureStore(), None, None)
     column = next(c for c in plan.touched if one.layout.kinds[c] == "attention")
     one.begin(0)
     one.packing[column] = [BARE]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import nn
 
 from ..model import Denoiser, Model
@@ -23,6 +25,20 @@ GUIDED = 64
 """Denoisers at numbers of steps of which it is known whether they are guided."""
 
 
+class CompiledPlan(NamedTuple):
+    """The plan of a denoiser's branches that begin at one step, and what is looked up of it once for all of them.
+
+    Attributes:
+        plan: the plan.
+        layout: the components that it touches, and their modules.
+        modules: whose calls are changed or watched.
+    """
+
+    plan: Plan
+    layout: BranchLayout
+    modules: tuple[nn.Module, ...]
+
+
 class Compiled:
     """A program for a model. Schedules and plans are made when they are first asked for.
 
@@ -40,7 +56,7 @@ class Compiled:
         self.tree, self.governed = self.gate.governed(model.tree) if self.gate else (model.tree, {})
         self._schedules: LRU[int, Schedule] = LRU(SCHEDULES)
         self._reuses_guidance: LRU[tuple[str, int], bool] = LRU(GUIDED)
-        self._plans: LRU[tuple[str, int, int, bool], tuple[Plan, tuple[nn.Module, ...]]] = LRU(PLANS)
+        self._plans: LRU[tuple[str, int, int, bool], CompiledPlan] = LRU(PLANS)
 
     def schedule(self, steps: int) -> Schedule:
         """The schedule for a number of steps.
@@ -58,18 +74,17 @@ class Compiled:
         told = getattr(self.program, "notice", None)
         return None if told is None else told(steps)
 
-    def plan(
-        self, denoiser: Denoiser, steps: int, start: int, call_index: int = 0
-    ) -> tuple[Plan, tuple[nn.Module, ...]]:
-        """The plan of a denoiser's branch that is first called at step `start`, and the modules that it concerns."""
+    def plan(self, denoiser: Denoiser, steps: int, start: int, call_index: int = 0) -> CompiledPlan:
+        """The plan of a denoiser's branch that is first called at step `start`."""
 
-        def made() -> tuple[Plan, tuple[nn.Module, ...]]:
+        def compile() -> CompiledPlan:
             if self.gate is not None:
                 return self._undecided(denoiser, steps, start)
             plan = Plan.compile(self.schedule(steps).of_denoiser(denoiser.name).of_branch(call_index), start)
-            return plan, touched_modules(denoiser, plan)
+            layout = BranchLayout.of(denoiser, plan)
+            return CompiledPlan(plan, layout, layout.touched_modules)
 
-        return self._plans.get_or_make((denoiser.name, steps, start, call_index > 0), made)
+        return self._plans.get_or_make((denoiser.name, steps, start, call_index > 0), compile)
 
     def reuses_guidance(self, denoiser: str, steps: int) -> bool:
         """Whether calls of a denoiser are made from the first one of their step, at a number of steps."""
@@ -85,18 +100,14 @@ class Compiled:
         columns = [i for i in schedule.tree.guides if schedule.components[i].denoiser == denoiser]
         return step < schedule.steps and bool(schedule.read[step, columns].any())
 
-    def _undecided(self, denoiser: Denoiser, steps: int, start: int) -> tuple[Plan, tuple[nn.Module, ...]]:
+    def _undecided(self, denoiser: Denoiser, steps: int, start: int) -> CompiledPlan:
         """The plan of a denoiser under a gate, whose rows are yet to be decided; one that is not governed computes."""
         full = Schedule.full(self.tree, steps).of_denoiser(denoiser.name)
         governed = self.governed.get(denoiser.name)
         if governed is None:
-            return Plan.compile(full, start), ()
+            plan = Plan.compile(full, start)
+            return CompiledPlan(plan, BranchLayout.of(denoiser, plan), ())
         plan = Plan(full, start, (), frozenset({full.tree.index[governed.part]}))
-        watched = part_of(denoiser, governed).watched
-        modules = {id(module): module for module in (*touched_modules(denoiser, plan), *watched)}
-        return plan, tuple(modules.values())
-
-
-def touched_modules(denoiser: Denoiser, plan: Plan) -> tuple[nn.Module, ...]:
-    """Modules whose calls a plan changes or watches."""
-    return BranchLayout(denoiser, plan.schedule.tree, plan.touched).touched_modules
+        layout, watched = BranchLayout.of(denoiser, plan), part_of(denoiser, governed).watched
+        modules = {id(module): module for module in (*layout.touched_modules, *watched)}
+        return CompiledPlan(plan, layout, tuple(modules.values()))

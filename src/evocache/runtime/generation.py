@@ -23,14 +23,13 @@ from .calls.decode_call import DecodeCall
 from .calls.denoiser_call import DenoiserCall
 from .calls.guidance import GuidanceReuse, uses_guidance
 from .clock import Clock, Tick
-from .compiled import Compiled
+from .compiled import Compiled, CompiledPlan
 from .gates.gate_branch import GateBranch
 from .gates.gate_state import GateStates
 from .open_call import Follower, OpenCall
 from .ops.branch import Branch
 from .ops.latents import Signature
 from .ops.streams import argument
-from .program.plan import Plan
 from .results.generation_record import Record
 from .results.schedule_effect import past_the_end, without_effect
 from .survey.film_output import FilmOutput
@@ -244,21 +243,21 @@ class Generation(Follower):
 
     def _opened(self, denoiser: Denoiser, tick: Tick, name: str, signature: Signature | None) -> Branch:
         """A new branch, which follows the schedule, or a gate."""
-        plan, number = self._plan(denoiser, tick), self.clock.passes
+        (plan, layout, _), number = self._plan(denoiser, tick), self.clock.passes
         governor = self.governors.of(denoiser.name, self.clock.total)
         if governor is None:
-            return Branch(denoiser, plan, self.store, name, signature, number, self._tape(denoiser.name, plan.schedule))
+            return Branch(layout, plan, self.store, name, signature, number, self._tape(denoiser.name, plan.schedule))
         first = tick.call_index == 0
-        return GateBranch(governor, denoiser, plan, self.store, name, signature, number, decides=first)
+        return GateBranch(governor, layout, plan, self.store, name, signature, number, decides=first)
 
-    def _plan(self, denoiser: Denoiser, tick: Tick) -> Plan:
+    def _plan(self, denoiser: Denoiser, tick: Tick) -> CompiledPlan:
         if self.compiled.gate is None:
             self._schedule = self.compiled.schedule(self.clock.total)
             self.warn(self.compiled.notice(self.clock.total))
-        plan, modules = self.compiled.plan(denoiser, self.clock.total, *tick)
-        for module in modules:
+        compiled = self.compiled.plan(denoiser, self.clock.total, *tick)
+        for module in compiled.modules:
             self._attach(module, intercepting)
-        return plan
+        return compiled
 
     def _tape(self, denoiser: str, schedule: Schedule) -> Tape | None:
         """What a branch parks; nothing if there is room for all."""

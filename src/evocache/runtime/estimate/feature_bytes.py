@@ -12,8 +12,8 @@ from ...model import Denoiser
 from ...model.discover import denoiser_of
 from ..attach.interception import attach, detach, inner, intercepting
 from ..calls.denoiser_call import called
-from ..compiled import touched_modules
 from ..ops.branch import Branch
+from ..ops.branch_layout import BranchLayout
 from ..program.plan import Plan
 
 
@@ -35,12 +35,12 @@ def feature_sizes(
     if not plan.touched:
         return {}
     module = shadow(denoiser.module)
-    double = denoiser_of(denoiser.name, module)
-    branch = Branch(double, plan, FeatureStore(coding=storage), None, None)
+    layout = BranchLayout.of(denoiser_of(denoiser.name, module), plan)
+    branch = Branch(layout, plan, FeatureStore(coding=storage), None, None)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with ExitStack() as stack:
-            for part in touched_modules(double, plan):
+            for part in layout.touched_modules:
                 attach(part, intercepting)
                 stack.callback(detach, part)
             stack.callback(setattr, inner, "table", inner.table)

@@ -23,7 +23,7 @@ def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tup
         acts = seen.calls(denoiser.name)
         if acts:
             act, start = largest(acts), min(step for (name, _), step in starts.items() if name == denoiser.name)
-            plan, _ = compiled.plan(denoiser, seen.steps, start)
+            plan = compiled.plan(denoiser, seen.steps, start).plan
             ids = tuple(plan.schedule.components[column].id for column in sorted(plan.touched))
             find = partial(feature_sizes, denoiser, plan, act.args, act.kwargs, storage)
             yield denoiser.name, find_once(denoiser.module, act, ("features", storage, ids), find)
@@ -33,7 +33,7 @@ def branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[st
     """For each branch of each denoiser, what it stores and when it uses it."""
     known: dict[tuple[str, int], BranchFootprint] = {}  # branches that are entered at one step use their features alike
     for (name, _), start in seen.starts.items():
-        plan, _modules = compiled.plan(compiled.model[name], seen.steps, start)
+        plan = compiled.plan(compiled.model[name], seen.steps, start).plan
         if plan.touched and (name, start) not in known:
             used = uses(plan.schedule, features[name], tuple(features[name]))
             known[name, start] = BranchFootprint(used.lives, used.events[:, 0].tolist())

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from ...memory import FeatureStore
-from ...model import Denoiser
 from ...model.outputs import tensors, unpack
 from ...schedule import COMPUTE, Schedule
 from ...schedule.liveness import Lifetimes
 from ..attach.call_scope import Op
 from ..ops.branch import Branch
+from ..ops.branch_layout import BranchLayout
 from ..ops.governed_part import part_of
 from ..ops.streams import arguments
 from ..ops.table import Watched
@@ -35,7 +35,7 @@ class GateBranch(Branch):
 
     Args:
         governor: takes the decisions.
-        denoiser: the denoiser.
+        layout: the denoiser's components, and their modules.
         plan: a plan that touches the governed part, without rows.
         store: the generation's store.
         key: what distinguishes this branch's features in the store.
@@ -47,7 +47,7 @@ class GateBranch(Branch):
     def __init__(
         self,
         governor: GateState,
-        denoiser: Denoiser,
+        layout: BranchLayout,
         plan: Plan,
         store: FeatureStore,
         key: object,
@@ -56,11 +56,11 @@ class GateBranch(Branch):
         *,
         decides: bool,
     ) -> None:
-        super().__init__(denoiser, plan, store, key, signature, number)
+        super().__init__(layout, plan, store, key, signature, number)
         self.governor = governor
         self.decides = decides
         self.column = plan.schedule.tree.index[governor.governed.part]
-        self.part = part_of(denoiser, governor.governed)
+        self.part = part_of(layout.denoiser, governor.governed)
         if decides:
             governor.begun(key)
         self.stored: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""What never changes of a branch: its components, and the modules that they stand for."""
+"""What never changes of the branches of a plan: their components, and the modules that they stand for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import nn
 from ...model import Denoiser
 from ...model.unet import Deep
 from ...schedule import GUIDANCE, Component, Tree, deep_depth, span_range
+from ..program.plan import Plan
 
 WHOLE = ("denoiser", GUIDANCE)
 """Kinds that are the denoiser call itself, which is in no table."""
@@ -20,7 +21,7 @@ WHOLE = ("denoiser", GUIDANCE)
 
 @dataclass(frozen=True, eq=False)
 class BranchLayout:
-    """The components of a branch by their columns, made once for a branch.
+    """The components of a branch by their columns, made once for all branches of a plan.
 
     Attributes:
         denoiser: the denoiser.
@@ -33,6 +34,11 @@ class BranchLayout:
     touched: frozenset[int]
     _covered: dict[int, list[int]] = field(default_factory=dict)
     _addresses: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, denoiser: Denoiser, plan: Plan) -> BranchLayout:
+        """The layout of a denoiser's branches under a plan."""
+        return cls(denoiser, plan.schedule.tree, plan.touched)
 
     @cached_property
     def components(self) -> tuple[Component, ...]:

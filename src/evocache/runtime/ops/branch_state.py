@@ -10,7 +10,6 @@ import torch
 
 from ...memory import FeatureStore, Stale
 from ...memory.swapping.transfer_tape import Cell, Tape
-from ...model import Denoiser
 from ...schedule.liveness import Lifetimes
 from ..program.forecast import combine, combine_one
 from ..program.plan import Plan, Recall, Row
@@ -31,7 +30,7 @@ class BranchState:
     """State of one branch, as operations on its components read and change it.
 
     Args:
-        denoiser: the denoiser.
+        layout: its components, and their modules.
         plan: its plan, over the whole schedule's components.
         store: the generation's store.
         key: what distinguishes this branch's features in the store.
@@ -42,7 +41,7 @@ class BranchState:
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        layout: BranchLayout,
         plan: Plan,
         store: FeatureStore,
         key: object,
@@ -50,8 +49,8 @@ class BranchState:
         number: int = 0,
         tape: Tape | None = None,
     ) -> None:
-        self.denoiser = denoiser
-        self.layout = BranchLayout(denoiser, plan.schedule.tree, plan.touched)
+        self.denoiser = layout.denoiser
+        self.layout = layout
         self.plan = plan
         self.store = store
         self.key = key
