@@ -162,3 +162,13 @@ def test_room_is_made_before_the_newcomer_is_inserted(name):
     assert len(said[-1]) == 1
     assert said[-1] != "d"
     assert ord("d") in held
+
+
+def test_gdsf_ages_when_room_shrinks():
+    """What leaves for a smaller room moves the clock as what leaves for a newcomer does; what is withdrawn does not."""
+    seconds = {"a": 4, "b": 1, "c": 9}
+    held, _ = play("gdsf", 3, "abc", seconds=seconds)
+    assert held.resize(2, 4) == [ord("b")]  # clock 1
+    held.remove(ord("c"))
+    held.add(Item(ord("d"), 1, 3.5), 5)  # 1 + 3.5, beside a with 4
+    assert order(held) == "ad"
