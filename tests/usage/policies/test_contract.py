@@ -136,3 +136,20 @@ def test_a_policy_says_what_it_is(name):
     assert held.name == name
     assert held.summary
     assert any(year in held.paper for year in map(str, range(1966, 2030)))
+
+
+@pytest.mark.parametrize("name", ["lru", "fifo", "lfu", "sieve", "s3fifo", "wtinylfu", "gdsf", "lcbfu"])
+@given(st.lists(st.integers(0, 9), max_size=50), st.lists(st.integers(0, 9), max_size=50))
+@settings(max_examples=60, deadline=None)
+def test_what_is_withdrawn_is_forgotten(name, before, after):
+    """A policy from which all was withdrawn decides as a new one: no count and no ghost is left."""
+    used, new = Player(name), Player(name)
+    for key in before:
+        used.play(("ask", key, 8, key % 3))
+    for key in range(10):
+        used.play(("remove", key))
+    used.said.clear()
+    for key in after:
+        for player in (used, new):
+            player.play(("ask", key, 8, key % 3))
+    assert used.said == new.said
