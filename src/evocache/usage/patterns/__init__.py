@@ -11,7 +11,9 @@ exactly, or within the bound that the class states.
 - `reuse_distance`, `byte_stack`: what more room would gain an LRU
 - `drift`: when the hit rate or what is popular changed
 - `popularity`: what is popular now, and what will be
+- `requests`: requests of records or traces, as patterns read them
+- `report`: all of it as one value; `analysis` makes it in one pass
 - `settings`: keys as numbers, and the check that two patterns can be merged
 
-Imports `errors`, `extras` and numpy; river only where it is installed.
+Imports `errors`, `extras`, `usage.records`, `usage.policies` and numpy; river only where it is installed.
 """

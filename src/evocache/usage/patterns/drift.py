@@ -145,15 +145,15 @@ class Drift:
         self._counts: Counter[Key] = Counter()
         self._popular: set[Key] | None = None  # None while it is being counted
 
-    def add(self, now: float, hit: bool, group: Key = 0) -> list[DriftPoint]:
+    def add(self, now: float, hit: bool | None, group: Key = 0) -> list[DriftPoint]:
         """Note a request, and return the changes that it shows.
 
         Args:
             now: number of requests so far, or time.
-            hit: whether it was answered from a stored result.
+            hit: whether it was answered from a stored result; None where that is not known.
             group: digest of what it was about; requests of no group (0 or empty) say nothing of popularity.
         """
-        found = self._update(self._hits, "hit rate", now, hit)
+        found = [] if hit is None else self._update(self._hits, "hit rate", now, hit)
         if group:
             if self._popular is None:
                 self._counts[group] += 1
