@@ -177,13 +177,13 @@ class FeatureStore:
         if self.tier is not None:
             self.fetch(key)
         if len(pieces) > 1:
-            return [tensor for part in pieces for tensor in self._taken(part, copy)]
+            return [tensor for part in pieces for tensor in self._take(part, copy)]
         (part,) = pieces
         if part.tensors is not None and part.forms is None and not copy:
             return part.tensors
-        return self._taken(part, copy)
+        return self._take(part, copy)
 
-    def _taken(self, piece: Piece, copy: bool) -> list[torch.Tensor]:
+    def _take(self, piece: Piece, copy: bool) -> list[torch.Tensor]:
         if piece.tensors is None:
             assert piece.parked is not None
             piece.tensors, seconds = piece.parked.take()

@@ -119,7 +119,7 @@ def apply(
         refuse_unplannable(program, model)
     if isinstance(most, MemoryPlan):
         _movable(pipe, most)
-    return Handle.made(pipe, model, program, most, stored, measure, choice.text, notices)
+    return Handle.attach(pipe, model, program, most, stored, measure, choice.text, notices)
 
 
 def handle(pipe: Any) -> Handle | None:

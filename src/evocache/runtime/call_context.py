@@ -39,9 +39,9 @@ def context_of(pipe: Any, /, *args: Any, **call: Any) -> Context:
     (2.5, 48)
     >>> point = front.pick(speedup=2, context=context)
     """
-    made, modules = type(pipe).__call__, [denoiser.module for denoiser in discover(pipe).denoisers]
-    values = {**_values(pipe, modules, made, args, call), **_parts(pipe, modules)}
-    if leaves_steps_open(made, (pipe, *args), call):
+    method, modules = type(pipe).__call__, [denoiser.module for denoiser in discover(pipe).denoisers]
+    values = {**_values(pipe, modules, method, args, call), **_parts(pipe, modules)}
+    if leaves_steps_open(method, (pipe, *args), call):
         values.pop(STEPS, None)
     values["model"] = " ".join([*(type(module).__name__ for module in modules), _digest(map(_config, modules))])
     digest = weights_of(modules)
@@ -69,7 +69,9 @@ def outside_of(
     if own is None:
         return None
     modules = _modules(pipe, model)
-    return _said(own, {**_values(pipe, modules, call, args, given), **_now(own, pipe, modules)})
+    return _describe_differences(
+        own, {**_values(pipe, modules, call, args, given), **_pipeline_values(own, pipe, modules)}
+    )
 
 
 def outside_in_loop(own: Context | None, pipe: Any, model: Model, steps: int | None = None) -> str | None:
@@ -83,8 +85,8 @@ def outside_in_loop(own: Context | None, pipe: Any, model: Model, steps: int | N
     """
     if own is None:
         return None
-    told: dict[str, Value] = {} if steps is None else {STEPS: steps}
-    return _said(own, {**told, **_now(own, pipe, _modules(pipe, model))})
+    known: dict[str, Value] = {} if steps is None else {STEPS: steps}
+    return _describe_differences(own, {**known, **_pipeline_values(own, pipe, _modules(pipe, model))})
 
 
 def foreign(own: Context | None, model: Model) -> str | None:
@@ -92,7 +94,7 @@ def foreign(own: Context | None, model: Model) -> str | None:
     if own is None or "weights" not in own.values:
         return None
     digest = weights_of([denoiser.module for denoiser in model.denoisers])
-    return _said(own, {"weights": digest} if digest else {})
+    return _describe_differences(own, {"weights": digest} if digest else {})
 
 
 def weights_of(modules: Iterable[nn.Module]) -> str:
@@ -126,13 +128,13 @@ def _modules(pipe: Any, model: Model) -> list[nn.Module]:
     return [unwrapped(module) for module in held if isinstance(module, nn.Module)]
 
 
-def _now(own: Context, pipe: Any, modules: Sequence[nn.Module]) -> dict[str, Value]:
+def _pipeline_values(own: Context, pipe: Any, modules: Sequence[nn.Module]) -> dict[str, Value]:
     """What is found in the pipeline as it is; its weights only where they are known to what is applied."""
     digest = weights_of(modules) if "weights" in own.values else ""
     return {**_parts(pipe, modules), **({"weights": digest} if digest else {})}
 
 
-def _said(own: Context, values: Mapping[str, Value]) -> str | None:
+def _describe_differences(own: Context, values: Mapping[str, Value]) -> str | None:
     """What is to be said of values that differ from a point's; None if none do."""
     differences = own.differences(Context(values))
     return outside(differences) if differences else None

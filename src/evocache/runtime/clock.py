@@ -44,7 +44,7 @@ class Clock:
         self._followed: set[int] = set()
         self._leader: int | None = None
         self._position: int | float | None = None
-        self._told: tuple[float, ...] | None = None
+        self._last_values: tuple[float, ...] | None = None
         self._place: tuple[int, int] | None = None
         self._seen: Any = None
         self._calls: dict[str, int] = {}
@@ -103,12 +103,12 @@ class Clock:
         """Whether what has stepped since the last step began ends it."""
         if len(self._steppers) < 2 and len(self._timed) < 2:
             return True
-        now, told = self._index(timestep), _on_host(timestep)
-        before, self._told = self._told, told
-        known = told is not None and before is not None
-        if known and told == before and now is not None and self._single(now):
+        now, values = self._index(timestep), _on_host(timestep)
+        before, self._last_values = self._last_values, values
+        known = values is not None and before is not None
+        if known and values == before and now is not None and self._single(now):
             return False
-        changed = known and told != before
+        changed = known and values != before
         if changed or self._leader in self._stepped:
             self._followed.clear()
             return True
@@ -146,7 +146,7 @@ class Clock:
     def _first_step(self, timestep: Any) -> int:
         """Where the pass starts: late for image-to-image."""
         self._moved(timestep)
-        self._told = _on_host(timestep)
+        self._last_values = _on_host(timestep)
         if not self._timed:
             return 0
         begin = getattr(self._timed[0][0], "begin_index", None)
@@ -214,6 +214,6 @@ def _matches(timestep: int | float, timesteps: torch.Tensor, scheduler: Any) -> 
     training = getattr(getattr(scheduler, "config", None), "num_train_timesteps", None)
     if isinstance(timestep, float) and training:
         fractions = timesteps.double() / training
-        for told in (fractions, 1 - fractions):
-            same |= (told - timestep).abs() < 1e-6
+        for fraction in (fractions, 1 - fractions):
+            same |= (fraction - timestep).abs() < 1e-6
     return same

@@ -71,8 +71,8 @@ class Compiled:
 
     def notice(self, steps: int) -> str | None:
         """What a user should know of the schedule for a number of steps, if anything."""
-        told = getattr(self.program, "notice", None)
-        return None if told is None else told(steps)
+        notice = getattr(self.program, "notice", None)
+        return None if notice is None else notice(steps)
 
     def plan(self, denoiser: Denoiser, steps: int, start: int, call_index: int = 0) -> CompiledPlan:
         """The plan of a denoiser's branch that is first called at step `start`."""

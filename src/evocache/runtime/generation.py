@@ -84,9 +84,9 @@ class Generation(Follower):
         self._pipe = pipe
         self._previews = previews
         self._current = current if previews else None
-        self._looked = -1
+        self._checked_step = -1
         self._inside = regions
-        self._untold = False
+        self._without_steps = False
         """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
         self.since = RemovableHandle.next_id
         self.observed: dict[str, Observed] = {}
@@ -104,7 +104,7 @@ class Generation(Follower):
                 elif is_autoencoder(part):
                     self._attach(part, coding)
                     self._scope.table[id(part), "decode"] = DecodeCall(self, name)
-            self._outfit()
+            self._attach_denoisers()
             self._scope.owner = self
             self._scope.enter()
         except BaseException as error:
@@ -127,7 +127,7 @@ class Generation(Follower):
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
         reason = without_effect(names, self.finished, self._schedule, self.observed) if checked else None
-        if checked and self._untold:
+        if checked and self._without_steps:
             reason = "the pipeline gives no scheduler its timesteps, and its call says no number of steps"
         beyond = past_the_end(self.finished) if checked else None
         self.warn(
@@ -148,7 +148,7 @@ class Generation(Follower):
             self._inner.add(id(thing))
             self._attached.append(thing)
 
-    def _outfit(self) -> None:
+    def _attach_denoisers(self) -> None:
         """Attach to the denoisers, and have an operation for each."""
         for denoiser in self.compiled.model.denoisers:
             outer = called_denoiser(self._pipe, denoiser.name, denoiser.module)
@@ -160,19 +160,19 @@ class Generation(Follower):
             self._calls[id(outer)] = DenoiserCall(
                 self, denoiser, regions, self._cuts(denoiser), self._guidance[denoiser.name]
             )
-            self._scope.table[id(outer)] = self._clocked(denoiser)
+            self._scope.table[id(outer)] = self._denoise_at_tick(denoiser)
 
-    def _look_again(self) -> None:
+    def _refresh_denoisers(self) -> None:
         """Once a step: where the caller has changed the denoisers, go on with what they are now, all computed anew."""
-        if self._current is None or self.clock.step == self._looked:
+        if self._current is None or self.clock.step == self._checked_step:
             return
-        first, self._looked = self._looked < 0, self.clock.step
+        first, self._checked_step = self._checked_step < 0, self.clock.step
         compiled, regions = (self.compiled, self._inside) if first else self._current()
         if compiled is not self.compiled:
             self._end_pass()
             self.store.clear()
             self.compiled, self._inside, self.governors = compiled, regions, GateStates(compiled)
-            self._outfit()
+            self._attach_denoisers()
 
     def _end_pass(self) -> None:
         self._branches.end_pass()
@@ -182,7 +182,7 @@ class Generation(Follower):
 
     def timesteps_set(self, scheduler: Any) -> None:
         """A scheduler was given its timesteps: features of an earlier pass are forgotten."""
-        self._looked = -1
+        self._checked_step = -1
         if self.clock.timesteps_set(scheduler):
             self._end_pass()
             self.store.clear()
@@ -209,16 +209,16 @@ class Generation(Follower):
             for reuses_guidance in self._guidance.values():
                 reuses_guidance.end_step()
 
-    def _clocked(self, denoiser: Denoiser) -> Op:
+    def _denoise_at_tick(self, denoiser: Denoiser) -> Op:
         """What happens when a pipeline calls a denoiser."""
 
         def operation(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
             tick = self.clock.called(denoiser.name, argument(denoiser.module, "timestep", args, kwargs, 1))
-            self._look_again()
+            self._refresh_denoisers()
             if self.call.offloads:
                 self.call.announce(denoiser.name)
             if not self.clock.total:
-                self._untold = True
+                self._without_steps = True
                 return original(module, *args, **kwargs)
             return self._calls[id(module)](tick, original, module, args, kwargs)
 
@@ -230,18 +230,18 @@ class Generation(Follower):
 
     def branch_of(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Branch:
         """The branch of a call; a new one where a branch begins."""
-        apart = self.compiled.gate is not None or self.compiled.reuses_guidance(denoiser.name, self.clock.total)
+        separate = self.compiled.gate is not None or self.compiled.reuses_guidance(denoiser.name, self.clock.total)
         return self._branches.of(
             denoiser.name,
             tick,
             (args, kwargs),
-            partial(self._opened, denoiser, tick),
+            partial(self._open_branch, denoiser, tick),
             timestep=argument(denoiser.module, "timestep", args, kwargs, 1),
-            role=tick.call_index > 0 if apart else None,
+            role=tick.call_index > 0 if separate else None,
             guides=self.uses_guidance(),
         )
 
-    def _opened(self, denoiser: Denoiser, tick: Tick, name: str, signature: Signature | None) -> Branch:
+    def _open_branch(self, denoiser: Denoiser, tick: Tick, name: str, signature: Signature | None) -> Branch:
         """A new branch, which follows the schedule, or a gate."""
         (plan, layout, _), number = self._plan(denoiser, tick), self.clock.passes
         governor = self.governors.of(denoiser.name, self.clock.total)

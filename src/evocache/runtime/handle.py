@@ -58,7 +58,7 @@ class Handle(Displayed):
         self._state = state
 
     @classmethod
-    def made(
+    def attach(
         cls,
         pipe: Any,
         model: Model,
@@ -213,9 +213,9 @@ class Handle(Displayed):
                 on a denoiser.
             GenerationError: as it begins, if calls are open that have other components leave the device than its plan.
         """
-        made = self._runner.generation(previews=previews, projection=projection, steps=steps)
-        made.warn(outside_in_loop(context(self.program), self.pipe, self.model, steps))
-        return made
+        opened = self._runner.generation(previews=previews, projection=projection, steps=steps)
+        opened.warn(outside_in_loop(context(self.program), self.pipe, self.model, steps))
+        return opened
 
     def remove(self) -> None:
         """Give the pipeline back as it was; nothing happens if that was done already.

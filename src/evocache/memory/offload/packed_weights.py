@@ -69,7 +69,7 @@ class Packed:
         if self.there:
             return
         self.there = True
-        kept = [self._kept(place) for place in self._places]
+        kept = [self._is_kept(place) for place in self._places]
         for number in {place.piece for place, stays in zip(self._places, kept, strict=True) if stays}:
             piece = self._pieces[number]
             piece.there = torch.empty_like(piece.host, device=self.device, pin_memory=False)
@@ -87,7 +87,7 @@ class Packed:
             return
         self.there = False
         for place in self._places:
-            if self._kept(place):
+            if self._is_kept(place):
                 _look(place, self._pieces[place.piece].host)
             elif _fits(place):
                 self._pack(place)
@@ -99,7 +99,7 @@ class Packed:
     def unpack(self) -> None:
         """Give the weights memory of their own on the device, as they had; this ends here."""
         for place in self._places:
-            if self._kept(place):
+            if self._is_kept(place):
                 own = torch.empty(place.size, dtype=torch.uint8, device=self.device)
                 own.copy_(self._bytes(place))
                 _look(place, own, 0)
@@ -107,7 +107,7 @@ class Packed:
                 _move(place, self.device)
         self._pieces, self._places = [], []
 
-    def _kept(self, place: _Place) -> bool:
+    def _is_kept(self, place: _Place) -> bool:
         """Whether weights look at the memory that they were given, on the host or on the device, as they did."""
         piece = self._pieces[place.piece]
         given = {memory.untyped_storage()._cdata for memory in (piece.host, piece.there) if memory is not None}

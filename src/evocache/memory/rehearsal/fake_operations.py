@@ -61,7 +61,7 @@ class Fakes:
             _known[known] = _form(out, (args, kwargs))
             return out
         form = _known[known]
-        return func(*args, **kwargs) if form is None else _made(form)
+        return func(*args, **kwargs) if form is None else _make_output(form)
 
 
 _PLAIN = (int, float, complex, str, torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -90,13 +90,13 @@ def _form(out: Any, given: Any) -> Any:
     tensors = (leaf for leaf in tree_iter(given) if isinstance(leaf, torch.Tensor))
     shared = any(tensor.untyped_storage()._cdata == storage._cdata for tensor in tensors)
     form = (tuple(out.shape), out.stride(), out.dtype)
-    return None if shared or _made(form).untyped_storage().nbytes() != storage.nbytes() else form
+    return None if shared or _make_output(form).untyped_storage().nbytes() != storage.nbytes() else form
 
 
-def _made(form: Any) -> Any:
+def _make_output(form: Any) -> Any:
     """A new output."""
     if len(form) == 2:
         kind, forms = form
-        return kind(_made(part) for part in forms)
+        return kind(_make_output(part) for part in forms)
     size, stride, dtype = form
     return torch.ops.aten.empty_strided.default(size, stride, dtype=dtype, device=torch.device("meta"))

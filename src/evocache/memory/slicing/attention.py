@@ -27,13 +27,13 @@ def attention(requests: list[Request]) -> Iterator[torch.Tensor]:
         if shared is not Shared.NONE or any(c["query"].shape[axis] != n for c, n in zip(given, lengths, strict=True)):
             raise Uncoupled("attention with a mask between the slices")
         blocks = _blocks([c.pop("attn_mask") for c in given])
-    key, value = (_joined([c.pop(name) for c in given], positions, shared, axis) for name in ("key", "value"))
+    key, value = (_join([c.pop(name) for c in given], positions, shared, axis) for name in ("key", "value"))
     for length in lengths:
         mask = None if blocks is None else _mask(blocks, length, lengths)
         yield function(**{**given.pop(0), "key": key, "value": value, "attn_mask": mask})
 
 
-def _joined(parts: list[torch.Tensor], positions: Sequence[int], shared: Shared, axis: int) -> torch.Tensor:
+def _join(parts: list[torch.Tensor], positions: Sequence[int], shared: Shared, axis: int) -> torch.Tensor:
     """The whole sequence, of which each slice has its own positions and those that are shared."""
     if shared is Shared.NONE:
         return torch.cat(parts, axis)

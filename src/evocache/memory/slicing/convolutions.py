@@ -94,7 +94,7 @@ def pad(requests: list[Request]) -> Iterator[torch.Tensor]:
         yield functional.pad(**{**given.pop(0), "pad": amounts})
 
 
-def apart(function: Callable[..., Any], args: Sequence[Any]) -> bool:
+def is_pointwise(function: Callable[..., Any], args: Sequence[Any]) -> bool:
     """Whether an operation is a convolution that reaches nowhere: then no slice needs to wait for the others."""
     if len(args) < 5 or not function.__name__.startswith("conv"):
         return False

@@ -123,12 +123,12 @@ class _Trial:
             ways += [(True, 1, Shared.BEFORE), (True, 1, Shared.AFTER)]
         for inputs, counts in islice(readings(self.leaves, self.main, axis), VARIANTS):
             for coupled, multiple, shared in ways:
-                found = self._tried(Slicing(axis, inputs, counts, (), coupled, multiple, shared))
+                found = self._try_slicing(Slicing(axis, inputs, counts, (), coupled, multiple, shared))
                 if found is not None:
                     return found
         return None
 
-    def _tried(self, slicing: Slicing) -> Slicing | None:
+    def _try_slicing(self, slicing: Slicing) -> Slicing | None:
         """The slicing, completed by what its trials showed; None if it is not exact.
 
         What is beside the main argument is tried with random values and with zeros: one may be a switch.

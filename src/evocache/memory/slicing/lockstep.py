@@ -15,7 +15,7 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 from torch.overrides import TorchFunctionMode
 
-from .convolutions import apart
+from .convolutions import is_pointwise
 from .coupling_requests import Parted
 from .couplings import COUPLINGS, Request, Shared
 
@@ -37,7 +37,7 @@ class _Meeting(TorchFunctionMode):
         self.shared = shared
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in COUPLINGS and not apart(func, args):
+        if getattr(func, "__name__", "") in COUPLINGS and not is_pointwise(func, args):
             return meet(Request(func, tuple(args), kwargs or {}, self.positions, self.shared))
         return func(*args, **(kwargs or {}))
 

@@ -167,7 +167,7 @@ def run(
         return call(*args, **kwargs)
     del args, kwargs
     results = in_slices(call, slicing, parts, leaves, spec)
-    return _joined(islice(results, 2) if rehearsed and not slicing.coupled else results, slicing, parts)
+    return _join(islice(results, 2) if rehearsed and not slicing.coupled else results, slicing, parts)
 
 
 def alone(module: nn.Module, method: str, *, meeting: bool = True) -> Callable[..., Any]:
@@ -250,7 +250,7 @@ def in_slices(
     return lockstep(calls, parts, slicing.shared) if slicing.coupled else (piece() for piece in calls)
 
 
-def _joined(results: Iterator[Any], slicing: Slicing, parts: Sequence[int]) -> Any:
+def _join(results: Iterator[Any], slicing: Slicing, parts: Sequence[int]) -> Any:
     """Results put together; each is let go before the next is asked for, which a loop over `zip` would not do."""
     whole: list[Any] = []
     filled, spec = 0, None

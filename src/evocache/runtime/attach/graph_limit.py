@@ -55,7 +55,7 @@ class Graphs:
     def may(self, kinds: Kinds) -> bool:
         """Whether there is a graph for slots of these kinds, or may be one more."""
         counted, key, most = self.counted, (self.model, kinds), limit()
-        entries = held(self.code)
+        entries = count_graphs(self.code)
         if entries is not None:
             if entries < counted.entries:  # dynamo was reset
                 counted.known.clear()
@@ -69,11 +69,11 @@ class Graphs:
         others = 0 if entries is None else entries - ours
         return ours < max(1, most - max(HOST, others))
 
-    def made(self, kinds: Kinds) -> None:
+    def note_graph(self, kinds: Kinds) -> None:
         """There is a graph for slots of these kinds."""
         self.counted.known.add((self.model, kinds))
 
-    def refused(self, kinds: Kinds) -> None:
+    def note_refusal(self, kinds: Kinds) -> None:
         """Dynamo made none; if it has made one before, for inputs of another shape, that one is still used."""
         key = (self.model, kinds)
         if key not in self.counted.known:
@@ -97,7 +97,7 @@ def limit() -> int:
     return int(config.recompile_limit if hasattr(config, "recompile_limit") else config.cache_size_limit)
 
 
-def held(code: CodeType) -> int | None:
+def count_graphs(code: CodeType) -> int | None:
     """How many graphs dynamo holds of a function; None where torch does not let it be asked."""
     try:
         from torch._dynamo.eval_frame import _debug_get_cache_entry_list

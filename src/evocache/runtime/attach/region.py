@@ -84,7 +84,7 @@ class Regions:
         def in_parts(module: Any, *args: Any, **kwargs: Any) -> Any:
             return apart(original, module, args, kwargs)
 
-        inside = self._held(root, table)
+        inside = self._parts_in(root, table)
         if inside and not whole:
             return in_parts
         return Region(inside, None, compiled, apart, self._graphs(root), PLACE, replays(root)).computed(original)
@@ -97,10 +97,10 @@ class Regions:
         found: dict[int, Op] = {}
         for root in roots:
             own, replayed = table.get(id(root)), replays(root if self.whole is None else self.whole)
-            found[id(root)] = Region(self._held(root, table), own, run, eagerly, self._graphs(root), PART, replayed)
+            found[id(root)] = Region(self._parts_in(root, table), own, run, eagerly, self._graphs(root), PART, replayed)
         return found
 
-    def _held(self, root: nn.Module, table: Mapping[Any, Op]) -> list[Part]:
+    def _parts_in(self, root: nn.Module, table: Mapping[Any, Op]) -> list[Part]:
         inside = self._inside[id(root)]
         return [Part(*inside[id_], op) for id_, op in table.items() if id_ in inside]
 
@@ -167,13 +167,13 @@ class Region:
             except Exception as error:
                 if type(error).__name__ not in GIVEN_UP:
                     raise
-                self.graphs.refused(kinds)
+                self.graphs.note_refusal(kinds)
                 output = GIVEN_UP
             finally:
                 inner.slots, inner.by = before
             if output is GIVEN_UP:
                 return self.otherwise(original, module, args, kwargs)
-            self.graphs.made(kinds)
+            self.graphs.note_graph(kinds)
             for place in slots[0].order if slots else ():
                 slots[place].settle()
             return copied(output, "cuda") if self.replayed else output

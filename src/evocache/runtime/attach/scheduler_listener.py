@@ -40,7 +40,7 @@ class Listener(Protocol):
 def listen(scope: Scope, scheduler: Any, listener: Listener) -> None:
     """Have a listener told, in a scope, what is done to a scheduler that was attached to, and to deep copies of it."""
 
-    def told(event: Callable[[Any], None]) -> Op:
+    def tell(event: Callable[[Any], None]) -> Op:
         def operation(original: Callable[..., Any], thing: Any, args: Any, kwargs: Any) -> Any:
             result = original(thing, *args, **kwargs)
             event(thing)
@@ -57,7 +57,7 @@ def listen(scope: Scope, scheduler: Any, listener: Listener) -> None:
         listener.stepped(thing, args[2] if len(args) > 2 else kwargs.get("sample"))
         return result
 
-    scope.table[id(scheduler), "set_timesteps"] = told(listener.timesteps_set)
+    scope.table[id(scheduler), "set_timesteps"] = tell(listener.timesteps_set)
     scope.table[id(scheduler), "scale_model_input"] = seen
     for name in STEPPING:
         scope.table[id(scheduler), name] = stepped

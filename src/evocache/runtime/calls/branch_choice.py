@@ -104,15 +104,15 @@ class Branches:
         same = next((held for held in peers if (held.step, held.call_index) == tick and held.role == role), None)
         if same is not None:
             return same.branch
-        shapes, told = signature(*given), conditioning(*given, timestep)
+        shapes, identities = signature(*given), conditioning(*given, timestep)
         free = [held for held in peers if held.step < tick.step]
         usual = max(
             (held for held in free if held.call_index == tick.call_index), key=lambda held: held.step, default=None
         )
         fit = [held for held in free if held.role == role and held.branch.signature == shapes]
-        scores = {id(held): len(_own(held, told, peers)) for held in fit}
-        digests, same_values = self._by_values(denoiser, tick.step, given, told, peers, fit, guides)
-        fit = [held for held in fit if not _changed(held, told)]
+        scores = {id(held): len(_distinguishing(held, identities, peers)) for held in fit}
+        digests, same_values = self._by_values(denoiser, tick.step, given, identities, peers, fit, guides)
+        fit = [held for held in fit if not _changed(held, identities)]
         if same_values is not None:
             fit = [held for held in fit if id(held) in same_values]
         else:
@@ -120,17 +120,17 @@ class Branches:
         best = max(fit, key=lambda held: (scores[id(held)], held is usual, held.step), default=None)
         if best is not None and (scores[id(best)] or best.guides == guides):
             best.step, best.call_index, best.guides, best.digests = tick.step, tick.call_index, guides, digests
-            best.memory.note(told)
+            best.memory.note(identities)
             return best.branch
         fresh: frozenset[str] = frozenset()
         if usual is not None:
-            fresh = usual.memory.guessed(_changed(usual, told))
+            fresh = usual.memory.guessed(_changed(usual, identities))
             if not usual.memory.alive or _samples(usual.branch) != (shapes and shapes.samples):
                 self._end(usual, tick.step)
         self._opened += 1
         branch = open(f"{denoiser} {tick.call_index} {self._opened}", shapes)
         self._held.append(
-            _Held(branch, denoiser, role, tick.step, tick.call_index, Memory(told, fresh), guides, digests)
+            _Held(branch, denoiser, role, tick.step, tick.call_index, Memory(identities, fresh), guides, digests)
         )
         return branch
 
@@ -139,7 +139,7 @@ class Branches:
         denoiser: str,
         step: int,
         given: tuple[Any, Mapping[str, Any]],
-        told: Mapping[str, Identity],
+        identities: Mapping[str, Identity],
         peers: Sequence[_Held],
         fit: Sequence[_Held],
         guides: bool | None,
@@ -149,11 +149,11 @@ class Branches:
         Nothing is asked of values where the pipeline says whether it guides, or the very tensors tell several branches
         apart.
         """
-        told_apart = len(peers) > 1 and any(_own(held, told, peers) for held in fit)
-        if guides is not None or told_apart:
+        distinct = len(peers) > 1 and any(_distinguishing(held, identities, peers) for held in fit)
+        if guides is not None or distinct:
             return Digests({}), None
-        anew = {p for p, i in told.items() if _prompts(p) and not any(held.memory.knows(p, i) for held in peers)}
-        anew -= {p for p in anew if any(not _conditions(held, p, told[p]) for held in peers)}
+        anew = {p for p, i in identities.items() if _prompts(p) and not any(held.memory.knows(p, i) for held in peers)}
+        anew -= {p for p in anew if any(not _conditions(held, p, identities[p]) for held in peers)}
         if not anew:
             return Digests({}), None
         digests = Digests({place: tensor for place, tensor in tensors_of(*given)[1] if place in anew})
@@ -178,13 +178,13 @@ class Branches:
         self.finished.append(held.branch)
 
 
-def _changed(held: _Held, told: Mapping[str, Identity]) -> frozenset[str]:
+def _changed(held: _Held, identities: Mapping[str, Identity]) -> frozenset[str]:
     """Places at which a call is given other conditioning than a branch.
 
     What has the shape of something that the denoiser predicts, and no name of conditioning, is further latents, such as
     a video's sound: they are others at each step, and the host or its solver may still hold the last ones.
     """
-    return frozenset(place for place in held.memory.changed(told) if _conditions(held, place, told[place]))
+    return frozenset(place for place in held.memory.changed(identities) if _conditions(held, place, identities[place]))
 
 
 def _prompts(place: str) -> bool:
@@ -197,11 +197,11 @@ def _conditions(held: _Held, place: str, identity: Identity) -> bool:
     return identity.shape not in held.branch.predicted or any(word in place for word in CONDITIONING)
 
 
-def _own(held: _Held, told: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
+def _distinguishing(held: _Held, identities: Mapping[str, Identity], peers: Iterable[_Held]) -> set[str]:
     """Places at which a call is given what the branch was given, and not all branches were."""
     others = [peer for peer in peers if peer is not held]
-    shared = held.memory.shared(told)
-    return {p for p in shared if not others or any(peer.memory.given.get(p) != told[p] for peer in others)}
+    shared = held.memory.shared(identities)
+    return {p for p in shared if not others or any(peer.memory.given.get(p) != identities[p] for peer in others)}
 
 
 def _samples(branch: Branch) -> object:

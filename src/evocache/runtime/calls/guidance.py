@@ -114,7 +114,7 @@ class GuidanceReuse:
         shape = tuple(latents.shape)
         other, first = ((half(args, shape, i), half(kwargs, shape, i)) for i in range(2))
         if not self._pairs.proven(shape):
-            return self._tried(shape, first, other, calls)
+            return self._try_halves(shape, first, other, calls)
         computed = calls.both(first, other, shape)
         if computed is not None:
             branch, row, whole = computed
@@ -123,9 +123,9 @@ class GuidanceReuse:
             return whole
         guiding = calls.one(0, *first)
         self._first(latents_of(*first), guiding)
-        return joined(calls.one(1, *other), guiding)
+        return join_halves(calls.one(1, *other), guiding)
 
-    def _tried(self, shape: tuple[int, ...], first: Given, other: Given, calls: Calls) -> Any:
+    def _try_halves(self, shape: tuple[int, ...], first: Given, other: Given, calls: Calls) -> Any:
         """The first call of a doubled batch: the whole is what the pipeline gets, halves are what is stored.
 
         Attention may couple the samples of a batch, or arguments have no halves: then half of the batch gives something
@@ -142,7 +142,7 @@ class GuidanceReuse:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError):
             exact = False
-        self._pairs.tried(shape, exact)
+        self._pairs.note_exact(shape, exact)
         return whole
 
     def other(self, branch: Branch, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
@@ -152,7 +152,7 @@ class GuidanceReuse:
         recall = row.recalls.get(column)
         if recall is not None:
             known = column not in branch.observed and (self._equal > 1 or self._same(latents))
-            now, packing = self._now() if known else None, self._packing
+            now, packing = self._first_output() if known else None, self._packing
             difference = branch.take(column, recall) if now is not None else None
             if now is not None and packing is not None and difference is not None and _alike(now, difference):
                 made = [a + b.to(a.dtype) for a, b in zip(now, difference, strict=True)]
@@ -161,7 +161,7 @@ class GuidanceReuse:
             branch.computed_after_all(column)
         output = compute()
         if recall is None and column in branch.kept(row):
-            now, given = self._now(), packed(output)[0]
+            now, given = self._first_output(), packed(output)[0]
             stored = column in row.stores
             if now is not None and _alike(now, given) and (not stored or self._same(latents)):
                 branch.put(column, [b - a for a, b in zip(now, given, strict=True)])
@@ -176,7 +176,7 @@ class GuidanceReuse:
         for kept in self._kept[len(found) :]:
             kept.drop()
 
-    def _now(self) -> list[torch.Tensor] | None:
+    def _first_output(self) -> list[torch.Tensor] | None:
         """What the first call returned; None if there was none, or the pipeline has written into it."""
         if self._packing is None:
             return None
@@ -273,7 +273,7 @@ def alike(first: Branch, other: Branch, step: int) -> bool:
     return plain and not (first.uneven | other.uneven) & stored
 
 
-def joined(former: Any, latter: Any) -> Any:
+def join_halves(former: Any, latter: Any) -> Any:
     """One output from those of the two halves, along the batch."""
     (a, _), (b, packing) = packed(former), packed(latter)
     return repacked([torch.cat(pair) for pair in zip(a, b, strict=True)], packing)

@@ -81,7 +81,7 @@ class Pairs:
         """Whether a half was shown to give alone what it gives in the batch."""
         return self._seen[shape].exact is True
 
-    def tried(self, shape: tuple[int, ...], exact: bool) -> None:
+    def note_exact(self, shape: tuple[int, ...], exact: bool) -> None:
         """A half was computed alone."""
         self._seen[shape].exact = exact
 

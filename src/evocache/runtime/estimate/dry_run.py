@@ -184,7 +184,7 @@ class _Run:
         known = _rehearsals.setdefault(module, LRU(REHEARSALS))
         key = which, method, signature(args, kwargs), self.seen.workspace
 
-        def made() -> tuple[Extent, Any]:
+        def rehearse_once() -> tuple[Extent, Any]:
             with _disable_current_modes():
                 if (id(thing), which) not in self._shadows:
                     self._shadows[id(thing), which] = shadow(module)
@@ -193,7 +193,7 @@ class _Run:
                 seen = rehearse(double, args, kwargs, call=outside(call), fakes=Fakes(self.seen.workspace))
                 return seen.whole, remade(seen.output, Shape.of)
 
-        return known.get_or_make(key, made)
+        return known.get_or_make(key, rehearse_once)
 
 
 class _Own:

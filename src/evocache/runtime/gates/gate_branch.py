@@ -77,9 +77,9 @@ class GateBranch(Branch):
         self._add_row(step - self.plan.start, self.governor.decisions.get(step, True))
         return super().begin(step)
 
-    def made_anew(self) -> None:
+    def recompute_all(self) -> None:
         """The call computes everything, whatever was decided."""
-        super().made_anew()
+        super().recompute_all()
         self.governor.decisions[self.step] = True
 
     def finish(self) -> None:
@@ -117,14 +117,14 @@ class GateBranch(Branch):
             for value in self.stored if last else self.stored[order:]:
                 self.store.free((self.key, self.column, value))
             self.stored = (row, *self.stored[:order])
-            made = Row(frozenset() if last else frozenset({self.column}), {}, frozenset(), ran)
+            new = Row(frozenset() if last else frozenset({self.column}), {}, frozenset(), ran)
         else:
             born = self.stored
             by = weights([b - row for b in born], 0, 1.0)
             ran[self.layout.inside(self.column)] = 0
-            made = Row(frozenset(), {self.column: Recall(born, by, born if last else ())}, frozenset(), ran)
-        self.plan = replace(self.plan, rows=(*self.plan.rows, made))
-        return made
+            new = Row(frozenset(), {self.column: Recall(born, by, born if last else ())}, frozenset(), ran)
+        self.plan = replace(self.plan, rows=(*self.plan.rows, new))
+        return new
 
     def _asking(self) -> dict[int, Op]:
         """The table of a call that decides."""
@@ -171,10 +171,10 @@ class Asking:
         output = original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
         self.left -= 1
         if self.computes and (id(module) in self.exits if self.exits else self.left == 0):
-            self._left(module, output)
+            self._show_output(module, output)
         return output
 
-    def _left(self, module: Any, output: Any) -> None:
+    def _show_output(self, module: Any, output: Any) -> None:
         """The part was computed: the gate may want to see what leaves it."""
         stream = next(iter(tensors(output)), None) if self.exits else self._main_of(module, output)
         if isinstance(stream, torch.Tensor):

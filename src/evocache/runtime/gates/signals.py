@@ -52,17 +52,17 @@ class Residual(Signal):
 
     def __init__(self) -> None:
         super().__init__()
-        self._now: torch.Tensor | None = None
+        self._residual: torch.Tensor | None = None
         self._entered = False
 
     def end(self) -> None:
         """Nothing is kept."""
         super().end()
-        self._now = None
+        self._residual = None
 
     def begin(self) -> None:
         """Nothing has entered yet."""
-        self._entered, self._now = False, None
+        self._entered, self._residual = False, None
         self.kept[0].drop()
 
     def entered(self, stream: torch.Tensor) -> None:
@@ -75,18 +75,18 @@ class Residual(Signal):
         entry = self.kept[0].get()
         self.kept[0].drop()
         if entry is not None and entry.shape == stream.shape:
-            self._now = stream - entry
+            self._residual = stream - entry
         else:
-            self._now = None if self._entered and entry is None else stream.clone()
-        return relative(self._now, self.kept[1].get())
+            self._residual = None if self._entered and entry is None else stream.clone()
+        return relative(self._residual, self.kept[1].get())
 
     def computed(self) -> None:
         """Later steps are compared with this one."""
-        if self._now is None:
+        if self._residual is None:
             self.kept[1].drop()
         else:
-            self.kept[1].keep(self._now)
-        self._now = None
+            self.kept[1].keep(self._residual)
+        self._residual = None
 
 
 class Modulated(Signal):

@@ -46,10 +46,10 @@ class Branch(BranchState):
         if known is not None:
             return known
         kept = self.kept(row)
-        made = table(self, row, lost=lost, observed=self.observed, kept=kept, unobserved=self.unobserved())
-        if self.row and not lost and all(type(op) in LASTING for op in made.values()):
-            self.tables[row.pattern] = made
-        return made
+        ops = table(self, row, lost=lost, observed=self.observed, kept=kept, unobserved=self.unobserved())
+        if self.row and not lost and all(type(op) in LASTING for op in ops.values()):
+            self.tables[row.pattern] = ops
+        return ops
 
     def kept(self, row: Row) -> frozenset[int]:
         """Columns whose output is looked at when it is computed: those that are stored.

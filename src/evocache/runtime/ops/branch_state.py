@@ -110,7 +110,7 @@ class BranchState:
         self.row = step - self.plan.start
         self._before = self.executed.copy()
 
-    def made_anew(self) -> None:
+    def recompute_all(self) -> None:
         """The call at hand is made once more, and computes everything."""
         self.executed = self._before + 1
         self.stores = frozenset()
@@ -155,11 +155,11 @@ class BranchState:
         if again:
             size += self.sizes[id]
         if not self.row:
-            self._looked_at(column, tensors)
+            self._note_uneven(column, tensors)
             self.sizes.pop(id, None)  # called several times, it was executed at the last of them
         self.sizes[id] = size
 
-    def _looked_at(self, column: int, tensors: Sequence[torch.Tensor]) -> None:
+    def _note_uneven(self, column: int, tensors: Sequence[torch.Tensor]) -> None:
         """Note what a component gives that has not the batch as its first dimension, or the batch and its frames."""
         shape = self.signature[0] if isinstance(self.signature, tuple) else ()
         if not shape or not all(by_sample(t, shape) for t in tensors):
@@ -174,7 +174,7 @@ class BranchState:
         Args:
             column: the component's.
             recall: what is recalled.
-            piece: the one that is wanted, of a feature that is taken `apart`.
+            piece: the one that is wanted, of a feature that is taken piece by piece (`in_pieces`).
         """
         if self.tape is not None:
             self._move(column, self.tape)
@@ -200,7 +200,7 @@ class BranchState:
         parts = [store.get_one((key, column, step)) for step in born]
         return combine_one(parts, recall.weights)
 
-    def apart(self, column: int, recall: Recall, pieces: int) -> bool:
+    def in_pieces(self, column: int, recall: Recall, pieces: int) -> bool:
         """Whether a recalled feature is taken piece by piece: it has so many, and what is handed out is made for it."""
         if len(recall.born) == 1 and self.store.coding == "none" and column not in self.copies:
             return False

@@ -179,7 +179,7 @@ class Reuse:
         """The same within a compiled region, unless calls before it have taken their pieces."""
         packing = self.branch.packing.get(self.column, ())
         if self.call != self.branch.calls:
-            self._begin(packing, apart=False)
+            self._begin(packing, by_piece=False)
         if self.feature is APART:
             return None
         if self.feature is None:
@@ -189,13 +189,13 @@ class Reuse:
         outputs = [repacked(self.feature[first:end], now) for first, end, now in parts]
         return Fed(outputs, partial(self._served, packing))
 
-    def _begin(self, packing: Sequence[Packing], *, apart: bool = True) -> None:
+    def _begin(self, packing: Sequence[Packing], *, by_piece: bool = True) -> None:
         """The first of a forward's calls: take the feature, or let each call take its piece."""
         branch, column = self.branch, self.column
         self.call = branch.calls
         self.ordinal = self.place = 0
         recall = branch.recalls[column]
-        if apart and len(packing) > 1 and branch.apart(column, recall, len(packing)):
+        if by_piece and len(packing) > 1 and branch.in_pieces(column, recall, len(packing)):
             self.feature = APART
         else:
             self.feature = branch.take(column, recall) if packing else None

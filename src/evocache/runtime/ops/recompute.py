@@ -15,7 +15,7 @@ class Unfit(Exception):  # noqa: N818  (not an error: the call is made anew)
 
 
 def or_recompute(
-    branch: BranchState, call: Callable[[], Any], anew: Callable[[], Any], told: Callable[[str], None]
+    branch: BranchState, call: Callable[[], Any], recompute: Callable[[], Any], warn: Callable[[str], None]
 ) -> Any:
     """What a denoiser call returns; where something that is stored does not fit it, what it returns without.
 
@@ -26,8 +26,8 @@ def or_recompute(
     Args:
         branch: the call's.
         call: makes it.
-        anew: makes it without any operation on its modules.
-        told: is told of an error that did not come again.
+        recompute: makes it without any operation on its modules.
+        warn: is told of an error that did not come again.
     """
     try:
         return call()
@@ -37,10 +37,10 @@ def or_recompute(
         if not branch.recalls or isinstance(error, _DEVICE):
             raise
         reason = str(error).partition("\n")[0]
-    branch.made_anew()
-    output = anew()
+    branch.recompute_all()
+    output = recompute()
     if reason:
-        told(f"{branch.denoiser.name} computed everything at step {branch.step}: what is stored did not fit ({reason})")
+        warn(f"{branch.denoiser.name} computed everything at step {branch.step}: what is stored did not fit ({reason})")
     return output
 
 

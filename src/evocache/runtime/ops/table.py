@@ -46,10 +46,10 @@ class Watched:
             watcher.before(module, args, kwargs)
         inner = self.inner
         output = original(module, *args, **kwargs) if inner is None else inner(original, module, args, kwargs)
-        self._seen(module, output)
+        self._show(module, output)
         return output
 
-    def _seen(self, module: Any, output: Any) -> None:
+    def _show(self, module: Any, output: Any) -> None:
         for watcher in reversed(self.watchers):
             watcher.after(module, output)
 
@@ -59,7 +59,7 @@ class Watched:
             return None
         if all(type(watcher) is Entry for watcher in self.watchers):
             return Through()
-        return Given(partial(self._seen, module))
+        return Given(partial(self._show, module))
 
 
 def table(

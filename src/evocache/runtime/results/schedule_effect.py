@@ -26,18 +26,18 @@ def without_effect(
     if schedule is None:
         return f"{' and '.join(names)} took no part: the pipeline does not call it as a module" if names else None
     meant = {c.denoiser for c, runs in zip(schedule.tree, schedule.executed.T, strict=True) if not runs.all()}
-    tried = [branch for branch in branches if branch.denoiser.name in meant]
-    if not tried:
+    reusing = [branch for branch in branches if branch.denoiser.name in meant]
+    if not reusing:
         return None
-    if any((branch.executed < branch.calls).any() for branch in tried):
-        return _guidance_without_effect(tried, schedule, observed)
+    if any((branch.executed < branch.calls).any() for branch in reusing):
+        return _guidance_without_effect(reusing, schedule, observed)
     if meant <= observed.keys():
         return f"{_seen(sorted(meant), observed)}; a schedule of single layers, such as fora:2, reuses the others"
-    calls = sum(branch.calls for branch in tried)
-    first = min(branch.plan.start for branch in tried)
+    calls = sum(branch.calls for branch in reusing)
+    first = min(branch.plan.start for branch in reusing)
     return (
         f"{' and '.join(sorted(meant))} called {calls} times from step {first} of {schedule.steps} on, at most "
-        f"{max(branch.calls for branch in tried)} times in a row with inputs of one shape"
+        f"{max(branch.calls for branch in reusing)} times in a row with inputs of one shape"
     )
 
 
@@ -52,12 +52,12 @@ def _guidance_without_effect(
 ) -> str | None:
     """Why no call was made from the first of its step although the schedule says so; None if one was."""
     meant = {schedule.components[i].denoiser for i in schedule.tree.guides if schedule.read[:, i].any()}
-    made = {
+    executed = {
         branch.denoiser.name
         for branch in branches
         if branch.layout.guidance is not None and branch.executed[branch.layout.guidance] < branch.calls
     }
-    names = sorted((meant - made) & {branch.denoiser.name for branch in branches})
+    names = sorted((meant - executed) & {branch.denoiser.name for branch in branches})
     if not names:
         return None
     if names and set(names) <= observed.keys():

@@ -187,8 +187,8 @@ class _Survey:
         seen = rehearse(unit.module, use.args, use.kwargs, inner, fakes=self.fakes)
         ways = {parts[id(call.module)]: self._slicings(call) for call in seen.uses}
         first = {path: found[0] for path, found in ways.items() if found}
-        apart = {path: slicing for path, slicing in first.items() if slicing.shared is Shared.NONE}
-        for by in (first, apart) if len(apart) < len(first) else (first,):
+        alone = {path: slicing for path, slicing in first.items() if slicing.shared is Shared.NONE}
+        for by in (first, alone) if len(alone) < len(first) else (first,):
             yield by, sum(call.operations for call in seen.uses if parts[id(call.module)] in by)
 
     def _sliced(self, unit: Unit, use: Use, by: Mapping[str, Slicing], operations: int) -> list[Choice]:
