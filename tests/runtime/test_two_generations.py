@@ -19,8 +19,10 @@ from diffusers import DDIMScheduler
 
 from evocache import Handle, apply
 from evocache.errors import GenerationError
+from evocache.memory.offload import shared_offload
 from evocache.memory.offload.shared_offload import offloads_of
 from evocache.memory.planner.planner import MemoryPlan
+from evocache.memory.tiers import tier_lending
 from evocache.runtime.attach import call_scope, interception
 from tests.runtime.loops import streamed
 from tests.runtime.stepped import Stepped, take_turns
@@ -249,6 +251,28 @@ def test_a_generation_that_ends_while_a_call_is_planned_leaves_nothing(pipe, mon
         other.plan(**arguments(Given(pipe)))
         thread.join()
     assert not {"encode", "decode"} & pipe.vae.__dict__.keys()
+
+
+def test_a_generation_is_entered_once(pipe):
+    with apply(pipe, "fora:2") as handle:
+        generation = handle.generation()
+        with generation:
+            with pytest.raises(GenerationError, match="has begun"):
+                generation.__enter__()
+            assert handle._state.open == [generation.call]
+        with pytest.raises(GenerationError, match=r"is over.*call handle\.generation\(\)"):
+            generation.__enter__()
+
+
+def test_a_tier_that_cannot_be_had_leaves_no_call_open(pipe, monkeypatch):
+    def fail(self: Any, device: Any) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(tier_lending.TierLending, "lend", fail)
+    with apply(pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0)) as handle:
+        with pytest.raises(OSError, match="no room"):
+            generate(pipe, **FIRST)
+        assert handle._state.open == shared_offload._open == []
 
 
 def test_loops_that_take_turns_under_plans_of_their_own():

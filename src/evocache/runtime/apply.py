@@ -61,7 +61,8 @@ def apply(
         quality: least quality of a point of the front, in the front's own measure.
         memory: what a generation may hold on the pipeline's device, weights included, such as `"8GB"`. Each call is
             planned before it starts: what is run in slices, which features are parked off the device, how latents are
-            decoded. A call that cannot be made to fit raises BudgetError before anything is computed. Or a plan that is
+            decoded. Calls that are open at once are planned one by one, and may hold that much each. A call that cannot
+            be made to fit raises BudgetError before anything is computed. Or a plan that is
             to be followed as it is. Of a front whose points know what they hold, one is picked that holds no more.
         storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
             computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told

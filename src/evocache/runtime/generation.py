@@ -94,9 +94,9 @@ class Generation(Follower):
         self.warnings: list[str] = []
 
     def __enter__(self) -> Generation:
+        self.call.begin(self, self._pipe)
+        self.store.tier = self.call.tier
         try:
-            self.call.begin(self, self._pipe)
-            self.store.tier = self.call.tier
             for name, part in components_of(self._pipe).items():
                 if is_scheduler(part):
                     self._attach(part, hearing)

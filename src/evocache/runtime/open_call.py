@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
+from ..errors import GenerationError
 from ..memory.offload.shared_offload import begin_use, end_use, offloads_of
 from ..memory.offload.stage_offload import ComponentUse, Offload
 from ..memory.planner.planner import Held, MemoryPlan
@@ -100,14 +101,20 @@ class OpenCall:
             pipe: the pipeline.
 
         Raises:
-            GenerationError: if calls that use the same components are open under another offloading.
+            GenerationError: if calls that use the same components are open under another offloading; if it has begun.
         """
         account = self._account
-        assert account is not None, "it is over"
+        if account is None or self._use is not None:
+            state = "is over" if account is None else "has begun"
+            raise GenerationError(f"a generation that {state}", "a new one", "call handle.generation() for each loop")
         self._use = self._begin_use(account, pipe)
-        self.offloads = offloads_of(pipe)
-        if self.memory is not None and self.memory.capacity is not None:
-            self.tier = account.tiers.lend(self.device or device_of(pipe))
+        try:
+            self.offloads = offloads_of(pipe)
+            if self.memory is not None and self.memory.capacity is not None:
+                self.tier = account.tiers.lend(self.device or device_of(pipe))
+        except BaseException:
+            self.end(pipe)
+            raise
         self.follower = follower
         account.call_begun(self)
 
