@@ -27,14 +27,14 @@ class Column:
         numeric: aligned to the right.
         style: of its cells, in Rich's words.
         room: where the terminal is too narrow: `keep` stays as wide as its widest cell, `wrap` breaks cells over
-            lines, `cut` ends them in an ellipsis.
+            lines.
         rank: which columns `fitted` drops first where there is no room, the highest; of equal ones the last.
     """
 
     header: str
     numeric: bool = False
     style: str = ""
-    room: Literal["keep", "wrap", "cut"] = "keep"
+    room: Literal["keep", "wrap"] = "keep"
     rank: int = 0
 
 
@@ -93,7 +93,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row], title: str = "", *, wi
             style=column.style,
             min_width=least,
             no_wrap=no_wrap,
-            overflow="fold" if column.room == "wrap" else "ellipsis",
+            overflow="fold",
         )
     for row in rows:
         if row is None:

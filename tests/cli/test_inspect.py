@@ -26,6 +26,16 @@ def test_equal_blocks_share_a_line(run, folder):
     assert "one denoiser call" in text
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_narrow_terminal_shows_fewer_columns_and_whole_names(run, folder, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = run("inspect", folder, *PLAIN, "--schedule", "fora:2").stdout
+    assert "transformer_blocks.0-3  " in text
+    assert "FLOPs" in text
+    assert "output" not in text
+    assert "…" not in text
+
+
 def test_depth_shows_every_component_of_so_many_levels(run, folder):
     text = run("inspect", folder, "--depth", 3).stdout
     assert all(f"transformer_blocks.{i}" in text for i in range(4))

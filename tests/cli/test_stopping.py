@@ -34,3 +34,37 @@ def test_a_signal_of_either_kind_is_the_second_of_the_other():
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Terminated):
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_command_that_is_broken_off_says_so_and_shows_no_traceback(run, monkeypatch):
+    for signal_, code in ((KeyboardInterrupt, 130), (Terminated, 143)):
+
+        def stopped(*_, error=signal_, **__):
+            raise error
+
+        monkeypatch.setattr("evocache.cli.commands.plan.load_pipeline", stopped)
+        result = run("plan")
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert result.stderr.split() == ["broken", "off"]
+
+
+def test_pictures_that_are_written_are_named_when_the_rest_is_broken_off(run, folder, tmp_path, monkeypatch):
+    from evocache.cli.commands import generate
+
+    calls = []
+
+    def second_is_stopped(*given, **named):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(*given, **named)
+
+    whole = generate.call
+    monkeypatch.setattr(generate, "call", second_is_stopped)
+    small = ("--height", 32, "--width", 32, "--set", "use_resolution_binning=false", "--set", "clean_caption=false")
+    words = ("generate", "fox", "cat", "dog", "--batch", 1, "-m", folder, *small, "--steps", 2, "--device", "cpu")
+    result = run(*words, "-o", tmp_path)
+    assert result.exit_code == 130
+    assert result.stdout.split() == [str(path) for path in tmp_path.iterdir()]
+    assert len(result.stdout.split()) == 1
+    assert "broken off: 1 of 3 are written" in result.stderr

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -121,7 +121,7 @@ def generate(
     further = {name: value for name, value in further.items() if name not in (STEPS, GUIDANCE)}
     written: list[Path] = []
     steps = named["steps"] or 1
-    with handle or nullcontext(), Waits() as wait:
+    with _named_if_broken_off(written, len(texts)), handle or nullcontext(), Waits() as wait:
         wait.count("generating, steps", len(texts) * steps)
         for first in range(0, len(texts), size):
             some = texts[first : first + size]
@@ -134,9 +134,24 @@ def generate(
                 path = save_picture(frames, target / name, log.metadata(text, seeds[i]), video_format.suffix)
                 written.append(path)
             wait.done = (first + len(some)) * steps
-    for path in written:  # not before, as the bar is on the same terminal
-        out().print(str(path), markup=False, soft_wrap=True)
+    _print(written)  # not before, as the bar is on the same terminal
     log.report()
+
+
+@contextmanager
+def _named_if_broken_off(written: list[Path], all_: int) -> Iterator[None]:
+    """Within the context, Ctrl-C names the files that are written so far."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _print(written)
+        errors().print(f"broken off: {len(written)} of {all_} are written")
+        raise typer.Exit(130) from None
+
+
+def _print(written: Sequence[Path]) -> None:
+    for path in written:
+        out().print(str(path), markup=False, soft_wrap=True)
 
 
 def _named(pipe: Any, given: Mapping[str, Any], choice: Choice | None) -> dict[str, Any]:

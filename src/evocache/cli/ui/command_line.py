@@ -11,6 +11,7 @@ import typer
 from .console import errors, quiet
 from .failures import show
 from .option_panels import PANELS
+from .stop_signals import Terminated
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "generate": {"--budget": "--memory", "-b": "--memory"},
@@ -35,7 +36,7 @@ class Command(typer.core.TyperCommand):
 
 
 class Group(typer.core.TyperGroup):
-    """Shows our own errors as short messages with exit code 2, and third-party warnings not at all."""
+    """Shows our own errors as short messages with exit code 2, Ctrl-C as a word, third-party warnings not at all."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -49,6 +50,9 @@ class Group(typer.core.TyperGroup):
             except Error as error:
                 errors().print(show(error))
                 raise typer.Exit(2) from None
+            except KeyboardInterrupt as signal:
+                errors().print("broken off")
+                raise typer.Exit(143 if isinstance(signal, Terminated) else 130) from None
 
 
 def renamed(command: str, args: list[str]) -> list[str]:

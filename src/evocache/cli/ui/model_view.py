@@ -96,7 +96,7 @@ class View:
         classes = ", ".join(f"{name}: {kind}" for name, kind in self.model.classes.items())
         console.print(Text.assemble((self.name, "bold"), f"  {self.pipeline}  ", (classes, "dim"), "\n"))
         columns = [
-            Column("component", style="cyan", room="cut"),
+            Column("component", style="cyan"),
             Column("", numeric=True),
             Column("kind", style="dim", rank=1),
             Column("output", rank=2),
