@@ -86,17 +86,17 @@ def test_a_terminal_sees_generation_evaluations_volume_front_and_time(clock: Clo
     live.stage("evolving")
     live.workers = 2
     live.watch(0, 30)
-    assert "seeds: 2 workers are starting, 0 evaluations, 0:00 of 10:00" in text(live)
+    assert "seeds: 2 workers are starting\n0 evaluations, 0:00 of 10:00\n" in text(live)
     clock.now += 30
     live.watch(1, 30)
-    assert "seeds: 1 of 30 tried, 1 evaluations (2 a minute), 0:30 of 10:00" in text(live)
+    assert "seeds: 1 of 30 tried\n1 evaluations (2 a minute), 0:30 of 10:00\n" in text(live)
     live.tell(progress(0, 0.5, 40.0))
     clock.now += 5
     live.watch(0, 24)
     live.watch(1, 24)
     live.tell(progress(1, 0.6, 60.0))
     shown = text(live)
-    assert "generation 1, 41 evaluations" in shown
+    assert "generation 1\n41 evaluations" in shown
     assert "1:00 of 10:00" in shown
     assert "hypervolume 0.6000 (+0.1000 in the last 1)  ▁█" in shown
     assert "quality     20     80" in shown  # the point that is dominated is not shown
@@ -104,6 +104,29 @@ def test_a_terminal_sees_generation_evaluations_volume_front_and_time(clock: Clo
     live.stage("proving")
     live.stage("fora:2 on held-out prompts")
     assert "proving  fora:2 on held-out prompts" in text(live)
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_no_line_wraps_and_no_number_is_cut_however_long_it_takes(clock: Clock, width: int) -> None:
+    live = Live(36_000.0, console=Console(file=StringIO(), force_terminal=True, width=width), clock=clock)
+    live.stage("evolving")
+    for generation in range(60):
+        last = progress(generation, 0.5 + generation / 200, 20_000.0)
+        points = tuple(Point(FULL, {"error": -20.0 - i, "latency": 0.25 + i / 9}) for i in range(30))
+        live.tell(replace(last, failed=34, state=replace(last.state, jobs=12_345, points=points)))
+    clock.now += 5000
+    live.watch(0, 192)
+    live.watch(101, 192)
+    console = Console(file=StringIO(), width=width)
+    console.print(live.shown())
+    shown = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert shown[0] == "evolving  generation 60: 101 of 192 tried"
+    assert " ".join(shown).count("12346 evaluations (1 an hour), 34 failed, 6:56:40 of 10:00:00") == 1
+    assert [line.split()[0] for line in shown[-3:]] == ["hypervolume", "quality", "latency"]
+    assert len(shown) == 6 if width >= 80 else len(shown) <= 7
+    assert "…" not in "".join(shown)
+    columns = (len(shown[-2].split()), len(shown[-1].split()))
+    assert columns[1] - 1 == 2 * (columns[0] - 1) > 2
 
 
 def test_elsewhere_a_line_comes_for_each_generation_but_not_too_often(clock: Clock) -> None:

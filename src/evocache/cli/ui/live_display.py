@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .console import errors
 from .stop_signals import Stopping
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ...schedule.front import Point
     from ...search.run import Progress
+
+Thing = TypeVar("Thing")
 
 STAGES = ("loading", "calibrating", "evolving", "proving")
 """Anything else that is told is a detail of the last of these."""
@@ -32,12 +34,15 @@ LONG_SILENCE = 60.0
 USUAL_SECONDS = {"calibrating": 50.0, "proving": 150.0}
 """What stages take at most where no time is asked for, about."""
 
+SPARKS = 40
+"""Generations whose hypervolume is drawn."""
+
 REFRESH = 2
 """Pictures a second of the display in a terminal."""
 
 NOTED = "stopping after this generation, then proving; Ctrl-C again breaks off"
 
-CUT = "the time is up: the last generation was cut short, and what was tried of it counts"
+CUT = "the time is up: the last generation was cut short; its answers count"
 
 
 class Live:
@@ -155,7 +160,7 @@ class Live:
         of = "" if self.budget is not None else " of this generation" if self.name == "evolving" else " of this stage"
         told = f"{duration(done - whole)} late" if late else f"{duration(whole - done)} to go{of}"
         row = Table.grid(padding=(0, 1))
-        row.add_row(ProgressBar(total=whole, completed=min(done, whole), width=40), told)
+        row.add_row(ProgressBar(total=whole, completed=min(done, whole), width=min(40, self.console.width // 2)), told)
         return row
 
     @property
@@ -168,19 +173,22 @@ class Live:
         from rich.console import Group
         from rich.text import Text
 
-        head = Text.assemble((self.name, "bold cyan"), f"  {self.detail}" if self.detail else "")
-        if self.name == "evolving":
-            head.append("  " + ", ".join([self._generation(), *self._figures()]))
+        width = self.console.width
+        details = [self._generation() if self.name == "evolving" else "", self.detail]
+        head = Text.assemble((self.name, "bold cyan"), *(f"  {detail}" for detail in details if detail))
+        lines: list[RenderableType] = [head]
+        if self.name == "evolving":  # a line of its own: together they are too long for 80 columns
+            lines.append(Text(", ".join(self._figures()), style="dim"))
         else:
             head.append(f"  {duration(self.clock() - self._began)}", style="dim")
         bar = self.bar()
-        lines: list[RenderableType] = [head, *([bar] if bar is not None else [])]
+        lines += [bar] if bar is not None else []
         if self.volumes:
-            lines.append(
-                Text.assemble(("hypervolume ", "dim"), self._volume(), "  ", (sparkline(self.volumes), "green"))
-            )
+            volume = Text.assemble(("hypervolume ", "dim"), self._volume(), "  ")
+            room = min(SPARKS, width - volume.cell_len)
+            lines.append(volume.append(sparkline(self.volumes, room), style="green") if room > 0 else volume)
         if len(self.points) > 1:
-            lines.append(front_table(self.points, self.quality))
+            lines.append(front_table(self.points, self.quality, width))
         if self.progress is not None and self.progress.state.cut:
             lines.append(Text(CUT, style="yellow"))
         if self._stopping.wished and self.name == "evolving":
@@ -200,7 +208,7 @@ class Live:
         """Evaluations, how fast they come, and the time."""
         jobs = (self.progress.state.jobs if self.progress else 0) + self.fresh
         minutes = (self.clock() - self._began) / 60
-        rate = f" ({self.evaluated / minutes:.0f} a minute)" if self.evaluated and minutes > 0.05 else ""
+        rate = f" ({_rate(self.evaluated / minutes)})" if self.evaluated and minutes > 0.05 else ""
         whole = f" of {duration(self.budget)}" if self.budget is not None else ""
         failed = [f"{self.progress.failed} failed"] if self.progress and self.progress.failed else []
         return [f"{jobs} evaluations{rate}", *failed, f"{duration(self.seconds)}{whole}"]
@@ -220,9 +228,13 @@ class Live:
             self.console.print(text, markup=False, soft_wrap=True)
 
 
-def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> RenderableType:
-    """Some points of a front, a column each, from the worst to the best; errors as people know them."""
+def front_table(points: Sequence[Point], shown: Callable[[float], float], width: int = 80) -> RenderableType:
+    """Show some points of a front, a column each, from the worst to the best; errors as people know them.
+
+    There are as many as fit the width, since a number that is cut says nothing.
+    """
     from rich.table import Table
+    from rich.text import Text
 
     from ...tables import in_bytes, in_seconds
 
@@ -233,30 +245,39 @@ def front_table(points: Sequence[Point], shown: Callable[[float], float]) -> Ren
             return in_bytes(value)
         return f"{shown(value) + 0.0 if name == 'error' else value:.3g}"
 
-    chosen = spread_evenly(points, POINTS)
+    names = list(points[0].objectives)
+    columns = [["quality" if name == "error" else name for name in names]]
+    columns += [[figure(name, point.objectives[name]) for name in names] for point in points]
+    further = {"steps": [str(point.schedule.steps) for point in points], "stored": [p.storage for p in points]}
+    for name, values in further.items():
+        if len({*values}) > 1:
+            for column, value in zip(columns, [name, *values], strict=True):
+                column.append(value)
+    heads, *cells = columns
+    chosen = spread_evenly(cells, POINTS)
+    while len(chosen) > 2 and sum(1 + max(map(len, column)) for column in (heads, *chosen)) > width:
+        chosen = spread_evenly(cells, len(chosen) - 1)
     table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
     for _ in chosen:
         table.add_column(justify="right", no_wrap=True)
-    for name in chosen[0].objectives:
-        table.add_row(
-            "quality" if name == "error" else name, *(figure(name, point.objectives[name]) for point in chosen)
-        )
-    if len({point.schedule.steps for point in points}) > 1:
-        table.add_row("steps", *(str(point.schedule.steps) for point in chosen))
-    if len({point.storage for point in points}) > 1:
-        table.add_row("stored", *(point.storage for point in chosen))
+    for head, *row in zip(heads, *chosen, strict=True):
+        table.add_row(Text(head, style="dim"), *row)
     return table
 
 
-def spread_evenly(points: Sequence[Point], most: int) -> list[Point]:
+def _rate(a_minute: float) -> str:
+    return f"{a_minute:.0f} a minute" if a_minute >= 1 else f"{60 * a_minute:.0f} an hour"
+
+
+def spread_evenly(points: Sequence[Thing], most: int) -> list[Thing]:
     """At most so many of a sequence, the first and the last among them."""
     if len(points) <= most:
         return list(points)
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
 
 
-def sparkline(values: Sequence[float], most: int = 40) -> str:
+def sparkline(values: Sequence[float], most: int = SPARKS) -> str:
     """The last values as bars between their least and their greatest."""
     last = values[-most:]
     low, high = min(last), max(last)
