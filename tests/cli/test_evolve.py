@@ -119,8 +119,8 @@ def test_a_budget_that_is_no_duration_is_refused(refused, budget):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--time", "0"), "some time"),
-        (("--time", "0m"), "some time"),
+        (("--time", "0"), "more than 0 seconds"),
+        (("--time", "0m"), "more than 0 seconds"),
         (("--workers", "none"), "a number from 1 to 9999, or auto"),
         (("--quality", "psnr", "--reward", "a:b"), "leave one out"),
         (("--quality", "beauty"), "quality 'beauty'"),

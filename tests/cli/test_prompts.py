@@ -59,7 +59,7 @@ def test_repeats_are_kept_until_they_matter(tmp_path):
 
 def test_half_a_character_is_no_text(tmp_path):
     (tmp_path / "a.json").write_text('["a \\ud83d fox"]')
-    with pytest.raises(InputError, match="half of a character"):
+    with pytest.raises(InputError, match="incomplete character"):
         gather([], tmp_path / "a.json")
 
 

@@ -45,7 +45,7 @@ def test_a_command_that_is_broken_off_says_so_and_shows_no_traceback(run, monkey
         monkeypatch.setattr("evocache.cli.commands.plan.load_pipeline", stopped)
         result = run("plan")
         assert (result.exit_code, result.stdout) == (code, "")
-        assert result.stderr.split() == ["broken", "off"]
+        assert result.stderr.split() == ["interrupted"]
 
 
 def test_pictures_that_are_written_are_named_when_the_rest_is_broken_off(run, folder, tmp_path, monkeypatch):
@@ -67,4 +67,4 @@ def test_pictures_that_are_written_are_named_when_the_rest_is_broken_off(run, fo
     assert result.exit_code == 130
     assert result.stdout.split() == [str(path) for path in tmp_path.iterdir()]
     assert len(result.stdout.split()) == 1
-    assert "broken off: 1 of 3 are written" in result.stderr
+    assert "interrupted: 1 of 3 are written" in result.stderr

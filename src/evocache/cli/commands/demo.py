@@ -37,7 +37,7 @@ def demo(
     video: Annotated[bool, typer.Option("--video", help="The embedded video model, and an animated sheet.")] = False,
     steps: Annotated[int, typer.Option(min=6, max=1000, help="Denoising steps of the uncached pictures.")] = 20,
     prompts: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Number of prompts; 16 for pictures, 8 for videos.")
+        int | None, typer.Option(min=1, max=1000, help="Number of prompts; 16 pictures or 8 videos if not given.")
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Seed of the first prompt; each has the next one.")

@@ -43,10 +43,12 @@ HELD_OUT = 32
 def evolve(
     model: Annotated[str, typer.Option("--model", "-m", help=MODELS)] = "zoo:emoji",
     out_: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the run; one that exists is gone on with.")
+        Path, typer.Option("--out", "-o", help="Folder of the run; a run that exists is continued.")
     ] = Path("runs/evolve"),
     prompts: Annotated[Path | None, typer.Option(help="File of prompts to calibrate and evolve on.")] = None,
-    held_out: Annotated[Path | None, typer.Option(help="File of prompts to prove on; else some of --prompts.")] = None,
+    held_out: Annotated[
+        Path | None, typer.Option(help="File of prompts for the proof; some of --prompts if not given.")
+    ] = None,
     count: Annotated[int, typer.Option("--count", min=1, max=MAX_COUNT, help="How many prompts to evolve on.")] = 16,
     time: Annotated[
         str, typer.Option("--time", metavar="TIME", help="Time for the whole command: 90s, 10m, 2h; or none.")
@@ -56,20 +58,23 @@ def evolve(
     ] = EvolveConfig.generations,
     objective: Annotated[
         list[str] | None,
-        typer.Option(help="Beside the error: latency, macs, memory (cached) or peak; latency,peak for two."),
+        typer.Option(help="Minimised beside the error: latency, macs, memory (cached) or peak; latency,peak for two."),
     ] = None,
     quality: Annotated[
         str | None, typer.Option(help="latent (default), psnr, ssim, clip:MODEL, lpips:FOLDER, imagereward:NAME.")
     ] = None,
     reward: Annotated[
-        str | None, typer.Option(metavar="MODULE:FUNCTION", help="Instead: reward(images, prompts), higher is better.")
+        str | None,
+        typer.Option(
+            metavar="MODULE:FUNCTION", help="Instead of --quality: reward(images, prompts), higher is better."
+        ),
     ] = None,
     memory: Annotated[
         str | None,
         typer.Option(
             "--memory",
             metavar="SIZE",
-            help="Most that a generation may hold, weights included: 2GB; its peak is minimised.",
+            help="Most memory of a generation, weights included, such as 2GB; its peak is minimised.",
             callback=amount,
         ),
     ] = None,
@@ -77,7 +82,7 @@ def evolve(
         str | None,
         typer.Option(
             metavar="none,bf16,...",
-            help="With the peak: what features may be stored in; all if not given.",
+            help="With the peak: types that features may be stored in; all if not given.",
             callback=known_storage,
         ),
     ] = None,
@@ -87,12 +92,12 @@ def evolve(
         typer.Option(
             min=2,
             max=MAX_STEPS,
-            help="Fewest steps that schedules may have: else a sixth; as --steps: no other.",
+            help="Fewest steps of a schedule; a sixth of --steps if not given.",
         ),
     ] = None,
     start: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN", help="Begin with the front of another run, of this model or a variant, too."),
+        typer.Option(metavar="RUN", help="Also start from the front of another run, of this model or a variant."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the search and of the first prompt.")] = (
         EvolveConfig.seed
@@ -112,7 +117,7 @@ def evolve(
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
-    """Evolve a Pareto front of caching schedules; Ctrl-C stops it cleanly, the same command goes on."""
+    """Evolve a Pareto front of caching schedules; Ctrl-C stops it, the same command continues it."""
     seconds = in_seconds(time)
     wanted = settings(set_, image, mask, num_inference_steps=steps)
     judge = _judge(quality, reward)
@@ -203,7 +208,7 @@ def _resumable() -> Iterator[None]:
         yield
     except KeyboardInterrupt as signal:
         again = shlex.join(["evocache", *sys.argv[1:]])
-        errors().print(f"broken off; what was evaluated is kept, and this goes on:\n  {again}", markup=False)
+        errors().print(f"interrupted; what was evaluated is kept, and this continues:\n  {again}", markup=False)
         raise typer.Exit(143 if isinstance(signal, Terminated) else 130) from None
 
 
@@ -217,10 +222,12 @@ def in_seconds(text: str) -> float | None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if not match:
-        raise InputError(f"--time {text!r}", "a duration such as 90s, 10m or 2h, or none", "write one of these")
+        raise InputError(f"--time {text!r}", "a duration such as 90s, 10m or 2h, or none", "try --time 10m")
     seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
     if not seconds or not math.isfinite(seconds):
-        raise InputError(f"--time {text!r}", "some time", "try 5m, or --generations 0 to prove the seeds alone")
+        raise InputError(
+            f"--time {text!r}", "more than 0 seconds", "try 5m, or --generations 0 to prove the seeds alone"
+        )
     return seconds
 
 

@@ -70,7 +70,9 @@ def generate(
     ] = 0,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_STEPS, help="Denoising steps; else the front's point's, or the model's own."),
+        typer.Option(
+            min=1, max=MAX_STEPS, help="Denoising steps; those of the point, or the model's own, if not given."
+        ),
     ] = None,
     guidance: Annotated[
         float | None, typer.Option(help="Guidance scale.", callback=finite("--guidance", least=0))
@@ -85,13 +87,15 @@ def generate(
             help="Prompts in one call: 4 if not given, 1 with pictures and under gates, whose decisions prompts share.",
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Use only so many prompts.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Use only the first prompts, this many.")
+    ] = None,
     image: argument_files.Pictures = None,
     mask: argument_files.Mask = None,
     set_: argument_files.Settings = None,
     out_: Annotated[Path, typer.Option("--out", "-o", help="Folder of the files.")] = Path("out"),
     video_format: Annotated[
-        VideoFormat, typer.Option("--video-format", help="Of videos; png is a folder of pictures.")
+        VideoFormat, typer.Option("--video-format", help="Format of videos; png writes a folder of pictures.")
     ] = VideoFormat.mp4,
     device: Annotated[str, typer.Option(help="Where to run: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
@@ -145,7 +149,7 @@ def _named_if_broken_off(written: list[Path], all_: int) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         _print(written)
-        errors().print(f"broken off: {len(written)} of {all_} are written")
+        errors().print(f"interrupted: {len(written)} of {all_} are written")
         raise typer.Exit(130) from None
 
 

@@ -37,7 +37,9 @@ def inspect(
     steps: Annotated[int | None, typer.Option(min=1, max=MAX_STEPS, help="Denoising steps of a generation.")] = None,
     depth: Annotated[
         int | None,
-        typer.Option(min=1, max=MAX_COUNT, help="Show every component, so many levels deep, and equal ones apart."),
+        typer.Option(
+            min=1, max=MAX_COUNT, help="Show each component down to this depth, equal ones on lines of their own."
+        ),
     ] = None,
     schedule: Schedule = None,
     speedup: Speedup = None,
@@ -47,7 +49,7 @@ def inspect(
     mask: argument_files.Mask = None,
     set_: argument_files.Settings = None,
     stages: Annotated[
-        bool, typer.Option("--stages", help="Also show what a generation really holds, stage by stage; it is run.")
+        bool, typer.Option("--stages", help="Also run a generation, and show the memory of each stage.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; every component, whatever the depth.")] = False,
     device: Annotated[str, typer.Option(help="Where to measure: auto, cpu, cuda, cuda:1, mps.")] = "auto",

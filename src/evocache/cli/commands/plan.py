@@ -50,10 +50,11 @@ def plan(
     set_: argument_files.Settings = None,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     film: Annotated[
-        bool, typer.Option("--film", help="Of a video whose frames are written as they are decoded (`Handle.film`).")
+        bool, typer.Option("--film", help="Plan a video whose frames are written as they are decoded (`Handle.film`).")
     ] = False,
     offload: Annotated[
-        bool, typer.Option("--offload/--no-offload", help="Whether components may leave the device between stages.")
+        bool,
+        typer.Option("--offload/--no-offload", help="Whether components may be moved off the device between stages."),
     ] = True,
     plot: Annotated[Path | None, typer.Option(help="Also draw memory over the generation: a PNG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -157,7 +158,7 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
     for line in summary(planned.plan, planned.as_it_is):
         console.print(line, markup=False)
     if planned.plan.budget is None:
-        console.print("--memory asks how it can be less", markup=False)
+        console.print("--memory 8GB plans for a limit", markup=False)
 
 
 def _decode(plan: MemoryPlan) -> Mapping[str, Any]:

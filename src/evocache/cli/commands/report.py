@@ -39,6 +39,8 @@ def report(
         why = (error.strerror or "cannot be written").lower()
         raise InputError(f"{str(target)!r} ({why})", "a file that can be written", "choose another --out") from None
     if not contents.proven:
-        out().print("not proven yet: predicted speed-ups, quality on calibration prompts", style="yellow", markup=False)
+        out().print(
+            "not proven yet: speed-ups are predicted, quality is that of the search", style="yellow", markup=False
+        )
     for path in written:
         out().print(str(path), markup=False, soft_wrap=True)

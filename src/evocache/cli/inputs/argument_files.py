@@ -19,7 +19,9 @@ Pictures = Annotated[
     list[Path] | None,
     typer.Option("--image", metavar="FILE", help="A picture to start from, or to be guided by; may be repeated."),
 ]
-Mask = Annotated[Path | None, typer.Option("--mask", metavar="FILE", help="With --image: what is white is painted.")]
+Mask = Annotated[
+    Path | None, typer.Option("--mask", metavar="FILE", help="With --image: white is painted, black is kept.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -119,7 +121,7 @@ def _text(path: Path) -> str:
 
 
 def _refused(path: Path, why: str, expected: str) -> InputError:
-    return InputError(f"file {str(path)!r} ({why.lower()})", expected, "check the path, or save it anew")
+    return InputError(f"file {str(path)!r} ({why.lower()})", expected, "check the path, or save it again")
 
 
 READERS: dict[Sequence[str], Callable[[Path], Any]] = {

@@ -53,7 +53,7 @@ def settings(
         InputError: if a text has not that form, a file cannot be read, or a number is none.
     """
     if mask is not None and not images:
-        raise InputError(f"--mask {str(mask)!r} alone", "a picture that it is over", "give one with --image")
+        raise InputError(f"--mask {str(mask)!r} alone", "the picture that the mask is for", "give one with --image")
     found: dict[str, Any] = {}
     for text in given or ():
         name, equals, value = text.partition("=")

@@ -111,8 +111,8 @@ def locate(model: str) -> str:
     from ... import zoo
 
     if model.startswith("arch:"):
-        mend = "name one with weights; inspect and schedule take architectures"
-        raise ModelError(f"model {model!r}, which has no weights", "a pipeline that can run", mend)
+        mend = "name a pipeline; only inspect and schedule take architectures"
+        raise ModelError(f"model {model!r}, which has no weights", "a model with weights", mend)
     path = Path(model).expanduser()
     if path.is_dir():
         if not (path / "model_index.json").is_file():

@@ -30,7 +30,11 @@ def gather(given: Sequence[str], file: Path | None, limit: int | None = None) ->
         if not prompt.strip():
             raise InputError("an empty prompt", "some text", "leave it out, or write what to draw")
         if not prompt.isascii() and any("\ud800" <= letter <= "\udfff" for letter in prompt):
-            raise InputError(f"the prompt {prompt!a}, with half of a character", "text", "write the whole character")
+            raise InputError(
+                f"the prompt {prompt!a}, with an incomplete character",
+                "valid Unicode text",
+                "write the whole character",
+            )
     return [" ".join(prompt.split()) for prompt in prompts]
 
 
@@ -120,7 +124,11 @@ def _column(rows: list[list[str]], file: Path) -> list[str]:
 def _json(text: str, file: Path) -> list[str]:
     document = _parsed(text, file, "")
     if not isinstance(document, list):
-        raise InputError(f"{str(file)!r} with {_kind(document)}", "a list of prompts or of objects", "use JSON lines?")
+        raise InputError(
+            f"{str(file)!r} with {_kind(document)}",
+            "a list of prompts or of objects",
+            "name it .jsonl if each line is an object",
+        )
     return [_prompt(entry, file, f"entry {i}") for i, entry in enumerate(document)]
 
 
@@ -134,7 +142,7 @@ def _parsed(text: str, file: Path, where: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         given = f"{str(file)!r}: {getattr(error, 'msg', 'nested too deeply')}{where}"
-        mend = "mend the file, or name it .jsonl if it has an object a line, .txt if it has a prompt a line"
+        mend = "correct the file, or name it .jsonl if it has an object a line, .txt if it has a prompt a line"
         raise InputError(given, "JSON", mend) from None
 
 
@@ -144,7 +152,7 @@ def _prompt(entry: Any, file: Path, where: str) -> str:
         entry = next((lower[key] for key in KEYS if key in lower), entry)
     if not isinstance(entry, str):
         expected = f"a text, or an object with {' or '.join(KEYS)}"
-        raise InputError(f"{str(file)!r} with {_kind(entry)} as {where}", expected, "mend the entry")
+        raise InputError(f"{str(file)!r} with {_kind(entry)} as {where}", expected, "correct the entry")
     if not entry.strip():
         raise InputError(f"{str(file)!r} with an empty prompt as {where}", "some text", "leave it out, or fill it in")
     return entry.strip()

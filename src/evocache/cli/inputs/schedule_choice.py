@@ -84,7 +84,7 @@ def pick(
             options = ", ".join(WISHES[name] for name in wishes)
             raise InputError(
                 f"{options} with {schedule or 'no schedule'}",
-                "the folder of a run, whose front is picked from",
+                "the folder of a run",
                 "name one with --schedule runs/emoji",
             )
         return None if schedule is None else read_choice(schedule)
@@ -92,7 +92,7 @@ def pick(
 
     proof = read_proof(schedule)
     if not wishes:
-        raise InputError(f"the front {schedule!r} without a wish", f"one of {reach(proof)}", "add --speedup 2")
+        raise InputError(f"the front {schedule!r} without a bound", f"one of {reach(proof)}", "add --speedup 2")
     point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
     name = proof.names[proof.front.points.index(point)]
     shown = f"{Path(schedule).resolve().name} {name}"
@@ -122,7 +122,9 @@ def read_choice(schedule: str) -> Choice:
     file = getattr(policy, "file", "") or getattr(policy, "calibration", "")
     if file and not Path(file).exists():
         raise InputError(
-            f"{policy.spec}, whose file {file!r} does not exist", "what it was calibrated on", policy.usage
+            f"{policy.spec}, whose file {file!r} does not exist",
+            "the file or the run that it was calibrated with",
+            f"write {policy.usage}",
         )
     return Choice(policy, policy.spec)
 

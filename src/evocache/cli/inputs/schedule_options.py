@@ -22,7 +22,7 @@ Speedup = Annotated[
     float | None,
     typer.Option(
         metavar="X",
-        help="From a run's front: at least so many times faster.",
+        help="From a run's front: least speed-up over the uncached pipeline.",
         callback=finite("--speedup", above=0),
     ),
 ]
@@ -30,7 +30,7 @@ MinQuality = Annotated[
     float | None,
     typer.Option(
         metavar="Q",
-        help="From a run's front: at least so good, in its unit.",
+        help="From a run's front: least quality, in its unit.",
         callback=finite("--min-quality"),
     ),
 ]
@@ -39,7 +39,7 @@ PointMemory = Annotated[
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="From a run's front: a point that holds at most 2GB; that caches so much, if no peak was searched.",
+        help="From a run's front: most memory, such as 2GB; of cached features, if no peak was searched.",
         callback=amount,
     ),
 ]
@@ -48,7 +48,7 @@ Memory = Annotated[
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="The most that a generation may hold, weights included: 8GB. Of a run's front, a point that keeps it.",
+        help="Most memory of a generation, weights included, such as 8GB; from a run's front, a point within it.",
         callback=amount,
     ),
 ]
@@ -56,7 +56,7 @@ Storage = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="What features are stored in: none, bf16, fp8 or int8; else the point's own.",
+        help="Type that features are stored in: none, bf16, fp8 or int8; the point's own if not given.",
         callback=known_storage,
     ),
 ]

@@ -51,7 +51,8 @@ class Group(typer.core.TyperGroup):
                 errors().print(show(error))
                 raise typer.Exit(2) from None
             except KeyboardInterrupt as signal:
-                errors().print("broken off")
+                console = errors()
+                console.print("\ninterrupted" if console.is_terminal else "interrupted")  # ^C stands on the line
                 raise typer.Exit(143 if isinstance(signal, Terminated) else 130) from None
 
 

@@ -87,9 +87,9 @@ def notes(proof: Proof) -> list[str]:
     unit = f" in {basis.unit}" if basis.unit else ""
     lines = [
         f"quality: {basis.quality}{unit}, higher is better",
-        f"{basis.head}: mean over {basis.stands_on}; half: between these are the middle half of them",
-        "searched: on the prompts and seeds that were evolved on",
-        "fewer: that of the uncached pipeline with fewer steps in the same time",
+        f"{basis.head}: mean over {basis.stands_on}; half: the middle half of them lies between these",
+        "searched: quality on the prompts and seeds of the search",
+        "fewer: quality of the uncached pipeline with fewer steps in the same time",
         f"speedup: median of {basis.rounds} rounds of {basis.timed} prompts in turn, on {basis.device or 'one device'}"
         f"{f', by {basis.clock}' if basis.clock else ''}; half: of the rounds",
     ]
@@ -100,6 +100,6 @@ def notes(proof: Proof) -> list[str]:
         lines.append("plan: what features are stored in, and the budget that slicing and parking keep")
     contexts = [point.context for point in proof.front if point.context is not None]
     if contexts:
-        lines.append(f"evolved at: {shared(contexts)}; elsewhere the figures say nothing")
+        lines.append(f"evolved at: {shared(contexts)}; nothing was measured at other settings")
     lines += [f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else []
     return [*lines, *proof.noise]

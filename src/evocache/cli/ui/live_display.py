@@ -40,7 +40,7 @@ SPARKS = 40
 REFRESH = 2
 """Pictures a second of the display in a terminal."""
 
-NOTED = "stopping after this generation, then proving; Ctrl-C again breaks off"
+NOTED = "stopping after this generation, then the proof; Ctrl-C again stops at once"
 
 CUT = "the time is up: the last generation was cut short; its answers count"
 
