@@ -53,6 +53,8 @@ def _column(column: Any) -> Any:
     values = column.array
     if str(column.dtype) == "category":
         return _dtype(column.dtype), values.codes
+    if getattr(column.dtype, "tz", None) is not None:
+        return str(column.dtype), values.asi8
     plain = isinstance(column.to_numpy().dtype, type(column.dtype))
     return _dtype(column.dtype), column.to_numpy() if plain else list(values)
 

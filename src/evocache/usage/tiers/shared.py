@@ -1,0 +1,183 @@
+"""The shared tier: a Valkey or Redis server that processes and machines share."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ...errors import EvocacheWarning, UsageError
+from ...extras import optional
+from ..keys.digest import Digester
+from .breaker import Breaker
+from .scripts import CLEAR, DELETE, EXPIRE, GET, PUT
+from .seal import Seal
+from .tier import Stored, Tier
+
+DAYS = 30
+"""Days after which the server forgets what nobody put again, even without an end of its own."""
+
+OWN = 256
+"""Bytes that an entry takes beside its content, about: names, scores, its place in indices."""
+
+BATCH = 100
+"""Entries that are sent in one step, in which the server does nothing else."""
+
+NEVER = frozenset({"pickle"})
+"""Formats that are neither written nor read here: others write to the server as well."""
+
+
+class SharedTier(Tier):
+    """Entries on a server, sealed: what was changed there, or written by who lacks the secret, is not an entry.
+
+    The bound of bytes is kept by the server at each put, over what content and names take; it counts entries that the
+    server itself let go (its own `maxmemory`) until they would have ended. Content is not encrypted.
+
+    Args:
+        server: a URL such as `"valkey://host:6379/0"`, or a client of the package `valkey`, which brings its own
+            timeouts.
+        secret: the secret, the same on all machines that share.
+        max_bytes: bytes of this tenant's entries.
+        tenant: whose they are.
+        clock: seconds since 1970.
+        breaker: says when a server that failed is tried again.
+        timeout: seconds that the server has to answer.
+
+    Raises:
+        DependencyError: if the package `valkey` is not installed.
+        UsageError: if the client does not give bytes.
+    """
+
+    name = "shared"
+
+    def __init__(
+        self,
+        server: Any,
+        *,
+        secret: bytes,
+        max_bytes: int,
+        tenant: str | None = None,
+        clock: Callable[[], float] = time.time,
+        breaker: Breaker | None = None,
+        timeout: float = 0.2,
+    ) -> None:
+        super().__init__(max_bytes)
+        valkey = optional("valkey")
+        digest = Digester(secret, tenant).tenant
+        if isinstance(server, str):
+            once = optional("valkey.retry").Retry(optional("valkey.backoff").NoBackoff(), 0)
+            server = valkey.Valkey.from_url(server, socket_timeout=timeout, socket_connect_timeout=timeout, retry=once)
+            self._owned = True
+        else:
+            self._owned = False
+            if server.get_connection_kwargs().get("decode_responses"):
+                given = "a client that decodes what the server answers"
+                raise UsageError(given, "one that gives bytes", "make it with decode_responses=False")
+        self._server = server
+        self._errors = (valkey.ValkeyError, OSError)
+        self._prefix = f"evocache:{{{digest.hex()}}}:"
+        self._seal = Seal(secret, digest)
+        self._clock = clock
+        self._breaker = breaker or Breaker("the shared cache")
+        self._scripts = {text: server.register_script(text) for text in (GET, PUT, DELETE, CLEAR, EXPIRE)}
+
+    def get(self, key: bytes) -> Stored | None:
+        """Return an entry; one that is not sealed is deleted, and the first is warned of."""
+        content = self._run(GET, key.hex(), other=None)
+        stored = None if content is None else self._seal.unpack(key, content)
+        if content is not None and stored is None:
+            self.delete([key])
+            self.figures.damaged += 1
+            if self.figures.damaged == 1:
+                told = "an entry of the shared cache is damaged, or was written with another secret, and was deleted"
+                warnings.warn(f"{told}; try: give all machines the same secret", EvocacheWarning, stacklevel=2)
+        if stored is None or stored.format in NEVER or stored.over(self._clock()):
+            self.figures.misses += 1
+            return None
+        self.figures.hits += 1
+        return stored
+
+    def put_many(self, entries: Iterable[tuple[bytes, Stored]]) -> int:
+        """Send entries in steps of a hundred; those that are larger than the tier, and pickles, are dropped."""
+        given = list(entries)
+        now = self._clock()
+        parts = [part for key, stored in given if (part := self._part(key, stored, now))]
+        taken = 0
+        for begin in range(0, len(parts), BATCH):
+            batch = parts[begin : begin + BATCH]
+            flat = [value for part in batch for value in part]
+            gone = self._run(PUT, now, self.max_bytes, DAYS * 86_400_000, *flat, other=None)
+            if gone is None:
+                break
+            taken += len(batch)
+            self.figures.evicted += gone
+        self.figures.stored += taken
+        self.figures.dropped += len(given) - taken
+        return taken
+
+    def _part(self, key: bytes, stored: Stored, now: float) -> tuple[Any, ...] | None:
+        """Arguments of an entry; none for one that is not taken."""
+        room = len(stored.payload) + OWN
+        left = DAYS * 86_400.0 if stored.expires is None else min(stored.expires - now, DAYS * 86_400.0)
+        if stored.format in NEVER or room > self.max_bytes or left <= 0:
+            return None
+        content, owner = self._seal.pack(key, stored), stored.owner.hex()
+        return key.hex(), content, room, repr(float(stored.seconds)), owner, max(1, int(left * 1000)), now + left
+
+    def delete(self, keys: Iterable[bytes]) -> int:
+        """Delete entries and what the indices say of them."""
+        names = [key.hex() for key in keys]
+        return sum(self._run(DELETE, *names[begin : begin + BATCH], other=0) for begin in range(0, len(names), BATCH))
+
+    def clear(self, owner: bytes | None = None) -> int:
+        """Delete an owner's entries by the owner's index, or all; the server does a thousand at a time."""
+        total, more = 0, 1
+        while more:
+            gone, more = self._run(CLEAR, "" if owner is None else owner.hex(), other=(0, 0))
+            total += gone
+        if owner is None:
+            self._guard(self._sweep, None)
+        return total
+
+    def _sweep(self) -> None:
+        """Delete what the indices do not know, such as after the server lost them."""
+        for name in self._server.scan_iter(match=f"{self._prefix}*", count=1000):
+            self._server.unlink(name)
+
+    def expire(self) -> int:
+        """Forget in the indices what the server itself let go at its end."""
+        total = gone = self._run(EXPIRE, self._clock(), other=0)
+        while gone >= 1000:
+            gone = self._run(EXPIRE, self._clock(), other=0)
+            total += gone
+        return int(total)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the tenant's entries, about."""
+        return int(self._guard(lambda: self._server.hget(f"{self._prefix}state", "bytes"), None) or 0)
+
+    def __len__(self) -> int:
+        return int(self._guard(lambda: self._server.hlen(f"{self._prefix}about"), 0))
+
+    def close(self) -> None:
+        """Close the connections, unless the client was given."""
+        if self._owned:
+            self._server.close()
+
+    def _run(self, script: str, *args: Any, other: Any) -> Any:
+        return self._guard(lambda: self._scripts[script](keys=[self._prefix], args=args), other)
+
+    def _guard(self, action: Callable[[], Any], other: Any) -> Any:
+        """Return what the server answers, or something else where it does not."""
+        if self._breaker.open:
+            return other
+        try:
+            result = action()
+        except self._errors as error:
+            self.figures.failures += 1
+            self._breaker.failed(f"{type(error).__name__}: {error}")
+            return other
+        self._breaker.worked()
+        return result
