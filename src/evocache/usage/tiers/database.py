@@ -123,7 +123,7 @@ class Database:
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             if 10 * free > pages:
-                connection.execute(f"PRAGMA incremental_vacuum({free})").fetchall()
+                connection.executescript(f"PRAGMA incremental_vacuum({free})")  # `execute` frees one page
             with contextlib.suppress(FileNotFoundError):
                 if self._beside("-wal").stat().st_size > WAL_BYTES:
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -138,8 +138,12 @@ class Database:
         """
 
         def job(connection: sqlite3.Connection) -> bool:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.executescript("PRAGMA incremental_vacuum")
+            connection.execute("PRAGMA busy_timeout=20")
+            try:
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy)}")
             return not busy
 
         for _ in range(tries):
@@ -162,7 +166,8 @@ class Database:
 
     def forget_damaged(self) -> None:
         """Delete what was set aside."""
-        self._beside(".damaged").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._beside(".damaged").unlink()
 
     def _beside(self, end: str) -> Path:
         return self.path.with_name(self.path.name + end)

@@ -29,8 +29,9 @@ class DiskTier(Tier):
 
     What `put_many` took outlives a killed process; a power cut may take the last seconds. The file, and the two beside
     it that SQLite keeps, are readable by their user only; what is deleted is overwritten. The file stays about as large
-    as its tenants' bytes together, and a log of a few megabytes. Who leaves is said in `rows`. A damaged file is moved
-    to `NAME.damaged` with a warning, and a new one begun; `clear` deletes that as well.
+    as its tenants' bytes together, up to a third larger after much has come and gone, and a log of a few megabytes.
+    Who leaves is said in `rows`. A damaged file is moved to `NAME.damaged` with a warning, and a new one begun; `clear`
+    deletes that as well.
 
     Args:
         path: the file, on a local disk; it and its folder are made if they are not there.
@@ -129,8 +130,8 @@ class DiskTier(Tier):
         return gone
 
     def _scrub(self) -> None:
-        clean = self._guard(self._database.scrub, False)
-        if not clean and not self._unscrubbed:
+        clean = self._guard(self._database.scrub, None)
+        if clean is False and not self._unscrubbed:
             told = "another process reads the cache on disk: what was cleared stays in its log until the next put"
             warnings.warn(told, EvocacheWarning, stacklevel=3)
         self._unscrubbed = not clean

@@ -33,14 +33,26 @@ CREATE TRIGGER entry_out AFTER DELETE ON entries BEGIN
   UPDATE tenants SET bytes = bytes - OLD.room, count = count - 1 WHERE id = OLD.tenant; END
 """
 
-_PAGE, _USABLE, _OWN = 4096, 4060, 400
+_PAGE, _USABLE, _OVERFLOW, _LEAST = 4096, 4060, 4092, 489
+"""Bytes of a page, of rows in one, of a page of a long row's own, and of a long row that stay in the first page."""
+
+_ROW, _INDICES = 150, 100
+"""Bytes of an entry beside its payload, and in indices."""
+
 _COLUMNS = "payload, format, seconds, size, created, expires, owner, subject"
 
 
 def room_of(payload: bytes) -> int:
-    """Return the bytes that an entry takes in the file: whole pages, or its share of one, with its indices."""
-    row = len(payload) + _OWN
-    return _PAGE // (_USABLE // row) if row <= _USABLE else -(-row // _PAGE) * _PAGE
+    """Return the bytes that an entry takes in the file: pages of its own, its share of one, and its indices.
+
+    Source: "Database File Format", section 1.6, of SQLite's documentation.
+    """
+    row, pages = len(payload) + _ROW, 0
+    if row > _USABLE:
+        first = _LEAST + (row - _LEAST) % _OVERFLOW
+        first = first if first <= _USABLE else _LEAST
+        row, pages = first, -(-(row - first) // _OVERFLOW)
+    return pages * _PAGE + _PAGE // (_USABLE // row) + _INDICES
 
 
 class Rows:

@@ -17,11 +17,11 @@ local P = KEYS[1]
 local function forget(key)
   local about = redis.call('HGET', P .. 'about', key)
   redis.call('DEL', P .. 'e:' .. key)
+  redis.call('ZREM', P .. 'score', key)
+  redis.call('ZREM', P .. 'over', key)
   if not about then return 0 end
   local room, owner = string.match(about, '^(%d+) %S+ %d+ (%x*)$')
   redis.call('HDEL', P .. 'about', key)
-  redis.call('ZREM', P .. 'score', key)
-  redis.call('ZREM', P .. 'over', key)
   if owner ~= '' then redis.call('SREM', P .. 'o:' .. owner, key) end
   redis.call('HINCRBY', P .. 'state', 'bytes', -tonumber(room))
   return 1
@@ -41,6 +41,14 @@ PUT = (
 -- ARGV: now, most bytes, milliseconds that anything is kept, then of each entry: key, content, bytes, seconds, owner,
 -- milliseconds to live, when it ends
 local most, keep = tonumber(ARGV[2]), tonumber(ARGV[3])
+local count = redis.call('HLEN', P .. 'about')
+if count ~= redis.call('ZCARD', P .. 'score') or count ~= redis.call('ZCARD', P .. 'over')
+    or count > 0 and redis.call('EXISTS', P .. 'state') == 0 then
+  -- the server let an index go: what is counted is no more what is there, so begin anew
+  for _, key in ipairs(redis.call('HKEYS', P .. 'about')) do forget(key) end
+  for _, key in ipairs(redis.call('ZRANGE', P .. 'score', 0, -1)) do forget(key) end
+  for _, name in ipairs({'about', 'score', 'over', 'state'}) do redis.call('DEL', P .. name) end
+end
 expire(ARGV[1])
 for i = 4, #ARGV, 7 do
   local key, content, room, seconds, owner, left, over = unpack(ARGV, i, i + 6)
