@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from .errors import DependencyError
@@ -15,6 +16,7 @@ EXTRAS = {
     "av": "video",
     "ray": "ray",
     "cmaes": "usage",
+    "numba": "usage",
     "river": "usage",
     "sqlalchemy": "usage",
     "alembic": "usage",
@@ -52,3 +54,11 @@ def optional(module: str) -> Any:
             f"the extra [{extra}]",
             f'pip install "evocache[{extra}]"',
         ) from None
+
+
+def installed(package: str) -> bool:
+    """Return whether an optional package is there; it is not imported."""
+    try:
+        return find_spec(package) is not None
+    except ImportError:
+        return False
