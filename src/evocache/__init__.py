@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from .runtime.estimate.estimate import plan_memory
     from .schedule import Schedule
     from .schedule.front import Front
+    from .usage.cache.decorator import cached
+    from .usage.cache.learning_cache import LearningCache
 
 _HOMES = {
     "Error": "errors",
     "Front": "schedule.front",
     "Handle": "runtime",
     "Schedule": "schedule",
+    "LearningCache": "usage.cache.learning_cache",
     "apply": "runtime",
+    "cached": "usage.cache.decorator",
     "discover": "model",
     "evolve": "evolve_run",
     "handle": "runtime.apply",
@@ -31,7 +35,20 @@ _HOMES = {
     "remove": "runtime.apply",
 }
 
-__all__ = ["Error", "Front", "Handle", "Schedule", "apply", "discover", "evolve", "handle", "plan_memory", "remove"]
+__all__ = [
+    "Error",
+    "Front",
+    "Handle",
+    "LearningCache",
+    "Schedule",
+    "apply",
+    "cached",
+    "discover",
+    "evolve",
+    "handle",
+    "plan_memory",
+    "remove",
+]
 
 
 def __getattr__(name: str) -> Any:

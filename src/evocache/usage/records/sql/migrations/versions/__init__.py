@@ -1,1 +1,6 @@
-"""Migrations in order; one that was released is never changed."""
+"""Migrations in order; one that was released is never changed.
+
+In: tables of the version before. Out: those of the next one.
+
+Imports Alembic and SQLAlchemy alone.
+"""

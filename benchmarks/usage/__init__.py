@@ -1,0 +1,1 @@
+"""What a learning cache gains: `python -m benchmarks.usage`."""

@@ -1,0 +1,106 @@
+"""Keys of calls: what two calls of a function have in common if they ask the same question."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+from ...errors import UsageError, short
+from ..keys.canonical import encode, encode_arguments
+from ..keys.code_version import code_version
+from .names import Encoded
+
+VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+
+Label = str | Callable[[Mapping[str, Any]], Hashable | None] | None
+"""How an owner, a group or a tenant is found: the name of a parameter, or a function of the arguments by name."""
+
+
+class CallKeys:
+    """Makes keys of a function's calls: of what it computes, and of the arguments that matter.
+
+    However a call is written (by position or by name, defaults left out or not), it has one key.
+
+    Args:
+        function: the function.
+        ignore: names of parameters that do not change the answer, such as `self` or a logger.
+        version: what tells this function from what it was before; a digest of its code if not given.
+
+    Raises:
+        UsageError: if a name is no parameter's.
+    """
+
+    def __init__(self, function: Callable[..., Any], ignore: Sequence[str] = (), version: Any = None) -> None:
+        self.signature = inspect.signature(function)
+        self._name = getattr(function, "__qualname__", type(function).__name__)
+        parameters = self.signature.parameters
+        self._names = tuple(parameters)
+        for name in ignore:
+            self.check(name, "ignore")
+        self._plain = len(parameters) if not any(p.kind in VARIADIC for p in parameters.values()) else -1
+        self._plain = -1 if any(p.kind is p.KEYWORD_ONLY for p in parameters.values()) else self._plain
+        self._matter = tuple(name for name in parameters if name not in ignore)
+        self._all = self._matter == self._names
+        self._prefix = code_version(function, version)
+
+    def check(self, name: str, what: str) -> None:
+        """Refuse a name that is no parameter's.
+
+        Raises:
+            UsageError: if it is none.
+        """
+        if name not in self.signature.parameters:
+            given = f"{what}={short(name)} for {self._name}{self.signature}"
+            raise UsageError(given, "the name of one of its parameters", f"write one of {', '.join(self._names)}")
+
+    def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a call's arguments by name, defaults among them.
+
+        Raises:
+            TypeError: if the function would refuse the call.
+        """
+        if not kwargs and len(args) == self._plain:
+            return dict(zip(self._names, args, strict=True))
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.arguments
+
+    def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Encoded:
+        """Return the key of a call.
+
+        Raises:
+            UsageError: if an argument has no encoding; it is named.
+            TypeError: if the function would refuse the call.
+        """
+        if self._all and not kwargs and len(args) == self._plain:
+            values = args
+        else:
+            arguments = self.arguments(args, kwargs)
+            values = tuple(arguments[name] for name in self._matter)
+        try:
+            return Encoded(self._prefix + encode(values))
+        except UsageError:
+            encode_arguments(dict(zip(self._matter, values, strict=True)))  # says which one it is
+            raise
+
+    def label(self, label: Label, what: str) -> Callable[[tuple[Any, ...], Mapping[str, Any]], Hashable | None]:
+        """Return what finds a label in a call's arguments.
+
+        Raises:
+            UsageError: if the label is the name of no parameter.
+        """
+        if label is None:
+            return lambda args, kwargs: None
+        if callable(label):
+            return lambda args, kwargs: label(self.arguments(args, kwargs))
+        self.check(label, what)
+        place = self._names.index(label)
+
+        def find(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable | None:
+            if place < len(args) and self._plain >= 0:
+                found: Hashable | None = args[place]
+                return found
+            return self.arguments(args, kwargs)[label]  # type: ignore[no-any-return]
+
+        return find

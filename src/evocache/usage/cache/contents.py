@@ -1,0 +1,185 @@
+"""What a cache holds in memory, within its bytes, and how its policy is told of it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+
+from ..learn.learning_policy import LearningPolicy
+from ..policies.policy import EvictionPolicy, Item
+from ..tiers import forks
+from .entry import Entry
+
+RING = 4096
+"""Hits that the policy is yet to be told of, at the most; of more the oldest are dropped, and counted."""
+
+
+class Contents:
+    """Holds entries within the bytes of a policy, which says who leaves.
+
+    A hit only looks its entry up and appends to a ring; the policy is told of it before the next entry is inserted, or
+    by whoever calls `drain`. Everything else holds the lock.
+
+    Args:
+        policy: says who leaves.
+        owner_id: makes the 64-bit digest of an owner; of None 0.
+    """
+
+    def __init__(self, policy: EvictionPolicy, owner_id: Callable[[Hashable | None], int]) -> None:
+        self.policy = policy
+        self._owner_id = owner_id
+        self.max_bytes = policy.max_bytes
+        self.entries: dict[str | bytes, Entry] = {}
+        self.ring: deque[tuple[int, Entry, Hashable | None]] = deque(maxlen=RING)
+        """Hits: number of the request, entry, who asked."""
+        self.number = itertools.count(1).__next__
+        """Gives each request its number."""
+        self.lock = threading.RLock()
+        self._ids: dict[int, Entry] = {}
+        self._pinned = 0
+        self._latest = self._told = 0
+        self._misses = 0
+        self.evictions = self.refused = 0
+        self.seconds_saved = 0.0
+        forks.watch(self)
+
+    def before_fork(self) -> None:
+        """Hold still, so that a child process begins with what is whole."""
+        self.lock.acquire()
+
+    def after_fork(self, child: bool) -> None:
+        """Go on."""
+        self.lock.release()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that are held."""
+        return self.policy.bytes + self._pinned
+
+    @property
+    def requests(self) -> int:
+        """Number of requests that the policy could be told of so far."""
+        return self._latest
+
+    @property
+    def hits(self) -> int:
+        """Requests that found an entry, those that the policy was not told of among them."""
+        return self._latest - self._misses
+
+    @property
+    def dropped(self) -> int:
+        """Hits that the policy was not told of."""
+        return self._latest - self._told
+
+    def drain(self) -> None:
+        """Tell the policy of the hits so far."""
+        with self.lock:
+            ring = self.ring
+            while ring:
+                number, entry, owner = ring.popleft()
+                self._told += 1
+                self._latest = max(self._latest, number)
+                self.seconds_saved += entry.seconds
+                if entry.held and not entry.pinned:
+                    self.policy.hit(entry.id, self._latest, self._owner_id(owner))
+
+    def missed(self) -> int:
+        """Give a request that was no hit its number, and return it."""
+        with self.lock:
+            number = self.number()
+            self._told += 1
+            self._misses += 1
+            self._latest = max(self._latest, number)
+            return number
+
+    def insert(self, entry: Entry, number: int) -> bool:
+        """Hold an entry in the place of one of its name; return whether it is held.
+
+        Args:
+            entry: the newcomer.
+            number: of the request that it answers.
+        """
+        with self.lock:
+            self.drain()
+            self._latest = max(self._latest, number)
+            pinned = entry.pinned
+            for former in (self.entries.get(entry.name), self._ids.get(entry.id)):
+                if former is not None:
+                    pinned = pinned or former.pinned
+                    self.withdraw(former, forget=False)
+            item = Item(entry.id, entry.size, entry.seconds, entry.owner, entry.group)
+            gone = self.policy.add(item, self._latest)
+            kept = entry.id not in gone
+            self._evict(key for key in gone if key != entry.id)
+            if kept:
+                self.entries[entry.name] = self._ids[entry.id] = entry
+                if pinned:
+                    self.pin(entry)
+            else:
+                entry.held = False
+                self.refused += 1
+            return kept
+
+    def withdraw(self, entry: Entry, *, forget: bool = True) -> None:
+        """Let an entry go, as its user wishes or when its time is over, with all that is known of its key, or not."""
+        with self.lock:
+            if not entry.held:
+                return
+            self._drop(entry)
+            if entry.pinned:
+                self._pinned -= entry.size
+                self._give_room()
+            elif forget:
+                self.policy.remove(entry.id)
+            else:
+                self.policy.evict(entry.id)
+
+    def pin(self, entry: Entry) -> None:
+        """Have an entry stay; its bytes come off those that the policy has."""
+        with self.lock:
+            if entry.held and not entry.pinned:
+                self.policy.evict(entry.id)
+                entry.pinned = True
+                self._pinned += entry.size
+                self._give_room()
+
+    def unpin(self, entry: Entry) -> None:
+        """Let the policy decide about an entry again."""
+        with self.lock:
+            if entry.held and entry.pinned:
+                self._drop(entry)
+                self._pinned -= entry.size
+                self._give_room()
+                entry.pinned, entry.held = False, True
+                self.insert(entry, self._latest)
+
+    def select(self, wanted: Callable[[Entry], bool]) -> list[Entry]:
+        """Return the entries that are wanted."""
+        with self.lock:
+            return [entry for entry in self.entries.values() if wanted(entry)]
+
+    def _drop(self, entry: Entry) -> None:
+        entry.held = False
+        del self.entries[entry.name]
+        del self._ids[entry.id]
+
+    def _give_room(self) -> None:
+        self._evict(self.policy.resize(max(self.max_bytes - self._pinned, 0), self._latest))
+
+    def _evict(self, keys: Iterable[int]) -> None:
+        for key in keys:
+            self._drop(self._ids[key])
+            self.evictions += 1
+
+    def forget_owner(self, owner: int) -> None:
+        """Forget what is known of an owner's habits."""
+        with self.lock:
+            self.drain()
+            if isinstance(self.policy, LearningPolicy):
+                self.policy.forget_owner(owner)
+
+    def lesson(self) -> Callable[[], None] | None:
+        """Return what the policy should learn now, which takes the lock as it needs it; None if nothing."""
+        return self.policy.lesson(self.lock) if isinstance(self.policy, LearningPolicy) else None

@@ -1,0 +1,301 @@
+"""A mapping that computes what it lacks, and learns what is worth keeping."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Hashable, Iterator, MutableMapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from ...display import Displayed
+from ...units import in_bytes
+from ..keys.digest import Digester
+from ..keys.secret import installation_secret
+from ..learn.learning_policy import LearningPolicy
+from ..learn.policies import policy_of
+from ..policies.policy import EvictionPolicy
+from ..tiers.codecs.codec import STANDARD, Codec, Codecs
+from ..tiers.tier import Tier
+from .answers import Answers
+from .contents import Contents
+from .lower_tiers import LowerTiers, tiers_of
+from .names import NAMES, Names
+from .question import Question
+from .stats import Stats, stats_of
+from .upkeep import UPKEEP
+
+Value = TypeVar("Value")
+
+
+class LearningCache(MutableMapping[Hashable, Any], Displayed):
+    """Keeps answers within a number of bytes, those that are expected to save most seconds per byte.
+
+    Keys are anything that is equal in every process (see `keys.canonical.encode`): numbers, texts, tuples, dicts,
+    arrays, frames. Values are copied when they are kept and given, unless they cannot be changed. Threads and
+    coroutines may use it alike; a child process begins with what its parent held, and goes its own way.
+
+    Args:
+        max_bytes: bytes that answers may take in memory: a number, or `"256MB"`.
+        policy: who stays: `"learned"`, the name of another (`"lru"`, `"gdsf"`...), or a policy.
+        tenant: whose answers they are. It is part of every key: tenants share nothing, in no tier.
+        disk: a folder for a tier on the disk, which outlives the process; or a tier.
+        shared: the address of a Valkey or Redis server (`"valkey://host"`) that several machines share; or a tier.
+        disk_bytes: bytes that answers may take on the disk.
+        shared_bytes: bytes that answers may take on the server.
+        codecs: write values for the tiers below; `"pickle"` is used only if it is named, signed, and never shared.
+        ttl: seconds that an answer is fresh; None for ever.
+        stale: seconds beyond that for which it may be given while it is computed anew.
+        arrays: whether numpy arrays are given as copies, or without a copy as arrays that cannot be changed.
+        durable: whether an answer is on the disk before it is given; else at most the last second is lost.
+        upkeep: whether a thread tells the policy of hits and learns; else both happen at misses, and in `learn()`.
+        seed: seeds what the policy draws.
+        secret: keys digests; the installation's own if not given.
+        clock: seconds, on a clock that never goes back.
+
+    Raises:
+        AmountError: if the bytes are none.
+        UsageError: if the policy is unknown.
+
+    >>> cache = LearningCache("64MB")
+    >>> cache.get_or_compute("a question", lambda: 6 * 7)
+    42
+    >>> "a question" in cache, len(cache)
+    (True, 1)
+    """
+
+    def __init__(
+        self,
+        max_bytes: int | str,
+        *,
+        policy: str | EvictionPolicy = "learned",
+        tenant: str | None = None,
+        disk: str | os.PathLike[str] | Tier | None = None,
+        shared: str | Tier | None = None,
+        disk_bytes: int | str = "4GB",
+        shared_bytes: int | str = "4GB",
+        codecs: Sequence[str | Codec] = STANDARD,
+        ttl: float | None = None,
+        stale: float = 0.0,
+        arrays: Literal["copy", "read-only"] = "copy",
+        durable: bool = False,
+        upkeep: bool = True,
+        seed: int = 0,
+        secret: bytes | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.tenant = tenant
+        self.max_bytes = room = in_bytes(max_bytes)
+        secret = installation_secret() if secret is None else secret
+        names = Names(Digester(secret, tenant))
+        self._contents = Contents(policy_of(policy, room, seed), names.owner)
+        rooms = {"disk_bytes": in_bytes(disk_bytes), "shared_bytes": in_bytes(shared_bytes)}
+        tiers = tiers_of(disk, shared, secret=secret, tenant=tenant, **rooms)
+        below = LowerTiers(tiers, names, Codecs(codecs, secret=secret))
+        self._answers = Answers(
+            self._contents, names, below, ttl=ttl, stale=stale, arrays=arrays, durable=durable, clock=clock
+        )
+        self._entries, self._ring, self._number = self._contents.entries, self._contents.ring, self._contents.number
+        self._clock = clock
+        self._name = names.name
+        self._upkeep = upkeep
+        self._closed = False
+        if upkeep:
+            policy_in_use = self._contents.policy
+            if isinstance(policy_in_use, LearningPolicy):
+                policy_in_use.behind = True
+            UPKEEP.watch(self._contents)
+
+    def get_or_compute(
+        self,
+        key: Hashable,
+        compute: Callable[[], Value],
+        *,
+        owner: Hashable | None = None,
+        group: Hashable | None = None,
+        ttl: float | None = None,
+        size: int | None = None,
+        seconds: float | None = None,
+    ) -> Value:
+        """Return the value of a key, computed now where it is not held.
+
+        One of those who ask for it at the same time computes it, the others wait; what raises is nobody's value, and
+        each of them tries for itself.
+
+        Args:
+            key: the key.
+            compute: computes the value.
+            owner: who asks, such as a user: a label to learn from, no isolation.
+            group: what the key is about, such as the subject of a prompt: a label to learn from.
+            ttl: seconds that the value is fresh, if not as long as the cache says.
+            size: bytes that it takes; measured if not given.
+            seconds: what computing it takes; measured if not given.
+
+        Raises:
+            UsageError: if the key has no encoding.
+        """
+        name: Any = key if type(key) in NAMES else self._name(key)
+        entry = self._entries.get(name)
+        if entry is not None and self._clock() < entry.fresh:
+            self._ring.append((self._number(), entry, owner))
+            value: Value = entry.give(entry.kept)
+            return value
+        question = Question(key, name, owner, group, ttl, size, seconds)
+        return self._answers.get(question, compute)  # type: ignore[no-any-return]
+
+    async def aget_or_compute(
+        self,
+        key: Hashable,
+        compute: Callable[[], Awaitable[Value] | Value],
+        *,
+        owner: Hashable | None = None,
+        group: Hashable | None = None,
+        ttl: float | None = None,
+        size: int | None = None,
+        seconds: float | None = None,
+    ) -> Value:
+        """Return the value of a key as `get_or_compute` does, in a coroutine; `compute` may be a coroutine function.
+
+        One that is cancelled while it computes hangs nobody: another of those who wait goes on.
+
+        Raises:
+            UsageError: if the key has no encoding.
+        """
+        name: Any = key if type(key) in NAMES else self._name(key)
+        entry = self._entries.get(name)
+        if entry is not None and self._clock() < entry.fresh:
+            self._ring.append((self._number(), entry, owner))
+            value: Value = entry.give(entry.kept)
+            return value
+        question = Question(key, name, owner, group, ttl, size, seconds)
+        return await self._answers.aget(question, compute)  # type: ignore[no-any-return]
+
+    def __getitem__(self, key: Hashable) -> Any:
+        """Return the value of a key that is held, fresh; that counts as a request.
+
+        Raises:
+            KeyError: if it is not held.
+        """
+        entry = self._entries.get(self._name(key))
+        if entry is None or self._clock() >= entry.fresh:
+            raise KeyError(key)
+        self._ring.append((self._number(), entry, None))
+        return entry.give(entry.kept)
+
+    def __setitem__(self, key: Hashable, value: Any) -> None:
+        """Keep a value, as `put` does."""
+        self.put(key, value)
+
+    def __delitem__(self, key: Hashable) -> None:
+        """Forget a key.
+
+        Raises:
+            KeyError: if it is not held.
+        """
+        if not self.invalidate(key):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        entry = self._entries.get(self._name(key))
+        return entry is not None and self._clock() < entry.fresh
+
+    def __iter__(self) -> Iterator[Hashable]:
+        now = self._clock()
+        return iter([entry.key for entry in self._contents.select(lambda entry: now < entry.fresh)])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(
+        self,
+        key: Hashable,
+        value: Any,
+        *,
+        owner: Hashable | None = None,
+        group: Hashable | None = None,
+        ttl: float | None = None,
+        size: int | None = None,
+        seconds: float | None = None,
+    ) -> bool:
+        """Keep a value that was computed elsewhere, and return whether it is held.
+
+        The arguments are those of `get_or_compute`; without `seconds` it is taken for as dear as the average answer.
+
+        Raises:
+            UsageError: if the key has no encoding, or the value cannot be copied.
+        """
+        return self._answers.put(Question(key, self._name(key), owner, group, ttl, size, seconds), value)
+
+    def invalidate(self, key: Hashable) -> bool:
+        """Forget a key in all tiers, and return whether it was held in memory."""
+        name = self._name(key)
+        entry = self._entries.get(name)
+        if entry is not None:
+            self._contents.withdraw(entry)
+        self._answers.below.delete(name)
+        return entry is not None
+
+    def clear(self, owner: Hashable | None = None) -> None:
+        """Forget all that is held, in all tiers; with an owner, what that owner asked for first.
+
+        What is known of the owner's habits is forgotten as well.
+        """
+        asked = self._answers.names.owner(owner)
+        for entry in self._contents.select(lambda entry: owner is None or entry.owner == asked):
+            self._contents.withdraw(entry)
+        self._contents.forget_owner(asked)
+        self._answers.below.clear(owner)
+
+    def pin(self, key: Hashable) -> None:
+        """Have a key stay until it is unpinned, invalidated or its time is over.
+
+        Raises:
+            KeyError: if it is not held.
+        """
+        self._contents.pin(self._entries[self._name(key)])
+
+    def unpin(self, key: Hashable) -> None:
+        """Let the policy decide about a key again.
+
+        Raises:
+            KeyError: if it is not held.
+        """
+        self._contents.unpin(self._entries[self._name(key)])
+
+    @property
+    def stats(self) -> Stats:
+        """What was done so far."""
+        return stats_of(self._contents, self._answers, self.tenant)
+
+    def learn(self) -> None:
+        """Learn now from all that was asked so far, however long it takes; nothing is left for the thread."""
+        self._contents.drain()
+        lesson = self._contents.lesson()
+        if lesson is not None:
+            lesson()
+
+    def flush(self) -> None:
+        """Wait until all that was answered so far is written to the tiers below."""
+        self._answers.below.flush()
+
+    def close(self) -> None:
+        """Write what is to be written, and let the tiers below go. The cache can be used on, in memory alone."""
+        if not self._closed:
+            self._closed = True
+            UPKEEP.forget(self._contents)
+            self._answers.close()
+
+    def __enter__(self) -> LearningCache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __str__(self) -> str:
+        return str(self.stats)
+
+    def __repr__(self) -> str:
+        stats = self.stats
+        return f"<LearningCache: {stats.entries} answers, {stats.bytes} of {stats.max_bytes} bytes, {stats.decider}>"

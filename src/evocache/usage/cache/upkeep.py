@@ -1,0 +1,82 @@
+"""What happens behind a hit: a thread tells policies of hits, and learns, within its share of one core."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Protocol
+
+PAUSE = 0.2
+"""Seconds between two rounds."""
+
+SHARE = 0.03
+"""Part of one core that learning may take."""
+
+
+class Kept(Protocol):
+    """What is kept up: the contents of a cache."""
+
+    def drain(self) -> None:
+        """Tell the policy of hits. Quick."""
+
+    def lesson(self) -> Callable[[], None] | None:
+        """Return what is to be learned now; None if nothing is. It may take seconds."""
+
+
+class Upkeep:
+    """Keeps caches up in a thread of its own, which lives as long as one of them does.
+
+    Args:
+        pause: seconds between two rounds.
+        share: part of one core that learning may take: after a lesson the next one waits until that holds.
+    """
+
+    def __init__(self, pause: float = PAUSE, share: float = SHARE) -> None:
+        self.pause, self.share = pause, share
+        self._begin()
+
+    def _begin(self) -> None:
+        self._caches: weakref.WeakSet[Kept] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+
+    def watch(self, cache: Kept) -> None:
+        """Keep a cache up from now on, as long as somebody has it."""
+        if self._process != os.getpid():  # the parent's thread does not run in a child
+            self._begin()
+        with self._lock:
+            self._caches.add(cache)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="evocache-upkeep", daemon=True)
+                self._thread.start()
+
+    def forget(self, cache: Kept) -> None:
+        """Leave a cache alone from now on."""
+        with self._lock:
+            self._caches.discard(cache)
+
+    def _run(self) -> None:
+        not_before = 0.0
+        while True:
+            time.sleep(self.pause)
+            with self._lock:
+                caches = list(self._caches)
+                if not caches:
+                    self._thread = None
+                    return
+            for cache in caches:
+                cache.drain()
+                lesson = cache.lesson() if time.monotonic() >= not_before else None
+                if lesson is not None:
+                    began = time.thread_time()
+                    lesson()
+                    not_before = time.monotonic() + (time.thread_time() - began) / self.share
+            del caches, cache, lesson  # nobody else may have them until the next round
+
+
+UPKEEP = Upkeep()
+"""Keeps up all caches of the process; its thread begins with the first of them."""

@@ -1,0 +1,25 @@
+"""Warnings that a service should not repeat for each request."""
+
+from __future__ import annotations
+
+import warnings
+
+from ..errors import EvocacheWarning
+
+
+class Warner:
+    """Warns of each thing once."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def warn(self, about: str, message: str) -> None:
+        """Warn, unless there was a warning about the same before.
+
+        Args:
+            about: what tells the warnings apart.
+            message: the text.
+        """
+        if about not in self._said:
+            self._said.add(about)
+            warnings.warn(message, EvocacheWarning, stacklevel=3)

@@ -1,0 +1,150 @@
+"""Answers outlive the process on a disk, and what fails there never costs an answer."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from evocache import LearningCache
+from evocache.errors import EvocacheWarning
+from evocache.usage.cache.upkeep import Upkeep
+
+
+def cache(folder, **settings):
+    return LearningCache("1MB", **{"secret": b"s" * 32, "upkeep": False, "disk": folder, **settings})
+
+
+def test_an_answer_outlives_the_cache(tmp_path):
+    with cache(tmp_path) as first:
+        for key, value in {"text": "x", "list": [1, {"a": None}], "array": np.arange(3)}.items():
+            first.get_or_compute(key, lambda value=value: value, owner="ada", seconds=2.0)
+    with cache(tmp_path) as second:
+        assert second.get_or_compute("list", lambda: 0) == [1, {"a": None}]
+        assert second.get_or_compute("array", lambda: 0).tolist() == [0, 1, 2]
+        assert second.get_or_compute("list", lambda: 0) == [1, {"a": None}]
+        stats = second.stats
+        assert (stats.hits, stats.disk_hits, stats.computed, stats.requests) == (3, 2, 0, 3)
+        assert stats.seconds_saved == 6.0
+        second.clear(owner="ada")
+        assert second.get_or_compute("text", lambda: "anew") == "anew"
+
+
+def test_flush_and_durable_mean_that_it_is_there(tmp_path):
+    one, other = cache(tmp_path), cache(tmp_path)
+    one.get_or_compute("a", lambda: 1)
+    one.flush()
+    assert other.get_or_compute("a", lambda: 2) == 1
+    sure = cache(tmp_path, durable=True)
+    sure.get_or_compute("b", lambda: 3)
+    assert other.get_or_compute("b", lambda: 4) == 3
+    for each in (one, other, sure):
+        each.close()
+
+
+def test_what_is_evicted_from_memory_is_still_on_the_disk(tmp_path):
+    with cache(tmp_path, policy="lru") as held:
+        for key in range(400):
+            held.get_or_compute(key, lambda: "x" * 5000)
+        assert held.stats.evictions > 100
+        assert held.get_or_compute(0, lambda: "computed again") == "x" * 5000
+        assert held.stats.disk_hits == 1
+        assert held.stats.bytes <= 1_000_000
+
+
+def test_what_is_invalidated_is_gone_from_every_tier(tmp_path):
+    with cache(tmp_path) as held:
+        held.get_or_compute("a", lambda: 1)
+        held.flush()
+        held.invalidate("a")
+        assert held.get_or_compute("a", lambda: 2) == 2
+
+
+def test_an_end_is_an_end_on_the_disk_as_well(tmp_path):
+    with cache(tmp_path, ttl=0.2) as first:
+        first.get_or_compute("a", lambda: 1)
+    with cache(tmp_path) as second:
+        assert second.get_or_compute("a", lambda: 2) == 1
+    time.sleep(0.25)
+    with cache(tmp_path) as third:
+        assert third.get_or_compute("a", lambda: 3) == 3
+
+
+def test_tenants_of_one_disk_do_not_meet(tmp_path):
+    with cache(tmp_path, tenant="a") as one, cache(tmp_path, tenant="b") as other:
+        one.get_or_compute("q", lambda: 1)
+        one.flush()
+        assert other.get_or_compute("q", lambda: 2) == 2
+        other.clear()
+        other.flush()
+        assert one.get_or_compute("q", lambda: 3) == 1
+
+
+def test_a_value_that_no_codec_writes_stays_in_memory(tmp_path):
+    with cache(tmp_path) as held:
+        with pytest.warns(EvocacheWarning, match="complex"):
+            held.get_or_compute("a", lambda: 1j)
+        assert held.get_or_compute("a", lambda: 2j) == 1j
+
+
+@pytest.mark.parametrize("harm", ["garbage", "read-only"])
+def test_a_disk_that_fails_costs_no_answer(tmp_path, harm):
+    with cache(tmp_path) as held:
+        held.get_or_compute("a", lambda: 1)
+    file = tmp_path / "answers.sqlite3"
+    if harm == "garbage":
+        file.write_bytes(os.urandom(8192))
+    else:
+        tmp_path.chmod(0o500)
+        file.chmod(0o400)
+        if os.geteuid() == 0:
+            tmp_path.chmod(0o700)
+            pytest.skip("root may write anywhere")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        held = cache(tmp_path)
+        assert held.get_or_compute("a", lambda: 2) in (1, 2)
+        assert held.get_or_compute("b", lambda: 3) == 3
+        held.close()
+    assert any(issubclass(one.category, EvocacheWarning) for one in said)
+
+
+def test_a_child_process_goes_its_own_way(tmp_path):
+    """After a fork the child answers from what its parent held, computes, writes and learns, and so does the parent."""
+    held = LearningCache("1MB", secret=b"s" * 32, disk=tmp_path)
+    held.get_or_compute("a", lambda: "of the parent")
+    held.flush()
+    child = os.fork()
+    if not child:
+        try:
+            good = held.get_or_compute("a", lambda: 0) == "of the parent"
+            good &= held.get_or_compute("b", lambda: "of the child") == "of the child"
+            held.flush()
+            os._exit(0 if good else 1)
+        except BaseException:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert held.get_or_compute("b", lambda: 0) == "of the child"
+    held.close()
+
+
+def test_upkeep_tells_the_policy_and_ends_with_its_caches():
+    upkeep = Upkeep(pause=0.01)
+    held = LearningCache("1MB", secret=b"s" * 32, upkeep=False)
+    held["a"] = 1
+    upkeep.watch(held._contents)
+    for _ in range(50):
+        held["a"]
+    for _ in range(500):
+        if not held._contents.ring:
+            break
+        time.sleep(0.01)
+    assert not held._contents.ring
+    thread = upkeep._thread
+    assert thread.is_alive()
+    upkeep.forget(held._contents)
+    thread.join(5)
+    assert not thread.is_alive()
