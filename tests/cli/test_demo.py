@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from evocache.cli.commands import demo
-from evocache.cli.commands.demo_contenders import REFERENCE, DemoTrial, contenders, evolved
+from evocache.cli.commands.demo_contenders import REFERENCE, DemoTrial, choose_contenders, pick_evolved
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.schedule import Schedule
@@ -29,7 +29,7 @@ def pipe():
 
 
 def test_contenders_of_a_group_cost_about_the_same(pipe):
-    found = contenders(discover(pipe).tree, 20)
+    found = choose_contenders(discover(pipe).tree, 20)
     assert [c.name for c in found] == [
         "uncached",
         "fora:2",
@@ -49,7 +49,7 @@ def test_contenders_of_a_group_cost_about_the_same(pipe):
 
 
 def test_of_a_u_net_the_deep_part_is_skipped_and_fewer_steps_cost_as_much():
-    found = contenders(discover(FAMILIES["animatediff"].build()).tree, 20)
+    found = choose_contenders(discover(FAMILIES["animatediff"].build()).tree, 20)
     assert [c.name for c in found[1:9:3]] == ["deepcache:2", "deepcache:3", "deepcache:5"]
     for reuse, forecast, fewer in zip(found[1::3], found[2::3], found[3::3], strict=True):
         share = reuse.schedule.executed_fraction()
@@ -82,7 +82,7 @@ def test_a_trial_generates_every_prompt_and_accounts_for_it(pipe):
     prompts = ["a fox", "a dog", "a cat", "a cow", "a pig"]
     seen = []
     trial = DemoTrial(pipe, prompts, seed=3, advance=lambda: seen.append(1))
-    entrants = contenders(discover(pipe).tree, 6)[:4]
+    entrants = choose_contenders(discover(pipe).tree, 6)[:4]
     found = trial.run(entrants)
     assert trial.rounds == 5
     assert len(seen) == trial.batches_of(entrants) == 2 + 5 * 4
@@ -123,16 +123,16 @@ def test_an_evolved_point_may_have_fewer_steps():
     tree = stack()
     half, full = parse("steps:0,1,2").schedule(tree, 4), parse("steps:0,1,4,6").schedule(tree, 8)
     points = [Point(s, {}, {"quality": q}) for s, q in ((half, 30.0), (full, 20.0))]
-    (found,) = evolved(Front(tuple(points), 8), "half the cost", 8, 0.5)
+    (found,) = pick_evolved(Front(tuple(points), 8), "half the cost", 8, 0.5)
     assert (found.name, found.denoising_steps, found.schedule) == (
         f"evolved, {half.executed_fraction() / 2:.0%} in 4 steps",
         4,
         half,
     )
-    (found,) = evolved(Front(tuple(points[1:]), 8), "half the cost", 8, 0.5)
+    (found,) = pick_evolved(Front(tuple(points[1:]), 8), "half the cost", 8, 0.5)
     assert (found.name, found.denoising_steps) == ("evolved, 50%", 8)
-    assert evolved(Front(tuple(points), 8), "half the cost", 20, 0.5) == []
-    assert evolved(Front(tuple(points), 8), "a fifth", 8, 0.2) == []
+    assert pick_evolved(Front(tuple(points), 8), "half the cost", 20, 0.5) == []
+    assert pick_evolved(Front(tuple(points), 8), "a fifth", 8, 0.2) == []
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_a_point_of_fewer_steps_is_named_as_such_and_shown_once(own, rows):
     """Where a row has the same number of steps it is no row of its own."""
     tree = stack()
     front = Front((Point(Schedule.full(tree, own), {}, {"quality": 30.0}),), 8)
-    (found,) = evolved(front, "half the cost", 8, 0.5)
+    (found,) = pick_evolved(front, "half the cost", 8, 0.5)
     assert (found.name, found.schedule) == (f"{own} steps", None)
-    named = [contender.name for contender in contenders(tree, 8, front)]
+    named = [contender.name for contender in choose_contenders(tree, 8, front)]
     assert named[: len(rows) + 3] == ["uncached", "fora:2", "forecast 1 in 2", *rows]
     assert len(set(named)) == len(named)
     assert not any("evolved" in name for name in named)

@@ -207,8 +207,8 @@ def test_a_signal_once_ends_in_a_front_and_twice_in_the_command_to_go_on(command
 
 
 def test_a_prompt_that_comes_twice_is_not_proven_on_as_well(tmp_path):
-    from evocache.cli.commands.evolve import _prompts
+    from evocache.cli.commands.evolve import _choose_prompts
 
     path = tmp_path / "prompts.txt"
     path.write_text("a cat\na dog\na cat\na boat\na dog\n")
-    assert _prompts("model", path, None, 2, 0) == (["a cat", "a dog"], ["a boat"])
+    assert _choose_prompts("model", path, None, 2, 0) == (["a cat", "a dog"], ["a boat"])

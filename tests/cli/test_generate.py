@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evocache.cli.ui.picture_files import file_name, save_picture, slug
+from evocache.cli.ui.picture_files import make_slug, name_file, save_picture
 from evocache.model import discover
 from evocache.policies import parse
 from evocache.runtime import context_of
@@ -211,27 +211,27 @@ def test_a_damaged_pipeline_is_explained(refused, folder, tmp_path):
 
 
 def test_names_of_files():
-    assert slug("Red heart, on a WHITE background!") == "red-heart-on-a-white-background"
-    assert slug("../../etc/passwd") == "etc-passwd"
-    assert slug("…") == "image"
-    assert len(slug("word " * 40)) <= 48
-    assert len(slug("w" * 400)) == 48
+    assert make_slug("Red heart, on a WHITE background!") == "red-heart-on-a-white-background"
+    assert make_slug("../../etc/passwd") == "etc-passwd"
+    assert make_slug("…") == "image"
+    assert len(make_slug("word " * 40)) <= 48
+    assert len(make_slug("w" * 400)) == 48
     made = {"steps": 20, "guidance": 2.5, "schedule": "fora:2"}
-    assert file_name(3, "狐", 5, made, {}) == "0003-狐-seed5-20steps-g2.5-fora-2"
-    assert file_name(0, "a fox", 0, {"schedule": "uncached"}, {}) == "0000-a-fox-seed0-uncached"
+    assert name_file(3, "狐", 5, made, {}) == "0003-狐-seed5-20steps-g2.5-fora-2"
+    assert name_file(0, "a fox", 0, {"schedule": "uncached"}, {}) == "0000-a-fox-seed0-uncached"
 
 
 def test_pictures_of_other_settings_have_other_names():
     made = {"steps": 20, "guidance": 2.5, "schedule": "fora:2"}
     image = Image.new("RGB", (2, 2), "red")
     further = [{}, {"height": 64}, {"height": 32}, {"image": image}, {"image": Image.new("RGB", (2, 2), "blue")}]
-    names = [file_name(0, "fox", 0, made, more) for more in further]
+    names = [name_file(0, "fox", 0, made, more) for more in further]
     long = "steps:0,1,2,4,6,8,11,14,"
-    names += [file_name(0, "fox", 0, {**made, "schedule": long + end}, {}) for end in ("17", "18")]
-    names += [file_name(0, "fox " * 30 + end, 0, made, {}) for end in ("red", "blue")]
-    names += [file_name(0, "fox", 0, {**made, **other}, {}) for other in ({"steps": 9}, {"guidance": 7})]
+    names += [name_file(0, "fox", 0, {**made, "schedule": long + end}, {}) for end in ("17", "18")]
+    names += [name_file(0, "fox " * 30 + end, 0, made, {}) for end in ("red", "blue")]
+    names += [name_file(0, "fox", 0, {**made, **other}, {}) for other in ({"steps": 9}, {"guidance": 7})]
     assert len({*names}) == len(names)
-    assert names[3] == file_name(0, "fox", 0, made, {"image": image.copy()})
+    assert names[3] == name_file(0, "fox", 0, made, {"image": image.copy()})
 
 
 def test_other_settings_overwrite_nothing_and_the_same_do(run, folder, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from evocache import discover
-from evocache.cli.ui.saved_work import work_table
+from evocache.cli.ui.saved_work import tabulate_work
 from evocache.metrics.cost import Work
 from evocache.policies import parse
 from evocache.schedule import Component, Tree
@@ -189,7 +189,7 @@ def test_an_architecture_is_counted_without_weights(run):
 
 def test_work_is_shown_by_kind(capsys):
     parts = {"feed_forward": Work(6e9, 2e9), "other": Work(2e9, 2e9)}
-    Console(width=120).print(work_table({**parts, "together": Work(8e9, 4e9)}, 4, 120))
+    Console(width=120).print(tabulate_work({**parts, "together": Work(8e9, 4e9)}, 4, 120))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["feed-forward", "6", "GFLOP", "3", "GMAC", "75%", "2", "GFLOP", "1", "GMAC", "50%", "33%"] in lines
     assert ["together", "8", "GFLOP", "4", "GMAC", "100%", "4", "GFLOP", "2", "GMAC", "100%", "50%"] in lines

@@ -10,8 +10,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, front_table, sparkline, spread_evenly
-from evocache.cli.ui.waits import duration
+from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, draw_sparkline, spread_evenly, tabulate_front
+from evocache.cli.ui.waits import format_duration
 from evocache.schedule import Schedule
 from evocache.schedule.front.point import Point
 from evocache.search.optimise.state import State
@@ -171,9 +171,9 @@ def test_where_nothing_can_be_waited_for_ctrl_c_breaks_off(clock: Clock, stage: 
 
 
 def test_parts() -> None:
-    assert [duration(s) for s in (0, 75.9, 3671)] == ["0:00", "1:15", "1:01:11"]
-    assert sparkline([1, 1, 1]) == "▁▁▁"
-    assert sparkline([0, 0.5, 1]) == "▁▄█"
+    assert [format_duration(s) for s in (0, 75.9, 3671)] == ["0:00", "1:15", "1:01:11"]
+    assert draw_sparkline([1, 1, 1]) == "▁▁▁"
+    assert draw_sparkline([0, 0.5, 1]) == "▁▄█"
     points = [point(-float(i), i) for i in range(30)]
     chosen = spread_evenly(points, 8)
     assert len(chosen) == 8
@@ -183,11 +183,11 @@ def test_parts() -> None:
 def test_peaks_are_bytes_and_storages_are_shown_where_they_differ() -> None:
     points = [Point(FULL, {"error": -20.0, "peak": 2.0**30}, storage=name) for name in ("none", "int8")]
     console = Console(file=StringIO(), width=80)
-    console.print(front_table(points, lambda error: -error))
+    console.print(tabulate_front(points, lambda error: -error))
     rows = [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert rows == [["quality", "20", "20"], ["peak", "1.0", "GiB", "1.0", "GiB"], ["stored", "none", "int8"]]
     console = Console(file=StringIO(), width=80)
-    console.print(front_table(points[:1] * 2, lambda error: -error))
+    console.print(tabulate_front(points[:1] * 2, lambda error: -error))
     assert "stored" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from evocache.cli.app import app
-from evocache.cli.commands.evolve import in_seconds
+from evocache.cli.commands.evolve import parse_duration
 
 SIGNED = {"--min-quality"}
 """Qualities may be negative: errors, and rewards of all kinds."""
@@ -85,4 +85,4 @@ def test_what_is_no_time_is_refused(refused, value):
 
 
 def test_times_are_read():
-    assert [in_seconds(text) for text in ("90s", "1.5h", "10m", "7", "none")] == [90, 5400, 600, 7, None]
+    assert [parse_duration(text) for text in ("90s", "1.5h", "10m", "7", "none")] == [90, 5400, 600, 7, None]

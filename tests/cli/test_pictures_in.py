@@ -10,7 +10,7 @@ import torch
 from diffusers import StableDiffusionInpaintPipeline
 from PIL import Image
 
-from evocache.cli.inputs.call_arguments import settings
+from evocache.cli.inputs.call_arguments import parse_settings
 from evocache.cli.ui.failures import InputError
 from evocache.validation.proof_file import read_proof
 from tests.tiny import SD15, SD15_IMG2IMG
@@ -152,11 +152,11 @@ def test_a_pipeline_that_takes_no_picture_says_which_would(refused, folder, file
 
 def test_files_are_read_by_their_suffix(files, monkeypatch):
     monkeypatch.chdir(files)
-    found = settings(["a=@ones.pt", "b=@ones.npy", "c=@words.txt", "d=@list.json", "e=@@home", "f=3", "g=me@x"])
+    found = parse_settings(["a=@ones.pt", "b=@ones.npy", "c=@words.txt", "d=@list.json", "e=@@home", "f=3", "g=me@x"])
     assert torch.equal(found["a"], torch.ones(2, 3))
     assert torch.equal(found["b"], torch.ones(2, 3))
     assert [found[name] for name in "cdefg"] == ["blurry", [1, 2], "@home", 3, "me@x"]
-    both = settings([], [files / "fox.png", files / "fox.png"], files / "mask.png")
+    both = parse_settings([], [files / "fox.png", files / "fox.png"], files / "mask.png")
     assert [image.mode for image in (*both["image"], both["mask_image"])] == ["RGB", "RGB", "L"]
 
 
@@ -165,7 +165,7 @@ def test_a_picture_of_too_many_pixels_is_refused_unread(tmp_path, monkeypatch):
     Image.new("RGB", (32, 32)).save(tmp_path / "large.png")
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it is decoded"))
     with pytest.raises(InputError, match="32 by 32 pixels"):
-        settings([], [tmp_path / "large.png"])
+        parse_settings([], [tmp_path / "large.png"])
 
 
 def test_a_gate_decides_for_each_prompt_alone_unless_a_batch_is_asked_for(run, folder, tmp_path):

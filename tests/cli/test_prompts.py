@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evocache.cli.inputs.prompts import distinct, gather, read
+from evocache.cli.inputs.prompts import drop_repeats, gather, read_prompts
 from evocache.cli.ui.failures import InputError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "prompts"
@@ -29,14 +29,14 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "prompts"
 def test_kinds_of_files(tmp_path, name, text):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    assert read(path) == ["a fox", "two foxes"]
+    assert read_prompts(path) == ["a fox", "two foxes"]
 
 
 def test_separators_within_a_prompt_do_not_end_its_line(tmp_path):
     odd = "a\u2028fox\x85 and\x0ca hare"
     for name, text in (("a.jsonl", json.dumps({"prompt": odd}, ensure_ascii=False)), ("a.tsv", f"prompt\n{odd}")):
         (tmp_path / name).write_text(text, encoding="utf-8")
-        assert read(tmp_path / name) == [odd]
+        assert read_prompts(tmp_path / name) == [odd]
         assert gather([], tmp_path / name) == ["a fox and a hare"]
 
 
@@ -48,13 +48,13 @@ def test_quotes_hashes_and_accents_are_part_of_a_prompt(tmp_path):
     with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["prompt", "n"], *([p, i] for i, p in enumerate(prompts))])
     for name in ("a.txt", "a.tsv", "b.txt", "a.csv"):
-        assert read(tmp_path / name) == prompts
+        assert read_prompts(tmp_path / name) == prompts
 
 
 def test_repeats_are_kept_until_they_matter(tmp_path):
     (tmp_path / "a.txt").write_text("b\na\nb\n")
     assert gather([], tmp_path / "a.txt") == ["b", "a", "b"]
-    assert distinct(gather([], tmp_path / "a.txt")) == ["b", "a"]
+    assert drop_repeats(gather([], tmp_path / "a.txt")) == ["b", "a"]
 
 
 def test_half_a_character_is_no_text(tmp_path):
@@ -108,13 +108,13 @@ def test_what_holds_no_prompts_is_explained(tmp_path, name, content, word):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError, match=word):
-        read(path)
+        read_prompts(path)
 
 
 def test_no_file_a_folder_no_prompt_an_empty_one(tmp_path):
     for path in (tmp_path / "none.txt", tmp_path):
         with pytest.raises(InputError, match="check the path"):
-            read(path)
+            read_prompts(path)
     with pytest.raises(InputError, match="no prompt"):
         gather([], None)
     with pytest.raises(InputError, match="empty"):
@@ -133,7 +133,7 @@ def test_no_file_a_folder_no_prompt_an_empty_one(tmp_path):
 def test_published_prompt_sets(path, count, first):
     if not (REAL / path).is_file():
         pytest.skip(f"{path} is not beside the repository")
-    prompts = read(REAL / path)
+    prompts = read_prompts(REAL / path)
     assert len(prompts) == count
     assert prompts[0] == first
     assert all(prompt == prompt.strip() != "" for prompt in prompts)

@@ -137,7 +137,7 @@ def test_a_tree_is_that_of_the_model_and_needs_no_weights(request, monkeypatch, 
     found = discover(whole)
     assert tree == found.tree
     assert dict(classes) == dict(found.classes)
-    assert steps == model_loading.steps_or_usual(whole)
+    assert steps == model_loading.choose_steps(whole)
 
 
 @pytest.mark.filterwarnings("ignore:`torch_dtype`:FutureWarning")

@@ -6,7 +6,7 @@ import pytest
 from typer.main import get_command
 
 from evocache.cli.app import app
-from evocache.cli.ui.command_line import ALIASES, renamed
+from evocache.cli.ui.command_line import ALIASES, rename_options
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from evocache.cli.ui.command_line import ALIASES, renamed
     ],
 )
 def test_old_spellings_are_read_as_the_new_ones(command, given, read):
-    assert renamed(command, given) == read
+    assert rename_options(command, given) == read
 
 
 @pytest.mark.parametrize("command", ALIASES)

@@ -59,8 +59,8 @@ def test_pictures_that_are_written_are_named_when_the_rest_is_broken_off(run, fo
             raise KeyboardInterrupt
         return whole(*given, **named)
 
-    whole = generate.call
-    monkeypatch.setattr(generate, "call", second_is_stopped)
+    whole = generate.generate_pictures
+    monkeypatch.setattr(generate, "generate_pictures", second_is_stopped)
     small = ("--height", 32, "--width", 32, "--set", "use_resolution_binning=false", "--set", "clean_caption=false")
     words = ("generate", "fox", "cat", "dog", "--batch", 1, "-m", folder, *small, "--steps", 2, "--device", "cpu")
     result = run(*words, "-o", tmp_path)

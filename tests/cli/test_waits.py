@@ -89,15 +89,15 @@ def test_nothing_is_written_where_there_is_no_terminal_and_nothing_is_left_in_on
 def test_loading_is_predicted_from_what_is_stored(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights()
     size = sum(file.stat().st_size for file in Path(folder).rglob("*.safetensors"))
-    assert model_loading.stored_bytes(folder) == size > 0
+    assert model_loading.count_stored_bytes(folder) == size > 0
     own = sum(file.stat().st_size for file in zoo.find("zoo:emoji").folder.rglob("*.safetensors"))
-    assert model_loading.stored_bytes("zoo:emoji") == own > 1e6
+    assert model_loading.count_stored_bytes("zoo:emoji") == own > 1e6
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert model_loading.stored_bytes("owner/name") is None
+    assert model_loading.count_stored_bytes("owner/name") is None
     snapshot = tmp_path / "models--owner--name" / "snapshots" / "1"
     snapshot.mkdir(parents=True)
     (snapshot / "model.safetensors").write_bytes(bytes(1000))
-    assert model_loading.stored_bytes("owner/name") == 1000
+    assert model_loading.count_stored_bytes("owner/name") == 1000
     clock = Clock()
     wait = made(clock)
     model_loading.await_loading(wait, "owner/name")

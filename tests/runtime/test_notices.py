@@ -13,7 +13,7 @@ import pytest
 
 import evocache
 from evocache import apply
-from evocache.cli.ui.console import quiet
+from evocache.cli.ui.console import silence
 from evocache.errors import EvocacheWarning
 from evocache.policies import parse
 from evocache.runtime.user_warnings import warn
@@ -122,7 +122,7 @@ def test_a_call_made_anew_is_told_like_all_else(capsys):
         anew = [text for text in told[:3] if "computed everything at step" in text and "must match" in text]
         assert [text.partition(" step ")[2][0] for text in anew] == ["1", "3"]
         assert {warning.filename for warning in seen} == {__file__, inspect.getfile(Pipe)}  # a pipeline of a user's
-        with quiet():
+        with silence():
             pipe(("a",) * 4)
     noted = " ".join(capsys.readouterr().err.split())
     assert noted.count("note transformer computed everything at step") == 2

@@ -37,7 +37,7 @@ def test_the_command_line_has_their_defaults() -> None:
     parameters = inspect.signature(command.evolve).parameters
     for name in ("generations", "seed"):
         assert parameters[name].default == getattr(EvolveConfig, name)
-    assert command.in_seconds(parameters["time"].default) == EvolveConfig.budget_seconds
+    assert command.parse_duration(parameters["time"].default) == EvolveConfig.budget_seconds
     for name, field in (("memory", "max_memory"), ("least_steps", "least_steps"), ("ray", "ray")):
         assert parameters[name].default is getattr(EvolveConfig, field) is None
 

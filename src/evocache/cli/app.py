@@ -16,7 +16,7 @@ from .commands.policies import policies
 from .commands.report import report
 from .commands.schedule import schedule
 from .ui.command_line import Command, Group
-from .ui.failures import examples
+from .ui.failures import format_examples
 
 app = typer.Typer(
     name="evocache",
@@ -25,11 +25,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples("evocache demo", "evocache inspect zoo:emoji", 'evocache generate "fox on a pink background"'),
+    epilog=format_examples(
+        "evocache demo", "evocache inspect zoo:emoji", 'evocache generate "fox on a pink background"'
+    ),
 )
 
 
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         from .. import __version__
 
@@ -40,7 +42,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks and all warnings; goes before the command.")
@@ -50,11 +52,11 @@ def root(
 
 
 app.command(
-    cls=Command, epilog=examples("evocache demo", "evocache demo --out demo --prompts 4", "evocache demo --json")
+    cls=Command, epilog=format_examples("evocache demo", "evocache demo --out demo --prompts 4", "evocache demo --json")
 )(demo)
 app.command(
     cls=Command,
-    epilog=examples(
+    epilog=format_examples(
         'evocache generate "red heart on a white background" "rocket on a navy background"',
         "evocache generate --prompts prompts.tsv --schedule fora:2 --out images",
         "evocache generate cactus --schedule runs/emoji --speedup 2",
@@ -63,7 +65,7 @@ app.command(
 )(generate)
 app.command(
     cls=Command,
-    epilog=examples(
+    epilog=format_examples(
         "evocache inspect zoo:emoji",
         "evocache inspect ./my-pipeline --depth 4",
         "evocache inspect arch:flux-dev-1024 --schedule fora:3",
@@ -71,7 +73,7 @@ app.command(
 )(inspect)
 app.command(
     cls=Command,
-    epilog=examples(
+    epilog=format_examples(
         "evocache plan -m zoo:emoji --schedule fora:2",
         "evocache plan -m stabilityai/stable-video-diffusion-img2vid-xt --frames 25 --dtype float16 --memory 10GB",
         "evocache plan -m ./my-pipeline --memory 8GB --plot memory.png",
@@ -79,14 +81,15 @@ app.command(
 )(plan)
 app.command(
     cls=Command,
-    epilog=examples(
+    epilog=format_examples(
         "evocache evolve --time 10m --out runs/emoji",
         "evocache evolve -m ./my-pipeline --prompts prompts.txt --steps 20 --out runs/mine",
     ),
 )(evolve)
-app.command(cls=Command, epilog=examples("evocache front runs/emoji", "evocache front runs/emoji --json"))(front)
+app.command(cls=Command, epilog=format_examples("evocache front runs/emoji", "evocache front runs/emoji --json"))(front)
 app.command(
-    cls=Command, epilog=examples("evocache report runs/emoji", "evocache report runs/emoji --out emoji.html --no-png")
+    cls=Command,
+    epilog=format_examples("evocache report runs/emoji", "evocache report runs/emoji --out emoji.html --no-png"),
 )(report)
 app.add_typer(schedule, name="schedule")
-app.command(cls=Command, epilog=examples("evocache policies", "evocache policies --json"))(policies)
+app.command(cls=Command, epilog=format_examples("evocache policies", "evocache policies --json"))(policies)

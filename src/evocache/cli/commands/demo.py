@@ -13,8 +13,8 @@ import typer
 from ..inputs.model_loading import await_loading, load_pipeline
 from ..inputs.number_options import MAX_SEED
 from ..ui.console import out
-from ..ui.failures import InputError, folder
-from ..ui.machine_info import describe, sentence
+from ..ui.failures import InputError, make_folder
+from ..ui.machine_info import describe_in_a_line, describe_machine
 from ..ui.waits import Waits
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def demo(
     from ...zoo.models import find
 
     began = perf_counter()
-    target, shown = folder(out_), find("zoo:emoji-motion" if video else model)
+    target, shown = make_folder(out_), find("zoo:emoji-motion" if video else model)
     count = prompts or (VIDEOS if shown.moving else PICTURES)
     with Waits() as wait:
-        rows, texts, facts = _measured(shown, steps, count, seed, wait)
-    frames = _sheets(shown, rows, texts, facts)
+        rows, texts, facts = _measure(shown, steps, count, seed, wait)
+    frames = _draw_sheets(shown, rows, texts, facts)
     sheet = target / ("contact-sheet.webp" if shown.moving else "contact-sheet.png")
     _save(frames, sheet)
     if as_json:
@@ -62,64 +62,62 @@ def demo(
         settings = {"model": shown.name, "steps": steps, "prompts": texts, "seed": seed}
         typer.echo(
             json.dumps(
-                {**settings, "rows": [row.figures for row in rows], "noise": disturbed(rows), **machine}, indent=2
+                {**settings, "rows": [row.figures for row in rows], "noise": describe_noise(rows), **machine}, indent=2
             )
         )
         return
-    from .demo_rows import rows_table
+    from .demo_rows import tabulate_rows
 
     console = out()
-    console.print(rows_table(rows, steps, "video" if shown.moving else "image", console.width))
+    console.print(tabulate_rows(rows, steps, "video" if shown.moving else "image", console.width))
     console.print()
-    for note in _notes(rows, facts):
+    for note in _explain_figures(rows, facts):
         console.print(note, style="dim", markup=False)
     console.print(f"\nContact sheet: {sheet}", markup=False, soft_wrap=True)
 
 
-def _measured(
-    shown: Zoo, steps: int, count: int, seed: int, wait: Waits
-) -> tuple[list[Row], list[str], dict[str, Any]]:
+def _measure(shown: Zoo, steps: int, count: int, seed: int, wait: Waits) -> tuple[list[Row], list[str], dict[str, Any]]:
     """Return rows, prompts, and what they were measured on."""
     await_loading(wait, shown.name)
     pipe = load_pipeline(shown.name)
     texts = [*shown.demo_prompts[:count], *shown.sample_prompts(max(0, count - len(shown.demo_prompts)), seed)]
     from ...model import discover
     from ...schedule.front import Front
-    from .demo_contenders import REFERENCE, DemoTrial, contenders
+    from .demo_contenders import REFERENCE, DemoTrial, choose_contenders
     from .demo_rows import Row
 
-    entrants = contenders(discover(pipe).tree, steps, Front.load(shown.front) if shown.front.is_file() else None)
+    entrants = choose_contenders(discover(pipe).tree, steps, Front.load(shown.front) if shown.front.is_file() else None)
     trial = DemoTrial(pipe, texts, seed, wait.advance)
     wait.count(f"generating in {len(entrants)} ways", trial.batches_of(entrants))
     outcomes = trial.run(entrants)
     judge, reference = shown.judge(), outcomes[REFERENCE]
     rows = [Row(c, outcomes[c.name], reference, judge, texts) for c in entrants]
-    facts = {**describe(str(pipe.device)), "batch": len(trial.batches[0]), "rounds": trial.rounds}
+    facts = {**describe_machine(str(pipe.device)), "batch": len(trial.batches[0]), "rounds": trial.rounds}
     facts["clock"] = trial.clock.name
     return rows, texts, facts
 
 
-def _notes(rows: Sequence[Row], facts: dict[str, Any]) -> list[str]:
+def _explain_figures(rows: Sequence[Row], facts: dict[str, Any]) -> list[str]:
     notes = [
         f"seconds: {facts['clock']}, median of {facts['rounds']} interleaved rounds, batch {facts['batch']}, decoding "
         "included; speedup: median of the rounds' ratios, and their middle half",
         "executed: share of the uncached run's attention, feed-forward and convolution calls; cached: most bytes of "
         "features held",
         "PSNR: to the uncached pictures; prompts: those of which the judge network sees what was asked for",
-        sentence(facts),
+        describe_in_a_line(facts),
     ]
-    return [*notes, *disturbed(rows)]
+    return [*notes, *describe_noise(rows)]
 
 
-def disturbed(rows: Sequence[Row]) -> list[str]:
-    """What is to be said of the timings, as sentences; the first row is that of the uncached pipeline."""
+def describe_noise(rows: Sequence[Row]) -> list[str]:
+    """Say in sentences what disturbed the timings; the first row is that of the uncached pipeline."""
     from ...schedule.front.comparison import noise
 
     return noise({row.contender.name: row.clocked for row in rows[1:]})
 
 
-def _sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> list[Image]:
-    """The contact sheet; of videos, one for each frame."""
+def _draw_sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> list[Image]:
+    """Draw the contact sheet; of videos, one for each frame."""
     from ...report.figures.contact_sheet import SheetColumn, contact_sheet
     from ...tables import in_decibels
 
@@ -139,7 +137,7 @@ def _sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[s
             heads,
             title=f"{shown.name}: the same prompts and seeds, uncached and at a part of the cost",
             footer="Speed-up and PSNR are relative to the uncached ones. A red frame: the judge network sees something "
-            f"else than the prompt.\n{sentence(facts)}",
+            f"else than the prompt.\n{describe_in_a_line(facts)}",
         )
         for moment in moments
     ]

@@ -16,7 +16,7 @@ from ...policies.static.steps import outermost
 from ...schedule import Tree, forecast, uniform
 from ...schedule.front import Front, Point
 from ...validation.contender import Contender, apply_contender
-from ..inputs.call_arguments import generators
+from ..inputs.call_arguments import make_generators
 
 ROUNDS = 4
 """The prompts are split into so many batches; every round each contender generates the next one."""
@@ -46,8 +46,8 @@ class Outcome:
     peak_cached_bytes: int = 0
 
 
-def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Contender]:
-    """The untouched pipeline; then what there is at a half, a third and a fifth of its cost, or what is next to it.
+def choose_contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Contender]:
+    """Choose the untouched pipeline, then contenders at a half, a third and a fifth of its cost, or near it.
 
     That is reuse, forecast, fewer steps, and the point of a front that computes no more and is best, which may be
     fewer steps, too. Of a U-Net, the deep part alone is skipped, so that more is computed.
@@ -68,7 +68,7 @@ def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Conte
             Contender(f"forecast 1 in {interval}", group, share, Point(between, {})),
             Contender(f"{fewer} steps", group, fewer / steps, steps=fewer),
         ]
-        best[group] = evolved(front, group, steps, share)
+        best[group] = pick_evolved(front, group, steps, share)
     known = {contender.name for contender in found}
     for group, points in best.items():
         news = [point for point in points if point.name not in known]  # one may be the best of two groups
@@ -78,8 +78,8 @@ def contenders(tree: Tree, steps: int, front: Front | None = None) -> list[Conte
     return found
 
 
-def evolved(front: Front | None, group: str, steps: int, share: float) -> list[Contender]:
-    """The best point among those that execute at most a share, of a front that is held against this number of steps."""
+def pick_evolved(front: Front | None, group: str, steps: int, share: float) -> list[Contender]:
+    """Pick the best point that executes at most a share, of a front that is compared with this number of steps."""
     if front is None or front.uncached_steps != steps:
         return []
     points = [point for point in front if point.sold and front.executed(point) <= share + 1e-9]
@@ -122,7 +122,7 @@ class DemoTrial:
         return 2 + len(entrants) * self.rounds
 
     def run(self, entrants: Sequence[Contender]) -> dict[str, Outcome]:
-        """Outcomes by name; the first entrant is the reference that shares of work are relative to."""
+        """Run the contenders and return outcomes by name; shares of work are relative to the first of them."""
         self._warm_up(entrants)
         outcomes = {c.name: Outcome([np.empty(0)] * len(self.prompts)) for c in entrants}
         cases = {c.name: self._case(c, outcomes[c.name]) for c in entrants}
@@ -132,11 +132,11 @@ class DemoTrial:
             outcome = outcomes[contender.name]
             seconds = timings[contender.name].samples
             outcome.timing = Timing(tuple(s / n for s, n in zip(seconds, sizes, strict=True)))
-            outcome.executed *= _steps(contender) / _steps(entrants[0])
+            outcome.executed *= _count_steps(contender) / _count_steps(entrants[0])
         return outcomes
 
     def _warm_up(self, entrants: Sequence[Contender]) -> None:
-        """A few steps of the untouched pipeline and of an accelerated one, of a batch as it will come."""
+        """Run a few steps of the untouched pipeline and of an accelerated one, of a batch as it will come."""
         some = next((replace(c.point, schedule=c.point.schedule.resampled(3)) for c in entrants if c.point), None)
         for contender in (Contender(REFERENCE, ""), Contender("accelerated", "", point=some)):
             with apply_contender(self.pipe, contender):
@@ -149,7 +149,7 @@ class DemoTrial:
         def run() -> None:
             batch = next(turns)
             with apply_contender(self.pipe, contender) as handle:
-                for i, image in zip(batch, self._generate(batch, _steps(contender)), strict=True):
+                for i, image in zip(batch, self._generate(batch, _count_steps(contender)), strict=True):
                     outcome.images[i] = image
                 if handle:
                     outcome.executed = handle.stats.executed_fraction
@@ -160,13 +160,13 @@ class DemoTrial:
 
     def _generate(self, batch: range, steps: int) -> npt.NDArray[np.floating[Any]]:
         texts = [self.prompts[i] for i in batch]
-        seeds = generators([self.seed + i for i in batch])
+        seeds = make_generators([self.seed + i for i in batch])
         given = {"num_inference_steps": steps, "output_type": "np", "generator": seeds}
         images: npt.NDArray[np.floating[Any]] = self.pipe(prompt=texts, return_dict=False, **given)[0]
         return images
 
 
-def _steps(contender: Contender) -> int:
-    """Steps that a contender of the demo makes: all have a number."""
+def _count_steps(contender: Contender) -> int:
+    """Return the steps that a contender of the demo makes: all have a number."""
     assert contender.denoising_steps is not None
     return contender.denoising_steps

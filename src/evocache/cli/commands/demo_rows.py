@@ -45,12 +45,12 @@ class Row:
 
     @property
     def clocked(self) -> dict[str, float]:
-        """Its speed-up with quartiles, by the names that proofs have."""
+        """Return its speed-up with quartiles, by the names that proofs have."""
         return self.speedups.named("speedup")
 
     @property
     def figures(self) -> dict[str, Any]:
-        """What JSON gets; the PSNR of identical images is null."""
+        """Return its figures for JSON; the PSNR of identical images is null."""
         low, high = self.outcome.timing.quartiles
         schedule = self.contender.schedule
         return {
@@ -69,8 +69,8 @@ class Row:
         }
 
 
-def rows_table(rows: Sequence[Row], steps: int, what: str, width: int) -> Table:
-    """The table of a demo: a line a contender, groups apart.
+def tabulate_rows(rows: Sequence[Row], steps: int, what: str, width: int) -> Table:
+    """Make the table of a demo: a line for each contender, groups apart.
 
     Args:
         rows: the uncached pipeline's first.

@@ -20,16 +20,16 @@ import typer
 from ...errors import ZooError
 from ...search.config import EvolveConfig
 from ..inputs import argument_files
-from ..inputs.call_arguments import arguments, batch_size, settings
-from ..inputs.dtypes import known_device, known_dtype, known_storage
-from ..inputs.model_loading import MODELS, load_pipeline, locate, steps_or_usual
-from ..inputs.number_options import MAX_COUNT, MAX_SEED, MAX_STEPS, amount
-from ..inputs.prompts import distinct, gather
-from ..inputs.worker_count import count as processes
-from ..inputs.worker_count import describe_count
+from ..inputs.call_arguments import choose_batch, parse_settings, select_arguments
+from ..inputs.dtypes import check_device, check_dtype, check_storage
+from ..inputs.model_loading import MODELS, choose_steps, load_pipeline, locate
+from ..inputs.number_options import MAX_COUNT, MAX_SEED, MAX_STEPS, check_amount
+from ..inputs.prompts import drop_repeats, gather
+from ..inputs.worker_count import check_count
+from ..inputs.worker_count import count_workers as processes
 from ..ui.console import errors
 from ..ui.failures import InputError
-from ..ui.front_table import history_of, show_front
+from ..ui.front_table import read_run_history, show_front
 from ..ui.live_display import Live
 from ..ui.stop_signals import Terminated
 
@@ -75,7 +75,7 @@ def evolve(
             "--memory",
             metavar="SIZE",
             help="Most memory of a generation, weights included, such as 2GB; its peak is minimised.",
-            callback=amount,
+            callback=check_amount,
         ),
     ] = None,
     storage: Annotated[
@@ -83,7 +83,7 @@ def evolve(
         typer.Option(
             metavar="none,bf16,...",
             help="With the peak: types that features may be stored in; all if not given.",
-            callback=known_storage,
+            callback=check_storage,
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=2, max=MAX_STEPS, help="Denoising steps.")] = None,
@@ -106,7 +106,7 @@ def evolve(
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Prompts in one call: 16 if not given, 1 with pictures.")
     ] = None,
     workers: Annotated[
-        str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.", callback=describe_count)
+        str, typer.Option(help="Processes that evaluate, or auto: a core or GPU each.", callback=check_count)
     ] = "auto",
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Evaluate on a Ray cluster: host:port, or auto.")
@@ -118,30 +118,30 @@ def evolve(
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Evolve a Pareto front of caching schedules; Ctrl-C stops it, the same command continues it."""
-    seconds = in_seconds(time)
-    wanted = settings(set_, image, mask, num_inference_steps=steps)
-    judge = _judge(quality, reward)
-    known_dtype(dtype)
-    known_device(device)
-    shown = _shown(judge)
-    texts, proof = _prompts(locate(model), prompts, held_out, count, seed)
-    fronts = _fronts(start)
+    seconds = parse_duration(time)
+    wanted = parse_settings(set_, image, mask, num_inference_steps=steps)
+    judge = _choose_judge(quality, reward)
+    check_dtype(dtype)
+    check_device(device)
+    shown = _choose_shown(judge)
+    texts, proof = _choose_prompts(locate(model), prompts, held_out, count, seed)
+    fronts = _read_fronts(start)
     config = EvolveConfig(
         budget_seconds=seconds,
         held_out=proof,
-        objectives=_listed(objective),
+        objectives=_split_names(objective),
         judge=judge,
         max_memory=memory,
-        storages=_listed([storage] if storage else None),
+        storages=_split_names([storage] if storage else None),
         least_steps=least_steps,
         generations=generations,
         seed=seed,
         ray=ray,
-        load=None if ray and Path(model).is_dir() else partial(_loaded, model, device, dtype),
+        load=None if ray and Path(model).is_dir() else partial(_load_in_worker, model, device, dtype),
     )
-    with _resumable(), warnings.catch_warnings(), Live(seconds, shown, model=model) as live:
+    with _say_how_to_continue(), warnings.catch_warnings(), Live(seconds, shown, model=model) as live:
         pipe = load_pipeline(model, device=device, dtype=dtype)
-        call = {"num_inference_steps": steps_or_usual(pipe), **arguments(pipe, **wanted)}
+        call = {"num_inference_steps": choose_steps(pipe), **select_arguments(pipe, **wanted)}
         from ...evolve_run import evolve as run
         from ...schedule.front.comparison import DISTURBED
 
@@ -154,8 +154,8 @@ def evolve(
             config=replace(config, budget_seconds=left),
             out=out_,
             call=call,
-            start=_begun(fronts, pipe, call),
-            batch=batch_size(batch, EvolveConfig.batch, call),
+            start=_retarget(fronts, pipe, call),
+            batch=choose_batch(batch, EvolveConfig.batch, call),
             workers=live.workers,
             tell=live.tell,
             stage=live.stage,
@@ -163,47 +163,47 @@ def evolve(
         )
     from ...validation.proof_file import read_proof
 
-    show_front(read_proof(out_), history_of(out_))
+    show_front(read_proof(out_), read_run_history(out_))
 
 
-def _fronts(runs: list[str] | None) -> list[Front]:
-    """The fronts of other runs."""
+def _read_fronts(runs: list[str] | None) -> list[Front]:
+    """Read the fronts of other runs."""
     from ...validation.proof_file import read_proof
 
     return [read_proof(run).front for run in runs or ()]
 
 
-def _begun(fronts: Sequence[Front], pipe: Any, call: Mapping[str, Any]) -> list[Point]:
-    """The points of other runs' fronts, moved to a pipeline and its number of steps."""
+def _retarget(fronts: Sequence[Front], pipe: Any, call: Mapping[str, Any]) -> list[Point]:
+    """Move the points of other runs' fronts to a pipeline and its number of steps."""
     return [p for front in fronts for p in front.retarget(pipe, steps=call.get("num_inference_steps")).points]
 
 
-def _listed(given: list[str] | None) -> list[str] | None:
-    """Names that were given one by one, with commas between them, or not at all."""
+def _split_names(given: list[str] | None) -> list[str] | None:
+    """Split names that were given one by one or with commas between them; None if there are none."""
     return [name.strip() for text in given for name in text.split(",")] if given else None
 
 
-def _loaded(model: str, device: str, dtype: str) -> Any:
-    """The pipeline, in a worker."""
+def _load_in_worker(model: str, device: str, dtype: str) -> Any:
+    """Load the pipeline in a worker."""
     return load_pipeline(model, device=device, dtype=dtype)
 
 
-def _judge(quality: str | None, reward: str | None) -> str:
+def _choose_judge(quality: str | None, reward: str | None) -> str:
     if quality is not None and reward is not None:
         raise InputError("both --quality and --reward", "one of them", "leave one out")
     return quality or reward or str(EvolveConfig.judge)
 
 
-def _shown(judge: str) -> Callable[[float], float]:
-    """How errors are shown: as the quality does, or negated, where it would take a model to be loaded to know."""
+def _choose_shown(judge: str) -> Callable[[float], float]:
+    """Choose how errors are shown: as the quality shows them, or negated where that would need a model."""
     from ...search.evaluate.quality import quality
 
     return operator.neg if ":" in judge else quality(judge).shown
 
 
 @contextmanager
-def _resumable() -> Iterator[None]:
-    """Within the context, breaking off says how to go on."""
+def _say_how_to_continue() -> Iterator[None]:
+    """Within the context, an interrupt prints the command that continues."""
     try:
         yield
     except KeyboardInterrupt as signal:
@@ -212,8 +212,8 @@ def _resumable() -> Iterator[None]:
         raise typer.Exit(143 if isinstance(signal, Terminated) else 130) from None
 
 
-def in_seconds(text: str) -> float | None:
-    """Seconds of a duration such as `90s`, `10m`, `1.5h`; None for `none`.
+def parse_duration(text: str) -> float | None:
+    """Parse a duration such as `90s`, `10m`, `1.5h` into seconds; None for `none`.
 
     Raises:
         InputError: if it is none.
@@ -231,15 +231,15 @@ def in_seconds(text: str) -> float | None:
     return seconds
 
 
-def _prompts(
+def _choose_prompts(
     model: str, prompts: Path | None, held_out: Path | None, count: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Prompts to evolve on, and others to prove on; none of these where there are too few (see `held_out.split`)."""
+    """Choose prompts to evolve on, and others for the proof; none if there are too few (see `held_out.split`)."""
     proof = gather([], held_out) if held_out else []
     if prompts is not None:
         from ...validation.held_out_split import PROMPTS, split
 
-        texts = distinct(gather([], prompts))
+        texts = drop_repeats(gather([], prompts))
         if proof:
             return texts[:count], proof
         apart = split(texts[: count + HELD_OUT], most=count)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..ui.front_table import facts, history_of, show_front
+from ..ui.front_table import describe_proof, read_run_history, show_front
 
 if TYPE_CHECKING:
     pass
@@ -22,9 +22,9 @@ def front(
     from ...validation.proof_file import read_proof
 
     proof = read_proof(run)
-    history = history_of(run)
+    history = read_run_history(run)
     if as_json:
         failures = {} if history is None else {"evaluations": history.evaluations, "failures": list(history.failures)}
-        typer.echo(json.dumps({**facts(proof), **failures}, indent=2))
+        typer.echo(json.dumps({**describe_proof(proof), **failures}, indent=2))
     else:
         show_front(proof, history)

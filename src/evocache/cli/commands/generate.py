@@ -16,15 +16,22 @@ import typer
 
 from ...metrics.versions import versions
 from ..inputs import argument_files
-from ..inputs.call_arguments import IMAGE, arguments, batch_size, call, settings, stepping
+from ..inputs.call_arguments import (
+    IMAGE,
+    choose_batch,
+    count_steps,
+    generate_pictures,
+    parse_settings,
+    select_arguments,
+)
 from ..inputs.model_loading import MODELS, await_loading, load_pipeline
-from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, finite
+from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, check_finite
 from ..inputs.prompts import gather
 from ..inputs.schedule_choice import Choice, pick
 from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Storage
 from ..ui.console import errors, out
-from ..ui.failures import folder
-from ..ui.picture_files import file_name, save_picture
+from ..ui.failures import make_folder
+from ..ui.picture_files import name_file, save_picture
 from ..ui.waits import Waits
 
 if TYPE_CHECKING:
@@ -75,7 +82,7 @@ def generate(
         ),
     ] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="Guidance scale.", callback=finite("--guidance", least=0))
+        float | None, typer.Option(help="Guidance scale.", callback=check_finite("--guidance", least=0))
     ] = None,
     height: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
     width: Annotated[int | None, typer.Option(min=1, max=MAX_PIXELS, help="Pixels.")] = None,
@@ -101,23 +108,25 @@ def generate(
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
     """Generate pictures of prompts as PNG files that carry their parameters, or videos; print the files' names."""
-    wanted = settings(set_, image, mask, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width)
+    wanted = parse_settings(
+        set_, image, mask, num_inference_steps=steps, guidance_scale=guidance, height=height, width=width
+    )
     asked = [*(words or ()), *(prompt or ())]
     texts = [""] if IMAGE in wanted and not asked and not prompts else gather(asked, prompts, limit)
     choice = pick(schedule, speedup, min_quality, holds=memory)
-    target = folder(out_)
+    target = make_folder(out_)
     with Waits() as wait:
         await_loading(wait, model)
         pipe = load_pipeline(model, device=device, dtype=dtype)
-    given = arguments(pipe, **(choice.asking(wanted) if choice else wanted))
+    given = select_arguments(pipe, **(choice.asking(wanted) if choice else wanted))
     from ...policies import Gate
     from ...runtime import apply
 
     what = choice.what if choice else "none" if memory or storage else None
     handle = apply(pipe, what, memory=memory, storage=storage) if what is not None else None
-    size = _batch(batch, handle, given)
-    named = _named(pipe, given, choice)
-    log = _Log(model, choice, {**_usual(pipe), **given}, handle)
+    size = _choose_batch(batch, handle, given)
+    named = _name_settings(pipe, given, choice)
+    log = _Log(model, choice, {**_read_defaults(pipe), **given}, handle)
     gated = size if handle is not None and isinstance(handle.program, Gate) and size > 1 else None
     digest = choice.digest if choice else None
     further = {"dtype": dtype, "storage": storage, "model": model, "digest": digest, "batch": gated, **wanted}
@@ -125,16 +134,18 @@ def generate(
     further = {name: value for name, value in further.items() if name not in (STEPS, GUIDANCE)}
     written: list[Path] = []
     steps = named["steps"] or 1
-    with _named_if_broken_off(written, len(texts)), handle or nullcontext(), Waits() as wait:
+    with _name_what_is_written(written, len(texts)), handle or nullcontext(), Waits() as wait:
         wait.count("generating, steps", len(texts) * steps)
         for first in range(0, len(texts), size):
             some = texts[first : first + size]
             seeds = [seed + first + i for i in range(len(some))]
             start = perf_counter()
-            pictures = call(pipe, some, seeds, **stepping(pipe, given, partial(wait.advance, len(some))))
+            pictures = generate_pictures(
+                pipe, some, seeds, **count_steps(pipe, given, partial(wait.advance, len(some)))
+            )
             log.batch(len(some), perf_counter() - start)
             for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
-                name = file_name(first + i, text, seeds[i], named, further)
+                name = name_file(first + i, text, seeds[i], named, further)
                 path = save_picture(frames, target / name, log.metadata(text, seeds[i]), video_format.suffix)
                 written.append(path)
             wait.done = (first + len(some)) * steps
@@ -143,8 +154,8 @@ def generate(
 
 
 @contextmanager
-def _named_if_broken_off(written: list[Path], all_: int) -> Iterator[None]:
-    """Within the context, Ctrl-C names the files that are written so far."""
+def _name_what_is_written(written: list[Path], all_: int) -> Iterator[None]:
+    """Within the context, Ctrl-C prints the names of the files that are written so far."""
     try:
         yield
     except KeyboardInterrupt:
@@ -158,9 +169,9 @@ def _print(written: Sequence[Path]) -> None:
         out().print(str(path), markup=False, soft_wrap=True)
 
 
-def _named(pipe: Any, given: Mapping[str, Any], choice: Choice | None) -> dict[str, Any]:
-    """What files are named by: those of the call, else the defaults of the pipeline."""
-    usual = _usual(pipe)
+def _name_settings(pipe: Any, given: Mapping[str, Any], choice: Choice | None) -> dict[str, Any]:
+    """Return the settings that files are named by: those of the call, else the defaults of the pipeline."""
+    usual = _read_defaults(pipe)
     return {
         "steps": given.get(STEPS, usual.get(STEPS)),
         "guidance": given.get(GUIDANCE, usual.get(GUIDANCE)),
@@ -168,18 +179,18 @@ def _named(pipe: Any, given: Mapping[str, Any], choice: Choice | None) -> dict[s
     }
 
 
-def _usual(pipe: Any) -> dict[str, float]:
-    """Numbers that a pipeline's call has where nothing else is said."""
+def _read_defaults(pipe: Any) -> dict[str, float]:
+    """Read the numbers that are defaults of a pipeline's call."""
     parameters = signature(type(pipe).__call__).parameters
     return {name: p.default for name, p in parameters.items() if isinstance(p.default, (int, float))}
 
 
-def _batch(wanted: int | None, handle: Handle | None, given: Mapping[str, Any]) -> int:
-    """Prompts in one call. A gate looks at all of them together, so that a picture depends on its neighbours."""
+def _choose_batch(wanted: int | None, handle: Handle | None, given: Mapping[str, Any]) -> int:
+    """Choose the number of prompts in one call. A gate decides for all of them: pictures depend on each other."""
     from ...policies import Gate
 
     gate = handle.program if handle is not None and isinstance(handle.program, Gate) else None
-    size = batch_size(wanted, 1 if gate else BATCH, given)
+    size = choose_batch(wanted, 1 if gate else BATCH, given)
     if gate and size > 1:
         description = (
             f"{gate} is a gate: it decides for all {size} prompts of a call, so that a picture depends on the others"
@@ -207,7 +218,7 @@ class _Log:
             self.peak = max(self.peak, self.handle.stats.peak_cached_bytes)
 
     def metadata(self, prompt: str, seed: int) -> dict[str, Any]:
-        """Text chunks of one picture; a setting that was left to the pipeline is not among them."""
+        """Return the text chunks of one picture."""
         made = self.handle.stats.schedule if self.handle else None
         named = {
             "steps": made.steps if made else self.given.get("num_inference_steps"),

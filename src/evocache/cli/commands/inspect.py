@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..inputs import argument_files
-from ..inputs.architecture_names import counted, is_architecture
-from ..inputs.call_arguments import example, generated, settings, stepping
-from ..inputs.model_loading import await_loading, load_pipeline, steps_or_usual
+from ..inputs.architecture_names import count_architecture, is_architecture
+from ..inputs.call_arguments import call_pipeline, count_steps, make_example, parse_settings
+from ..inputs.model_loading import await_loading, choose_steps, load_pipeline
 from ..inputs.number_options import MAX_COUNT, MAX_STEPS
 from ..inputs.schedule_choice import Choice, pick
 from ..inputs.schedule_options import MinQuality, PointMemory, Schedule, Speedup
 from ..ui.console import errors
-from ..ui.failures import InputError, first_line
+from ..ui.failures import InputError, shorten
 from ..ui.model_view import View
 from ..ui.waits import Waits
 
@@ -64,19 +64,19 @@ def inspect(
     if is_architecture(model):
         if image or mask:
             raise InputError(f"a picture for {model}", "a pipeline with weights", "leave --image and --mask out")
-        found, probe = counted(model, set_ or [], dtype=dtype, device=device, stages=stages)
+        found, probe = count_architecture(model, set_ or [], dtype=dtype, device=device, stages=stages)
         count = steps or (choice.steps if choice else None) or found.steps
-        program = _schedule(probe.model, choice, count) if choice else None
+        program = _compile_schedule(probe.model, choice, count) if choice else None
         view = View(model, found.cls, probe.model, probe, program, program.steps if program else count, {})
     else:
-        view = _of_pipeline(model, steps, choice, settings(set_, image, mask), stages, device, dtype)
+        view = _view_pipeline(model, steps, choice, parse_settings(set_, image, mask), stages, device, dtype)
     if as_json:
         typer.echo(json.dumps(view.document(), indent=2))
     else:
         view.print(depth)
 
 
-def _of_pipeline(
+def _view_pipeline(
     model: str,
     steps: int | None,
     choice: Choice | None,
@@ -85,24 +85,24 @@ def _of_pipeline(
     device: str,
     dtype: str,
 ) -> View:
-    """What is shown of a pipeline, measured."""
+    """Load a pipeline, measure it, and return what is shown."""
     with Waits() as wait:
         await_loading(wait, model)
         pipe = load_pipeline(model, device=device, dtype=dtype)
         from ...model import discover
 
         found = discover(pipe)
-        count = steps_or_usual(pipe, steps or (choice.steps if choice else None))
-        program = _schedule(found, choice, count) if choice else None
+        count = choose_steps(pipe, steps or (choice.steps if choice else None))
+        program = _compile_schedule(found, choice, count) if choice else None
         call = {"num_inference_steps": program.steps if program else count, **further}
-        with _counted(found, wait):
-            probe = _probed(pipe, call)
-        held = _held(pipe, found, example(pipe, call), program, wait) if stages else {}
+        with _show_calls(found, wait):
+            probe = _probe(pipe, call)
+        held = _measure_stages(pipe, found, make_example(pipe, call), program, wait) if stages else {}
     return View(model, type(pipe).__name__, found, probe, program, program.steps if program else count, held)
 
 
-def _schedule(model: Model, choice: Choice, steps: int) -> Cells:
-    """The schedule for the model's tree; refused as `apply` refuses it."""
+def _compile_schedule(model: Model, choice: Choice, steps: int) -> Cells:
+    """Compile the schedule for the model's tree; refuse what `apply` refuses."""
     from ...policies import Gate
     from ...runtime.program.program import check, resolve
 
@@ -114,8 +114,8 @@ def _schedule(model: Model, choice: Choice, steps: int) -> Cells:
 
 
 @contextmanager
-def _counted(model: Model, wait: Waits) -> Iterator[None]:
-    """Within the context, calls of denoisers are shown as they end: one that counts, and those that are timed."""
+def _show_calls(model: Model, wait: Waits) -> Iterator[None]:
+    """Within the context, show calls of denoisers as they end: one that counts, and those that are timed."""
     wait.count("measuring", (1 + REPEATS) * len(model.denoisers))
     hooks = [d.module.register_forward_hook(lambda *_: wait.advance()) for d in model.denoisers]
     try:
@@ -125,31 +125,31 @@ def _counted(model: Model, wait: Waits) -> Iterator[None]:
             hook.remove()
 
 
-def _probed(pipe: Any, call: dict[str, Any]) -> Probe | None:
-    """Measures, or None with a note where the pipeline wants more than a prompt."""
+def _probe(pipe: Any, call: dict[str, Any]) -> Probe | None:
+    """Measure the components; return None with a note if the pipeline needs more than a prompt."""
     from ...model.probe import probe_pipeline
 
-    given = example(pipe, call)
+    given = make_example(pipe, call)
     try:
         return probe_pipeline(pipe, given, repeats=REPEATS)
     except Exception as error:
         errors().print(
-            f"not measured: {first_line(error)}; --set may give what the pipeline asks for",
+            f"not measured: {shorten(error)}; --set may give what the pipeline asks for",
             style="yellow",
             markup=False,
         )
         return None
 
 
-def _held(
+def _measure_stages(
     pipe: Any, model: Model, call: dict[str, Any], schedule: Cells | None, wait: Waits
 ) -> dict[str, Mapping[str, Held]]:
-    """What is held in each stage, uncached and, if there is a schedule, under it."""
+    """Measure the memory of each stage, uncached and, if there is a schedule, under it."""
     from ...runtime import apply
     from ...runtime.estimate.measure import measure
 
     def generate() -> None:
-        generated(pipe, stepping(pipe, call, wait.advance))
+        call_pipeline(pipe, count_steps(pipe, call, wait.advance))
 
     wait.count("generating, steps", call["num_inference_steps"] * (1 if schedule is None else 2))
     out: dict[str, Mapping[str, Held]] = {"uncached": measure(pipe, model, generate)}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..inputs import argument_files
-from ..inputs.call_arguments import example, settings
-from ..inputs.dtypes import known_dtype
-from ..inputs.model_loading import await_loading, import_seconds, load_pipeline, locate
+from ..inputs.call_arguments import make_example, parse_settings
+from ..inputs.dtypes import check_dtype
+from ..inputs.model_loading import await_loading, load_pipeline, locate, predict_import
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_STEPS
 from ..inputs.schedule_choice import pick
 from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Storage
@@ -63,10 +63,10 @@ def plan(
 
     Nothing is computed, and no weights are needed: of a hub id, only its configs are fetched.
     """
-    given = settings(set_, image, mask, num_inference_steps=steps, height=height, width=width, num_frames=frames)
+    given = parse_settings(set_, image, mask, num_inference_steps=steps, height=height, width=width, num_frames=frames)
     choice = pick(schedule, speedup, min_quality, holds=memory)
     what, name = (choice.what, choice.name) if choice else ("none", "uncached")
-    known_dtype(dtype)
+    check_dtype(dtype)
     locate(model)
     given = choice.asking(given) if choice else given
     from ...runtime.estimate.estimate import plan_memory
@@ -77,21 +77,21 @@ def plan(
             await_loading(wait, model)
             pipe = load_pipeline(model, device="cpu", dtype=dtype)
         else:
-            wait.predict(f"reading the configs of {model}", import_seconds() + CONFIG_SECONDS)
+            wait.predict(f"reading the configs of {model}", predict_import() + CONFIG_SECONDS)
             pipe = load_weightless(model, dtype=dtype)
-        call = example(pipe, given)
-        wait.predict("planning", MODULE_SECONDS * _modules(pipe))
+        call = make_example(pipe, given)
+        wait.predict("planning", MODULE_SECONDS * _count_modules(pipe))
         planned = plan_memory(pipe, call, what, memory, offload=offload, storage=storage, film=film)
     if plot is not None:
         _draw(planned, plot)
     if as_json:
-        typer.echo(json.dumps({"model": model, "schedule": name, **_document(planned)}, indent=2))
+        typer.echo(json.dumps({"model": model, "schedule": name, **_describe(planned)}, indent=2))
     else:
         _print(model, type(pipe).__name__, name, planned)
 
 
-def _modules(pipe: Any) -> int:
-    """The number of modules in a pipeline, at any depth."""
+def _count_modules(pipe: Any) -> int:
+    """Count the modules in a pipeline, at any depth."""
     from torch import nn
 
     from ...model.pipeline_components import components_of
@@ -111,7 +111,7 @@ def _draw(planned: Planned, path: Path) -> None:
         ) from None
 
 
-def _document(planned: Planned) -> dict[str, Any]:
+def _describe(planned: Planned) -> dict[str, Any]:
     """For machines; bytes and seconds."""
     plan = planned.plan
 
@@ -132,8 +132,8 @@ def _document(planned: Planned) -> dict[str, Any]:
             "slices": {
                 name: {path: cut.slices for path, cut in cuts.items()} for name, cuts in plan.cuts.items() if cuts
             },
-            "decode slices": {name: cut.slices for name, cut in _decode(plan).items()},
-            "decodes in groups": [name for name, cut in _decode(plan).items() if cut.slicing.groups],
+            "decode slices": {name: cut.slices for name, cut in _find_decode_cuts(plan).items()},
+            "decodes in groups": [name for name, cut in _find_decode_cuts(plan).items() if cut.slicing.groups],
             "features parked beyond": plan.capacity,
             "moved": plan.moved,
             "seconds": plan.seconds,
@@ -161,5 +161,5 @@ def _print(model: str, pipeline: str, schedule: str, planned: Planned) -> None:
         console.print("--memory 8GB plans for a limit", markup=False)
 
 
-def _decode(plan: MemoryPlan) -> Mapping[str, Any]:
+def _find_decode_cuts(plan: MemoryPlan) -> Mapping[str, Any]:
     return plan.decode.cuts if plan.decode else {}

@@ -12,8 +12,8 @@ from ..inputs.number_options import MAX_STEPS
 from ..inputs.schedule_choice import Choice, pick
 from ..inputs.schedule_options import MinQuality, PointMemory, Speedup
 from ..ui.command_line import Command
-from ..ui.failures import InputError, examples
-from ..ui.picture_files import slug
+from ..ui.failures import InputError, format_examples
+from ..ui.picture_files import make_slug
 
 if TYPE_CHECKING:
     from ...schedule import Schedule
@@ -39,7 +39,7 @@ class Format(str, Enum):
 
 
 def resolve(choice: Choice, model: str, steps: int | None) -> Schedule:
-    """The schedule that is chosen, compiled for a model where it is a policy; for `steps` steps, if given.
+    """Return the chosen schedule, for `steps` steps if given; compile it for a model if it is a policy.
 
     Raises:
         PolicyError: if the policy makes no sense for the model.
@@ -61,7 +61,7 @@ def resolve(choice: Choice, model: str, steps: int | None) -> Schedule:
     return type(made)(made.tree, made.orders, made.gains, classes, made.provenance)
 
 
-def _chosen(what: str, speedup: float | None, min_quality: float | None, memory: str | None) -> Choice:
+def _choose(what: str, speedup: float | None, min_quality: float | None, memory: str | None) -> Choice:
     choice = pick(what, speedup, min_quality, memory)
     assert choice is not None  # something is named
     return choice
@@ -69,7 +69,7 @@ def _chosen(what: str, speedup: float | None, min_quality: float | None, memory:
 
 @schedule.command(
     cls=Command,
-    epilog=examples(
+    epilog=format_examples(
         "evocache schedule show fora:3",
         "evocache schedule show steps:0,1,4,8,12 --steps 16 --detail",
         "evocache schedule show my-schedule.json",
@@ -89,7 +89,7 @@ def show(
     from ...schedule.render import heatmap
     from ..ui.console import out
 
-    choice = _chosen(what, speedup, min_quality, memory)
+    choice = _choose(what, speedup, min_quality, memory)
     found = resolve(choice, model, steps)
     if choice.description:
         out().print(choice.description, markup=False)
@@ -98,7 +98,7 @@ def show(
 
 @schedule.command(
     cls=Command,
-    epilog=examples(
+    epilog=format_examples(
         "evocache schedule convert ecad-schedule.json mine.json",
         "evocache schedule convert mine.json theirs.json --to ecad",
         "evocache schedule convert runs/emoji theirs.json --speedup 2 --to ecad",
@@ -121,14 +121,14 @@ def convert(
     force: Force = False,
 ) -> None:
     """Convert a schedule file, or save a policy or a point of a run's front as one."""
-    choice = _chosen(source, speedup, min_quality, memory)
-    _vacant(target, force)
+    choice = _choose(source, speedup, min_quality, memory)
+    _refuse_existing(target, force)
     _write(resolve(choice, model, steps), target, to)
 
 
 @schedule.command(
     cls=Command,
-    epilog=examples(
+    epilog=format_examples(
         "evocache schedule export runs/emoji --speedup 2",
         "evocache schedule export runs/emoji --min-quality 40 --out schedules",
     ),
@@ -146,24 +146,24 @@ def export(
 ) -> None:
     """Write a schedule, say of a run, as a file to share that is named by what it is, and print the file's name."""
     from ..ui.console import out
-    from ..ui.failures import folder
+    from ..ui.failures import make_folder
 
-    choice = _chosen(what, speedup, min_quality, memory)
+    choice = _choose(what, speedup, min_quality, memory)
     found = resolve(choice, model, steps)
-    target = folder(out_) / f"{slug(choice.name)}-{found.steps}steps-{found.digest[:6]}.json"
+    target = make_folder(out_) / f"{make_slug(choice.name)}-{found.steps}steps-{found.digest[:6]}.json"
     if not target.exists() or force:  # a file of that name has the same cells
         _write(found, target, to)
     out().print(str(target), markup=False, soft_wrap=True)
 
 
-def _vacant(target: Path, force: bool) -> None:
+def _refuse_existing(target: Path, force: bool) -> None:
     """Refuse to overwrite what the user does not say to overwrite."""
     if target.exists() and not force:
         raise InputError(f"{str(target)!r}, which exists", "a new file", "choose another name, or add --force")
 
 
 def _write(found: Schedule, target: Path, to: Format) -> None:
-    """Write a file, and tell what is in it."""
+    """Write a file, and print what is in it."""
     from ...schedule import save
     from ...schedule.io.ecad import dumps_ecad
     from ...schedule.io.strict_json import write_text

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import PipelineError
 from ..ui.failures import InputError, ModelError
-from .call_arguments import settings
-from .dtypes import named_dtype
+from .call_arguments import parse_settings
+from .dtypes import find_dtype
 
 if TYPE_CHECKING:
     from ...model.architectures import Architecture
@@ -20,8 +20,8 @@ def is_architecture(model: str) -> bool:
     return model.startswith("arch:")
 
 
-def named(model: str) -> Architecture:
-    """The architecture of a name.
+def find_architecture(model: str) -> Architecture:
+    """Find the architecture of a name.
 
     Raises:
         ModelError: if there is none of that name.
@@ -34,8 +34,10 @@ def named(model: str) -> Architecture:
         raise ModelError(error.given, error.expected, error.mend) from None
 
 
-def counted(model: str, given: Sequence[str], *, dtype: str, device: str, stages: bool) -> tuple[Architecture, Probe]:
-    """An architecture in the shape that is asked for, and what its components cost.
+def count_architecture(
+    model: str, given: Sequence[str], *, dtype: str, device: str, stages: bool
+) -> tuple[Architecture, Probe]:
+    """Return an architecture in the shape that is asked for, and what its components cost.
 
     Args:
         model: its name.
@@ -49,10 +51,10 @@ def counted(model: str, given: Sequence[str], *, dtype: str, device: str, stages
         PipelineError: if it cannot have such a shape.
         InputError: if something is asked for that only a pipeline can answer.
     """
-    found = named(model)
+    found = find_architecture(model)
     if stages or device != "auto":
         option = "--stages" if stages else f"--device {device}"
         raise InputError(f"{option} of {model}", "a pipeline with weights", f"leave out {option.split()[0]}")
-    wanted = named_dtype(dtype)
-    shaped = found.shaped(**settings(given))
+    wanted = find_dtype(dtype)
+    shaped = found.shaped(**parse_settings(given))
     return shaped, shaped.probe(wanted)

@@ -38,8 +38,8 @@ MAX_TENSOR = 1 << 30
 """Most bytes of a tensor's file."""
 
 
-def read(path: Path) -> Any:
-    """What a file holds, by its suffix.
+def read_argument(path: Path) -> Any:
+    """Read what a file holds, by its suffix.
 
     Raises:
         InputError: if it cannot be read, is too large, or is of no kind that can be given to a pipeline.
@@ -51,38 +51,38 @@ def read(path: Path) -> Any:
     raise InputError(f"file {str(path)!r}", f"one of {known}", "save it as one of these")
 
 
-def picture(path: Path) -> Image:
-    """A picture in RGB, upright.
+def read_picture(path: Path) -> Image:
+    """Read a picture in RGB, upright.
 
     Raises:
         InputError: if it is none, or too large.
     """
-    return _opened(path, "RGB")
+    return _open_picture(path, "RGB")
 
 
-def mask(path: Path) -> Image:
-    """A picture in shades of grey: white is painted anew, black is kept.
+def read_mask(path: Path) -> Image:
+    """Read a picture in shades of grey: white is painted, black is kept.
 
     Raises:
         InputError: if it is none, or too large.
     """
-    return _opened(path, "L")
+    return _open_picture(path, "L")
 
 
-def _opened(path: Path, mode: str) -> Image:
+def _open_picture(path: Path, mode: str) -> Image:
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as found:
             if math.prod(found.size) > MAX_PICTURE:
-                raise _refused(path, f"{found.width} by {found.height} pixels", "a smaller picture")
+                raise _refuse(path, f"{found.width} by {found.height} pixels", "a smaller picture")
             upright = ImageOps.exif_transpose(found)
             return upright.convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _refused(path, getattr(error, "strerror", None) or "no picture", "a picture that can be read") from None
+        raise _refuse(path, getattr(error, "strerror", None) or "no picture", "a picture that can be read") from None
 
 
-def _tensor(path: Path) -> Any:
+def _read_tensor(path: Path) -> Any:
     import pickle
 
     import numpy as np
@@ -90,19 +90,19 @@ def _tensor(path: Path) -> Any:
 
     try:
         if path.stat().st_size > MAX_TENSOR:
-            raise _refused(path, f"{path.stat().st_size} bytes", f"at most {MAX_TENSOR}")
+            raise _refuse(path, f"{path.stat().st_size} bytes", f"at most {MAX_TENSOR}")
         if path.suffix.lower() == ".npy":
             found: Any = torch.from_numpy(np.load(path, mmap_mode="r", allow_pickle=False).copy())
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, ValueError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise _refused(path, getattr(error, "strerror", None) or "no tensor", "a tensor that can be read") from None
+        raise _refuse(path, getattr(error, "strerror", None) or "no tensor", "a tensor that can be read") from None
     if not isinstance(found, torch.Tensor):
-        raise _refused(path, f"a {type(found).__name__}", "one tensor")
+        raise _refuse(path, f"a {type(found).__name__}", "one tensor")
     return found
 
 
-def _json(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     from ...schedule.io.strict_json import read_text, value
 
     try:
@@ -111,7 +111,7 @@ def _json(path: Path) -> Any:
         raise InputError(error.given, error.expected, error.mend) from None
 
 
-def _text(path: Path) -> str:
+def _read_words(path: Path) -> str:
     from ...schedule.io.strict_json import read_text
 
     try:
@@ -120,14 +120,14 @@ def _text(path: Path) -> str:
         raise InputError(error.given, error.expected, error.mend) from None
 
 
-def _refused(path: Path, why: str, expected: str) -> InputError:
+def _refuse(path: Path, why: str, expected: str) -> InputError:
     return InputError(f"file {str(path)!r} ({why.lower()})", expected, "check the path, or save it again")
 
 
 READERS: dict[Sequence[str], Callable[[Path], Any]] = {
-    (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"): picture,
-    (".pt", ".npy"): _tensor,
-    (".json",): _json,
-    (".txt",): _text,
+    (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"): read_picture,
+    (".pt", ".npy"): _read_tensor,
+    (".json",): _read_json,
+    (".txt",): _read_words,
 }
 """How files are read, by their suffixes."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Error, short
-from ..ui.failures import InputError, first_line
+from ..ui.failures import InputError, shorten
 from . import argument_files
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def arguments(pipe: Any, **wanted: Any) -> dict[str, Any]:
+def select_arguments(pipe: Any, **wanted: Any) -> dict[str, Any]:
     """Return the arguments of the pipeline's call: what is wanted and not None; a mask by the pipeline's own name.
 
     Raises:
@@ -41,10 +41,10 @@ IMAGE, MASK = "image", "mask_image"
 """What diffusers' pipelines call a picture and the mask over it; some call the mask `mask`."""
 
 
-def settings(
+def parse_settings(
     given: Sequence[str] | None, images: Sequence[Path] | None = None, mask: Path | None = None, **named: Any
 ) -> dict[str, Any]:
-    """Arguments of a call from texts `name=value`, pictures and options of their own; all files are read.
+    """Parse arguments of a call from texts `name=value`, pictures and named options; read all files.
 
     A value that begins with an @ names a file (@@ stands for the letter); one that is no JSON is a text. What has an
     option of its own goes before, where it is not None.
@@ -59,17 +59,21 @@ def settings(
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise InputError(f"--set {text!r}", "the form name=value", 'write --set negative_prompt="blurry"')
-        found[name] = argument_files.read(Path(value[1:])) if value[:1] == "@" != value[1:2] else _value(text, value)
-    pictures = [argument_files.picture(path) for path in images or ()]
+        found[name] = (
+            argument_files.read_argument(Path(value[1:]))
+            if value[:1] == "@" != value[1:2]
+            else _parse_value(text, value)
+        )
+    pictures = [argument_files.read_picture(path) for path in images or ()]
     if pictures:
         found[IMAGE] = pictures[0] if len(pictures) == 1 else pictures
     if mask is not None:
-        found[MASK] = argument_files.mask(mask)
+        found[MASK] = argument_files.read_mask(mask)
     return found | {name: value for name, value in named.items() if value is not None}
 
 
-def _value(text: str, value: str) -> Any:
-    """JSON, or else the text itself."""
+def _parse_value(text: str, value: str) -> Any:
+    """Parse JSON; return the text itself if it is none."""
     if value.startswith("@@"):
         return value[1:]
     try:
@@ -83,8 +87,8 @@ def _value(text: str, value: str) -> Any:
     return found
 
 
-def batch_size(wanted: int | None, usual: int, given: Mapping[str, Any]) -> int:
-    """Prompts in one call: as many as the user says; else as usual, but one with pictures, which not all repeat."""
+def choose_batch(wanted: int | None, usual: int, given: Mapping[str, Any]) -> int:
+    """Choose the prompts in one call: the user's number, else the usual one, but 1 with pictures."""
     return wanted or (1 if any(name in given for name in (IMAGE, MASK)) else usual)
 
 
@@ -94,7 +98,7 @@ CALLBACK = "callback_on_step_end"
 PROMPT = "fox on a light blue background"
 
 
-def example(pipe: Any, further: Mapping[str, Any]) -> dict[str, Any]:
+def make_example(pipe: Any, further: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments of a call such as a user would make: a prompt and a picture where the pipeline takes them.
 
     Args:
@@ -114,18 +118,18 @@ def example(pipe: Any, further: Mapping[str, Any]) -> dict[str, Any]:
         given[IMAGE] = Image.new("RGB", (size[0], size[1]), "grey")
         if MASK in accepted:
             given[MASK] = Image.new("L", (size[0], size[1]), "white")
-    return arguments(pipe, **{**given, **further})
+    return select_arguments(pipe, **{**given, **further})
 
 
-def generators(seeds: Sequence[int]) -> list[torch.Generator]:
-    """One random generator a prompt, on the CPU, so that a picture depends on its seed and not on its batch."""
+def make_generators(seeds: Sequence[int]) -> list[torch.Generator]:
+    """Make one random generator for each prompt, on the CPU: a picture depends on its seed, not on its batch."""
     import torch
 
     return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
 
-def stepping(pipe: Any, given: Mapping[str, Any], advance: Callable[[], object]) -> Mapping[str, Any]:
-    """Arguments of a call that tells of each step that has ended, where the pipeline can tell.
+def count_steps(pipe: Any, given: Mapping[str, Any], advance: Callable[[], object]) -> Mapping[str, Any]:
+    """Return arguments of a call with a callback for each step that ends, if the pipeline takes one.
 
     Args:
         pipe: the pipeline.
@@ -142,7 +146,7 @@ def stepping(pipe: Any, given: Mapping[str, Any], advance: Callable[[], object])
     return {**given, CALLBACK: ended}
 
 
-def generated(pipe: Any, given: Mapping[str, Any]) -> Any:
+def call_pipeline(pipe: Any, given: Mapping[str, Any]) -> Any:
     """Call a pipeline and return its output.
 
     Raises:
@@ -153,11 +157,11 @@ def generated(pipe: Any, given: Mapping[str, Any]) -> Any:
     except Error:
         raise
     except Exception as error:  # whatever another library makes of arguments that it did not expect
-        raise refused_call(pipe, given, error) from error
+        raise describe_refusal(pipe, given, error) from error
 
 
-def refused_call(pipe: Any, given: Mapping[str, Any], error: Exception) -> InputError:
-    """What is told of a pipeline that raised an error of its own."""
+def describe_refusal(pipe: Any, given: Mapping[str, Any], error: Exception) -> InputError:
+    """Describe an error that a pipeline itself raised."""
     from ...search.evaluate.faults import of_device
 
     hidden = ("generator", "output_type", CALLBACK)
@@ -167,13 +171,13 @@ def refused_call(pipe: Any, given: Mapping[str, Any], error: Exception) -> Input
     return InputError(
         f"{type(pipe).__name__} called with {shown or 'its own defaults'}",
         f"{'a call that the machine can do' if short_of else 'arguments that it takes'}; it raised "
-        f"{type(error).__name__}: {first_line(error, 400)}",
+        f"{type(error).__name__}: {shorten(error, 400)}",
         f"{mend}; evocache --debug shows where it was raised",
     )
 
 
-def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) -> list[list[Image]]:
-    """Pictures of the prompts, each as its frames: one for an image, many for a video.
+def generate_pictures(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) -> list[list[Image]]:
+    """Generate pictures of the prompts, each as its frames: one for an image, many for a video.
 
     Pipelines that take no prompt are called with as many pictures as there are seeds.
 
@@ -182,7 +186,7 @@ def call(pipe: Any, prompts: Sequence[str], seeds: Sequence[int], **given: Any) 
     """
     if "prompt" in inspect.signature(type(pipe).__call__).parameters:
         given = {"prompt": list(prompts), **given}
-    output = generated(pipe, {"generator": generators(seeds), "output_type": "pil", **given})
+    output = call_pipeline(pipe, {"generator": make_generators(seeds), "output_type": "pil", **given})
     images = getattr(output, "images", None)
     found: list[list[Image]] = [[i] for i in images] if images is not None else list(getattr(output, "frames", ()))
     if len(found) < len(prompts):

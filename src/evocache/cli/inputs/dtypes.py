@@ -13,13 +13,13 @@ STORAGES = ("none", "bf16", "fp8", "int8")
 """What features may be stored in (`memory.quantization.CODINGS`, which takes torch to be read)."""
 
 
-def named_dtype(name: str, device: str = "cuda") -> Any:
-    """The type of a name; `auto` is bfloat16 on a GPU, float32 elsewhere.
+def find_dtype(name: str, device: str = "cuda") -> Any:
+    """Find the type of a name; `auto` is bfloat16 on a GPU, float32 elsewhere.
 
     Raises:
         InputError: if there is no such type.
     """
-    known_dtype(name)
+    check_dtype(name)
     import torch
 
     if name == "auto":
@@ -27,7 +27,7 @@ def named_dtype(name: str, device: str = "cuda") -> Any:
     return getattr(torch, name)
 
 
-def known_dtype(name: str) -> str:
+def check_dtype(name: str) -> str:
     """Check the name of a type, without loading anything.
 
     Raises:
@@ -38,7 +38,7 @@ def known_dtype(name: str) -> str:
     return name
 
 
-def known_device(name: str) -> str:
+def check_device(name: str) -> str:
     """Check the form of a device's name, without loading anything; whether there is one is seen when it is used.
 
     Raises:
@@ -49,7 +49,7 @@ def known_device(name: str) -> str:
     return name
 
 
-def known_storage(names: str | None) -> str | None:
+def check_storage(names: str | None) -> str | None:
     """Check names of what features are stored in, with commas between them, without loading anything.
 
     Raises:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ...zoo.load import no_bars
-from ..ui.failures import InputError, ModelError, first_line
+from ..ui.failures import InputError, ModelError, shorten
 from ..ui.waits import Waits
-from .dtypes import known_device, known_dtype, named_dtype
+from .dtypes import check_device, check_dtype, find_dtype
 
 IMPORT_SECONDS = 6.0
 """What importing torch and diffusers takes, about."""
@@ -41,21 +41,21 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
         InputError: if there is no such device or type.
     """
     found = locate(model)
-    known_dtype(dtype)
-    known_device(device)
+    check_dtype(dtype)
+    check_device(device)
     import torch
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    wanted = named_dtype(dtype, device)
+    wanted = find_dtype(dtype, device)
     from ... import zoo
 
-    with nullcontext() if stored_bytes(found) is None else no_bars():
-        pipe: Any = zoo.load(found, dtype=wanted) if found.startswith("zoo:") else _from_pretrained(found, wanted)
+    with nullcontext() if count_stored_bytes(found) is None else no_bars():
+        pipe: Any = zoo.load(found, dtype=wanted) if found.startswith("zoo:") else _load_pretrained(found, wanted)
         try:
             pipe.to(device)
         except (RuntimeError, AssertionError) as error:
-            given = f"device {device!r} ({first_line(error)})"
+            given = f"device {device!r} ({shorten(error)})"
             raise InputError(given, "a device of this machine", "try --device cpu") from error
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -63,20 +63,20 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
 
 def await_loading(wait: Waits, model: str) -> None:
     """Show that a model is loaded; one that is not on this machine is fetched, which has bars of its own."""
-    size = stored_bytes(model)
+    size = count_stored_bytes(model)
     if size is None:
         wait.console.print(f"loading {model} from the hub", markup=False)
     else:
-        wait.predict(f"loading {model}", import_seconds() + size / RATE)
+        wait.predict(f"loading {model}", predict_import() + size / RATE)
 
 
-def import_seconds() -> float:
+def predict_import() -> float:
     """Predict how long torch and diffusers take to be imported, if they are not yet."""
     return 0.0 if "diffusers" in sys.modules else IMPORT_SECONDS
 
 
-def stored_bytes(model: str) -> int | None:
-    """Bytes of a model's weights on this machine; None if it is on the hub alone."""
+def count_stored_bytes(model: str) -> int | None:
+    """Count the bytes of a model's weights on this machine; None if it is only on the hub."""
     found = locate(model)
     if found.startswith("zoo:"):
         from ...zoo.models import find
@@ -94,15 +94,15 @@ def stored_bytes(model: str) -> int | None:
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
-def steps_or_usual(pipe: Any, wanted: int | None = None) -> int:
-    """The number of denoising steps that is wanted, or that a pipeline makes where nothing else is said."""
+def choose_steps(pipe: Any, wanted: int | None = None) -> int:
+    """Return the number of denoising steps that is wanted, or else the pipeline's own."""
     from ...runtime.program.step_arguments import usual_steps
 
     return wanted or usual_steps(type(pipe).__call__) or STEPS
 
 
 def locate(model: str) -> str:
-    """The full zoo name, the folder or the hub id that a name stands for.
+    """Find the full zoo name, the folder or the hub id that a name stands for.
 
     Raises:
         ModelError: if it is none of them.
@@ -133,21 +133,21 @@ def locate(model: str) -> str:
     raise ModelError(f"model {model!r}", expected, "check the spelling")
 
 
-def _from_pretrained(source: str, dtype: Any) -> Any:
+def _load_pretrained(source: str, dtype: Any) -> Any:
     from diffusers import DiffusionPipeline
 
     local = Path(source).is_dir()
     try:
         return DiffusionPipeline.from_pretrained(source, torch_dtype=dtype, local_files_only=local)
     except (OSError, ValueError, AttributeError, ImportError, RuntimeError) as error:
-        raise unloadable(source, error) from error
+        raise describe_unloadable(source, error) from error
 
 
-def unloadable(source: str, error: Exception) -> ModelError:
-    """What is told of a model that cannot be loaded, by whichever library and for whatever reason."""
+def describe_unloadable(source: str, error: Exception) -> ModelError:
+    """Describe why a model cannot be loaded, by whichever library and for whatever reason."""
     if Path(source).is_dir():
         mend = "save the pipeline again with save_pretrained"
-        return ModelError(f"folder {source!r} ({first_line(error)})", "a complete pipeline", mend)
+        return ModelError(f"folder {source!r} ({shorten(error)})", "a complete pipeline", mend)
     from huggingface_hub.constants import is_offline_mode
 
     if is_offline_mode():
@@ -155,7 +155,7 @@ def unloadable(source: str, error: Exception) -> ModelError:
         return ModelError(f"model {source!r}", expected, "unset HF_HUB_OFFLINE, or name the folder of a saved pipeline")
     expected = "a diffusers pipeline on the hub, or in the local cache"
     mend = "check the spelling and the connection; log in if the model is gated"
-    return ModelError(f"model {source!r} ({first_line(error)})", expected, mend)
+    return ModelError(f"model {source!r} ({shorten(error)})", expected, mend)
 
 
 MODELS = "Zoo name, folder of a diffusers pipeline, or hub id."

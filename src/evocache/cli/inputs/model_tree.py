@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..ui.failures import ModelError
 from ..ui.waits import Waits
-from .architecture_names import is_architecture, named
-from .model_loading import await_loading, import_seconds, load_pipeline, locate, steps_or_usual
+from .architecture_names import find_architecture, is_architecture
+from .model_loading import await_loading, choose_steps, load_pipeline, locate, predict_import
 from .weightless import load_weightless
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
-    """The component tree of a model, the classes of its denoisers, and its usual number of steps.
+    """Return the component tree of a model, the classes of its denoisers, and its usual number of steps.
 
     No weights are loaded, as long as all parts can be made from their configs.
 
@@ -25,14 +25,14 @@ def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
         Error: as `load_pipeline`, and if it has no denoiser.
     """
     if is_architecture(model):
-        architecture = named(model)
+        architecture = find_architecture(model)
         bare = architecture.model()
         return bare.tree, bare.classes, architecture.steps
-    known = _known_tree(locate(model))
+    known = _read_known_tree(locate(model))
     if known is not None:
         return known
     with Waits() as wait:
-        wait.predict(f"reading the configs of {model}", import_seconds() + 1)
+        wait.predict(f"reading the configs of {model}", predict_import() + 1)
         try:
             pipe = load_weightless(model)
         except ModelError:  # it may have a part that is not made from a config alone
@@ -41,11 +41,11 @@ def load_tree(model: str) -> tuple[Tree, Mapping[str, str], int]:
         from ...model import discover
 
         found = discover(pipe)
-    return found.tree, found.classes, steps_or_usual(pipe)
+    return found.tree, found.classes, choose_steps(pipe)
 
 
-def _known_tree(name: str) -> tuple[Tree, Mapping[str, str], int] | None:
-    """What `load_tree` returns of an embedded model, read from the front that lies beside it; no model is loaded."""
+def _read_known_tree(name: str) -> tuple[Tree, Mapping[str, str], int] | None:
+    """Read the same of an embedded model from the front that lies beside it; no model is loaded."""
     from ...schedule.front import Front
     from ...zoo.models import find
 

@@ -20,7 +20,7 @@ MAX_COUNT = 10**6
 """Most prompts, frames, generations and the like."""
 
 
-def amount(value: str | None) -> str | None:
+def check_amount(value: str | None) -> str | None:
     """Check an option that is an amount of memory, before a model is loaded for it.
 
     Raises:
@@ -33,10 +33,10 @@ def amount(value: str | None) -> str | None:
     return value
 
 
-def finite(
+def check_finite(
     option: str, *, above: float | None = None, least: float | None = None
 ) -> Callable[[float | None], float | None]:
-    """What checks an option: a finite number, above or from some bound. Not even `nan` is below a bound for Python.
+    """Return a check of an option: a finite number above or from a bound. For Python not even `nan` is below a bound.
 
     Args:
         option: its name, `--guidance`.

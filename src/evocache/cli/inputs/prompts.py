@@ -17,12 +17,12 @@ KEYS = ("prompt", "caption", "text", "prompt_en")
 
 
 def gather(given: Sequence[str], file: Path | None, limit: int | None = None) -> list[str]:
-    """The prompts of the command line, then those of the file, each on one line.
+    """Gather the prompts of the command line, then those of the file, each on one line.
 
     Raises:
         InputError: if there are none, one is empty or no text, or the file cannot be read.
     """
-    prompts = [*given, *(read(file) if file else [])][:limit]
+    prompts = [*given, *(read_prompts(file) if file else [])][:limit]
     if not prompts:
         mend = 'say what to draw: evocache generate "...", or give a file with --prompts'
         raise InputError("no prompt", "at least one", mend)
@@ -38,15 +38,15 @@ def gather(given: Sequence[str], file: Path | None, limit: int | None = None) ->
     return [" ".join(prompt.split()) for prompt in prompts]
 
 
-def distinct(prompts: Sequence[str]) -> list[str]:
-    """Prompts without repeats, in whatever case and spacing, in order of their first appearance."""
+def drop_repeats(prompts: Sequence[str]) -> list[str]:
+    """Drop repeated prompts, whatever their case and spacing; keep the order of first appearance."""
     from ...validation.held_out_split import distinct as apart
 
     return list(apart(prompts))
 
 
-def read(file: Path) -> list[str]:
-    """The prompts in a file, repeats included.
+def read_prompts(file: Path) -> list[str]:
+    """Read the prompts in a file, repeats included.
 
     - `.tsv`, `.csv`: a column with one of the names in `KEYS` in its first line; CSV may be separated by semicolons;
     - `.json`: a list of texts, or of objects with such a key; `.jsonl`, `.ndjson`: one a line;
@@ -55,16 +55,22 @@ def read(file: Path) -> list[str]:
     Raises:
         InputError: if it cannot be read, or there are no prompts where that kind of file has them.
     """
-    text = _text(file)
-    readers = {".tsv": _tsv, ".csv": _csv, ".json": _json, ".jsonl": _json_lines, ".ndjson": _json_lines}
-    prompts = readers.get(file.suffix.lower(), _lines)(text, file)
+    text = _read_text(file)
+    readers = {
+        ".tsv": _parse_tsv,
+        ".csv": _parse_csv,
+        ".json": _parse_list,
+        ".jsonl": _parse_json_lines,
+        ".ndjson": _parse_json_lines,
+    }
+    prompts = readers.get(file.suffix.lower(), _split_lines)(text, file)
     if not prompts:
         raise InputError(f"{str(file)!r} without a prompt", "at least one", "write one a line")
     return prompts
 
 
-def _text(file: Path) -> str:
-    """A file as text with plain line ends; UTF-8, or what its byte order mark says."""
+def _read_text(file: Path) -> str:
+    """Read a file as text with plain line ends; UTF-8, or what its byte order mark says."""
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -85,26 +91,26 @@ def _text(file: Path) -> str:
 # Lines end at line feeds alone: `splitlines` would also split at separators that prompts may hold.
 
 
-def _lines(text: str, file: Path) -> list[str]:
+def _split_lines(text: str, file: Path) -> list[str]:
     lines = (line.strip() for line in text.split("\n"))
     return [line for line in lines if line and line != "#" and not line.startswith(("# ", "#\t"))]
 
 
-def _tsv(text: str, file: Path) -> list[str]:
-    return _column([line.split("\t") for line in text.split("\n")], file)
+def _parse_tsv(text: str, file: Path) -> list[str]:
+    return _select_column([line.split("\t") for line in text.split("\n")], file)
 
 
-def _csv(text: str, file: Path) -> list[str]:
+def _parse_csv(text: str, file: Path) -> list[str]:
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
     try:
-        return _column(list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)), file)
+        return _select_column(list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)), file)
     except csv.Error as error:
         raise InputError(f"{str(file)!r} ({error})", "rows of cells", "close its quotes, or name it .txt") from None
 
 
-def _column(rows: list[list[str]], file: Path) -> list[str]:
-    """The cells under the prompt's name; rows without any text are passed over."""
+def _select_column(rows: list[list[str]], file: Path) -> list[str]:
+    """Select the cells under the prompt's name; skip rows without any text."""
     header, *body = rows or [[]]
     names = [name.strip().lower() for name in header]
     column = next((names.index(key) for key in KEYS if key in names), None)
@@ -121,23 +127,23 @@ def _column(rows: list[list[str]], file: Path) -> list[str]:
     return prompts
 
 
-def _json(text: str, file: Path) -> list[str]:
-    document = _parsed(text, file, "")
+def _parse_list(text: str, file: Path) -> list[str]:
+    document = _parse_json(text, file, "")
     if not isinstance(document, list):
         raise InputError(
-            f"{str(file)!r} with {_kind(document)}",
+            f"{str(file)!r} with {_describe_kind(document)}",
             "a list of prompts or of objects",
             "name it .jsonl if each line is an object",
         )
-    return [_prompt(entry, file, f"entry {i}") for i, entry in enumerate(document)]
+    return [_check_prompt(entry, file, f"entry {i}") for i, entry in enumerate(document)]
 
 
-def _json_lines(text: str, file: Path) -> list[str]:
+def _parse_json_lines(text: str, file: Path) -> list[str]:
     lines = [(i, line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
-    return [_prompt(_parsed(line, file, f" in line {i}"), file, f"line {i}") for i, line in lines]
+    return [_check_prompt(_parse_json(line, file, f" in line {i}"), file, f"line {i}") for i, line in lines]
 
 
-def _parsed(text: str, file: Path, where: str) -> Any:
+def _parse_json(text: str, file: Path, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -146,18 +152,18 @@ def _parsed(text: str, file: Path, where: str) -> Any:
         raise InputError(given, "JSON", mend) from None
 
 
-def _prompt(entry: Any, file: Path, where: str) -> str:
+def _check_prompt(entry: Any, file: Path, where: str) -> str:
     if isinstance(entry, dict):
         lower = {str(key).lower(): value for key, value in entry.items()}
         entry = next((lower[key] for key in KEYS if key in lower), entry)
     if not isinstance(entry, str):
         expected = f"a text, or an object with {' or '.join(KEYS)}"
-        raise InputError(f"{str(file)!r} with {_kind(entry)} as {where}", expected, "correct the entry")
+        raise InputError(f"{str(file)!r} with {_describe_kind(entry)} as {where}", expected, "correct the entry")
     if not entry.strip():
         raise InputError(f"{str(file)!r} with an empty prompt as {where}", "some text", "leave it out, or fill it in")
     return entry.strip()
 
 
-def _kind(value: Any) -> str:
+def _describe_kind(value: Any) -> str:
     kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return kinds.get(type(value), "a number")

@@ -45,7 +45,7 @@ class Choice:
         return self.what.steps if isinstance(self.what, Point) else None
 
     def asking(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments of a call that a user wants, with the steps that this is to be run with where they name none."""
+        """Return the arguments of a call, with the steps of this choice where they name none."""
         if self.steps is None or wanted.keys() & {"num_inference_steps", "timesteps", "sigmas"}:
             return {**wanted}
         return {**wanted, "num_inference_steps": self.steps}
@@ -59,7 +59,7 @@ def pick(
     *,
     holds: str | None = None,
 ) -> Choice | None:
-    """The choice of a user; None for the uncached pipeline.
+    """Return what a user chose; None for the uncached pipeline.
 
     Args:
         schedule: a spec, a file, or a run.
@@ -79,7 +79,7 @@ def pick(
     wishes = {name: value for name, value in given.items() if value is not None}
     if schedule is None or not is_front(schedule):
         if wishes and schedule is not None and _is_path(schedule):
-            raise _missing(schedule)
+            raise _describe_missing(schedule)
         if wishes:
             options = ", ".join(WISHES[name] for name in wishes)
             raise InputError(
@@ -92,7 +92,9 @@ def pick(
 
     proof = read_proof(schedule)
     if not wishes:
-        raise InputError(f"the front {schedule!r} without a bound", f"one of {reach(proof)}", "add --speedup 2")
+        raise InputError(
+            f"the front {schedule!r} without a bound", f"one of {describe_reach(proof)}", "add --speedup 2"
+        )
     point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
     name = proof.names[proof.front.points.index(point)]
     shown = f"{Path(schedule).resolve().name} {name}"
@@ -100,7 +102,7 @@ def pick(
 
 
 def read_choice(schedule: str) -> Choice:
-    """The choice of a policy's spec or a schedule's file; neither needs a model to be read.
+    """Read a policy's spec or a schedule's file; neither needs a model.
 
     Raises:
         InputError: if there is no such file, or the policy's own file is not there.
@@ -117,7 +119,7 @@ def read_choice(schedule: str) -> Choice:
             found = load(path)
             return Choice(found, path.stem, digest=found.digest)
         if _is_path(schedule):
-            raise _missing(schedule)
+            raise _describe_missing(schedule)
     policy = parse(schedule)
     file = getattr(policy, "file", "") or getattr(policy, "calibration", "")
     if file and not Path(file).exists():
@@ -137,7 +139,7 @@ def _is_path(schedule: str) -> bool:
     return not is_spec(schedule) and not path.exists() and (path.suffix == ".json" or len(path.parts) > 1)
 
 
-def _missing(schedule: str) -> InputError:
+def _describe_missing(schedule: str) -> InputError:
     return InputError(
         f"{schedule!r}, which does not exist", "an existing file, a run's folder or a policy", "check the path"
     )
@@ -150,8 +152,8 @@ def is_front(schedule: str) -> bool:
     return front_file.is_front(schedule)
 
 
-def reach(proof: Proof) -> str:
-    """The wishes, each with what the front's points reach."""
+def describe_reach(proof: Proof) -> str:
+    """Describe each bound that can be given, with what the front's points reach."""
     from ...tables import in_bytes, in_figures
 
     unit = f" {proof.basis.unit}" if proof.basis.unit else ""
@@ -172,7 +174,7 @@ def reach(proof: Proof) -> str:
 
 
 def describe_choice(point: Point, proof: Proof) -> str:
-    """What was measured of a point, in a line, and how it is kept small."""
+    """Describe in a line what was measured of a point, and how its memory is kept small."""
     from ...schedule.front.comparison import spread
     from ...schedule.front.front_table import peak, planned
     from ...tables import in_bytes, in_figures

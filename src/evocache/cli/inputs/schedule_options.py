@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .dtypes import known_storage
-from .number_options import amount, finite
+from .dtypes import check_storage
+from .number_options import check_amount, check_finite
 
 Schedule = Annotated[
     str | None,
@@ -23,7 +23,7 @@ Speedup = Annotated[
     typer.Option(
         metavar="X",
         help="From a run's front: least speed-up over the uncached pipeline.",
-        callback=finite("--speedup", above=0),
+        callback=check_finite("--speedup", above=0),
     ),
 ]
 MinQuality = Annotated[
@@ -31,7 +31,7 @@ MinQuality = Annotated[
     typer.Option(
         metavar="Q",
         help="From a run's front: least quality, in its unit.",
-        callback=finite("--min-quality"),
+        callback=check_finite("--min-quality"),
     ),
 ]
 PointMemory = Annotated[
@@ -40,7 +40,7 @@ PointMemory = Annotated[
         "--memory",
         metavar="SIZE",
         help="From a run's front: most memory, such as 2GB; of cached features, if no peak was searched.",
-        callback=amount,
+        callback=check_amount,
     ),
 ]
 Memory = Annotated[
@@ -49,7 +49,7 @@ Memory = Annotated[
         "--memory",
         metavar="SIZE",
         help="Most memory of a generation, weights included, such as 8GB; from a run's front, a point within it.",
-        callback=amount,
+        callback=check_amount,
     ),
 ]
 Storage = Annotated[
@@ -57,6 +57,6 @@ Storage = Annotated[
     typer.Option(
         metavar="NAME",
         help="Type that features are stored in: none, bf16, fp8 or int8; the point's own if not given.",
-        callback=known_storage,
+        callback=check_storage,
     ),
 ]

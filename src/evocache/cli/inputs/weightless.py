@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .dtypes import named_dtype
-from .model_loading import locate, unloadable
+from .dtypes import find_dtype
+from .model_loading import describe_unloadable, locate
 
 
 def load_weightless(model: str, *, dtype: str = "auto") -> Any:
-    """A pipeline that has no weights and takes no memory, to plan with; of a hub id only small files are fetched.
+    """Load a pipeline without weights, which takes no memory, to plan with; of a hub id fetch small files alone.
 
     Args:
         model: a zoo name, the folder of a diffusers pipeline, or a hub id (`owner/name`).
@@ -24,18 +24,18 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
 
     from ...model.pipeline_components import components_of
 
-    source, wanted = locate(model), named_dtype(dtype)
+    source, wanted = locate(model), find_dtype(dtype)
     host: Any = diffusers
     if source.startswith("zoo:"):
         from ...zoo import pipelines as host
     try:
-        index = diffusers.DiffusionPipeline.load_config(_folder(source))
+        index = diffusers.DiffusionPipeline.load_config(_find_folder(source))
         cls: Any = getattr(host, index["_class_name"])
         named = {name: value for name, value in index.items() if not name.startswith("_")}
         parts: dict[str, Any] = {}
         for name, value in named.items():
             if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, str) for v in value):
-                parts[name] = _part(*_where(source, name), *value)
+                parts[name] = _make_part(*_find_part(source, name), *value)
             elif isinstance(value, (list, tuple)) and list(value) == [None, None]:
                 parts[name] = None
             else:
@@ -43,7 +43,7 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
         with torch.device("meta"):  # some pipelines make one model of two
             pipe = cls(**parts)
     except (OSError, ValueError, AttributeError, ImportError, KeyError, TypeError) as error:
-        raise unloadable(source, error) from error
+        raise describe_unloadable(source, error) from error
     for part in components_of(pipe).values():
         if isinstance(part, torch.nn.Module):
             part.to("meta", wanted).eval()  # some parameters are made on the CPU whatever the device
@@ -51,8 +51,8 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
     return pipe
 
 
-def _folder(source: str) -> str:
-    """The folder, or the hub id, that a model's name stands for."""
+def _find_folder(source: str) -> str:
+    """Return the folder, or the hub id, that a model's name stands for."""
     if not source.startswith("zoo:"):
         return source
     from ...zoo.models import find
@@ -60,8 +60,8 @@ def _folder(source: str) -> str:
     return str(find(source).folder)
 
 
-def _where(source: str, part: str) -> tuple[str, str]:
-    """Folder or hub id, and the folder in it, that hold a part of a model."""
+def _find_part(source: str, part: str) -> tuple[str, str]:
+    """Return the folder or hub id, and the folder in it, that hold a part of a model."""
     if not source.startswith("zoo:"):
         return source, part
     from ...zoo.load import folder_of
@@ -71,8 +71,8 @@ def _where(source: str, part: str) -> tuple[str, str]:
     return str(found.parent), found.name
 
 
-def _part(source: str, folder: str, library: str, name: str) -> Any:
-    """One component: a model without weights, or anything else as it is."""
+def _make_part(source: str, folder: str, library: str, name: str) -> Any:
+    """Make one component: a model without weights, or anything else as it is."""
     from importlib import import_module
 
     import torch

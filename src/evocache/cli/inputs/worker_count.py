@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..ui.failures import InputError
-from ..ui.machine_info import cores
+from ..ui.machine_info import count_cores
 
 BASE = 1 << 30
 """Bytes that a process with torch and diffusers takes, without a pipeline."""
@@ -19,8 +19,8 @@ WORTHWHILE = 120.0
 """Seconds below which an evolution is over before further processes have started to pay."""
 
 
-def count(wanted: str, pipe: Any, budget: float | None, most: int) -> int:
-    """The number of processes that is meant by a number or `auto`.
+def count_workers(wanted: str, pipe: Any, budget: float | None, most: int) -> int:
+    """Return the number of processes that is meant by a number or `auto`.
 
     Args:
         wanted: what the user says.
@@ -31,13 +31,13 @@ def count(wanted: str, pipe: Any, budget: float | None, most: int) -> int:
     Raises:
         InputError: if it is neither.
     """
-    if describe_count(wanted) == "auto":
-        return 1 if budget is not None and budget < WORTHWHILE else max(1, min(most, room(pipe)))
+    if check_count(wanted) == "auto":
+        return 1 if budget is not None and budget < WORTHWHILE else max(1, min(most, count_room(pipe)))
     return int(wanted)
 
 
-def describe_count(wanted: str) -> str:
-    """What the user says, if it is a number of processes or `auto`.
+def check_count(wanted: str) -> str:
+    """Check that a text is a number of processes or `auto`, and return it.
 
     Raises:
         InputError: if it is neither.
@@ -47,8 +47,8 @@ def describe_count(wanted: str) -> str:
     return wanted
 
 
-def room(pipe: Any) -> int:
-    """Processes that the machine has room for: one a GPU, or one a core as long as pipelines fit into memory."""
+def count_room(pipe: Any) -> int:
+    """Count the processes that the machine has room for: one a GPU, or one a core while pipelines fit into memory."""
     import torch
 
     from ...model.pipeline_components import components_of
@@ -57,12 +57,12 @@ def room(pipe: Any) -> int:
         return torch.cuda.device_count()
     parts = [part for part in components_of(pipe).values() if isinstance(part, torch.nn.Module)]
     weights = sum(tensor.nbytes for part in parts for tensor in (*part.parameters(), *part.buffers()))
-    free = _free()
-    return cores() if free is None else min(cores(), int(SHARE * free / (BASE + 2 * weights)))
+    free = _read_free_memory()
+    return count_cores() if free is None else min(count_cores(), int(SHARE * free / (BASE + 2 * weights)))
 
 
-def _free() -> int | None:
-    """Bytes of memory that are available, as far as the system tells."""
+def _read_free_memory() -> int | None:
+    """Read the bytes of memory that are available, as far as the system tells."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from .console import errors, quiet
-from .failures import show
+from .console import errors, silence
+from .failures import format_error
 from .option_panels import PANELS
 from .stop_signals import Terminated
 
@@ -32,7 +32,7 @@ class Command(typer.core.TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, old spellings as the new ones."""
-        return super().parse_args(ctx, renamed(self.name or "", args))
+        return super().parse_args(ctx, rename_options(self.name or "", args))
 
 
 class Group(typer.core.TyperGroup):
@@ -44,11 +44,11 @@ class Group(typer.core.TyperGroup):
 
         if ctx.params.get("debug"):
             return super().invoke(ctx)
-        with quiet():
+        with silence():
             try:
                 return super().invoke(ctx)
             except Error as error:
-                errors().print(show(error))
+                errors().print(format_error(error))
                 raise typer.Exit(2) from None
             except KeyboardInterrupt as signal:
                 console = errors()
@@ -56,20 +56,20 @@ class Group(typer.core.TyperGroup):
                 raise typer.Exit(143 if isinstance(signal, Terminated) else 130) from None
 
 
-def renamed(command: str, args: list[str]) -> list[str]:
-    """Arguments with the options' names of today; what follows `--` is left alone."""
+def rename_options(command: str, args: list[str]) -> list[str]:
+    """Rename old spellings of options in arguments; leave what follows `--` alone."""
     aliases = ALIASES.get(command, {})
     found: list[str] = []
     for i, text in enumerate(args):
         if text == "--":
             return found + args[i:]
         name, equals, value = text.partition("=")
-        if command == "inspect" and text == "--memory" and not _amount(args[i + 1 : i + 2]):
+        if command == "inspect" and text == "--memory" and not _begins_with_number(args[i + 1 : i + 2]):
             found.append("--stages")  # it was a flag
         else:
             found.append(aliases.get(name, name) + equals + value)
     return found
 
 
-def _amount(following: list[str]) -> bool:
+def _begins_with_number(following: list[str]) -> bool:
     return bool(following) and re.match(r"\s*[\d.]", following[0]) is not None

@@ -18,17 +18,17 @@ NOISY = ("diffusers", "transformers", "huggingface_hub", "torch")
 
 
 def out() -> Console:
-    """The console on stdout."""
-    return _console()
+    """Return the console on stdout."""
+    return _make_console()
 
 
 def errors() -> Console:
-    """The console on stderr."""
-    return _console(stderr=True)
+    """Return the console on stderr."""
+    return _make_console(stderr=True)
 
 
-def _console(*, stderr: bool = False) -> Console:
-    """A console on which no text commands the terminal, wherever it comes from: names in files, errors of others."""
+def _make_console(*, stderr: bool = False) -> Console:
+    """Make a console on which no text can command the terminal: no name in a file, no error of another library."""
     from rich.console import Console
     from rich.segment import Segment
 
@@ -45,8 +45,8 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Within the context third-party warnings are silent, and our own are notes on stderr, each of them once."""
+def silence() -> Iterator[None]:
+    """Within the context, silence third-party warnings, and print our own as notes on stderr, each of them once."""
     loggers = [logging.getLogger(name) for name in NOISY]
     levels = [logger.level for logger in loggers]
     # The hosts read these when they are imported, which is later.

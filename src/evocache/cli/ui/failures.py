@@ -20,8 +20,8 @@ class ModelError(Error):
     """A model that does not exist, or that cannot be loaded."""
 
 
-def show(error: Error) -> RenderableType:
-    """The error in three parts: what was given, why it is refused, and what to try."""
+def format_error(error: Error) -> RenderableType:
+    """Format an error in three parts: what was given, why it is refused, and what to try."""
     from rich.table import Table
     from rich.text import Text
 
@@ -34,13 +34,13 @@ def show(error: Error) -> RenderableType:
     return grid
 
 
-def examples(*lines: str) -> str:
-    """An epilogue of example calls, one a line."""
+def format_examples(*lines: str) -> str:
+    """Format example calls for the end of a help page, one a line."""
     return "\n".join(["[bold]Examples[/bold]", *(f"[dim]$[/dim] {line}" for line in lines)])
 
 
-def folder(path: str | os.PathLike[str]) -> Path:
-    """An output folder, made if it is not there.
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make an output folder if it is not there.
 
     Raises:
         InputError: if it cannot be made or written to.
@@ -56,8 +56,8 @@ def folder(path: str | os.PathLike[str]) -> Path:
     return made
 
 
-def first_line(error: BaseException, most: int = 160) -> str:
-    """The first line of another library's error, shortened."""
+def shorten(error: BaseException, most: int = 160) -> str:
+    """Shorten another library's error to its first line."""
     lines = str(error).strip().splitlines()
     text = lines[0].rstrip(".") if lines else type(error).__name__
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ...validation.proof_file import Proof
 
 
-def history_of(run: Path) -> History | None:
-    """How a run went; None where there is no journal beside its front."""
+def read_run_history(run: Path) -> History | None:
+    """Read how a run went; None if there is no journal beside its front."""
     from ...report.run.history import read_history
     from ...search.storage.journal import JOURNAL
 
@@ -21,8 +21,8 @@ def history_of(run: Path) -> History | None:
     return read_history(folder) if (folder / JOURNAL).is_file() else None
 
 
-def facts(proof: Proof) -> dict[str, object]:
-    """Everything but the schedules' cells, for JSON."""
+def describe_proof(proof: Proof) -> dict[str, object]:
+    """Return everything but the schedules' cells, for JSON."""
     from dataclasses import asdict
 
     points = [
@@ -54,7 +54,7 @@ def show_front(proof: Proof, history: History | None = None) -> None:
     from ...schedule.front.front_table import Line, front_table, lines_of
     from ...validation.proof_file import GROUPS
 
-    counts = steps_of(proof)
+    counts = find_steps(proof)
     groups = {"front": lines_of(proof.front, proof.names, steps=bool(counts))}
     for name, baseline in proof.baselines.items():
         exact = baseline.group == "uncached" and proof.basis.residual
@@ -64,22 +64,22 @@ def show_front(proof: Proof, history: History | None = None) -> None:
     console = out()
     shown = [groups[group] for group in GROUPS if group in groups]
     console.print(front_table(shown, console.width, head=proof.basis.head))
-    for text in notes(proof):
+    for text in explain_figures(proof):
         console.print(text, style="dim", markup=False)
     if history is not None and history.failures:
         console.print(history.failed, style="yellow", markup=False)
 
 
-def steps_of(proof: Proof) -> dict[str, str]:
-    """Steps of points and policies by name; nothing where all of them have the same."""
+def find_steps(proof: Proof) -> dict[str, str]:
+    """Find the steps of points and policies by name; nothing if all of them have the same."""
     named = zip(proof.names, (point.schedule for point in proof.front), strict=True)
     schedules = {**dict(named), **{name: b.schedule for name, b in proof.baselines.items()}}
     found = {name: str(schedule.steps) for name, schedule in schedules.items() if schedule is not None}
     return found if len({*found.values()}) > 1 else {}
 
 
-def notes(proof: Proof) -> list[str]:
-    """What the figures mean and stand on, as lines."""
+def explain_figures(proof: Proof) -> list[str]:
+    """Explain in lines what the figures mean and what they were measured on."""
     from ...schedule.front.context import shared
     from ...schedule.front.front_table import PEAK
 

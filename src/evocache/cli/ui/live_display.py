@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .console import errors
 from .stop_signals import Stopping
-from .waits import duration
+from .waits import format_duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -158,7 +158,7 @@ class Live:
         done, whole = known
         late = done > whole
         of = "" if self.budget is not None else " of this generation" if self.name == "evolving" else " of this stage"
-        told = f"{duration(done - whole)} late" if late else f"{duration(whole - done)} to go{of}"
+        told = f"{format_duration(done - whole)} late" if late else f"{format_duration(whole - done)} to go{of}"
         row = Table.grid(padding=(0, 1))
         row.add_row(ProgressBar(total=whole, completed=min(done, whole), width=min(40, self.console.width // 2)), told)
         return row
@@ -180,15 +180,15 @@ class Live:
         if self.name == "evolving":  # a line of its own: together they are too long for 80 columns
             lines.append(Text(", ".join(self._figures()), style="dim"))
         else:
-            head.append(f"  {duration(self.clock() - self._began)}", style="dim")
+            head.append(f"  {format_duration(self.clock() - self._began)}", style="dim")
         bar = self.bar()
         lines += [bar] if bar is not None else []
         if self.volumes:
             volume = Text.assemble(("hypervolume ", "dim"), self._volume(), "  ")
             room = min(SPARKS, width - volume.cell_len)
-            lines.append(volume.append(sparkline(self.volumes, room), style="green") if room > 0 else volume)
+            lines.append(volume.append(draw_sparkline(self.volumes, room), style="green") if room > 0 else volume)
         if len(self.points) > 1:
-            lines.append(front_table(self.points, self.quality, width))
+            lines.append(tabulate_front(self.points, self.quality, width))
         if self.progress is not None and self.progress.state.cut:
             lines.append(Text(CUT, style="yellow"))
         if self._stopping.wished and self.name == "evolving":
@@ -196,7 +196,7 @@ class Live:
         return Group(*lines)
 
     def _generation(self) -> str:
-        """Which generation is at work, and how far it is."""
+        """Say which generation is at work, and how far it is."""
         if not self.jobs:
             return f"generation {self.progress.state.generation}" if self.progress else "seeds"
         name = f"generation {self.progress.state.generation + 1}" if self.progress else "seeds"
@@ -205,13 +205,13 @@ class Live:
         return f"{name}: {self.answered} of {self.jobs} tried"
 
     def _figures(self) -> list[str]:
-        """Evaluations, how fast they come, and the time."""
+        """Say how many evaluations there are, how fast they come, and the time."""
         jobs = (self.progress.state.jobs if self.progress else 0) + self.fresh
         minutes = (self.clock() - self._began) / 60
-        rate = f" ({_rate(self.evaluated / minutes)})" if self.evaluated and minutes > 0.05 else ""
-        whole = f" of {duration(self.budget)}" if self.budget is not None else ""
+        rate = f" ({_format_rate(self.evaluated / minutes)})" if self.evaluated and minutes > 0.05 else ""
+        whole = f" of {format_duration(self.budget)}" if self.budget is not None else ""
         failed = [f"{self.progress.failed} failed"] if self.progress and self.progress.failed else []
-        return [f"{jobs} evaluations{rate}", *failed, f"{duration(self.seconds)}{whole}"]
+        return [f"{jobs} evaluations{rate}", *failed, f"{format_duration(self.seconds)}{whole}"]
 
     def _volume(self) -> str:
         before = self.volumes[-6:]
@@ -222,13 +222,13 @@ class Live:
         self._say(NOTED, after=0)
 
     def _say(self, text: str, after: float = SILENCE) -> None:
-        """A line where there is no terminal, if the last one was some seconds ago."""
+        """Print a line where there is no terminal, if the last one was some seconds ago."""
         if not self.console.is_terminal and self.clock() - self._spoke >= after:
             self._spoke = self.clock()
             self.console.print(text, markup=False, soft_wrap=True)
 
 
-def front_table(points: Sequence[Point], shown: Callable[[float], float], width: int = 80) -> RenderableType:
+def tabulate_front(points: Sequence[Point], shown: Callable[[float], float], width: int = 80) -> RenderableType:
     """Show some points of a front, a column each, from the worst to the best; errors as people know them.
 
     There are as many as fit the width, since a number that is cut says nothing.
@@ -266,19 +266,19 @@ def front_table(points: Sequence[Point], shown: Callable[[float], float], width:
     return table
 
 
-def _rate(a_minute: float) -> str:
+def _format_rate(a_minute: float) -> str:
     return f"{a_minute:.0f} a minute" if a_minute >= 1 else f"{60 * a_minute:.0f} an hour"
 
 
 def spread_evenly(points: Sequence[Thing], most: int) -> list[Thing]:
-    """At most so many of a sequence, the first and the last among them."""
+    """Choose at most so many of a sequence, the first and the last among them."""
     if len(points) <= most:
         return list(points)
     return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
 
 
-def sparkline(values: Sequence[float], most: int = SPARKS) -> str:
-    """The last values as bars between their least and their greatest."""
+def draw_sparkline(values: Sequence[float], most: int = SPARKS) -> str:
+    """Draw the last values as bars between their least and their greatest."""
     last = values[-most:]
     low, high = min(last), max(last)
     return "".join("▁▂▃▄▅▆▇█"[int(7 * (value - low) / ((high - low) or 1.0))] for value in last)

@@ -9,34 +9,34 @@ from pathlib import Path
 from ...metrics.versions import versions
 
 
-def describe(device: str = "cpu") -> dict[str, str | int]:
-    """The device, its threads and the versions, by name; imports torch."""
+def describe_machine(device: str = "cpu") -> dict[str, str | int]:
+    """Describe the device, its threads and the versions, by name; imports torch."""
     import torch
 
-    named = torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor()
+    named = torch.cuda.get_device_name(device) if device.startswith("cuda") else _read_processor()
     return {
         "device": named,
-        "cores": cores(),
+        "cores": count_cores(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         **versions(),
     }
 
 
-def sentence(facts: dict[str, str | int]) -> str:
-    """The same in one line."""
+def describe_in_a_line(facts: dict[str, str | int]) -> str:
+    """Describe the machine in one line."""
     packages = ", ".join(f"{name} {facts[name]}" for name in ("evocache", "torch", "diffusers", "python"))
     return f"{facts['device']}, {facts['cores']} cores, {facts['threads']} threads, {facts['system']}; {packages}"
 
 
-def cores() -> int:
-    """Cores that this process may use."""
+def count_cores() -> int:
+    """Count the cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _processor() -> str:
-    """The processor's name, as far as the system tells it."""
+def _read_processor() -> str:
+    """Read the processor's name, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...schedule.tree_table import Node, nodes
 from .console import out
-from .saved_work import work_document, work_of, work_table
+from .saved_work import count_work, describe_work, tabulate_work
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,20 +37,20 @@ class View:
         return self.probe is not None and all(m.seconds is not None for m in self.probe.measures.values())
 
     def measure(self, component: Component) -> Measure | None:
-        """What a component costs, if it was measured."""
+        """Return what a component costs, if it was measured."""
         return self.probe.measures.get(component.id) if self.probe else None
 
     def total(self, what: str) -> float:
-        """FLOPs or seconds of one call of every denoiser."""
+        """Return the FLOPs or seconds of one call of every denoiser."""
         return self.sum(what, (c for c in self.model.tree if c.parent is None))
 
     def sum(self, what: str, components: Iterable[Component]) -> float:
-        """FLOPs or seconds of components, their parts included."""
+        """Add up the FLOPs or seconds of components, their parts included."""
         found = [self.measure(c) for c in components]
         return sum(float(getattr(m, what) or 0) for m in found if m)
 
     def share(self, what: str, components: Iterable[Component]) -> float:
-        """Share of FLOPs or seconds, in [0, 1]."""
+        """Return the share of FLOPs or seconds, in [0, 1]."""
         total = self.total(what)
         return self.sum(what, components) / total if total else 0.0
 
@@ -83,7 +83,7 @@ class View:
         cells = {"executed_fraction": self.schedule.executed_fraction()}
         if not self.probe:
             return {**found, **cells}
-        work = work_document(work_of(self.schedule, self.probe))
+        work = describe_work(count_work(self.schedule, self.probe))
         return {**found, **cells, **work, "peak_cached_bytes": peak_bytes(self.schedule, self.probe.sizes())}
 
     def print(self, depth: int | None) -> None:
@@ -120,7 +120,7 @@ class View:
             console.print(text, markup=False)
             if self.probe:
                 console.print()
-                console.print(work_table(work_of(self.schedule, self.probe), self.steps, console.width))
+                console.print(tabulate_work(count_work(self.schedule, self.probe), self.steps, console.width))
         if self.held:
             console.print()
             console.print(self._memory(console.width))

@@ -20,8 +20,8 @@ FPS = 8
 """Frames a second of videos."""
 
 
-def slug(text: str, most: int = 48) -> str:
-    """The text as part of a file name: lower-case words with dashes, at most so many characters."""
+def make_slug(text: str, most: int = 48) -> str:
+    """Make a part of a file name from a text: lower-case words with dashes, at most so many characters."""
     words = re.findall(r"\w+", text.lower())
     name = words[0][:most] if words else "image"
     for word in words[1:]:
@@ -31,8 +31,8 @@ def slug(text: str, most: int = 48) -> str:
     return name
 
 
-def file_name(number: int, prompt: str, seed: int, settings: Mapping[str, Any], further: Mapping[str, Any]) -> str:
-    """A readable name, without a suffix, that is another one for every picture of a call and all settings.
+def name_file(number: int, prompt: str, seed: int, settings: Mapping[str, Any], further: Mapping[str, Any]) -> str:
+    """Name a file readably, without a suffix: another name for every picture of a call and all settings.
 
     `0003-red-heart-on-a-white-background-seed42-20steps-g2.5-fora-2`
 
@@ -45,21 +45,21 @@ def file_name(number: int, prompt: str, seed: int, settings: Mapping[str, Any], 
             name had to shorten.
     """
     schedule = str(settings.get("schedule", "uncached"))
-    parts = [f"{number:04d}", slug(prompt), f"seed{seed}"]
+    parts = [f"{number:04d}", make_slug(prompt), f"seed{seed}"]
     parts += [f"{settings['steps']}steps"] if settings.get("steps") is not None else []
     parts += [f"g{settings['guidance']:g}"] if settings.get("guidance") is not None else []
-    parts.append(slug(schedule, 24))
+    parts.append(make_slug(schedule, 24))
     rest = dict(further)
     for text, most in ((prompt, 48), (schedule, 24)):
-        if re.sub(r"[\s:,]+", "-", text) != slug(text, most):
+        if re.sub(r"[\s:,]+", "-", text) != make_slug(text, most):
             rest[f"whole {most}"] = text
     if rest:
-        parts.append(hashlib.sha256(json.dumps(rest, sort_keys=True, default=_content).encode()).hexdigest()[:6])
+        parts.append(hashlib.sha256(json.dumps(rest, sort_keys=True, default=_digest_content).encode()).hexdigest()[:6])
     return "-".join(parts)
 
 
-def _content(value: Any) -> str:
-    """What stands for a value that is no JSON, such as a picture: a digest of what is in it."""
+def _digest_content(value: Any) -> str:
+    """Digest a value that is no JSON, such as a picture."""
     return hashlib.sha256(pickle.dumps(value)).hexdigest()
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ...schedule import Schedule
 
 
-def work_of(schedule: Schedule, probe: Probe) -> dict[str, Work]:
-    """Operations by kind, and `together`."""
+def count_work(schedule: Schedule, probe: Probe) -> dict[str, Work]:
+    """Count operations by kind, and `together`."""
     from ...metrics.cost import Work, work_by_kind
 
     kinds = work_by_kind(schedule, probe)
@@ -22,7 +22,7 @@ def work_of(schedule: Schedule, probe: Probe) -> dict[str, Work]:
     return {**kinds, "together": Work(*sums)}
 
 
-def work_document(work: Mapping[str, Work]) -> dict[str, Any]:
+def describe_work(work: Mapping[str, Work]) -> dict[str, Any]:
     """For machines: FLOPs and MACs (multiply-adds, two FLOPs each)."""
     all_ = work["together"]
     return {
@@ -30,13 +30,13 @@ def work_document(work: Mapping[str, Work]) -> dict[str, Any]:
         "uncached_flops": all_.uncached,
         "macs": all_.executed / 2,
         "uncached_macs": all_.uncached / 2,
-        "flops_fraction": _share(all_.executed, all_.uncached),
+        "flops_fraction": _divide(all_.executed, all_.uncached),
         "flops_by_kind": {kind: found._asdict() for kind, found in work.items() if kind != "together"},
     }
 
 
-def work_table(work: Mapping[str, Work], steps: int, width: int) -> Table:
-    """A line a kind: uncached FLOPs and MACs and their share of all, what is executed, and how much of it that is."""
+def tabulate_work(work: Mapping[str, Work], steps: int, width: int) -> Table:
+    """Make a table with a line a kind: FLOPs and MACs uncached and executed, their shares, and how much is executed."""
     from ...tables import Column, in_flops, in_percent, table
 
     heads = ("uncached", "", "share", "executed", "", "share", "of it")
@@ -48,11 +48,11 @@ def work_table(work: Mapping[str, Work], steps: int, width: int) -> Table:
     for kind, found in work.items():
         cells = [kind.replace("_", "-")]
         for value, whole in zip(found, all_, strict=True):
-            cells += [in_flops(value), in_flops(value / 2).replace("FLOP", "MAC"), in_percent(_share(value, whole))]
+            cells += [in_flops(value), in_flops(value / 2).replace("FLOP", "MAC"), in_percent(_divide(value, whole))]
         rows += [None] if kind == "together" else []
-        rows.append([*cells, in_percent(_share(found.executed, found.uncached))])
+        rows.append([*cells, in_percent(_divide(found.executed, found.uncached))])
     return table(columns, rows, width=width)
 
 
-def _share(part: float, whole: float) -> float:
+def _divide(part: float, whole: float) -> float:
     return part / whole if whole else 1.0

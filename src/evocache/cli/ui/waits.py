@@ -53,7 +53,7 @@ class Waits:
             self._display.stop()
 
     def predict(self, name: str, seconds: float) -> None:
-        """Begin a wait of which nothing is told until it ends.
+        """Begin a wait that tells nothing until it ends.
 
         Args:
             name: what is done.
@@ -82,13 +82,13 @@ class Waits:
         return self.elapsed * (self.total - self.done) / self.done if self.done else None
 
     def shown(self) -> RenderableType:
-        """The display: a line whose name is cut where the terminal is narrow, and whose figures are not."""
+        """Return the display: a line whose name is cut where the terminal is narrow, and whose figures are not."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
         counted = f"{self.done}/{self.total}" if self.total else ""
-        figures = " ".join(text for text in (counted, duration(self.elapsed), self._to_go()) if text)
+        figures = " ".join(text for text in (counted, format_duration(self.elapsed), self._to_go()) if text)
         room = self.console.width - len(figures) - 1
         bar = min(WIDTH, self.console.width // 4) if room >= NAME + 1 + self.console.width // 4 else 0
         name = Text(self.name, style="cyan")
@@ -108,15 +108,15 @@ class Waits:
         left = self.left
         if left is None:
             return ""
-        return f"{duration(left + 0.99)} to go" if left > 0 else f"{duration(-left)} longer than usual"
+        return f"{format_duration(left + 0.99)} to go" if left > 0 else f"{format_duration(-left)} longer than usual"
 
     def _begin(self, name: str, total: int, predicted: float | None) -> None:
         self.name, self.done, self.total, self.predicted = name, 0, total, predicted
         self._began = self.clock()
 
 
-def duration(seconds: float) -> str:
-    """Minutes and seconds, or hours: 75 -> '1:15'."""
+def format_duration(seconds: float) -> str:
+    """Format minutes and seconds, or hours: 75 -> '1:15'."""
     minutes, rest = divmod(int(max(0.0, seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
