@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
+
+from evocache.runtime.attach import call_scope, interception
+from tests.runtime.support import changes, snapshot
+from tests.tiny import FAMILIES
 
 
 class Stepped:
@@ -61,3 +69,42 @@ def take_turns(*calls: Stepped) -> list[Any]:
             if not call.over:
                 next(call)
     return [call.result for call in calls]
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "one pipeline": lambda pipe: pipe,
+    "a shallow copy": lambda pipe: with_scheduler(copy.copy(pipe)),
+    "from_pipe": lambda pipe: with_scheduler(type(pipe).from_pipe(pipe)),
+}
+
+
+def with_scheduler(pipe: Any) -> Any:
+    """The pipeline with a scheduler of its own, as diffusers asks of those that run at once."""
+    pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@contextmanager
+def nothing_stays(*pipes: Any) -> Iterator[None]:
+    """After the context nothing is attached to a component of these pipelines, and no call is open."""
+    before = [snapshot(pipe) for pipe in pipes]
+    yield
+    assert not interception._attached
+    assert not call_scope._entered
+    for pipe, was in zip(pipes, before, strict=True):
+        left = {key for key in changes(was, snapshot(pipe)) if any(w in key for w in ("class", "evocache", "_hf_hook"))}
+        assert left == set()
+
+
+def generate(pipe: Any, **changed: Any) -> np.ndarray:
+    return FAMILIES["sd15"].call(pipe, **changed)
+
+
+def stepped(pipe: Any, **changed: Any) -> Stepped:
+    return Stepped(lambda callback: generate(pipe, callback_on_step_end=callback, **changed))
+
+
+FIRST: dict[str, Any] = {"seed": 0, "steps": 3}
+SECOND: dict[str, Any] = {"seed": 1, "steps": 3, "height": 48, "width": 32}
+"""Calls of different sizes; what else is asked for, diffusers keeps on the pipeline itself."""

@@ -6,7 +6,6 @@ They are stepped in turn: calls in threads that wait for each other, loops in ge
 from __future__ import annotations
 
 import copy
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,13 +19,10 @@ from diffusers import DDIMScheduler
 from evocache import Handle, apply
 from evocache.errors import GenerationError
 from evocache.memory.offload import shared_offload
-from evocache.memory.offload.shared_offload import offloads_of
 from evocache.memory.planner.planner import MemoryPlan
 from evocache.memory.tiers import tier_lending
-from evocache.runtime.attach import call_scope, interception
 from tests.runtime.loops import streamed
-from tests.runtime.stepped import Stepped, take_turns
-from tests.runtime.support import changes, snapshot
+from tests.runtime.stepped import COPIES, FIRST, SECOND, Stepped, generate, nothing_stays, stepped, take_turns
 from tests.runtime.test_dry import given as arguments
 from tests.tiny import FAMILIES
 
@@ -40,19 +36,6 @@ SPECS = {
 }
 """What is applied. Plans that park are told the sizes of features by `applied`."""
 
-COPIES: dict[str, Callable[[Any], Any]] = {
-    "one pipeline": lambda pipe: pipe,
-    "a shallow copy": lambda pipe: with_scheduler(copy.copy(pipe)),
-    "from_pipe": lambda pipe: with_scheduler(type(pipe).from_pipe(pipe)),
-}
-
-
-def with_scheduler(pipe: Any) -> Any:
-    """The pipeline with a scheduler of its own, as diffusers asks of those that run at once."""
-    pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
 
 @pytest.fixture(scope="module")
 def pipe() -> Any:
@@ -61,24 +44,9 @@ def pipe() -> Any:
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After a test nothing is attached to a component, and no call is open."""
-    pipes = [request.getfixturevalue(name) for name in ("pipe",) if name in request.fixturenames]
-    before = [snapshot(pipe) for pipe in pipes]
-    yield
-    assert not interception._attached
-    assert not call_scope._entered
-    for pipe, was in zip(pipes, before, strict=True):
-        left = {key for key in changes(was, snapshot(pipe)) if any(w in key for w in ("class", "evocache", "_hf_hook"))}
-        assert left == set()
-
-
-def generate(pipe: Any, **changed: Any) -> np.ndarray:
-    return FAMILIES["sd15"].call(pipe, **changed)
-
-
-def stepped(pipe: Any, **changed: Any) -> Stepped:
-    return Stepped(lambda callback: generate(pipe, callback_on_step_end=callback, **changed))
+def clean(pipe: Any) -> Iterator[None]:
+    with nothing_stays(pipe):
+        yield
 
 
 def parking(pipe: Any, what: str, run: Callable[[], object]) -> MemoryPlan:
@@ -95,10 +63,6 @@ def applied(pipe: Any, spec: str) -> Handle:
         settings = {**settings, "memory": parking(pipe, settings["what"], lambda: generate(pipe, steps=2))}
     return apply(pipe, **settings)
 
-
-FIRST: dict[str, Any] = {"seed": 0, "steps": 3}
-SECOND: dict[str, Any] = {"seed": 1, "steps": 3, "height": 48, "width": 32}
-"""Calls of different sizes; what else is asked for, diffusers keeps on the pipeline itself."""
 
 CASES = [(spec, "a shallow copy") for spec in SPECS]
 CASES += [(spec, of) for spec in ("parked", "weighed") for of in ("one pipeline", "from_pipe")]
@@ -327,120 +291,3 @@ def test_films_that_take_turns(tmp_path):
         assert files == sorted(path.name for path in (tmp_path / found).iterdir())
         assert all((tmp_path / whole / f).read_bytes() == (tmp_path / found / f).read_bytes() for f in files)
     assert (tmp_path / "a" / files[0]).read_bytes() != (tmp_path / "b" / files[0]).read_bytes()
-
-
-STAGES = {"text_encoder": ("encode",), "unet": ("denoise",), "vae": ("decode",)}
-
-
-@pytest.fixture
-def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU stands for a device: all is as on another, but for where weights lie."""
-    monkeypatch.setattr(sys.modules["evocache.runtime.apply"], "_movable", lambda pipe, plan: None)
-
-
-@pytest.mark.usefixtures("anywhere")
-@pytest.mark.parametrize("of", COPIES)
-def test_calls_share_an_offloading(pipe, of):
-    """Weights stay as long as a call is open that is in a stage that needs them, and come back for good in the end."""
-    twin = COPIES[of](pipe)
-    plan = MemoryPlan(None, {}, offload=STAGES)
-    expected = [generate(pipe, **FIRST), generate(pipe, **SECOND)]
-    one = apply(pipe, "none", memory=plan)
-    other = one if twin is pipe else apply(twin, "none", memory=plan)
-    (offload,) = offloads_of(pipe)
-    assert offloads_of(twin) == [offload]
-    assert offload.there == ()
-    calls = [stepped(pipe, **FIRST), stepped(twin, **SECOND)]
-    next(calls[0])
-    assert offload.there == ("unet",)
-    next(calls[1])  # which encoded, while the other denoised
-    assert "unet" in offload.there
-    next(calls[0])
-    assert offload.there == ("unet",)
-    assert np.array_equal(calls[0].finish(), expected[0])
-    assert "unet" in offload.there  # the other denoises
-    assert np.array_equal(calls[1].finish(), expected[1])
-    assert offload.there == ()
-    one.remove()
-    if twin is not pipe:
-        assert offloads_of(pipe) == [offload]
-        assert np.array_equal(generate(twin, **SECOND), expected[1])
-        other.remove()
-    assert offloads_of(pipe) == []
-    assert np.array_equal(generate(pipe, **FIRST), expected[0])
-
-
-@pytest.mark.usefixtures("anywhere")
-def test_weights_do_not_leave_under_a_call_in_another_thread(pipe):
-    """One copy encodes while the other is in the middle of its denoiser."""
-    twin, plan = COPIES["a shallow copy"](pipe), MemoryPlan(None, {}, offload=STAGES)
-    expected = generate(pipe, **FIRST)
-    inside, go_on, there = threading.Event(), threading.Event(), []
-    with apply(pipe, "none", memory=plan), apply(twin, "none", memory=plan) as other:
-
-        def wait(*_: Any) -> None:
-            if not inside.is_set():
-                inside.set()
-                assert go_on.wait(60)
-                there.extend(offloads_of(pipe)[0].there)
-
-        hook = pipe.unet.mid_block.register_forward_pre_hook(wait)
-        found: list[Any] = []
-        thread = threading.Thread(target=lambda: found.append(generate(pipe, **FIRST)))
-        thread.start()
-        assert inside.wait(60)
-        with other.generation(), torch.no_grad():
-            twin.text_encoder(torch.zeros(1, 4, dtype=torch.long))
-            go_on.set()
-            thread.join()
-        hook.remove()
-    assert set(there) == {"unet", "text_encoder"}
-    assert np.array_equal(found[0], expected)
-
-
-@pytest.mark.usefixtures("anywhere")
-@pytest.mark.parametrize("of", COPIES)
-@pytest.mark.parametrize("first", ["offloaded", "not offloaded"])
-def test_a_call_that_needs_another_offloading_is_refused(pipe, of, first):
-    """It is told what to do; the one that is open goes on, and when it is over the other is not refused."""
-    twin = COPIES[of](pipe)
-    plan, other = MemoryPlan(None, {}, offload=STAGES), MemoryPlan(None, {}, offload={"vae": ("decode",)})
-    expected = [generate(pipe, **FIRST), generate(pipe, **SECOND)]
-    handle = apply(pipe, "none", memory=plan if first == "offloaded" else None)
-    call = stepped(pipe, **FIRST)
-    next(call)
-    if twin is pipe:
-        handle.memory, second = other, handle
-    else:
-        second = apply(twin, "none", memory=other)
-    latest = handle._latest
-    with pytest.raises(GenerationError, match=r"vae \(decode\).*try: wait until the others have ended"):
-        generate(twin, **SECOND)
-    with pytest.raises(GenerationError), second.generation():
-        raise AssertionError
-    assert handle._latest is latest
-    assert np.array_equal(call.finish(), expected[0])
-    assert np.array_equal(generate(twin, **SECOND), expected[1])
-    assert list(offloads_of(twin)[0].stages) == ["vae"]
-    handle.remove()
-    second.remove()
-    assert offloads_of(pipe) == []
-
-
-@pytest.mark.usefixtures("anywhere")
-def test_a_call_that_needs_no_offloading_runs_beside_one_that_has_it(pipe):
-    twin = COPIES["a shallow copy"](pipe)
-    expected = [generate(pipe, **FIRST), generate(pipe, **SECOND)]
-    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)), apply(twin, "fora:2") as other:
-        cached = generate(twin, **SECOND)
-        assert offloads_of(pipe) == []  # nothing else was open
-        call = stepped(pipe, **FIRST)
-        next(call)
-        (offload,) = offloads_of(pipe)
-        beside = stepped(twin, **SECOND)
-        next(beside)
-        assert np.array_equal(call.finish(), expected[0])
-        assert "unet" in offload.there
-        assert np.array_equal(beside.finish(), cached)
-        assert offload.there == ()
-        assert other.stats.executed_fraction < 1
