@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -13,6 +16,7 @@ import pytest
 from evocache.errors import RecordWarning, StoreError
 from evocache.usage.records.event import Event
 from evocache.usage.records.memory import MemoryStore
+from evocache.usage.records.open_store import open_store
 from evocache.usage.records.recorder import Recorder
 from evocache.usage.records.retention import Retention
 from evocache.usage.records.sql.sql_store import SqlStore
@@ -197,6 +201,43 @@ def test_a_thread_writes_while_the_cache_goes_on():
         thread.join()
     writer.close()
     assert (writer.written, store.count(), writer.dropped) == (2001, 2001, 0)
+
+
+END = """
+import os, sys
+from evocache.usage.records.open_store import open_store
+from evocache.usage.records.open_store import open_store
+from evocache.usage.records.recorder import Recorder
+from tests.usage.records.events import event
+recorder = Recorder(lambda: open_store(sys.argv[1], clock=lambda: 1000.0), wait=0.01)
+recorder.record(event(tenant="parent"))
+while recorder.written < 1:
+    pass
+if sys.argv[2] == "fork":
+    recorder.record(event(tenant="parent"))
+    if (child := os.fork()) == 0:
+        recorder.record(event(tenant="child"))
+        recorder.close()
+        os._exit(recorder.written - 1)
+    assert os.waitpid(child, 0)[1] == 0
+recorder.record(event(tenant="last"))
+"""
+
+
+@pytest.mark.parametrize(
+    "how", ["end", pytest.param("fork", marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork"))]
+)
+def test_what_waits_is_written_once_at_the_end(how, tmp_path):
+    """Also by a child process, which does not write what its parent was about to."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    where = tmp_path / "usage.db"
+    done = subprocess.run(
+        [sys.executable, "-c", END, str(where), how], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    with open_store(where, retention=FOREVER) as store:
+        tenants = sorted(e.tenant for e in store.read())
+    assert tenants == (["last", "parent"] if how == "end" else ["child", "last", "parent", "parent"])
 
 
 @pytest.mark.parametrize("fault", ["locked", "away"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 import time
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,12 +19,16 @@ from .store import EventStore
 FIRST, LONGEST = 1.0, 300.0
 """Seconds until a store that failed is tried again: at first, and at most; each failure doubles them."""
 
+LONGEST_WRITE = 10.0
+"""Seconds that a fork waits for a write to end."""
+
 
 class Recorder:
     """Writes events to a store in batches, by a thread of its own.
 
     While the store is away, locked or full, events wait here. Those that find no room are dropped, the oldest first,
-    and counted. The store is tried again after 1, 2, 4, ... 300 seconds.
+    and counted. The store is tried again after 1, 2, 4, ... 300 seconds. What waits is written when the program ends.
+    A forked process goes on with a thread and a connection of its own; what waited is its parent's.
 
     Args:
         open_store: opens the store; called at the first events, and again where it failed. The recorder closes it.
@@ -45,11 +52,7 @@ class Recorder:
         self._open = open_store
         self._store: EventStore | None = None
         self._batch, self._most, self._wait, self._clock = batch, most, wait, clock
-        self._waiting: deque[Event] = deque()
-        self._pause = 0.0
-        self._again = float("-inf")
-        self._changed = threading.Condition()
-        self._writing = threading.Lock()
+        self._threaded = threaded
         self._closed = False
         self.written = 0
         """Events that are in the store."""
@@ -57,9 +60,28 @@ class Recorder:
         """Events that found no room while the store could not be written."""
         self.problem: Exception | None = None
         """Why the store cannot be written now; None while it can."""
-        self._thread = threading.Thread(target=self._run, name="evocache-records", daemon=True) if threaded else None
-        if self._thread is not None:
+        self._begin()
+        if threaded:
+            atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            _watch_forks(weakref.ref(self))
+
+    def _begin(self) -> None:
+        self._waiting: deque[Event] = deque()
+        self._pause = 0.0
+        self._again = float("-inf")
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        if self._threaded and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="evocache-records", daemon=True)
             self._thread.start()
+
+    def _forked(self) -> None:
+        """Go on in a child process, whose parent has the threads and uses the connections."""
+        self._inherited, self._store = self._store, None  # kept: to close it would end what the parent does
+        self.written = self.dropped = 0
+        self._begin()
 
     @property
     def waiting(self) -> int:
@@ -130,6 +152,7 @@ class Recorder:
 
     def close(self) -> None:
         """Write what waits, once more if the store failed, and close the store; what it does not take is dropped."""
+        atexit.unregister(self.close)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -144,3 +167,25 @@ class Recorder:
         if store is not None:
             with suppress(Error):
                 store.close()
+
+
+def _watch_forks(recorder: weakref.ref[Recorder]) -> None:
+    """Let a process fork only between two writes: a database that is forked while it writes may stop for ever."""
+    held = False
+
+    def hold() -> None:
+        nonlocal held
+        found = recorder()
+        held = found is not None and found._writing.acquire(timeout=LONGEST_WRITE)
+
+    def go_on() -> None:
+        found = recorder()
+        if held and found is not None:
+            found._writing.release()
+
+    def begin() -> None:
+        found = recorder()
+        if found is not None:
+            found._forked()
+
+    os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=begin)
