@@ -108,10 +108,10 @@ def test_large_ones_leave_first_by_size():
 
 
 def test_what_never_comes_again_stays_out_however_small_it_is():
-    """Row 1 comes never again; by distance x size alone it would push out the 2 bytes of row 0, which come in row 5."""
-    trace = Trace.of([1, 2, 9, 9, 9, 1], size=[2, 1, 3, 3, 3, 2])
+    """Row 1 never comes again; by distance x size alone it would push out the 20 bytes of row 0, which do."""
+    trace = Trace.of([1, 2, 9, 9, 9, 1], size=[20, 1, 30, 30, 30, 20])
     for by_size in (False, True):
-        assert simulate(Belady(2, trace, by_size=by_size), trace).hits == 1
+        assert simulate(Belady(20, trace, by_size=by_size), trace).hits == 1
 
 
 def test_the_better_one_of_both_rules_is_returned():

@@ -173,5 +173,5 @@ def test_gdsf_ages_when_room_shrinks():
     held.add(Item(ord("d"), 1, 3.5), 5)  # 1 + 3.5, beside a with 4
     assert order(held) == "ad"
     held.evict(ord("d"))  # not the lowest: the clock stays
-    held.add(Item(ord("e"), 1, 3.25), 6)
-    assert held.add(Item(ord("f"), 2, 1), 7) == [ord("a"), ord("e")]  # 4, 4.25
+    held.add(Item(ord("e"), 1, 0.25), 6)
+    assert order(held) == "ea"  # 1.25, 4
