@@ -187,6 +187,8 @@ def test_prompt_files(run, folder, tmp_path):
         (("-p", "x", "-m", "FOLDER", *SMALL, "--steps", 1), "--debug"),
         (("-p", "x", "-m", "FOLDER", "--set", "speed"), "name=value"),
         (("-p", "x", "-m", "FOLDER", "--set", "speed=3"), "num_inference_steps"),
+        (("-p", "x", "-m", "FOLDER", "--set", "hieght=32"), "did you mean height?"),
+        (("-m", "FOLDER", *SMALL, "--set", "prompt=3", "-p", "x"), "it raised ValueError: `prompt` has to be of type"),
     ],
 )
 def test_what_cannot_be_done_is_explained(refused, folder, tmp_path, monkeypatch, arguments, word):

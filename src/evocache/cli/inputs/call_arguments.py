@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
 import math
@@ -30,10 +31,12 @@ def select_arguments(pipe: Any, **wanted: Any) -> dict[str, Any]:
         given["mask"] = given.pop(MASK)
     for name in given:
         if name not in accepted:
-            known = ", ".join(n for n in accepted if n != "self")
-            mend = "save such a pipeline: AutoPipelineForImage2Image, or ...ForInpainting, .from_pipe(pipe)"
-            mend = mend if name in (IMAGE, MASK) else "leave the option out"
-            raise InputError(f"{name} for a {type(pipe).__name__}", f"one of {known}", mend)
+            known = [n for n, p in accepted.items() if n != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+            near = difflib.get_close_matches(name, known, 1)
+            mend = f"did you mean {near[0]}?" if near else "leave it out"
+            if name in (IMAGE, MASK):
+                mend = "save such a pipeline: AutoPipelineForImage2Image, or ...ForInpainting, .from_pipe(pipe)"
+            raise InputError(f"argument {name} for a {type(pipe).__name__}", f"one of {', '.join(known)}", mend)
     return given
 
 

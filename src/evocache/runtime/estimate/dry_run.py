@@ -76,7 +76,7 @@ def dry_run(
             raise PipelineError(
                 f"a call that fails with {type(error).__name__}: {error}",
                 "a call that the pipeline accepts",
-                "try it without a memory budget",
+                "change the argument that it names, or call the pipeline without a plan to see where it is raised",
             ) from error
     if not run.seen.acts["denoise"]:
         raise PipelineError("a call in which no denoiser is called", "a call that denoises", "use more steps")

@@ -257,7 +257,7 @@ class LocalEvaluator:
                 raise RunError(
                     f"a pipeline that fails uncached ({type(error).__name__}: {error})",
                     "a pipeline that runs on these prompts",
-                    "run it by hand first",
+                    "change what it names, or call the pipeline with these arguments to see where it is raised",
                 ) from error
             schedule = handle.stats.schedule
             assert schedule is not None
