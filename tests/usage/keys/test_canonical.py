@@ -114,12 +114,14 @@ def test_what_has_no_key_is_refused_by_name():
         pass
 
     with pytest.raises(UsageError) as refused:
-        encode_arguments({"x": 1, "self": [Held()]})
+        encode_arguments({"x": 1, "self": Held()})
     text = str(refused.value)
     assert text.startswith(f"argument `self` of type {__name__}.")
     assert "give " in text
     assert "__cache_key__" in text
     assert 'ignore=("self",)' in text
+    with pytest.raises(UsageError, match=r"argument `x`, in which is a value of type _thread\.lock"):
+        encode_arguments({"x": [threading.Lock()]})
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from evocache.errors import UsageError
 from evocache.usage.keys.code_version import code_version
 
 
-def made(text: str, name: str = "f"):
+def made(text: str, name: str = "f", optimize: int = 0):
     space = {"__name__": "somewhere", "functools": functools}
-    exec(compile(text, "file.py", "exec"), space)
+    exec(compile(text, "file.py", "exec", optimize=optimize), space)
     return space[name]
 
 
@@ -92,3 +92,18 @@ def test_constant_sets_have_no_order():
     constants = map(turn, turned.__code__.co_consts)
     turned.__code__ = turned.__code__.replace(co_consts=tuple(constants))
     assert code_version(turned) == code_version(made(text))
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("pass", (True, True)),
+        ("assert x", (False, False)),
+        ("'told'", (True, False)),
+        ("y = __debug__", (False, False)),
+    ],
+)
+def test_what_optimisation_changes(line, same):
+    text = f"def f(x, y=1):\n    {line}\n    return x\n"
+    versions = [code_version(made(text, optimize=level)) for level in (0, 1, 2)]
+    assert (versions[1] == versions[0], versions[2] == versions[0]) == same

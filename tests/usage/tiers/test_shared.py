@@ -131,7 +131,9 @@ def test_a_dead_server_is_off_and_comes_back(client, server, clock):
             tier = SharedTier(url, secret=SECRET, max_bytes=1 << 20, clock=clock, breaker=breaker)
             assert tier.put_many([(key(1), entry())]) == 0
             assert tier.get(key(1)) is None
-            assert (len(tier), tier.bytes, tier.clear(), tier.expire(), tier.delete([key(1)])) == (0, 0, 0, 0, 0)
+            assert (len(tier), tier.bytes, tier.expire(), tier.delete([key(1)])) == (0, 0, 0, 0)
+            with pytest.raises(UsageError, match="may still be there"):
+                tier.clear(b"o")
             clock.now += 1
             assert tier.get(key(1)) is None
     assert len(said) == 1
@@ -187,3 +189,14 @@ def test_clients_that_put_at_once_keep_the_count(client, server, shared):
     assert tier.bytes == len(tier) * (1000 + 256) <= 50_000
     assert tier.clear(b"o") == len(names)
     assert tier.bytes == 0
+
+
+def test_large_entries_go_in_steps_of_their_own(shared):
+    tier = shared(100 << 20)
+    calls = []
+    send = tier._run
+    tier._run = lambda script, *args, other: calls.append(len(args)) or send(script, *args, other=other)
+    sizes = [10] * 150 + [600_000] * 5
+    assert tier.put_many((key(n), entry(bytes(size))) for n, size in enumerate(sizes)) == 155
+    assert [(count - 3) // 7 for count in calls] == [100, 52, 2, 1]
+    assert len(tier) == 155

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import UsageError
-from .content import UnencodableError
+from .content import UnencodableError, type_name
 from .kinds import content_of
 
 DEEPEST = 150
@@ -49,7 +49,7 @@ def encode(value: Any) -> bytes:
     try:
         return _Encoder().encode(value)
     except UnencodableError as refused:
-        raise _told(refused, "a key that holds a value", "leave it out of the key") from None
+        raise _told(refused, "a key", value, "leave it out of the key") from None
 
 
 def encode_arguments(arguments: Mapping[str, Any]) -> bytes:
@@ -73,14 +73,17 @@ def encode_arguments(arguments: Mapping[str, Any]) -> bytes:
         try:
             out += (_Encoder().encode(name), _Encoder().encode(arguments[name]))
         except UnencodableError as refused:
-            raise _told(refused, f"argument `{name}`", f'leave it out with ignore=("{name}",)') from None
+            raise _told(
+                refused, f"argument `{name}`", arguments[name], f'leave it out with ignore=("{name}",)'
+            ) from None
     return b"".join(out)
 
 
-def _told(refused: UnencodableError, place: str, leave: str) -> UsageError:
+def _told(refused: UnencodableError, place: str, value: Any, leave: str) -> UsageError:
+    inside = "" if type_name(type(value)) == refused.type else ", in which is a value"
     why = refused.why or "a value that is encoded the same in every process"
     known = f"give {refused.short} a `__cache_key__` method that returns what its answers depend on"
-    return UsageError(f"{place} of type {refused.type}", why, f"{refused.mend or known}, or {leave}")
+    return UsageError(f"{place}{inside} of type {refused.type}", why, f"{refused.mend or known}, or {leave}")
 
 
 def _plain_tuple(value: tuple[Any, ...]) -> str | None:

@@ -16,7 +16,7 @@ from .breaker import Breaker
 from .database import Database, WrongSchemaError
 from .rows import SCHEMA, VERSION, Rows, room_of
 from .seal import Seal
-from .tier import Stored, Tier
+from .tier import Stored, Tier, not_cleared
 
 Result = TypeVar("Result")
 
@@ -122,9 +122,15 @@ class DiskTier(Tier):
         return self._try(lambda db: self._rows.delete(db, keys), 0, write=True)
 
     def clear(self, owner: bytes | None = None) -> int:
-        """Delete rows, and empty the log of them; the file that was set aside goes as well."""
+        """Delete rows, and empty the log of them; the file that was set aside goes as well.
+
+        Raises:
+            UsageError: if the file cannot be used, so that they may still be there.
+        """
         self._used.clear()
-        gone = self._try(lambda db: self._rows.clear(db, owner), 0, write=True)
+        gone = self._try(lambda db: self._rows.clear(db, owner), None, write=True)
+        if gone is None:
+            raise not_cleared(self.name)
         self._database.forget_damaged()
         self._scrub()
         return gone

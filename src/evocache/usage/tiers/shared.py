@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ...errors import EvocacheWarning, UsageError
@@ -13,7 +13,7 @@ from ..keys.digest import Digester
 from .breaker import Breaker
 from .scripts import CLEAR, DELETE, EXPIRE, GET, PUT
 from .seal import Seal
-from .tier import Stored, Tier
+from .tier import Stored, Tier, not_cleared
 
 DAYS = 30
 """Days after which the server forgets what nobody put again, even without an end of its own."""
@@ -23,6 +23,9 @@ OWN = 256
 
 BATCH = 100
 """Entries that are sent in one step, in which the server does nothing else."""
+
+BATCH_BYTES = 1 << 20
+"""Bytes after which no further entry is sent in one step: a step has to be done within the timeout."""
 
 NEVER = frozenset({"pickle"})
 """Formats that are neither written nor read here: others write to the server as well."""
@@ -42,7 +45,7 @@ class SharedTier(Tier):
         tenant: whose they are.
         clock: seconds since 1970.
         breaker: says when a server that failed is tried again.
-        timeout: seconds that the server has to answer.
+        timeout: seconds that the server has to answer; an entry of tens of megabytes takes more.
 
     Raises:
         DependencyError: if the package `valkey` is not installed.
@@ -99,13 +102,12 @@ class SharedTier(Tier):
         return stored
 
     def put_many(self, entries: Iterable[tuple[bytes, Stored]]) -> int:
-        """Send entries in steps of a hundred; those that are larger than the tier, and pickles, are dropped."""
+        """Send entries in steps of a hundred or a megabyte; those larger than the tier, and pickles, are dropped."""
         given = list(entries)
         now = self._clock()
         parts = [part for key, stored in given if (part := self._part(key, stored, now))]
         taken = 0
-        for begin in range(0, len(parts), BATCH):
-            batch = parts[begin : begin + BATCH]
+        for batch in _batches(parts):
             flat = [value for part in batch for value in part]
             gone = self._run(PUT, now, self.max_bytes, DAYS * 86_400_000, *flat, other=None)
             if gone is None:
@@ -131,19 +133,27 @@ class SharedTier(Tier):
         return sum(self._run(DELETE, *names[begin : begin + BATCH], other=0) for begin in range(0, len(names), BATCH))
 
     def clear(self, owner: bytes | None = None) -> int:
-        """Delete an owner's entries by the owner's index, or all; the server does a thousand at a time."""
+        """Delete an owner's entries by the owner's index, or all; the server does a thousand at a time.
+
+        Raises:
+            UsageError: if the server cannot be used, so that they may still be there.
+        """
         total, more = 0, 1
         while more:
-            gone, more = self._run(CLEAR, "" if owner is None else owner.hex(), other=(0, 0))
+            answer = self._run(CLEAR, "" if owner is None else owner.hex(), other=None)
+            if answer is None:
+                raise not_cleared(self.name)
+            gone, more = answer
             total += gone
-        if owner is None:
-            self._guard(self._sweep, None)
+        if owner is None and not self._guard(self._sweep, False):
+            raise not_cleared(self.name)
         return total
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> bool:
         """Delete what the indices do not know, such as after the server lost them."""
         for name in self._server.scan_iter(match=f"{self._prefix}*", count=1000):
             self._server.unlink(name)
+        return True
 
     def expire(self) -> int:
         """Forget in the indices what the server itself let go at its end."""
@@ -181,3 +191,17 @@ class SharedTier(Tier):
             return other
         self._breaker.worked()
         return result
+
+
+def _batches(parts: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Entries in their order, so many together as go in one step."""
+    batch: list[tuple[Any, ...]] = []
+    size = 0
+    for part in parts:
+        batch.append(part)
+        size += len(part[1])
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

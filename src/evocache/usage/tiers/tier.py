@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ...errors import UsageError
+
 SKEW = 60.0
 """Seconds that clocks may differ: an entry that was made later than that from now is of a clock that jumped."""
 
@@ -63,11 +65,17 @@ class TierFigures:
     failures: int = 0
 
 
+def not_cleared(name: str) -> UsageError:
+    """Return the error of a tier that cannot be used when something is to be forgotten."""
+    given = f"a {name} cache that cannot be used now: what was to be cleared may still be there"
+    return UsageError(given, "one that works", "call clear again when it does, or delete its data by hand")
+
+
 class Tier(ABC):
     """Keeps entries of one tenant, by digests of their keys, within a number of bytes.
 
-    No method raises because of a disk or a server: a tier that fails warns once, answers as if it were empty, and is
-    tried again later. Tenants of one disk or server see nothing of each other, and each has its own bytes.
+    Only `clear` raises because of a disk or a server: a tier that fails warns once, answers as if it were empty, and
+    is tried again later. Tenants of one disk or server see nothing of each other, and each has its own bytes.
 
     Class attributes: `name`.
     """
@@ -100,6 +108,9 @@ class Tier(ABC):
         """Forget all entries of an owner, or all of the tenant, and return how many there were.
 
         Nothing of them can be read afterwards, not even by who opens the files.
+
+        Raises:
+            UsageError: if the disk or the server cannot be used, so that they may still be there.
         """
 
     @abstractmethod

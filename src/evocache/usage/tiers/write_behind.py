@@ -150,7 +150,7 @@ class WriteBehind(Tier):
 
     def delete(self, keys: Iterable[bytes]) -> int:
         """Forget entries that wait, and the tier's."""
-        names = list(keys)
+        names = set(keys)
         return self._withdraw(lambda key, stored: key in names, lambda: self.tier.delete(names))
 
     def clear(self, owner: bytes | None = None) -> int:
