@@ -11,7 +11,7 @@ import pytest
 
 from evocache import LearningCache
 from evocache.errors import EvocacheWarning
-from evocache.usage.cache.upkeep import Upkeep
+from evocache.usage.upkeep import Upkeep
 
 
 def cache(folder, **settings):
@@ -64,13 +64,54 @@ def test_what_is_invalidated_is_gone_from_every_tier(tmp_path):
 
 
 def test_an_end_is_an_end_on_the_disk_as_well(tmp_path):
-    with cache(tmp_path, ttl=0.2) as first:
+    now = [1000.0]
+    settings = {"wall": lambda: now[0], "clock": lambda: now[0]}
+    with cache(tmp_path, ttl=10, **settings) as first:
         first.get_or_compute("a", lambda: 1)
-    with cache(tmp_path) as second:
+    now[0] = 1005.0
+    with cache(tmp_path, **settings) as second:
         assert second.get_or_compute("a", lambda: 2) == 1
-    time.sleep(0.25)
-    with cache(tmp_path) as third:
+        now[0] = 1009.0
+        assert second["a"] == 1
+        now[0] = 1010.0
+        assert "a" not in second
+    with cache(tmp_path, **settings) as third:
         assert third.get_or_compute("a", lambda: 3) == 3
+
+
+def test_a_clock_that_jumps_gives_no_wrong_answer(tmp_path):
+    """An answer of the future was written by a clock that was wrong: nobody knows when it ends."""
+    now = [10_000.0]
+    with cache(tmp_path, ttl=100, wall=lambda: now[0]) as first:
+        first.get_or_compute("a", lambda: "then")
+    now[0] = 2_000.0
+    with cache(tmp_path, wall=lambda: now[0]) as second:
+        assert second.get_or_compute("a", lambda: "now") == "now"
+
+
+def test_requests_are_recorded_without_their_text(tmp_path):
+    pytest.importorskip("sqlalchemy", reason="records need the extra [usage]")
+    from evocache.usage.records.open_store import open_store
+
+    file = tmp_path / "records.sqlite3"
+    with cache(tmp_path / "disk", records=file, tenant="firm") as held:
+        for _ in range(3):
+            held.get_or_compute("a secret question", lambda: 1, owner="ada", group="secrets")
+        with pytest.raises(ValueError, match="no"):
+            held.get_or_compute("another", lambda: int("no"), owner="bob")
+    with cache(tmp_path / "disk", records=file, tenant="firm") as held:
+        held.get_or_compute("a secret question", lambda: 2, owner="ada")
+    store = open_store(file)
+    events = list(store.read())
+    store.close()
+    assert [event.kind for event in events] == ["miss", "hit", "hit", "failed", "hit"]
+    assert [event.tier for event in events] == ["", "memory", "memory", "", "disk"]
+    assert len({event.key for event in events if event.kind != "failed"}) == 1
+    assert len({event.owner for event in events}) == 2
+    assert {event.tenant for event in events} == {"firm"}
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"secret question" not in written
+    assert b"ada" not in written
 
 
 def test_tenants_of_one_disk_do_not_meet(tmp_path):

@@ -181,3 +181,5 @@ def test_a_stale_answer_is_computed_anew_by_a_task():
 
     assert asyncio.run(run()) == (1, 1, 2)
     assert len(asked) == 2
+    stats = held.stats
+    assert stats.requests == stats.hits + 1  # nobody asked for what was computed anew

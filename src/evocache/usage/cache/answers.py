@@ -14,10 +14,9 @@ from ..keys.protection import protect
 from ..keys.sizes import size_of
 from ..warner import Warner
 from .contents import Contents
-from .entry import OVERHEAD, Entry
+from .entry import OVERHEAD, Entry, Question
 from .lower_tiers import LowerTiers
 from .names import Names
-from .question import Question
 from .renewals import Renewals
 from .single_flight import ATTEMPTS, Flight, Flights
 
@@ -28,8 +27,6 @@ Compute: TypeAlias = Callable[[], Any]
 class Counts:
     """Counts what was done beside hits in memory."""
 
-    joined: int = 0
-    stale: int = 0
     computed: int = 0
     failed: int = 0
     unkept: int = 0
@@ -77,7 +74,7 @@ class Answers:
             entry = self._held(question)
             if entry is not None:
                 if self.clock() >= entry.fresh:
-                    self._renewals.begin(question, lambda: self.compute(question, compute)[1])
+                    self._renewals.begin(question, lambda: self.compute(question, compute, asked=False)[1])
                 return entry.give(entry.kept)
             flight, leads = self.flights.join(question.name)
             if leads:
@@ -103,27 +100,27 @@ class Answers:
                 return entry.give(entry.kept)
         return (await self.acompute(question, compute))[0]
 
-    def compute(self, question: Question, compute: Compute) -> tuple[Any, Entry | None]:
-        """Compute an answer and have it kept; None for the entry where it cannot be."""
-        number, began = self.contents.missed(), self.clock()
+    def compute(self, question: Question, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
+        """Compute an answer, which somebody asked for or not, and have it kept; None for the entry if it cannot be."""
+        number, began = self.contents.missed() if asked else self.contents.requests, self.clock()
         try:
             value = compute()
         except BaseException:
-            self._count(failed=1)
+            self._failed(question, began)
             raise
-        return value, self._computed(question, value, self.clock() - began, number)
+        return value, self._computed(question, value, began, number)
 
-    async def acompute(self, question: Question, compute: Compute) -> tuple[Any, Entry | None]:
+    async def acompute(self, question: Question, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
         """Compute an answer as `compute` does, in a coroutine."""
-        number, began = self.contents.missed(), self.clock()
+        number, began = self.contents.missed() if asked else self.contents.requests, self.clock()
         try:
             value = compute()
             if isawaitable(value):
                 value = await value
         except BaseException:
-            self._count(failed=1)
+            self._failed(question, began)
             raise
-        return value, self._computed(question, value, self.clock() - began, number)
+        return value, self._computed(question, value, began, number)
 
     def put(self, question: Question, value: Any) -> bool:
         """Keep an answer that somebody else computed; return whether it is held in memory.
@@ -152,17 +149,15 @@ class Answers:
         if now >= entry.stale:
             self.contents.withdraw(entry, forget=False)
             return None
-        self.contents.ring.append((self.contents.number(), entry, question.owner))
-        if now >= entry.fresh:
-            self._count(stale=1)
+        kind = "stale" if now >= entry.fresh else "hit"
+        self.contents.ring.append((self.contents.number(), entry, question.owner, now, kind))
         return entry
 
     def _landed(self, question: Question, found: bool, entry: Entry | None) -> Entry | None:
         """Return what a flight that was joined found; None if it has to be found otherwise."""
         if not found or entry is None:
             return None
-        self.contents.ring.append((self.contents.number(), entry, question.owner))
-        self._count(joined=1)
+        self.contents.ring.append((self.contents.number(), entry, question.owner, self.clock(), "joined"))
         return entry
 
     def _lead(self, question: Question, flight: Flight, compute: Compute) -> Any:
@@ -197,18 +192,27 @@ class Answers:
             self.flights.leave(question.name, flight)
 
     async def _arenew(self, question: Question, compute: Compute) -> Entry | None:
-        return (await self.acompute(question, compute))[1]
+        return (await self.acompute(question, compute, asked=False))[1]
 
-    def _computed(self, question: Question, value: Any, seconds: float, number: int) -> Entry | None:
-        self._count(computed=1, seconds_computed=seconds)
-        seconds = seconds if question.seconds is None else question.seconds
+    def _failed(self, question: Question, began: float) -> None:
+        self._count(failed=1)
+        if self.contents.log is not None:
+            self.contents.log.computed(question, "failed", 0, began, self.contents.decider)
+
+    def _computed(self, question: Question, value: Any, began: float, number: int) -> Entry | None:
+        took = self.clock() - began
+        self._count(computed=1, seconds_computed=took)
+        seconds = took if question.seconds is None else question.seconds
         try:
             kept, give = protect(value, self.arrays)
         except UsageError as error:
             self._count(unkept=1)
             self._warner.warn(f"unkept {type(value)}", f"an answer is not kept: {error}")
             return None
-        return self._keep(question, kept, give, seconds, number)
+        entry = self._keep(question, kept, give, seconds, number)
+        if self.contents.log is not None:
+            self.contents.log.computed(question, "miss", entry.size, began, self.contents.decider)
+        return entry
 
     def _keep(self, question: Question, kept: Any, give: Any, seconds: float, number: int) -> Entry:
         """Hold an answer, and write it below."""
@@ -249,6 +253,8 @@ class Answers:
         )
         self.contents.insert(entry, self.contents.missed())
         self._count(seconds_saved=found.seconds)
+        if self.contents.log is not None:
+            self.contents.log.below(question, entry, found.tier, self.contents.decider)
         return entry
 
     def _until(self, ttl: float | None) -> tuple[float, float]:

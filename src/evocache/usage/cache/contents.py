@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
 
 from ..learn.learning_policy import LearningPolicy
 from ..policies.policy import EvictionPolicy, Item
 from ..tiers import forks
 from .entry import Entry
+from .event_log import EventLog
 
 RING = 4096
 """Hits that the policy is yet to be told of, at the most; of more the oldest are dropped, and counted."""
@@ -25,15 +26,19 @@ class Contents:
     Args:
         policy: says who leaves.
         owner_id: makes the 64-bit digest of an owner; of None 0.
+        log: records requests; None where nobody wants to know.
     """
 
-    def __init__(self, policy: EvictionPolicy, owner_id: Callable[[Hashable | None], int]) -> None:
+    def __init__(
+        self, policy: EvictionPolicy, owner_id: Callable[[Hashable | None], int], log: EventLog | None = None
+    ) -> None:
         self.policy = policy
+        self.log = log
         self._owner_id = owner_id
         self.max_bytes = policy.max_bytes
         self.entries: dict[str | bytes, Entry] = {}
-        self.ring: deque[tuple[int, Entry, Hashable | None]] = deque(maxlen=RING)
-        """Hits: number of the request, entry, who asked."""
+        self.ring: deque[tuple[int, Entry, Hashable | None, float, str]] = deque(maxlen=RING)
+        """Requests that found an entry: their number, the entry, who asked, when, and which kind of hit it was."""
         self.number = itertools.count(1).__next__
         """Gives each request its number."""
         self.lock = threading.RLock()
@@ -41,6 +46,8 @@ class Contents:
         self._pinned = 0
         self._latest = self._told = 0
         self._misses = 0
+        self.kinds: Counter[str] = Counter()
+        """Requests that found an entry, as far as the policy was told of them, by kind."""
         self.evictions = self.refused = 0
         self.seconds_saved = 0.0
         forks.watch(self)
@@ -65,8 +72,13 @@ class Contents:
 
     @property
     def hits(self) -> int:
-        """Requests that found an entry, those that the policy was not told of among them."""
-        return self._latest - self._misses
+        """Requests that were answered from an entry, those that the policy was not told of among them."""
+        return self._latest - self._misses - self.kinds["joined"]
+
+    @property
+    def decider(self) -> str:
+        """What decides now."""
+        return self.policy.decider if isinstance(self.policy, LearningPolicy) else self.policy.name
 
     @property
     def dropped(self) -> int:
@@ -78,12 +90,15 @@ class Contents:
         with self.lock:
             ring = self.ring
             while ring:
-                number, entry, owner = ring.popleft()
+                number, entry, owner, at, kind = ring.popleft()
                 self._told += 1
+                self.kinds[kind] += 1
                 self._latest = max(self._latest, number)
                 self.seconds_saved += entry.seconds
                 if entry.held and not entry.pinned:
                     self.policy.hit(entry.id, self._latest, self._owner_id(owner))
+                if self.log is not None:
+                    self.log.hit(kind, entry, owner, at, self.decider)
 
     def missed(self) -> int:
         """Give a request that was no hit its number, and return it."""

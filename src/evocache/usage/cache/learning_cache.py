@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Hashable, Iterator, MutableMapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ...display import Displayed
 from ...units import in_bytes
@@ -16,18 +16,23 @@ from ..learn.policies import policy_of
 from ..policies.policy import EvictionPolicy
 from ..tiers.codecs.codec import STANDARD, Codec, Codecs
 from ..tiers.tier import Tier
+from ..upkeep import UPKEEP
 from .answers import Answers
 from .contents import Contents
+from .entry import Question
+from .event_log import EventLog, recorder_of
 from .lower_tiers import LowerTiers, tiers_of
+from .mapping import AnswersMapping
 from .names import NAMES, Names
-from .question import Question
 from .stats import Stats, stats_of
-from .upkeep import UPKEEP
+
+if TYPE_CHECKING:
+    from ..records.recorder import Recorder
 
 Value = TypeVar("Value")
 
 
-class LearningCache(MutableMapping[Hashable, Any], Displayed):
+class LearningCache(AnswersMapping, Displayed):
     """Keeps answers within a number of bytes, those that are expected to save most seconds per byte.
 
     Keys are anything that is equal in every process (see `keys.canonical.encode`): numbers, texts, tuples, dicts,
@@ -46,11 +51,14 @@ class LearningCache(MutableMapping[Hashable, Any], Displayed):
         ttl: seconds that an answer is fresh; None for ever.
         stale: seconds beyond that for which it may be given while it is computed anew.
         arrays: whether numpy arrays are given as copies, or without a copy as arrays that cannot be changed.
+        records: where requests are recorded: a file of SQLite, a URL of it or of Postgres, or a recorder; nowhere if
+            not given. No text is written.
         durable: whether an answer is on the disk before it is given; else at most the last second is lost.
         upkeep: whether a thread tells the policy of hits and learns; else both happen at misses, and in `learn()`.
         seed: seeds what the policy draws.
         secret: keys digests; the installation's own if not given.
         clock: seconds, on a clock that never goes back.
+        wall: seconds since 1970, which the tiers below and records go by.
 
     Raises:
         AmountError: if the bytes are none.
@@ -77,33 +85,31 @@ class LearningCache(MutableMapping[Hashable, Any], Displayed):
         ttl: float | None = None,
         stale: float = 0.0,
         arrays: Literal["copy", "read-only"] = "copy",
+        records: str | os.PathLike[str] | Recorder | None = None,
         durable: bool = False,
         upkeep: bool = True,
         seed: int = 0,
         secret: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.tenant = tenant
         self.max_bytes = room = in_bytes(max_bytes)
         secret = installation_secret() if secret is None else secret
         names = Names(Digester(secret, tenant))
-        self._contents = Contents(policy_of(policy, room, seed), names.owner)
+        log = None if records is None else EventLog(recorder_of(records), names, tenant, clock, wall)
+        contents = Contents(policy_of(policy, room, seed), names.owner, log)
         rooms = {"disk_bytes": in_bytes(disk_bytes), "shared_bytes": in_bytes(shared_bytes)}
-        tiers = tiers_of(disk, shared, secret=secret, tenant=tenant, **rooms)
-        below = LowerTiers(tiers, names, Codecs(codecs, secret=secret))
-        self._answers = Answers(
-            self._contents, names, below, ttl=ttl, stale=stale, arrays=arrays, durable=durable, clock=clock
-        )
-        self._entries, self._ring, self._number = self._contents.entries, self._contents.ring, self._contents.number
-        self._clock = clock
-        self._name = names.name
-        self._upkeep = upkeep
+        tiers = tiers_of(disk, shared, secret=secret, tenant=tenant, wall=wall, **rooms)
+        below = LowerTiers(tiers, names, Codecs(codecs, secret=secret), wall)
+        answers = Answers(contents, names, below, ttl=ttl, stale=stale, arrays=arrays, durable=durable, clock=clock)
+        super().__init__(answers, clock)
         self._closed = False
         if upkeep:
-            policy_in_use = self._contents.policy
+            policy_in_use = contents.policy
             if isinstance(policy_in_use, LearningPolicy):
                 policy_in_use.behind = True
-            UPKEEP.watch(self._contents)
+            UPKEEP.watch(contents)
 
     def get_or_compute(
         self,
@@ -135,8 +141,8 @@ class LearningCache(MutableMapping[Hashable, Any], Displayed):
         """
         name: Any = key if type(key) in NAMES else self._name(key)
         entry = self._entries.get(name)
-        if entry is not None and self._clock() < entry.fresh:
-            self._ring.append((self._number(), entry, owner))
+        if entry is not None and (now := self._clock()) < entry.fresh:
+            self._ring.append((self._number(), entry, owner, now, "hit"))
             value: Value = entry.give(entry.kept)
             return value
         question = Question(key, name, owner, group, ttl, size, seconds)
@@ -162,77 +168,12 @@ class LearningCache(MutableMapping[Hashable, Any], Displayed):
         """
         name: Any = key if type(key) in NAMES else self._name(key)
         entry = self._entries.get(name)
-        if entry is not None and self._clock() < entry.fresh:
-            self._ring.append((self._number(), entry, owner))
+        if entry is not None and (now := self._clock()) < entry.fresh:
+            self._ring.append((self._number(), entry, owner, now, "hit"))
             value: Value = entry.give(entry.kept)
             return value
         question = Question(key, name, owner, group, ttl, size, seconds)
         return await self._answers.aget(question, compute)  # type: ignore[no-any-return]
-
-    def __getitem__(self, key: Hashable) -> Any:
-        """Return the value of a key that is held, fresh; that counts as a request.
-
-        Raises:
-            KeyError: if it is not held.
-        """
-        entry = self._entries.get(self._name(key))
-        if entry is None or self._clock() >= entry.fresh:
-            raise KeyError(key)
-        self._ring.append((self._number(), entry, None))
-        return entry.give(entry.kept)
-
-    def __setitem__(self, key: Hashable, value: Any) -> None:
-        """Keep a value, as `put` does."""
-        self.put(key, value)
-
-    def __delitem__(self, key: Hashable) -> None:
-        """Forget a key.
-
-        Raises:
-            KeyError: if it is not held.
-        """
-        if not self.invalidate(key):
-            raise KeyError(key)
-
-    def __contains__(self, key: object) -> bool:
-        entry = self._entries.get(self._name(key))
-        return entry is not None and self._clock() < entry.fresh
-
-    def __iter__(self) -> Iterator[Hashable]:
-        now = self._clock()
-        return iter([entry.key for entry in self._contents.select(lambda entry: now < entry.fresh)])
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def put(
-        self,
-        key: Hashable,
-        value: Any,
-        *,
-        owner: Hashable | None = None,
-        group: Hashable | None = None,
-        ttl: float | None = None,
-        size: int | None = None,
-        seconds: float | None = None,
-    ) -> bool:
-        """Keep a value that was computed elsewhere, and return whether it is held.
-
-        The arguments are those of `get_or_compute`; without `seconds` it is taken for as dear as the average answer.
-
-        Raises:
-            UsageError: if the key has no encoding, or the value cannot be copied.
-        """
-        return self._answers.put(Question(key, self._name(key), owner, group, ttl, size, seconds), value)
-
-    def invalidate(self, key: Hashable) -> bool:
-        """Forget a key in all tiers, and return whether it was held in memory."""
-        name = self._name(key)
-        entry = self._entries.get(name)
-        if entry is not None:
-            self._contents.withdraw(entry)
-        self._answers.below.delete(name)
-        return entry is not None
 
     def clear(self, owner: Hashable | None = None) -> None:
         """Forget all that is held, in all tiers; with an owner, what that owner asked for first.
@@ -275,23 +216,27 @@ class LearningCache(MutableMapping[Hashable, Any], Displayed):
 
     def flush(self) -> None:
         """Wait until all that was answered so far is written to the tiers below."""
+        self._contents.drain()
         self._answers.below.flush()
+        if self._contents.log is not None:
+            self._contents.log.recorder.flush()
 
     def close(self) -> None:
         """Write what is to be written, and let the tiers below go. The cache can be used on, in memory alone."""
         if not self._closed:
             self._closed = True
             UPKEEP.forget(self._contents)
+            self._contents.drain()
             self._answers.close()
+            if self._contents.log is not None:
+                self._contents.log.recorder.close()
+                self._contents.log = None
 
     def __enter__(self) -> LearningCache:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
 
     def __str__(self) -> str:
         return str(self.stats)

@@ -14,8 +14,8 @@ from ..tiers.codecs.codec import Codecs
 from ..tiers.tier import Stored, Tier
 from ..tiers.write_behind import WriteBehind
 from ..warner import Warner
+from .entry import Question
 from .names import Names
-from .question import Question
 
 FILE = "answers.sqlite3"
 """Name of the file of a tier on the disk, in its folder."""
@@ -135,6 +135,7 @@ def tiers_of(
     tenant: str | None,
     disk_bytes: int,
     shared_bytes: int,
+    wall: Callable[[], float] = time.time,
 ) -> list[Tier]:
     """Return the tiers that a user names, the nearest first.
 
@@ -145,6 +146,7 @@ def tiers_of(
         tenant: whose answers they are.
         disk_bytes: bytes of the tenant's answers on the disk.
         shared_bytes: the same on the server.
+        wall: seconds since 1970.
 
     Raises:
         UsageError: if another secret wrote the folder.
@@ -156,11 +158,11 @@ def tiers_of(
     elif disk is not None:
         from ..tiers.disk import DiskTier
 
-        found.append(DiskTier(Path(disk) / FILE, secret=secret, tenant=tenant, max_bytes=disk_bytes))
+        found.append(DiskTier(Path(disk) / FILE, secret=secret, tenant=tenant, max_bytes=disk_bytes, clock=wall))
     if isinstance(shared, Tier):
         found.append(shared)
     elif shared is not None:
         from ..tiers.shared import SharedTier
 
-        found.append(SharedTier(shared, secret=secret, tenant=tenant, max_bytes=shared_bytes))
+        found.append(SharedTier(shared, secret=secret, tenant=tenant, max_bytes=shared_bytes, clock=wall))
     return found

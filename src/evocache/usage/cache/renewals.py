@@ -9,8 +9,7 @@ from typing import Any
 
 from ..tiers import forks
 from ..warner import Warner
-from .entry import Entry
-from .question import Question
+from .entry import Entry, Question
 from .single_flight import Flight, Flights
 
 THREADS = 2

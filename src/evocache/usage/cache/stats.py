@@ -97,11 +97,11 @@ def stats_of(contents: Contents, answers: Answers, tenant: str | None) -> Stats:
         learning = policy if isinstance(policy, LearningPolicy) else None
         return Stats(
             requests=contents.requests,
-            hits=contents.hits - counts.joined + sum(below.hits.values()),
+            hits=contents.hits + sum(below.hits.values()),
             disk_hits=below.hits.get("disk", 0),
             shared_hits=below.hits.get("shared", 0),
-            joined=counts.joined,
-            stale=counts.stale,
+            joined=contents.kinds["joined"],
+            stale=contents.kinds["stale"],
             computed=counts.computed,
             failed=counts.failed,
             seconds_saved=contents.seconds_saved + counts.seconds_saved,
@@ -112,7 +112,7 @@ def stats_of(contents: Contents, answers: Answers, tenant: str | None) -> Stats:
             evictions=contents.evictions,
             refused=contents.refused + counts.unkept,
             dropped=contents.dropped,
-            decider=policy.name if learning is None else learning.decider,
+            decider=contents.decider,
             since=0 if learning is None else learning.since,
             decisions=() if learning is None else learning.audit.read(),
             tenant=tenant,

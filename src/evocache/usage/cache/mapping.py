@@ -1,0 +1,95 @@
+"""What makes a cache a mapping: single keys, without computing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, MutableMapping
+from typing import Any
+
+from .answers import Answers
+from .contents import Contents
+from .entry import Question
+from .names import Names
+
+
+class AnswersMapping(MutableMapping[Hashable, Any]):
+    """Gives, keeps and forgets the answers of single keys.
+
+    Args:
+        answers: keeps them.
+        clock: seconds, on a clock that never goes back.
+    """
+
+    def __init__(self, answers: Answers, clock: Callable[[], float]) -> None:
+        self._answers = answers
+        self._contents: Contents = answers.contents
+        self._entries, self._ring = self._contents.entries, self._contents.ring
+        self._number, self._clock = self._contents.number, clock
+        self._name = Names.name
+
+    def __getitem__(self, key: Hashable) -> Any:
+        """Return the value of a key that is held, fresh; that counts as a request.
+
+        Raises:
+            KeyError: if it is not held.
+        """
+        entry = self._entries.get(self._name(key))
+        if entry is None or (now := self._clock()) >= entry.fresh:
+            raise KeyError(key)
+        self._ring.append((self._number(), entry, None, now, "hit"))
+        return entry.give(entry.kept)
+
+    def __setitem__(self, key: Hashable, value: Any) -> None:
+        """Keep a value, as `put` does."""
+        self.put(key, value)
+
+    def __delitem__(self, key: Hashable) -> None:
+        """Forget a key.
+
+        Raises:
+            KeyError: if it is not held.
+        """
+        if not self.invalidate(key):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        entry = self._entries.get(self._name(key))
+        return entry is not None and self._clock() < entry.fresh
+
+    def __iter__(self) -> Iterator[Hashable]:
+        now = self._clock()
+        return iter([entry.key for entry in self._contents.select(lambda entry: now < entry.fresh)])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(
+        self,
+        key: Hashable,
+        value: Any,
+        *,
+        owner: Hashable | None = None,
+        group: Hashable | None = None,
+        ttl: float | None = None,
+        size: int | None = None,
+        seconds: float | None = None,
+    ) -> bool:
+        """Keep a value that was computed elsewhere, and return whether it is held.
+
+        The arguments are those of `get_or_compute`; without `seconds` it is taken for as dear as the average answer.
+
+        Raises:
+            UsageError: if the key has no encoding, or the value cannot be copied.
+        """
+        return self._answers.put(Question(key, self._name(key), owner, group, ttl, size, seconds), value)
+
+    def invalidate(self, key: Hashable) -> bool:
+        """Forget a key in all tiers, and return whether it was held in memory."""
+        name = self._name(key)
+        entry = self._entries.get(name)
+        if entry is not None:
+            self._contents.withdraw(entry)
+        self._answers.below.delete(name)
+        return entry is not None
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
