@@ -79,6 +79,12 @@ class Server:
 
     def start(self) -> None:
         options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self._folder)]
+        options += [
+            "-c",
+            "fsync=off",
+            "-c",
+            "full_page_writes=off",
+        ]  # a busy disk makes each database take half a minute
         command = self._as_user(str(self.binaries / "postgres"), "-D", str(self._data), *options)
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder, start_new_session=True)
