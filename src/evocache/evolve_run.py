@@ -13,7 +13,7 @@ from .schedule.front import Front
 from .search.calibrate.calibration_file import read_calibration
 from .search.calibrate.run_calibration import CALIBRATION, calibrate_run, first_call
 from .search.config import EvolveConfig
-from .search.evaluate.faults import patiently
+from .search.evaluate.faults import retry_faults
 from .search.evaluate.fingerprint import fingerprint, sample, tolerance
 from .search.evaluate.local import LocalEvaluator
 from .search.evaluate.quality import quality
@@ -23,7 +23,7 @@ from .search.evolve_arguments import texts
 from .search.genome.memory_genes import PEAK, plain
 from .search.genome.search_space import Space
 from .search.genome.start_designs import fit_design
-from .search.memory_cost import memory_pricer, rates_of_run, searched
+from .search.memory_cost import choose_memory_search, memory_pricer, rates_for_run
 from .search.objectives import ERROR
 from .search.objectives import WITHIN as KEPT
 from .search.run import LEAST, Progress, Run
@@ -145,10 +145,10 @@ def evolve(
         begun = [fit_design(given, space) for given in config.start]
         memory = None
         if PEAK in names:
-            known = rates_of_run(evaluator, folder, calibration)
+            known = rates_for_run(evaluator, folder, calibration)
             evaluator.machine = known.machine  # workers, and later sittings, plan by the same
             pricer = memory_pricer(evaluator, first_call(workload), known, config.most_bytes)
-            memory = searched(pricer, config.storages, seeds)
+            memory = choose_memory_search(pricer, config.storages, seeds)
         begun = [design if memory and design.genes.storage in memory.storages else plain(design) for design in begun]
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
@@ -196,10 +196,10 @@ def evolve(
 
         def proven() -> Proof:
             return validate(
-                pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, apart=apart, tell=stage
+                pipe, evaluator.quality, held, field, folder, seconds=seconds, within=within, split=apart, tell=stage
             )
 
-        proof = patiently(proven, waits=evaluator.waits)
+        proof = retry_faults(proven, waits=evaluator.waits)
     for said in proof.noise:
         warn(said)
     return proof.front

@@ -13,7 +13,7 @@ from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
 from evocache.search.cost.schedule_cost import Costs
 from evocache.search.storage.journal import Journal
-from evocache.search.storage.journal_records import Begun, Evaluated, Written
+from evocache.search.storage.journal_records import JobEvaluated, RunStarted, ScheduleWritten
 from evocache.search.storage.packed_cells import pack
 from evocache.validation.proof_file import Basis, Proof, write_proof
 from tests.search.trees import stack
@@ -208,12 +208,12 @@ def test_a_trace_knows_the_steps_of_schedules(tmp_path):
     tree = stack()
     save(Schedule.full(tree, STEPS), tmp_path / "uncached.json")
     with Journal(tmp_path / "journal.jsonl") as journal:
-        journal.append(Begun({"steps": STEPS}))
+        journal.append(RunStarted({"steps": STEPS}))
         for schedule in (Schedule.full(tree, STEPS), Schedule.full(tree, 5)):
             steps = None if schedule.steps == STEPS else schedule.steps
-            journal.append(Written(schedule.digest, pack(schedule), steps=steps))
+            journal.append(ScheduleWritten(schedule.digest, pack(schedule), steps=steps))
             values = (-20.0,) * PROMPTS
-            journal.append(Evaluated(schedule.digest, (*range(PROMPTS),), values, steps=16.0 * schedule.steps))
+            journal.append(JobEvaluated(schedule.digest, (*range(PROMPTS),), values, steps=16.0 * schedule.steps))
     found = trace(tmp_path, Costs({c.id: 1.0 for c in tree}, {}, {}), 0.0)
     assert found.values.tolist() == [[-20.0, 1.0], [-20.0, 0.25]]
     assert found.costs.tolist() == [320.0, 400.0]

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from evocache.report.page.page_data import collect_plot_data
-from evocache.report.run.run_contents import gather
+from evocache.report.run.run_contents import gather_contents
 from evocache.schedule import Schedule
 from evocache.schedule.front.front import Front
 from evocache.validation.proof_file import write_proof
@@ -119,7 +119,7 @@ def test_points_of_fewer_steps_are_named_as_such(run, tmp_path, monkeypatch):
     assert "fewer steps" not in rows["front", "1"]
     found = json.loads(run("front", tmp_path, "--json").stdout)
     assert [point["group"] for point in found["points"]] == ["steps", "front"]
-    contents = gather(tmp_path)
+    contents = gather_contents(tmp_path)
     assert [entry.name for entry in contents.group("front")] == ["front 1"]
     assert [entry.name for entry in contents.group("steps")] == ["front 0", "4 steps"]
     words = {entry["name"]: entry["words"] for entry in collect_plot_data(contents)["entries"]}

@@ -12,7 +12,7 @@ from evocache.schedule import REUSE, Schedule, forecast, save
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
 from evocache.search.storage.journal import Journal
-from evocache.search.storage.journal_records import Begun, Ended, Evaluated, Written
+from evocache.search.storage.journal_records import GenerationEnded, JobEvaluated, RunStarted, ScheduleWritten
 from evocache.search.storage.packed_cells import pack
 from evocache.validation.picture_rows import write_picture_rows
 from evocache.validation.proof_file import Baseline, Basis, Pictures, Proof, write_proof
@@ -49,18 +49,18 @@ def write_journal(
     """A journal of one generation of so many schedules, each on two prompts, in two rungs; some may have failed."""
     run = {"steps": STEPS, "prompts": [prompt, "b"], "judge": "latent", "objectives": ["latency"]}
     with Journal(folder / "journal.jsonl") as journal:
-        journal.append(Begun({**run, "settings": {"prompts": 2, "population": 4}}))
+        journal.append(RunStarted({**run, "settings": {"prompts": 2, "population": 4}}))
         for schedule in schedules:
             steps = None if schedule.steps == STEPS else schedule.steps
-            journal.append(Written(schedule.digest, pack(schedule), "", steps))
+            journal.append(ScheduleWritten(schedule.digest, pack(schedule), "", steps))
             for number in (0, 1):
-                journal.append(Evaluated(schedule.digest, (number,), (error(schedule) + number - 0.5,)))
+                journal.append(JobEvaluated(schedule.digest, (number,), (error(schedule) + number - 0.5,)))
         if failed:
             for schedule in schedules[:2]:
-                journal.append(Evaluated(schedule.digest, (1, 0), (math.inf,) * 2, failed=failed))
+                journal.append(JobEvaluated(schedule.digest, (1, 0), (math.inf,) * 2, failed=failed))
         for number in (0, 1):
             steps = 100.0 * (number + 1)
-            journal.append(Ended(number, 2 * len(schedules), steps, len(schedules), 0.5 + 0.1 * number, 5.0))
+            journal.append(GenerationEnded(number, 2 * len(schedules), steps, len(schedules), 0.5 + 0.1 * number, 5.0))
     with open(folder / "journal.jsonl", "a") as file:
         file.write(torn)
     save(Schedule.full(TREE, STEPS), folder / "uncached.json")

@@ -20,15 +20,15 @@ from evocache.report.page import html_file
 from evocache.report.page.html_file import render_page
 from evocache.report.page.page_data import collect_plot_data
 from evocache.report.page.page_tables import Row, compare_speedups, list_figures
-from evocache.report.run.heat_map_cells import cells, words
+from evocache.report.run.heat_map_cells import arrange_cells, describe_schedule
 from evocache.report.run.history import read_history
-from evocache.report.run.importance import importance
-from evocache.report.run.run_contents import gather
+from evocache.report.run.importance import compare_cells
+from evocache.report.run.run_contents import gather_contents
 from evocache.schedule import Schedule, save
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
 from evocache.search.storage.journal import Journal
-from evocache.search.storage.journal_records import Begun, Evaluated, Written
+from evocache.search.storage.journal_records import JobEvaluated, RunStarted, ScheduleWritten
 from evocache.search.storage.packed_cells import pack
 from evocache.validation.proof_file import Baseline, Proof, read_proof, write_proof
 
@@ -82,7 +82,7 @@ def test_the_history_is_what_the_journal_tells(tmp_path: Path) -> None:
 
 
 def test_a_page_is_one_file_with_everything_in_it(run: Path) -> None:
-    found = Reader(render_page(gather(run)))
+    found = Reader(render_page(gather_contents(run)))
     assert not [name for _, a in found.tags for name in ("src", "href") if a.get(name)]
     assert len(found.scripts) == 3
     assert "plotly.js" in found.scripts[1][:200]
@@ -99,7 +99,7 @@ def test_a_page_is_one_file_with_everything_in_it(run: Path) -> None:
 
 
 def test_a_page_says_its_figures_in_words_and_a_table(run: Path) -> None:
-    found = Reader(render_page(gather(run)))
+    found = Reader(render_page(gather_contents(run)))
     rows = [a["data-name"] for tag, a in found.tags if tag == "tr" and "data-name" in a]
     assert rows == ["front 0", "front 1", "fora:2", "4 steps", "uncached"]
     text = " ".join(found.texts)
@@ -131,7 +131,7 @@ def test_a_page_says_its_figures_in_words_and_a_table(run: Path) -> None:
 def test_nothing_is_called_held_out_that_was_not(tmp_path: Path, held: str, words: tuple[str, str]) -> None:
     write_journal(tmp_path, candidates())
     write_front(tmp_path, held=held)
-    made = Reader(render_page(gather(tmp_path)))
+    made = Reader(render_page(gather_contents(tmp_path)))
     text = " ".join(made.texts)
     assert all(word in text for word in words)
     assert "held-out" not in text + json.dumps(made.data) + made.scripts[2]
@@ -139,7 +139,7 @@ def test_nothing_is_called_held_out_that_was_not(tmp_path: Path, held: str, word
 
 def head_table(folder: Path) -> list[list[str]]:
     """Cells of the table at the top, with marks of those that are bold."""
-    table = compare_speedups(gather(folder))
+    table = compare_speedups(gather_contents(folder))
     assert table is not None
     (rows,) = table.groups
     return [list(table.headings), *([f"*{c.text}*" if c.best else c.text for c in row.cells] for row in rows)]
@@ -188,7 +188,7 @@ def test_what_is_beaten_or_not_believed_is_marked_and_not_shown_as_the_best(tmp_
     lost = Baseline("beaten", figures(3.1, 22.0), proof.front[1].schedule, "fewer steps", "int8", 2**31)
     baselines = {**proof.baselines, "beaten 0": lost}
     write_proof(tmp_path, replace(proof, front=Front((wild, proof.front[1])), baselines=baselines))
-    contents = gather(tmp_path)
+    contents = gather_contents(tmp_path)
     assert [row[1] for row in head_table(tmp_path)[1:]] == ["*33.0 (front 1)*", "*33.0 (front 1)*", "–", "–"]
     made = Reader(render_page(contents))
     text = " ".join(made.texts)
@@ -221,7 +221,7 @@ def test_texts_of_strangers_stay_texts(tmp_path: Path) -> None:
     )
     front = Front((replace(proof.front[0], schedule=schedule), proof.front[1]))
     write_proof(folder, replace(proof, front=front, basis=basis, baselines={**proof.baselines, f"2{HOSTILE}": lost}))
-    contents = replace(gather(folder), title=HOSTILE, noise=(HOSTILE,))
+    contents = replace(gather_contents(folder), title=HOSTILE, noise=(HOSTILE,))
     contents = replace(contents, entries=tuple(replace(entry, plan=HOSTILE) for entry in contents.entries))
     made = render_page(contents)
     found = Reader(made)
@@ -246,7 +246,7 @@ def test_templates_trust_the_page_s_own_files_alone() -> None:
 
 def test_a_run_without_a_proof_shows_what_was_searched(tmp_path: Path) -> None:
     write_journal(tmp_path, candidates())
-    contents = gather(tmp_path)
+    contents = gather_contents(tmp_path)
     assert not contents.proven
     front = contents.group("front")
     qualities = [entry.figures["calibration quality"] for entry in front]
@@ -262,21 +262,21 @@ def test_a_run_without_a_proof_shows_what_was_searched(tmp_path: Path) -> None:
 
 
 def test_failures_are_counted_with_their_reasons(run: Path, tmp_path: Path) -> None:
-    assert "evaluations failed" not in render_page(gather(run))
+    assert "evaluations failed" not in render_page(gather_contents(run))
     other = tmp_path / "other"
     other.mkdir()
     write_journal(other, candidates(), failed="GenerationError: <b>nothing</b>")
     told = "2 of 98 evaluations failed: GenerationError: <b>nothing</b>"
     assert read_history(other).failed == told
-    assert told in " ".join(Reader(render_page(gather(other))).texts)
+    assert told in " ".join(Reader(render_page(gather_contents(other))).texts)
 
 
 def test_a_journal_that_goes_on_under_another_schedule_s_name_is_refused(tmp_path: Path) -> None:
     first, second = candidates(2)
     with Journal(tmp_path / "journal.jsonl") as journal:
-        journal.append(Begun({"steps": STEPS, "settings": {"prompts": 1}}))
-        journal.append(Written(first.digest, pack(second)))
-        journal.append(Evaluated(first.digest, (0,), (1.0,)))
+        journal.append(RunStarted({"steps": STEPS, "settings": {"prompts": 1}}))
+        journal.append(ScheduleWritten(first.digest, pack(second)))
+        journal.append(JobEvaluated(first.digest, (0,), (1.0,)))
     with pytest.raises(RunError, match=r"uncached\.json"):
         read_history(tmp_path)
     save(Schedule.full(TREE, STEPS), tmp_path / "uncached.json")
@@ -286,7 +286,7 @@ def test_a_journal_that_goes_on_under_another_schedule_s_name_is_refused(tmp_pat
 
 def test_a_front_without_a_journal_is_reported(tmp_path: Path) -> None:
     write_front(tmp_path)
-    contents = gather(tmp_path)
+    contents = gather_contents(tmp_path)
     assert contents.history is None
     assert "front 1" in render_page(contents)
 
@@ -295,7 +295,7 @@ def test_an_empty_front_is_reported_as_such(tmp_path: Path) -> None:
     proof = write_front(tmp_path)
     uncached = {"uncached": proof.baselines["uncached"]}
     write_proof(tmp_path, Proof(Front(()), (), uncached, proof.basis))
-    contents = gather(tmp_path)
+    contents = gather_contents(tmp_path)
     assert [entry.name for entry in contents.entries] == ["uncached"]
     assert Reader(render_page(contents)).data["first"] == 0
     assert [file.name for file in write_plots(contents, tmp_path)] == ["pareto.png"]
@@ -318,14 +318,14 @@ def test_folders_that_are_no_runs_are_refused(tmp_path: Path, files: dict[str, s
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(RunError, match=word):
-        gather(tmp_path)
+        gather_contents(tmp_path)
 
 
 def test_plots_are_written_for_papers(run: Path, tmp_path: Path) -> None:
-    found = write_plots(gather(run), tmp_path)
+    found = write_plots(gather_contents(run), tmp_path)
     assert [f.name for f in found] == ["pareto.png", "hypervolume.png", "importance.png", "overfitting.png"]
     write_front(run, quality="my:$reward$^")
-    assert write_plots(gather(run), tmp_path) == found
+    assert write_plots(gather_contents(run), tmp_path) == found
     for file in found:
         with Image.open(file) as image:
             assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
@@ -334,7 +334,7 @@ def test_plots_are_written_for_papers(run: Path, tmp_path: Path) -> None:
 
 def test_importance_is_told_at_equal_cost() -> None:
     points = [Point(s, {"error": error(s)}) for s in candidates()]
-    found = importance(points, STEPS)
+    found = compare_cells(points, STEPS)
     assert found is not None
     assert found.steps == STEPS
     assert found.good.shape == (12, STEPS)
@@ -345,36 +345,36 @@ def test_importance_is_told_at_equal_cost() -> None:
     assert shares["attention"][0] < shares["attention"][1]
     assert shares["cross attention"] == (1.0, 1.0)
     assert np.all(found.lift[:, 0] == 0)
-    assert importance(points[:10], STEPS) is None
+    assert compare_cells(points[:10], STEPS) is None
 
 
 def test_importance_is_told_of_the_uncached_number_of_steps_alone() -> None:
     points = [Point(s, {"error": error(s)}) for s in candidates()]
     fewer = [Point(Schedule.full(TREE, n), {"error": -100.0}) for n in range(2, STEPS)]
     fewer += [Point(p.schedule.resampled(STEPS - 2), {"error": -100.0}) for p in points]
-    alone, mixed = importance(points, STEPS), importance([*fewer, *points], STEPS)
+    alone, mixed = compare_cells(points, STEPS), compare_cells([*fewer, *points], STEPS)
     assert alone is not None
     assert mixed is not None
     assert (mixed.good == alone.good).all()
     assert mixed.schedules == alone.schedules == len(points)
-    assert importance(points, STEPS - 1) is None
+    assert compare_cells(points, STEPS - 1) is None
 
 
 def test_cells_show_what_is_skipped_where() -> None:
     orders = np.full((3, len(TREE)), -1, dtype=np.int8)
     orders[1, 1], orders[2, 3] = 0, 0
-    found = cells(Schedule(TREE, orders))
+    found = arrange_cells(Schedule(TREE, orders))
     assert found.bands == ("span", *["attention"] * 4, *["cross attention"] * 4, *["feed forward"] * 4)
     assert found.letters[:3] == ("CRC", "C.R", "C.C")
     assert found.heights[0] == 1.5 > found.heights[1] == 1.0
-    assert words(Schedule(TREE, orders)).startswith(
+    assert describe_schedule(Schedule(TREE, orders)).startswith(
         "3 steps, 64% of the leaves' executions. blocks[0:4] computes at steps 0, 2."
     )
 
 
 def test_a_run_of_mixed_steps_is_reported_with_them(tmp_path: Path) -> None:
     write_journal(tmp_path, [*candidates(24), *(s.resampled(5) for s in candidates(4)), Schedule.full(TREE, 3)])
-    unproven = gather(tmp_path)
+    unproven = gather_contents(tmp_path)
     assert unproven.steps == STEPS
     (best,) = unproven.entries  # in this landscape nothing is lost with the steps
     assert best.schedule == Schedule.full(TREE, 3)
@@ -382,7 +382,7 @@ def test_a_run_of_mixed_steps_is_reported_with_them(tmp_path: Path) -> None:
     proof = write_front(tmp_path)
     points = (replace(proof.front[0], schedule=proof.front[0].schedule.resampled(4)), proof.front[1])
     write_proof(tmp_path, replace(proof, front=Front(points, STEPS), basis=replace(proof.basis, steps=STEPS)))
-    contents = gather(tmp_path)
+    contents = gather_contents(tmp_path)
     found = Reader(render_page(contents))
     first = found.data["entries"][0]
     assert [len(letters) for letters in first["cells"]["letters"]] == [4] * len(first["cells"]["letters"])
@@ -397,7 +397,7 @@ def test_what_is_stored_otherwise_is_a_point_of_its_own(tmp_path: Path) -> None:
     schedules = candidates(3)
     write_journal(tmp_path, schedules)
     with Journal(tmp_path / "journal.jsonl") as journal:
-        journal.append(Evaluated(schedules[0].digest, (0, 1), (-5.0, -3.0), storage="int8"))
+        journal.append(JobEvaluated(schedules[0].digest, (0, 1), (-5.0, -3.0), storage="int8"))
     points = read_history(tmp_path).points
     assert [point.storage for point in points] == ["none"] * 3 + ["int8"]
     assert points[-1].objectives == {"error": -4.0}
@@ -416,7 +416,7 @@ def test_peaks_and_plans_are_in_the_page_where_memory_was_searched(tmp_path: Pat
     shown = figures_table(tmp_path)
     assert "fp8, fits 2.0 GiB" in shown
     assert "predicted" in shown
-    drawn = collect_plot_data(gather(tmp_path))
+    drawn = collect_plot_data(gather_contents(tmp_path))
     assert drawn["whole"] is True
     assert drawn["entries"][0]["megabytes"] == 2.0**31 / 1e6
     assert "peak 2.0 GiB (fp8, fits 2.0 GiB)" in drawn["entries"][0]["summary"]
@@ -424,6 +424,6 @@ def test_peaks_and_plans_are_in_the_page_where_memory_was_searched(tmp_path: Pat
 
 def figures_table(folder: Path) -> str:
     """The headings and cells of all figures, a row on a line."""
-    table = list_figures(gather(folder))
+    table = list_figures(gather_contents(folder))
     rows: list[Row] = [row for group in table.groups for row in group]
     return "\n".join(" | ".join(cells) for cells in [table.headings, *([c.text for c in row.cells] for row in rows)])

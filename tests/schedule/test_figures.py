@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from evocache.errors import FrontError
 from evocache.schedule import Schedule
-from evocache.schedule.front.comparison import TOO_FAST, Spread, beats, doubt, doubtful, in_the_same_time, noise, spread
+from evocache.schedule.front.comparison import (
+    TOO_FAST,
+    Spread,
+    beats,
+    describe_noise,
+    explain_doubt,
+    is_doubtful,
+    quality_in_equal_time,
+    spread,
+)
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
 from tests.search.trees import stack
@@ -19,33 +28,35 @@ FEWER = [(4.0, 20.0), (2.0, 30.0), (1.25, 45.0)]
 
 
 def test_fewer_steps_are_interpolated_over_time() -> None:
-    assert in_the_same_time(FEWER, 2.0) == 30.0
-    assert in_the_same_time(FEWER, 8 / 3) == pytest.approx(25.0)  # 3/8 of the time lies between 1/4 and 1/2
-    assert in_the_same_time(FEWER, 4.1) == 20.0  # as good as measured
-    assert in_the_same_time(FEWER, 5.0) is None  # none is so fast
-    assert in_the_same_time(FEWER, 1.01) == 45.0  # what is faster still is at least as good
-    assert in_the_same_time([], 2.0) is None
+    assert quality_in_equal_time(FEWER, 2.0) == 30.0
+    assert quality_in_equal_time(FEWER, 8 / 3) == pytest.approx(25.0)  # 3/8 of the time lies between 1/4 and 1/2
+    assert quality_in_equal_time(FEWER, 4.1) == 20.0  # as good as measured
+    assert quality_in_equal_time(FEWER, 5.0) is None  # none is so fast
+    assert quality_in_equal_time(FEWER, 1.01) == 45.0  # what is faster still is at least as good
+    assert quality_in_equal_time([], 2.0) is None
 
 
 def test_more_time_is_never_worth_less() -> None:
     noisy = [(2.1, 34.0), (2.0, 31.0), (4.0, 20.0)]  # more steps that the clock shows as faster
-    assert in_the_same_time(noisy, 2.0) == 34.0
+    assert quality_in_equal_time(noisy, 2.0) == 34.0
 
 
 @given(st.lists(st.tuples(st.floats(1, 20), st.floats(0, 80)), max_size=6), st.floats(1, 20), st.floats(1, 20))
 def test_the_faster_the_worse(known: list[tuple[float, float]], a: float, b: float) -> None:
-    slow, fast = (in_the_same_time(known, speed) for speed in (min(a, b), max(a, b)))
+    slow, fast = (quality_in_equal_time(known, speed) for speed in (min(a, b), max(a, b)))
     if fast is not None and max(a, b) <= max(speed for speed, _ in known):
         assert slow is not None
         assert slow >= fast - 1e-9
 
 
 def test_a_speed_up_that_its_cost_does_not_allow_is_doubted() -> None:
-    assert doubtful({"speedup": 3.13, "predicted speedup": 1.1})
-    assert "3.13x measured where the predicted cost allows 1.10x" in doubt({"speedup": 3.13, "predicted speedup": 1.1})
-    assert not doubtful({"speedup": 3.0, "predicted speedup": 3.0 / TOO_FAST})
-    assert not doubtful({"speedup": 0.5, "predicted speedup": 4.0})  # slower than predicted: that is what it is
-    assert not doubtful({"speedup": 9.0})  # nothing was predicted
+    assert is_doubtful({"speedup": 3.13, "predicted speedup": 1.1})
+    assert "3.13x measured where the predicted cost allows 1.10x" in explain_doubt(
+        {"speedup": 3.13, "predicted speedup": 1.1}
+    )
+    assert not is_doubtful({"speedup": 3.0, "predicted speedup": 3.0 / TOO_FAST})
+    assert not is_doubtful({"speedup": 0.5, "predicted speedup": 4.0})  # slower than predicted: that is what it is
+    assert not is_doubtful({"speedup": 9.0})  # nothing was predicted
 
 
 def test_what_beats_is_better_in_something_and_worse_in_nothing() -> None:
@@ -61,10 +72,10 @@ def test_what_beats_is_better_in_something_and_worse_in_nothing() -> None:
 
 def test_noise_is_told_with_its_figures() -> None:
     quiet = {"speedup": 2.0, "speedup q1": 1.9, "speedup q3": 2.1}
-    assert noise({"a": quiet, "b": {"speedup": 1.0}}) == []
-    (said,) = noise({"a": quiet, "front 3": {"speedup": 3.13, "speedup q1": 2.1, "speedup q3": 3.6}})
+    assert describe_noise({"a": quiet, "b": {"speedup": 1.0}}) == []
+    (said,) = describe_noise({"a": quiet, "front 3": {"speedup": 3.13, "speedup q1": 2.1, "speedup q3": 3.6}})
     assert "front 3 between 2.10x and 3.60x" in said
-    (said,) = noise({"front 3": {**quiet, "predicted speedup": 1.1}})
+    (said,) = describe_noise({"front 3": {**quiet, "predicted speedup": 1.1}})
     assert "front 3 is not handed out" in said
     found = spread(quiet)
     assert found == Spread(1.9, 2.0, 2.1)

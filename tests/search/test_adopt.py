@@ -11,11 +11,11 @@ from evocache.schedule import Schedule
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
 from evocache.search.cost.schedule_cost import Costs
-from evocache.validation.adoption import adopted
+from evocache.validation.adoption import adopt_rivals
 from evocache.validation.contender import Contender
 from evocache.validation.contenders import Field
 from evocache.validation.proof_file import Basis
-from evocache.validation.validate import assembled
+from evocache.validation.validate import assemble_proof
 
 from .trees import stack
 
@@ -48,7 +48,7 @@ FIELD = Field(Front((Point(OWN, {}),), STEPS), [], COSTS, STEPS, least=2)
 
 
 def test_what_no_point_beats_is_adopted() -> None:
-    taken = adopted(RIVALS, MEASURED, FIELD)
+    taken = adopt_rivals(RIVALS, MEASURED, FIELD)
     assert list(taken) == ["fora:2", "5 steps"]  # fora:3 is slower and worse than the point
     fewer = taken["5 steps"].schedule
     assert fewer == Schedule.full(TREE, 5)
@@ -57,42 +57,42 @@ def test_what_no_point_beats_is_adopted() -> None:
 
 
 def test_a_point_beats_what_it_is_as_good_and_as_fast_as() -> None:
-    assert "5 steps" not in adopted(RIVALS, {**MEASURED, "5 steps": figures(3.0, 30.0)}, FIELD)
-    assert "5 steps" in adopted(RIVALS, {**MEASURED, "5 steps": figures(3.1, 30.0)}, FIELD)
+    assert "5 steps" not in adopt_rivals(RIVALS, {**MEASURED, "5 steps": figures(3.0, 30.0)}, FIELD)
+    assert "5 steps" in adopt_rivals(RIVALS, {**MEASURED, "5 steps": figures(3.1, 30.0)}, FIELD)
 
 
 def test_one_that_is_adopted_beats_others() -> None:
     better = {**MEASURED, "fora:3": figures(1.6, 39.0)}
-    assert list(adopted(RIVALS, better, FIELD)) == ["fora:3", "5 steps"]
+    assert list(adopt_rivals(RIVALS, better, FIELD)) == ["fora:3", "5 steps"]
 
 
 def test_what_the_uncached_pipeline_beats_is_not_adopted() -> None:
     slow = {**MEASURED, "fora:2": figures(0.97, 40.0)}
-    assert list(adopted(RIVALS, slow, FIELD)) == ["5 steps"]
+    assert list(adopt_rivals(RIVALS, slow, FIELD)) == ["5 steps"]
 
 
 def test_the_same_schedule_is_not_adopted_twice() -> None:
     contender = replace(EVOLVED, name="steps:0,1,4,8", group="seed")
     measured = {**MEASURED, contender.name: figures(9.0, 90.0)}
-    assert adopted([EVOLVED, contender], measured, FIELD) == {}
+    assert adopt_rivals([EVOLVED, contender], measured, FIELD) == {}
 
 
 def test_fewer_steps_only_where_points_may_have_them() -> None:
     for least in (None, 6):
-        assert list(adopted(RIVALS, MEASURED, replace(FIELD, least=least))) == ["fora:2"]
+        assert list(adopt_rivals(RIVALS, MEASURED, replace(FIELD, least=least))) == ["fora:2"]
 
 
 def test_memory_that_was_searched_is_kept() -> None:
     bounded = replace(EVOLVED, point=Point(OWN, {"error": -30.0, "memory": 8.0}))
-    assert list(adopted([bounded, *RIVALS[1:]], MEASURED, FIELD)) == ["5 steps"]
+    assert list(adopt_rivals([bounded, *RIVALS[1:]], MEASURED, FIELD)) == ["5 steps"]
     pressed = replace(EVOLVED, point=Point(OWN, {"error": -30.0, "peak": 1e6}))
-    assert adopted([pressed, *RIVALS[1:]], MEASURED, FIELD) == {}
+    assert adopt_rivals([pressed, *RIVALS[1:]], MEASURED, FIELD) == {}
 
 
 def test_adopted_ones_are_points_and_baselines_of_a_proof() -> None:
     outputs = {name: name for name in MEASURED}
-    taken = adopted(RIVALS, MEASURED, FIELD)
-    proof, named = assembled(RIVALS, MEASURED, outputs, BASIS, taken, asks=True)
+    taken = adopt_rivals(RIVALS, MEASURED, FIELD)
+    proof, named = assemble_proof(RIVALS, MEASURED, outputs, BASIS, taken, asks=True)
     assert [point.measured["speedup"] for point in proof.front] == [3.4, 3.0, 1.6]
     assert [point.steps for point in proof.front] == [5, 20, 20]
     assert list(proof.baselines) == ["uncached", "fora:2", "fora:3", "5 steps"]

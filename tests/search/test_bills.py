@@ -16,7 +16,7 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.genome.memory_genes import Design, Genes
-from evocache.search.memory_cost import MemoryPricer, memory_pricer, rates
+from evocache.search.memory_cost import MemoryPricer, measure_rates, memory_pricer
 from tests.search.test_api import CALL, PROMPTS
 
 RATES = Rates(2.0**33, 2.0**-19, 2.0**-40, {name: (1e-9, 2e-9) for name in CODINGS if name != "none"})
@@ -86,7 +86,7 @@ def test_rates_are_measured_once_and_kept(evaluator, tmp_path: Path):
     before = read_calibration(tmp_path)
     assert before is not None
     assert before.rates is None
-    known = rates(evaluator, calibration)
+    known = measure_rates(evaluator, calibration)
     write_calibration(tmp_path, Calibration(6, Costs({}, {}, {"t": 4096}), {}, rates=known))
     after = read_calibration(tmp_path)
     assert after is not None

@@ -15,7 +15,7 @@ from evocache.runtime.handle import handle_of
 from evocache.schedule import Schedule, uniform
 from evocache.search.calibrate.calibrate import calibrate
 from evocache.search.calibrate.calibration_file import CALIBRATION, Calibration, read_calibration, write_calibration
-from evocache.search.calibrate.schedule_timing import timed
+from evocache.search.calibrate.schedule_timing import time_schedules
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
@@ -171,7 +171,7 @@ def test_timing_counts_ratios_to_the_uncached_generations_around(family) -> None
         return np.zeros((1, 1))
 
     evaluator.generate = generate  # type: ignore[method-assign]
-    found = timed(evaluator, schedules, [0], rounds=2, clock=lambda: now[0])
+    found = time_schedules(evaluator, schedules, [0], rounds=2, clock=lambda: now[0])
     assert found.seconds / found.uncached == pytest.approx([0.25, 0.5, 0.75, 1.0], rel=1e-3)
     assert found.scatter < 0.02  # the machine gets slower by 1 % a generation
 

@@ -14,7 +14,7 @@ import torch
 
 from evocache.errors import DeviceError, Error, GenerationError, MismatchError, PolicyError, RunError
 from evocache.policies import parse
-from evocache.search.evaluate.faults import attempt, of_device, patiently
+from evocache.search.evaluate.faults import attempt, of_device, retry_faults
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.worker_group import Outcome, WorkerGroup, WorkerLost
@@ -73,8 +73,8 @@ def test_what_the_machine_fails_at_is_tried_again_and_never_an_answer(
         attempt(lasting, control, waits=(0.0, 0.0), pause=waited.append)
     assert (lasting.calls, control.calls) == (3, 0)
     with pytest.raises(DeviceError):
-        patiently(Act(*[error] * 9), waits=(0.0,), pause=waited.append)
-    assert patiently(Act(error), waits=(0.0,), pause=waited.append) == 7
+        retry_faults(Act(*[error] * 9), waits=(0.0,), pause=waited.append)
+    assert retry_faults(Act(error), waits=(0.0,), pause=waited.append) == 7
 
 
 @pytest.mark.parametrize("error", OWN, ids=repr)

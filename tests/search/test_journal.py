@@ -22,15 +22,29 @@ from evocache.search.optimise.settings import Settings
 from evocache.search.optimise.state import State
 from evocache.search.run import LEAST, Run
 from evocache.search.storage.journal import JOURNAL, Journal, read
-from evocache.search.storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
+from evocache.search.storage.journal_records import (
+    GenerationCut,
+    GenerationEnded,
+    JobEvaluated,
+    Record,
+    RunStarted,
+    ScheduleWritten,
+)
 from tests.search.crews import Counting
 from tests.search.test_evolution import SEEDS, SPACE, answer, price
 
-ONE = Written("abc", "cells", "fora:2")
-SCORED = Evaluated("abc", (0, 1), (0.5, 1.5), steps=3.25, seconds=1.5)
-FAILED = Evaluated("abc", (1, 0), (math.inf, math.inf), storage="int8", failed="GenerationError: nothing")
-TURNED = Evaluated("abc", (1,), (1.0, 2.0, 3.0, 4.0), turned=("def",))
-WHOLE = [Begun({"a": 1, "settings": {"prompts": 2}}), ONE, SCORED, FAILED, TURNED, Ended(0, 3, 3.25, 1, 0.5, 2.0)]
+ONE = ScheduleWritten("abc", "cells", "fora:2")
+SCORED = JobEvaluated("abc", (0, 1), (0.5, 1.5), steps=3.25, seconds=1.5)
+FAILED = JobEvaluated("abc", (1, 0), (math.inf, math.inf), storage="int8", failed="GenerationError: nothing")
+TURNED = JobEvaluated("abc", (1,), (1.0, 2.0, 3.0, 4.0), turned=("def",))
+WHOLE = [
+    RunStarted({"a": 1, "settings": {"prompts": 2}}),
+    ONE,
+    SCORED,
+    FAILED,
+    TURNED,
+    GenerationEnded(0, 3, 3.25, 1, 0.5, 2.0),
+]
 
 
 def write(path: Path, records: Sequence[Record]) -> bytes:
@@ -42,8 +56,8 @@ def write(path: Path, records: Sequence[Record]) -> bytes:
 
 def test_records_come_back(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    write(path, [*WHOLE, Cut(1, 4, 3.0)])
-    assert read(path) == (*WHOLE, Cut(1, 4, 3.0))
+    write(path, [*WHOLE, GenerationCut(1, 4, 3.0)])
+    assert read(path) == (*WHOLE, GenerationCut(1, 4, 3.0))
     with Journal(path) as journal:
         assert journal.records == read(path)
     assert all(json.loads(line)["sum"] for line in path.read_text().splitlines())

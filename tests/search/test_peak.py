@@ -19,8 +19,8 @@ from evocache.runtime.estimate.measure import measure
 from evocache.runtime.handle import handle_of
 from evocache.schedule import Schedule
 from evocache.schedule.front.front import Front
-from evocache.search.calibrate.calibrate import calibrate, seen_whole
-from evocache.search.calibrate.schedule_timing import timed
+from evocache.search.calibrate.calibrate import calibrate, limit_to_whole
+from evocache.search.calibrate.schedule_timing import time_schedules
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
@@ -176,7 +176,7 @@ def test_evaluations_keep_a_limit_and_change_nothing(pipe: Any, monkeypatch: pyt
 def test_components_are_measured_on_as_many_prompts_as_run_whole(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluator = LocalEvaluator(pipe, Workload.of(PROMPTS[:2], LATENT, batch=2), quality("latent"), LIMIT)
     held = holding(pipe, evaluator, monkeypatch)
-    assert seen_whole(evaluator, [0, 1]) == ([0], True)
+    assert limit_to_whole(evaluator, [0, 1]) == ([0], True)
     found = calibrate(evaluator, [0, 1], repeats=1, schedules=(2, 1), rounds=1)
     assert max(held[1:]) <= LIMIT  # the first is looked into, which holds what is looked at
     whole = LocalEvaluator(pipe, Workload.of(PROMPTS[:2], LATENT, batch=2), quality("latent"))
@@ -186,7 +186,7 @@ def test_components_are_measured_on_as_many_prompts_as_run_whole(pipe: Any, monk
     with evaluator.applied("none", [0]) as handle:
         assert handle.memory is not None
         evaluator.within = handle.memory.peak - 1  # not even one prompt keeps it without slices
-    assert seen_whole(evaluator, [0, 1]) == ([0], False)
+    assert limit_to_whole(evaluator, [0, 1]) == ([0], False)
 
 
 def test_a_limit_that_nothing_keeps_is_refused_before_anything_is_computed(pipe: Any, tmp_path: Path) -> None:
@@ -224,10 +224,10 @@ def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypa
         return generate(numbers, **changes)
 
     monkeypatch.setattr(evaluator, "generate", noting)
-    timed(evaluator, [full], [0, 1], rounds=1)
+    time_schedules(evaluator, [full], [0, 1], rounds=1)
     assert len(plans) >= 3
     assert all(plan.peak <= evaluator.within and plan.seconds > 0 for plan in plans)
-    timed(evaluator, [full], [0, 1], rounds=1, planned=False)
+    time_schedules(evaluator, [full], [0, 1], rounds=1, planned=False)
     assert plans[-1] is None
 
 

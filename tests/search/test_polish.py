@@ -9,7 +9,7 @@ from evocache.policies import parse
 from evocache.schedule import Schedule, forecast, uniform
 from evocache.search.genome.search_space import Space
 from evocache.search.optimise.hypervolume import Box
-from evocache.search.optimise.polish import FARTHEST, LARGEST, TURN, Knob, Polisher, knobs, polished, turned
+from evocache.search.optimise.polish import FARTHEST, LARGEST, TURN, Knob, Polisher, list_knobs, polish_gains, turned
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12
@@ -31,19 +31,19 @@ def gram(schedule: Schedule, found: list[Knob], best: np.ndarray, mix: np.ndarra
 
 
 def test_there_is_a_knob_for_each_step_that_can_be_forecast() -> None:
-    found = knobs(FORECAST, SPACE, most=99)
+    found = list_knobs(FORECAST, SPACE, most=99)
     # step 1 has only one computed value before it
     assert [knob.step for knob in found] == [3, 5, 6, 8, 9, 11]
     assert all(knob.columns.tolist() == [TREE.index[SPAN]] for knob in found)
 
 
 def test_of_many_knobs_those_that_forecast_farthest_are_kept() -> None:
-    assert [knob.step for knob in knobs(FORECAST, SPACE, most=2)] == [6, 9]
+    assert [knob.step for knob in list_knobs(FORECAST, SPACE, most=2)] == [6, 9]
 
 
 def test_leaves_of_a_kind_are_one_knob() -> None:
     schedule = parse("fora:3").schedule(TREE, STEPS)
-    found = knobs(schedule, SPACE, most=99)
+    found = list_knobs(schedule, SPACE, most=99)
     assert {len(knob.columns) for knob in found} == {4}
     assert len(found) == 3 * 6  # kinds, and skipped steps after the second computed one
 
@@ -51,25 +51,25 @@ def test_leaves_of_a_kind_are_one_knob() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_gains_that_move_the_output_linearly_are_found_in_one_step(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = knobs(FORECAST, SPACE, most=99)
+    found = list_knobs(FORECAST, SPACE, most=99)
     best, mix = rng.uniform(-0.3, 1.3, len(found)), rng.normal(size=(40, len(found)))
-    candidates = polished(FORECAST, found, gram(FORECAST, found, best, mix).tolist())
+    candidates = polish_gains(FORECAST, found, gram(FORECAST, found, best, mix).tolist())
     errors = [float(np.linalg.norm(mix @ (gains(s, found) - best))) for s in (FORECAST, *candidates)]
     assert min(errors) < 0.05 * errors[0]
     assert np.abs(gains(candidates[-1], found) - best).max() < 0.05  # the boldest comes last
 
 
 def test_no_gain_goes_too_far() -> None:
-    found = knobs(FORECAST, SPACE, most=99)
+    found = list_knobs(FORECAST, SPACE, most=99)
     best, mix = np.full(len(found), 50.0), np.eye(len(found))
-    for schedule in polished(FORECAST, found, gram(FORECAST, found, best, mix).tolist()):
+    for schedule in polish_gains(FORECAST, found, gram(FORECAST, found, best, mix).tolist()):
         assert np.abs(gains(schedule, found) - 0.5).max() <= FARTHEST + 1e-9
     assert np.abs(gains(turned(FORECAST, found, [99.0] * len(found)), found)).max() == LARGEST
 
 
 def test_failed_generations_give_no_candidates() -> None:
-    found = knobs(FORECAST, SPACE, most=99)
-    assert polished(FORECAST, found, [float("inf")] * (1 + len(found)) ** 2) == []
+    found = list_knobs(FORECAST, SPACE, most=99)
+    assert polish_gains(FORECAST, found, [float("inf")] * (1 + len(found)) ** 2) == []
 
 
 MASKS = [uniform(TREE, STEPS, [SPAN], range(0, STEPS, n), forecast(1, 0.5)) for n in (2, 3, 4)]

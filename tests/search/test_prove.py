@@ -22,7 +22,7 @@ from evocache.search.cost.schedule_cost import Costs
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.validation.contender import Contender
-from evocache.validation.contenders import Field, best_spread, thinned
+from evocache.validation.contenders import Field, choose_spread, thin
 from evocache.validation.picture_rows import GAP, draw_row, write_picture_rows
 from evocache.validation.proof_file import read_proof
 from evocache.validation.time_budget import (
@@ -30,10 +30,10 @@ from evocache.validation.time_budget import (
     LEAST_ROUNDS,
     ROUNDS,
     MeasuredPace,
-    affordable,
     another_round,
+    choose_effort,
     least_seconds,
-    left_out,
+    list_omissions,
 )
 from evocache.validation.validate import add_equal_time, validate
 from tests.search.test_api import CALL, PROMPTS
@@ -74,7 +74,7 @@ def test_points_that_were_started_from_are_measured_in_any_case() -> None:
         assert all(point in chosen for point in some)
         assert len(chosen) == max(most, len(some))
     assert (
-        left_out(replace(LADDER[-1], points=2), begun, 1)[0]
+        list_omissions(replace(LADDER[-1], points=2), begun, 1)[0]
         == f"{len(whole.points) - 4} of {len(whole.points)} points of the front"
     )
 
@@ -92,22 +92,22 @@ def test_the_strongest_policies_are_chosen_where_errors_are_known() -> None:
 def test_the_ends_and_what_adds_most_are_chosen() -> None:
     corners = [(0.0, 10.0), (1.0, 9.0), (1.2, 2.0), (5.0, 1.9), (10.0, 0.0)]
     points = [Point(SEEDS[0], {"error": e, "latency": t}) for e, t in reversed(corners)]
-    assert [p.objectives["error"] for p in best_spread(points, 3)] == [10.0, 1.2, 0.0]
-    assert best_spread(points, 9) == points
-    assert thinned(range(10), 3) == [0, 4, 9]
+    assert [p.objectives["error"] for p in choose_spread(points, 3)] == [10.0, 1.2, 0.0]
+    assert choose_spread(points, 9) == points
+    assert thin(range(10), 3) == [0, 4, 9]
 
 
 def test_effort_follows_from_the_time() -> None:
     pace = MeasuredPace(0.0, 0.1, 16)
     for seconds in (1e6, 100.0, 20.0, 5.0, 3.0):
-        effort = affordable(field(), pace, seconds)
+        effort = choose_effort(field(), pace, seconds)
         assert effort.seconds(effort.contenders(field()), pace) <= seconds
-    assert affordable(field(), pace, 1e6) == LADDER[0]
-    assert affordable(field(), MeasuredPace(1.0, 1e3, 16), 1.0) == LADDER[-1]
+    assert choose_effort(field(), pace, 1e6) == LADDER[0]
+    assert choose_effort(field(), MeasuredPace(1.0, 1e3, 16), 1.0) == LADDER[-1]
     efforts = [effort.seconds(effort.contenders(field()), pace) for effort in LADDER]
     assert efforts == sorted(efforts, reverse=True)
-    assert left_out(LADDER[0], field(), prompts=32) == []
-    assert left_out(LADDER[-1], field(), prompts=32) == [
+    assert list_omissions(LADDER[0], field(), prompts=32) == []
+    assert list_omissions(LADDER[-1], field(), prompts=32) == [
         "1 of 3 points of the front",
         "4 of 4 policies among the seeds",
         "1 of 2 numbers of steps",

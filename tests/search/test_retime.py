@@ -22,11 +22,11 @@ from evocache.search.genome.step_counts import condensed, drift_at, ladder, leas
 from evocache.search.genome.variation import Draft, cross, mutate, retime
 from evocache.search.optimise.evolution import Evolution
 from evocache.search.optimise.job import Job
-from evocache.search.optimise.polish import Polisher, knobs
+from evocache.search.optimise.polish import Polisher, list_knobs
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Run
 from evocache.search.seeds.seed_schedules import all_seeds, distinct, fewer_seeds, mask_seeds
-from evocache.search.storage.journal_records import Written
+from evocache.search.storage.journal_records import ScheduleWritten
 from evocache.search.storage.packed_cells import pack, unpack_record
 from evocache.search.storage.run_records import read_run
 from tests.search.crews import Counting
@@ -128,7 +128,7 @@ def test_litters_and_knobs_have_any_number_of_steps() -> None:
     for litter in litters:
         for schedule in litter:
             assert in_order(schedule)
-            assert all(knob.step < schedule.steps for knob in knobs(schedule, SPACE, 9))
+            assert all(knob.step < schedule.steps for knob in list_knobs(schedule, SPACE, 9))
 
 
 def test_which_numbers_of_steps_are_tried() -> None:
@@ -283,9 +283,9 @@ def test_a_run_with_other_least_steps_is_refused(tmp_path: Path) -> None:
 def test_records_of_impossible_steps_are_refused(steps: int) -> None:
     short = made("fora:2", 8)
     with pytest.raises(RunError, match="steps"):
-        unpack_record(Written(short.digest, pack(short), steps=steps), Schedule.full(TREE, STEPS))
+        unpack_record(ScheduleWritten(short.digest, pack(short), steps=steps), Schedule.full(TREE, STEPS))
     with pytest.raises(RunError, match="cells"):
-        unpack_record(Written(short.digest, pack(short)), Schedule.full(TREE, STEPS))
+        unpack_record(ScheduleWritten(short.digest, pack(short)), Schedule.full(TREE, STEPS))
 
 
 def test_every_computed_cell_is_a_computing_one() -> None:

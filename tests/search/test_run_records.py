@@ -10,22 +10,29 @@ import pytest
 
 from evocache.errors import RunError
 from evocache.search.run import JOURNAL
-from evocache.search.storage.journal_records import Begun, Cut, Ended, Evaluated, Record, Written
+from evocache.search.storage.journal_records import (
+    GenerationCut,
+    GenerationEnded,
+    JobEvaluated,
+    Record,
+    RunStarted,
+    ScheduleWritten,
+)
 from evocache.search.storage.run_records import RunRecords, read_run, read_schedules
 from tests.search.crews import Counting
 from tests.search.test_kept_journal import KEPT, answer, kept
 
 RECORDS: list[Record] = [
-    Begun({"steps": 6, "judge": "psnr", "settings": {"prompts": 2}}),
-    Written("a", "cells"),
-    Evaluated("a", (0,), (1.0,), seconds=2.0),
-    Written("b", "cells"),
-    Evaluated("b", (1, 0), (math.inf, 3.0), failed="no figure", seconds=3.0),
-    Evaluated("a", (0, 1), (0.0,) * 4, turned=("c",), seconds=4.0),
-    Evaluated("a", (1,), (2.0,), seconds=5.0),
-    Evaluated("a", (0, 1), (7.0, 8.0), storage="int8", seconds=6.0),
-    Ended(0, 4, 10.0, 1, 0.5, 7.0),
-    Cut(1, 4, 9.0),
+    RunStarted({"steps": 6, "judge": "psnr", "settings": {"prompts": 2}}),
+    ScheduleWritten("a", "cells"),
+    JobEvaluated("a", (0,), (1.0,), seconds=2.0),
+    ScheduleWritten("b", "cells"),
+    JobEvaluated("b", (1, 0), (math.inf, 3.0), failed="no figure", seconds=3.0),
+    JobEvaluated("a", (0, 1), (0.0,) * 4, turned=("c",), seconds=4.0),
+    JobEvaluated("a", (1,), (2.0,), seconds=5.0),
+    JobEvaluated("a", (0, 1), (7.0, 8.0), storage="int8", seconds=6.0),
+    GenerationEnded(0, 4, 10.0, 1, 0.5, 7.0),
+    GenerationCut(1, 4, 9.0),
 ]
 
 

@@ -21,7 +21,7 @@ from evocache.schedule.front.point import Point
 from evocache.search.evaluate import local
 from evocache.search.optimise.settings import Settings
 from evocache.search.storage.journal import JOURNAL, read
-from evocache.search.storage.journal_records import Evaluated, Record
+from evocache.search.storage.journal_records import JobEvaluated, Record
 from evocache.search.storage.run_records import read_run
 from tests.search.test_api import CALL, PROMPTS
 from tests.tiny import FAMILIES
@@ -161,7 +161,7 @@ def test_memory_that_runs_out_loses_nothing(pipe: Any, run: Path, begun: Path, a
         evolve_run.evolve(pipe, PROMPTS[:2], out=run, **given)
     some, whole = told(run), told(begun)
     assert len(some) < len(whole)
-    assert not any(isinstance(record, Evaluated) and record.failed for record in some)
+    assert not any(isinstance(record, JobEvaluated) and record.failed for record in some)
     del pipe.transformer.forward
     evolve(pipe, run)
     assert told(run) == whole

@@ -14,7 +14,7 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.validation.contender import Contender
-from evocache.validation.dominated import beaten
+from evocache.validation.dominated import find_dominated
 from evocache.validation.proof_file import read_proof
 from evocache.validation.validate import add_equal_time
 from evocache.zoo.prompts import is_held_out, parse, sample_prompts
@@ -53,7 +53,7 @@ def test_no_point_is_beaten_by_what_the_file_itself_holds_it_against():
         add_equal_time(rivals, known)
         for name, point in zip(proof.names, proof.front, strict=True):
             assert known[name].get(FEWER) == point.measured.get(FEWER) or point.schedule.is_full
-        assert beaten(rivals, {}, known) == {}
+        assert find_dominated(rivals, {}, known) == {}
         assert all(point.sold for point in proof.front)
         assert {b.group for b in proof.baselines.values()} >= {"beaten", "seed", "steps", "uncached"}
 

@@ -61,7 +61,9 @@ class MemoryPricer:
         return written * there + read * back
 
 
-def searched(memory_prices: MemoryPricer, storages: Sequence[str] | None, seeds: Sequence[Schedule]) -> Memory:
+def choose_memory_search(
+    memory_prices: MemoryPricer, storages: Sequence[str] | None, seeds: Sequence[Schedule]
+) -> Memory:
     """Return what a search may vary of memory.
 
     Args:
@@ -76,7 +78,7 @@ def searched(memory_prices: MemoryPricer, storages: Sequence[str] | None, seeds:
     )
 
 
-def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
+def measure_rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
     """Measure what the machine takes on which an evaluator's pipeline runs, for features such as it has."""
     denoiser = discover(evaluator.pipe).denoisers[0].module
     dtype = next((p.dtype for p in denoiser.parameters() if p.dtype.is_floating_point), torch.float32)
@@ -84,10 +86,10 @@ def rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
     return measure(_device(evaluator), dtype, int(median(sizes)) if sizes else 1 << 20)
 
 
-def rates_of_run(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) -> Rates:
+def rates_for_run(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) -> Rates:
     """Measure once what the machine takes for keeping generations small, and keep it with the run's calibration."""
     if calibration.rates is None:
-        write_calibration(folder, replace(calibration, rates=rates(evaluator, calibration)))
+        write_calibration(folder, replace(calibration, rates=measure_rates(evaluator, calibration)))
         calibration = read_calibration(folder) or calibration
     assert calibration.rates is not None
     return calibration.rates

@@ -21,7 +21,7 @@ from .optimise.method import EVOCACHE, Method
 from .optimise.settings import Settings
 from .optimise.state import State
 from .storage.journal import JOURNAL, MODEL, Journal
-from .storage.journal_records import Begun, Cut, Ended, Evaluated, Written
+from .storage.journal_records import GenerationCut, GenerationEnded, JobEvaluated, RunStarted, ScheduleWritten
 from .storage.packed_cells import pack
 from .storage.run_identity import differing
 from .storage.run_records import RunRecords
@@ -121,7 +121,7 @@ class Run:
             own["start"] = [design.digest for design in self.start]
         own = json.loads(json.dumps({**own, "settings": settings, "seeds": [s.digest for s in self.seeds]}))
         if not journal.records:
-            journal.append(Begun(own))
+            journal.append(RunStarted(own))
             return
         begun = RunRecords.of(journal.records).begun
         if begun.run != own:
@@ -187,11 +187,11 @@ class _Session:
         schedule = job.schedule
         if schedule.digest not in self.written:
             steps = None if schedule.steps == self.run.space.steps else schedule.steps
-            self.journal.append(Written(schedule.digest, pack(schedule), schedule.provenance.origin, steps))
+            self.journal.append(ScheduleWritten(schedule.digest, pack(schedule), schedule.provenance.origin, steps))
             self.written.add(schedule.digest)
         values, failed = _describe(job, answer)
         self.journal.append(
-            Evaluated(
+            JobEvaluated(
                 schedule.digest,
                 job.prompts,
                 values,
@@ -212,10 +212,10 @@ class _Session:
         stop = bool(tell(Progress(state, self.seconds, self.replayed, self.failed)))
         if state.cut:
             if state.generation not in self.cut:
-                self.journal.append(Cut(state.generation, state.jobs, self.seconds))
+                self.journal.append(GenerationCut(state.generation, state.jobs, self.seconds))
         elif state.generation not in self.ended:
             self.journal.append(
-                Ended(
+                GenerationEnded(
                     state.generation,
                     state.jobs,
                     state.step_equivalents,

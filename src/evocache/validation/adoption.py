@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..schedule import Schedule
 from ..schedule.front import Point
-from ..schedule.front.comparison import Figures, doubtful, loses
+from ..schedule.front.comparison import Figures, is_doubtful, loses
 from ..schedule.schedule import Provenance
 from ..search.genome.memory_genes import PEAK
 from .contender import Contender
@@ -18,7 +18,7 @@ MEMORY = "memory"
 """Bytes of cached features: an objective, and a figure of everything that is measured."""
 
 
-def adopted(contenders: Sequence[Contender], figures: Mapping[str, Figures], field: Field) -> dict[str, Contender]:
+def adopt_rivals(contenders: Sequence[Contender], figures: Mapping[str, Figures], field: Field) -> dict[str, Contender]:
     """Return policies and fewer steps that no point of the front beats, as points of it; by their own names.
 
     A search goes by predicted times and its own prompts. Where the clock and held-out prompts find that a policy or a
@@ -38,7 +38,7 @@ def adopted(contenders: Sequence[Contender], figures: Mapping[str, Figures], fie
     if not points or any(PEAK in point.objectives for point in points):
         return {}
     front = [figures[contender.name] for contender in contenders if contender.group == "front"]
-    front = [found for found in front if not doubtful(found) and not loses(found)]
+    front = [found for found in front if not is_doubtful(found) and not loses(found)]
     known = {point.schedule.digest for point in points}
     most = max((found[MEMORY] for found in front), default=0.0) if any(MEMORY in p.objectives for p in points) else None
     front.append(figures[UNCACHED])
@@ -50,7 +50,7 @@ def adopted(contenders: Sequence[Contender], figures: Mapping[str, Figures], fie
         found, point = figures[contender.name], _point(contender, field)
         if contender.group != "steps" and loses(found):
             continue
-        if contender.group == "front" or point is None or point.schedule.digest in known or doubtful(found):
+        if contender.group == "front" or point is None or point.schedule.digest in known or is_doubtful(found):
             continue
         if (most is None or found[MEMORY] <= most) and not any(_beats(other, found) for other in front):
             taken[contender.name] = replace(contender, group="front", point=point)

@@ -19,7 +19,7 @@ from ..search.evaluate.quality import Quality
 from ..search.evaluate.workload import Workload
 from ..search.optimise.job import Failure
 from .contender import Contender, apply_contender
-from .memory_peaks import peaks, plan_for, plans, steps_of
+from .memory_peaks import measure_peaks, plan_contenders, plan_for, step_arguments
 from .proof_file import UNCACHED
 from .time_budget import ROUNDS, MeasuredPace, another_round
 
@@ -135,11 +135,13 @@ class ContenderTrial:
 
     def planned(self, contenders: Sequence[Contender], prompts: int) -> Plans:
         """Plan memory by name; a contender that cannot keep its budget with so many prompts is left out."""
-        return plans(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))))
+        return plan_contenders(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))))
 
     def held(self, contenders: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
         """Count most bytes that a call of so many prompts holds, by name."""
-        return peaks(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))), planned)
+        return measure_peaks(
+            self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))), planned
+        )
 
     def timed(
         self,
@@ -204,7 +206,7 @@ class ContenderTrial:
         self, contender: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
     ) -> Any:
         """Outputs of a contender, or of the uncached pipeline, by a plan or within the limit."""
-        call_arguments = {**changes, **steps_of(self.judge, contender)}
+        call_arguments = {**changes, **step_arguments(self.judge, contender)}
         with apply_contender(self.judge.pipe, contender, plan or self._plan(contender, numbers, call_arguments)):
             return self.judge.generate(numbers, **call_arguments)
 

@@ -75,21 +75,21 @@ class Field:
 
         Points that the search was started from come first, and may be more: what comes back is at least as good.
         """
-        begun = best_spread([point for point in self.points if point.schedule.digest in self.start], STARTED)
-        chosen = best_spread(self.points, points, begun)
+        begun = choose_spread([point for point in self.points if point.schedule.digest in self.start], STARTED)
+        chosen = choose_spread(self.points, points, begun)
         found = [Contender(f"front {i}", "front", self.share(p), p) for i, p in enumerate(chosen)]
         for point in self._strongest(policies):
             found.append(Contender(point.schedule.provenance.origin, "seed", self.share(point), point))
         equal = self.equal_steps(chosen)
-        return found + [Contender(f"{n} steps", "steps", n / self.steps, steps=n) for n in thinned(equal, counts)]
+        return found + [Contender(f"{n} steps", "steps", n / self.steps, steps=n) for n in thin(equal, counts)]
 
     def _strongest(self, most: int) -> list[Point]:
         """At most so many policies: those that went through the whole search, by hypervolume, then others, by time."""
         policies = self.policies
         known = [p for p in policies if p.objectives]
         priced = [replace(p, objectives={**p.objectives, "seconds": self.costs.latency(p.schedule)}) for p in known]
-        chosen = best_spread(priced, most)
-        chosen += thinned([p for p in policies if not p.objectives], most - len(chosen))
+        chosen = choose_spread(priced, most)
+        chosen += thin([p for p in policies if not p.objectives], most - len(chosen))
         digests = {point.schedule.digest for point in chosen}
         return [policy for policy in policies if policy.schedule.digest in digests]
 
@@ -109,7 +109,7 @@ class Field:
         return sorted(count for count in counts if count < self.steps)
 
 
-def best_spread(points: Sequence[Point], most: int, first: Sequence[Point] = ()) -> list[Point]:
+def choose_spread(points: Sequence[Point], most: int, first: Sequence[Point] = ()) -> list[Point]:
     """Choose at most `most` points, in their order: the two ends, then whichever adds most hypervolume to those chosen.
 
     Those of them that come `first` are chosen before, however many they are.
@@ -126,7 +126,7 @@ def best_spread(points: Sequence[Point], most: int, first: Sequence[Point] = ())
     return [points[i] for i in sorted(chosen)]
 
 
-def thinned(items: Sequence[Kind], most: int) -> list[Kind]:
+def thin(items: Sequence[Kind], most: int) -> list[Kind]:
     """Choose at most `most` of a sequence, spread evenly, both ends among them."""
     if len(items) <= most:
         return list(items)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..schedule.front.comparison import Figures, beats, doubtful, loses
+from ..schedule.front.comparison import Figures, beats, is_doubtful, loses
 from ..search.genome.memory_genes import PEAK
 from .adoption import MEMORY
 from .contender import Contender
@@ -14,8 +14,8 @@ FEWER_STEPS = "fewer steps"
 """What beats a point where no one number of steps does, but the line between two of them."""
 
 
-def beaten(
-    contenders: Sequence[Contender], taken: Mapping[str, Contender], figures: Mapping[str, Figures]
+def find_dominated(
+    contenders: Sequence[Contender], adopted: Mapping[str, Contender], figures: Mapping[str, Figures]
 ) -> dict[str, str]:
     """Return by what each point that is beaten is, by the points' names.
 
@@ -25,15 +25,15 @@ def beaten(
 
     Args:
         contenders: all that was measured.
-        taken: those of them that are points, too, by name (see `adopt`).
+        adopted: those of them that are points, too, by name (see `adopt`).
         figures: what was measured, by name.
     """
-    own = {**{contender.name: contender for contender in contenders if contender.group == "front"}, **taken}
+    own = {**{contender.name: contender for contender in contenders if contender.group == "front"}, **adopted}
     objectives = {name for contender in own.values() if contender.point for name in contender.point.objectives}
     least = [name for name in (MEMORY, PEAK) if name in objectives]
     found: dict[str, Figures] = {UNCACHED: {MEMORY: 0.0, **figures[UNCACHED]}}
     found |= {
-        contender.name: figures[contender.name] for contender in contenders if not doubtful(figures[contender.name])
+        contender.name: figures[contender.name] for contender in contenders if not is_doubtful(figures[contender.name])
     }
     identities = {contender.name: _identity(contender) for contender in contenders}
     lost: dict[str, str] = {}

@@ -59,35 +59,38 @@ def split(prompts: Sequence[str], held_out: Sequence[str] = (), most: int | None
         most: how many prompts are searched on at most.
     """
     first = tuple(prompts if most is None else prompts[:most])
-    seen = {key(prompt) for prompt in first}
-    given = distinct(held_out)
-    own = tuple(prompt for prompt in given if key(prompt) not in seen)
+    seen = {normalise_prompt(prompt) for prompt in first}
+    given = drop_repeats(held_out)
+    own = tuple(prompt for prompt in given if normalise_prompt(prompt) not in seen)
     shared = len(given) - len(own)
     if own:
         return Split(first, own, PROMPTS, shared)
-    beyond = tuple(prompt for prompt in distinct(prompts) if key(prompt) not in seen)
-    apart = distinct(prompts)
+    beyond = tuple(prompt for prompt in drop_repeats(prompts) if normalise_prompt(prompt) not in seen)
+    apart = drop_repeats(prompts)
     count = max(LEAST, len(apart) // SHARE)
     if len(beyond) < LEAST and len(apart) - count >= LEAST:
-        taken = {key(apart[(2 * i + 1) * len(apart) // (2 * count)]) for i in range(count)}
-        searched = tuple(prompt for prompt in prompts if key(prompt) not in taken)
-        return Split(searched, tuple(p for p in apart if key(p) in taken), PROMPTS, shared)
+        taken = {normalise_prompt(apart[(2 * i + 1) * len(apart) // (2 * count)]) for i in range(count)}
+        searched = tuple(prompt for prompt in prompts if normalise_prompt(prompt) not in taken)
+        return Split(searched, tuple(p for p in apart if normalise_prompt(p) in taken), PROMPTS, shared)
     if beyond:
         return Split(first, beyond, PROMPTS, shared)
     return Split(first, first, SEEDS, shared)
 
 
-def key(prompt: str) -> str:
+def normalise_prompt(prompt: str) -> str:
     """Return what two prompts share if they ask for the same: letters, whatever their case and the space between."""
     return " ".join(unicodedata.normalize("NFKC", prompt).casefold().split())
 
 
-def distinct(prompts: Sequence[str]) -> tuple[str, ...]:
+def drop_repeats(prompts: Sequence[str]) -> tuple[str, ...]:
     """Return the prompts without those that ask for the same as an earlier one."""
-    return tuple({key(prompt): prompt for prompt in reversed(prompts)}[k] for k in dict.fromkeys(map(key, prompts)))
+    first: dict[str, str] = {}
+    for prompt in prompts:
+        first.setdefault(normalise_prompt(prompt), prompt)
+    return tuple(first.values())
 
 
-def stands_on(kind: str, prompts: int) -> str:
+def describe_basis(kind: str, prompts: int) -> str:
     """Say what figures that were proven stand on."""
     if kind == PROMPTS:
         return f"{prompts} held-out prompts"

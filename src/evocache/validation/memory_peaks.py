@@ -20,7 +20,7 @@ from ..search.genome.memory_genes import PEAK
 from .contender import Contender, apply_contender
 
 
-def plans(
+def plan_contenders(
     judge: LocalEvaluator, cases: Mapping[str, Contender | None], numbers: Sequence[int]
 ) -> dict[str, MemoryPlan | None]:
     """Plan how each contender keeps its budget, or else the judge's limit, in a call; by name.
@@ -36,7 +36,7 @@ def plans(
         if budget is not None:
             try:
                 out[name] = plan_for(
-                    judge.pipe, contender, budget, judge.arguments(numbers, **steps_of(judge, contender))
+                    judge.pipe, contender, budget, judge.arguments(numbers, **step_arguments(judge, contender))
                 )
             except BudgetError:
                 del out[name]
@@ -54,7 +54,7 @@ def plan_for(pipe: Any, contender: Contender | None, budget: int, call: Mapping[
         return handle.plan(**call)
 
 
-def steps_of(judge: LocalEvaluator, contender: Contender | None) -> dict[str, int]:
+def step_arguments(judge: LocalEvaluator, contender: Contender | None) -> dict[str, int]:
     """Return what goes before the workload's call, so that the pipeline makes as many steps as a contender has."""
     if contender is None:
         return {}
@@ -62,7 +62,7 @@ def steps_of(judge: LocalEvaluator, contender: Contender | None) -> dict[str, in
     return call_arguments if contender.schedule is None else call_arguments | judge.changes(contender.schedule)
 
 
-def peaks(
+def measure_peaks(
     judge: LocalEvaluator,
     cases: Mapping[str, Contender | None],
     numbers: Sequence[int],
@@ -71,7 +71,7 @@ def peaks(
     """Count what a whole call held when most was held, decoding included, and what was cached; by name."""
     out = {}
     for name, contender in cases.items():
-        given = judge.arguments(numbers, **steps_of(judge, contender))  # as a user calls it: decoding included
+        given = judge.arguments(numbers, **step_arguments(judge, contender))  # as a user calls it: decoding included
         try:
             with apply_contender(judge.pipe, contender, plans.get(name)) as handle:
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}

@@ -15,10 +15,10 @@ from ..errors import CodecError, ScheduleError, short
 from ..schedule import Schedule, dumps
 from ..schedule.front import Front
 from ..schedule.front import front_file as ff
-from ..schedule.front.comparison import noise
+from ..schedule.front.comparison import describe_noise
 from ..schedule.front.front import read_front
 from ..schedule.io import strict_json as sj
-from .held_out_split import HEADS, SIDES, UNKNOWN, stands_on
+from .held_out_split import HEADS, SIDES, UNKNOWN, describe_basis
 from .picture_rows import FOLDER
 
 UNCACHED = "uncached"
@@ -104,7 +104,7 @@ class Basis:
     @property
     def stands_on(self) -> str:
         """What the figures that were proven stand on, in words."""
-        return stands_on(self.held_out, self.prompts)
+        return describe_basis(self.held_out, self.prompts)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Proof:
     def noise(self) -> list[str]:
         """What is to be said of the timings; nothing if the machine was not disturbed."""
         points = {name: point.measured for name, point in zip(self.names, self.front, strict=True)}
-        return noise({**points, **{name: baseline.measured for name, baseline in self.baselines.items()}})
+        return describe_noise({**points, **{name: baseline.measured for name, baseline in self.baselines.items()}})
 
 
 def write_proof(folder: Path, proof: Proof) -> None:

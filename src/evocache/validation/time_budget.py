@@ -107,7 +107,7 @@ LADDER = (
 """From the most thorough to the least."""
 
 
-def affordable(field: Field, pace: MeasuredPace, seconds: float) -> Effort:
+def choose_effort(field: Field, pace: MeasuredPace, seconds: float) -> Effort:
     """Return the most thorough effort that is predicted to keep within the time; the least one if none does.
 
     Args:
@@ -148,7 +148,7 @@ def another_round(rounds: int, taken: float, left: float) -> bool:
     return rounds <= LEAST_ROUNDS or taken / rounds <= left
 
 
-def left_out(effort: Effort, field: Field, prompts: int) -> list[str]:
+def list_omissions(effort: Effort, field: Field, prompts: int) -> list[str]:
     """Say what an effort does not measure."""
     front = [r.point for r in effort.contenders(field) if r.group == "front" and r.point]
     equal = field.equal_steps(front)

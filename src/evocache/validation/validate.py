@@ -12,21 +12,21 @@ from ..metrics.clocks import clock_of
 from ..metrics.versions import versions
 from ..runtime.call_context import context_of
 from ..schedule.front import Front
-from ..schedule.front.comparison import FEWER, PREDICTED, doubtful, in_the_same_time
+from ..schedule.front.comparison import FEWER, PREDICTED, is_doubtful, quality_in_equal_time
 from ..schedule.front.context import STEPS, Context
 from ..search.evaluate.quality import Quality
 from ..search.evaluate.workload import Workload
 from ..search.genome.memory_genes import PEAK
 from ..search.objectives import ERROR
-from .adoption import adopted
+from .adoption import adopt_rivals
 from .contender import Contender
 from .contender_trial import ContenderTrial, Figures, Tell
 from .contenders import Field
-from .dominated import beaten
+from .dominated import find_dominated
 from .held_out_split import UNKNOWN, Split
 from .picture_rows import write_picture_rows
 from .proof_file import UNCACHED, Baseline, Basis, Pictures, Proof, write_proof
-from .time_budget import affordable, left_out
+from .time_budget import choose_effort, list_omissions
 
 SECONDS = 150.0
 """What a proof may take where nothing else is said: a quarter of ten minutes."""
@@ -41,7 +41,7 @@ def validate(
     *,
     seconds: float = SECONDS,
     within: int | None = None,
-    apart: Split | None = None,
+    split: Split | None = None,
     tell: Tell = lambda what: None,
     now: Callable[[], float] = perf_counter,
 ) -> Proof:
@@ -59,7 +59,7 @@ def validate(
         seconds: what it may take; how much is measured follows from it (see `time_budget.LADDER`), and so does how many
             rounds are timed. The least effort is made, however long that takes.
         within: bytes that no generation may hold: the uncached one, fewer steps and policies are planned, too.
-        apart: how the prompts that are proven on were kept from the search; it is noted, and unknown when not given.
+        split: how the prompts that are proven on were kept from the search; it is noted, and unknown when not given.
         tell: is told what is being measured.
         now: the time on the wall, in seconds from any origin.
 
@@ -75,7 +75,7 @@ def validate(
 
     tell(UNCACHED)
     trial = ContenderTrial(pipe, quality, held_out, within, left())
-    effort = affordable(field, trial.pace, left())
+    effort = choose_effort(field, trial.pace, left())
     contenders = effort.contenders(field)
     figures = trial.judged(contenders, effort.prompts, tell)
     outputs = trial.shown([contender for contender in contenders if contender.name in figures], effort.pictures, tell)
@@ -116,16 +116,16 @@ def validate(
         residual=quality.residual,
         device=trial.device,
         versions=versions(),
-        left_out=tuple(left_out(effort, field, len(held_out.prompts)) + failed + _shared(apart)),
+        left_out=tuple(list_omissions(effort, field, len(held_out.prompts)) + failed + _shared(split)),
         steps=field.steps,
         clock=clock.name,
-        held_out=UNKNOWN if apart is None else apart.kind,
+        held_out=UNKNOWN if split is None else split.kind,
     )
-    taken = adopted(contenders, figures, field)
-    lost = beaten(contenders, taken, figures)
+    adopted = adopt_rivals(contenders, figures, field)
+    dominated = find_dominated(contenders, adopted, figures)
     context = context_of(pipe, **held_out.call)
-    proof, outputs = assembled(
-        contenders, figures, outputs, basis, taken, lost, asks=trial.judge.varies, context=context
+    proof, outputs = assemble_proof(
+        contenders, figures, outputs, basis, adopted, dominated, asks=trial.judge.varies, context=context
     )
     rows_of_pictures = write_picture_rows(folder, outputs)
     pictures = Pictures(held_out.prompts[: effort.pictures] if rows_of_pictures else (), rows_of_pictures)
@@ -134,9 +134,9 @@ def validate(
     return proof
 
 
-def _shared(apart: Split | None) -> list[str]:
+def _shared(split: Split | None) -> list[str]:
     """What is left out as the search had seen it, in words."""
-    return [f"{apart.shared} held-out prompts, which are searched on"] if apart is not None and apart.shared else []
+    return [f"{split.shared} held-out prompts, which are searched on"] if split is not None and split.shared else []
 
 
 def _known(contender: Contender, field: Field, quality: Quality) -> Figures:
@@ -152,42 +152,44 @@ def _known(contender: Contender, field: Field, quality: Quality) -> Figures:
 
 
 def add_equal_time(contenders: Sequence[Contender], figures: Mapping[str, Figures]) -> None:
-    """Add to the figures of schedules what fewer steps give in the same time (see `figures.in_the_same_time`)."""
+    """Add to the figures of schedules what fewer steps give in the same time (see `quality_in_equal_time`)."""
     steps = [figures[contender.name] for contender in contenders if contender.group == "steps"]
-    known = [(found["speedup"], found["quality"]) for found in steps if not doubtful(found)]
+    known = [(found["speedup"], found["quality"]) for found in steps if not is_doubtful(found)]
     for contender in contenders:
-        quality = None if contender.group == "steps" else in_the_same_time(known, figures[contender.name]["speedup"])
+        quality = (
+            None if contender.group == "steps" else quality_in_equal_time(known, figures[contender.name]["speedup"])
+        )
         if quality is not None:
             figures[contender.name][FEWER] = quality
 
 
-def assembled(
+def assemble_proof(
     contenders: Sequence[Contender],
     figures: Mapping[str, Figures],
     outputs: Mapping[str, Any],
     basis: Basis,
-    taken: Mapping[str, Contender] | None = None,
-    lost: Mapping[str, str] | None = None,
+    adopted: Mapping[str, Contender] | None = None,
+    dominated: Mapping[str, str] | None = None,
     *,
     asks: bool = False,
     context: Context | None = None,
 ) -> tuple[Proof, dict[str, Any]]:
     """Assemble a proof without pictures, and outputs by the names in it: points are numbered from the fastest on.
 
-    `taken` are rivals that are points, too, by name (see `adopt`); what they are held against keeps its own name.
-    `lost` are points that are none, as they are beaten, and by what (see `beaten`): they are kept as baselines.
+    `adopted` are rivals that are points, too, by name (see `adopt_rivals`); others keep their names.
+    `dominated` are points that leave the front, and by what (see `find_dominated`): they are kept as baselines.
     `asks` says whether the pipeline makes as many steps as it is asked for, so that points may tell how many. `context`
     is that of the uncached call; each point's own number of steps goes before that one's.
     """
-    lost = lost or {}
+    dominated = dominated or {}
 
     def fastest(contenders: Iterable[Contender]) -> list[Contender]:
         return sorted(contenders, key=lambda r: -figures[r.name]["speedup"])
 
     own = [r for r in contenders if r.group == "front"]
-    front = fastest(r for r in (*own, *(taken or {}).values()) if r.name not in lost)
+    front = fastest(r for r in (*own, *(adopted or {}).values()) if r.name not in dominated)
     names = {contender.name: f"front {i}" for i, contender in enumerate(front)}
-    behind = fastest(r for r in own if r.name in lost)
+    behind = fastest(r for r in own if r.name in dominated)
     names |= {contender.name: f"beaten {i}" for i, contender in enumerate(behind)}
     points = [
         replace(
@@ -204,7 +206,7 @@ def assembled(
     baselines = {UNCACHED: Baseline(UNCACHED, {**figures[UNCACHED], "memory": 0.0})}
     for contender in behind:
         assert contender.point is not None
-        by = names.get(lost[contender.name], lost[contender.name])
+        by = names.get(dominated[contender.name], dominated[contender.name])
         baselines[names[contender.name]] = Baseline(
             "beaten", figures[contender.name], contender.schedule, by, contender.point.storage, contender.point.budget
         )

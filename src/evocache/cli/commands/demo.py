@@ -111,9 +111,9 @@ def _explain_figures(rows: Sequence[Row], facts: dict[str, Any]) -> list[str]:
 
 def describe_noise(rows: Sequence[Row]) -> list[str]:
     """Say in sentences what disturbed the timings; the first row is that of the uncached pipeline."""
-    from ...schedule.front.comparison import noise
+    from ...schedule.front.comparison import describe_noise as describe_figures
 
-    return noise({row.contender.name: row.clocked for row in rows[1:]})
+    return describe_figures({row.contender.name: row.clocked for row in rows[1:]})
 
 
 def _draw_sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> list[Image]:

@@ -23,9 +23,9 @@ def report(
         missing = "which is no folder" if run.exists() else "which does not exist"
         raise InputError(f"{str(run)!r}, {missing}", "the folder of a run", "check the path")
     from ...report.page.html_file import render_page
-    from ...report.run.run_contents import gather
+    from ...report.run.run_contents import gather_contents
 
-    contents = gather(run)
+    contents = gather_contents(run)
     target = out_ or run / "report.html"
     written = [target]
     try:

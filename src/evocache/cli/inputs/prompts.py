@@ -40,9 +40,9 @@ def gather(given: Sequence[str], file: Path | None, limit: int | None = None) ->
 
 def drop_repeats(prompts: Sequence[str]) -> list[str]:
     """Drop repeated prompts, whatever their case and spacing; keep the order of first appearance."""
-    from ...validation.held_out_split import distinct as apart
+    from ...validation.held_out_split import drop_repeats as drop
 
-    return list(apart(prompts))
+    return list(drop(prompts))
 
 
 def read_prompts(file: Path) -> list[str]:

@@ -47,10 +47,10 @@ def write_plots(contents: Contents, folder: Path) -> list[Path]:
     """
     matplotlib = optional("matplotlib")
     drawers: dict[str, Callable[[Contents], Figure | None]] = {
-        "pareto.png": pareto,
-        "hypervolume.png": hypervolume,
-        "importance.png": importance,
-        "overfitting.png": overfitting,
+        "pareto.png": plot_front,
+        "hypervolume.png": plot_hypervolume,
+        "importance.png": plot_importance,
+        "overfitting.png": plot_overfitting,
     }
     written = []
     with matplotlib.rc_context(STYLE):
@@ -62,7 +62,7 @@ def write_plots(contents: Contents, folder: Path) -> list[Path]:
     return written
 
 
-def pareto(contents: Contents) -> Figure:
+def plot_front(contents: Contents) -> Figure:
     """Plot quality over speed-up, with quartiles."""
     figure, axes = figure_of(5.2, 3.6)
     residual = contents.residual
@@ -82,7 +82,7 @@ def pareto(contents: Contents) -> Figure:
     return figure
 
 
-def hypervolume(contents: Contents) -> Figure | None:
+def plot_hypervolume(contents: Contents) -> Figure | None:
     """Plot hypervolume over the cost of the search; None with fewer than two generations."""
     if contents.history is None or len(contents.history.generations) < 2:
         return None
@@ -94,7 +94,7 @@ def hypervolume(contents: Contents) -> Figure | None:
     return figure
 
 
-def importance(contents: Contents) -> Figure | None:
+def plot_importance(contents: Contents) -> Figure | None:
     """Plot how much more often good schedules execute a cell than others of their cost; None with too few of them."""
     found = contents.importance
     if found is None:
@@ -116,7 +116,7 @@ def importance(contents: Contents) -> Figure | None:
     return figure
 
 
-def overfitting(contents: Contents) -> Figure | None:
+def plot_overfitting(contents: Contents) -> Figure | None:
     """Plot proven over calibration quality; None for a run that was not proven."""
     pairs = [e for e in contents.entries if contents.proven and "calibration quality" in e.figures]
     if not pairs:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...schedule.front.comparison import doubt, doubtful, spread
+from ...schedule.front.comparison import explain_doubt, is_doubtful, spread
 from ...tables import in_bytes, in_figures
 from ...validation.proof_file import GROUPS
-from ..run.heat_map_cells import cells, words
+from ..run.heat_map_cells import arrange_cells, describe_schedule
 from ..run.history import History
 from ..run.importance import Importance
 from ..run.run_contents import Contents, Entry
@@ -38,7 +38,7 @@ def collect_plot_data(contents: Contents) -> dict[str, Any]:
 
 def choose_first(entries: list[Entry]) -> int:
     """Choose the entry that is shown at first, by its place: the point of the front that is next to twice as fast."""
-    front = [i for i, entry in enumerate(entries) if entry.group == "front" and not doubtful(entry.figures)]
+    front = [i for i, entry in enumerate(entries) if entry.group == "front" and not is_doubtful(entry.figures)]
     return min(front or range(len(entries)), key=lambda i: abs(entries[i].figures["speedup"] - 2), default=0)
 
 
@@ -62,7 +62,7 @@ def summarise_entry(entry: Entry, contents: Contents) -> str:
         parts.append(f"peak {in_bytes(figures['peak'])}" + (f" ({entry.plan})" if entry.plan else ""))
     if entry.by:
         parts.append(f"beaten by {entry.by}")
-    if why := doubt(figures):
+    if why := explain_doubt(figures):
         parts.append(f"not handed out: {why}")
     return ", ".join(parts)
 
@@ -92,8 +92,8 @@ def _entry(entry: Entry, contents: Contents) -> dict[str, Any]:
         "group": entry.group,
         "off": contents.is_exact(entry),
         "summary": summarise_entry(entry, contents),
-        "words": text.get(entry.group) or (words(schedule) if schedule is not None else ""),
-        "cells": vars(cells(schedule)) if schedule is not None else None,
+        "words": text.get(entry.group) or (describe_schedule(schedule) if schedule is not None else ""),
+        "cells": vars(arrange_cells(schedule)) if schedule is not None else None,
         "strip": entry.strip,
         **found,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...schedule.front.comparison import doubt, doubtful, in_the_same_time
+from ...schedule.front.comparison import explain_doubt, is_doubtful, quality_in_equal_time
 from ...tables import in_bytes, in_figures, in_percent, in_seconds
 from ...validation.held_out_split import SEEDS
 from ...validation.proof_file import GROUPS
@@ -137,9 +137,9 @@ def _best(contents: Contents, group: str, speedup: float) -> tuple[float, str] |
 
     Of fewer steps it is what is said beside every schedule: interpolated, and so of no one number of steps.
     """
-    entries = [entry for entry in contents.group(group) if not doubtful(entry.figures)]
+    entries = [entry for entry in contents.group(group) if not is_doubtful(entry.figures)]
     if group == "steps":
-        quality = in_the_same_time([(e.figures["speedup"], e.figures["quality"]) for e in entries], speedup)
+        quality = quality_in_equal_time([(e.figures["speedup"], e.figures["quality"]) for e in entries], speedup)
         return None if quality is None else (quality, "")
     fast = [entry for entry in entries if entry.figures["speedup"] >= speedup]
     best = max(fast, key=lambda entry: entry.figures["quality"], default=None)
@@ -180,5 +180,5 @@ def _mark(entry: Entry) -> str:
     """Why an entry is not handed out."""
     if entry.by:
         return f"beaten by {entry.by}"
-    why = doubt(entry.figures)
+    why = explain_doubt(entry.figures)
     return f"not handed out: {why}" if why else ""

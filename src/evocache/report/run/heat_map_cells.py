@@ -31,7 +31,7 @@ class Cells:
     gains: tuple[tuple[float, ...], ...]
 
 
-def cells(schedule: Schedule) -> Cells:
+def arrange_cells(schedule: Schedule) -> Cells:
     """Return the cells of a schedule: containers that are reused or forecast, then leaves by kind, block by block."""
     components = schedule.components
     shown = [i for i, c in enumerate(components) if c.is_leaf or schedule.read[:, i].any()]
@@ -55,9 +55,9 @@ def cells(schedule: Schedule) -> Cells:
     return Cells(tuple(components[i].id for i in shown), tuple(bands), heights, tuple(letters), tuple(gains))
 
 
-def words(schedule: Schedule) -> str:
+def describe_schedule(schedule: Schedule) -> str:
     """Describe a schedule, for those who do not see its heat map."""
-    found = cells(schedule)
+    found = arrange_cells(schedule)
     parts = [f"{schedule.steps} steps, {schedule.executed_fraction():.0%} of the leaves' executions."]
     for band in dict.fromkeys(found.bands):
         mine = [i for i, other in enumerate(found.bands) if other == band]

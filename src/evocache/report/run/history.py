@@ -11,7 +11,7 @@ from typing import Any
 from ...schedule import Schedule
 from ...schedule.front import Front, Point
 from ...schedule.front.front import front_of
-from ...search.storage.journal_records import Ended
+from ...search.storage.journal_records import GenerationEnded
 from ...search.storage.run_records import RunRecords, read_run, read_schedules
 
 
@@ -31,7 +31,7 @@ class History:
     """
 
     run: Mapping[str, Any]
-    generations: tuple[Ended, ...]
+    generations: tuple[GenerationEnded, ...]
     points: tuple[Point, ...]
     steps: int
     evaluations: int = 0

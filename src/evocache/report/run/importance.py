@@ -60,7 +60,7 @@ class Importance:
         return found
 
 
-def importance(points: Sequence[Point], steps: int) -> Importance | None:
+def compare_cells(points: Sequence[Point], steps: int) -> Importance | None:
     """Compare cells over evaluated schedules of a number of steps; None if there are too few.
 
     Schedules are ordered by the share that they execute and cut into groups of about `EACH`. In every group the best

@@ -17,7 +17,7 @@ from ...search.storage.journal import JOURNAL
 from ...tables import plan_of
 from ...validation.proof_file import Basis, Proof, read_proof
 from .history import History, read_history
-from .importance import Importance, importance
+from .importance import Importance, compare_cells
 
 BUILT_IN = ("latent", "psnr", "ssim")
 """Qualities that can be shown without running a user's code."""
@@ -137,7 +137,7 @@ class Contents:
         return sorted((e for e in self.entries if e.group == name), key=lambda e: -e.figures["speedup"])
 
 
-def gather(run: Path) -> Contents:
+def gather_contents(run: Path) -> Contents:
     """Gather what there is to show of a run's folder.
 
     Raises:
@@ -164,7 +164,7 @@ def gather(run: Path) -> Contents:
         basis=proof.basis if proof else None,
         prompts=proof.pictures.prompts if proof else (),
         history=history,
-        importance=importance(points, history.steps) if history else None,
+        importance=compare_cells(points, history.steps) if history else None,
         calibration=calibration,
         quality=proof.basis.quality if proof else judge.name,
         unit=proof.basis.unit if proof else judge.unit,

@@ -66,15 +66,15 @@ def spread(figures: Figures, name: str = "speedup") -> Spread | None:
     return None if low is None or middle is None or high is None else Spread(low, middle, high)
 
 
-def doubtful(figures: Figures) -> bool:
+def is_doubtful(figures: Figures) -> bool:
     """Return whether the clock shows a schedule as much faster than its predicted cost allows."""
     predicted = figures.get(PREDICTED)
     return predicted is not None and figures.get("speedup", 0.0) > TOO_FAST * predicted
 
 
-def doubt(figures: Figures) -> str:
+def explain_doubt(figures: Figures) -> str:
     """Say why a speed-up cannot be believed; empty if it can."""
-    if not doubtful(figures):
+    if not is_doubtful(figures):
         return ""
     return f"{figures['speedup']:.2f}x measured where the predicted cost allows {figures[PREDICTED]:.2f}x"
 
@@ -96,7 +96,7 @@ def beats(other: Figures, own: Figures, least: Sequence[str] = ()) -> bool:
     return all(t <= m for t, m in zip(theirs, mine, strict=True)) and theirs != mine
 
 
-def in_the_same_time(known: Sequence[tuple[float, float]], speedup: float) -> float | None:
+def quality_in_equal_time(known: Sequence[tuple[float, float]], speedup: float) -> float | None:
     """Return the best quality that fewer steps give in at most the time of a speed-up; None if none is so fast.
 
     Between measured numbers of steps it is interpolated over time, as numbers lie between them that were not measured.
@@ -112,7 +112,7 @@ def in_the_same_time(known: Sequence[tuple[float, float]], speedup: float) -> fl
     return max(found, default=None)
 
 
-def noise(figures: Mapping[str, Figures]) -> list[str]:
+def describe_noise(figures: Mapping[str, Figures]) -> list[str]:
     """Say, in sentences, how timings were disturbed by a machine that was not its own; none if they were not.
 
     The one check for the demo, evolutions, fronts and reports.
@@ -130,6 +130,6 @@ def noise(figures: Mapping[str, Figures]) -> list[str]:
                 f"{widest.high:.2f}x, so something else ran on this machine; take speed-ups with care, or time again"
             )
     for name, own in figures.items():
-        if why := doubt(own):
+        if why := explain_doubt(own):
             said.append(f"{DISTURBED}: {name} is not handed out, since its speed-up is {why}")
     return said

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...display import Displayed
 from ..schedule import Schedule
-from .comparison import doubt, loses
+from .comparison import explain_doubt, loses
 from .context import Context
 
 
@@ -61,7 +61,7 @@ class Point(Displayed):
     @property
     def doubt(self) -> str:
         """Why its measured speed-up cannot be believed, in words; empty if it can."""
-        return doubt(self.measured)
+        return explain_doubt(self.measured)
 
     @property
     def sold(self) -> bool:

@@ -14,13 +14,13 @@ from ...runtime.user_warnings import warn
 from ...schedule import Schedule
 from ..cost.latency_model import Accuracy, fit, outside
 from ..cost.schedule_cost import Costs
-from ..evaluate.faults import patiently
+from ..evaluate.faults import retry_faults
 from ..evaluate.local import LocalEvaluator
 from .calibration_file import Calibration
 from .drift import group_errors, sketch, squared
 from .feature_samples import Sketches
 from .random_schedules import random_schedules
-from .schedule_timing import Timings, ratio, timed
+from .schedule_timing import Timings, measure_time_ratio, time_schedules
 
 FITTED, CHECKED = 12, 6
 """Random schedules that the latency model is fitted to, and others that it is held against."""
@@ -58,17 +58,17 @@ def calibrate(
             than the uncached generation, and what a step costs outside the denoisers becomes known (`Costs.varies`).
     """
     model = discover(evaluator.pipe)
-    whole, kept = seen_whole(evaluator, prompts)
+    whole, kept = limit_to_whole(evaluator, prompts)
     if not kept:
         warn(f"components are measured on one prompt as it is, which takes more than {evaluator.within} bytes")
 
     def sketched() -> Sketches:
         sketches = Sketches()
-        with sketches.taken(model):
+        with sketches.recording(model):
             evaluator.once(whole, planned=kept)
         return sketches
 
-    sketches = patiently(sketched, waits=evaluator.waits)
+    sketches = retry_faults(sketched, waits=evaluator.waits)
     steps = evaluator.steps
     found = {component.id: sketches.of(component.id) for component in model.tree}
     grids = {id: sketch(rows, total, steps) for id, (rows, total) in found.items() if rows}
@@ -78,7 +78,7 @@ def calibrate(
     return Calibration(steps, costs, drift, group_errors(model.tree, grids), accuracy)
 
 
-def seen_whole(evaluator: LocalEvaluator, prompts: Sequence[int]) -> tuple[Sequence[int], bool]:
+def limit_to_whole(evaluator: LocalEvaluator, prompts: Sequence[int]) -> tuple[Sequence[int], bool]:
     """Return as many of some prompts as an evaluator's limit leaves unsliced: components are measured whole.
 
     One at least, whatever the limit: the second of what is returned says whether it is kept.
@@ -141,9 +141,9 @@ def _fitted(
     chosen = random_schedules(tree, steps, fitted + checked, *draw)
     if kept:
         chosen = [s if evaluator.fits(s, whole) else Schedule.full(tree, s.steps) for s in chosen]
-    timings = timed(evaluator, chosen, whole, rounds=limits[0], within=limits[1], planned=kept)
+    timings = time_schedules(evaluator, chosen, whole, rounds=limits[0], within=limits[1], planned=kept)
     if len(whole) < len(prompts):
-        timings = timings.times(ratio(evaluator, prompts, whole) if kept else len(prompts) / len(whole))
+        timings = timings.times(measure_time_ratio(evaluator, prompts, whole) if kept else len(prompts) / len(whole))
     counts = [*(schedule.steps for schedule in chosen[:fitted]), steps]
     known = np.array([*timings.outside[:fitted], timings.outside[-1]])
     fixed, step = outside(counts, known) if len({*counts}) > 1 else (float(known[-1]), None)

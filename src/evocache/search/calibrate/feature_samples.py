@@ -45,7 +45,7 @@ class Sketches:
         self._leaving: dict[str, torch.Tensor] = {}
 
     @contextmanager
-    def taken(self, model: Model) -> Iterator[None]:
+    def recording(self, model: Model) -> Iterator[None]:
         """Sketch a generation under `apply` within the context."""
         hooks: list[Any] = []
         try:

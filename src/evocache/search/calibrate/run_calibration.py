@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ...errors import RunError
-from ..evaluate.faults import patiently
+from ..evaluate.faults import retry_faults
 from ..evaluate.local import LocalEvaluator
 from ..evaluate.workload import Workload
 from ..genome.step_counts import least_steps as usual_least
@@ -52,7 +52,7 @@ def calibrate_run(
     within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
     few = affordable_schedules(call_seconds, within)
     timing = calibrate if few is None else partial(calibrate, schedules=few)
-    found = patiently(lambda: timing(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
+    found = retry_faults(lambda: timing(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
     write_calibration(folder, found)
     known = read_calibration(folder)  # as later sittings will: the file's digits are fewer, and seeds follow from them
     assert known is not None

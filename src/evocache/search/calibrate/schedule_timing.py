@@ -60,11 +60,11 @@ class _Laps:
     def __init__(self, steps: int) -> None:
         self.whole = 0.0
         self.rows = np.zeros(steps)
-        self.told = True
+        self.steps_known = True
 
     def add(self, step: int, total: int, seconds: float) -> None:
         """A denoiser call at a step of so many took these seconds."""
-        self.told = self.told and total == len(self.rows) and step < total
+        self.steps_known = self.steps_known and total == len(self.rows) and step < total
         self.rows[min(step, len(self.rows) - 1)] += seconds
 
     @property
@@ -73,7 +73,7 @@ class _Laps:
         return max(0.0, float(self.whole - self.rows.sum()))
 
 
-def timed(
+def time_schedules(
     evaluator: LocalEvaluator,
     schedules: Sequence[Schedule],
     prompts: Sequence[int],
@@ -122,17 +122,17 @@ def timed(
         """Medians relative to the pace, of each schedule and of the uncached generation."""
         return [np.median([of(lap) / p for lap, p in zip(*both, strict=True)], axis=0) for both in paced]
 
-    told = all(lap.told for several in (*laps, uncached) for lap in several)
+    steps_known = all(lap.steps_known for several in (*laps, uncached) for lap in several)
     return Timings(
         seconds=np.array(medians(lambda lap: lap.whole)[:-1]) * middle,
-        rows=tuple(row * middle for row in medians(lambda lap: lap.rows)) if told else None,
+        rows=tuple(row * middle for row in medians(lambda lap: lap.rows)) if steps_known else None,
         outside=np.array(medians(lambda lap: lap.outside)) * middle,
         uncached=middle,
         scatter=float(np.median(np.abs(2 * own[1:-1] / (own[:-2] + own[2:]) - 1))) if len(own) > 2 else 0.0,
     )
 
 
-def ratio(evaluator: LocalEvaluator, prompts: Sequence[int], others: Sequence[int]) -> float:
+def measure_time_ratio(evaluator: LocalEvaluator, prompts: Sequence[int], others: Sequence[int]) -> float:
     """Measure how many times as long the uncached generation takes on some prompts as on others."""
     clock = clock_of(evaluator.pipe)
 

@@ -60,7 +60,7 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def patiently(
+def retry_faults(
     act: Callable[[], Result], *, waits: Sequence[float] = WAITS, pause: Callable[[float], None] = time.sleep
 ) -> Result:
     """Run something that no schedule has a part in, and return what it gives; try again where the machine fails.

@@ -22,7 +22,7 @@ from ...runtime.program.step_arguments import STEPS, takes_steps, usual_steps
 from ...schedule import Schedule, Tree
 from ..optimise.job import Failure, Job, More, always
 from .evaluation_plans import EvaluationPlans
-from .faults import WAITS, attempt, of_device, patiently
+from .faults import WAITS, attempt, of_device, retry_faults
 from .quality import Quality
 from .workload import Workload
 
@@ -244,7 +244,7 @@ class LocalEvaluator:
             DeviceError: if the machine fails, however often it is tried.
             RunError: if the pipeline fails.
         """
-        return patiently(lambda: self.once(numbers, planned=planned), waits=self.waits)
+        return retry_faults(lambda: self.once(numbers, planned=planned), waits=self.waits)
 
     def once(self, numbers: Sequence[int], *, planned: bool = True) -> Outputs:
         """Generate as `uncached` does, but try once: what the machine fails at is raised as it is."""

@@ -51,7 +51,7 @@ class Knob:
     columns: Columns
 
 
-def knobs(schedule: Schedule, space: Space, most: int) -> list[Knob]:
+def list_knobs(schedule: Schedule, space: Space, most: int) -> list[Knob]:
     """Return what can be turned: for each step the containers that are forecast, or the leaves of a kind.
 
     Where there are more than `most`, those of the steps that are forecast farthest are left out last.
@@ -86,7 +86,7 @@ def turned(schedule: Schedule, knobs: Sequence[Knob], by: Sequence[float]) -> Sc
     return Schedule.repaired(schedule.tree, orders, gains, model=schedule.model)
 
 
-def polished(schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[float]) -> list[Schedule]:
+def polish_gains(schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[float]) -> list[Schedule]:
     """Make schedules with better gains, from cautious to bold.
 
     Args:
@@ -152,8 +152,8 @@ class Polisher:
         return out
 
     def results(self, schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[float]) -> list[Schedule]:
-        """Return what came of polishing a schedule, see `polished`."""
-        out = polished(schedule, knobs, grams)
+        """Return what came of polishing a schedule, see `polish_gains`."""
+        out = polish_gains(schedule, knobs, grams)
         self._done.add(schedule.digest)
         for result in out:
             self._rounds.setdefault(result.digest, self._rounds.get(schedule.digest, 0) + 1)
@@ -185,7 +185,7 @@ class Polisher:
 
     def knobs(self, schedule: Schedule) -> list[Knob]:
         """Return what is turned of a schedule."""
-        return knobs(schedule, self.space, self.most)
+        return list_knobs(schedule, self.space, self.most)
 
 
 def _promises(values: Values, box: Box, left: Values) -> Values:

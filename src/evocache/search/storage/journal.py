@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import CodecError, JournalError, RunError, short
 from ...schedule.io import strict_json as sj
-from .journal_records import Record, checked, record
+from .journal_records import Record, find_invalid, parse_record
 from .run_lock import acquire_lock
 
 JOURNAL = "journal.jsonl"
@@ -129,7 +129,7 @@ def _read(data: bytes, path: Path) -> tuple[tuple[Record, ...], int, int]:
         except CodecError as error:
             raise _damaged(path, number, f"{error.given}, where {error.expected} is due") from None
         records.append(found)
-    wrong = checked(records)
+    wrong = find_invalid(records)
     if wrong is not None:
         raise _damaged(path, wrong + 1, "a line that does not follow from those before it")
     torn = data[end:]
@@ -149,7 +149,7 @@ def _parsed(text: bytes, before: int) -> tuple[Record, int]:
     if found is None or int(found[1], 16) != (sum_ := zlib.crc32(text[: found.start()], before)):
         raise CodecError("a line that was changed: its checksum differs", "the line as it was written", "restore it")
     del line["sum"]
-    return record(line), sum_
+    return parse_record(line), sum_
 
 
 def _line(record: Record, before: int) -> tuple[bytes, int]:

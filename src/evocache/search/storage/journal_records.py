@@ -26,7 +26,7 @@ MOST_TURNS = 10_000
 
 
 @dataclass(frozen=True)
-class Begun:
+class RunStarted:
     """The first line: what the run depends on (steps, prompts, quality, objectives, settings, seeds)."""
 
     kind: ClassVar[str] = "start"
@@ -38,7 +38,7 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Written:
+class ScheduleWritten:
     """A schedule, before the first line that names it.
 
     Attributes:
@@ -61,7 +61,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class JobEvaluated:
     """What came of a job.
 
     Attributes:
@@ -106,7 +106,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Ended:
+class GenerationEnded:
     """The end of a generation.
 
     Attributes:
@@ -139,7 +139,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Cut:
+class GenerationCut:
     """A generation that a budget cut short: its number, the evaluations so far, and the seconds since the run began."""
 
     kind: ClassVar[str] = "cut"
@@ -152,10 +152,10 @@ class Cut:
         return {"number": self.number, "jobs": self.jobs, "seconds": round(self.seconds, 3)}
 
 
-Record = Begun | Written | Evaluated | Ended | Cut
+Record = RunStarted | ScheduleWritten | JobEvaluated | GenerationEnded | GenerationCut
 
 
-def record(line: Mapping[str, Any]) -> Record:
+def parse_record(line: Mapping[str, Any]) -> Record:
     """Return the record of a line, without its version and checksum.
 
     Raises:
@@ -168,7 +168,7 @@ def record(line: Mapping[str, Any]) -> Record:
     return _KINDS[kind](rest)
 
 
-def _begun(line: dict[str, Any]) -> Begun:
+def _begun(line: dict[str, Any]) -> RunStarted:
     sj.keys(line, "the start", ["run"])
     run = sj.obj(line["run"], "run")
     sj.integer(run.get("steps", 1), "run.steps", 1, MOST)
@@ -178,21 +178,21 @@ def _begun(line: dict[str, Any]) -> Begun:
         for text in sj.array(run.get(name, []), f"run.{name}"):
             sj.string(text, f"run.{name}")
     sj.string(run.get("judge", ""), "run.judge")
-    return Begun(run)
+    return RunStarted(run)
 
 
-def _written(line: dict[str, Any]) -> Written:
+def _written(line: dict[str, Any]) -> ScheduleWritten:
     sj.keys(line, "a schedule", ["digest", "cells", "origin"], ["steps"])
     digest, cells, origin = (sj.string(line[name], name) for name in ("digest", "cells", "origin"))
     steps = sj.integer(line["steps"], "steps", 1, MOST) if "steps" in line else None
-    return Written(digest, cells, origin, steps)
+    return ScheduleWritten(digest, cells, origin, steps)
 
 
-def _evaluated(line: dict[str, Any]) -> Evaluated:
+def _evaluated(line: dict[str, Any]) -> JobEvaluated:
     required = ["key", "schedule", "prompts", "values", "steps", "seconds"]
     sj.keys(line, "an evaluation", required, ["storage", "turned", "failed"])
     values = sj.array(line["values"], "values")
-    found = Evaluated(
+    found = JobEvaluated(
         sj.string(line["schedule"], "schedule"),
         tuple(sj.integer(number, "prompts", 0, MOST) for number in sj.array(line["prompts"], "prompts")),
         tuple(math.inf if value is None else sj.number(value, "values") for value in values),
@@ -215,9 +215,9 @@ def _evaluated(line: dict[str, Any]) -> Evaluated:
     return found
 
 
-def _ended(line: dict[str, Any]) -> Ended:
+def _ended(line: dict[str, Any]) -> GenerationEnded:
     sj.keys(line, "a generation", ["number", "jobs", "steps", "schedules", "hypervolume", "seconds"])
-    return Ended(
+    return GenerationEnded(
         sj.integer(line["number"], "number", 0, MOST),
         sj.integer(line["jobs"], "jobs", 0, MOST),
         _bounded(line["steps"], "steps", 1e15),
@@ -227,10 +227,10 @@ def _ended(line: dict[str, Any]) -> Ended:
     )
 
 
-def _cut(line: dict[str, Any]) -> Cut:
+def _cut(line: dict[str, Any]) -> GenerationCut:
     sj.keys(line, "a cut", ["number", "jobs", "seconds"])
     number, jobs = (sj.integer(line[name], name, 0, MOST) for name in ("number", "jobs"))
-    return Cut(number, jobs, _bounded(line["seconds"], "seconds", MOST_SECONDS))
+    return GenerationCut(number, jobs, _bounded(line["seconds"], "seconds", MOST_SECONDS))
 
 
 def _bounded(value: Any, where: str, most: float) -> float:
@@ -241,15 +241,15 @@ def _bounded(value: Any, where: str, most: float) -> float:
 
 
 _KINDS: Mapping[str, Callable[[dict[str, Any]], Record]] = {
-    Begun.kind: _begun,
-    Written.kind: _written,
-    Evaluated.kind: _evaluated,
-    Ended.kind: _ended,
-    Cut.kind: _cut,
+    RunStarted.kind: _begun,
+    ScheduleWritten.kind: _written,
+    JobEvaluated.kind: _evaluated,
+    GenerationEnded.kind: _ended,
+    GenerationCut.kind: _cut,
 }
 
 
-def checked(records: Sequence[Record]) -> int | None:
+def find_invalid(records: Sequence[Record]) -> int | None:
     """Return the number of the first record that does not follow from those before it, from 0; None if all do.
 
     The start comes first and once, a schedule before what names it, prompts are the run's, generations count up.
@@ -257,16 +257,16 @@ def checked(records: Sequence[Record]) -> int | None:
     written: set[str] = set()
     prompts, ended = MOST, -1
     for number, found in enumerate(records):
-        if isinstance(found, Begun) != (number == 0):
+        if isinstance(found, RunStarted) != (number == 0):
             return number
-        if isinstance(found, Begun):
+        if isinstance(found, RunStarted):
             prompts = found.run.get("settings", {}).get("prompts", MOST)
-        elif isinstance(found, Written):
+        elif isinstance(found, ScheduleWritten):
             written.add(found.digest)
-        elif isinstance(found, Evaluated):
+        elif isinstance(found, JobEvaluated):
             if found.schedule not in written or max(found.prompts) >= prompts:
                 return number
-        elif isinstance(found, Ended):
+        elif isinstance(found, GenerationEnded):
             if found.number != ended + 1:
                 return number
             ended = found.number

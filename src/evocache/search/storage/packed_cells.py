@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import RunError
 from ...schedule import Schedule, Tree
-from .journal_records import Written
+from .journal_records import ScheduleWritten
 
 
 def pack(schedule: Schedule) -> str:
@@ -41,7 +41,7 @@ def unpack(text: str, tree: Tree, steps: int) -> Schedule:
     return Schedule(tree, orders, gains)
 
 
-def unpack_record(record: Written, uncached: Schedule) -> Schedule:
+def unpack_record(record: ScheduleWritten, uncached: Schedule) -> Schedule:
     """Return the schedule of a journal's record, in a run with this uncached one, under the name of what made it.
 
     Raises:

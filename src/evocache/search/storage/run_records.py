@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import Error, RunError
 from ...schedule import Schedule, load
 from .journal import JOURNAL, MODEL, read
-from .journal_records import Begun, Cut, Ended, Evaluated, Record, Written
+from .journal_records import GenerationCut, GenerationEnded, JobEvaluated, Record, RunStarted, ScheduleWritten
 from .packed_cells import unpack_record
 
 
@@ -27,21 +27,21 @@ class RunRecords:
         cuts: generations that a budget cut short.
     """
 
-    begun: Begun = field(default_factory=lambda: Begun({}))
-    schedules: Mapping[str, Written] = field(default_factory=dict)
-    evaluations: tuple[Evaluated, ...] = ()
-    generations: tuple[Ended, ...] = ()
-    cuts: tuple[Cut, ...] = ()
+    begun: RunStarted = field(default_factory=lambda: RunStarted({}))
+    schedules: Mapping[str, ScheduleWritten] = field(default_factory=dict)
+    evaluations: tuple[JobEvaluated, ...] = ()
+    generations: tuple[GenerationEnded, ...] = ()
+    cuts: tuple[GenerationCut, ...] = ()
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> RunRecords:
         """Return records by kind, as a journal has checked them; without records, those of a run that has not begun."""
         return cls(
-            next((record for record in records if isinstance(record, Begun)), Begun({})),
-            {record.digest: record for record in records if isinstance(record, Written)},
-            tuple(record for record in records if isinstance(record, Evaluated)),
-            tuple(record for record in records if isinstance(record, Ended)),
-            tuple(record for record in records if isinstance(record, Cut)),
+            next((record for record in records if isinstance(record, RunStarted)), RunStarted({})),
+            {record.digest: record for record in records if isinstance(record, ScheduleWritten)},
+            tuple(record for record in records if isinstance(record, JobEvaluated)),
+            tuple(record for record in records if isinstance(record, GenerationEnded)),
+            tuple(record for record in records if isinstance(record, GenerationCut)),
         )
 
     @property
@@ -78,7 +78,11 @@ class RunRecords:
     @property
     def seconds(self) -> float:
         """How long the run has taken, as far as it was noted."""
-        timed: Sequence[Evaluated | Ended | Cut] = [*self.evaluations, *self.generations, *self.cuts]
+        timed: Sequence[JobEvaluated | GenerationEnded | GenerationCut] = [
+            *self.evaluations,
+            *self.generations,
+            *self.cuts,
+        ]
         return max((record.seconds for record in timed), default=0.0)
 
     def complete(self) -> Iterator[tuple[str, str, dict[int, float]]]:
