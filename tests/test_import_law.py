@@ -15,6 +15,7 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 RANKS = {
     "errors": 0,
     "units": 0.5,
+    "user_warnings": 0.5,
     "extras": 0.5,
     "tables": 0.5,
     "display": 0.5,

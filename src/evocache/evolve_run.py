@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .runtime.user_warnings import warn
 from .schedule.front import Front
 from .search.calibrate.calibration_file import read_calibration
 from .search.calibrate.run_calibration import CALIBRATION, calibrate_run, first_call
@@ -33,6 +32,7 @@ from .search.storage.run_identity import Identity, confirm, confirm_sample
 from .search.storage.run_lock import locked_run
 from .search.termination import terminable
 from .search.time_split import least_left, proof_seconds, search_end
+from .user_warnings import warn
 from .validation.contenders import Field
 from .validation.held_out_split import split
 from .validation.memory_peaks import plan_for

@@ -16,7 +16,7 @@ from evocache import apply
 from evocache.cli.ui.console import silence
 from evocache.errors import EvocacheWarning
 from evocache.policies import parse
-from evocache.runtime.user_warnings import warn
+from evocache.user_warnings import warn
 from tests.runtime.prompted import Block, Pipe
 
 FAR = "made for 3 steps and is resampled to 8"
@@ -138,4 +138,4 @@ def test_all_warnings_go_one_way():
         if (isinstance(node, ast.Call) and ast.unparse(node.func) in ("warnings.warn", "warnings.warn_explicit"))
         or (isinstance(node, ast.ImportFrom) and node.module == "warnings")
     }
-    assert calls == {"runtime/user_warnings.py"}
+    assert calls == {"user_warnings.py"}

@@ -6,7 +6,7 @@ In: a pipeline, and what is applied to it. Out: an accelerated pipeline and its 
 - `open_call`, `generation`, `clock`: what one call of a pipeline needs; its course; which step a denoiser call is
 - `runner`, `call_memory`, `compiled`: what makes calls, plans their memory, and keeps schedules and plans
 - `call_context`, `call_key`, `lru`: what tells calls apart
-- `calls`, `results`, `user_warnings`: a denoiser call; what a generation did, and what is said of it
+- `calls`, `results`: a denoiser call; what a generation did, and what is said of it
 - `choice`: from what a user asks for to what is applied
 - `program`, `attach`, `ops`, `gates`: tables, interception, operations, decisions
 - `estimate`, `survey`: what a call holds and computes, before it is made

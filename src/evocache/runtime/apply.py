@@ -17,6 +17,7 @@ from ..policies import Gate, Policy
 from ..schedule import Schedule
 from ..schedule.front import Front, Point
 from ..units import in_bytes
+from ..user_warnings import warn
 from .attach.conflicts import refuse_conflicts
 from .attach.snapshot import snapshot
 from .call_context import foreign
@@ -25,7 +26,6 @@ from .estimate.residency import offloaded
 from .handle import Handle, handle_of
 from .program.program import check, refuse_unplannable, resolve, with_point_memory
 from .runner import context
-from .user_warnings import warn
 
 
 def apply(

@@ -13,6 +13,7 @@ from ..memory.planner.footprint import Cut
 from ..model import Denoiser
 from ..model.pipeline_components import called_denoiser, components_of, is_autoencoder
 from ..schedule import Schedule
+from ..user_warnings import warn
 from .attach.call_scope import Op, Scope
 from .attach.interception import Way, attach, detach, entering, intercepting
 from .attach.observers import Observed
@@ -33,7 +34,6 @@ from .ops.streams import argument
 from .results.generation_record import Record
 from .results.schedule_effect import past_the_end, without_effect
 from .survey.film_output import FilmOutput
-from .user_warnings import warn
 
 
 class Generation(Follower):

@@ -12,6 +12,7 @@ from ..errors import PipelineError
 from ..memory.planner.planner import Machine, MemoryPlan
 from ..model import Model
 from ..schedule import Schedule
+from ..user_warnings import warn
 from ..video.writer import film
 from .attach.accelerated_class import accelerate, acceleration, give_back
 from .call_context import outside_in_loop
@@ -24,7 +25,6 @@ from .program.program import Program
 from .results.stats import Stats
 from .runner import Runner, context, run
 from .survey.film_output import FilmOutput
-from .user_warnings import warn
 
 
 class Handle(Displayed):

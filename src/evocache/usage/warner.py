@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
-from ..errors import EvocacheWarning
+from ..user_warnings import warn
 
 
 class Warner:
@@ -22,4 +20,4 @@ class Warner:
         """
         if about not in self._said:
             self._said.add(about)
-            warnings.warn(message, EvocacheWarning, stacklevel=3)
+            warn(message)

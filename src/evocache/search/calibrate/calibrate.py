@@ -10,8 +10,8 @@ import numpy as np
 
 from ...errors import BudgetError
 from ...model import Model, Probe, discover, probe
-from ...runtime.user_warnings import warn
 from ...schedule import Schedule
+from ...user_warnings import warn
 from ..cost.latency_model import Accuracy, fit, outside
 from ..cost.schedule_cost import Costs
 from ..evaluate.faults import retry_faults

@@ -9,10 +9,10 @@ import hashlib
 import os
 import re
 import stat
-import warnings
 from pathlib import Path
 
-from ...errors import EvocacheWarning, UsageError
+from ...errors import UsageError
+from ...user_warnings import warn
 
 SIZE = 32
 """Bytes of a secret."""
@@ -65,7 +65,7 @@ def installation_secret(folder: str | os.PathLike[str] | None = None, *, create:
         raise UsageError(f"a damaged secret of {len(content)} bytes at {path}", "the file as it was made", mend)
     if readable:
         told = f"{path} can be read by other users of this machine; try: chmod 600 {path}"
-        warnings.warn(told, EvocacheWarning, stacklevel=2)
+        warn(told)
     return bytes.fromhex(match[1].decode())
 
 

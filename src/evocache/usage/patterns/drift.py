@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from ...errors import DependencyError, RecordWarning
 from ...extras import optional
+from ...user_warnings import warn
 from .settings import Key, check_least
 
 DELTA = 0.002
@@ -92,7 +92,7 @@ def detector(delta: float = DELTA) -> Detector:
         return Adwin(delta)
     except DependencyError as missing:
         told = f"changes of usage are found by comparing halves of windows, which is slower: {missing}"
-        warnings.warn(RecordWarning(told), stacklevel=2)
+        warn(told, RecordWarning)
         return TwoHalves(delta=delta / 500)
 
 

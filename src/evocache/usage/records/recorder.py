@@ -6,13 +6,13 @@ import atexit
 import os
 import threading
 import time
-import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 from ...errors import Error, RecordWarning
+from ...user_warnings import warn
 from .event import Event
 from .store import EventStore
 
@@ -139,7 +139,7 @@ class Recorder:
         first, self.problem = self.problem is None, error
         if first:
             with suppress(RecordWarning):
-                warnings.warn(RecordWarning(f"requests are not recorded now: {error}"), stacklevel=2)
+                warn(f"requests are not recorded now: {error}", RecordWarning)
 
     def _run(self) -> None:
         while not self._closed:

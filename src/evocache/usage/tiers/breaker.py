@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 
-from ...errors import EvocacheWarning, printable
+from ...errors import printable
+from ...user_warnings import warn
 
 
 class Breaker:
@@ -40,7 +40,7 @@ class Breaker:
         self._until = self._clock() + self._wait
         if fresh:
             told = f"{self._what} is off: {printable(why)}; answers are computed as if it were empty, and it is tried"
-            warnings.warn(f"{told} again in {self._wait:g} s and later", EvocacheWarning, stacklevel=3)
+            warn(f"{told} again in {self._wait:g} s and later")
 
     def worked(self) -> None:
         """Note that it works."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from ...errors import EvocacheWarning, UsageError
+from ...errors import UsageError
+from ...user_warnings import warn
 from ..keys.digest import Digester, derive
 from .breaker import Breaker
 from .database import Database, WrongSchemaError
@@ -80,7 +80,7 @@ class DiskTier(Tier):
             self.figures.damaged += 1
             if self.figures.damaged == 1:
                 told = f"an entry of the cache on disk, {self._path}, is damaged and was deleted; try: check the disk"
-                warnings.warn(told, EvocacheWarning, stacklevel=2)
+                warn(told)
         if found is None or not found[1] or found[0].over(self._clock()):
             self.figures.misses += 1
             return None
@@ -139,7 +139,7 @@ class DiskTier(Tier):
         clean = self._guard(self._database.scrub, None)
         if clean is False and not self._unscrubbed:
             told = "another process reads the cache on disk: what was cleared stays in its log until the next put"
-            warnings.warn(told, EvocacheWarning, stacklevel=3)
+            warn(told)
         self._unscrubbed = not clean
 
     def expire(self) -> int:
@@ -191,7 +191,7 @@ class DiskTier(Tier):
             self._breaker.failed(f"{failed} after {error}")
             return
         told = f"the cache on disk, {self._path}, is damaged ({error}) and was moved to {self._path.name}.damaged"
-        warnings.warn(f"{told}; a new one is begun", EvocacheWarning, stacklevel=5)
+        warn(f"{told}; a new one is begun")
         self._guard(lambda: self._database.run(self._rows.is_ours, write=True), False)
 
 

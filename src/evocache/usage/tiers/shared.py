@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ...errors import EvocacheWarning, UsageError
+from ...errors import UsageError
 from ...extras import optional
+from ...user_warnings import warn
 from ..keys.digest import Digester
 from .breaker import Breaker
 from .scripts import CLEAR, DELETE, EXPIRE, GET, PUT
@@ -94,7 +94,7 @@ class SharedTier(Tier):
             self.figures.damaged += 1
             if self.figures.damaged == 1:
                 told = "an entry of the shared cache is damaged, or was written with another secret, and was deleted"
-                warnings.warn(f"{told}; try: give all machines the same secret", EvocacheWarning, stacklevel=2)
+                warn(f"{told}; try: give all machines the same secret")
         if stored is None or stored.format in NEVER or stored.over(self._clock()):
             self.figures.misses += 1
             return None
