@@ -1,0 +1,71 @@
+"""The cases that are compared, at equal bytes and equal arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import fmean
+
+from evocache.usage.learn.adaptive import Adaptive
+from evocache.usage.policies.belady import best_offline
+from evocache.usage.policies.lru import LRU
+
+from ..eviction import room_of
+from ..workloads import WORKLOADS
+from .ahead import Ahead
+from .arrivals import poisson
+from .outcome import Outcome
+from .server import Run, Server
+from .stages import FRONT, Stages
+
+ROOM = 0.01
+"""Room, as a part of the bytes of all answers as pictures."""
+
+LATENTS = 1_728
+"""Bytes of an answer as final latents of 16 bits; 2.3 times as many fit as pictures of 3,990."""
+
+CASES: dict[str, Callable[[int], Server]] = {
+    "static: LRU, fora:2": lambda room: Server(policy=LRU(room)),
+    "+ joining": lambda room: Server(policy=LRU(room), joining=True),
+    "+ learned policy": lambda room: Server(policy=Adaptive(room), joining=True),
+    "+ latents": lambda room: Server(policy=Adaptive(room), joining=True, entry_bytes=LATENTS, decoded=True),
+    "+ front, 40 dB": lambda room: Server(
+        policy=Adaptive(room), joining=True, entry_bytes=LATENTS, decoded=True, point=FRONT[1]
+    ),
+}
+"""Servers by name, each a function of the room, each with one thing more than the one before."""
+
+AHEAD: dict[str, Callable[[], Ahead | None]] = {
+    "no speculation": lambda: None,
+    "from .15, cancelled": lambda: Ahead(0.15),
+    "from .15, paused": lambda: Ahead(0.15, resume=True),
+    "from .05, cancelled": lambda: Ahead(0.05),
+    "everybody's rate, cancelled": lambda: Ahead(0.15, everybody=True),
+}
+"""What an idle worker makes ahead, by name."""
+
+
+def serve(name: str, workload: str, load: float, seed: int) -> Outcome:
+    """Return what a case does with a workload: load is relative to the uncached worker in full batches."""
+    trace, stages = WORKLOADS[workload](seed), Stages()
+    room = room_of(trace, ROOM)
+    server = CASES[name](room)
+    return Run(server, poisson(trace, load * stages.capacity(server.batch), seed)).until()
+
+
+def serve_ahead(name: str, workload: str, load: float, seed: int) -> Outcome:
+    """Return the same where an owner's repeat asks for another picture, with what an idle worker makes ahead."""
+    trace, stages = WORKLOADS[workload](seed), Stages()
+    server = Server(policy=LRU(room_of(trace, ROOM)), joining=True, another=True, ahead=AHEAD[name]())
+    return Run(server, poisson(trace, load * stages.capacity(server.batch), seed)).until()
+
+
+def bound(workload: str, seed: int) -> float:
+    """Return the hit rate of who knows the future, in order of arrival, at the room of pictures."""
+    trace = WORKLOADS[workload](seed)
+    return float(best_offline(trace, room_of(trace, ROOM)).hit.mean())
+
+
+def mean_of(found: list[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of each figure over seeds, and the least and greatest mean response."""
+    means = {name: fmean(one[name] for one in found) for name in found[0]}
+    return {**means, "mean_low": min(one["mean"] for one in found), "mean_high": max(one["mean"] for one in found)}
