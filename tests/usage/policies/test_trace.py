@@ -14,6 +14,13 @@ def test_columns_have_the_types_that_are_promised():
     assert trace.time.tolist() == [1, 2]
 
 
+def test_digests_of_a_list_keep_all_their_digits():
+    keys = [1, 2**64 - 1, 2**63]
+    trace = Trace.of(keys, owner=tuple(keys), group=[5, 6, 7])
+    assert trace.key.tolist() == trace.owner.tolist() == keys
+    assert trace.group.tolist() == [5, 6, 7]
+
+
 def test_a_trace_of_nothing_is_one():
     assert len(Trace.of([])) == 0
 

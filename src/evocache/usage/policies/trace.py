@@ -83,8 +83,8 @@ class Trace:
         """
         rows = len(key)
         times = np.arange(1, rows + 1) if time is None else time
-        others = (np.full(rows, c) if np.ndim(c) == 0 else np.asarray(c) for c in (size, seconds, owner, group, times))
-        return cls(np.asarray(key), *others)
+        others = (np.full(rows, c) if np.ndim(c) == 0 else _array(c) for c in (size, seconds, owner, group, times))
+        return cls(_array(key), *others)
 
     def __len__(self) -> int:
         return len(self.key)
@@ -94,6 +94,15 @@ class Trace:
         if not isinstance(rows, slice | np.ndarray):
             raise UsageError(short(rows), "a slice, a mask or an array of row numbers", "write trace[start:stop]")
         return Trace(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def _array(values: Column) -> NDArray[Any]:
+    """Return values as an array: numpy takes digests on both sides of 2^63 for floats, which lose digits."""
+    array = np.asarray(values)
+    if array.dtype.kind != "f" or isinstance(values, np.ndarray | int | float):
+        return array
+    whole = all(isinstance(value, int) and value >= 0 for value in values)
+    return np.array(values, np.uint64) if whole else array
 
 
 def _column(name: str, values: NDArray[Any]) -> NDArray[Any]:
