@@ -48,8 +48,7 @@ def rates(hit: NDArray[np.bool_], trace: Trace, seconds: float) -> Rates:
 
 def room_of(trace: Trace, share: float) -> int:
     """Return a share of the bytes of all answers of a trace."""
-    _, first = np.unique(trace.key, return_index=True)
-    return int(share * trace.size[first].sum())
+    return int(share * trace.whole)
 
 
 def compare(job: tuple[str, float, int]) -> dict[str, Rates]:

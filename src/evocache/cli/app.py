@@ -15,6 +15,7 @@ from .commands.plan import plan
 from .commands.policies import policies
 from .commands.report import report
 from .commands.schedule import schedule
+from .commands.usage.group import usage
 from .ui.command_line import Command, Group
 from .ui.failures import format_examples
 
@@ -92,4 +93,5 @@ app.command(
     epilog=format_examples("evocache report runs/emoji", "evocache report runs/emoji --out emoji.html --no-png"),
 )(report)
 app.add_typer(schedule, name="schedule")
+app.add_typer(usage, name="usage")
 app.command(cls=Command, epilog=format_examples("evocache policies", "evocache policies --json"))(policies)

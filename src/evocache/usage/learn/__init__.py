@@ -7,6 +7,7 @@ In: requests, one after the other. Out: the keys that leave, as of any policy, a
 - `replay`, `evolve`: the recent past under many weights at once, and the evolution of weights on it
 - `audit`: the log of decisions, with which one can be taken back
 - `policies`: every policy by name, those that learn among them
+- `comparison`: policies beside each other on one trace, with what knowing the future gains
 
 Imports `demand`, `policies`, `errors`, `extras`.
 """

@@ -18,9 +18,8 @@ from .frequency import AgedCounts
 from .popularity import Popularity
 from .repeats import Repeats
 from .report import CurvePoint, GroupUse, Hour, KeyUse, OwnerUse, Room, UsageReport
-from .requests import Request, of_events, of_trace, to_trace
+from .requests import Request, as_row, of_events, of_trace, to_trace
 from .reuse_distance import ReuseDistances
-from .settings import hash64
 
 HOURS = 24 * 366
 """Hours that are remembered."""
@@ -93,8 +92,7 @@ class Analysis:
             self._gaps.add(request.key, request.time)
         if request.replayable:
             self._distances.add(request.key, request.size)
-            owner, group = (hash64(one) if one else 0 for one in (request.owner, request.group))
-            self._last.append((hash64(request.key), owner, group, request.size, request.seconds))
+            self._last.append(as_row(request))
 
     def _count_hour(self, hour: int, hit: bool) -> None:
         counts = self._hours.setdefault(hour, [0, 0])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..policies.trace import Trace
 from ..records.event import Event
-from .settings import Key
+from .settings import Key, hash64
 
 UNANSWERED = ("shed", "failed", "skipped")
 """Kinds of requests that no cache could have answered from what was computed for them."""
@@ -63,6 +63,12 @@ def of_trace(trace: Trace) -> Iterator[Request]:
     """Yield requests of a trace."""
     columns = (trace.key, trace.owner, trace.group, trace.size, trace.seconds)
     yield from map(Request, *(column.tolist() for column in columns))
+
+
+def as_row(request: Request) -> tuple[int, int, int, int, float]:
+    """Return what a replay needs of a request: key, owner and group as numbers of 64 bits, bytes and seconds."""
+    owner, group = (hash64(one) if one else 0 for one in (request.owner, request.group))
+    return hash64(request.key), owner, group, request.size, request.seconds
 
 
 def to_trace(requests: Iterable[tuple[int, int, int, int, float]]) -> Trace:

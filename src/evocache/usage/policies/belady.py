@@ -148,6 +148,14 @@ class Belady(EvictionPolicy):
         return best[1]
 
 
+def offline_rules(trace: Trace, max_bytes: int) -> dict[str, Belady]:
+    """Return the rules that know a trace, by name: the farthest next use; where sizes differ, also one by size."""
+    rules = {"belady": Belady(max_bytes, trace)}
+    if len(trace) and trace.size.min() != trace.size.max():
+        rules["belady by size"] = Belady(max_bytes, trace, by_size=True)
+    return rules
+
+
 def best_offline(trace: Trace, max_bytes: int) -> Outcome:
     """Return what knowing the future gains on a trace, in hits.
 
@@ -159,11 +167,8 @@ def best_offline(trace: Trace, max_bytes: int) -> Outcome:
         trace: the requests.
         max_bytes: bytes that may be held.
     """
-    plain = simulate(Belady(max_bytes, trace), trace)
-    if not len(trace) or trace.size.min() == trace.size.max():
-        return plain
-    sized = simulate(Belady(max_bytes, trace, by_size=True), trace)
-    return max(plain, sized, key=lambda outcome: outcome.hits)
+    outcomes = [simulate(rule, trace) for rule in offline_rules(trace, max_bytes).values()]
+    return max(outcomes, key=lambda outcome: outcome.hits)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from .policy import EvictionPolicy, Item
 from .trace import Trace
+
+PART = 1000
+"""Requests after which is told how far a replay is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,11 @@ class Outcome:
         return self.seconds_saved / self.seconds if self.seconds else 0.0
 
 
-def simulate(policy: EvictionPolicy, trace: Trace) -> Outcome:
+def _nobody(done: int) -> None:
+    """Tell nobody."""
+
+
+def simulate(policy: EvictionPolicy, trace: Trace, advance: Callable[[int], None] = _nobody) -> Outcome:
     """Return what a policy gains on a trace: a hit where the key is held, else an answer that is computed and offered.
 
     Every answer is there before the next request comes, so that no request is ever joined to one in flight. A policy
@@ -62,6 +70,7 @@ def simulate(policy: EvictionPolicy, trace: Trace) -> Outcome:
     Args:
         policy: decides what is held; it is changed.
         trace: the requests; their `time` is the policy's `now`.
+        advance: is told now and then how many requests more are done.
 
     >>> from evocache.usage.policies.lru import LRU
     >>> simulate(LRU(2), Trace.of([1, 2, 1, 3, 2, 1])).hit.tolist()
@@ -71,17 +80,19 @@ def simulate(policy: EvictionPolicy, trace: Trace) -> Outcome:
     evictions = refused = 0
     held, hit, add = policy.__contains__, policy.hit, policy.add
     columns = (trace.key, trace.size, trace.seconds, trace.owner, trace.group, trace.time)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for row, (key, size, seconds, owner, group, now) in enumerate(rows):
-        if held(key):
-            mask[row] = 1
-            hit(key, now, owner)
-            continue
-        gone = add(Item(key, size, seconds, owner, group), now)
-        if gone:
-            kept = key not in gone
-            refused += not kept
-            evictions += len(gone) - (not kept)
+    for begin in range(0, len(trace), PART):
+        rows = zip(*(column[begin : begin + PART].tolist() for column in columns), strict=True)
+        for row, (key, size, seconds, owner, group, now) in enumerate(rows, begin):
+            if held(key):
+                mask[row] = 1
+                hit(key, now, owner)
+                continue
+            gone = add(Item(key, size, seconds, owner, group), now)
+            if gone:
+                kept = key not in gone
+                refused += not kept
+                evictions += len(gone) - (not kept)
+        advance(min(PART, len(trace) - begin))
     found = np.frombuffer(mask, dtype=np.bool_)
     return Outcome(
         hit=found,

@@ -89,6 +89,12 @@ class Trace:
     def __len__(self) -> int:
         return len(self.key)
 
+    @property
+    def whole(self) -> int:
+        """Bytes of all different answers, each as large as it was at first."""
+        _, first = np.unique(self.key, return_index=True)
+        return int(self.size[first].sum())
+
     def __getitem__(self, rows: slice | NDArray[Any]) -> Trace:
         """Return the trace of some rows: a slice, a mask of all rows, or increasing row numbers."""
         if not isinstance(rows, slice | np.ndarray):

@@ -1,0 +1,10 @@
+"""The commands of the learning cache: `evocache usage replay` and so on.
+
+In: traces and stores of records. Out: tables, pages, pictures, lines of JSON.
+
+- `group`: the commands by name
+- `replay`: a trace against policies
+- `sources`: where requests are read
+
+Imports `usage` and `report` within functions; nothing imports it but `cli.app`.
+"""

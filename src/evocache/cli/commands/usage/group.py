@@ -1,0 +1,25 @@
+"""`evocache usage`: the commands of the learning cache, by name."""
+
+from __future__ import annotations
+
+import typer
+
+from ...ui.command_line import Command
+from ...ui.failures import format_examples
+from .replay import replay
+
+usage = typer.Typer(no_args_is_help=True, help="See what a learning cache gains, and what is known of who uses it.")
+
+usage.command(
+    cls=Command,
+    epilog=format_examples(
+        "evocache usage replay requests.csv",
+        "evocache usage replay requests.jsonl --policy learned --policy gdsf --room 256MB",
+        "evocache usage replay usage.db --room 5% --json",
+    ),
+)(replay)
+
+
+@usage.callback()
+def _group() -> None:
+    """Keep a group even of one command."""
