@@ -86,7 +86,7 @@ class Stats(Displayed):
             *[["learned", str(decision)] for decision in self.decisions[-3:]],
         ]
         title = "cache" if self.tenant is None else f"cache of {self.tenant}"
-        return plain(table([Column("", room="keep"), Column("", room="wrap")], rows, title))
+        return plain(table([Column(title, room="keep"), Column("", room="wrap")], rows))
 
 
 def stats_of(contents: Contents, answers: Answers, tenant: str | None) -> Stats:
