@@ -9,7 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # More threads than free cores make small models many times slower: they wait by spinning.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,15 @@ def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
     change(run_calibration, "WITHIN", 0.01)
     change(evolve_run, "all_seeds", partial(_some, evolve_run.all_seeds))
     change(time_budget, "LADDER", (time_budget.Effort(4, 3, 2, 4, 1, 2),))
+
+
+@pytest.fixture
+def no_grad() -> Iterator[None]:
+    """No gradients, as pipelines run."""
+    import torch
+
+    with torch.no_grad():
+        yield
 
 
 @pytest.fixture

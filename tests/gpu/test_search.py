@@ -20,7 +20,7 @@ from evocache.search.optimise.settings import Settings
 from evocache.validation.memory_peaks import _held
 from evocache.validation.proof_file import read_proof
 from tests.gpu.rig import nothing_left
-from tests.search.test_api import CALL
+from tests.test_evolve_run import CALL
 
 pytestmark = pytest.mark.usefixtures("hasty")
 

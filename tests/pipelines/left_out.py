@@ -25,7 +25,8 @@ _BECAUSE: dict[str, tuple[str, ...]] = {
         "LLaDA2Pipeline",
     ),
     "it observes attention, which is computed at every step therefore, with what contains it, and takes gradients of "
-    "calls, which compute everything: schedules save less than a row counts: tests/runtime/test_observers runs it": (
+    "calls, which compute everything: schedules save less than a row counts: tests/runtime/attach/test_observers runs "
+    "it": (
         "StableDiffusionAttendAndExcitePipeline",
         "StableDiffusionPix2PixZeroPipeline",
         "StableDiffusionSAGPipeline",

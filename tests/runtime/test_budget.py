@@ -23,8 +23,8 @@ from evocache.runtime.estimate.measure import measure
 from evocache.runtime.estimate.residency import movable, weights
 from evocache.schedule import Schedule
 from evocache.schedule.front.point import Point
+from tests.runtime.estimate.test_dry_run import given as arguments
 from tests.runtime.support import random_schedule, with_nested_spans
-from tests.runtime.test_dry import given as arguments
 from tests.tiny import FAMILIES, FAMILY_OF
 
 NAMES = ["sd15", "pixart", "animatediff", "svd", "text_to_video_sd", "wan", "cogvideox"]

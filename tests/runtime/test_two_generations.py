@@ -21,9 +21,9 @@ from evocache.errors import GenerationError
 from evocache.memory.offload import shared_offload
 from evocache.memory.planner.planner import MemoryPlan
 from evocache.memory.tiers import tier_lending
+from tests.runtime.estimate.test_dry_run import given as arguments
 from tests.runtime.loops import streamed
 from tests.runtime.stepped import COPIES, FIRST, SECOND, Stepped, generate, nothing_stays, stepped, take_turns
-from tests.runtime.test_dry import given as arguments
 from tests.tiny import FAMILIES
 
 SPECS = {

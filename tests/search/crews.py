@@ -15,7 +15,7 @@ from evocache.schedule.front.front import Front
 from evocache.search.optimise.job import Job
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Evaluator, Run
-from tests.search.test_evolution import SEEDS, SPACE, answer, price
+from tests.search.optimise.test_evolution import SEEDS, SPACE, answer, price
 
 JOBS = [Job(seed, (0, 1, 2)) for seed in SEEDS[:12]]
 ANSWERS = [answer(job, "") for job in JOBS]

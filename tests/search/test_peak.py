@@ -33,7 +33,7 @@ from evocache.validation.contender_trial import ContenderTrial
 from evocache.validation.contenders import Field
 from evocache.validation.proof_file import read_proof
 from tests.conftest import hasten
-from tests.search.test_api import CALL, PROMPTS
+from tests.test_evolve_run import CALL, PROMPTS
 
 SMALL = Settings(population=6, offspring=4, generations=1, prompts=2, rungs=(1,), polish=0)
 LATENT = {**CALL, "output_type": "latent"}

@@ -13,7 +13,7 @@ from evocache.search.calibrate.calibration_file import read_calibration
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL
 from evocache.validation.proof_file import read_proof
-from tests.search.test_api import CALL, PROMPTS
+from tests.test_evolve_run import CALL, PROMPTS
 
 pytestmark = [pytest.mark.usefixtures("hasty"), pytest.mark.slow]
 

@@ -23,7 +23,7 @@ from evocache.search.optimise.settings import Settings
 from evocache.search.storage.journal import JOURNAL, read
 from evocache.search.storage.journal_records import JobEvaluated, Record
 from evocache.search.storage.run_records import read_run
-from tests.search.test_api import CALL, PROMPTS
+from tests.test_evolve_run import CALL, PROMPTS
 from tests.tiny import FAMILIES
 
 SETTINGS = Settings(population=6, offspring=4, generations=0, prompts=2, rungs=())

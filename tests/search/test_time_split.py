@@ -3,8 +3,7 @@ from pathlib import Path
 from evocache.search.calibrate.run_calibration import LEAST_SCHEDULES, affordable_schedules
 from evocache.search.storage.journal import Journal
 from evocache.search.time_split import PROOF, least_left, proof_seconds, search_end
-
-from .test_journal import Counting, replace, run, timed
+from tests.search.storage.test_journal import Counting, replace, run, timed
 
 
 def test_the_parts_are_the_whole() -> None:

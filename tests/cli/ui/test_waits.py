@@ -1,0 +1,106 @@
+"""Bars of what commands wait for: how far it is, how long it takes, and that nothing is cut or left behind."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from evocache import zoo
+from evocache.cli.inputs import model_loading
+from evocache.cli.ui.waits import Waits
+from tests.cli.conftest import weights
+from tests.cli.ui.test_live_display import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def made(clock: Clock, width: int = 80, *, terminal: bool = False) -> Waits:
+    return Waits(Console(file=StringIO(), force_terminal=terminal, width=width), clock)
+
+
+def line(wait: Waits) -> str:
+    console = Console(file=StringIO(), width=wait.console.width)
+    console.print(wait.shown())
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert shown.count("\n") == 1
+    return " ".join(shown.split())
+
+
+def test_a_wait_that_is_predicted_has_a_time_to_go(clock: Clock) -> None:
+    wait = made(clock)
+    wait.predict("loading zoo:emoji", 10.0)
+    clock.now += 4.0
+    assert wait.left == 6.0
+    assert line(wait).startswith("loading zoo:emoji ")
+    assert line(wait).endswith("0:04 0:06 to go")
+    clock.now += 6.0 + 65.0
+    assert line(wait).endswith("1:15 1:05 longer than usual")
+
+
+def test_a_wait_that_is_counted_has_a_time_to_go_once_something_is_done(clock: Clock) -> None:
+    wait = made(clock)
+    wait.count("generating, steps", 80)
+    clock.now += 3.0
+    assert wait.left is None
+    assert line(wait).endswith("0/80 0:03")
+    wait.advance(20)
+    clock.now += 1.0
+    assert wait.left == 12.0
+    assert line(wait).endswith("20/80 0:04 0:12 to go")
+    wait.advance(1000)
+    assert (wait.done, wait.left) == (80, 0.0)
+
+
+def test_each_wait_begins_anew(clock: Clock) -> None:
+    wait = made(clock)
+    wait.count("measuring", 4)
+    wait.advance(3)
+    clock.now += 9.0
+    wait.predict("planning", 2.0)
+    assert (wait.elapsed, wait.left, wait.done) == (0.0, 2.0, 0)
+    assert line(wait).startswith("planning ")
+    assert "/4" not in line(wait)
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_numbers_are_never_cut_and_lines_never_wrap(clock: Clock, width: int) -> None:
+    wait = made(clock, width)
+    wait.count("loading a-long-name-of-an-owner/a-long-name-of-a-model-of-many-words-768x768", 100_000)
+    wait.advance(12_500)
+    clock.now += 7200.0
+    assert line(wait).endswith("12500/100000 2:00:00 14:00:00 to go")
+
+
+def test_nothing_is_written_where_there_is_no_terminal_and_nothing_is_left_in_one(clock: Clock) -> None:
+    for terminal in (False, True):
+        with made(clock, terminal=terminal) as wait:
+            wait.predict("planning", 2.0)
+        written = wait.console.file.getvalue()  # type: ignore[attr-defined]
+        assert bool(written) is terminal
+        assert not terminal or written.endswith("\x1b[?25h\x1b[1A\x1b[2K") or "\x1b[2K" in written
+
+
+def test_loading_is_predicted_from_what_is_stored(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights()
+    size = sum(file.stat().st_size for file in Path(folder).rglob("*.safetensors"))
+    assert model_loading.count_stored_bytes(folder) == size > 0
+    own = sum(file.stat().st_size for file in zoo.find("zoo:emoji").folder.rglob("*.safetensors"))
+    assert model_loading.count_stored_bytes("zoo:emoji") == own > 1e6
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert model_loading.count_stored_bytes("owner/name") is None
+    snapshot = tmp_path / "models--owner--name" / "snapshots" / "1"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(bytes(1000))
+    assert model_loading.count_stored_bytes("owner/name") == 1000
+    clock = Clock()
+    wait = made(clock)
+    model_loading.await_loading(wait, "owner/name")
+    assert wait.predicted == 1.0  # a second at least: a bar that is full at once tells nothing
+    model_loading.await_loading(wait, "other/name")
+    assert wait.console.file.getvalue() == "loading other/name from the hub\n"  # type: ignore[attr-defined]
