@@ -8,6 +8,7 @@ In: questions and functions that answer them. Out: answers, most of them kept; f
 - `keys`: keys that are the same in every process; sizes; values that no caller can spoil
 - `tiers`: where answers live outside the process: a disk, a server that several machines share
 - `records`, `patterns`, `profile`: what was asked, what repeats, what is known of an owner's habits
+- `ahead`: what is computed in idle time, before it is asked for; off by default
 
 Imports `errors`, `units`, `extras`, `tables` and `display`; nothing of `search`.
 """

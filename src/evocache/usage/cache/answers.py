@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from inspect import isawaitable
 from math import inf
@@ -102,7 +102,7 @@ class Answers:
 
     def compute(self, question: Question, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
         """Compute an answer, which somebody asked for or not, and have it kept; None for the entry if it cannot be."""
-        number, began = self.contents.missed() if asked else self.contents.requests, self.clock()
+        number, began = self._missed(question, compute) if asked else self.contents.requests, self.clock()
         try:
             value = compute()
         except BaseException:
@@ -112,7 +112,7 @@ class Answers:
 
     async def acompute(self, question: Question, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
         """Compute an answer as `compute` does, in a coroutine."""
-        number, began = self.contents.missed() if asked else self.contents.requests, self.clock()
+        number, began = self._missed(question) if asked else self.contents.requests, self.clock()
         try:
             value = compute()
             if isawaitable(value):
@@ -135,10 +135,29 @@ class Answers:
         kept, give = protect(value, self.arrays)
         return self._keep(question, kept, give, seconds, self.contents.missed()).held
 
+    def keep_ahead(self, key: Hashable, owner: Hashable, value: Any, seconds: float) -> bool:
+        """Keep an answer that nobody asked for yet, for an owner; return whether it is held in memory.
+
+        Raises:
+            UsageError: if the key has no encoding, or the answer cannot be copied.
+        """
+        kept, give = protect(value, self.arrays)
+        question = Question(key, self.names.name(key), owner)
+        return self._keep(question, kept, give, seconds, self.contents.requests).held
+
     def close(self) -> None:
         """Wait for what is computed anew, and have everything written that is to be."""
         self._renewals.close()
         self.below.close()
+
+    def _missed(self, question: Question, compute: Compute | None = None) -> int:
+        """Note a request that found no entry, and return its number."""
+        contents = self.contents
+        with contents.lock:
+            if contents.asked is not None:
+                contents.drain()  # in their order
+                contents.asked(question.name, question.key, question.owner, compute)
+            return contents.missed()
 
     def _held(self, question: Question) -> Entry | None:
         """Return the entry of a question, which may be stale; one that is older is let go."""
@@ -251,7 +270,7 @@ class Answers:
         entry = Entry(
             question.key, name, self.names.id(name), kept, give, size, found.seconds, owner, group, fresh, stale
         )
-        self.contents.insert(entry, self.contents.missed())
+        self.contents.insert(entry, self._missed(question))
         self._count(seconds_saved=found.seconds)
         if self.contents.log is not None:
             self.contents.log.below(question, entry, found.tier, self.contents.decider)

@@ -34,6 +34,8 @@ class Contents:
     ) -> None:
         self.policy = policy
         self.log = log
+        self.asked: Callable[..., None] | None = None
+        """Is told of requests by name, key and owner, where somebody learns from them what to compute ahead."""
         self._owner_id = owner_id
         self.max_bytes = policy.max_bytes
         self.entries: dict[str | bytes, Entry] = {}
@@ -97,6 +99,8 @@ class Contents:
                 self.seconds_saved += entry.seconds
                 if entry.held and not entry.pinned:
                     self.policy.hit(entry.id, self._latest, self._owner_id(owner))
+                if self.asked is not None:
+                    self.asked(entry.name, entry.key, owner)
                 if self.log is not None:
                     self.log.hit(kind, entry, owner, at, self.decider)
 

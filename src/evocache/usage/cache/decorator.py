@@ -122,6 +122,7 @@ def cached(
     tenants: int = 8,
     ignore: Sequence[str] = (),
     version: Any = None,
+    repeatable: bool = False,
     **settings: Any,
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 
@@ -137,6 +138,7 @@ def cached(
     tenants: int = 8,
     ignore: Sequence[str] = (),
     version: Any = None,
+    repeatable: bool = False,
     **settings: Any,
 ) -> Any:
     """Give a function a cache: each question is computed once, and the answers that are worth most are kept.
@@ -154,11 +156,14 @@ def cached(
         tenants: how many tenants have room, each an equal and fixed part; what others ask is computed each time.
         ignore: names of parameters that do not change the answer.
         version: what tells this function from what it was before; a digest of its code if not given.
+        repeatable: whether it may be called though nobody asks: what an owner will probably ask again is computed anew
+            in idle time where it expired or was evicted (see `speculate_share` of `LearningCache`).
         settings: those of `LearningCache`: `ttl`, `stale`, `disk`, `shared`, `policy`...
 
     Raises:
         AmountError: if the bytes are none.
-        UsageError: if a label or a name to be ignored is no parameter's; if the function yields its answers.
+        UsageError: if a label or a name to be ignored is no parameter's; if the function yields its answers; if
+            a coroutine function is said to be repeatable, or a function without an owner.
 
     >>> from evocache import cached
     >>> @cached(max_bytes="64MB", owner="user")
@@ -176,10 +181,16 @@ def cached(
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             given = f"{function.__qualname__}, which yields its answers one by one"
             raise UsageError(given, "a function that returns its answer", "return a list or a tuple")
+        if repeatable and (inspect.iscoroutinefunction(function) or owner is None):
+            given = f"repeatable=True for {function.__qualname__}" + (" without an owner" if owner is None else "")
+            raise UsageError(
+                given, "a function that is no coroutine's, and an owner", "leave it out, or name the owner"
+            )
+        given_settings = {**settings, "speculate": "repeat"} if repeatable else settings
         if tenant is None:
-            cache: LearningCache | Tenants = LearningCache(max_bytes, **settings)
+            cache: LearningCache | Tenants = LearningCache(max_bytes, **given_settings)
         else:
-            cache = Tenants(max_bytes, tenants, **settings)
+            cache = Tenants(max_bytes, tenants, **given_settings)
         return CachedFunction(function, cache, owner=owner, group=group, tenant=tenant, ignore=ignore, version=version)
 
     return decorate if function is None else decorate(function)

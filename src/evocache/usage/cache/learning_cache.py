@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ...display import Displayed
 from ...units import in_bytes
+from ..ahead import Ahead
 from ..keys.digest import Digester
 from ..keys.secret import installation_secret
 from ..learn.learning_policy import LearningPolicy
 from ..learn.policies import policy_of
 from ..policies.policy import EvictionPolicy
+from ..profile.speculation import Propose
 from ..tiers.codecs.codec import STANDARD, Codec, Codecs
 from ..tiers.tier import Tier
 from ..upkeep import UPKEEP
@@ -53,6 +55,10 @@ class LearningCache(AnswersMapping, Displayed):
         arrays: whether numpy arrays are given as copies, or without a copy as arrays that cannot be changed.
         records: where requests are recorded: a file of SQLite, a URL of it or of Postgres, or a recorder; nowhere if
             not given. No text is written.
+        speculate: what to compute ahead in idle time, for owners who probably ask their last question again: a function
+            of an `Asked` that returns a `Proposal` or None, or `"repeat"` for last questions whose answers expired or
+            were evicted. Off if not given.
+        speculate_share: part of the time that may be spent on that, in seconds of its thread by seconds of the clock.
         durable: whether an answer is on the disk before it is given; else at most the last second is lost.
         upkeep: whether a thread tells the policy of hits and learns; else both happen at misses, and in `learn()`.
         seed: seeds what the policy draws.
@@ -62,7 +68,7 @@ class LearningCache(AnswersMapping, Displayed):
 
     Raises:
         AmountError: if the bytes are none.
-        UsageError: if the policy is unknown.
+        UsageError: if the policy is unknown; if `speculate` is no function, or its share no part.
 
     >>> cache = LearningCache("64MB")
     >>> cache.get_or_compute("a question", lambda: 6 * 7)
@@ -86,6 +92,8 @@ class LearningCache(AnswersMapping, Displayed):
         stale: float = 0.0,
         arrays: Literal["copy", "read-only"] = "copy",
         records: str | os.PathLike[str] | Recorder | None = None,
+        speculate: Propose | Literal["repeat"] | None = None,
+        speculate_share: float = 0.2,
         durable: bool = False,
         upkeep: bool = True,
         seed: int = 0,
@@ -105,7 +113,10 @@ class LearningCache(AnswersMapping, Displayed):
         answers = Answers(contents, names, below, ttl=ttl, stale=stale, arrays=arrays, durable=durable, clock=clock)
         super().__init__(answers, clock)
         self._closed = False
+        self._ahead = None if speculate is None else Ahead(answers, speculate, speculate_share, clock)
         if upkeep:
+            if self._ahead is not None:
+                self._ahead.start()
             policy_in_use = contents.policy
             if isinstance(policy_in_use, LearningPolicy):
                 policy_in_use.behind = True
@@ -184,6 +195,8 @@ class LearningCache(AnswersMapping, Displayed):
         for entry in self._contents.select(lambda entry: owner is None or entry.owner == asked):
             self._contents.withdraw(entry)
         self._contents.forget_owner(asked)
+        if self._ahead is not None:
+            self._ahead.forget(asked)
         self._answers.below.clear(owner)
 
     def pin(self, key: Hashable) -> None:
@@ -205,7 +218,7 @@ class LearningCache(AnswersMapping, Displayed):
     @property
     def stats(self) -> Stats:
         """What was done so far."""
-        return stats_of(self._contents, self._answers, self.tenant)
+        return stats_of(self._contents, self._answers, self.tenant, None if self._ahead is None else self._ahead.spent)
 
     def learn(self) -> None:
         """Learn now from all that was asked so far, however long it takes; nothing is left for the thread."""
@@ -226,6 +239,8 @@ class LearningCache(AnswersMapping, Displayed):
         if not self._closed:
             self._closed = True
             UPKEEP.forget(self._contents)
+            if self._ahead is not None:
+                self._ahead.close()
             self._contents.drain()
             self._answers.close()
             if self._contents.log is not None:

@@ -9,6 +9,7 @@ from ...display import Displayed
 from ...units import format_bytes
 from ..learn.audit import Decision
 from ..learn.learning_policy import LearningPolicy
+from ..profile.speculation import Spent
 from .answers import Answers
 from .contents import Contents
 
@@ -34,6 +35,10 @@ class Stats(Displayed):
         evictions: answers that left for others.
         refused: answers that were not kept: worth too little, too large, or of a kind that cannot be copied.
         dropped: hits that the policy was not told of, since they came too fast.
+        proposals: answers that were begun ahead, which nobody had asked for.
+        ahead_used: those of them that were asked for afterwards.
+        seconds_ahead_used: what these took, by the thread's own time.
+        seconds_ahead_wasted: what the others took that were stopped, failed, or left before they were asked for.
         decider: the policy that decides now.
         since: number of requests after which it began to.
         decisions: who decided when, and why; the latest last.
@@ -56,6 +61,10 @@ class Stats(Displayed):
     evictions: int = 0
     refused: int = 0
     dropped: int = 0
+    proposals: int = 0
+    ahead_used: int = 0
+    seconds_ahead_used: float = 0.0
+    seconds_ahead_wasted: float = 0.0
     decider: str = ""
     since: int = 0
     decisions: Sequence[Decision] = field(default=(), repr=False)
@@ -69,6 +78,8 @@ class Stats(Displayed):
     def __str__(self) -> str:
         from ...tables import Column, in_percent, in_seconds, plain, table
 
+        times = f"{in_seconds(self.seconds_ahead_used)} of use, {in_seconds(self.seconds_ahead_wasted)} wasted"
+        ahead = f"{self.proposals:,}, {self.ahead_used:,} used; {times}"
         rows = [
             ["requests", f"{self.requests:,}"],
             ["hits", f"{self.hits:,} ({in_percent(self.hit_rate)})"],
@@ -82,6 +93,7 @@ class Stats(Displayed):
             ["held", f"{self.entries:,} answers, {format_bytes(self.bytes)} of {format_bytes(self.max_bytes)}"],
             ["evicted, refused", f"{self.evictions:,}, {self.refused:,}"],
             *([["hits not learned from", f"{self.dropped:,}"]] if self.dropped else []),
+            *([["computed ahead", ahead]] if self.proposals else []),
             ["decides now", f"{self.decider}, since request {self.since:,}"],
             *[["learned", str(decision)] for decision in self.decisions[-3:]],
         ]
@@ -89,7 +101,7 @@ class Stats(Displayed):
         return plain(table([Column(title, room="keep"), Column("", room="wrap")], rows))
 
 
-def stats_of(contents: Contents, answers: Answers, tenant: str | None) -> Stats:
+def stats_of(contents: Contents, answers: Answers, tenant: str | None, ahead: Spent | None = None) -> Stats:
     """Return what a cache did so far."""
     with contents.lock:
         contents.drain()
@@ -112,6 +124,10 @@ def stats_of(contents: Contents, answers: Answers, tenant: str | None) -> Stats:
             evictions=contents.evictions,
             refused=contents.refused + counts.unkept,
             dropped=contents.dropped,
+            proposals=ahead.proposals if ahead else 0,
+            ahead_used=ahead.used if ahead else 0,
+            seconds_ahead_used=ahead.seconds_used if ahead else 0.0,
+            seconds_ahead_wasted=ahead.seconds_wasted if ahead else 0.0,
             decider=contents.decider,
             since=0 if learning is None else learning.since,
             decisions=() if learning is None else learning.audit.read(),

@@ -4,8 +4,9 @@ In: who asked for what, one request after the other. Out: the probability that a
 what is worth computing ahead while nobody waits; each owner's part of a cache.
 
 - `habits`: the probability, from an owner's own requests as far as these tell more than everybody's
+- `speculation`: what to compute ahead, within a share of the time
 - `scoring`: how good it is, by how much is known of the owner
 - `fairness`: parts of owners, and a policy that bounds them
 
-Imports `errors`, `demand.rows`, `policies.policy` and numpy.
+Imports `errors`, `usage.warner`, `demand.rows`, `policies.policy` and numpy.
 """
