@@ -8,6 +8,7 @@ from statistics import fmean
 from evocache.tables import Column, plain, table
 
 from ...environment import write
+from ..workloads import WORKLOADS
 from .figures import AHEAD, CASES, bound, mean_of, serve, serve_ahead
 from .outcome import HOWS
 
@@ -22,21 +23,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--workload", default="drift")
     parser.add_argument("--name", default="usage-server", help="name of the result")
+    parser.add_argument("--requests", type=int, help="the first ones alone")
+    parser.add_argument("--loads", type=float, nargs="+", default=LOADS)
     args = parser.parse_args()
+    traces = {seed: WORKLOADS[args.workload](seed)[: args.requests] for seed in args.seeds}
     cases: dict[str, dict[str, dict[str, float]]] = {}
     for what, loads, names, run in (
-        ("served", LOADS, CASES, serve),
+        ("served", args.loads, CASES, serve),
         ("ahead", IDLE_LOADS, AHEAD, serve_ahead),
     ):
         for load in loads:
             found = {}
             for name in names:
-                found[name] = mean_of([run(name, args.workload, load, seed).figures() for seed in args.seeds])
+                found[name] = mean_of([run(name, trace, load, seed).figures() for seed, trace in traces.items()])
             cases[f"{what}, load {load}"] = found
             print(text(f"{what}, load {load}", found), flush=True)
-    belady = fmean(bound(args.workload, seed) for seed in args.seeds)
+    belady = fmean(bound(trace) for trace in traces.values())
     print(f"hits of who knows the future, one request after the other, at the same bytes: {belady:.1%}")
-    write(args.name, {"workload": args.workload, "seeds": list(args.seeds), "belady": belady, "cases": cases})
+    said = {"workload": args.workload, "seeds": list(args.seeds), "requests": args.requests}
+    write(args.name, {**said, "belady": belady, "cases": cases})
 
 
 def text(title: str, found: dict[str, dict[str, float]]) -> str:

@@ -8,9 +8,9 @@ from statistics import fmean
 from evocache.usage.learn.adaptive import Adaptive
 from evocache.usage.policies.belady import best_offline
 from evocache.usage.policies.lru import LRU
+from evocache.usage.policies.trace import Trace
 
 from ..eviction import room_of
-from ..workloads import WORKLOADS
 from .ahead import Ahead
 from .arrivals import poisson
 from .outcome import Outcome
@@ -44,24 +44,23 @@ AHEAD: dict[str, Callable[[], Ahead | None]] = {
 """What an idle worker makes ahead, by name."""
 
 
-def serve(name: str, workload: str, load: float, seed: int) -> Outcome:
-    """Return what a case does with a workload: load is relative to the uncached worker in full batches."""
-    trace, stages = WORKLOADS[workload](seed), Stages()
+def serve(name: str, trace: Trace, load: float, seed: int) -> Outcome:
+    """Return what a case does with a trace: load is relative to the uncached worker in full batches."""
+    stages = Stages()
     room = room_of(trace, ROOM)
     server = CASES[name](room)
     return Run(server, poisson(trace, load * stages.capacity(server.batch), seed)).until()
 
 
-def serve_ahead(name: str, workload: str, load: float, seed: int) -> Outcome:
+def serve_ahead(name: str, trace: Trace, load: float, seed: int) -> Outcome:
     """Return the same where an owner's repeat asks for another picture, with what an idle worker makes ahead."""
-    trace, stages = WORKLOADS[workload](seed), Stages()
+    stages = Stages()
     server = Server(policy=LRU(room_of(trace, ROOM)), joining=True, another=True, ahead=AHEAD[name]())
     return Run(server, poisson(trace, load * stages.capacity(server.batch), seed)).until()
 
 
-def bound(workload: str, seed: int) -> float:
+def bound(trace: Trace) -> float:
     """Return the hit rate of who knows the future, in order of arrival, at the room of pictures."""
-    trace = WORKLOADS[workload](seed)
     return float(best_offline(trace, room_of(trace, ROOM)).hit.mean())
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, short
 from .profile.speculation import Propose, Speculation, Spent
@@ -34,7 +35,7 @@ class Ahead:
     def __init__(
         self,
         answers: Answers,
-        propose: Propose | Literal["repeat"],
+        propose: Propose | str,
         share: float,
         clock: Callable[[], float],
         thread_time: Callable[[], float] = time.thread_time,
@@ -46,9 +47,9 @@ class Ahead:
             given = f"speculate={short(propose)}"
             raise UsageError(given, 'a function of what was asked, or "repeat"', "return a Proposal, or None")
         self._answers, self._clock = answers, clock
-        self.lock = answers.contents.lock
+        self.lock: AbstractContextManager[Any] = answers.contents.lock
         self._speculation = Speculation(
-            self, None if propose == "repeat" else propose, share=share, clock=clock, thread_time=thread_time
+            self, None if isinstance(propose, str) else propose, share=share, clock=clock, thread_time=thread_time
         )
         self._upkeep: Upkeep | None = None
         answers.contents.asked = self._speculation.asked
