@@ -9,6 +9,7 @@ In: questions and functions that answer them. Out: answers, most of them kept; f
 - `tiers`: where answers live outside the process: a disk, a server that several machines share
 - `records`, `patterns`, `profile`: what was asked, what repeats, what is known of an owner's habits
 - `ahead`: what is computed in idle time, before it is asked for; off by default
+- `workloads`: requests as they may come, drawn from a seed, for benchmarks and the demo
 
 Imports `errors`, `units`, `extras`, `tables` and `display`; nothing of `search`.
 """

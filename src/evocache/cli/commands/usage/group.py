@@ -6,6 +6,7 @@ import typer
 
 from ...ui.command_line import Command
 from ...ui.failures import format_examples
+from .demo import demo
 from .replay import replay
 
 usage = typer.Typer(no_args_is_help=True, help="See what a learning cache gains, and what is known of who uses it.")
@@ -18,8 +19,7 @@ usage.command(
         "evocache usage replay usage.db --room 5% --json",
     ),
 )(replay)
-
-
-@usage.callback()
-def _group() -> None:
-    """Keep a group even of one command."""
+usage.command(
+    cls=Command,
+    epilog=format_examples("evocache usage demo", "evocache usage demo --seconds 20 --out race.png"),
+)(demo)

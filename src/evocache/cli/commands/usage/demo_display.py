@@ -1,0 +1,101 @@
+"""What a person sees of `evocache usage demo` while it runs: two curves, figures, and who decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...ui.live_display import spread_evenly
+from ...ui.waits import format_duration
+from .braille import draw_lines
+from .demo_race import SPAN, Race
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from ....usage.learn.audit import Decision
+
+STYLES = {"lru": "yellow", "learned": "bold cyan"}
+
+LABEL = 5
+"""Columns of the figures left of the curves."""
+
+DECISIONS = 3
+"""Decisions that are shown."""
+
+FRAME = 6 + DECISIONS
+"""Rows of everything but the curves."""
+
+
+def describe(decision: Decision) -> str:
+    """Return a decision in words that fit a line."""
+    change = "better weights" if decision.before == decision.after else f"{decision.after} for {decision.before}"
+    gains = f"{decision.gain_after:.3f} s saved a request, not {decision.gain_before:.3f}"
+    return f"{decision.request:,}: {change} ({gains})"
+
+
+class Display:
+    """Draws a race for a terminal of any size.
+
+    Args:
+        race: which.
+        elapsed: returns seconds since it began.
+        seconds: that it takes.
+    """
+
+    def __init__(self, race: Race, seconds: float) -> None:
+        self.race, self.seconds = race, seconds
+        self.elapsed = 0.0
+
+    def render(self, width: int, height: int) -> RenderableType:
+        """Return the display for so many columns and rows."""
+        from rich.console import Group
+        from rich.text import Text
+
+        race = self.race
+        left = max(0.0, self.seconds - self.elapsed)
+        head = Text(f"the same requests, {race.max_bytes:,} bytes each: the last {race.step * SPAN:,} requests", "dim")
+        share = race.done / len(race.trace)
+        foot = f"{race.done:,} of {len(race.trace):,} requests ({share:.0%}), {format_duration(left)} to go"
+        body = [head, *self._curves(width, max(4, height - FRAME)), *map(self._figures, range(2)), Text("")]
+        stats = race.lanes[1].stats
+        decider = Text.assemble("decides now: ", (stats.decider, "bold"), f", since request {stats.since:,}")
+        told = [Text(f"  {describe(one)}", "dim") for one in stats.decisions[-DECISIONS:]]
+        told += [Text("")] * (DECISIONS - len(told))
+        lines = [*body, decider, *told, Text(foot, "dim")]
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return Group(*lines)
+
+    def _curves(self, width: int, height: int) -> list[Text]:
+        from rich.text import Text
+
+        room = max(10, width - LABEL - 2)
+        lines = [(self.race.rates(lane), STYLES[lane.name]) for lane in self.race.lanes]
+        top = max([0.1, *(value for values, _ in lines for value in values)])
+        whole = len(self.race.trace) // self.race.step
+        drawn = [(_stretch(values, whole, 2 * room), style) for values, style in lines]
+        rows = draw_lines(drawn, room, height, top)
+        marks = {0: f"{top:.0%}", height // 2: f"{top / 2:.0%}", height - 1: "0%"}
+        return [
+            Text.assemble((f"{marks.get(i, ''):>{LABEL}} ", "dim"), ("│", "dim"), row) for i, row in enumerate(rows)
+        ]
+
+    def _figures(self, place: int) -> Text:
+        from rich.text import Text
+
+        lane = self.race.lanes[place]
+        stats, rates = lane.stats, self.race.rates(lane)
+        now = rates[-1] if rates else 0.0
+        return Text.assemble(
+            (f"{'━━'} {lane.name:<8}", STYLES[lane.name]),
+            f"hit rate now {now:>5.1%}, of all {stats.hit_rate:>5.1%}; {stats.seconds_saved:>6,.0f} s saved",
+        )
+
+
+def _stretch(values: list[float], whole: int, dots: int) -> list[float]:
+    """Return values as so many dots as their part of the whole takes."""
+    count = max(1, round(dots * len(values) / whole)) if values else 0
+    if count <= len(values):
+        return spread_evenly(values, max(2, count))
+    return [values[min(len(values) - 1, i * len(values) // count)] for i in range(count)]
