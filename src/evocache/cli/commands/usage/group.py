@@ -7,6 +7,7 @@ import typer
 from ...ui.command_line import Command
 from ...ui.failures import format_examples
 from .demo import demo
+from .owners import delete, export
 from .replay import replay
 
 usage = typer.Typer(no_args_is_help=True, help="See what a learning cache gains, and what is known of who uses it.")
@@ -23,3 +24,11 @@ usage.command(
     cls=Command,
     epilog=format_examples("evocache usage demo", "evocache usage demo --seconds 20 --out race.png"),
 )(demo)
+usage.command(
+    cls=Command,
+    epilog=format_examples("evocache usage export usage.db --user ann --out ann.jsonl"),
+)(export)
+usage.command(
+    cls=Command,
+    epilog=format_examples("evocache usage delete usage.db --user ann --disk answers --shared valkey://host"),
+)(delete)
