@@ -1,4 +1,7 @@
-"""The weights that the package begins with, evolved on many workloads of a kind (`training/usage`)."""
+"""The weights that the package begins with, evolved on 8 to 22 workloads of a kind, 30 generations of CMA-ES.
+
+`python -m training.usage.weights` evolves such sets; these came from the same search on draws of its first version.
+"""
 
 from __future__ import annotations
 

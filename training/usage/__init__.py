@@ -1,0 +1,1 @@
+"""Weights that a learning cache begins with: `python -m training.usage.weights`."""
