@@ -24,6 +24,9 @@ LEAD = 0.003
 DRAWS = 3
 """How often both are replayed with other draws to judge."""
 
+SAMPLES = 16
+"""Entries that a replay looks at to find one that leaves: half of those of the policy, for half of the time."""
+
 SPREAD = 0.5
 """Standard deviation of the first generation around the champion."""
 
@@ -59,8 +62,8 @@ def evolve(
     champion: Weights,
     max_bytes: int,
     *,
-    generations: int = 6,
-    population: int = 14,
+    generations: int = 5,
+    population: int = 10,
     seed: int = 0,
     stop: Callable[[], bool] = lambda: False,
 ) -> Evolved:
@@ -86,7 +89,7 @@ def evolve(
         vectors = np.array([search.ask() for _ in range(population)])
         if generation == 0:
             vectors[0] = champion.vector()  # a start is never lost
-        hits = replay(window, vectors, max_bytes, seed=seed)
+        hits = replay(window, vectors, max_bytes, seed=seed, samples=SAMPLES)
         gains = hits[:, begin:cut] @ worth[begin:cut]
         evaluations += len(vectors)
         search.tell([(vector, -gain) for vector, gain in zip(vectors, gains, strict=True)])
@@ -97,7 +100,7 @@ def evolve(
     both = np.stack([champion.vector(), best])
     judged = np.zeros(2)
     for draw in range(DRAWS):
-        judged += replay(window, both, max_bytes, seed=seed + 1 + draw)[:, cut:] @ worth[cut:] / DRAWS
+        judged += replay(window, both, max_bytes, seed=seed + 1 + draw, samples=SAMPLES)[:, cut:] @ worth[cut:] / DRAWS
     before, after = map(float, judged)
     found = Weights.from_vector(best)
     return Evolved(found, champion, before, after, len(window) - cut, evaluations + 2 * DRAWS)

@@ -24,5 +24,5 @@ class Settings:
     first: int = 300
     every: int = 50
     evolve_every: int = 2000
-    generations: int = 6
-    population: int = 14
+    generations: int = 5
+    population: int = 10
