@@ -117,8 +117,8 @@ def main() -> None:
     """Measure, print and write `results/usage-costs.json`."""
     result = {
         "hit_microseconds": hits(),
-        "learning, numpy alone": learning(compiled=False),
-        "learning, numba": learning(compiled=True),
+        "learning, first minute, with compiling": learning(compiled=False),
+        "learning, compiled": learning(compiled=True),
         "bytes": learning_bytes(),
     }
     for name, values in result.items():
