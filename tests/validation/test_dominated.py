@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evocache.errors import FrontError
@@ -122,6 +122,7 @@ def test_who_holds_less_is_not_beaten_where_that_was_searched() -> None:
     assert find_dominated(pressed, {}, line) == {"front 0": FEWER_STEPS}
 
 
+@example([(1.0, 1.0), (1.0, 1.0), (2.0625, 2.0), (1.0, 1.0), (2.0, 2.0)])
 @given(st.lists(st.tuples(st.floats(0.5, 9), st.floats(1, 60)), min_size=5, max_size=5))
 def test_what_is_left_is_beaten_by_nothing(measured: list[tuple[float, float]]) -> None:
     known = found(*measured)

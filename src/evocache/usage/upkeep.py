@@ -7,7 +7,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
+
+from ..errors import EvocacheWarning
+from .warner import Warner
 
 PAUSE = 0.2
 """Seconds between two rounds."""
@@ -36,6 +40,7 @@ class Upkeep:
 
     def __init__(self, pause: float = PAUSE, share: float = SHARE) -> None:
         self.pause, self.share = pause, share
+        self._warner = Warner()
         self._begin()
 
     def _begin(self) -> None:
@@ -69,13 +74,25 @@ class Upkeep:
                     self._thread = None
                     return
             for cache in caches:
-                cache.drain()
-                lesson = cache.lesson() if time.monotonic() >= not_before else None
-                if lesson is not None:
-                    began = time.thread_time()
-                    lesson()
+                began = time.thread_time()
+                try:
+                    learned = self._keep_up(cache, time.monotonic() >= not_before)
+                except Exception as error:  # a fault of one cache's policy must not end the learning of all
+                    learned = True
+                    with suppress(EvocacheWarning):  # where warnings are errors
+                        self._warner.warn(repr(error), f"a cache could not learn: {type(error).__name__}: {error}")
+                if learned:
                     not_before = time.monotonic() + (time.thread_time() - began) / self.share
-            del caches, cache, lesson  # nobody else may have them until the next round
+            del caches, cache  # nobody else may have them until the next round
+
+    @staticmethod
+    def _keep_up(cache: Kept, may_learn: bool) -> bool:
+        """Keep a cache up, and return whether it learned."""
+        cache.drain()
+        lesson = cache.lesson() if may_learn else None
+        if lesson is not None:
+            lesson()
+        return lesson is not None
 
 
 UPKEEP = Upkeep()

@@ -30,7 +30,7 @@ FEWER = [(4.0, 20.0), (2.0, 30.0), (1.25, 45.0)]
 def test_fewer_steps_are_interpolated_over_time() -> None:
     assert quality_in_equal_time(FEWER, 2.0) == 30.0
     assert quality_in_equal_time(FEWER, 8 / 3) == pytest.approx(25.0)  # 3/8 of the time lies between 1/4 and 1/2
-    assert quality_in_equal_time(FEWER, 4.1) == 20.0  # as good as measured
+    assert quality_in_equal_time(FEWER, 4.1) == pytest.approx(20.0)  # as good as measured
     assert quality_in_equal_time(FEWER, 5.0) is None  # none is so fast
     assert quality_in_equal_time(FEWER, 1.01) == 45.0  # what is faster still is at least as good
     assert quality_in_equal_time([], 2.0) is None

@@ -189,3 +189,42 @@ def test_upkeep_tells_the_policy_and_ends_with_its_caches():
     upkeep.forget(held._contents)
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_a_cache_whose_policy_fails_does_not_end_the_learning_of_others():
+    class Failing:
+        def drain(self):
+            raise ValueError("a fault of ours")
+
+        def lesson(self):
+            return None
+
+    upkeep, failing = Upkeep(pause=0.01), Failing()
+    held = LearningCache("1MB", secret=b"s" * 32, upkeep=False)
+    held["a"] = 1
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        upkeep.watch(failing)
+        upkeep.watch(held._contents)
+        held["a"]
+        for _ in range(500):
+            if not held._contents.ring and said:
+                break
+            time.sleep(0.01)
+    assert not held._contents.ring
+    assert [str(one.message) for one in said] == ["a cache could not learn: ValueError: a fault of ours"]
+    upkeep.forget(failing)
+    upkeep.forget(held._contents)
+
+
+def test_weights_evolve_on_the_requests_of_a_cache():
+    pytest.importorskip("cmaes", reason="weights are evolved by the package cmaes")
+    held = LearningCache(60_000, secret=b"s" * 32, upkeep=False)
+    policy = held._contents.policy
+    policy.behind = True
+    for n in np.random.default_rng(1).zipf(1.2, 2500).tolist():
+        held.get_or_compute(n, lambda: "x" * 300, owner=n % 7)
+    assert policy._study.due(len(policy._recent))
+    held.learn()
+    assert not policy._study.due(len(policy._recent))
+    assert policy.shadows.requests == 2500

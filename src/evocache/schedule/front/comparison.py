@@ -108,7 +108,9 @@ def quality_in_equal_time(known: Sequence[tuple[float, float]], speedup: float) 
     found = [quality for speed, quality in known if speed >= speedup]
     times, qualities = np.array(sorted((1 / speed, quality) for speed, quality in known)).reshape(-1, 2).T
     if len(times) and times[0] * (1 - NEAR) <= 1 / speedup <= times[-1] * (1 + NEAR):
-        found.append(float(np.interp(1 / speedup, times, qualities)))
+        quality = float(np.interp(1 / speedup, times, qualities))
+        faster = 1 / speedup < times[0]  # than all numbers of steps: what is as good as the fastest does not lose to it
+        found.append(math.nextafter(quality, -math.inf) if faster else quality)
     return max(found, default=None)
 
 

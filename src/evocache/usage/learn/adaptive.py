@@ -151,7 +151,10 @@ class Adaptive(LearningPolicy):
             with lock:
                 task = self._study.begin(self._recent, self._best_weights, self.max_bytes)
             if task is not None:
-                found = task()
+                try:
+                    found = task()
+                finally:
+                    self._study.end()
                 with lock:
                     self._conclude(found)
 
@@ -166,7 +169,11 @@ class Adaptive(LearningPolicy):
         self._show(item, now)
         task = self._study.begin(self._recent, self._best_weights, self.max_bytes)
         if task is not None:
-            self._conclude(task())
+            try:
+                found = task()
+            finally:
+                self._study.end()
+            self._conclude(found)
 
     def rollback(self) -> bool:
         """Take the latest change of evolved weights back; return whether there was one."""
@@ -214,7 +221,6 @@ class Adaptive(LearningPolicy):
 
     def _conclude(self, found: Evolved) -> None:
         """Have weights go on from those that were evolved, if they are better."""
-        self._study.end()
         if not found.better:
             return
         reason = f"better on {found.judged:,} requests that they were not evolved on"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...inputs.number_options import MAX_SEED
 from ...ui.console import out
 from ...ui.failures import InputError
 from ...ui.waits import Waits
@@ -48,7 +49,7 @@ def replay(
     room: Annotated[
         str, typer.Option(help="Bytes that each may hold, such as 256MB, or a share of all different answers.")
     ] = "1%",
-    seed: Annotated[int, typer.Option(min=0, help="Seeds what policies draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seeds what policies draw.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only, on stdout.")] = False,
 ) -> None:
     """Replay requests against eviction policies at equal bytes, with what knowing the future gains beside them.
