@@ -25,13 +25,15 @@ def tables(asked, size=100.0, seconds=1.0):
 
 
 @settings(max_examples=60, deadline=None)
-@given(requests, vectors)
-def test_loops_and_numpy_agree(asked, vector):
-    of, at = tables(asked), float(len(asked) + 3)
+@given(requests, vectors, st.integers(-20, 5))
+def test_loops_and_numpy_agree(asked, vector, later):
+    """Also at a time before what was noted last, as a shadow cache is shown requests later."""
+    of, at = tables(asked), float(max(len(asked) + later, 1))
     known = sorted({k for k, _, _ in asked})
     weights = Weights.from_vector(vector).factors()
     many = formula.scores(*of, at, np.array(known), weights.factors, weights.exponents)
     each = [formula.score(*of, at, k, weights.factors, weights.exponents) for k in known]
+    assert np.isfinite(many).all()
     assert many == pytest.approx(each, rel=1e-9, abs=1e-9)
 
 

@@ -75,6 +75,8 @@ def note(keys: Table, owners: Table, groups: Table, t: float, k: int, o: int, g:
 def score(keys: Table, owners: Table, groups: Table, t: float, k: int, factors: Table, exponents: Table) -> float:
     """Return what the key in row k is worth at time t.
 
+    A shadow cache may be shown a request after later ones were noted: what was asked for since is taken for new.
+
     Args:
         keys: the tables.
         owners: rows of owners.
@@ -84,16 +86,16 @@ def score(keys: Table, owners: Table, groups: Table, t: float, k: int, factors: 
         factors: exp(w) of the causes, shape (7,).
         exponents: the other weights, shape (3,).
     """
-    age = t - keys[k, LAST]
+    age = max(t - keys[k, LAST], 0.0)
     rate = factors[0] * keys[k, NOW] * 2.0 ** (-age / FAST) + factors[1] * keys[k, LONG] * 2.0 ** (-age / SLOW)
     g = int(keys[k, GROUP])
     if g > 0:
-        since = t - groups[g, LAST]
+        since = max(t - groups[g, LAST], 0.0)
         rate += factors[2] * groups[g, NOW] * 2.0 ** (-since / FAST)
         rate += factors[3] * groups[g, LONG] * 2.0 ** (-since / SLOW)
     o = int(keys[k, OWNER])
     if o > 0 and owners[o, LATEST] == keys[k, ID]:
-        often = owners[o, OFTEN] * 2.0 ** (-(t - owners[o, SEEN]) / SLOW)
+        often = owners[o, OFTEN] * 2.0 ** (-max(t - owners[o, SEEN], 0.0) / SLOW)
         rate += factors[4] * often * (owners[o, AGAIN] + PRIOR_AGAIN) / (owners[o, ASKED] + PRIOR_ASKED)
     rate += factors[5] / (1.0 + age) + factors[6]
     worth: float = log(rate) + exponents[0] * log(1.0 + age)
@@ -121,14 +123,14 @@ def scores(
     known = keys.take(rows, axis=0)
     which = known[:, OWNER : GROUP + 1].astype(np.intp)
     who, what = owners.take(which[:, 0], axis=0), groups.take(which[:, 1], axis=0)
-    age = t - known[:, LAST]
-    since = t - what[:, LAST]
+    age = np.maximum(t - known[:, LAST], 0.0)
+    since = np.maximum(t - what[:, LAST], 0.0)
     causes = np.empty((len(rows), CAUSES))
     np.exp2(age / -FAST, out=causes[:, 0])
     np.exp2(age / -SLOW, out=causes[:, 1])
     np.exp2(since / -FAST, out=causes[:, 2])
     np.exp2(since / -SLOW, out=causes[:, 3])
-    np.exp2((who[:, SEEN] - t) / SLOW, out=causes[:, 4])
+    np.exp2(np.minimum(who[:, SEEN] - t, 0.0) / SLOW, out=causes[:, 4])
     causes[:, :2] *= known[:, NOW : LONG + 1]
     causes[:, 2:4] *= what[:, NOW : LONG + 1]
     often = who[:, OFTEN] * (who[:, AGAIN] + PRIOR_AGAIN) / (who[:, ASKED] + PRIOR_ASKED)
