@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from inspect import isawaitable
 from math import inf
 from typing import Any, Literal, TypeAlias
@@ -15,23 +14,13 @@ from ..keys.sizes import size_of
 from ..warner import Warner
 from .contents import Contents
 from .entry import OVERHEAD, Entry, Question
+from .event_log import Counts
 from .lower_tiers import LowerTiers
 from .names import Names
 from .renewals import Renewals
 from .single_flight import ATTEMPTS, Flight, Flights
 
 Compute: TypeAlias = Callable[[], Any]
-
-
-@dataclass
-class Counts:
-    """Counts what was done beside hits in memory."""
-
-    computed: int = 0
-    failed: int = 0
-    unkept: int = 0
-    seconds_saved: float = 0.0
-    seconds_computed: float = 0.0
 
 
 class Answers:
@@ -74,15 +63,15 @@ class Answers:
             entry = self._held(question)
             if entry is not None:
                 if self.clock() >= entry.fresh:
-                    self._renewals.begin(question, lambda: self.compute(question, compute, asked=False)[1])
+                    self._renewals.begin(question, lambda flight: self.compute(flight, compute, asked=False)[1])
                 return entry.give(entry.kept)
-            flight, leads = self.flights.join(question.name)
+            flight, leads = self.flights.join(question, blocks=True)
             if leads:
-                return self._lead(question, flight, compute)
-            entry = self._landed(question, *flight.future.result())
+                return self._lead(flight, compute)
+            entry = self._landed(question, *self.flights.wait(flight))
             if entry is not None:
                 return entry.give(entry.kept)
-        return self.compute(question, compute)[0]
+        return self._lead(self.flights.beside(question), compute)
 
     async def aget(self, question: Question, compute: Compute) -> Any:
         """Return the answer as `get` does, in a coroutine."""
@@ -90,28 +79,30 @@ class Answers:
             entry = self._held(question)
             if entry is not None:
                 if self.clock() >= entry.fresh:
-                    self._renewals.begin_task(question, lambda: self._arenew(question, compute))
+                    self._renewals.begin_task(question, lambda flight: self._arenew(flight, compute))
                 return entry.give(entry.kept)
-            flight, leads = self.flights.join(question.name)
+            flight, leads = self.flights.join(question, blocks=False)
             if leads:
-                return await self._alead(question, flight, compute)
-            entry = self._landed(question, *await asyncio.shield(asyncio.wrap_future(flight.future)))
+                return await self._alead(flight, compute)
+            entry = self._landed(question, *await self.flights.await_(flight))
             if entry is not None:
                 return entry.give(entry.kept)
-        return (await self.acompute(question, compute))[0]
+        return await self._alead(self.flights.beside(question), compute)
 
-    def compute(self, question: Question, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
+    def compute(self, flight: Flight, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
         """Compute an answer, which somebody asked for or not, and have it kept; None for the entry if it cannot be."""
+        question = flight.question
         number, began = self._missed(question, compute) if asked else self.contents.requests, self.clock()
         try:
             value = compute()
         except BaseException:
             self._failed(question, began)
             raise
-        return value, self._computed(question, value, began, number)
+        return value, self._computed(flight, value, began, number)
 
-    async def acompute(self, question: Question, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
+    async def acompute(self, flight: Flight, compute: Compute, *, asked: bool = True) -> tuple[Any, Entry | None]:
         """Compute an answer as `compute` does, in a coroutine."""
+        question = flight.question
         number, began = self._missed(question) if asked else self.contents.requests, self.clock()
         try:
             value = compute()
@@ -120,7 +111,7 @@ class Answers:
         except BaseException:
             self._failed(question, began)
             raise
-        return value, self._computed(question, value, began, number)
+        return value, self._computed(flight, value, began, number)
 
     def put(self, question: Question, value: Any) -> bool:
         """Keep an answer that somebody else computed; return whether it is held in memory.
@@ -133,7 +124,8 @@ class Answers:
             done = self.counts.computed
             seconds = self.counts.seconds_computed / done if done else 1.0
         kept, give = protect(value, self.arrays)
-        return self._keep(question, kept, give, seconds, self.contents.missed()).held
+        self.flights.void(lambda other: other.name == question.name)
+        return self._keep_given(question, kept, give, seconds, self.contents.missed())
 
     def keep_ahead(self, key: Hashable, owner: Hashable, value: Any, seconds: float) -> bool:
         """Keep an answer that nobody asked for yet, for an owner; return whether it is held in memory.
@@ -143,7 +135,7 @@ class Answers:
         """
         kept, give = protect(value, self.arrays)
         question = Question(key, self.names.name(key), owner)
-        return self._keep(question, kept, give, seconds, self.contents.requests).held
+        return self._keep_given(question, kept, give, seconds, self.contents.requests)
 
     def close(self) -> None:
         """Wait for what is computed anew, and have everything written that is to be."""
@@ -179,13 +171,12 @@ class Answers:
         self.contents.ring.append((self.contents.number(), entry, question.owner, self.clock(), "joined"))
         return entry
 
-    def _lead(self, question: Question, flight: Flight, compute: Compute) -> Any:
-        token = self.flights.lead(question.name)
+    def _lead(self, flight: Flight, compute: Compute) -> Any:
+        token = self.flights.lead(flight)
         try:
-            entry = self._from_below(question)
-            value = None
+            entry = self._from_below(flight)
             if entry is None:
-                value, entry = self.compute(question, compute)
+                value, entry = self.compute(flight, compute)
             else:
                 value = entry.give(entry.kept)
             if entry is not None:
@@ -193,14 +184,14 @@ class Answers:
             return value
         finally:
             self.flights.led(token)
-            self.flights.leave(question.name, flight)
+            self.flights.leave(flight)
 
-    async def _alead(self, question: Question, flight: Flight, compute: Compute) -> Any:
-        token = self.flights.lead(question.name)
+    async def _alead(self, flight: Flight, compute: Compute) -> Any:
+        token = self.flights.lead(flight)
         try:
-            entry = await asyncio.to_thread(self._from_below, question) if self.below else None
+            entry = await asyncio.to_thread(self._from_below, flight) if self.below else None
             if entry is None:
-                value, entry = await self.acompute(question, compute)
+                value, entry = await self.acompute(flight, compute)
             else:
                 value = entry.give(entry.kept)
             if entry is not None:
@@ -208,17 +199,18 @@ class Answers:
             return value
         finally:
             self.flights.led(token)
-            self.flights.leave(question.name, flight)
+            self.flights.leave(flight)
 
-    async def _arenew(self, question: Question, compute: Compute) -> Entry | None:
-        return (await self.acompute(question, compute, asked=False))[1]
+    async def _arenew(self, flight: Flight, compute: Compute) -> Entry | None:
+        return (await self.acompute(flight, compute, asked=False))[1]
 
     def _failed(self, question: Question, began: float) -> None:
         self._count(failed=1)
-        if self.contents.log is not None:
-            self.contents.log.computed(question, "failed", 0, began, self.contents.decider)
+        if (log := self.contents.log) is not None:
+            log.computed(question, "failed", 0, began, self.contents.decider)
 
-    def _computed(self, question: Question, value: Any, began: float, number: int) -> Entry | None:
+    def _computed(self, flight: Flight, value: Any, began: float, number: int) -> Entry | None:
+        question = flight.question
         took = self.clock() - began
         self._count(computed=1, seconds_computed=took)
         seconds = took if question.seconds is None else question.seconds
@@ -228,13 +220,21 @@ class Answers:
             self._count(unkept=1)
             self._warner.warn(f"unkept {type(value)}", f"an answer is not kept: {error}")
             return None
-        entry = self._keep(question, kept, give, seconds, number)
-        if self.contents.log is not None:
-            self.contents.log.computed(question, "miss", entry.size, began, self.contents.decider)
+        entry = self._keep(flight, kept, give, seconds, number)
+        if (log := self.contents.log) is not None:
+            log.computed(question, "miss", entry.size, began, self.contents.decider)
         return entry
 
-    def _keep(self, question: Question, kept: Any, give: Any, seconds: float, number: int) -> Entry:
-        """Hold an answer, and write it below."""
+    def _keep_given(self, question: Question, kept: Any, give: Any, seconds: float, number: int) -> bool:
+        flight = self.flights.beside(question)
+        try:
+            return self._keep(flight, kept, give, seconds, number).held
+        finally:
+            self.flights.leave(flight)
+
+    def _keep(self, flight: Flight, kept: Any, give: Any, seconds: float, number: int) -> Entry:
+        """Hold an answer, and write it below, unless it was invalidated meanwhile or is old from the beginning."""
+        question = flight.question
         size = question.size if question.size is not None else size_of(kept)
         fresh, stale = self._until(self.ttl if question.ttl is None else question.ttl)
         entry = Entry(
@@ -250,15 +250,26 @@ class Answers:
             fresh,
             stale,
         )
-        self.contents.insert(entry, number)
-        if self.below:
+        if self._insert(flight, entry, number) and self.below:
             self.below.put(question, kept, seconds, size, None if fresh == inf else fresh - self.clock())
+            if flight.void:  # just now: its deletion may have come before
+                self.below.delete(question.name)
             if self.durable:
                 self.below.flush()
         return entry
 
-    def _from_below(self, question: Question) -> Entry | None:
+    def _insert(self, flight: Flight, entry: Entry, number: int) -> bool:
+        """Hold the answer that a flight found; return whether it may be written below as well."""
+        with self.contents.lock:
+            if flight.void or entry.stale <= self.clock():
+                entry.held = False
+                return False
+            self.contents.insert(entry, number)
+            return True
+
+    def _from_below(self, flight: Flight) -> Entry | None:
         """Return the answer of a tier below, which is held in memory from now on."""
+        question = flight.question
         found = self.below.get(question)
         if found is None:
             return None
@@ -270,10 +281,12 @@ class Answers:
         entry = Entry(
             question.key, name, self.names.id(name), kept, give, size, found.seconds, owner, group, fresh, stale
         )
-        self.contents.insert(entry, self._missed(question))
+        self._insert(flight, entry, self._missed(question))
+        if flight.void:  # the nearer tiers may have been given it again
+            self.below.delete(name)
         self._count(seconds_saved=found.seconds)
-        if self.contents.log is not None:
-            self.contents.log.below(question, entry, found.tier, self.contents.decider)
+        if (log := self.contents.log) is not None:
+            log.below(question, entry, found.tier, self.contents.decider)
         return entry
 
     def _until(self, ttl: float | None) -> tuple[float, float]:

@@ -1,10 +1,11 @@
-"""Records of a cache's requests: what became of each, without its text."""
+"""What became of a cache's requests: counts of it, and records without their text."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .entry import Entry, Question
@@ -12,6 +13,17 @@ from .names import Names
 
 if TYPE_CHECKING:
     from ..records.recorder import Recorder
+
+
+@dataclass
+class Counts:
+    """Counts what was done beside hits in memory."""
+
+    computed: int = 0
+    failed: int = 0
+    unkept: int = 0
+    seconds_saved: float = 0.0
+    seconds_computed: float = 0.0
 
 
 class EventLog:

@@ -191,9 +191,12 @@ class LearningCache(AnswersMapping, Displayed):
 
         What is known of the owner's habits is forgotten as well.
         """
-        asked = self._answers.names.owner(owner)
-        for entry in self._contents.select(lambda entry: owner is None or entry.owner == asked):
-            self._contents.withdraw(entry)
+        names = self._answers.names
+        asked = names.owner(owner)
+        self._answers.flights.void(lambda question: owner is None or names.owner(question.owner) == asked)
+        with self._contents.lock:
+            for entry in self._contents.select(lambda entry: owner is None or entry.owner == asked):
+                self._contents.withdraw(entry)
         self._contents.forget_owner(asked)
         if self._ahead is not None:
             self._ahead.forget(asked)

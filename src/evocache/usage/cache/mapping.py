@@ -83,11 +83,16 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         return self._answers.put(Question(key, self._name(key), owner, group, ttl, size, seconds), value)
 
     def invalidate(self, key: Hashable) -> bool:
-        """Forget a key in all tiers, and return whether it was held in memory."""
+        """Forget a key in all tiers, and return whether it was held in memory.
+
+        An answer that is being computed is given to those who asked before, and not kept.
+        """
         name = self._name(key)
-        entry = self._entries.get(name)
-        if entry is not None:
-            self._contents.withdraw(entry)
+        self._answers.flights.void(lambda question: question.name == name)
+        with self._contents.lock:
+            entry = self._entries.get(name)
+            if entry is not None:
+                self._contents.withdraw(entry)
         self._answers.below.delete(name)
         return entry is not None
 

@@ -30,37 +30,45 @@ class Renewals:
         self._tasks: set[asyncio.Task[Any]] = set()
         forks.watch(self)
 
-    def begin(self, question: Question, renew: Callable[[], Entry | None]) -> None:
+    def begin(self, question: Question, renew: Callable[[Flight], Entry | None]) -> None:
         """Compute an answer anew in a thread, unless somebody computes it."""
-        flight, leads = self._flights.join(question.name)
-        if not leads:
+        flight = self._flights.begin(question, None)
+        if flight is None:
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="evocache-renew")
 
         def run() -> None:
+            token = self._flights.lead(flight)
             try:
-                self._land(flight, renew())
+                self._land(flight, renew(flight))
             except Exception as error:
                 self._warn(error)
             finally:
-                self._flights.leave(question.name, flight)
+                self._flights.led(token)
+                self._flights.leave(flight)
 
-        self._pool.submit(run)
+        try:
+            pool = self._pool
+            if pool is None:
+                pool = self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="evocache-renew")
+            pool.submit(run)
+        except RuntimeError:  # it was closed just now, or the program ends
+            self._flights.leave(flight)
 
-    def begin_task(self, question: Question, renew: Callable[[], Awaitable[Entry | None]]) -> None:
+    def begin_task(self, question: Question, renew: Callable[[Flight], Awaitable[Entry | None]]) -> None:
         """Compute an answer anew in a task of the loop that runs, unless somebody computes it."""
-        flight, leads = self._flights.join(question.name)
-        if not leads:
+        flight = self._flights.begin(question, asyncio.get_running_loop())
+        if flight is None:
             return
 
         async def run() -> None:
+            token = self._flights.lead(flight)
             try:
-                self._land(flight, await renew())
+                self._land(flight, await renew(flight))
             except Exception as error:
                 self._warn(error)
             finally:
-                self._flights.leave(question.name, flight)
+                self._flights.led(token)
+                self._flights.leave(flight)
 
         task = asyncio.ensure_future(run())
         self._tasks.add(task)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
+from .entry import Question
+
 ATTEMPTS = 2
 """How often a question joins another that is in flight before it is computed beside it."""
 
-_leading: ContextVar[tuple[tuple[int, str | bytes], ...]] = ContextVar("leading", default=())
+_leading: ContextVar[tuple[Flight, ...]] = ContextVar("leading", default=())
+"""Flights that what runs in this context computes, the outermost first."""
+
+_lock = threading.Lock()
+"""Held by whoever joins or leaves a flight of any cache: one that waits for another may be of another cache."""
+
+_blocked: dict[asyncio.AbstractEventLoop, list[Flight]] = {}
+"""Flights that loops stand still for, since a plain function waits in their thread."""
 
 
 class Flight:
@@ -19,9 +30,18 @@ class Flight:
 
     Its future ends with True and what the leader found, or with False where it failed or was cancelled: an exception is
     nobody's value, so that each of those who wait tries for itself.
+
+    Attributes:
+        question: what is asked.
+        loop: in which it is computed; None where a thread does so.
+        void: whether its answer was invalidated before it was there: it is given, and not kept.
+        waits: flights that are waited for while it is computed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, question: Question, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.question, self.loop = question, loop
+        self.void = False
+        self.waits: list[Flight] = []
         self.future: Future[tuple[bool, Any]] = Future()
 
     def land(self, found: Any) -> None:
@@ -37,47 +57,142 @@ class Flight:
 
 
 class Flights:
-    """The questions that are being computed, by name. Threads and coroutines wait for each other alike."""
+    """The questions that are being computed, by name. Threads and coroutines wait for each other alike.
+
+    Nobody waits who would wait for ever: for an answer that needs, through whatever others, the one that the caller
+    computes; for a coroutine whose loop stands still, or would while the caller waits. Such a caller computes beside.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._flights: dict[str | bytes, Flight] = {}
+        self._all: set[Flight] = set()
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._all)
 
-    def join(self, name: str | bytes) -> tuple[Flight, bool]:
+    def join(self, question: Question, *, blocks: bool) -> tuple[Flight, bool]:
         """Return the flight of a question, and whether the caller leads it.
 
-        A leader has to `leave` it, whatever happens. One who asks, while computing an answer, for that same answer
-        leads a flight of its own, which nobody joins: it would wait for itself.
-        """
-        if (id(self), name) in _leading.get():
-            return Flight(), True
-        with self._lock:
-            flight = self._flights.get(name)
-            if flight is not None:
-                return flight, False
-            flight = self._flights[name] = Flight()
-            return flight, True
+        A leader has to `leave` it, whatever happens; others have to `wait` for it, or `await_` it.
 
-    def lead(self, name: str | bytes) -> object:
+        Args:
+            question: what is asked.
+            blocks: whether the caller is a plain function, which blocks its thread while it waits.
+        """
+        leading, running = _leading.get(), running_loop()
+        own = Flight(question, None if blocks else running)
+        with _lock:
+            flight = self._flights.get(question.name)
+            if flight is not None and not _hangs(flight, leading, running if blocks else None):
+                for waits in _waits(leading, running if blocks else None):
+                    waits.append(flight)
+                return flight, False
+            if flight is None or (flight.loop is not None and flight.loop.is_closed()):
+                self._flights[question.name] = own
+            self._all.add(own)
+        return own, True
+
+    def begin(self, question: Question, loop: asyncio.AbstractEventLoop | None) -> Flight | None:
+        """Return a flight that the caller leads; None if somebody computes the answer."""
+        own = Flight(question, loop)
+        with _lock:
+            flight = self._flights.get(question.name)
+            if flight is not None and not (flight.loop is not None and flight.loop.is_closed()):
+                return None
+            self._flights[question.name] = own
+            self._all.add(own)
+        return own
+
+    def beside(self, question: Question) -> Flight:
+        """Return a flight that the caller leads and nobody joins."""
+        own = Flight(question, None)
+        with _lock:
+            self._all.add(own)
+        return own
+
+    def wait(self, flight: Flight) -> tuple[bool, Any]:
+        """Return what a flight ends with, in a thread."""
+        try:
+            return flight.future.result()
+        finally:
+            self._waited(flight, running_loop())
+
+    async def await_(self, flight: Flight) -> tuple[bool, Any]:
+        """Return what a flight ends with, in a coroutine."""
+        try:
+            return await asyncio.shield(asyncio.wrap_future(flight.future))
+        finally:
+            self._waited(flight, None)
+
+    def lead(self, flight: Flight) -> object:
         """Note that what runs in this context computes an answer; return what undoes it (see `led`)."""
-        return _leading.set((*_leading.get(), (id(self), name)))
+        return _leading.set((*_leading.get(), flight))
 
     def led(self, token: Any) -> None:
         """Note that it no longer does."""
         with suppress(ValueError):  # a coroutine that is closed in another context
             _leading.reset(token)
 
-    def leave(self, name: str | bytes, flight: Flight) -> None:
+    def leave(self, flight: Flight) -> None:
         """End a flight; those who still wait for it are told that it failed."""
-        with self._lock:
-            if self._flights.get(name) is flight:
-                del self._flights[name]
+        with _lock:
+            self._all.discard(flight)
+            if self._flights.get(flight.question.name) is flight:
+                del self._flights[flight.question.name]
         flight.fail()
+
+    def void(self, wanted: Callable[[Question], bool]) -> None:
+        """Have no answer kept that is being computed now; who asks from now on has it computed anew."""
+        with _lock:
+            for flight in self._all:
+                if wanted(flight.question):
+                    flight.void = True
+                    if self._flights.get(flight.question.name) is flight:
+                        del self._flights[flight.question.name]
 
     def forget(self) -> None:
         """Begin anew, as in a child process, in which no other thread of its parent runs."""
-        self._lock = threading.Lock()
-        self._flights = {}
+        global _lock
+        _lock = threading.Lock()
+        _blocked.clear()
+        self._flights, self._all = {}, set()
+
+    @staticmethod
+    def _waited(flight: Flight, blocked: asyncio.AbstractEventLoop | None) -> None:
+        with _lock:
+            for waits in _waits(_leading.get(), blocked):
+                with suppress(ValueError):
+                    waits.remove(flight)
+            if blocked is not None and not _blocked.get(blocked):
+                _blocked.pop(blocked, None)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread; None if none does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _waits(leading: tuple[Flight, ...], blocked: asyncio.AbstractEventLoop | None) -> list[list[Flight]]:
+    """Return the lists of what is waited for, of all that stands still while a caller waits."""
+    return [one.waits for one in leading] + ([] if blocked is None else [_blocked.setdefault(blocked, [])])
+
+
+def _hangs(flight: Flight, leading: tuple[Flight, ...], blocked: asyncio.AbstractEventLoop | None) -> bool:
+    """Whether a caller who leads some flights, and whose loop would stand still, would wait for a flight for ever."""
+    ahead, seen = [flight], set[Flight]()
+    while ahead:
+        one = ahead.pop()
+        if one in seen or one.future.done():
+            continue
+        if one in leading:
+            return True
+        seen.add(one)
+        if one.loop is not None:
+            if one.loop is blocked or not one.loop.is_running():
+                return True
+            ahead += _blocked.get(one.loop, [])
+        ahead += one.waits
+    return False
