@@ -9,6 +9,7 @@ from ...ui.failures import format_examples
 from .demo import demo
 from .owners import delete, export
 from .replay import replay
+from .report import report
 
 usage = typer.Typer(no_args_is_help=True, help="See what a learning cache gains, and what is known of who uses it.")
 
@@ -32,3 +33,7 @@ usage.command(
     cls=Command,
     epilog=format_examples("evocache usage delete usage.db --user ann --disk answers --shared valkey://host"),
 )(delete)
+usage.command(
+    cls=Command,
+    epilog=format_examples("evocache usage report usage.db", "evocache usage report requests.csv --json"),
+)(report)
