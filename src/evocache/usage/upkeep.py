@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -11,6 +10,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from ..errors import EvocacheWarning
+from .tiers import forks
 from .warner import Warner
 
 PAUSE = 0.2
@@ -41,28 +41,37 @@ class Upkeep:
     def __init__(self, pause: float = PAUSE, share: float = SHARE) -> None:
         self.pause, self.share = pause, share
         self._warner = Warner()
-        self._begin()
-
-    def _begin(self) -> None:
         self._caches: weakref.WeakSet[Kept] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._process = os.getpid()
+        forks.watch(self)
+
+    def before_fork(self) -> None:
+        """Hold still."""
+        self._lock.acquire()
+
+    def after_fork(self, child: bool) -> None:
+        """Go on; in a child process, which has none of its parent's threads, with a thread of its own."""
+        if child and self._thread is not None:
+            self._thread = None
+            self._start()
+        self._lock.release()
 
     def watch(self, cache: Kept) -> None:
         """Keep a cache up from now on, as long as somebody has it."""
-        if self._process != os.getpid():  # the parent's thread does not run in a child
-            self._begin()
         with self._lock:
             self._caches.add(cache)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="evocache-upkeep", daemon=True)
-                self._thread.start()
+                self._start()
 
     def forget(self, cache: Kept) -> None:
         """Leave a cache alone from now on."""
         with self._lock:
             self._caches.discard(cache)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="evocache-upkeep", daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         not_before = 0.0

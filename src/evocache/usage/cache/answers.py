@@ -13,7 +13,7 @@ from ..keys.protection import protect
 from ..keys.sizes import size_of
 from ..warner import Warner
 from .contents import Contents
-from .entry import OVERHEAD, Entry, Question
+from .entry import OVERHEAD, Entry, Question, check_figure, ends
 from .event_log import Counts
 from .lower_tiers import LowerTiers
 from .names import Names
@@ -50,6 +50,8 @@ class Answers:
         clock: Callable[[], float],
     ) -> None:
         self.contents, self.names, self.below = contents, names, below
+        check_figure("ttl", ttl, inf)
+        check_figure("stale", stale, inf)
         self.ttl, self.stale, self.arrays, self.durable = ttl, stale, arrays, durable
         self.clock = clock
         self.flights = Flights()
@@ -58,7 +60,8 @@ class Answers:
         self._renewals = Renewals(self.flights, self._warner)
 
     def get(self, question: Question, compute: Compute) -> Any:
-        """Return the answer to a question that memory did not answer at once."""
+        """Return the answer to a question that memory did not answer at once; a wrong owner or figure is refused."""
+        question.check(self.names)
         for _ in range(ATTEMPTS):
             entry = self._held(question)
             if entry is not None:
@@ -75,6 +78,7 @@ class Answers:
 
     async def aget(self, question: Question, compute: Compute) -> Any:
         """Return the answer as `get` does, in a coroutine."""
+        question.check(self.names)
         for _ in range(ATTEMPTS):
             entry = self._held(question)
             if entry is not None:
@@ -119,6 +123,7 @@ class Answers:
         Raises:
             UsageError: if it cannot be copied.
         """
+        question.check(self.names)
         seconds = question.seconds
         if seconds is None:
             done = self.counts.computed
@@ -236,7 +241,7 @@ class Answers:
         """Hold an answer, and write it below, unless it was invalidated meanwhile or is old from the beginning."""
         question = flight.question
         size = question.size if question.size is not None else size_of(kept)
-        fresh, stale = self._until(self.ttl if question.ttl is None else question.ttl)
+        fresh, stale = ends(self.clock(), self.ttl if question.ttl is None else question.ttl, self.stale)
         entry = Entry(
             question.key,
             question.name,
@@ -274,7 +279,7 @@ class Answers:
         if found is None:
             return None
         kept, give = protect(found.value, self.arrays)
-        fresh, stale = self._until(found.ttl)
+        fresh, stale = ends(self.clock(), found.ttl, self.stale)
         name = question.name
         owner, group = self.names.owner(question.owner), self.names.group(question.group)
         size = found.size + OVERHEAD
@@ -288,10 +293,6 @@ class Answers:
         if (log := self.contents.log) is not None:
             log.below(question, entry, found.tier, self.contents.decider)
         return entry
-
-    def _until(self, ttl: float | None) -> tuple[float, float]:
-        """Return until when an answer is fresh, and until when it may be given at all."""
-        return (inf, inf) if ttl is None else (self.clock() + ttl, self.clock() + ttl + self.stale)
 
     def _count(self, **more: float) -> None:
         with self.contents.lock:

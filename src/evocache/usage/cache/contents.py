@@ -97,12 +97,16 @@ class Contents:
                 self.kinds[kind] += 1
                 self._latest = max(self._latest, number)
                 self.seconds_saved += entry.seconds
+                try:
+                    asked = self._owner_id(owner)
+                except Exception:  # one who has no encoding: a hit looks at nothing, and who drains asked for nothing
+                    owner, asked = None, 0
                 if entry.held and not entry.pinned:
-                    self.policy.hit(entry.id, self._latest, self._owner_id(owner))
+                    self.policy.hit(entry.id, self._latest, asked)
                 if self.asked is not None:
                     self.asked(entry.name, entry.key, owner)
-                if self.log is not None:
-                    self.log.hit(kind, entry, owner, at, self.decider)
+                if (log := self.log) is not None:
+                    log.hit(kind, entry, owner, at, self.decider)
 
     def missed(self) -> int:
         """Give a request that was no hit its number, and return it."""
@@ -128,14 +132,18 @@ class Contents:
                 if former is not None:
                     pinned = pinned or former.pinned
                     self.withdraw(former, forget=False)
+            if pinned and entry.size + self._pinned <= self.max_bytes:
+                self.entries[entry.name] = self._ids[entry.id] = entry
+                entry.pinned = True
+                self._pinned += entry.size
+                self._give_room()
+                return True
             item = Item(entry.id, entry.size, entry.seconds, entry.owner, entry.group)
             gone = self.policy.add(item, self._latest)
             kept = entry.id not in gone
             self._evict(key for key in gone if key != entry.id)
             if kept:
                 self.entries[entry.name] = self._ids[entry.id] = entry
-                if pinned:
-                    self.pin(entry)
             else:
                 entry.held = False
                 self.refused += 1
@@ -150,9 +158,9 @@ class Contents:
             if entry.pinned:
                 self._pinned -= entry.size
                 self._give_room()
-            elif forget:
+            if forget:
                 self.policy.remove(entry.id)
-            else:
+            elif not entry.pinned:
                 self.policy.evict(entry.id)
 
     def pin(self, entry: Entry) -> None:

@@ -60,6 +60,10 @@ class CachedFunction(Generic[P, R]):
         """Bind it to an object, as methods are."""
         return self if instance is None else BoundFunction(self, instance)
 
+    def __reduce__(self) -> str:
+        """Pickle it by its name, as functions are."""
+        return self.__qualname__  # type: ignore[attr-defined,no-any-return]
+
     def key(self, *args: P.args, **kwargs: P.kwargs) -> Encoded:
         """Return the key of a call, as it stands in the cache."""
         return self._keys.key(args, kwargs)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from ...errors import UsageError, short
+from ...units import MOST
+from .names import Names
+
 OVERHEAD = 400
 """Bytes that an entry takes beside its value: its key, its figures, its places in tables."""
 
@@ -67,3 +71,42 @@ class Question:
     ttl: float | None = None
     size: int | None = None
     seconds: float | None = None
+
+    def check(self, names: Names) -> None:
+        """Refuse an owner, a group or figures that are none, before anything is computed.
+
+        Args:
+            names: make digests of owners and groups.
+
+        Raises:
+            UsageError: if the owner or the group has no encoding; if `ttl`, `size` or `seconds` is negative, not
+                finite (but for `ttl`) or no number.
+        """
+        names.owner(self.owner)
+        names.group(self.group)
+        for name, figure, most in (
+            ("ttl", self.ttl, inf),
+            ("size", self.size, MOST),
+            ("seconds", self.seconds, LONGEST),
+        ):
+            check_figure(name, figure, most)
+
+
+LONGEST = 1e12
+"""Seconds that computing may be said to take, at the most."""
+
+
+def check_figure(name: str, figure: Any, most: float) -> None:
+    """Refuse a figure that is none; None is one that is not given.
+
+    Raises:
+        UsageError: if it is no number from 0 to the most.
+    """
+    if figure is not None and not (isinstance(figure, (int, float)) and 0 <= figure <= most):
+        expected = "a number from 0" if most == inf else f"a number from 0 to {most:g}"
+        raise UsageError(f"{name}={short(figure)}", expected, "leave it out where it is not known")
+
+
+def ends(now: float, ttl: float | None, stale: float) -> tuple[float, float]:
+    """Return until when an answer is fresh, and until when it may be given at all; it never ends without a `ttl`."""
+    return (inf, inf) if ttl is None else (now + ttl, now + ttl + stale)

@@ -31,7 +31,7 @@ class Names:
 
     def __init__(self, digester: Digester) -> None:
         self.digester = digester
-        self._owners: dict[Hashable, int] = {}
+        self._owners: dict[str, int] = {}
 
     @staticmethod
     def name(key: Any) -> str | bytes:
@@ -57,6 +57,8 @@ class Names:
         """Return the 64-bit digest of an owner; 0 for nobody."""
         if owner is None:
             return 0
+        if type(owner) is not str:  # equal values of several types are several owners, and some have no hash
+            return as_int(self.digester.owner(owner))
         known = self._owners.get(owner)
         if known is None:
             known = as_int(self.digester.owner(owner))

@@ -137,6 +137,10 @@ class Adaptive(LearningPolicy):
         """Forget an owner's habits, and the requests of that owner that weights would be evolved on."""
         self.demand.forget_owner(owner)
         self._recent.forget(owner)
+        self.shadows.forget_owner(owner)
+        for item in [*self._items.values(), *(item for item, _ in self._behind)]:
+            if item.owner == owner:
+                item.owner = 0
 
     def lesson(self, lock: AbstractContextManager[object]) -> Callable[[], None] | None:
         """Return what shows the shadows what they have not seen yet, and evolves weights when that is due."""

@@ -49,6 +49,11 @@ class Shadow:
         for item in list(like.policy.items()):
             self.policy.add(item, now)
 
+    def end(self) -> None:
+        """Let go of all that it holds, which tables of demand would remember for ever."""
+        for item in list(self.policy.items()):
+            self.policy.evict(item.key)
+
     @property
     def gain(self) -> float:
         """Average gain a request."""
@@ -106,6 +111,8 @@ class Shadows:
         former = self.of.get(name, self.of[like])
         shadow = Shadow(make, self.max_bytes >> self.halvings, self._half_life)
         shadow.begin(former, now)
+        if name in self.of:
+            former.end()
         self.of[name] = shadow
 
     def gains(self) -> dict[str, float]:
@@ -122,6 +129,13 @@ class Shadows:
         """Forget a key."""
         for shadow in self.of.values():
             shadow.policy.remove(key)
+
+    def forget_owner(self, owner: int) -> None:
+        """Forget whose request brought an entry, where it was this owner's."""
+        for shadow in self.of.values():
+            for item in shadow.policy.items():
+                if item.owner == owner:
+                    item.owner = 0
 
     def _halve(self, now: int) -> None:
         self.halvings += 1
