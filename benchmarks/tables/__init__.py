@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from benchmarks.tables import full_size, policies, small
+from benchmarks.tables import full_size, policies, small, usage
 
 RESULTS = ("README.md", "README.ko.md", "docs/benchmarks.md")
 """Pages whose tables are made of results."""
@@ -34,6 +34,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "memory": full_size.memory,
     "memory-gpu": full_size.memory_gpu,
     "memory-clock": full_size.memory_clock,
+    "usage": usage.eviction,
     "policies-static": policies.static,
     "policies-calibrated": policies.calibrated,
     "policies-gates": policies.gates,
