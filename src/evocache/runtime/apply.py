@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import PipelineError, PolicyError, short
+from ..memory.offload.shared_offload import check_offload
 from ..memory.planner.planner import MemoryPlan
 from ..memory.quantization import checked
 from ..model import discover
@@ -120,6 +121,7 @@ def apply(
         refuse_unplannable(program, model)
     if isinstance(most, MemoryPlan):
         _movable(pipe, most)
+        check_offload(pipe, most.offload)
     return Handle.attach(pipe, model, program, most, stored, measure, choice.text, notices)
 
 

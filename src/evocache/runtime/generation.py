@@ -118,12 +118,14 @@ class Generation(Follower):
         while self._attached:
             detach(self._attached.pop())
         self._inner.clear()
-        self._end_pass()
-        self.store.clear()
-        self.clock.ended()
-        for branch in self.finished:
-            branch.end()
-        self.call.end(self._pipe)
+        try:
+            self._end_pass()
+            self.store.clear()
+            self.clock.ended()
+            for branch in self.finished:
+                branch.end()
+        finally:
+            self.call.end(self._pipe)
         names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
         checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
         reason = without_effect(names, self.finished, self._schedule, self.observed) if checked else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import torch
@@ -83,10 +84,11 @@ class OpenCall:
     @property
     def record(self) -> Record:
         """What was done in it so far."""
-        if self._record is not None:
+        follower = self.follower  # read first: where the call ends meanwhile, its record was set before
+        if self._record is not None or follower is None:
+            assert self._record is not None, "it has not begun"
             return self._record
-        assert self.follower is not None, "it has not begun"
-        return self.follower.record
+        return follower.record
 
     @property
     def stats(self) -> Stats:
@@ -124,14 +126,18 @@ class OpenCall:
         if account is None:
             return
         tier, self.tier = self.tier, None
-        if tier is not None:
-            account.tiers.give_back(tier)
         use, self._use, self.offloads = self._use, None, ()
-        if use is not None:
-            end_use(use, pipe)
-        if self.follower is not None:
-            self._record, self.follower = self.follower.record, None
-            account.call_ended(self)
+        with ExitStack() as last:  # whatever fails, or is broken off, the rest is given back
+            if self.follower is not None:
+                last.callback(self._close, account, self.follower)
+            if use is not None:
+                last.callback(end_use, use)
+            if tier is not None:
+                last.callback(account.tiers.give_back, tier)
+
+    def _close(self, account: Account, follower: Follower) -> None:
+        self._record, self.follower = follower.record, None
+        account.call_ended(self)
 
     def offload(self, pipe: Any) -> None:
         """Have components leave the device as planned, instead of a call.
@@ -141,7 +147,7 @@ class OpenCall:
         """
         account, self._account = self._account, None
         if account is not None:
-            end_use(self._begin_use(account, pipe), pipe)
+            end_use(self._begin_use(account, pipe))
 
     def _begin_use(self, account: Account, pipe: Any) -> ComponentUse:
         stages = {} if self.memory is None or offloaded(pipe) else dict(self.memory.offload)  # a user's own stays

@@ -79,6 +79,8 @@ class State:
         self.latest: OpenCall | None = None
         self.tiers = TierLending()
         self._lock = threading.Lock()
+        self.refreshing = threading.RLock()
+        """Held while the denoisers are looked at: threads that see them exchanged go on with one and the same."""
 
     @property
     def device(self) -> torch.device | None:
@@ -111,9 +113,11 @@ class State:
         pipe = self.owner()
         if self.open:
             return
-        if pipe is not None:
-            release(pipe, self)
-        self.tiers.close()
+        try:
+            if pipe is not None:
+                release(pipe, self)
+        finally:
+            self.tiers.close()
 
 
 def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:

@@ -55,9 +55,10 @@ class Runner:
         memory = self.memory(device)
         kwargs = with_own_steps(state.program, call, (pipe, *args), kwargs)
         previews = any(name.startswith("callback") and value is not None for name, value in kwargs.items())
-        if state.budget is not None:
-            state.memory = memory.plan(args, kwargs, film=projection is not None)
-        opened = OpenCall(state, state.memory, device)
+        plan = state.memory
+        if state.budget is not None:  # the call goes by its own plan; another thread may make one meanwhile
+            plan = state.memory = memory.plan(args, kwargs, film=projection is not None)
+        opened = OpenCall(state, plan, device)
         outlying = outside_of(context(state.program), pipe, state.compiled.model, call, args, kwargs)
 
         def generate() -> Any:
@@ -124,6 +125,10 @@ class Runner:
             MismatchError: if it does not.
             PipelineError: if there is no denoiser left, or something is on one that is refused.
         """
+        with self._state.refreshing:
+            return self._current()
+
+    def _current(self) -> tuple[Compiled, frozenset[str]]:
         state, parts = self._state, modules_of(self._pipe)
         known = state.compiled.model
         model = known if parts == state.parts else discover(self._pipe)

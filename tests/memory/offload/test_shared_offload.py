@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from evocache import apply
-from evocache.errors import GenerationError
+from evocache.errors import GenerationError, PipelineError
 from evocache.memory.offload.shared_offload import offloads_of
 from evocache.memory.planner.planner import MemoryPlan
 from tests.runtime.loops import handed_over, looped
@@ -166,3 +166,54 @@ def test_a_call_that_needs_no_offloading_runs_beside_one_that_has_it(pipe):
         assert np.array_equal(beside.finish(), cached)
         assert offload.there == ()
         assert other.stats.executed_fraction < 1
+
+
+def test_components_that_are_exchanged_meanwhile_are_given_back(pipe):
+    """What a call began with is what ends with it, whatever the pipeline has by then."""
+    text_encoder, unet = pipe.text_encoder, pipe.unet
+    handle = apply(pipe, "none", memory=MemoryPlan(None, {}, offload={"unet": ("denoise",)}))
+    (offload,) = offloads_of(pipe)
+    copy = FAMILIES["sd15"].build().unet
+    pipe.unet = copy
+    try:
+        handle.remove()
+        assert not hasattr(unet, "_hf_hook")
+        assert offload.there == ()
+        assert not offload.keepers
+    finally:
+        pipe.unet = unet
+    assert pipe.text_encoder is text_encoder
+
+
+def test_an_offload_that_cannot_be_built_leaves_nothing(pipe, monkeypatch):
+    """Where no pinned memory is left for the second component, the first is as it was."""
+    from evocache.memory.offload import stage_offload
+
+    built = []
+
+    class Fails(stage_offload.Packed):
+        def __init__(self, module: Any, device: torch.device) -> None:
+            if built:
+                raise RuntimeError("no pinned memory is left")
+            super().__init__(module, device)
+            built.append(module)
+
+    monkeypatch.setattr(stage_offload, "Packed", Fails)
+    expected = {name: value.clone() for name, value in pipe.text_encoder.state_dict().items()}
+    with pytest.raises(RuntimeError, match="pinned"):
+        apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES))
+    assert len(built) == 1
+    assert not any(hasattr(getattr(pipe, name), "_hf_hook") for name in STAGES)
+    now = built[0].state_dict()
+    if built[0] is pipe.text_encoder:
+        assert all(torch.equal(now[name], value) for name, value in expected.items())
+
+
+def test_a_plan_of_components_that_are_not_there_is_refused_and_undoes_nothing(pipe):
+    before = apply(pipe, "none", memory=MemoryPlan(None, {}, offload={"unet": ("denoise",)}))
+    (offload,) = offloads_of(pipe)
+    with pytest.raises(PipelineError, match="transformer"):
+        apply(pipe, "none", memory=MemoryPlan(None, {}, offload={"transformer": ("denoise",)}))
+    assert before.active
+    assert offloads_of(pipe) == [offload]
+    before.remove()

@@ -5,18 +5,25 @@ Components may belong to several pipelines (shallow copies, `from_pipe`), whose 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from ...errors import GenerationError
+from ...errors import GenerationError, PipelineError
 from ...model.pipeline_components import components_of
 from .stage_offload import ComponentUse, Offload, Summons, leaving, lock
 
 _open: list[ComponentUse] = []
 """The uses of all calls that are open, in the order in which they began."""
+
+_under: dict[ComponentUse, list[Offload]] = {}
+"""What each of them began under."""
+
+_kept: weakref.WeakSet[Offload] = weakref.WeakSet()
+"""All that was kept for somebody between calls, as long as it is there."""
 
 
 def offloads_of(pipe: Any) -> list[Offload]:
@@ -55,35 +62,57 @@ def begin_use(
             if others and stages:
                 raise _refusal(found, stages)
             if not others:
+                able = check_offload(pipe, stages)
                 for former in found:
                     former.remove()
-                able = leaving(pipe) if stages else {}
                 found = [Offload({n: able[n] for n in stages}, stages, device(), callers)] if stages else []
+        for former in [one for one in _kept if keeper in one.keepers and one not in found]:
+            former.keepers.discard(keeper)  # its components were exchanged meanwhile
+            _settle(former)
         use = ComponentUse([*modules.values()])
         _open.append(use)
+        _under[use] = found
         for offload in found:
             offload.uses.append(use)
             if stages:
                 offload.keepers.add(keeper)
+                _kept.add(offload)
         return use
 
 
-def end_use(use: ComponentUse, pipe: Any) -> None:
-    """End what `begin_use` began: with the last call all components leave, or come back for good if none keeps them."""
+def end_use(use: ComponentUse) -> None:
+    """End what `begin_use` began: with the last call all components leave, or come back for good if none keeps them.
+
+    That holds for those that the call began with, also where the pipeline has others meanwhile.
+    """
     with lock:
         _open.remove(use)
-        for offload in offloads_of(pipe):
-            if use in offload.uses:
-                offload.uses.remove(use)
-                _settle(offload)
+        for offload in _under.pop(use):
+            offload.uses.remove(use)
+            _settle(offload)
 
 
 def release(pipe: Any, keeper: object) -> None:
     """Keep nothing away for a keeper any longer; what others keep, or calls use that are open, stays as it is."""
     with lock:
-        for offload in offloads_of(pipe):
+        kept = [one for one in _kept if keeper in one.keepers]
+        for offload in dict.fromkeys([*offloads_of(pipe), *kept]):
             offload.keepers.discard(keeper)
             _settle(offload)
+
+
+def check_offload(pipe: Any, stages: Mapping[str, Sequence[str]]) -> Mapping[str, nn.Module]:
+    """Return the components of a pipeline that can leave the device; none if none is to.
+
+    Raises:
+        PipelineError: if one that is to leave is not there, or cannot.
+    """
+    able = leaving(pipe) if stages else {}
+    missing = sorted(stages.keys() - able.keys())
+    if missing:
+        given = f"a memory plan in which {', '.join(missing)} leave the device"
+        raise PipelineError(given, f"components that can: {', '.join(able) or 'none'}", "plan it for this pipeline")
+    return able
 
 
 def _settle(offload: Offload) -> None:

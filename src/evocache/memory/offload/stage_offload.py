@@ -68,8 +68,14 @@ class Offload:
         self._modules = dict(components)
         self._own = {name for name, module in components.items() if "forward" in module.__dict__}
         self._packed: dict[str, Packed] = {}
+        try:
+            for name, module in components.items():
+                self._packed[name] = Packed(module, device)
+        except BaseException:  # as where no pinned memory is left
+            for packed in self._packed.values():
+                packed.unpack()
+            raise
         for name, module in components.items():
-            self._packed[name] = Packed(module, device)
             add_hook_to_module(module, Summons(self, name))
 
     def call(self, name: str) -> None:
