@@ -38,10 +38,11 @@ def test_sigterm_undoes_what_was_begun(tmp_path: Path) -> None:
 
 
 def test_handlers_are_as_they_were() -> None:
+    # raised in this thread: another one might be given a signal of the process when the handler is gone
     with terminable():
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         with pytest.raises(SystemExit) as ended:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         assert ended.value.code == 143
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # while what was begun is undone
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -49,7 +50,7 @@ def test_handlers_are_as_they_were() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
     try:
         with terminable():  # whoever has a handler keeps it
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         assert seen == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
