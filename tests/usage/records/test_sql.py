@@ -216,8 +216,8 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path):
     assert writer.stdout is not None
     acknowledged = [int(writer.stdout.readline()) for _ in range(12)]
     writer.send_signal(signal.SIGKILL)
-    acknowledged += map(int, writer.stdout.read().split())  # what was read ahead of the lines above among it
-    writer.wait(timeout=60)
+    with writer:
+        acknowledged += map(int, writer.stdout.read().split())  # what was read ahead of the lines above among it
     with open_store(path, retention=FOREVER) as store:
         times = [e.time - 1000.0 for e in store.read()]
         assert times[: 20 * len(acknowledged)] == [number for number in acknowledged for _ in range(20)]
