@@ -155,10 +155,7 @@ class Adaptive(LearningPolicy):
             with lock:
                 task = self._study.begin(self._recent, self._best_weights, self.max_bytes)
             if task is not None:
-                try:
-                    found = task()
-                finally:
-                    self._study.end()
+                found = task()
                 with lock:
                     self._conclude(found)
 
@@ -173,11 +170,7 @@ class Adaptive(LearningPolicy):
         self._show(item, now)
         task = self._study.begin(self._recent, self._best_weights, self.max_bytes)
         if task is not None:
-            try:
-                found = task()
-            finally:
-                self._study.end()
-            self._conclude(found)
+            self._conclude(task())
 
     def rollback(self) -> bool:
         """Take the latest change of evolved weights back; return whether there was one."""

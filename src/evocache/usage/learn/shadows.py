@@ -32,16 +32,14 @@ class Shadow:
         self._keep = 2 ** (-1 / half_life)
         self._sum = 0.0
 
-    def request(self, item: Item, now: int, worth: float) -> bool:
-        """Show it a request that is worth so much; return whether it would have been answered."""
-        hit = item.key in self.policy
+    def request(self, item: Item, now: int, worth: float) -> None:
+        """Show it a request that is worth so much."""
         self._sum *= self._keep
-        if hit:
+        if item.key in self.policy:
             self._sum += worth
             self.policy.hit(item.key, now, item.owner)
         else:
             self.policy.add(item, now)
-        return hit
 
     def begin(self, like: Shadow, now: int) -> None:
         """Begin with what another one holds, and with its gain."""

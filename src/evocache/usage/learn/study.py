@@ -51,11 +51,12 @@ class Study:
 
         def run() -> Evolved:
             generations, population = self._settings.generations, self._settings.population
-            window = Window.of(trace)
-            return evolve(window, former, max_bytes, generations=generations, population=population, seed=self._seed)
+            try:
+                window = Window.of(trace)
+                return evolve(
+                    window, former, max_bytes, generations=generations, population=population, seed=self._seed
+                )
+            finally:
+                self._runs = False  # also where it failed, so that the next one can begin
 
         return run
-
-    def end(self) -> None:
-        """Note that the evolution is over."""
-        self._runs = False
