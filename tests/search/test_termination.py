@@ -39,6 +39,7 @@ def test_sigterm_undoes_what_was_begun(tmp_path: Path) -> None:
 
 def test_handlers_are_as_they_were() -> None:
     # raised in this thread: another one might be given a signal of the process when the handler is gone
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # else a test before left one, and the signal ends pytest
     with terminable():
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         with pytest.raises(SystemExit) as ended:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +12,25 @@ from pathlib import Path
 import pytest
 
 from evocache.errors import DependencyError, MismatchError, RunError
-from evocache.search.evaluate.ray import RayEvaluator
+from evocache.search.evaluate.ray import RayEvaluator, restore_sigterm
 from evocache.search.evaluate.worker_group import TRIES
 from tests.search import crews
 from tests.search.crews import JOBS, Made, deadly, figures, front, plain
+
+CONNECTED = """
+import time
+from evocache.search.evaluate import ray
+from evocache.search.termination import terminable
+from tests.search.crews import plain
+from unittest.mock import patch
+start = dict(num_cpus=1, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False,
+             logging_level=40, _node_ip_address="127.0.0.1")
+with patch.object(ray, "_connect", lambda ray, address: ray.init(**start)), ray.RayEvaluator(plain):
+    pass
+with terminable():
+    print("ended", flush=True)
+    time.sleep(60)
+"""
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'evocache[ray]'")
 
@@ -21,6 +38,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'evoc
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Two CPUs, reachable from this machine only."""
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(
@@ -33,6 +51,16 @@ def cluster() -> Iterator[None]:
         )
         yield
         ray.shutdown()
+    restore_sigterm(before)
+
+
+def test_a_connection_leaves_sigterm_as_it_was() -> None:
+    """Ray answers SIGTERM itself while it is connected, and stops listening without giving the handler back."""
+    with subprocess.Popen([sys.executable, "-c", CONNECTED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ended\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nonsense"])

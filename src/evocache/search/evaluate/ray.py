@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import socket
+import threading
 from typing import Any
 
 from ...errors import RunError
@@ -36,6 +38,7 @@ class RayEvaluator(WorkerGroup):
 
     def __init__(self, make: Make, address: str = "auto", *, gpu: bool = False) -> None:
         self._ray = optional("ray")
+        self._sigterm = signal.getsignal(signal.SIGTERM)
         self._connected = not self._ray.is_initialized()
         if self._connected:
             _connect(self._ray, address)
@@ -85,16 +88,29 @@ class RayEvaluator(WorkerGroup):
         self.stop()
         if self._connected:
             self._ray.shutdown()
+            restore_sigterm(self._sigterm)
 
 
 def _connect(ray: Any, address: str) -> None:
+    before = signal.getsignal(signal.SIGTERM)
     expected, mend = "a Ray cluster that can be reached", "start one with `ray start --head`, or check the address"
     try:
         _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises many kinds, for an address, a version, a cluster that is not there
+        restore_sigterm(before)
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise RunError(f"Ray address {address!r} ({why})", expected, mend) from error
+
+
+def restore_sigterm(before: Any) -> None:
+    """Give SIGTERM the handler from before Ray, which leaves one of its own that nothing calls any more.
+
+    Args:
+        before: what `signal.getsignal` returned then; None for a handler that Python did not set, which stays away.
+    """
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str) -> None:
