@@ -15,10 +15,10 @@ from torch import nn
 from evocache import apply
 from evocache.model import Model, discover
 from evocache.policies import Policy, parse
-from evocache.policies.base.policy import every, uniform
+from evocache.policies.base.policy import every
 from evocache.policies.static.steps import outermost
 from evocache.runtime.results.stats import Stats
-from evocache.schedule import Schedule, Tree
+from evocache.schedule import Schedule, Tree, uniform
 from tests.matrix.observe import reused
 from tests.pipelines import FAMILY_OF, KNOWN_WARNINGS, ROWS
 from tests.pipelines.row import STEPS, Row

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from ...errors import PolicyError, ScheduleError
-from ...schedule import Schedule, Tree, uniform
+from ...schedule import Schedule, Tree
 from ...schedule.size_limits import bounded
 from .caching_method import CachingMethod
 
@@ -47,6 +47,3 @@ def every(steps: int, interval: int) -> range:
 def leaf_ids(tree: Tree, *kinds: str) -> list[str]:
     """Return the ids of the leaves of the kinds named that contain no other component."""
     return [tree.components[i].id for i in tree.leaves if tree.components[i].kind in kinds]
-
-
-__all__ = ["Policy", "every", "leaf_ids", "uniform"]

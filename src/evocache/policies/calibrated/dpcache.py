@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...schedule import Schedule, Tree
+from ...schedule import Schedule, Tree, uniform
 from ..base.calibration_matrices import Matrices, read, spec_of
 from ..base.parameter_checks import positive
-from ..base.policy import Policy, uniform
+from ..base.policy import Policy
 from ..base.step_paths import Cost, best_path, total
 from ..static.steps import outermost
 

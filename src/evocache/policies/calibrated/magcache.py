@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from ...errors import CodecError, PolicyError
-from ...schedule import Schedule, Tree
+from ...schedule import Schedule, Tree, uniform
 from ...schedule.io import strict_json as sj
 from ...schedule.size_limits import MAX_STEPS
 from ..base.calibration_matrices import spec_of
 from ..base.parameter_checks import not_negative, positive, share
-from ..base.policy import Policy, uniform
+from ..base.policy import Policy
 from ..static.steps import outermost
 
 

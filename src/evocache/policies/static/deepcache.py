@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from ...errors import PolicyError
-from ...schedule import Schedule, Tree, deep_depth
+from ...schedule import Schedule, Tree, deep_depth, uniform
 from ..base.parameter_checks import not_negative, positive
-from ..base.policy import Policy, every, uniform
+from ..base.policy import Policy, every
 
 
 @dataclass(frozen=True)

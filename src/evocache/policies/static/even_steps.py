@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...errors import PolicyError, short
-from ...schedule import Schedule, Tree
+from ...schedule import Schedule, Tree, uniform
 from ...schedule.size_limits import MAX_STEPS
 from ..base.parameter_checks import not_negative
-from ..base.policy import Policy, uniform
+from ..base.policy import Policy
 from .steps import outermost
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...errors import PolicyError
-from ...schedule import MAX_ORDER, Schedule, Tree, forecast
+from ...schedule import MAX_ORDER, Schedule, Tree, forecast, uniform
 from ..base.parameter_checks import finite, positive
-from ..base.policy import Policy, uniform
+from ..base.policy import Policy
 
 
 @dataclass(frozen=True)

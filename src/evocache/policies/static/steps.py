@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...errors import PolicyError, short
-from ...schedule import Component, Schedule, Tree
+from ...schedule import Component, Schedule, Tree, uniform
 from ...schedule.size_limits import MAX_STEPS
-from ..base.policy import Policy, uniform
+from ..base.policy import Policy
 
 
 @dataclass(frozen=True)

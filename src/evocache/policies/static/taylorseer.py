@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...errors import PolicyError
-from ...schedule import MAX_ORDER, Schedule, Tree, forecast
+from ...schedule import MAX_ORDER, Schedule, Tree, forecast, uniform
 from ..base.parameter_checks import positive
-from ..base.policy import Policy, leaf_ids, uniform
+from ..base.policy import Policy, leaf_ids
 
 FIRST = 3
 """Steps computed before the first forecast: the authors' `first_enhance`, so that a second-order difference exists."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...schedule import Schedule, Tree
+from ...schedule import Schedule, Tree, uniform
 from ..base.parameter_checks import positive
-from ..base.policy import Policy, leaf_ids, uniform
+from ..base.policy import Policy, leaf_ids
 
 
 @dataclass(frozen=True)
