@@ -19,7 +19,6 @@ from ..inputs import argument_files
 from ..inputs.call_arguments import (
     IMAGE,
     choose_batch,
-    count_steps,
     generate_pictures,
     parse_settings,
     select_arguments,
@@ -32,6 +31,7 @@ from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Sto
 from ..ui.console import errors, out
 from ..ui.failures import make_folder
 from ..ui.picture_files import name_file, save_picture
+from ..ui.step_count import count_steps
 from ..ui.waits import Waits
 
 if TYPE_CHECKING:
@@ -140,17 +140,21 @@ def generate(
             some = texts[first : first + size]
             seeds = [seed + first + i for i in range(len(some))]
             start = perf_counter()
-            pictures = generate_pictures(
-                pipe, some, seeds, **count_steps(pipe, given, partial(wait.advance, len(some)))
-            )
+            with count_steps(pipe, partial(_advance, wait, len(some))):
+                pictures = generate_pictures(pipe, some, seeds, **given)
             log.batch(len(some), perf_counter() - start)
             for i, (text, frames) in enumerate(zip(some, pictures, strict=False)):
                 name = name_file(first + i, text, seeds[i], named, further)
                 path = save_picture(frames, target / name, log.metadata(text, seeds[i]), video_format.suffix)
                 written.append(path)
-            wait.done = (first + len(some)) * steps
+            wait.reach((first + len(some)) * steps)
     _print(written)  # not before, as the bar is on the same terminal
     log.report()
+
+
+def _advance(wait: Waits, prompts: int, steps: int) -> None:
+    """Count steps that have ended for all prompts of a call."""
+    wait.advance(prompts * steps)
 
 
 @contextmanager

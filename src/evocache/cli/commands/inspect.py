@@ -11,7 +11,7 @@ import typer
 
 from ..inputs import argument_files
 from ..inputs.architecture_names import count_architecture, is_architecture
-from ..inputs.call_arguments import call_pipeline, count_steps, make_example, parse_settings
+from ..inputs.call_arguments import call_pipeline, make_example, parse_settings
 from ..inputs.model_loading import await_loading, choose_steps, load_pipeline
 from ..inputs.number_options import MAX_COUNT, MAX_STEPS
 from ..inputs.schedule_choice import Choice, pick
@@ -19,6 +19,7 @@ from ..inputs.schedule_options import MinQuality, PointMemory, Schedule, Speedup
 from ..ui.console import errors
 from ..ui.failures import InputError, shorten
 from ..ui.model_view import View
+from ..ui.step_count import count_steps
 from ..ui.waits import Waits
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def _measure_stages(
     from ...runtime.estimate.measure import measure
 
     def generate() -> None:
-        call_pipeline(pipe, count_steps(pipe, call, wait.advance))
+        with count_steps(pipe, wait.advance):
+            call_pipeline(pipe, call)
 
     wait.count("generating, steps", call["num_inference_steps"] * (1 if schedule is None else 2))
     out: dict[str, Mapping[str, Held]] = {"uncached": measure(pipe, model, generate)}

@@ -6,7 +6,7 @@ import difflib
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,9 +95,6 @@ def choose_batch(wanted: int | None, usual: int, given: Mapping[str, Any]) -> in
     return wanted or (1 if any(name in given for name in (IMAGE, MASK)) else usual)
 
 
-CALLBACK = "callback_on_step_end"
-"""What diffusers' pipelines call after each step."""
-
 PROMPT = "fox on a light blue background"
 
 
@@ -131,24 +128,6 @@ def make_generators(seeds: Sequence[int]) -> list[torch.Generator]:
     return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
 
-def count_steps(pipe: Any, given: Mapping[str, Any], advance: Callable[[], object]) -> Mapping[str, Any]:
-    """Return arguments of a call with a callback for each step that ends, if the pipeline takes one.
-
-    Args:
-        pipe: the pipeline.
-        given: arguments of its call.
-        advance: is called after each step.
-    """
-    if CALLBACK not in inspect.signature(type(pipe).__call__).parameters or CALLBACK in given:
-        return given
-
-    def ended(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        advance()
-        return tensors
-
-    return {**given, CALLBACK: ended}
-
-
 def call_pipeline(pipe: Any, given: Mapping[str, Any]) -> Any:
     """Call a pipeline and return its output.
 
@@ -167,7 +146,7 @@ def describe_refusal(pipe: Any, given: Mapping[str, Any], error: Exception) -> I
     """Describe an error that a pipeline itself raised."""
     from ...search.evaluate.faults import of_device
 
-    hidden = ("generator", "output_type", CALLBACK)
+    hidden = ("generator", "output_type")
     shown = ", ".join(f"{name}={short(value)}" for name, value in given.items() if name not in hidden)
     short_of = of_device(error)
     mend = "lower --batch, or give --memory" if short_of else "change what it names"
