@@ -206,6 +206,29 @@ def test_a_time_that_is_too_short_is_told_before_anything_is_calibrated(pipe, tm
     assert (calibration.accuracy.fitted, calibration.accuracy.checked) == (4, 2)
 
 
+def test_a_wish_to_stop_among_the_seeds_ends_in_a_proof_and_the_same_call_goes_on(pipe, tmp_path: Path) -> None:
+    def evaluated() -> list[tuple[str, str]]:
+        lines = map(json.loads, (tmp_path / "journal.jsonl").read_text().splitlines())
+        return [(line["schedule"], str(line["prompts"])) for line in lines if line["kind"] == "eval"]
+
+    front = evolve(
+        pipe,
+        PROMPTS,
+        call=CALL,
+        out=tmp_path,
+        settings=SHORT,
+        batch=4,
+        watch=lambda answered, jobs: answered == 2,
+    )
+    first = evaluated()
+    assert len(first) == 2
+    assert len(front) >= 1
+    assert len(read_proof(tmp_path).front) == len(front)
+    evolve(pipe, PROMPTS, call=CALL, out=tmp_path, settings=SHORT, batch=4)
+    assert evaluated()[:2] == first
+    assert len({*evaluated()}) == len(evaluated()) > 8
+
+
 def test_steps_are_varied_unless_they_are_fixed(pipe, made: Made, tmp_path: Path) -> None:
     def start(out: Path) -> dict[str, object]:
         run: dict[str, object] = json.loads((out / "journal.jsonl").read_text().splitlines()[0])["run"]

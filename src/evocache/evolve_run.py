@@ -54,7 +54,7 @@ def evolve(
     out: str | Path | None = None,
     tell: Callable[[Progress], bool | None] = lambda progress: None,
     stage: Callable[[str], None] = lambda name: None,
-    watch: Callable[[int, int], None] = lambda answered, jobs: None,
+    watch: Callable[[int, int], bool | None] = lambda answered, jobs: None,
     **options: Unpack[EvolveOptions],
 ) -> Front:
     """Evolve a Pareto front of schedules for a pipeline and prompts.
@@ -67,7 +67,8 @@ def evolve(
         out: folder of the run; going on with one that exists. A temporary one, which a warning names, when not given.
         tell: is told of every generation, and may stop the evolution by returning True.
         stage: is told what is being done.
-        watch: is told how many of the jobs at hand have been answered, and how many they are.
+        watch: is told how many of the jobs at hand have been answered, and how many they are; may stop the search by
+            returning True, even in the middle of a generation. What was evaluated is proven.
         options: as follows.
         call: further arguments of the pipeline's call (steps, guidance, size).
         budget_seconds: time for all of it, calibration and proof included, over all sittings; None to run all

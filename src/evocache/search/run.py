@@ -78,7 +78,8 @@ class Run:
         budget_seconds: when to stop, counted over all sittings; None for no limit. No job is begun after that, so that
             a generation may be cut short; what was evaluated of it counts.
         spent: seconds of the budget that were taken before a run that begins; one that goes on knows its own.
-        watch: is told how many of the jobs at hand have been answered, and how many they are.
+        watch: is told how many of the jobs at hand have been answered, and how many they are; may stop the run, even
+            in the middle of a generation, by returning True. What was evaluated counts, if it is one answer at least.
         clock: seconds.
     """
 
@@ -94,7 +95,7 @@ class Run:
     method: Method = EVOCACHE
     budget_seconds: float | None = None
     spent: float = 0.0
-    watch: Callable[[int, int], None] = lambda answered, jobs: None
+    watch: Callable[[int, int], bool | None] = lambda answered, jobs: None
     clock: Callable[[], float] = time.perf_counter
 
     def evolve(self, tell: Callable[[Progress], bool | None] = lambda progress: None) -> Front:
@@ -144,6 +145,8 @@ class _Session:
         self.before = before.seconds or run.spent
         self.began = run.clock()
         self.replayed = 0
+        self.stopped = False
+        """Whether `watch` has asked to stop."""
 
     @property
     def seconds(self) -> float:
@@ -161,27 +164,33 @@ class _Session:
 
     @property
     def over(self) -> bool:
-        """Whether the budget is spent."""
+        """Whether the budget is spent, or the run is stopped."""
         budget = self.run.budget_seconds
-        return budget is not None and self.seconds >= budget
+        return self.stopped or (budget is not None and self.seconds >= budget)
 
     def _more(self) -> bool:
         """Whether another job may be begun: within the budget, or as long as there is next to nothing to prove.
 
-        What is started from is answered first, so that as many answers as there are of it are its own.
+        What is started from is answered first, so that as many answers as there are of it are its own. A run that is
+        stopped waits for one answer alone, so that there is anything to prove.
         """
+        if self.stopped:
+            return len(self.known) <= self.failed
         return len(self.known) < max(LEAST, len({d.evaluated for d in self.run.start})) or not self.over
 
     def _jobs(self, jobs: list[Job]) -> list[Answer | None]:
         """Answers to jobs, from the journal where they are in it; None for those that there is no time for."""
         missing = list({job.key: job for job in jobs if job.key not in self.known}.values())
         self.replayed += len(jobs) - len(missing)
-        self.run.watch(0, len(missing))
+        self._watch(0, len(missing))
         found = self.run.evaluator.evaluate(missing, self._more) if missing else ()
         for answered, (number, answer) in enumerate(found, 1):
             self._note(missing[number], answer)
-            self.run.watch(answered, len(missing))
+            self._watch(answered, len(missing))
         return [self.known.get(job.key) for job in jobs]
+
+    def _watch(self, answered: int, jobs: int) -> None:
+        self.stopped = bool(self.run.watch(answered, jobs)) or self.stopped
 
     def _note(self, job: Job, answer: Answer | Failure) -> None:
         schedule = job.schedule

@@ -202,7 +202,8 @@ def test_a_signal_once_ends_in_a_front_and_twice_in_the_command_to_go_on(command
     assert "Traceback" not in stderr
     code, stdout, stderr = interrupted(1, "once", signal.SIGTERM)
     assert code == 0
-    assert "stopping after this generation" in stderr
+    assert "stopped: the last generation was cut short" in stderr
+    assert "stopping after the evaluations under way" in stderr
     assert "front 0" in stdout
 
 

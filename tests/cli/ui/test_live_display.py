@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, draw_sparkline, spread_evenly, tabulate_front
+from evocache.cli.ui.front_table import spread_evenly, tabulate_front
+from evocache.cli.ui.live_display import CUT, LONG_SILENCE, Live, draw_sparkline
 from evocache.cli.ui.waits import format_duration
 from evocache.schedule import Schedule
 from evocache.schedule.front.point import Point
@@ -75,8 +77,10 @@ def test_a_generation_that_is_cut_short_is_said(clock: Clock) -> None:
         assert CUT not in [*lines(live), text(live)]
         last = progress(1)
         live.tell(replace(last, state=replace(last.state, cut=True)))
-        assert CUT in text(live)
-        assert terminal or lines(live)[-1] == CUT
+        assert f"the time is up: {CUT}" in text(live)
+        assert terminal or lines(live)[-1] == f"the time is up: {CUT}"
+        live._stopping.wished = True
+        assert f"stopped: {CUT}" in text(live)
 
 
 def test_a_terminal_sees_generation_evaluations_volume_front_and_time(clock: Clock) -> None:
@@ -153,13 +157,41 @@ def test_ctrl_c_is_a_wish_once_and_breaks_off_twice(clock: Clock) -> None:
     before = signal.getsignal(signal.SIGINT)
     with made(clock) as live:
         live.stage("evolving")
+        assert live.watch(1, 8) is False
         assert live.tell(progress(0)) is False
         ctrl_c()
-        assert lines(live)[-1].startswith("stopping after this generation")
+        assert lines(live)[-1].startswith("stopping after the evaluations under way")
+        assert live.watch(2, 8) is True
         assert live.tell(progress(1)) is True
         with pytest.raises(KeyboardInterrupt):
             ctrl_c()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_generation_that_ends_while_the_display_is_drawn_is_shown_after_it(clock: Clock) -> None:
+    """The display has a thread of its own: a generation that ends while the clock is read has to wait for it."""
+    live = made(clock)
+    live.budget = None
+    live.stage("evolving")
+    live.tell(progress(0))
+    live.watch(4, 8)
+    ends = threading.Thread(target=lambda: live.tell(progress(1)))
+
+    class Late(Clock):
+        """The generation ends when the display reads it first."""
+
+        def __call__(self) -> float:
+            if ends.ident is None:
+                ends.start()
+                ends.join(0.2)
+            return self.now
+
+    live.clock = Late()
+    before = text(live)
+    ends.join()
+    assert "generation 1: 4 of 8 tried" in before
+    assert "to go of this generation" in before
+    assert "generation 1  " in text(live) or "generation 1\n" in text(live)
 
 
 @pytest.mark.parametrize("stage", ["loading", "calibrating", "proving"])

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 from evocache.errors import IdentityError, JournalError, RunError
 from evocache.schedule.front.front import Front
 from evocache.search.genome.memory_genes import Design
+from evocache.search.optimise.job import Failure
 from evocache.search.optimise.settings import Settings
 from evocache.search.optimise.state import State
 from evocache.search.run import LEAST, Run
@@ -302,6 +303,43 @@ def test_a_run_ends_with_its_budget_and_goes_on_where_it_was_cut_short(tmp_path:
     assert (tmp_path / "short" / JOURNAL).read_bytes() == before
     rest, evaluator, _ = timed(tmp_path / "short", 1e6)
     assert points(rest.evolve()) == expected
+
+
+def asked_to_stop(after: int) -> Callable[[int, int], bool]:
+    """A `watch` that asks to stop, once, when so many jobs have been answered."""
+    answers = iter(range(10_000))
+    return lambda answered, jobs: answered > 0 and next(answers) + 1 == after
+
+
+@pytest.mark.parametrize("after", [1, 5, len(SEEDS), len(SEEDS) + 3, 75])
+def test_a_run_that_is_stopped_begins_no_other_job_and_goes_on_where_it_was(tmp_path: Path, after: int) -> None:
+    """Among the seeds on two prompts, at the end of these, on all prompts, in the first generation."""
+    expected = points(run(tmp_path / "whole", Counting()).evolve())
+    short, evaluator, states = timed(tmp_path / "short", 1e6)
+    front = replace(short, watch=asked_to_stop(after)).evolve(lambda progress: states.append(progress.state))
+    assert evaluator.jobs == after
+    assert len(front)
+    assert states[-1].cut
+    assert states[-1].jobs == after
+    records = read(tmp_path / "short" / JOURNAL)
+    assert sum(isinstance(record, JobEvaluated) for record in records) == after
+    assert isinstance(records[-1], GenerationCut)
+    rest, evaluator, _ = timed(tmp_path / "short", 1e6)
+    assert points(rest.evolve()) == expected
+
+
+def test_a_run_that_is_stopped_waits_for_one_schedule_that_does_not_fail(tmp_path: Path) -> None:
+    class Failing(Timed):
+        """The first three jobs fail."""
+
+        def evaluate(self, jobs, more=None):
+            for number, found in super().evaluate(jobs, more):
+                yield number, Failure("no reason") if self.jobs <= 3 else found
+
+    evaluator = Failing()
+    front = replace(run(tmp_path, evaluator), watch=asked_to_stop(1)).evolve()
+    assert evaluator.jobs == 4
+    assert len(front) == 1
 
 
 def test_what_is_started_from_is_evaluated_whatever_the_budget(tmp_path: Path) -> None:

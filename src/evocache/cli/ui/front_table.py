@@ -1,15 +1,24 @@
-"""The table of a front, as commands print it."""
+"""The tables of a front: as commands print it, and as it is shown while it evolves."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .console import out
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from ...report.run.history import History
+    from ...schedule.front import Point
     from ...validation.proof_file import Proof
+
+Thing = TypeVar("Thing")
+
+POINTS = 8
+"""Points of a front that are shown while it evolves."""
 
 
 def read_run_history(run: Path) -> History | None:
@@ -103,3 +112,48 @@ def explain_figures(proof: Proof) -> list[str]:
         lines.append(f"evolved at: {shared(contexts)}; nothing was measured at other settings")
     lines += [f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else []
     return [*lines, *proof.noise]
+
+
+def tabulate_front(points: Sequence[Point], shown: Callable[[float], float], width: int = 80) -> RenderableType:
+    """Show some points of a front, a column each, from the worst to the best; errors as people know them.
+
+    There are as many as fit the width, since a number that is cut says nothing.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from ...tables import in_bytes, in_seconds
+
+    def figure(name: str, value: float) -> str:
+        if name == "latency":
+            return in_seconds(value)
+        if name in ("memory", "peak"):
+            return in_bytes(value)
+        return f"{shown(value) + 0.0 if name == 'error' else value:.3g}"
+
+    names = list(points[0].objectives)
+    columns = [["quality" if name == "error" else name for name in names]]
+    columns += [[figure(name, point.objectives[name]) for name in names] for point in points]
+    further = {"steps": [str(point.schedule.steps) for point in points], "stored": [p.storage for p in points]}
+    for name, values in further.items():
+        if len({*values}) > 1:
+            for column, value in zip(columns, [name, *values], strict=True):
+                column.append(value)
+    heads, *cells = columns
+    chosen = spread_evenly(cells, POINTS)
+    while len(chosen) > 2 and sum(1 + max(map(len, column)) for column in (heads, *chosen)) > width:
+        chosen = spread_evenly(cells, len(chosen) - 1)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    for _ in chosen:
+        table.add_column(justify="right", no_wrap=True)
+    for head, *row in zip(heads, *chosen, strict=True):
+        table.add_row(Text(head, style="dim"), *row)
+    return table
+
+
+def spread_evenly(points: Sequence[Thing], most: int) -> list[Thing]:
+    """Choose at most so many of a sequence, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]

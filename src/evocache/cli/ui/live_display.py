@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import operator
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .console import errors
+from .front_table import tabulate_front
 from .stop_signals import Stopping
 from .waits import format_duration
 
@@ -17,13 +19,8 @@ if TYPE_CHECKING:
     from ...schedule.front import Point
     from ...search.run import Progress
 
-Thing = TypeVar("Thing")
-
 STAGES = ("loading", "calibrating", "evolving", "proving")
 """Anything else that is told is a detail of the last of these."""
-
-POINTS = 8
-"""Points of the front that are shown."""
 
 SILENCE = 10.0
 """Seconds that pass at least between two lines where there is no terminal."""
@@ -40,13 +37,15 @@ SPARKS = 40
 REFRESH = 2
 """Pictures a second of the display in a terminal."""
 
-NOTED = "stopping after this generation, then the proof; Ctrl-C again stops at once"
+NOTED = "stopping after the evaluations under way, then the proof; Ctrl-C again stops at once"
 
-CUT = "the time is up: the last generation was cut short; its answers count"
+CUT = "the last generation was cut short; its answers count"
 
 
 class Live:
     """Follows an evolution, and turns Ctrl-C or SIGTERM into its wish to stop; a context manager, undone at its end.
+
+    The display is drawn in a thread of its own, never while it is told of something.
 
     Args:
         budget: seconds that the whole command may take, if it is limited.
@@ -80,6 +79,7 @@ class Live:
         self._spoke = clock() - LONG_SILENCE
         self._stopping = Stopping(lambda: self.name == "evolving", self._noted)
         self._display: Any = None
+        self._lock = threading.RLock()  # a signal may come while its own thread holds it
 
     def __enter__(self) -> Live:
         from rich.live import Live as Display
@@ -99,34 +99,39 @@ class Live:
         self._stopping.__exit__()
 
     def stage(self, name: str, detail: str = "") -> None:
-        """What is being done."""
+        """Show what is being done."""
         if name in STAGES:
-            self.name, self.detail = name, detail
-            self._began = self._told = self.clock()
+            with self._lock:
+                self.name, self.detail = name, detail
+                self._began = self._told = self.clock()
             self._say(f"{name} {detail}".rstrip(), after=0)
         else:
             self.detail = name
             self._say(f"{self.name}: {name}")
 
-    def watch(self, answered: int, jobs: int) -> None:
-        """So many of the jobs at hand are answered."""
-        self.answered, self.jobs = answered, jobs
+    def watch(self, answered: int, jobs: int) -> bool:
+        """Show that so many of the jobs at hand are answered, and return whether to stop."""
+        with self._lock:
+            self.answered, self.jobs = answered, jobs
+            self.evaluated += bool(answered)
+            self.fresh += bool(answered)
         if answered:
-            self.evaluated += 1
-            self.fresh += 1
             self._say(", ".join([self._generation(), *self._figures()]), after=LONG_SILENCE)
+        return self._stopping.wished
 
     def tell(self, progress: Progress) -> bool:
-        """A generation has ended; whether to stop."""
+        """Show what came of a generation, and return whether to stop."""
         from ...schedule.front.front import front_of
 
-        self.progress, self._told = progress, self.clock()
-        self.answered = self.jobs = self.fresh = 0
-        self.volumes.append(progress.state.hypervolume)
-        self.points = list(front_of(progress.state.points, progress.state.names))
+        points = list(front_of(progress.state.points, progress.state.names))
+        with self._lock:
+            self.progress, self._told = progress, self.clock()
+            self.answered = self.jobs = self.fresh = 0
+            self.volumes.append(progress.state.hypervolume)
+            self.points = points
         self._say(", ".join([self._generation(), *self._figures(), f"hypervolume {self._volume()}"]))
         if progress.state.cut:
-            self._say(CUT, after=0)
+            self._say(self._cut, after=0)
         return self._stopping.wished
 
     @property
@@ -135,7 +140,7 @@ class Live:
         return self.clock() - self._started
 
     def expected(self) -> tuple[float, float] | None:
-        """Seconds that are done, and those of the whole; of the stage at hand where the whole is not limited.
+        """Predict seconds that are done, and those of the whole; of the stage at hand where the whole is not limited.
 
         None where nothing is known of its length.
         """
@@ -148,7 +153,7 @@ class Live:
         return None if usual is None else (self.clock() - self._began, usual)
 
     def bar(self) -> RenderableType | None:
-        """How far it is, and the time to go."""
+        """Draw how far it is, and the time to go."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
@@ -169,7 +174,11 @@ class Live:
         return self.elapsed if self.progress is None else self.progress.seconds + self.clock() - self._told
 
     def shown(self) -> RenderableType:
-        """The display."""
+        """Draw the display."""
+        with self._lock:
+            return self._draw()
+
+    def _draw(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
@@ -190,7 +199,7 @@ class Live:
         if len(self.points) > 1:
             lines.append(tabulate_front(self.points, self.quality, width))
         if self.progress is not None and self.progress.state.cut:
-            lines.append(Text(CUT, style="yellow"))
+            lines.append(Text(self._cut, style="yellow"))
         if self._stopping.wished and self.name == "evolving":
             lines.append(Text(NOTED, style="yellow"))
         return Group(*lines)
@@ -218,6 +227,11 @@ class Live:
         gain = f" (+{before[-1] - before[0]:.4f} in the last {len(before) - 1})" if len(before) > 1 else ""
         return f"{self.volumes[-1]:.4f}{gain}"
 
+    @property
+    def _cut(self) -> str:
+        """Why the last generation was cut short."""
+        return f"{'stopped' if self._stopping.wished else 'the time is up'}: {CUT}"
+
     def _noted(self) -> None:
         self._say(NOTED, after=0)
 
@@ -228,53 +242,8 @@ class Live:
             self.console.print(text, markup=False, soft_wrap=True)
 
 
-def tabulate_front(points: Sequence[Point], shown: Callable[[float], float], width: int = 80) -> RenderableType:
-    """Show some points of a front, a column each, from the worst to the best; errors as people know them.
-
-    There are as many as fit the width, since a number that is cut says nothing.
-    """
-    from rich.table import Table
-    from rich.text import Text
-
-    from ...tables import in_bytes, in_seconds
-
-    def figure(name: str, value: float) -> str:
-        if name == "latency":
-            return in_seconds(value)
-        if name in ("memory", "peak"):
-            return in_bytes(value)
-        return f"{shown(value) + 0.0 if name == 'error' else value:.3g}"
-
-    names = list(points[0].objectives)
-    columns = [["quality" if name == "error" else name for name in names]]
-    columns += [[figure(name, point.objectives[name]) for name in names] for point in points]
-    further = {"steps": [str(point.schedule.steps) for point in points], "stored": [p.storage for p in points]}
-    for name, values in further.items():
-        if len({*values}) > 1:
-            for column, value in zip(columns, [name, *values], strict=True):
-                column.append(value)
-    heads, *cells = columns
-    chosen = spread_evenly(cells, POINTS)
-    while len(chosen) > 2 and sum(1 + max(map(len, column)) for column in (heads, *chosen)) > width:
-        chosen = spread_evenly(cells, len(chosen) - 1)
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True)
-    for _ in chosen:
-        table.add_column(justify="right", no_wrap=True)
-    for head, *row in zip(heads, *chosen, strict=True):
-        table.add_row(Text(head, style="dim"), *row)
-    return table
-
-
 def _format_rate(a_minute: float) -> str:
     return f"{a_minute:.0f} a minute" if a_minute >= 1 else f"{60 * a_minute:.0f} an hour"
-
-
-def spread_evenly(points: Sequence[Thing], most: int) -> list[Thing]:
-    """Choose at most so many of a sequence, the first and the last among them."""
-    if len(points) <= most:
-        return list(points)
-    return [points[round(i * (len(points) - 1) / (most - 1))] for i in range(most)]
 
 
 def draw_sparkline(values: Sequence[float], most: int = SPARKS) -> str:

@@ -140,7 +140,10 @@ class GenerationEnded:
 
 @dataclass(frozen=True)
 class GenerationCut:
-    """A generation that a budget cut short: its number, the evaluations so far, and the seconds since the run began."""
+    """A generation that a budget, or a wish to stop, cut short.
+
+    Its number, the evaluations so far, and the seconds since the run began.
+    """
 
     kind: ClassVar[str] = "cut"
     number: int

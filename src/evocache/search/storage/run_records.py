@@ -24,7 +24,7 @@ class RunRecords:
         schedules: by digest.
         evaluations: what came of jobs.
         generations: that ended.
-        cuts: generations that a budget cut short.
+        cuts: generations that a budget, or a wish to stop, cut short.
     """
 
     begun: RunStarted = field(default_factory=lambda: RunStarted({}))

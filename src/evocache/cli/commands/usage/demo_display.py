@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...ui.live_display import spread_evenly
+from ...ui.front_table import spread_evenly
 from ...ui.waits import format_duration
 from .braille import draw_lines
 from .demo_race import SPAN, Race
