@@ -16,7 +16,7 @@ EIGHT = 8
 
 
 def cudnn(operation: Any, args: Sequence[Any], output: Any) -> int:
-    """Of a convolution, copies of what it is given and returns; of all else nothing.
+    """Return the bytes of a convolution's copies of what it is given and returns; 0 for all else.
 
     Tensor cores convolve with the channels last. What comes with the channels first is turned, weights included, into
     memory of cuDNN's own, and the result is turned back. Convolutions by groups and of single places have kernels that
@@ -39,12 +39,12 @@ def cudnn(operation: Any, args: Sequence[Any], output: Any) -> int:
 
 
 def of(device: str) -> Workspace | None:
-    """The workspaces of a type of device; None where there are none to speak of."""
+    """Return the workspaces of a type of device; None where there are none to speak of."""
     return cudnn if device == "cuda" else None
 
 
 def unforeseen(device: str, modules: Iterable[nn.Module]) -> str | None:
-    """Why the workspaces of some modules cannot be told on a type of device; None if they can.
+    """Say why the workspaces of some modules cannot be told on a type of device; None if they can.
 
     Without tensor cores cuDNN takes whatever kernels it thinks fast: for slices of 8 MB, some with workspaces of 554 MB
     (an H200; within the predicted 112 MB with TF32, which is PyTorch's default).

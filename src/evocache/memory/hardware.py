@@ -38,7 +38,7 @@ PRODUCTS = 10
 
 @functools.cache
 def machine(device: torch.device) -> Machine:
-    """What planning goes by on a device; takes a tenth of a second.
+    """Measure what planning goes by on a device; takes a tenth of a second.
 
     Figures are rounded to powers of two, so that plans made from them are the same from day to day.
     """

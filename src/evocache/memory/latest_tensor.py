@@ -22,7 +22,7 @@ class LatestTensor:
         self._version = version(self._tensor)
 
     def get(self) -> torch.Tensor | None:
-        """The tensor; None if there is none, or somebody has written into it."""
+        """Return the tensor; None if there is none, or somebody has written into it."""
         if self._tensor is not None and version(self._tensor) != self._version:
             self._tensor, self._copies = None, True
         return self._tensor

@@ -127,8 +127,9 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @contextmanager
     def owing(self, tensors: Iterable[torch.Tensor]) -> Iterator[None]:
-        """Within the context, what goes of these tensors is taken off: what takes its place counts anew, so that only
-        the difference does. They are known, and not counted themselves.
+        """Take off, within the context, what goes of these tensors.
+
+        What takes its place counts anew, so that only the difference does. They are known, and not counted themselves.
 
         Args:
             tensors: what was there before, such as weights, which a pipeline may convert and convert back.
@@ -159,7 +160,7 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @contextmanager
     def extent(self) -> Iterator[Extent]:
-        """An extent over a `with` block."""
+        """Measure an extent over a `with` block."""
         extent = self.begin()
         try:
             yield extent

@@ -57,7 +57,7 @@ class Quantized(NamedTuple):
 
 
 def checked(name: str) -> str:
-    """The name of a coding.
+    """Check the name of a coding, and return it.
 
     Raises:
         PolicyError: if there is none of that name.
@@ -68,7 +68,7 @@ def checked(name: str) -> str:
 
 
 def fitting(shape: Sequence[int], dtype: torch.dtype, name: str) -> str:
-    """The coding that a tensor gets: `none` if it is not of floating point, or would not become smaller.
+    """Return the coding that a tensor gets: `none` if it is not of floating point, or would not become smaller.
 
     Raises:
         PolicyError: if there is no coding of that name.
@@ -79,7 +79,7 @@ def fitting(shape: Sequence[int], dtype: torch.dtype, name: str) -> str:
 
 
 def coded_bytes(shape: Sequence[int], dtype: torch.dtype, name: str) -> int:
-    """Bytes of a coded tensor, its scales included; what `encode` makes takes exactly these.
+    """Return bytes of a coded tensor, its scales included; what `encode` makes takes exactly these.
 
     Args:
         shape: of the tensor.
@@ -94,7 +94,7 @@ def coded_bytes(shape: Sequence[int], dtype: torch.dtype, name: str) -> int:
 
 @torch.no_grad()
 def encode(tensor: torch.Tensor, name: str) -> Quantized:
-    """A tensor in a coding; as it is, not copied, where `fitting` says so.
+    """Encode a tensor in a coding; it stays as it is, not copied, where `fitting` says so.
 
     Else what is returned shares nothing with the tensor. Codings with a scale go by way of float32, for as long as this
     takes.
@@ -119,7 +119,7 @@ def encode(tensor: torch.Tensor, name: str) -> Quantized:
 
 @torch.no_grad()
 def decode(coded: Quantized) -> torch.Tensor:
-    """The tensor in its own type and shape, its axes in memory as they were, but without gaps.
+    """Decode the tensor in its own type and shape, its axes in memory as they were, but without gaps.
 
     It is a fresh one, which may be written into, unless the coding is `none`.
     """
@@ -131,7 +131,7 @@ def decode(coded: Quantized) -> torch.Tensor:
 
 
 def error(tensor: torch.Tensor, name: str) -> float:
-    """How far a tensor comes back from a coding: norm of the difference / norm of the tensor.
+    """Return how far a tensor comes back from a coding: norm of the difference / norm of the tensor.
 
     It is 0 for a tensor that stays as it is or is all zero, and no number for one that is not finite throughout. It
     waits for a GPU.

@@ -84,7 +84,7 @@ class FeatureStore:
         return True
 
     def get_one(self, key: Hashable) -> torch.Tensor | None:
-        """The tensor of a feature of one that is here, as it was stored, by the shortest way; None: ask `get`."""
+        """Return the tensor of a feature of one that is here, as it was stored, by the shortest way; None: `get`."""
         pieces = self._features.get(key)
         if pieces is None or len(pieces) != 1:
             return None
@@ -98,7 +98,7 @@ class FeatureStore:
         return tensors[0]
 
     def size(self, tensors: Sequence[torch.Tensor]) -> int:
-        """Bytes that tensors take when they are stored."""
+        """Return bytes that tensors take when they are stored."""
         if self.coding == "none":
             return sum([t.nbytes for t in tensors])
         return sum(coded_bytes(t.shape, t.dtype, self.coding) for t in tensors)
@@ -147,15 +147,15 @@ class FeatureStore:
             self.peak_bytes = self.bytes
 
     def intact(self, key: Hashable) -> bool:
-        """Whether a feature is there, as it was stored."""
+        """Return whether a feature is there, as it was stored."""
         return key in self._features and all(piece.intact() for piece in self._features[key])
 
     def pieces(self, key: Hashable) -> int:
-        """In how many pieces a feature is stored; 0 if it is not there as it was stored."""
+        """Return in how many pieces a feature is stored; 0 if it is not there as it was stored."""
         return len(self._features[key]) if self.intact(key) else 0
 
     def get(self, key: Hashable, *, copy: bool = False, piece: int | None = None) -> list[torch.Tensor]:
-        """The tensors of a feature; waits for it if it is coming back.
+        """Return the tensors of a feature; waits for it if it is coming back.
 
         Args:
             key: the feature's.
@@ -247,5 +247,5 @@ class FeatureStore:
 
 
 def version(tensor: torch.Tensor) -> int | None:
-    """How often a tensor was written into; None for inference tensors, which do not count it."""
+    """Return how often a tensor was written into; None for inference tensors, which do not count it."""
     return None if tensor.is_inference() else tensor._version

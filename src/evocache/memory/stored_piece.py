@@ -35,7 +35,7 @@ class Piece:
     counted: bool = True
 
     def intact(self) -> bool:
-        """Whether nothing was written into it since it was stored."""
+        """Return whether nothing was written into it since it was stored."""
         for tensor, version in self.seen:  # noqa: SIM110  (`all` costs more than the look)
             if tensor._version != version:
                 return False
@@ -43,7 +43,7 @@ class Piece:
 
 
 def coded_parts(tensors: Sequence[torch.Tensor], coding: str, copy: bool) -> tuple[list[torch.Tensor], list[Form]]:
-    """What is kept of tensors in a coding, and in which form; those that stay as they are as without a coding."""
+    """Return what is kept of tensors in a coding, and its form; those that stay as they are as without a coding."""
     coded = [encode(t, coding) for t in tensors]
     plain = [c.parts[0] for c in coded if c.coding == "none"]
     kept = [owned(t, plain, copy) if c.coding == "none" else t for c in coded for t in c.parts]
@@ -51,14 +51,14 @@ def coded_parts(tensors: Sequence[torch.Tensor], coding: str, copy: bool) -> tup
 
 
 def decoded_parts(parts: Sequence[torch.Tensor], forms: Sequence[Form], copy: bool) -> list[torch.Tensor]:
-    """The tensors of which parts are kept; if a copy is asked for, those that were not coded as well."""
+    """Return the tensors of which parts are kept; if a copy is asked for, those that were not coded as well."""
     left = iter(parts)
     found = [decode(Quantized(coding, dtype, tuple(islice(left, count)))) for coding, dtype, count in forms]
     return [t.clone() if copy and form[0] == "none" else t for t, form in zip(found, forms, strict=True)]
 
 
 def owned(tensor: torch.Tensor, beside: Sequence[torch.Tensor], copy: bool) -> torch.Tensor:
-    """The tensor itself if it may be kept; else a copy of it."""
+    """Return the tensor itself if it may be kept; else a copy of it."""
     if copy or tensor.is_inference():
         return tensor.clone()
     storage = tensor.untyped_storage()

@@ -56,7 +56,9 @@ def outside_of(
     args: Sequence[Any],
     given: Mapping[str, Any],
 ) -> str | None:
-    """What is to be said of a call outside of the context of what is applied; None if it is inside, or that has none.
+    """Return what is to be said of a call outside of the context of what is applied.
+
+    None if it is inside, or that has none.
 
     Args:
         own: of what is applied.
@@ -75,7 +77,7 @@ def outside_of(
 
 
 def outside_in_loop(own: Context | None, pipe: Any, model: Model, steps: int | None = None) -> str | None:
-    """As `outside_of`, of a loop of the user's own, whose arguments nobody knows: what the pipeline itself tells.
+    """Say what `outside_of` says, of a loop of the user's own, whose arguments nobody knows.
 
     Args:
         own: of what is applied.
@@ -90,7 +92,10 @@ def outside_in_loop(own: Context | None, pipe: Any, model: Model, steps: int | N
 
 
 def foreign(own: Context | None, model: Model) -> str | None:
-    """What is to be said of a point that is applied to other weights than it was evolved on; None if it is not."""
+    """Return what is to be said of a point that is applied to other weights than it was evolved on.
+
+    None if it is not.
+    """
     if own is None or "weights" not in own.values:
         return None
     digest = weights_of([denoiser.module for denoiser in model.denoisers])
@@ -98,7 +103,7 @@ def foreign(own: Context | None, model: Model) -> str | None:
 
 
 def weights_of(modules: Iterable[nn.Module]) -> str:
-    """A digest of a few values of a few tensors; empty where there are none to look at.
+    """Return a digest of a few values of a few tensors; empty where there are none to look at.
 
     Values are rounded to bfloat16, so that the type that weights were loaded in does not tell; those of adapters are
     left out, as these have a name of their own. So it answers another question than

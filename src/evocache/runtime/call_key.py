@@ -21,7 +21,7 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.d
 
 
 def call_key(args: Any, kwargs: Any) -> object:
-    """What decides what a pipeline's call holds: all of it but the contents of tensors and pictures, and seeds.
+    """Return what decides what a pipeline's call holds: all of it but the contents of tensors and pictures, and seeds.
 
     Words count: prompts have more or fewer tokens. What an object of another kind will do is not known, so that it is
     like no other, and not like itself a call later.
@@ -44,12 +44,15 @@ SETTING = (bool, int, float)
 
 
 def state(pipe: Any) -> object:
-    """What of a pipeline decides what its calls hold: the modules of its components, types of weights and settings."""
+    """Return what of a pipeline decides what its calls hold.
+
+    That is the modules of its components, types of weights and settings.
+    """
     return tuple((name, id(part), state_of(part)) for name, part in components_of(pipe).items())
 
 
 def state_of(part: Any) -> object:
-    """What of a component decides what its calls hold."""
+    """Return what of a component decides what its calls hold."""
     if not isinstance(part, nn.Module):
         return None
     settings = tuple((name, value) for name, value in vars(part).items() if type(value) in SETTING and name[0] != "_")

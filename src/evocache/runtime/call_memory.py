@@ -50,7 +50,7 @@ class CallMemory:
         return device_of(self._pipe) if self._device is None else self._device
 
     def plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, film: bool = False) -> MemoryPlan:
-        """The plan for a call, or for a film; plans are kept by the form of the call.
+        """Plan the memory of a call, or of a film; plans are kept by the form of the call.
 
         Raises:
             BudgetError: if the call cannot be made to fit the budget.
@@ -79,7 +79,7 @@ class CallMemory:
         return known.plan
 
     def unforeseen(self) -> str | None:
-        """Why the memory budget may be exceeded; None where nothing tells against it."""
+        """Say why the memory budget may be exceeded; None where nothing tells against it."""
         if self._state.budget is None:
             return None
         modules = [part for part in components_of(self._pipe).values() if isinstance(part, nn.Module)]

@@ -55,7 +55,7 @@ class Clock:
         return bool(self._steppers)
 
     def timesteps_set(self, scheduler: Any) -> bool:
-        """A scheduler was given its timesteps: a pass begins, unless one has just begun with another scheduler's.
+        """Begin a pass, since a scheduler was given its timesteps, unless one has just begun with another scheduler's.
 
         Returns:
             Whether a pass has begun.
@@ -68,24 +68,24 @@ class Clock:
         return not begun
 
     def timestep_seen(self, timestep: Any) -> None:
-        """The pipeline named the timestep of the coming denoiser call to the scheduler."""
+        """Note the timestep of the coming denoiser call, as the pipeline named it to the scheduler."""
         if self.step < 0:
             self._seen = timestep
 
     def stepped(self, scheduler: Any = None) -> None:
-        """A scheduler made a step."""
+        """Note that a scheduler made a step."""
         if self._leader is None:
             self._leader = id(scheduler)
         self._steppers.add(id(scheduler))
         self._stepped.add(id(scheduler))
 
     def ended(self) -> None:
-        """The generation is over: nothing of it is kept on a device."""
+        """End the generation: nothing of it is kept on a device."""
         self._timed = []
         self._seen = None
 
     def called(self, denoiser: str, timestep: Any = None) -> Tick:
-        """A denoiser is called; `timestep` is its argument of that name, if it has one."""
+        """Return the tick of a denoiser call; `timestep` is its argument of that name, if it has one."""
         before, self._place = self._place, self._places(timestep)
         stays = before is not None and self._place == before
         if self.step < 0:

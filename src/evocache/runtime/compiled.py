@@ -59,7 +59,7 @@ class Compiled:
         self._plans: LRU[tuple[str, int, int, bool], CompiledPlan] = LRU(PLANS)
 
     def schedule(self, steps: int) -> Schedule:
-        """The schedule for a number of steps.
+        """Return the schedule for a number of steps.
 
         Raises:
             PolicyError: if a gate decides.
@@ -70,12 +70,12 @@ class Compiled:
         return self._schedules.get_or_make(steps, lambda: program.schedule(self.model.tree, steps))
 
     def notice(self, steps: int) -> str | None:
-        """What a user should know of the schedule for a number of steps, if anything."""
+        """Return what a user should know of the schedule for a number of steps, if anything."""
         notice = getattr(self.program, "notice", None)
         return None if notice is None else notice(steps)
 
     def plan(self, denoiser: Denoiser, steps: int, start: int, call_index: int = 0) -> CompiledPlan:
-        """The plan of a denoiser's branch that is first called at step `start`."""
+        """Return the plan of a denoiser's branch that is first called at step `start`."""
 
         def compile() -> CompiledPlan:
             if self.gate is not None:
@@ -87,7 +87,7 @@ class Compiled:
         return self._plans.get_or_make((denoiser.name, steps, start, call_index > 0), compile)
 
     def reuses_guidance(self, denoiser: str, steps: int) -> bool:
-        """Whether calls of a denoiser are made from the first one of their step, at a number of steps."""
+        """Return whether calls of a denoiser are made from the first one of their step, at a number of steps."""
         if self.gate is not None or not steps:
             return False
         return self._reuses_guidance.get_or_make(
@@ -95,7 +95,7 @@ class Compiled:
         )
 
     def makes(self, denoiser: str, steps: int, step: int) -> bool:
-        """Whether calls of a denoiser are made from the first one of their step, at a step."""
+        """Return whether calls of a denoiser are made from the first one of their step, at a step."""
         schedule = self.schedule(steps)
         columns = [i for i in schedule.tree.guides if schedule.components[i].denoiser == denoiser]
         return step < schedule.steps and bool(schedule.read[step, columns].any())

@@ -183,18 +183,18 @@ class Generation(Follower):
             reuses_guidance.end_pass()
 
     def timesteps_set(self, scheduler: Any) -> None:
-        """A scheduler was given its timesteps: features of an earlier pass are forgotten."""
+        """Forget the features of an earlier pass, since a scheduler was given its timesteps."""
         self._checked_step = -1
         if self.clock.timesteps_set(scheduler):
             self._end_pass()
             self.store.clear()
 
     def timestep_seen(self, timestep: Any) -> None:
-        """The scheduler was told the timestep of the coming call."""
+        """Note the timestep of the coming call, of which the scheduler was told."""
         self.clock.timestep_seen(timestep)
 
     def stepped(self, scheduler: Any, sample: Any = None) -> None:
-        """A scheduler made a step from a sample."""
+        """Note that a scheduler made a step from a sample."""
         self.clock.stepped(scheduler)
         for reuses_guidance in self._guidance.values():
             reuses_guidance.end_step(sample)
@@ -227,11 +227,11 @@ class Generation(Follower):
         return operation
 
     def uses_guidance(self) -> bool | None:
-        """What the pipeline says of whether it guides; None if it says nothing."""
+        """Return what the pipeline says of whether it guides; None if it says nothing."""
         return uses_guidance(self._pipe)
 
     def branch_of(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Branch:
-        """The branch of a call; a new one where a branch begins."""
+        """Return the branch of a call; a new one where a branch begins."""
         separate = self.compiled.gate is not None or self.compiled.reuses_guidance(denoiser.name, self.clock.total)
         return self._branches.of(
             denoiser.name,

@@ -289,7 +289,7 @@ class Handle(Displayed):
 
 
 def handle_of(pipe: Any) -> Handle | None:
-    """The handle of an accelerated pipeline; None if it is not accelerated."""
+    """Return the handle of an accelerated pipeline; None if it is not accelerated."""
     state = acceleration(pipe)
     if not isinstance(state, State):
         return None

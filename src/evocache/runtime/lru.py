@@ -36,7 +36,7 @@ class LRU(Generic[Key, Value]):
                 self._values.pop(next(iter(self._values)))
 
     def get(self, key: Key) -> Value | None:
-        """The value of a key, which counts as used; None if it is not there."""
+        """Return the value of a key, which counts as used; None if it is not there."""
         with self._lock:
             if key not in self._values:
                 return None
@@ -44,7 +44,10 @@ class LRU(Generic[Key, Value]):
             return value
 
     def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of a key, which counts as used; made now if it is not there, where threads meet perhaps twice."""
+        """Return the value of a key, which counts as used.
+
+        It is made now if it is not there; where threads meet, perhaps twice.
+        """
         with self._lock:
             if key in self._values:
                 value = self._values[key] = self._values.pop(key)

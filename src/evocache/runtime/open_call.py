@@ -31,10 +31,10 @@ class Account(Protocol):
     tiers: TierLending
 
     def call_begun(self, call: OpenCall) -> None:
-        """A call begins: it is the latest."""
+        """Note that a call begins: it is the latest."""
 
     def call_ended(self, call: OpenCall) -> None:
-        """A call is over."""
+        """Note that a call is over."""
 
 
 class Follower(ABC):
@@ -154,14 +154,14 @@ class OpenCall:
         return begin_use(pipe, stages, lambda: device_of(pipe), keeper=account, callers=_callers)
 
     def announce(self, name: str) -> None:
-        """A component is about to be called for it, in whichever thread: what the component needs is not to leave."""
+        """Keep what a component needs from leaving: it is about to be called, in whichever thread."""
         for offload in self.offloads:
             if self._use is not None:
                 offload.enter(self._use, name)
 
 
 def device_of(pipe: Any) -> torch.device:
-    """Where a pipeline computes, also when its weights are elsewhere in between."""
+    """Return where a pipeline computes, also when its weights are elsewhere in between."""
     return torch.device(pipe._execution_device)
 
 

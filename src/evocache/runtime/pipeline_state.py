@@ -96,13 +96,13 @@ class State:
         return self._call(pipe, self, args, kwargs)
 
     def call_begun(self, call: OpenCall) -> None:
-        """A call begins: it is the latest."""
+        """Note that a call begins: it is the latest."""
         with self._lock:
             self.open = [*self.open, call]
             self.latest = call
 
     def call_ended(self, call: OpenCall) -> None:
-        """A call is over: what was removed meanwhile is let go."""
+        """Let go of what was removed during a call, which is over."""
         with self._lock:
             self.open = [other for other in self.open if other is not call]
         if not self.active:
@@ -121,7 +121,7 @@ class State:
 
 
 def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:
-    """The modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
+    """Return the modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
     held = {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
     return {name: weakref.ref(unwrapped(part)) for name, part in held.items()}
 

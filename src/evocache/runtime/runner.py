@@ -39,7 +39,7 @@ class Runner:
         self._state = state
 
     def memory(self, device: torch.device | None = None) -> CallMemory:
-        """What plans the memory of calls; where the pipeline computes is asked when not given."""
+        """Return what plans the memory of calls; where the pipeline computes is asked when not given."""
         return CallMemory(self._pipe, self._state, self.current, device)
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any], projection: FilmOutput | None = None) -> Any:
@@ -79,7 +79,7 @@ class Runner:
         return out.pop()
 
     def generation(self, *, previews: bool, projection: FilmOutput | None, steps: int | None) -> Generation:
-        """A generation, to be entered around a loop; it follows the plan that the pipeline has now.
+        """Open a generation, to be entered around a loop; it follows the plan that the pipeline has now.
 
         Raises:
             PipelineError: if there is a memory budget, and no plan; if a cache of diffusers was enabled on a denoiser.
@@ -116,7 +116,7 @@ class Runner:
             opened.offload(self._pipe)
 
     def current(self) -> tuple[Compiled, frozenset[str]]:
-        """What is applied to the denoisers as they are now, and in which of them modules are compiled.
+        """Return what is applied to the denoisers as they are now, and in which of them modules are compiled.
 
         If a denoiser was replaced, added or taken away, or a module in one was (an adapter, a quantised layer, a
         block), all are discovered anew, as `apply` would, and what is applied must fit them.
@@ -150,5 +150,5 @@ def run(pipe: Any, state: State, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def context(program: Program) -> Context | None:
-    """Where what is applied was evolved, as far as that is known."""
+    """Return where what is applied was evolved, as far as that is known."""
     return program.context if isinstance(program, Fixed) else None

@@ -92,7 +92,7 @@ class Ahead:
         return self._answers.names.name(key)
 
     def holds(self, name: str | bytes) -> bool:
-        """Whether a fresh answer is held in memory."""
+        """Return whether a fresh answer is held in memory."""
         entry = self._answers.contents.entries.get(name)
         return entry is not None and self._clock() < entry.fresh
 
@@ -102,7 +102,7 @@ class Ahead:
         return contents.requests + len(contents.ring)
 
     def busy(self) -> bool:
-        """Whether an answer is being computed for a request."""
+        """Return whether an answer is being computed for a request."""
         return len(self._answers.flights) > 0
 
     def owner_id(self, owner: Hashable) -> int:

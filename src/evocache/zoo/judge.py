@@ -52,7 +52,7 @@ class Block(nn.Module):
         self.skip = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, inputs, h, w) -> (n, outputs, h / 2, w / 2)."""
+        """Return features (n, outputs, h / 2, w / 2) of features (n, inputs, h, w)."""
         straight = self.skip(nn.functional.avg_pool2d(x, 2))
         out: Tensor = self.second(torch.relu(self.first(x))) + straight
         return torch.relu(out)
@@ -70,19 +70,19 @@ class Judge(nn.Module):
         self.background_head = nn.Linear(FEATURES, len(self.backgrounds))
 
     def embed(self, pixels: Tensor) -> Tensor:
-        """(n, 3, 48, 48) in [0, 1] -> (n, 128)."""
+        """Return embeddings (n, 128) of pictures (n, 3, 48, 48) in [0, 1]."""
         out: Tensor = self.blocks(torch.relu(self.stem(pixels * 4 - 2)))
         # Mean keeps how much there is of something, maximum keeps that it is there at all.
         return out.mean((2, 3)) + out.amax((2, 3)) / 4
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 3, 48, 48) in [0, 1] -> logits (n, classes), (n, backgrounds)."""
+        """Return logits (n, classes) and (n, backgrounds) of pictures (n, 3, 48, 48) in [0, 1]."""
         features = self.embed(pixels)
         return self.class_head(features), self.background_head(features)
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Judge:
-        """The trained judge, ready to score."""
+        """Load the trained judge, ready to score."""
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         judge = cls(config["classes"], config["backgrounds"])
         weights = load_file(folder / "model.safetensors")
@@ -132,7 +132,7 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def accuracy(self, images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> NDArray[np.float64]:
-        """1 for each picture whose class and background are those asked for, else 0; (n,)."""
+        """Return 1 for each picture whose class and background are those asked for, else 0; (n,)."""
         hits = [logits.argmax(1) == asked for logits, asked in self._asked(images, prompts)]
         found: NDArray[np.float64] = torch.stack(hits).all(0).double().numpy()
         return found
@@ -156,12 +156,12 @@ class Judge(nn.Module):
 
 
 def agreement(images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> NDArray[np.float64]:
-    """`Judge.agreement` of the trained judge: a reward that rises smoothly."""
+    """Return `Judge.agreement` of the trained judge: a reward that rises smoothly."""
     return _trained().agreement(images, prompts)
 
 
 def accuracy(images: NDArray[np.floating] | Tensor, prompts: Sequence[str]) -> NDArray[np.float64]:
-    """`Judge.accuracy` of the trained judge: the figure that is reported, as a reward."""
+    """Return `Judge.accuracy` of the trained judge: the figure that is reported, as a reward."""
     return _trained().accuracy(images, prompts)
 
 

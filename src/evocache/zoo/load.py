@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def no_bars() -> Iterator[None]:
-    """Within the context diffusers and transformers draw no progress bars; imports them."""
+    """Silence the progress bars of diffusers and transformers within the context; both are imported."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 

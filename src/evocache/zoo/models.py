@@ -60,7 +60,7 @@ class Zoo:
         return found
 
     def judge(self) -> Judge | VideoJudge:
-        """The network that tells whether its pictures or videos show what was asked for.
+        """Return the network that tells whether its pictures or videos show what was asked for.
 
         Raises:
             ZooError: if its weights are not there.
@@ -129,7 +129,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str = "zoo:emoji") -> Zoo:
-    """The entry of a model, be its weights there or not; the prefix `zoo:` may be left out."""
+    """Find the entry of a model, be its weights there or not; the prefix `zoo:` may be left out."""
     for model in _MODELS:
         if name in (model.name, model.name.removeprefix("zoo:")):
             return model

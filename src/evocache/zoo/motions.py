@@ -27,13 +27,13 @@ FRAMES = 8
 
 
 def caption(name: str, background: str, motion: str, template: int = 0) -> str:
-    """The prompt that asks for a class on a background in a motion; no words are added for `STILL`."""
+    """Return the prompt that asks for a class on a background in a motion; no words are added for `STILL`."""
     text = prompts.caption(name, background, template)
     return text if motion == STILL else f"{text} {motion}"
 
 
 def parse(prompt: str) -> str:
-    """The motion that a prompt asks for; `STILL` if it names none."""
+    """Return the motion that a prompt asks for; `STILL` if it names none."""
     name, _ = prompts.parse(prompt)
     words = prompts.words(prompt).replace(prompts.words(name), " , ", 1).split()
     found = [motion for motion in MOTIONS if motion.split()[-1] in words]

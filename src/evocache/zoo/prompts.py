@@ -69,19 +69,19 @@ HELD_OUT_EVERY = 20
 
 
 def is_held_out(name: str, background: str) -> bool:
-    """Whether training never saw this class on this background."""
+    """Return whether training never saw this class on this background."""
     # Both factors are prime to the divisor: every class and every background loses some.
     number = CLASSES.index(name) * 7 + list(BACKGROUNDS).index(background) * 3
     return number % HELD_OUT_EVERY == 0
 
 
 def caption(name: str, background: str, template: int = 0) -> str:
-    """The prompt that asks for a class on a background."""
+    """Return the prompt that asks for a class on a background."""
     return TEMPLATES[template].format(name=name, background=background)
 
 
 def sample_prompts(n: int, seed: int, held_out: bool = False) -> list[str]:
-    """`n` different prompts (as far as there are so many), classes as even as possible.
+    """Return `n` different prompts (as far as there are so many), classes as even as possible.
 
     Only combinations never trained on if `held_out`, else only trained ones.
     """
@@ -107,7 +107,7 @@ def _longest(names: Iterable[str], text: str) -> str | None:
 
 
 def parse(prompt: str) -> tuple[str, str]:
-    """(class, background) that a prompt asks for; the inverse of `caption`."""
+    """Return the (class, background) that a prompt asks for; the inverse of `caption`."""
     text = words(prompt)
     name = _longest(CLASSES, text)
     # The background is looked for in what the class leaves over ("pink ..." as a class name).

@@ -57,7 +57,7 @@ class MotionJudge(nn.Module):
         self.head = nn.Linear(FEATURES, len(self.motions))
 
     def embed(self, videos: Tensor) -> Tensor:
-        """(n, frames, 3, 48, 48) in [0, 1] -> (n, 128)."""
+        """Return embeddings (n, 128) of videos (n, frames, 3, 48, 48) in [0, 1]."""
         if videos.shape[1] != self.frames:
             places = torch.linspace(0, videos.shape[1] - 1, self.frames).round().long()
             videos = videos[:, places]
@@ -69,7 +69,7 @@ class MotionJudge(nn.Module):
         return out.mean((2, 3)) + out.amax((2, 3)) / 4
 
     def forward(self, videos: Tensor) -> Tensor:
-        """(n, frames, 3, 48, 48) in [0, 1] -> logits (n, motions)."""
+        """Return logits (n, motions) of videos (n, frames, 3, 48, 48) in [0, 1]."""
         found: Tensor = self.head(self.embed(videos))
         return found
 
@@ -83,7 +83,7 @@ class VideoJudge(nn.Module):
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> VideoJudge:
-        """The trained judge, ready to score."""
+        """Load the trained judge, ready to score."""
         if not (folder / "config.json").is_file():
             raise ZooError(
                 given=f"no judge of videos in {folder}",
@@ -97,7 +97,7 @@ class VideoJudge(nn.Module):
         return judge.requires_grad_(False).eval()
 
     def log_probabilities(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(n, frames, 3, 48, 48) in [0, 1] -> log-probabilities of classes, backgrounds and motions, (n, each).
+        """Return log-probabilities (n, each) of classes, backgrounds and motions of videos (n, frames, 3, 48, 48).
 
         Frames vote for object and background by the mean of their log-probabilities.
         """
@@ -129,7 +129,7 @@ class VideoJudge(nn.Module):
 
     @torch.no_grad()
     def accuracy(self, videos: Videos, prompts: Sequence[str]) -> NDArray[np.float64]:
-        """1 for each video whose class, background and motion are those asked for, else 0; (n,)."""
+        """Return 1 for each video whose class, background and motion are those asked for, else 0; (n,)."""
         found: NDArray[np.float64] = self._hits(videos, prompts).all(0).double().numpy()
         return found
 
@@ -173,12 +173,12 @@ class VideoJudge(nn.Module):
 
 
 def agreement(videos: Videos, prompts: Sequence[str]) -> NDArray[np.float64]:
-    """`VideoJudge.agreement` of the trained judge: a reward that rises smoothly."""
+    """Return `VideoJudge.agreement` of the trained judge: a reward that rises smoothly."""
     return _trained().agreement(videos, prompts)
 
 
 def accuracy(videos: Videos, prompts: Sequence[str]) -> NDArray[np.float64]:
-    """`VideoJudge.accuracy` of the trained judge: the figure that is reported, as a reward."""
+    """Return `VideoJudge.accuracy` of the trained judge: the figure that is reported, as a reward."""
     return _trained().accuracy(videos, prompts)
 
 

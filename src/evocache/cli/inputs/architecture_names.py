@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_architecture(model: str) -> bool:
-    """Whether a model is named by its architecture."""
+    """Return whether a model is named by its architecture."""
     return model.startswith("arch:")
 
 

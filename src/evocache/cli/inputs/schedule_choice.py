@@ -146,7 +146,7 @@ def _describe_missing(schedule: str) -> InputError:
 
 
 def is_front(schedule: str) -> bool:
-    """Whether a text names a folder, which may be a run's, or a front's file."""
+    """Return whether a text names a folder, which may be a run's, or a front's file."""
     from ...schedule.front import front_file
 
     return front_file.is_front(schedule)

@@ -46,7 +46,7 @@ def _make_console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Within the context, silence third-party warnings, and print our own as notes on stderr, each of them once."""
+    """Silence third-party warnings within the context, and print our own as notes on stderr, each of them once."""
     loggers = [logging.getLogger(name) for name in NOISY]
     levels = [logger.level for logger in loggers]
     # The hosts read these when they are imported, which is later.

@@ -55,7 +55,7 @@ class View:
         return self.sum(what, components) / total if total else 0.0
 
     def document(self) -> dict[str, Any]:
-        """For machines; what was not measured is null."""
+        """Return what is shown, for machines; what was not measured is null."""
         counts = self.schedule.counts() if self.schedule else {}
         rows = []
         for c in self.model.tree:
@@ -87,7 +87,7 @@ class View:
         return {**found, **cells, **work, "peak_cached_bytes": peak_bytes(self.schedule, self.probe.sizes())}
 
     def print(self, depth: int | None) -> None:
-        """For people: a table, and under it what a generation costs."""
+        """Print a table for people, and under it what a generation costs."""
         from rich.text import Text
 
         from ...tables import Column, in_bytes, in_flops, in_percent, in_seconds, table

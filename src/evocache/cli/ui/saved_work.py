@@ -23,7 +23,7 @@ def count_work(schedule: Schedule, probe: Probe) -> dict[str, Work]:
 
 
 def describe_work(work: Mapping[str, Work]) -> dict[str, Any]:
-    """For machines: FLOPs and MACs (multiply-adds, two FLOPs each)."""
+    """Return FLOPs and MACs (multiply-adds, two FLOPs each), for machines."""
     all_ = work["together"]
     return {
         "flops": all_.executed,

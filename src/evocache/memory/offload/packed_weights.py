@@ -123,12 +123,12 @@ class Packed:
 
 
 def aligned(size: int) -> int:
-    """Bytes that a storage of a size takes."""
+    """Return bytes that a storage of a size takes."""
     return -(-size // ALIGNED) * ALIGNED
 
 
 def packable(module: nn.Module) -> bool:
-    """Whether all tensors of a module are plain ones, none of a class that quantises, say.
+    """Return whether all tensors of a module are plain ones, none of a class that quantises, say.
 
     Those on the meta device are, too: plans are made without weights.
     """

@@ -27,7 +27,7 @@ _kept: weakref.WeakSet[Offload] = weakref.WeakSet()
 
 
 def offloads_of(pipe: Any) -> list[Offload]:
-    """What keeps components of a pipeline off its device at the moment; nothing if all are there."""
+    """Return what keeps components of a pipeline off its device at the moment; nothing if all are there."""
     hooks = (getattr(module, "_hf_hook", None) for module in _modules(pipe).values())
     return list(dict.fromkeys(hook.offload for hook in hooks if isinstance(hook, Summons)))
 

@@ -92,16 +92,16 @@ class Offload:
             self._packed[name].come()
 
     def enter(self, use: ComponentUse, name: str) -> None:
-        """An open call is about to call a component: it enters that component's stages, if it has some."""
+        """Enter the stages of a component that an open call is about to call, if it has some."""
         use.stages = frozenset(self.stages.get(name, ())) or use.stages
 
     def keeps(self, components: Mapping[str, nn.Module], stages: Mapping[str, Sequence[str]]) -> bool:
-        """Whether it keeps these components away, and none else, in all but these stages."""
+        """Return whether it keeps these components away, and none else, in all but these stages."""
         same = self.stages == {name: tuple(found) for name, found in stages.items()}
         return same and all(components.get(name) is module for name, module in self._modules.items())
 
     def size(self, name: str) -> int:
-        """Bytes of a component's weights."""
+        """Return bytes of a component's weights."""
         return self._packed[name].size
 
     @property

@@ -51,7 +51,10 @@ class UnitPrint:
     choices: tuple[Choice, ...]
 
     def within(self, limit: int) -> Choice:
-        """The choice with the fewest operations that stays within a limit of bytes; the smallest if none does."""
+        """Return the choice with the fewest operations that stays within a limit of bytes.
+
+        If none does, the smallest.
+        """
         fitting = [choice for choice in self.choices if self.entry + choice.surge <= limit]
         return fitting[0] if fitting else self.choices[-1]
 
@@ -69,15 +72,15 @@ class CallPrint:
     units: tuple[UnitPrint, ...]
 
     def above(self, held: int) -> CallPrint:
-        """The same call where so many bytes more are held all along."""
+        """Return the same call where so many bytes more are held all along."""
         return CallPrint(self.floor + held, tuple(replace(unit, entry=unit.entry + held) for unit in self.units))
 
     def at_least(self, floor: int) -> CallPrint:
-        """The same call where at least so many bytes are held while no unit runs."""
+        """Return the same call where at least so many bytes are held while no unit runs."""
         return replace(self, floor=max(self.floor, floor))
 
     def sparing(self, paths: Collection[str], leaves: Collection[str] = ()) -> CallPrint:
-        """The same call where some modules are not cut.
+        """Return the same call where some modules are not cut.
 
         Args:
             paths: nothing is cut that contains one of the modules at these paths.
@@ -96,18 +99,18 @@ class CallPrint:
         return replace(self, units=tuple(replace(u, choices=tuple(filter(spares, u.choices))) for u in self.units))
 
     def peak(self, limit: int | None = None) -> int:
-        """Most bytes held, with every unit run as it is, or within a limit as far as that can be."""
+        """Return most bytes held, with every unit run as it is, or within a limit as far as that can be."""
         found = [u.entry + (u.choices[0] if limit is None else u.within(limit)).surge for u in self.units]
         return max([self.floor, *found])
 
     def limits(self) -> list[int]:
-        """The limits at which something changes, from the least that can be met up to what is held as it is."""
+        """Return the limits at which something changes, from the least that can be met up to what is held as it is."""
         least = self.peak(0)
         tops = {u.entry + choice.surge for u in self.units for choice in u.choices}
         return sorted({least, *(top for top in tops if top > least), self.peak()})
 
     def along(self, limits: Sequence[int]) -> tuple[Bytes, Indices]:
-        """Within each of many limits: most bytes held, and operations beyond those of the call as it is."""
+        """Return, within each of many limits, the most bytes held, and operations beyond those of the call as it is."""
         most = np.array(limits, dtype=np.int64)
         peaks, operations = np.full(len(most), self.floor), np.zeros(len(most), dtype=np.intp)
         for unit in self.units:
@@ -119,7 +122,7 @@ class CallPrint:
         return peaks, operations
 
     def cuts(self, limit: int) -> dict[str, Cut]:
-        """What is run in slices to stay within a limit."""
+        """Return what is run in slices to stay within a limit."""
         return {path: cut for unit in self.units for path, cut in unit.within(limit).cuts.items()}
 
 
@@ -186,7 +189,7 @@ class Footprint:
     leaving: tuple[str, ...] | None = None
 
     def ways(self, offload: bool) -> tuple[tuple[str, ...], ...]:
-        """What may leave the device: nothing; what no stage needs; all that can."""
+        """Return what may leave the device: nothing; what no stage needs; all that can."""
         if self.offloaded:
             return (tuple(self.weights),)
         if not offload:
@@ -201,5 +204,5 @@ class Footprint:
         return {"encode": self.encode.weights, "denoise": denoising, "decode": self.decode.weights}
 
     def needing(self, name: str) -> tuple[str, ...]:
-        """The stages that need a component."""
+        """Return the stages that need a component."""
         return tuple(stage for stage, there in self.present.items() if name in there)

@@ -38,7 +38,7 @@ def stage_table(
 
 
 def summary(plan: MemoryPlan, before: MemoryPlan | None = None) -> list[str]:
-    """What comes of a plan, and what is done for it, as lines.
+    """Say what comes of a plan, and what is done for it, as lines.
 
     Args:
         plan: the plan.
@@ -62,7 +62,7 @@ def plan_text(plan: MemoryPlan, before: MemoryPlan | None = None, width: int | N
 
 
 def means(plan: MemoryPlan) -> Iterator[str]:
-    """What is done to fit, in words."""
+    """Say what is done to fit, in words."""
     if plan.offload:
         needed = [name for name, needing in plan.offload.items() if needing]
         if needed:

@@ -108,7 +108,7 @@ class MemoryPlan(Displayed):
 
 
 def plan(footprint: Footprint, budget: int | None, machine: Machine = USUAL, *, offload: bool = True) -> MemoryPlan:
-    """The plan of least predicted time among those that fit a budget.
+    """Find the plan of least predicted time among those that fit a budget.
 
     Args:
         footprint: what the generation holds.
@@ -131,12 +131,12 @@ def plan(footprint: Footprint, budget: int | None, machine: Machine = USUAL, *, 
 
 
 def smallest(footprint: Footprint, machine: Machine = USUAL, *, offload: bool = True) -> MemoryPlan:
-    """The plan for the least budget that can be met."""
+    """Find the plan for the least budget that can be met."""
     return plan(footprint, least(footprint, offload=offload), machine, offload=offload)
 
 
 def least(footprint: Footprint, *, offload: bool = True) -> int:
-    """Bytes of the least budget that can be met."""
+    """Return bytes of the least budget that can be met."""
     return max(_needs(footprint, offload, _shares(footprint)).values())
 
 
@@ -295,5 +295,5 @@ def _fastest(footprint: Footprint, machine: Machine, ways: Sequence[_Way], share
 
 
 def stall(moved: int, footprint: Footprint, machine: Machine) -> float:
-    """Seconds for which moves hold up computing: what of them does not fit beside it."""
+    """Return seconds for which moves hold up computing: what of them does not fit beside it."""
     return max(moved / machine.link - footprint.work * machine.flop, 0.0)

@@ -25,7 +25,7 @@ class Moment(NamedTuple):
 
 
 def timeline(footprint: Footprint, plan: MemoryPlan, steps: int) -> list[Moment]:
-    """What is held, stretch by stretch.
+    """Return what is held, stretch by stretch.
 
     Args:
         footprint: what the plan was made from.

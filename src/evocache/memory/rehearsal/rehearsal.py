@@ -58,7 +58,7 @@ class Rehearsal:
 
 
 def shadow(value: Any) -> Any:
-    """A copy of a module, or of nested arguments, with all tensors on the meta device."""
+    """Copy a module, or nested arguments, with all tensors on the meta device."""
     with _disable_current_modes():
         if isinstance(value, nn.Module):
             copied = copy.deepcopy(value, {id(t): _meta(t) for t in _tensors(value)})
@@ -69,7 +69,7 @@ def shadow(value: Any) -> Any:
 
 
 def outline(size: torch.Size, dtype: torch.dtype) -> torch.Tensor:
-    """A tensor of a shape and type, nowhere, and of next to no bytes."""
+    """Return a tensor of a shape and type, nowhere, and of next to no bytes."""
     return torch.empty((), dtype=dtype, device="meta").expand(size)
 
 
@@ -107,7 +107,7 @@ def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
 
 
 def signature(args: Any, kwargs: Any) -> object:
-    """What decides what a call holds: shapes and types of tensors, and all that is no tensor but floats."""
+    """Return what decides what a call holds: shapes and types of tensors, and all that is no tensor but floats."""
     leaves, spec = tree_flatten((args, dict(kwargs)))
     called = tuple(
         (tuple(v.shape), v.dtype) if isinstance(v, torch.Tensor) else float if isinstance(v, float) else repr(v)[:80]

@@ -21,7 +21,10 @@ from .coupling_requests import Request, Uncoupled, axis_of
 
 
 def one_convolution(module: nn.Module) -> nn.Conv3d | None:
-    """The convolution that a module is, with what is done around it; None for a plain one, and for other modules."""
+    """Return the convolution that a module is, with what is done around it.
+
+    None for a plain one, and for other modules.
+    """
     found = [part for part in module.modules() if not isinstance(part, (nn.Dropout, nn.Identity))]
     kinds = [part for part in found if isinstance(part, nn.Conv3d)]
     around = len(found) > 1 or type(module).forward is not nn.Conv3d.forward
@@ -43,14 +46,14 @@ def together(module: nn.Module, convolution: nn.Conv3d) -> None:
 def run_convolution_module(
     x: torch.Tensor, forward: Any, convolution: nn.Conv3d, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> Any:
-    """A module's forward; within a slice, with what it reaches into of others."""
+    """Run a module's forward; within a slice, with what it reaches into of others."""
     if has_torch_function_unary(x):
         return handle_torch_function(run_convolution_module, (x,), x, forward, convolution, args, kwargs)
     return forward(x, *args, **kwargs)
 
 
 def run_convolution_modules(requests: list[Request]) -> Iterator[Any]:
-    """Each slice with rows of its neighbours, without what comes of these."""
+    """Run each slice with rows of its neighbours, without what comes of these."""
     forwards, convolution = [r.args[1] for r in requests], requests[0].args[2]
     given = [{**dict(enumerate((r.args[0], *r.args[3]))), **r.args[4]} for r in requests]
     requests.clear()

@@ -13,7 +13,7 @@ from .coupling_requests import Request, Shared, Uncoupled, axis_of, calls
 
 
 def convolution(requests: list[Request]) -> Iterator[torch.Tensor]:
-    """Each slice with as much of its neighbours as the kernel reaches into."""
+    """Convolve each slice with as much of its neighbours as the kernel reaches into."""
     names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
     function = requests[0].function
     given = calls(requests, names)
@@ -74,7 +74,7 @@ def forget(parts: list[Any], ends: Sequence[int], axis: int, low: int) -> None:
 
 
 def pad(requests: list[Request]) -> Iterator[torch.Tensor]:
-    """The first and the last slice are padded at the axis's ends; none is in between."""
+    """Pad the first and the last slice at the axis's ends; none is padded in between."""
     function, shared = requests[0].function, requests[0].shared
     given = calls(requests, ("input", "pad", "mode", "value"))
     axis = axis_of([c["input"] for c in given])
@@ -95,7 +95,7 @@ def pad(requests: list[Request]) -> Iterator[torch.Tensor]:
 
 
 def is_pointwise(function: Callable[..., Any], args: Sequence[Any]) -> bool:
-    """Whether an operation is a convolution that reaches nowhere: then no slice needs to wait for the others."""
+    """Return whether an operation is a convolution that reaches nowhere: then no slice needs to wait for the others."""
     if len(args) < 5 or not function.__name__.startswith("conv"):
         return False
     _, weight, _, stride, padding = args[:5]
@@ -104,5 +104,5 @@ def is_pointwise(function: Callable[..., Any], args: Sequence[Any]) -> bool:
 
 
 def each(value: Any, count: int) -> Sequence[int]:
-    """One number for each axis."""
+    """Return one number for each axis."""
     return [value] * count if isinstance(value, int) else list(value) * (count if len(value) == 1 else 1)

@@ -60,18 +60,18 @@ class FramePipeline:
         return any(point is not None and point.waits for point in self.points)
 
     def fits(self, axis: int, shape: Sequence[int]) -> bool:
-        """Whether a call is like the one that was seen, of another length at most."""
+        """Return whether a call is like the one that was seen, of another length at most."""
         return tuple(0 if i == axis else n for i, n in enumerate(shape)) == self.shape
 
     def sizes(self, length: int, slices: int) -> list[int]:
-        """How many positions of their own slices have, at most so many of them; the first has `before` more."""
+        """Return how many positions of their own slices have, at most so many of them; the first has `before` more."""
         slices = max(1, min(slices, length - self.before))
         base, more = divmod(length - self.before, slices)
         return [base + (i < more) + (self.before if i == 0 else 0) for i in range(slices)]
 
 
 def couples(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether an operation may couple frames: one over the axis of frames of a video, or over tokens.
+    """Return whether an operation may couple frames: one over the axis of frames of a video, or over tokens.
 
     Pictures (frames, channels, height, width) are taken for apart; a trial shows where that is wrong.
     """
@@ -124,7 +124,7 @@ class _Watch(TorchFunctionMode):
 
 
 def record_operations(call: Callable[[], Any]) -> tuple[list[RecordedOperation], Any]:
-    """The operations that may couple frames to which a call comes, and what it returns."""
+    """Record the operations that may couple frames to which a call comes; return them, and what the call returns."""
     with _Watch() as watch:
         out = call()
     return watch.seen, out
@@ -154,7 +154,7 @@ def _coupling_point(fewer: RecordedOperation, more: RecordedOperation, positions
 
 
 def growth(fewer: Sequence[Any], more: Sequence[Any]) -> list[tuple[int | None, int]]:
-    """How each leaf of an output grows (see `grown`), from those of two calls of which one has one position more."""
+    """Return how each leaf of an output grows (see `grown`), from two calls of which one has one position more."""
     return [
         grown(a.shape, b.shape, 1) if isinstance(a, torch.Tensor) else (None, 0)
         for a, b in zip(fewer, more, strict=True)

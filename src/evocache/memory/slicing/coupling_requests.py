@@ -50,7 +50,7 @@ class Request:
         return self.function.__name__
 
     def call(self) -> Any:
-        """The operation on this slice alone."""
+        """Run the operation on this slice alone."""
         return self.function(*self.args, **self.kwargs)
 
     def bound(self, names: Sequence[str]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def calls(requests: list[Request], names: Sequence[str]) -> Calls:
 
 
 def axis_of(parts: Sequence[torch.Tensor]) -> int | None:
-    """The axis along which slices differ; None if they do not.
+    """Return the axis along which slices differ; None if they do not.
 
     Raises:
         Uncoupled: if they differ along several, or in rank.

@@ -44,7 +44,7 @@ Moments = tuple[int, torch.Tensor, torch.Tensor]
 
 
 def scales(parts: Sequence[Moments], given: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """By what a group norm multiplies each channel, and what it adds, from the moments of all slices.
+    """Return by what a group norm multiplies each channel, and what it adds, from the moments of all slices.
 
     Args:
         parts: of each slice.
@@ -65,7 +65,7 @@ def scales(parts: Sequence[Moments], given: Mapping[str, Any]) -> tuple[torch.Te
 
 
 def scaled(x: torch.Tensor, by: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
-    """A slice times one factor for each channel, plus one term."""
+    """Return a slice times one factor for each channel, plus one term."""
     shape = (x.shape[0], x.shape[1], *[1] * (x.ndim - 2))
     return torch.addcmul(to.view(shape), x.to(by.dtype), by.view(shape)).to(x.dtype)
 

@@ -73,7 +73,7 @@ def _mains(leaves: Sequence[Any]) -> list[int]:
 
 
 def pattern(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
-    """What decides how a call may be sliced: what the module consists of, and which of its arguments' axes are equal.
+    """Return what decides how a call may be sliced: modules within, and which of its arguments' axes are equal.
 
     Widths do not, so that one trial tells for all blocks that differ in their channels only.
     """
@@ -214,7 +214,7 @@ def _axes(tensor: torch.Tensor) -> list[int]:
 
 
 def readings(leaves: Sequence[Any], main: int, axis: int) -> Iterator[tuple[tuple[int | None, ...], tuple[int, ...]]]:
-    """How the call may be read if its main tensor is cut along `axis`: which other leaves have the same positions."""
+    """Return which other leaves may have the same positions if the call's main tensor is cut along `axis`."""
     length = leaves[main].shape[axis]
     options: list[list[int | None]] = []
     for i, leaf in enumerate(leaves):
@@ -257,7 +257,7 @@ def _begins(whole: Any, piece: Any) -> bool:
 def equal(
     whole: Sequence[Any], pieces: Sequence[Sequence[Any]], axes: Sequence[int | None], mute: bool = False
 ) -> bool:
-    """Whether the leaves of pieces, each joined along its axis, are those of the whole (see `_equal`)."""
+    """Return whether the leaves of pieces, each joined along its axis, are those of the whole (see `_equal`)."""
     return all(_equal(w, [p[i] for p in pieces], a, mute) for i, (w, a) in enumerate(zip(whole, axes, strict=True)))
 
 

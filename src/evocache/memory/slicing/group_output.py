@@ -43,7 +43,7 @@ class ReadOnceDict(dict[Any, Any]):
     """What a decoder keeps of one group for the next: each value is let go when it is taken."""
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """The value, which is not here any more."""
+        """Refuse the value, which is not here any more."""
         return self.pop(key, default)
 
     def __getitem__(self, key: Any) -> Any:

@@ -21,7 +21,7 @@ from .couplings import COUPLINGS, Request, Shared
 
 
 def meet(request: Request) -> Any:
-    """Within a slice: wait for the others, and get what this one is answered.
+    """Wait, within a slice, for the others, and return what this one is answered.
 
     The answer comes in a list from which it is taken, so that nobody but the slice holds it while that runs on.
     """
@@ -45,7 +45,7 @@ class _Meeting(TorchFunctionMode):
 def lockstep(
     slices: Sequence[Callable[[], Any]], positions: Sequence[int] = (), shared: Shared = Shared.NONE
 ) -> Iterator[Any]:
-    """What each slice returns, in order; each is run on only when its predecessor's result was taken.
+    """Yield what each slice returns, in order; each is run on only when its predecessor's result was taken.
 
     Args:
         slices: the calls, in the order of their positions along the axis; their sizes must not all be equal, since

@@ -58,7 +58,7 @@ class TemporalTiles:
     back: int = 1
 
     def count(self, length: int) -> int:
-        """Number of tiles of so many positions."""
+        """Count the tiles of so many positions."""
         return -(-length // self.stride)
 
     def ends(self, length: int) -> list[int]:
@@ -115,7 +115,7 @@ class Slicing:
         return [self.multiple * size for size in parts]
 
     def cut(self, leaves: Sequence[Any], low: int, high: int) -> list[Any]:
-        """The leaves of the slice from position `low` to `high`."""
+        """Return the leaves of the slice from position `low` to `high`."""
         out = [
             leaf if axis is None else leaf.narrow(axis, low, high - low)
             for leaf, axis in zip(leaves, self.inputs, strict=True)
@@ -150,7 +150,7 @@ def run(
     *,
     rehearsed: bool = False,
 ) -> Any:
-    """A call in slices, joined as they are finished: the first of them decides how large the whole is.
+    """Run a call in slices, joined as they are finished: the first of them decides how large the whole is.
 
     Args:
         call: what is called.
@@ -171,7 +171,9 @@ def run(
 
 
 def alone(module: nn.Module, method: str, *, meeting: bool = True) -> Callable[..., Any]:
-    """A method as slices may call it side by side: what a call keeps on the module or its parts, it keeps on copies.
+    """Return a method as slices may call it side by side.
+
+    What a call keeps on the module or its parts, it keeps on copies.
 
     Args:
         module: the module.
@@ -183,7 +185,7 @@ def alone(module: nn.Module, method: str, *, meeting: bool = True) -> Callable[.
 
 
 def meeting_twin(module: nn.Module) -> Any:
-    """A twin whose slices meet before its convolutions, not within."""
+    """Return a twin whose slices meet before its convolutions, not within."""
     made = twin(module)
     for part in list(made.modules()):
         convolution = one_convolution(part)
@@ -193,7 +195,7 @@ def meeting_twin(module: nn.Module) -> Any:
 
 
 def twin(module: nn.Module) -> Any:
-    """A module with parts of its own, but the same weights, so that what calls leave on it is left on nobody else."""
+    """Return a module with parts of its own, but the same weights: what calls leave on it is left on nobody else."""
     return _twin(module, {})
 
 
@@ -228,7 +230,7 @@ def _twin(module: nn.Module, known: dict[int, nn.Module]) -> nn.Module:
 def in_slices(
     call: Callable[..., Any], slicing: Slicing, parts: Sequence[int], leaves: Sequence[Any], spec: Any
 ) -> Iterator[Any]:
-    """What each slice of a call gives, in order; each is run when it is asked for.
+    """Yield what each slice of a call gives, in order; each is run when it is asked for.
 
     Args:
         call: what is called.

@@ -17,7 +17,7 @@ from .trial_inputs import TRIED, cropped
 
 
 def calls_of_parts(module: nn.Module, method: str, leaves: Sequence[Any], spec: Any) -> Counter[str]:
-    """How often each part is called for a call of the method, by name; nothing if it does not run on so little.
+    """Return how often each part is called for a call of the method, by name; nothing if it does not run on so little.
 
     Args:
         module: the shadow of the module.
@@ -39,7 +39,7 @@ def calls_of_parts(module: nn.Module, method: str, leaves: Sequence[Any], spec: 
 
 
 def tiled(module: nn.Module, method: str, leaves: Sequence[Any], main: int, spec: Any) -> bool:
-    """Whether a call is cut into tiles by the module itself, which a trial with few positions would not show.
+    """Return whether a call is cut into tiles by the module itself, which a trial with few positions would not show.
 
     Args:
         module: the shadow of the module.
@@ -55,7 +55,7 @@ def tiled(module: nn.Module, method: str, leaves: Sequence[Any], main: int, spec
 
 
 def frames_axis(tensor: torch.Tensor) -> int:
-    """The axis of frames: that of a video, or the first of pictures, which are frames as well."""
+    """Return the axis of frames: that of a video, or the first of pictures, which are frames as well."""
     return TIME if tensor.ndim == 5 else 0
 
 

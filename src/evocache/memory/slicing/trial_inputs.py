@@ -79,12 +79,12 @@ def narrowed(leaves: Sequence[Any], axis: int, length: int, most: int) -> Sequen
 
 
 def channels(tensor: torch.Tensor) -> int:
-    """The axis of channels: the last of tokens, the second of images and videos."""
+    """Return the axis of channels: the last of tokens, the second of images and videos."""
     return tensor.ndim - 1 if tensor.ndim < 4 else 1
 
 
 def at_random(leaf: Any) -> Any:
-    """A leaf with random values of its own, on the CPU, in float32; what is no number is all set."""
+    """Return a leaf with random values of its own, on the CPU, in float32; what is no number is all set."""
     if not isinstance(leaf, torch.Tensor):
         return leaf
     if leaf.is_floating_point() or leaf.is_complex():
@@ -109,14 +109,14 @@ def _type(leaf: torch.Tensor) -> torch.dtype:
 
 
 def zeros(leaf: Any) -> Any:
-    """A leaf of zeros, on the CPU, in float32 if it is of floating point."""
+    """Return a leaf of zeros, on the CPU, in float32 if it is of floating point."""
     if not isinstance(leaf, torch.Tensor):
         return leaf
     return torch.zeros(leaf.shape, dtype=torch.float32 if leaf.is_floating_point() else leaf.dtype)
 
 
 def double(module: nn.Module) -> nn.Module:
-    """A copy of a module with random weights of its own, in float32 on the CPU.
+    """Return a copy of a module with random weights of its own, in float32 on the CPU.
 
     Weights of a full-size block take longer to draw than to multiply with. So fewer are drawn, and used again and
     again; their number is a prime, so that no two rows of a matrix, and hardly any two parameters, are alike.
@@ -139,11 +139,14 @@ def double(module: nn.Module) -> nn.Module:
 
 
 def overridden(module: nn.Module, method: str) -> bool:
-    """Whether somebody put something over a module's method; our own listening, which passes it on, does not count."""
+    """Return whether somebody put something over a module's method.
+
+    Our own listening, which passes it on, does not count.
+    """
     over = module.__dict__.get(method)
     return over is not None and not getattr(over, "covers_class", False)
 
 
 def many(value: Any) -> tuple[Any, ...]:
-    """What is given by itself or several times, as several."""
+    """Return what is given by itself or several times, as several."""
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)

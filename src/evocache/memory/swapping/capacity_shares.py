@@ -58,7 +58,7 @@ class Shares:
         return min(self.whole, len(self._branches) * max((gaps.least for gaps in self._branches), default=0))
 
     def within(self, room: int) -> Kept | None:
-        """What is parked so that features stay within some room; None if they cannot."""
+        """Return what is parked so that features stay within some room; None if they cannot."""
         if room < self.least:
             return None
         if room not in self._kept:
@@ -76,7 +76,9 @@ class Shares:
         return Kept(sum(each.peak for each in parked), moved, share if moved.bytes else None)
 
     def moved_at_least(self, rooms: Sequence[int]) -> list[int]:
-        """Bytes that are moved at the least where features have so much room: the better known, the more was tried.
+        """Return bytes that are moved at the least where features have so much room.
+
+        They are known the better, the more rooms were tried.
 
         With more room, gaps are parked that are parked with less, too, but not all of them; each that is not can at
         most spare one value its way out. So it is with values of one size (Mattson et al., 1970); of several sizes, for

@@ -77,7 +77,7 @@ class Gaps:
 
     @classmethod
     def of(cls, lives: Lives | Sequence[Life], ahead: int) -> Gaps:
-        """The gaps of values that are away from so many events after a use to so many before the next."""
+        """Return the gaps of values that are away from so many events after a use to so many before the next."""
         lives = Lives.of(lives)
         inner = np.ones(len(lives.uses), dtype=bool)
         inner[lives.first[1:] - 1] = False
@@ -113,7 +113,7 @@ class Gaps:
         return int(self._left(np.arange(len(self.gaps))).max(initial=0))
 
     def to(self, capacity: int) -> Parked:
-        """What is parked to bring the peak down to a capacity, or as near as can be."""
+        """Return what is parked to bring the peak down to a capacity, or as near as can be."""
         chosen = self._furthest(capacity)
         if len(chosen) and np.ptp(self.size[chosen]):
             chosen = self._needed(capacity, chosen)

@@ -73,12 +73,12 @@ class Lives:
         return np.repeat(np.arange(len(self)), np.diff(self.first))[use]
 
     def held(self) -> Bytes:
-        """Bytes held at each event if nothing is parked."""
+        """Return bytes held at each event if nothing is parked."""
         return ramps(self.born, self.last + 1, self.sizes, int(self.last.max(initial=-1)) + 1)
 
 
 def ramps(start: Indices, stop: Indices, size: Bytes, length: int) -> Bytes:
-    """The sum of stretches, each of a size from `start` up to `stop`, at each of so many events."""
+    """Return the sum of stretches, each of a size from `start` up to `stop`, at each of so many events."""
     change = np.zeros(length + 1, dtype=np.int64)
     np.add.at(change, start, size)
     np.subtract.at(change, stop, size)
@@ -86,7 +86,9 @@ def ramps(start: Indices, stop: Indices, size: Bytes, length: int) -> Bytes:
 
 
 def sorted_by(keys: Indices) -> Indices:
-    """The order that sorts whole numbers, equal ones as they came: each with its place makes one number, to be sorted.
+    """Return the order that sorts whole numbers, equal ones as they came.
+
+    Each makes one number with its place; these are sorted.
 
     That takes a third of the time of numpy's own stable order; no key may be as large as 2**63 over how many there are.
     """

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def moved_at_least(gaps: Gaps, capacities: Sequence[int]) -> list[Moved]:
-    """Bytes that are written out and read back at the least to meet each of several capacities.
+    """Return bytes that are written out and read back at the least to meet each of several capacities.
 
     Few events are looked at, and gaps may be parked in part. What is read back is at least what the gaps chosen then
     come to; what is written, at least what values come to that are away from their first gap to their last.

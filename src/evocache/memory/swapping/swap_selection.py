@@ -38,7 +38,7 @@ class Swaps(NamedTuple):
 
 
 def swaps(lives: Lives | Sequence[Life], capacity: int, ahead: int) -> Swaps:
-    """The fewest gaps, of values of one size, that bring the peak down to a capacity; or as near as gaps can.
+    """Return the fewest gaps, of values of one size, that bring the peak down to a capacity; or as near as gaps can.
 
     Events are gone through in order. Where too much is held, the gap that ends last of those that are open there is
     parked (Belady's rule, 1966), which for values of one size is optimal: of any other choice, no later event is
@@ -58,7 +58,7 @@ def swaps(lives: Lives | Sequence[Life], capacity: int, ahead: int) -> Swaps:
 
 
 def held(lives: Lives | Sequence[Life], gaps: Sequence[Gap], ahead: int) -> Bytes:
-    """Bytes on the device at each event, with values parked in gaps."""
+    """Return bytes on the device at each event, with values parked in gaps."""
     lives = Lives.of(lives)
     value, use = np.array(gaps, dtype=np.intp).reshape(-1, 2).T
     at, out = lives.first[value] + use, lives.held()

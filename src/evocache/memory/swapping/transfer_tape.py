@@ -48,7 +48,7 @@ class Tape:
     def of(
         cls, schedule: Schedule, sizes: Mapping[str, int], order: Sequence[str], capacity: int, ahead: int = 2
     ) -> Tape:
-        """The tape that brings a branch's features down to a capacity, or as near as swapping can.
+        """Return the tape that brings a branch's features down to a capacity, or as near as swapping can.
 
         Args:
             schedule: what the branch follows.

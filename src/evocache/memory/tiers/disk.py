@@ -62,7 +62,7 @@ class DiskTier:
         return self._worker.submit(job, *args)
 
     def write(self, offset: int, data: memoryview) -> None:
-        """All bytes to the file.
+        """Write all bytes to the file.
 
         Raises:
             DeviceError: if the disk is full, or fails.
@@ -80,7 +80,7 @@ class DiskTier:
             ) from error
 
     def read(self, offset: int, into: memoryview) -> None:
-        """As many bytes as there is room for."""
+        """Read as many bytes as there is room for."""
         done = 0
         while done < len(into):
             count = os.preadv(self._file.fileno(), [into[done:]], offset + done)

@@ -45,7 +45,7 @@ class HostTier:
         return torch.empty(size, dtype=torch.uint8, pin_memory=True)
 
     def leave(self, buffer: torch.Tensor) -> None:
-        """A buffer that is free again."""
+        """Take back a buffer that is free again."""
         with self._lock:
             self._free.setdefault(buffer.numel(), []).append(buffer)
 

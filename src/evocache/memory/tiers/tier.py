@@ -22,7 +22,10 @@ class Parked(Protocol):
         """Start bringing it back; nothing happens if it is on its way."""
 
     def take(self) -> tuple[list[torch.Tensor], float]:
-        """The tensors, back on their device, and the seconds that waiting for them held up; it stays parked, too."""
+        """Bring the tensors back to their device, and return them with the seconds of waiting.
+
+        They stay parked, too.
+        """
 
     def drop(self) -> None:
         """Forget it."""
@@ -41,5 +44,5 @@ class Tier(Protocol):
 
 
 def strides(tensor: torch.Tensor) -> tuple[int, ...]:
-    """The strides in which a tensor is parked: its own, but without gaps and overlaps."""
+    """Return the strides in which a tensor is parked: its own, but without gaps and overlaps."""
     return torch.empty_like(tensor, device="meta").stride()  # keeps the order of the axes

@@ -29,7 +29,10 @@ class TierLending:
         return None if self._kept is None else self._kept[1]
 
     def lend(self, device: torch.device) -> Tier:
-        """The tier of a device: host memory for a GPU's features, the disk for others. It is to be given back once."""
+        """Lend the tier of a device, which is to be given back once.
+
+        That is host memory for a GPU's features, the disk for others.
+        """
         with self._lock:
             if self._kept is not None and self._kept[0] != device:
                 self._retire()
@@ -40,7 +43,7 @@ class TierLending:
             return tier
 
     def give_back(self, tier: Tier) -> None:
-        """A call that was lent a tier is over; nothing of it is parked there any more."""
+        """Take a tier back from a call that is over; nothing of it is parked there any more."""
         with self._lock:
             self._borrowers[id(tier)] -= 1
             if not self._borrowers[id(tier)]:

@@ -37,7 +37,7 @@ class Acceleration(Protocol):
 
 
 def acceleration(pipe: Any) -> Any | None:
-    """What a pipeline is accelerated by; None if it is not."""
+    """Return what a pipeline is accelerated by; None if it is not."""
     held = getattr(pipe, "__dict__", {}).get(KEY)
     return held if held is not None and held.owner() is pipe else None
 

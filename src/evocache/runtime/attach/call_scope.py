@@ -78,7 +78,10 @@ def _is_contextlib(frame: FrameType) -> bool:
 
 
 def find(key: Hashable) -> Op | None:
-    """The operation that the generation of the calling stack has for a key; None if it has none, or there is none."""
+    """Return the operation that the generation of the calling stack has for a key.
+
+    None if it has none, or there is none.
+    """
     if not _entered:
         return None
     frame: FrameType | None = sys._getframe(1)
@@ -94,7 +97,7 @@ def find(key: Hashable) -> Op | None:
 
 
 def owner(kind: type) -> Any:
-    """The innermost owner of a kind whose scope the calling stack is in.
+    """Return the innermost owner of a kind whose scope the calling stack is in.
 
     Raises:
         LookupError: if there is none.
@@ -111,7 +114,7 @@ def owner(kind: type) -> Any:
 
 
 def owners(kind: type) -> Iterator[Any]:
-    """All owners of a kind whose scopes the calling stack is in, the innermost first, also through callbacks."""
+    """Return all owners of a kind whose scopes the calling stack is in, the innermost first, also through callbacks."""
     frame: FrameType | None = sys._getframe(1) if _entered else None
     while frame is not None:
         for scope in reversed(_entered.get(frame, ())):
@@ -121,7 +124,7 @@ def owners(kind: type) -> Iterator[Any]:
 
 
 def outside(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that does the same as another, but is no part of the generation that calls it."""
+    """Return a function that does the same as another, but is no part of the generation that calls it."""
 
     @functools.wraps(call)
     def called_outside(*args: Any, **kwargs: Any) -> Any:

@@ -23,7 +23,7 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, p
 def outlying_callbacks(
     args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Within the context, arguments with which what a caller hands in to be called is outside of the generation.
+    """Yield arguments with which, within the context, what a caller hands in to be called is outside of the generation.
 
     Functions are wrapped; a callback that is an object stays that object, since pipelines ask for its class.
 

@@ -52,7 +52,7 @@ def refuse_conflicts(model: Model, seen: Mapping[str, Snapshot]) -> frozenset[st
 
 
 def enclosed(denoiser: Denoiser) -> str | None:
-    """The path of a module with components in it whose `forward` itself was compiled; None if there is none."""
+    """Return the path of a module with components in it whose `forward` itself was compiled; None if there is none."""
     components = {id(module) for module in denoiser.modules.values()}
     for path, module in denoiser.module.named_modules():
         forward = module.__dict__.get("forward")
@@ -65,7 +65,7 @@ def enclosed(denoiser: Denoiser) -> str | None:
 
 
 def find_conflict(denoiser: nn.Module) -> tuple[str, str] | None:
-    """The cache that diffusers has enabled on a denoiser; None if there is none.
+    """Return the cache that diffusers has enabled on a denoiser; None if there is none.
 
     Of diffusers' hooks those that keep a state between calls are its caches. A cache that was enabled by a function
     (`apply_first_block_cache`) is known by its hooks alone, and `disable_cache` does not find it.

@@ -53,7 +53,7 @@ class Graphs:
         self.counted = _functions.setdefault(code, _Counted())
 
     def may(self, kinds: Kinds) -> bool:
-        """Whether there is a graph for slots of these kinds, or may be one more."""
+        """Return whether there is a graph for slots of these kinds, or may be one more."""
         counted, key, most = self.counted, (self.model, kinds), limit()
         entries = count_graphs(self.code)
         if entries is not None:
@@ -70,7 +70,7 @@ class Graphs:
         return ours < max(1, most - max(HOST, others))
 
     def note_graph(self, kinds: Kinds) -> None:
-        """There is a graph for slots of these kinds."""
+        """Note that there is a graph for slots of these kinds."""
         self.counted.known.add((self.model, kinds))
 
     def note_refusal(self, kinds: Kinds) -> None:
@@ -84,7 +84,7 @@ _functions: weakref.WeakKeyDictionary[CodeType, _Counted] = weakref.WeakKeyDicti
 
 
 def graphs(module: nn.Module, model: Any) -> Graphs:
-    """The graphs of a compiled module, or of what `torch.compile` wrapped around it."""
+    """Return the graphs of a compiled module, or of what `torch.compile` wrapped around it."""
     inner = getattr(module, "_orig_mod", module)
     forward = inspect.unwrap(inner.forward, stop=lambda f: isinstance(getattr(f, "__code__", None), CodeType))
     code = getattr(forward, "__code__", None)
@@ -92,13 +92,13 @@ def graphs(module: nn.Module, model: Any) -> Graphs:
 
 
 def limit() -> int:
-    """How many graphs dynamo makes of one function."""
+    """Return how many graphs dynamo makes of one function."""
     config: Any = torch._dynamo.config
     return int(config.recompile_limit if hasattr(config, "recompile_limit") else config.cache_size_limit)
 
 
 def count_graphs(code: CodeType) -> int | None:
-    """How many graphs dynamo holds of a function; None where torch does not let it be asked."""
+    """Count the graphs that dynamo holds of a function; None where torch does not let it be asked."""
     try:
         from torch._dynamo.eval_frame import _debug_get_cache_entry_list
 

@@ -75,7 +75,7 @@ def attach(thing: Any, way: Way) -> None:
 
 
 def detach(thing: Any) -> None:
-    """The inverse of `attach`: the last user restores the object."""
+    """Undo `attach`: the last user restores the object."""
     with attaching:
         _, _, users, undo = _attached[id(thing)]
         users[0] -= 1

@@ -89,7 +89,7 @@ class Observers:
         return bool(self.found)
 
     def within(self, paths: Iterable[str]) -> Observed | None:
-        """What is observed in one of the modules at some paths; None if nothing is."""
+        """Return what is observed in one of the modules at some paths; None if nothing is."""
         inside = tuple(f"{path}." for path in paths)
         return next((seen for seen in self.found.values() if f"{seen.path}.".startswith(inside)), None)
 

@@ -55,13 +55,13 @@ class Regions:
             self._inside[id(root)] = {id(m): (i, m) for i, m in enumerate(root.modules()) if m is not root}
 
     def arranged(self, table: Mapping[Any, Op]) -> Mapping[Any, Op]:
-        """A table in which compiled modules that contain other modules of it take them along into their region."""
+        """Return a table in which compiled modules that contain others of it take them along into their region."""
         if self.whole is not None or not self.roots:
             return table
         return {**table, **self._regions(self.roots, table, compiled)}
 
     def call(self, table: Mapping[Any, Op], original: Callable[..., Any], *, whole: bool = True) -> Callable[..., Any]:
-        """The call of the denoiser under a table: `original`, if the denoiser is not compiled.
+        """Return the call of the denoiser under a table: `original`, if the denoiser is not compiled.
 
         Args:
             table: the operations of the call.
@@ -148,7 +148,7 @@ class Region:
         return call(module, *args, **kwargs) if self.own is None else self.own(call, module, args, kwargs)
 
     def computed(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """What computes the module in place of its class's `__call__`."""
+        """Return what computes the module in place of its class's `__call__`."""
 
         def call(module: Any, *args: Any, **kwargs: Any) -> Any:
             slots = self._slots()
@@ -195,12 +195,12 @@ class Region:
 
 
 def compiled(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-    """The call as the host compiled it."""
+    """Return the call as the host compiled it."""
     return original(module, *args, **kwargs)
 
 
 def eagerly(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-    """The call without compilation."""
+    """Return the call without compilation."""
     inner = getattr(module, "_orig_mod", None)
     if isinstance(inner, nn.Module):
         return inner(*args, **kwargs)
@@ -210,12 +210,18 @@ def eagerly(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -
 
 
 def is_compiled(module: nn.Module) -> bool:
-    """Whether calls of a module are compiled: by its `compile()`, or since `torch.compile` was wrapped around it."""
+    """Return whether calls of a module are compiled.
+
+    They are by its `compile()`, or since `torch.compile` was wrapped around it.
+    """
     return "_orig_mod" in module._modules or module._compiled_call_impl is not None
 
 
 def compiler(module: nn.Module) -> Compile | None:
-    """What compiles a function with the options of a compiled module; None where torch does not let it be found."""
+    """Return what compiles a function with the options of a compiled module.
+
+    None where torch does not let it be found.
+    """
     context = getattr(module, "dynamo_ctx", None)
     if context is None:
         cells = getattr(getattr(module, "_compiled_call_impl", None), "__closure__", None) or ()
@@ -225,7 +231,7 @@ def compiler(module: nn.Module) -> Compile | None:
 
 
 def replays(module: nn.Module) -> bool:
-    """Whether a compiled module may run as graphs of CUDA; so it is taken for if its compiler does not tell."""
+    """Return whether a compiled module may run as graphs of CUDA; so it is taken for if its compiler does not tell."""
     config = getattr(compiler(module), "compiler_config", None)
     return bool(config.get("triton.cudagraphs", True)) if isinstance(config, dict) else True
 

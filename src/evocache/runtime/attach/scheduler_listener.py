@@ -28,13 +28,13 @@ class Listener(Protocol):
     """What is told of a scheduler."""
 
     def timesteps_set(self, scheduler: Any) -> None:
-        """A scheduler was given its timesteps."""
+        """Note that a scheduler was given its timesteps."""
 
     def timestep_seen(self, timestep: Any) -> None:
-        """A scheduler was told the timestep of the coming call."""
+        """Note the timestep of the coming call, of which a scheduler was told."""
 
     def stepped(self, scheduler: Any, sample: Any) -> None:
-        """A scheduler made a step from a sample."""
+        """Note that a scheduler made a step from a sample."""
 
 
 def listen(scope: Scope, scheduler: Any, listener: Listener) -> None:
@@ -64,6 +64,6 @@ def listen(scope: Scope, scheduler: Any, listener: Listener) -> None:
 
 
 def is_scheduler(thing: Any) -> bool:
-    """Whether a component of a pipeline is a scheduler."""
+    """Return whether a component of a pipeline is a scheduler."""
     steps = any(callable(getattr(thing, name, None)) for name in STEPPING)
     return steps and callable(getattr(thing, "set_timesteps", None))

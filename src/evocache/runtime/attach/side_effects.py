@@ -49,7 +49,7 @@ _OF_MODULES = frozenset(nn.Module().__dict__)
 
 
 def may_keep(thing: Any, depth: int = DEPTH) -> bool:
-    """Whether something that is called can keep what it is given, so that a host may look at it later.
+    """Return whether something that is called can keep what it is given, so that a host may look at it later.
 
     That is so if it holds something that can be filled (a list, a dictionary, an object of the host's own), or if its
     code, or code that it calls, sets an attribute or a variable that outlives the call. What is defined among
@@ -63,7 +63,7 @@ def may_keep(thing: Any, depth: int = DEPTH) -> bool:
 
 
 def fillable(value: Any) -> bool:
-    """Whether something that is handed to a call can be filled by it."""
+    """Return whether something that is handed to a call can be filled by it."""
     return _fillable(value, DEPTH)
 
 

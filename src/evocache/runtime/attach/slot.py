@@ -35,7 +35,7 @@ class Slot:
         raise NotImplementedError
 
     def settle(self) -> None:
-        """The region was left: do what is to be done for the next of the calls that it made."""
+        """Do what is to be done for the next of the calls that a region made, which was left."""
 
 
 class Through(Slot):
@@ -97,7 +97,7 @@ class Fed(Slot):
         return self.outputs[calls]
 
     def settle(self) -> None:
-        """One call was served."""
+        """Note that one call was served."""
         self.after()
 
 
@@ -151,12 +151,15 @@ class Pass(Slot):
         return leaves[0] if self.bare else tuple(leaves)
 
     def settle(self) -> None:
-        """The block was passed by."""
+        """Note that the block was passed by."""
         self.after()
 
 
 def copied(output: Any, device: str | None = None) -> Any:
-    """An output whose tensors are the reader's own, if they are on a device of this type; all, if none is named."""
+    """Return an output whose tensors are the reader's own, if they are on a device of this type.
+
+    If no type is named, all are.
+    """
 
     def own(leaf: Any) -> Any:
         return leaf.clone() if isinstance(leaf, torch.Tensor) and device in (None, leaf.device.type) else leaf

@@ -37,7 +37,7 @@ class Snapshot:
     compiled: bool
 
     def same_modules(self, other: Snapshot) -> bool:
-        """Whether nothing was exchanged, put around or taken away."""
+        """Return whether nothing was exchanged, put around or taken away."""
         return self.parts == other.parts and self.classes == other.classes
 
 

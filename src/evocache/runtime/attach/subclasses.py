@@ -45,14 +45,14 @@ class Subclasses:
 
 
 def plain(thing: Any) -> type:
-    """The class of an object, as it is when nothing is attached."""
+    """Return the class of an object, as it is when nothing is attached."""
     cls = type(thing)
     found: type = cls.__dict__.get(_PLAIN, cls)
     return found
 
 
 def importable(cls: type) -> bool:
-    """Whether a class is found under its name in its module."""
+    """Return whether a class is found under its name in its module."""
     found: Any = sys.modules.get(cls.__module__)
     for name in cls.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -60,7 +60,7 @@ def importable(cls: type) -> bool:
 
 
 def subclass(cls: type, methods: Mapping[str, Any]) -> type:
-    """A subclass of the same name, whose copies and pickles are of the class itself."""
+    """Return a subclass of the same name, whose copies and pickles are of the class itself."""
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
         reduce: Any = cls.__reduce_ex__

@@ -88,7 +88,7 @@ class Branches:
         role: object = None,
         guides: bool | None = None,
     ) -> Branch:
-        """The branch of a call; a new one where none is known to be of its conditioning and shapes.
+        """Return the branch of a call; a new one where none is known to be of its conditioning and shapes.
 
         Args:
             denoiser: name of the denoiser.

@@ -59,7 +59,7 @@ class Memory:
         self._fresh = set(fresh)
 
     def note(self, given: dict[str, Identity]) -> None:
-        """A call of the branch was given these."""
+        """Note that a call of the branch was given these."""
         again = {place for place, identity in given.items() if self.given.get(place) == identity}
         self._telling |= again
         self._fresh -= again
@@ -77,11 +77,11 @@ class Memory:
         )
 
     def knows(self, place: str, identity: Identity) -> bool:
-        """Whether the tensor at a place is known to tell calls by itself, or is the one of the branch's last call."""
+        """Return whether the tensor at a place is known to tell calls apart, or is that of the branch's last call."""
         return place in self._telling or self.given.get(place) == identity
 
     def guessed(self, places: frozenset[str]) -> frozenset[str]:
-        """Those of some places that are not known to tell anything."""
+        """Return those of some places that are not known to tell anything."""
         return places - self._telling
 
     @property

@@ -54,7 +54,7 @@ class Seen:
         self._missed: dict[str, set[int]] = {}
 
     def alike(self, given: Digests, held: Sequence[Digests], places: Iterable[str], step: int) -> list[bool] | None:
-        """Which of some branches hold what a call is given; None if nothing tells.
+        """Return which of some branches hold what a call is given; None if nothing tells.
 
         Args:
             given: of the call.

@@ -44,10 +44,10 @@ class Running(Protocol):
     since: int
 
     def branch_of(self, denoiser: Denoiser, tick: Tick, args: Any, kwargs: Any) -> Branch:
-        """The branch that serves a call."""
+        """Return the branch that serves a call."""
 
     def uses_guidance(self) -> bool | None:
-        """What the pipeline says of whether it guides."""
+        """Return what the pipeline says of whether it guides."""
 
     def warn(self, *messages: str | None) -> None:
         """Warn the user, of each thing once."""
@@ -194,7 +194,7 @@ class DenoiserCall:
 
 
 def called(branch: Branch, row: Row | None, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-    """The denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
+    """Return the denoiser itself: its output may be recalled or stored, always as a copy (pipelines write into it)."""
     root = branch.layout.root
     if row is None:
         return original(module, *args, **kwargs)

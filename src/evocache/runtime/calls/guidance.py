@@ -47,7 +47,7 @@ _DEVICE = (torch.OutOfMemoryError,)
 
 
 def uses_guidance(pipe: Any) -> bool | None:
-    """Whether a pipeline guides at the moment, if it says so: most have a property for it."""
+    """Return whether a pipeline guides at the moment, if it says so: most have a property for it."""
     try:
         found = getattr(pipe, "do_classifier_free_guidance", None)
     except (AttributeError, TypeError):  # what it is made of is not set yet
@@ -80,7 +80,7 @@ class GuidanceReuse:
         self._equal = 0
 
     def end_step(self, sample: Any = None) -> None:
-        """The scheduler makes its step from a sample, if it is known: the step's first call is let go."""
+        """Let go of the step's first call, as the scheduler makes its step from a sample, if that is known."""
         if isinstance(sample, torch.Tensor):
             self._pairs.stepped(tuple(sample.shape))
         self._latents, self._packing = None, None
@@ -90,7 +90,7 @@ class GuidanceReuse:
     def run(
         self, tick: Tick, args: tuple[Any, ...], kwargs: dict[str, Any], calls: Calls, *, made: bool, says: bool | None
     ) -> Any:
-        """A call of the pipeline: as it is, or if its batch was doubled, half by half, the latter half first.
+        """Run a call of the pipeline as it is, or if its batch was doubled, half by half, the latter half first.
 
         Pipelines put the negative prompt before the other, so that the half that is always computed is the guiding one.
         Where both halves do the same, they are computed at once.
@@ -146,7 +146,7 @@ class GuidanceReuse:
         return whole
 
     def other(self, branch: Branch, row: Row, latents: torch.Tensor | None, compute: Callable[[], Any]) -> Any:
-        """The output of a call after the first: made from the first one's, or computed and compared with it."""
+        """Return the output of a call after the first: made from the first one's, or computed and compared with it."""
         column = branch.layout.guidance
         assert column is not None
         recall = row.recalls.get(column)
@@ -199,7 +199,7 @@ class GuidanceReuse:
 
 
 def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
-    """One half of a doubled batch in arguments, however nested.
+    """Return one half of a doubled batch in arguments, however nested.
 
     A tensor is halved if its first dimension is the batch (`by_sample`); a list if it is as long and holds no tensors:
     then it has an entry for each sample. All else is the same for both halves, and so are rotary positions by their
@@ -254,7 +254,7 @@ class KeepHalves:
 
 
 def alike(first: Branch, other: Branch, step: int) -> bool:
-    """Whether two halves of a batch do the same at a step, so that they may be computed at once.
+    """Return whether two halves of a batch do the same at a step, so that they may be computed at once.
 
     That is so where both compute all, and store nothing but leaves whose output has the batch as its first dimension.
     In a branch's first row it is seen which have.
@@ -274,7 +274,7 @@ def alike(first: Branch, other: Branch, step: int) -> bool:
 
 
 def join_halves(former: Any, latter: Any) -> Any:
-    """One output from those of the two halves, along the batch."""
+    """Join the outputs of the two halves along the batch."""
     (a, _), (b, packing) = packed(former), packed(latter)
     return repacked([torch.cat(pair) for pair in zip(a, b, strict=True)], packing)
 

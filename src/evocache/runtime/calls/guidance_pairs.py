@@ -44,7 +44,7 @@ class Pairs:
         """Shapes of the samples that schedulers stepped from, since the last call and in the step before it."""
 
     def stepped(self, shape: tuple[int, ...]) -> None:
-        """A scheduler made a step from a sample of a shape."""
+        """Note that a scheduler made a step from a sample of a shape."""
         self._made.append(shape)
 
     def _halves(self, shape: tuple[int, ...]) -> bool:
@@ -53,7 +53,7 @@ class Pairs:
         return not batches or len(batches) < len(self._last) or shape[0] // 2 in (*batches, sum(batches))
 
     def may(self, latents: torch.Tensor, step: int, made: bool, says: bool | None) -> bool:
-        """Whether a batch is taken for a pair at a step; its values are looked at unless that is certain.
+        """Return whether a batch is taken for a pair at a step; its values are looked at unless that is certain.
 
         Args:
             latents: of the batch.
@@ -78,11 +78,11 @@ class Pairs:
         return True
 
     def proven(self, shape: tuple[int, ...]) -> bool:
-        """Whether a half was shown to give alone what it gives in the batch."""
+        """Return whether a half was shown to give alone what it gives in the batch."""
         return self._seen[shape].exact is True
 
     def note_exact(self, shape: tuple[int, ...], exact: bool) -> None:
-        """A half was computed alone."""
+        """Note that a half was computed alone."""
         self._seen[shape].exact = exact
 
 
@@ -91,7 +91,7 @@ _NEAR = {torch.float16: 1e-2, torch.bfloat16: 4e-2}
 
 
 def close(a: Any, b: Any) -> bool:
-    """Whether two outputs are the same but for rounding."""
+    """Return whether two outputs are the same but for rounding."""
     left, right = tensors(a), tensors(b)
     if [t.shape for t in left] != [t.shape for t in right]:
         return False

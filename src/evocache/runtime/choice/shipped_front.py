@@ -12,13 +12,13 @@ from ...schedule.front.front_file import FILE
 
 
 def name_of(pipe: Any) -> str:
-    """The name that a pipeline was loaded by: a hub id or a folder; empty if it does not say."""
+    """Return the name that a pipeline was loaded by: a hub id or a folder; empty if it does not say."""
     name = getattr(pipe, "name_or_path", None)
     return os.fspath(name) if isinstance(name, (str, os.PathLike)) else ""
 
 
 def shipped_front(pipe: Any, model: Model) -> Front | None:
-    """The front in the folder of a pipeline's weights; None if there is none, or it is for other components.
+    """Return the front in the folder of a pipeline's weights; None if there is none, or it is for other components.
 
     Raises:
         RunError: if it is damaged, or of another version.

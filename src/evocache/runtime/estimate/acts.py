@@ -44,7 +44,7 @@ class Act:
 
 
 def largest(acts: Iterable[Act]) -> Act:
-    """Of several calls, the one that holds most."""
+    """Return the one of several calls that holds most."""
     return max(acts, key=lambda act: act.peak)
 
 
@@ -77,7 +77,7 @@ class DryRun:
         return self.steps, tuple(acts), tuple(self.floors.items()), self.film
 
     def calls(self, denoiser: str) -> list[Act]:
-        """The calls of a denoiser, in order."""
+        """Return the calls of a denoiser, in order."""
         return [act for act in self.acts["denoise"] if act.name == denoiser and act.tick is not None]
 
     @property

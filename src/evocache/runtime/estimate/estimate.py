@@ -51,7 +51,7 @@ class Planned(Displayed):
     plan: MemoryPlan
 
     def timeline(self) -> list[Moment]:
-        """What the plan holds from stage to stage and step to step."""
+        """Return what the plan holds from stage to stage and step to step."""
         return timeline(self.footprint, self.plan, self.steps)
 
     def __str__(self) -> str:
@@ -126,7 +126,7 @@ def plan_call(
     workspace: Workspace | None = None,
     film: bool = False,
 ) -> Planned:
-    """The memory plan for one call of a pipeline.
+    """Plan the memory of one call of a pipeline.
 
     Args:
         pipe: the pipeline.
@@ -160,7 +160,7 @@ def planned(
     offload: bool = False,
     storage: str = "none",
 ) -> Planned:
-    """The memory plan for a call that was followed by a dry run; arguments as those of `plan_call`.
+    """Plan the memory of a call that was followed by a dry run; arguments as those of `plan_call`.
 
     Raises:
         BudgetError: if it cannot be made to fit.
@@ -174,7 +174,7 @@ def planned(
 
 
 def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "none") -> Footprint:
-    """What a generation holds as it is, from a dry run of it.
+    """Return what a generation holds as it is, from a dry run of it.
 
     Args:
         pipe: the pipeline.
@@ -209,7 +209,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
 
 
 def detailed(found: Footprint, pipe: Any, compiled: Compiled, seen: DryRun) -> Footprint:
-    """A footprint with what could be run in slices, calls of denoisers and decoding, and what features hide behind."""
+    """Return a footprint with what could be run in slices, denoisers and decoding, and what features hide behind."""
     floor = seen.floors["denoise"] + found.beside
     surveyed = {
         act.name: _surveyed(compiled.model[act.name], act, seen.workspace)

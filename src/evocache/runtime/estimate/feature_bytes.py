@@ -20,7 +20,7 @@ from ..program.plan import Plan
 def feature_sizes(
     denoiser: Denoiser, plan: Plan, args: Sequence[Any], kwargs: Mapping[str, Any], storage: str = "none"
 ) -> dict[str, int]:
-    """Bytes of one stored value of each component that a plan stores, in order of execution.
+    """Return bytes of one stored value of each component that a plan stores, in order of execution.
 
     Args:
         denoiser: the denoiser; its weights may be anywhere, also on the meta device.

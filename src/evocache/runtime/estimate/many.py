@@ -71,7 +71,7 @@ class FootprintsOfMany:
         self._calls: LRU[object, CallPrint] = LRU(CALLS)
 
     def of(self, schedule: Schedule, storage: str = "none") -> Footprint:
-        """The footprint under a schedule.
+        """Return the footprint under a schedule.
 
         Args:
             schedule: of the model's whole tree; its number of steps is that of the call.
@@ -128,7 +128,7 @@ class FootprintsOfMany:
 
 
 def storing_all(tree: Tree) -> Schedule:
-    """A schedule that stores a value of every component at its first step.
+    """Return a schedule that stores a value of every component at its first step.
 
     At each later step the components of one depth of containment are read, the outermost first, so that what they
     contain has not been computed since.
@@ -155,7 +155,7 @@ def _branch(schedule: Schedule, start: int, sizes: Sizes) -> tuple[BranchFootpri
 
 
 def moved(footprint: Footprint) -> tuple[int, int]:
-    """Bytes of features that a generation writes, and that it reads."""
+    """Return bytes of features that a generation writes, and that it reads."""
     written = read = 0
     for branch in footprint.branches:
         lives = Lives.of(branch.lives)

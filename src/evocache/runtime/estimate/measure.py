@@ -22,7 +22,7 @@ from .residency import weights
 
 
 def measure(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]:
-    """What a generation holds in each stage when most is; what is cached counts as activations.
+    """Measure what a generation holds in each stage when most is; what is cached counts as activations.
 
     All tensors on the device on which the pipeline computes are counted, from the operation that makes them until
     nothing refers to them. What an operation takes and gives back within itself is not seen.
@@ -60,7 +60,7 @@ def _tables(component: nn.Module) -> Iterator[torch.Tensor]:
 
 @contextmanager
 def describe_stages(pipe: Any, model: Model, begins: Callable[[str], None]) -> Iterator[None]:
-    """Within the context, `begins` is told when a stage begins, and may be told so more than once.
+    """Tell `begins`, within the context, when a stage begins; it may be told so more than once.
 
     Only calls that are made within the context count, and not those of other generations that use the same components
     meanwhile. A generation within finds its own operation for what decodes, and tells the listener for us.

@@ -12,7 +12,7 @@ HOSTS = ("diffusers", "transformers")
 
 @contextmanager
 def quiet_logs() -> Iterator[None]:
-    """Within the context, the hosts log nothing from this thread.
+    """Silence what the hosts log from this thread, within the context.
 
     Modular pipelines log the traceback of whatever ends a block, and a dry run ends where decoded pictures are looked
     at.

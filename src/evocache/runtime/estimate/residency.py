@@ -15,7 +15,7 @@ from .acts import Act
 
 
 def weights(pipe: Any) -> dict[str, int]:
-    """Bytes of each component's weights and buffers; what two components share counts for the first."""
+    """Return bytes of each component's weights and buffers; what two components share counts for the first."""
     known: set[int] = set()
     out: dict[str, int] = {}
     for name, module in _modules(pipe).items():
@@ -34,19 +34,19 @@ def weights(pipe: Any) -> dict[str, int]:
 
 
 def resident(pipe: Any, device: torch.device) -> int:
-    """Bytes that an allocator gave to a pipeline's weights and buffers, as far as they are on a device now."""
+    """Return bytes that an allocator gave to a pipeline's weights and buffers, as far as they are on a device now."""
     held = [t for module in _modules(pipe).values() for t in weights_of(module) if _is(t.device, device)]
     storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}
     return sum(map(aligned, storages.values()))
 
 
 def offloaded(pipe: Any) -> bool:
-    """Whether a pipeline's components are on its device only in the stages that need them."""
+    """Return whether a pipeline's components are on its device only in the stages that need them."""
     return "CpuOffload" in map(_hooked, _modules(pipe).values())
 
 
 def movable(pipe: Any) -> bool:
-    """Whether components can leave a pipeline's device: it is no CPU, and its user has not arranged for that."""
+    """Return whether components can leave a pipeline's device: it is no CPU, and its user has not arranged for that."""
     if offloaded(pipe):
         return True
     theirs = any(
@@ -56,7 +56,7 @@ def movable(pipe: Any) -> bool:
 
 
 def there_while(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple[str, ...]]:
-    """By stage, the components that are on the device at some time of it where its user has diffusers offload them.
+    """Return by stage the components that are on the device at some time of it under the offloading of diffusers.
 
     Each stays from its first call until the one after it in the pipeline's sequence is called: so the autoencoder that
     an image was encoded with is there while that is animated.

@@ -21,17 +21,17 @@ class Shape:
 
     @classmethod
     def of(cls, tensor: torch.Tensor) -> Shape:
-        """The shape of a tensor."""
+        """Return the shape of a tensor."""
         return cls(tensor.shape, tensor.dtype)
 
 
 def zeros(value: Any, device: torch.device) -> Any:
-    """What a rehearsal returned, as zeros on a device."""
+    """Return what a rehearsal returned, as zeros on a device."""
     return remade(value, lambda shape: torch.zeros(shape.size, dtype=shape.dtype, device=device), Shape)
 
 
 def remade(value: Any, make: Callable[[Any], Any], kind: type = torch.Tensor) -> Any:
-    """What a rehearsal returned, with something else for tensors, or for what stands for them.
+    """Return what a rehearsal returned, with something else for tensors, or for what stands for them.
 
     Also those inside of objects, such as a latent's moments.
     """

@@ -17,7 +17,7 @@ from .survey_memo import find_once
 
 
 def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tuple[str, dict[str, int]]]:
-    """For each denoiser, bytes of what it stores, in order of execution."""
+    """Return for each denoiser, bytes of what it stores, in order of execution."""
     starts = seen.starts
     for denoiser in compiled.model.denoisers:
         acts = seen.calls(denoiser.name)
@@ -30,7 +30,7 @@ def stored_sizes(compiled: Compiled, seen: DryRun, storage: str) -> Iterator[tup
 
 
 def branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]]) -> Iterator[BranchFootprint]:
-    """For each branch of each denoiser, what it stores and when it uses it."""
+    """Return for each branch of each denoiser, what it stores and when it uses it."""
     known: dict[tuple[str, int], BranchFootprint] = {}  # branches that are entered at one step use their features alike
     for (name, _), start in seen.starts.items():
         plan = compiled.plan(compiled.model[name], seen.steps, start).plan
@@ -42,7 +42,7 @@ def branches(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[st
 
 
 def beside(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str, int]], storage: str) -> int:
-    """Bytes that storing features holds at most beside them and the activations."""
+    """Return bytes that storing features holds at most beside them and the activations."""
     computed = features if storage == "none" else dict(stored_sizes(compiled, seen, "none"))
     schedule = compiled.schedule(seen.steps)
     return max(
@@ -52,12 +52,14 @@ def beside(compiled: Compiled, seen: DryRun, features: Mapping[str, Mapping[str,
 
 
 def in_half(denoiser: Denoiser) -> bool:
-    """Whether a denoiser computes in half precision, so that forecasts from its features are summed in single."""
+    """Return whether a denoiser computes in half precision, so that its forecasts are summed in single."""
     return any(weight.dtype in HALF for weight in denoiser.module.parameters())
 
 
 def kept_beside(sizes: Mapping[str, int], schedule: Schedule, storage: str, *, half: bool = False) -> int:
-    """Bytes that storing a denoiser's features holds beside them: a copy of the largest, or what it is compared with.
+    """Return bytes that storing a denoiser's features holds beside them.
+
+    That is a copy of the largest, or what it is compared with.
 
     The host may write into what a deep part or the denoiser returns, so that it is handed a copy. What enters a span
     is kept until it leaves, as its residual is what is stored; spans that begin with one another keep it together. A

@@ -22,7 +22,7 @@ _surveys: WeakKeyDictionary[nn.Module, LRU[object, Any]] = WeakKeyDictionary()
 
 
 def find_once(module: nn.Module, act: Act, what: object, survey: Callable[[], Found]) -> Found:
-    """What is found out of a call, once for each form of it and state of the module.
+    """Return what is found out of a call, once for each form of it and state of the module.
 
     Args:
         module: what is called; what was found goes with it.

@@ -67,7 +67,7 @@ class GateBranch(Branch):
         """Rows whose values are stored, latest first."""
 
     def begin(self, step: int) -> dict[int, Op]:
-        """The table of a denoiser call at a step; if it is to be decided first, one that asks."""
+        """Return the table of a denoiser call at a step; if it is to be decided first, one that asks."""
         if step >= self.governor.steps:
             return super().begin(step)
         if self.decides:
@@ -78,12 +78,12 @@ class GateBranch(Branch):
         return super().begin(step)
 
     def recompute_all(self) -> None:
-        """The call computes everything, whatever was decided."""
+        """Have the call compute everything, whatever was decided."""
         super().recompute_all()
         self.governor.decisions[self.step] = True
 
     def finish(self) -> None:
-        """The call is over; if the governed part was not called, nothing of them was computed for later."""
+        """End the call; if the governed part was not called, nothing of it was computed for later."""
         if self.decides and len(self.plan.rows) <= self.row < self.governor.steps - self.plan.start:
             self.decide(None)
         super().finish()
@@ -97,7 +97,7 @@ class GateBranch(Branch):
             self.governor.signal.end()
 
     def decide(self, inputs: dict[str, Any] | None) -> Row:
-        """The first governed module is called with these inputs: what happens at this step."""
+        """Decide what happens at this step, as the first governed module is called with these inputs."""
         must = (
             self.column in self.observed
             or not self.stored
@@ -138,7 +138,7 @@ class GateBranch(Branch):
         return ops
 
     def lifetimes(self) -> Lifetimes:
-        """What replaying the branch's decisions will store and when."""
+        """Return what replaying the branch's decisions will store and when."""
         if not self.plan.rows:
             return super().lifetimes()
         orders = np.full((len(self.plan.rows), len(self.layout.components)), COMPUTE.order, dtype=np.int8)
@@ -199,27 +199,27 @@ class Entering:
         self.governor = governor
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:
-        """The block is called."""
+        """Note that the block is called."""
         stream = main(arguments(module, args, kwargs))
         if stream is not None:
             self.governor.signal.entered(stream)
 
     def after(self, module: Any, output: Any) -> None:
-        """Nothing is to be seen after the call."""
+        """Pass over the end of the call, where nothing is to be seen."""
 
 
 class Layer(Entering):
     """Shows the gate what the first layer of the first block is given."""
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:
-        """The layer is called."""
+        """Note that the layer is called."""
         given = main(arguments(module, args, kwargs))
         if given is not None:
             self.governor.signal.modulated(given)
 
 
 def main(inputs: dict[str, Any]) -> torch.Tensor | None:
-    """The main stream among the arguments of a block or layer."""
+    """Return the main stream among the arguments of a block or layer."""
     named = inputs.get(MAIN)
     found = [named, *inputs.values()]
     return next((t for t in found if isinstance(t, torch.Tensor) and t.is_floating_point() and t.ndim > 1), None)

@@ -37,12 +37,12 @@ class GateState:
         self._rule = gate.rule(steps)
 
     def begun(self, decider: object) -> None:
-        """A branch begins that decides: what was seen of another is no measure for it."""
+        """Begin a branch that decides: what was seen of another is no measure for it."""
         self.decider = decider
         self.signal.end()
 
     def decide(self, step: int, stream: torch.Tensor | None, *, must: bool) -> bool:
-        """Whether a step is computed; the one place where a tensor's value is waited for.
+        """Decide whether a step is computed; the one place where a tensor's value is waited for.
 
         Args:
             step: its number.
@@ -59,7 +59,7 @@ class GateState:
         return computes
 
     def noted(self) -> None:
-        """Something was kept."""
+        """Note that something was kept."""
         self.peak_bytes = max(self.peak_bytes, self.signal.bytes)
 
 
@@ -77,7 +77,7 @@ class GateStates:
         self._ended: list[GateState] = []
 
     def of(self, denoiser: str, steps: int) -> GateState | None:
-        """The governor of a denoiser in the current pass; None if it is not governed."""
+        """Return the governor of a denoiser in the current pass; None if it is not governed."""
         governed = self.compiled.governed.get(denoiser)
         if self.gate is None or governed is None:
             return None
@@ -86,7 +86,7 @@ class GateStates:
         return self._current[denoiser]
 
     def end_pass(self) -> None:
-        """A pass is over: what was compared is let go; the decisions stay."""
+        """End a pass: what was compared is let go; the decisions stay."""
         self._ended += self._current.values()
         for governor in self._ended:
             governor.signal.end()
@@ -103,7 +103,7 @@ class GateStates:
         return sum(governor.peak_bytes for governor in self.all)
 
     def recorded(self) -> Schedule | None:
-        """What was decided, as a schedule that does the same again; None if nothing was. All else is computed.
+        """Return what was decided, as a schedule that does the same again; None if nothing was. All else is computed.
 
         Raises:
             PolicyError: if a denoiser ran in several passes that were decided differently, or passes have different

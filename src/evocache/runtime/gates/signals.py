@@ -23,28 +23,31 @@ class Signal:
         return sum(kept.bytes for kept in self.kept)
 
     def end(self) -> None:
-        """The pass is over: nothing is kept."""
+        """End the pass: nothing is kept."""
         for kept in self.kept:
             kept.drop()
 
     def begin(self) -> None:
-        """A call begins."""
+        """Begin a call."""
 
     def entered(self, stream: torch.Tensor) -> None:
-        """The main stream enters the first block."""
+        """Note what enters the first block of the main stream."""
 
     def modulated(self, given: torch.Tensor) -> None:
-        """The first layer of the first block is given its input."""
+        """Note the input of the first layer of the first block."""
 
     def change(self, stream: torch.Tensor) -> torch.Tensor | None:
-        """The main stream is about to enter the governed blocks: what has changed, a scalar; None if unknown."""
+        """Return what has changed as the main stream is about to enter the governed blocks, a scalar.
+
+        None if unknown.
+        """
         raise NotImplementedError
 
     def computed(self) -> None:
         """It was decided that this step is computed."""
 
     def left(self, stream: torch.Tensor) -> None:
-        """The main stream leaves the governed blocks, which were computed."""
+        """Note what leaves the governed blocks, which were computed."""
 
 
 class Residual(Signal):
@@ -56,12 +59,12 @@ class Residual(Signal):
         self._entered = False
 
     def end(self) -> None:
-        """Nothing is kept."""
+        """End the pass: nothing is kept."""
         super().end()
         self._residual = None
 
     def begin(self) -> None:
-        """Nothing has entered yet."""
+        """Begin a call, in which nothing has entered yet."""
         self._entered, self._residual = False, None
         self.kept[0].drop()
 
@@ -97,7 +100,7 @@ class Modulated(Signal):
         self._seen = False
 
     def begin(self) -> None:
-        """The layer's first input in the call is meant."""
+        """Begin a call, of which the layer's first input is meant."""
         self._seen = False
 
     def modulated(self, given: torch.Tensor) -> None:
@@ -134,7 +137,7 @@ class Transformed(Signal):
         self._moved: torch.Tensor | None = None
 
     def end(self) -> None:
-        """Nothing is kept."""
+        """End the pass: nothing is kept."""
         super().end()
         self._rate = self._moved = None
 
@@ -147,14 +150,14 @@ class Transformed(Signal):
         return found
 
     def computed(self) -> None:
-        """The input moved so far since the step computed before."""
+        """Note how far the input moved since the step computed before."""
         now, then = self.before.get(), self.computed_from.get()
         self._moved = mean(now - then) if now is not None and then is not None and now.shape == then.shape else None
         if now is not None:
             self.computed_from.keep(now)
 
     def left(self, stream: torch.Tensor) -> None:
-        """The output moved so far since then."""
+        """Note how far the output moved since then."""
         then, self._rate = self.output.get(), None
         if then is not None and self._moved is not None and then.shape == stream.shape:
             self._rate = mean(stream - then) / self._moved

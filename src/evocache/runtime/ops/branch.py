@@ -25,7 +25,7 @@ class Branch(BranchState):
         self._observers: tuple[int, bool] = (0, False)
 
     def begin(self, step: int) -> dict[int, Op]:
-        """The table of a denoiser call at a step: which modules do something else than run, by module id."""
+        """Return the table of a denoiser call at a step: which modules do something else than run, by module id."""
         self.called(step)
         row = self.plan.row(step)
         if row is None:
@@ -36,7 +36,7 @@ class Branch(BranchState):
         return self.operations(row)
 
     def operations(self, row: Row) -> dict[int, Op]:
-        """The table of the denoiser call at hand, under a row.
+        """Return the table of the denoiser call at hand, under a row.
 
         Where all operations are those of leaves and of what is skipped with them, which serve any call, the table is
         kept for rows of the same pattern.
@@ -60,7 +60,7 @@ class Branch(BranchState):
         return row.stores if self.row else self.layout.touched
 
     def end(self) -> None:
-        """The pass is over: what was counted stays, stand-ins on the device do not."""
+        """End the pass: what was counted stays, stand-ins on the device do not."""
         self.blanks.clear()
         self.flows.clear()
         self.tables.clear()

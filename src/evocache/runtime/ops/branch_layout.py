@@ -37,7 +37,7 @@ class BranchLayout:
 
     @classmethod
     def of(cls, denoiser: Denoiser, plan: Plan) -> BranchLayout:
-        """The layout of a denoiser's branches under a plan."""
+        """Return the layout of a denoiser's branches under a plan."""
         return cls(denoiser, plan.schedule.tree, plan.touched)
 
     @cached_property
@@ -98,18 +98,18 @@ class BranchLayout:
         return self._covered[column]
 
     def module(self, column: int) -> nn.Module:
-        """The module of a leaf, a block or the denoiser."""
+        """Return the module of a leaf, a block or the denoiser."""
         return self.denoiser.modules[self.components[column].id]
 
     def address(self, column: int) -> int:
-        """The id of that module."""
+        """Return the id of that module."""
         found = self._addresses.get(column)
         if found is None:
             found = self._addresses[column] = id(self.module(column))
         return found
 
     def deep(self, column: int) -> Deep:
-        """The shape of a deep part."""
+        """Return the shape of a deep part."""
         assert self.denoiser.unet is not None
         return self.denoiser.unet.deeps[deep_depth(self.components[column].id)]
 
@@ -129,7 +129,7 @@ class BranchLayout:
         return tuple(out.values())
 
     def inside(self, column: int, but: Collection[int] = ()) -> npt.NDArray[np.bool_]:
-        """Which columns are a component's and those of all its parts, but for some blocks and their parts."""
+        """Return which columns are a component's and those of all its parts, but for some blocks and their parts."""
         found = np.zeros(len(self.tree), dtype=bool)
         found[column] = True
         for i, parent in enumerate(self.tree.parents):
@@ -137,7 +137,7 @@ class BranchLayout:
         return found
 
     def parts(self, column: int) -> Iterator[nn.Module]:
-        """All modules that do not run where a component is recalled."""
+        """Return all modules that do not run where a component is recalled."""
         kind = self.kinds[column]
         if kind in WHOLE:
             inside = [self.denoiser.module]

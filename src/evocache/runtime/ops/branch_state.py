@@ -23,7 +23,7 @@ class Taker(Protocol):
     """An operation that took a feature in the call at hand."""
 
     def finish(self) -> None:
-        """The call is over: let go of what is left of it."""
+        """Let go of what is left of a call that is over."""
 
 
 class BranchState:
@@ -105,24 +105,24 @@ class BranchState:
         """Leaves that took their feature in the call at hand; their operations outlive it."""
 
     def called(self, step: int) -> None:
-        """A denoiser call begins."""
+        """Begin a denoiser call."""
         self.calls += 1
         self.row = step - self.plan.start
         self._before = self.executed.copy()
 
     def recompute_all(self) -> None:
-        """The call at hand is made once more, and computes everything."""
+        """Have the call at hand, which is made once more, compute everything."""
         self.executed = self._before + 1
         self.stores = frozenset()
         self.open.clear()
 
     def enter(self, row: Row) -> None:
-        """The denoiser call at hand follows a row."""
+        """Have the denoiser call at hand follow a row."""
         self.executed += row.executed
         self.recalls, self.stores, self._unread = row.recalls, row.stores, row.dying
 
     def finish(self) -> None:
-        """The denoiser call is over: close what the host left open, free what it did not come to read."""
+        """End the denoiser call: close what the host left open, free what it did not come to read."""
         for capture in self.open:
             capture.close()
         self.open.clear()
@@ -135,7 +135,7 @@ class BranchState:
         self._unread = 0
 
     def put(self, column: int, tensors: Sequence[torch.Tensor], *, again: bool = False) -> None:
-        """A component computed at this step: note its size and order, and store its feature if it will be read.
+        """Note the size and order of a component computed at this step, and store its feature if it will be read.
 
         If it computed again in the same forward, this is stored beside what it gave before.
         """
@@ -166,7 +166,7 @@ class BranchState:
             self.uneven.add(column)
 
     def take(self, column: int, recall: Recall, piece: int | None = None) -> list[torch.Tensor] | None:
-        """The recalled feature of a component; None if it has to be computed after all.
+        """Return the recalled feature of a component; None if it has to be computed after all.
 
         That is so where the host changed it in place, or did not run the component when the schedule expected it. It is
         the host's to write into if the host is known to do so.
@@ -193,7 +193,7 @@ class BranchState:
             return None
 
     def take_one(self, column: int, recall: Recall) -> torch.Tensor | None:
-        """The recalled feature of one tensor, by the shortest way; None: ask `take`. It is for what is `plain`."""
+        """Return the recalled feature of one tensor that is `plain`, by the shortest way; None: ask `take`."""
         store, key, born = self.store, self.key, recall.born
         if len(born) == 1:
             return store.get_one((key, column, born[0]))
@@ -201,7 +201,7 @@ class BranchState:
         return combine_one(parts, recall.weights)
 
     def in_pieces(self, column: int, recall: Recall, pieces: int) -> bool:
-        """Whether a recalled feature is taken piece by piece: it has so many, and what is handed out is made for it."""
+        """Return whether a recalled feature is taken in pieces: it has many, and what is handed out is made for it."""
         if len(recall.born) == 1 and self.store.coding == "none" and column not in self.copies:
             return False
         return all(self.store.pieces((self.key, column, born)) == pieces for born in recall.born)
@@ -230,7 +230,7 @@ class BranchState:
                 act((self.key, other, step))
 
     def entering(self, column: int, shapes: Any, *, again: bool) -> None:
-        """A component was given these shapes for what is stored of it; again, if it is one of several calls."""
+        """Note the shapes that a component was given for what is stored of it; again, if it is one of several calls."""
         self.plain.pop(column, None)
         if again:
             before = self.entered[column]
@@ -260,7 +260,7 @@ class BranchState:
         return self.plan.start + self.row
 
     def lifetimes(self) -> Lifetimes:
-        """What the branch stored and when, for the prediction of peak bytes."""
+        """Return what the branch stored and when, for the prediction of peak bytes."""
         return Lifetimes(self.plan.schedule, self.sizes, tuple(self.sizes), self.plan.start, self.row + 1, self.dropped)
 
     def drop(self, step: int) -> None:

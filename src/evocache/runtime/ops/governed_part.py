@@ -38,7 +38,7 @@ class Part:
 
 
 def part_of(denoiser: Denoiser, governed: Governed) -> Part:
-    """The modules of what is governed in a denoiser."""
+    """Return the modules of what is governed in a denoiser."""
     if governed.entry is None:
         assert denoiser.unet is not None
         deep = denoiser.unet.deeps[deep_depth(governed.part)]
@@ -49,7 +49,9 @@ def part_of(denoiser: Denoiser, governed: Governed) -> Part:
 
 
 def modulated(unet: UNet) -> nn.Module | None:
-    """The layer of a U-Net whose input is the first that the timestep embedding has modulated; None if there is none.
+    """Return the layer of a U-Net whose input is the first that the timestep embedding has modulated.
+
+    None if there is none.
 
     A residual block adds the embedding to, or scales by it, what its first convolution gave; its second is given that,
     normalised and activated.

@@ -12,7 +12,10 @@ Placed = tuple[str, torch.Tensor]
 
 
 def latents_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
-    """The first tensor of more than one dimension among the arguments, and in lists of them: the latents as a rule."""
+    """Return the first tensor of more than one dimension among the arguments, and in lists of them.
+
+    As a rule these are the latents.
+    """
     for place, value in (*enumerate(args), *kwargs.items()):
         for _, leaf in _tensors(value, str(place)):
             return leaf
@@ -44,7 +47,7 @@ def _tensors(value: Any, place: str) -> Iterator[Placed]:
 
 
 def differentiated(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether gradients may be taken through a call: with respect to its latents, or to what conditions it."""
+    """Return whether gradients may be taken through a call: with respect to its latents, or to what conditions it."""
     if not torch.is_grad_enabled():
         return False
     samples, others = tensors_of(args, kwargs)
@@ -52,7 +55,7 @@ def differentiated(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
 
 
 def by_sample(tensor: torch.Tensor, shape: Sequence[int]) -> bool:
-    """Whether a tensor's first dimension is the batch of latents of a shape, or as many times that as they have frames.
+    """Return whether a tensor's first dimension is the batch of some latents, or that times their frames.
 
     AnimateDiff repeats embeddings of shape (batch, tokens, channels) for each frame.
     """

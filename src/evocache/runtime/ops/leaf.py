@@ -41,11 +41,11 @@ class Keep:
         return output
 
     def slot(self, module: Any) -> Slot:
-        """The same within a compiled region, where it is not seen what a leaf was given."""
+        """Return a slot that does the same within a compiled region, where it is not seen what a leaf was given."""
         return Given(self.stored)
 
     def stored(self, output: Any, args: Any = None, kwargs: Any = None) -> None:
-        """The leaf gave this, for these arguments."""
+        """Keep what the leaf gave for these arguments."""
         branch, column = self.branch, self.column
         if (
             branch.direct
@@ -176,7 +176,7 @@ class Reuse:
         return original(module, *args, **kwargs)
 
     def slot(self, module: Any) -> Slot | None:
-        """The same within a compiled region, unless calls before it have taken their pieces."""
+        """Return a slot that does the same within a compiled region, unless calls before it have taken their pieces."""
         packing = self.branch.packing.get(self.column, ())
         if self.call != self.branch.calls:
             self._begin(packing, by_piece=False)
@@ -210,7 +210,7 @@ class Reuse:
             self.branch.free(self.column, self.branch.recalls[self.column])
 
     def finish(self) -> None:
-        """The forward is over: let go of what the host did not come to read."""
+        """Let go of what the host did not come to read in a forward that is over."""
         self.feature = None
 
     def _renewed(self, output: Any, args: Any = None, kwargs: Any = None) -> None:
@@ -246,7 +246,7 @@ class Blank:
     def standing_in(
         self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any, shapes: Shapes | None = None
     ) -> Any:
-        """The next stand-in, if it was seen for these shapes."""
+        """Return the next stand-in, if it was seen for these shapes."""
         if self.call != self.branch.calls:
             self.call, self.ordinal = self.branch.calls, 0
         seen = self.branch.blanks.get(id(module), [])
@@ -266,7 +266,7 @@ class Blank:
         return output
 
     def slot(self, module: Any) -> Slot:
-        """The same within a compiled region."""
+        """Return a slot that does the same within a compiled region."""
         return Bare([stand_in for _, stand_in in self.branch.blanks.get(id(module), [])], _nothing)
 
 

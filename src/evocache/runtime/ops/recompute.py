@@ -17,7 +17,7 @@ class Unfit(Exception):  # noqa: N818  (not an error: the call is made anew)
 def or_recompute(
     branch: BranchState, call: Callable[[], Any], recompute: Callable[[], Any], warn: Callable[[str], None]
 ) -> Any:
-    """What a denoiser call returns; where something that is stored does not fit it, what it returns without.
+    """Return what a denoiser call returns; where something that is stored does not fit it, what it returns without.
 
     Shapes are compared where a module is called, but within a compiled region nothing can be, and a host may join what
     was recalled with what it computed. So an error that a call raises may come of what was recalled in it: then the

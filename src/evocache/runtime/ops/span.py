@@ -41,7 +41,7 @@ class Capture:
         self.closed = False
 
     def before(self, block: int, inputs: dict[str, Any]) -> None:
-        """A block of the span is called."""
+        """Note that a block of the span is called."""
         if self.last is not None:
             self._learn(linked(self.last[2], inputs))
             if self._goes_on(inputs):
@@ -54,7 +54,7 @@ class Capture:
         self.entry = {name: (t.clone() if copied else t, version(t)) for name, t in found.items()}
 
     def after(self, block: int, inputs: dict[str, Any], output: Any) -> None:
-        """A block of the span has returned."""
+        """Note that a block of the span has returned."""
         leaves = unpack(output)[0]
         versions = [version(leaf) if isinstance(leaf, torch.Tensor) else 0 for leaf in leaves]
         known = self.branch.linked.get(block, False)  # what went in is needed only to learn how it flows
@@ -66,7 +66,7 @@ class Capture:
             self._end_run()
 
     def close(self) -> None:
-        """The span is over: store what it added."""
+        """End the span: store what it added."""
         if self.closed or (self.last is None and not self.layout):
             return
         if self.last is not None:
@@ -175,7 +175,7 @@ class Skip:
             self.branch.free(self.column, self.recall)
 
     def slot(self, block: int, module: Any) -> Slot | None:
-        """The same for one of the blocks within a compiled region, if it returns a tensor or a tuple of them."""
+        """Return a slot that does the same for a block within a compiled region, if it returns a tensor or a tuple."""
         passing = self.branch.flows.get(block)
         if passing is None or not self._ready():
             return None
@@ -220,5 +220,5 @@ class BlockOp:
         return output
 
     def slot(self, module: Any) -> Slot | None:
-        """The same within a compiled region, if the block is passed by."""
+        """Return a slot that does the same within a compiled region, if the block is passed by."""
         return None if self.skip is None or self.captures else self.skip.slot(self.block, module)

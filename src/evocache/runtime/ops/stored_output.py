@@ -31,7 +31,9 @@ def shapes_of(args: Any, kwargs: Any) -> Shapes:
 
 
 def entry(bare: bool, args: Any, kwargs: Any) -> Any:
-    """What has to be the same where an output is used again: the shapes that its own follows from; None if unknown.
+    """Return what has to be the same where an output is used again: the shapes that its own follows from.
+
+    None where that is unknown.
 
     A module that returns one tensor returns it in the shape of its first argument, whatever it attends to besides.
     """
@@ -41,7 +43,7 @@ def entry(bare: bool, args: Any, kwargs: Any) -> Any:
 
 
 def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
-    """The tensors of an output, and all else that is needed to build it again around other tensors."""
+    """Return the tensors of an output, and all else that is needed to build it again around other tensors."""
     if isinstance(output, torch.Tensor):
         return [output], BARE
     leaves, spec = unpack(output)
@@ -51,7 +53,7 @@ def packed(output: Any) -> tuple[list[torch.Tensor], Packing]:
 
 
 def repacked(tensors: Sequence[torch.Tensor], packing: Packing) -> Any:
-    """An output built around other tensors, the inverse of `packed`."""
+    """Return an output built around other tensors, the inverse of `packed`."""
     leaves, places, spec = packing
     if spec is None:
         return tensors[0]

@@ -52,7 +52,7 @@ def _parameters(cls: Any) -> tuple[str, ...]:
 
 
 def arguments(module: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """A call's arguments by name; positional ones beyond the signature are numbered."""
+    """Return a call's arguments by name; positional ones beyond the signature are numbered."""
     names = _parameters(cast(Any, type(module)))
     named = {names[i] if i < len(names) else f"*{i}": value for i, value in enumerate(args)}
     named.update(kwargs)
@@ -62,7 +62,7 @@ def arguments(module: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str,
 def argument(
     module: torch.nn.Module, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], usual: int | None = None
 ) -> Any:
-    """One of a call's arguments, by the name that `arguments` gives it; None if it is not given.
+    """Return one of a call's arguments, by the name that `arguments` gives it; None if it is not given.
 
     `usual` is its place where the module knows no such name.
     """
@@ -73,7 +73,10 @@ def argument(
 
 
 def placed(module: torch.nn.Module, name: str, usual: int | None = None) -> int:
-    """The place of one of a call's arguments if it is not given by its name; -1 if it can only be given by that."""
+    """Return the place of one of a call's arguments if it is not given by its name.
+
+    -1 if it can only be given by that.
+    """
     names = _parameters(cast(Any, type(module)))
     if name in names:
         return names.index(name)
@@ -83,7 +86,7 @@ def placed(module: torch.nn.Module, name: str, usual: int | None = None) -> int:
 
 
 def linked(outputs: Sequence[Any], inputs: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Which output leaves *are* (the same object) which arguments of the next call."""
+    """Return which output leaves *are* (the same object) which arguments of the next call."""
     return [
         (name, i)
         for i, leaf in enumerate(outputs)
@@ -94,7 +97,7 @@ def linked(outputs: Sequence[Any], inputs: Mapping[str, Any]) -> list[tuple[str,
 
 
 def flow(inputs: Mapping[str, Any], output: Any, links: Sequence[tuple[str, int]], known: Flow | None) -> Flow:
-    """The flow of a block that was called with `inputs` and returned `output`.
+    """Return the flow of a block that was called with `inputs` and returned `output`.
 
     Args:
         inputs: arguments by name.

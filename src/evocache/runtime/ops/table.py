@@ -25,10 +25,10 @@ class Watcher(Protocol):
     """Sees the calls of a module without changing them."""
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:
-        """The module is called."""
+        """Note that the module is called."""
 
     def after(self, module: Any, output: Any) -> None:
-        """The module has returned."""
+        """Note that the module has returned."""
 
 
 class Watched:
@@ -54,7 +54,7 @@ class Watched:
             watcher.after(module, output)
 
     def slot(self, module: Any) -> Slot | None:
-        """The same within a compiled region, if it is the entry or exit of a deep part that computes."""
+        """Return a slot that does the same within a compiled region, if it is an end of a deep part that computes."""
         if self.inner is not None or not all(type(watcher) in (DeepKeep, Entry) for watcher in self.watchers):
             return None
         if all(type(watcher) is Entry for watcher in self.watchers):

@@ -31,16 +31,19 @@ class DeepKeep:
         self._latest: tuple[int, Sequence[torch.Tensor], Packing, list[int | None]] | None = None
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:
-        """An exit is called: nothing is to be seen yet."""
+        """Pass over the call of an exit, where nothing is to be seen yet."""
 
     def entering(self, module: Any, args: Any, kwargs: Any) -> None:
-        """A module of the part is called: the first of them is its entry, whose shapes go with what is stored."""
+        """Note the call of a module of the part.
+
+        The first of them is its entry, whose shapes go with what is stored.
+        """
         if not self._entered:
             self._entered = True
             self.branch.entries[self.column] = id(module), shapes_of(args, kwargs)
 
     def after(self, module: Any, output: Any) -> None:
-        """An exit has returned: this is what leaves the part, unless another exit follows."""
+        """Note what an exit has returned: it leaves the part, unless another exit follows."""
         tensors, packing = packed(output)
         self._left -= 1
         self._latest = id(module), tensors, packing, list(map(version, tensors))
@@ -48,7 +51,7 @@ class DeepKeep:
             self._store()
 
     def close(self) -> None:
-        """No exit follows: store what the last one returned, unless the host may have changed it in place since."""
+        """Store what the last exit returned, unless the host may have changed it in place since."""
         if self._latest is not None:
             _, tensors, _, versions = self._latest
             if None not in versions and versions == list(map(version, tensors)):
@@ -74,11 +77,11 @@ class Entry:
         self.keep = keep
 
     def before(self, module: Any, args: Any, kwargs: Any) -> None:
-        """The module is called."""
+        """Note that the module is called."""
         self.keep.entering(module, args, kwargs)
 
     def after(self, module: Any, output: Any) -> None:
-        """Nothing is to be seen after the call."""
+        """Pass over the end of the call, where nothing is to be seen."""
 
 
 class Bypass:
@@ -96,7 +99,7 @@ class Bypass:
         self.computing = False
 
     def computes(self, module: Any, args: Any, kwargs: Any) -> bool:
-        """A module of the part is called; the first of them in a forward decides."""
+        """Return whether a module of the part computes; the first of them that is called in a forward decides."""
         branch, column = self.branch, self.column
         if self.call != branch.calls:
             self.call = branch.calls

@@ -48,7 +48,7 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 def sum_bytes(size: int, *, whole: bool) -> int:
-    """Bytes that a sum of halves takes in single precision, beside what it is made of and the sum as it is handed out.
+    """Return bytes that a sum of halves takes in single precision, beside its terms and the sum as it is handed out.
 
     Args:
         size: bytes of the sum.
@@ -58,7 +58,7 @@ def sum_bytes(size: int, *, whole: bool) -> int:
 
 
 def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> list[torch.Tensor] | None:
-    """The weighted sum of features (lists of tensors); a single value is handed on as it is.
+    """Sum features (lists of tensors) by their weights; a single value is handed on as it is.
 
     Sums of half-precision tensors are made in single precision and rounded once: weights such as 5, -6 and 2 leave the
     range of float16 on the way to a sum that is within it. Values given as a sequence are held by the caller anyway,
@@ -96,7 +96,7 @@ def combine(values: Iterable[Sequence[torch.Tensor]], by: Sequence[float]) -> li
 
 
 def combine_one(parts: Sequence[torch.Tensor | None], by: Sequence[float]) -> torch.Tensor | None:
-    """The weighted sum of two tensors or more, summed as `combine` does; None if one is missing or of another shape."""
+    """Sum two tensors or more by their weights, as `combine` does; None if one is missing or of another shape."""
     first, *rest = parts
     if first is None:
         return None

@@ -70,7 +70,7 @@ class Plan:
 
     @classmethod
     def compile(cls, schedule: Schedule, start: int = 0) -> Plan:
-        """The plan of a schedule that is entered at step `start`."""
+        """Compile the plan of a schedule that is entered at step `start`."""
         if start >= schedule.steps:
             return cls(schedule, start, (), frozenset())
         schedule = schedule.starting_at(start)
@@ -88,7 +88,10 @@ class Plan:
         return cls(schedule, start, rows, touched)
 
     def row(self, step: int) -> Row | None:
-        """The row of a step of the generation; None past the end of the schedule, where everything is computed."""
+        """Return the row of a step of the generation.
+
+        None past the end of the schedule, where everything is computed.
+        """
         index = step - self.start
         return self.rows[index] if 0 <= index < len(self.rows) else None
 

@@ -48,14 +48,17 @@ class Fixed:
         return 1
 
     def schedule(self, tree: Tree, steps: int) -> Schedule:
-        """The schedule over a model's own components, for a number of steps."""
+        """Return the schedule over a model's own components, for a number of steps."""
         return match_tree(self.given, tree).resampled(steps)
 
     def __str__(self) -> str:
         return self.given.provenance.origin or f"schedule {self.given.digest}"
 
     def notice(self, steps: int) -> str | None:
-        """What a user should know of the schedule for a number of steps: that it was made for a very different one."""
+        """Return what a user should know of the schedule for a number of steps.
+
+        It is told where it was made for a very different one.
+        """
         if self.context is not None or 1 / FAR <= steps / self.given.steps <= FAR:
             return None  # where a context is known, its number of steps is held against the call's
         return (
@@ -70,7 +73,7 @@ gate decides while the pipeline runs."""
 
 
 def resolve(what: Schedule | Point | Policy | Gate | str | os.PathLike[str]) -> Program:
-    """What is to be applied, from any of the forms that a user may give.
+    """Resolve what is to be applied, from any of the forms that a user may give.
 
     Raises:
         PolicyError: if it is none of them.
@@ -139,7 +142,7 @@ def refuse_unplannable(program: Program, model: Model) -> None:
 
 
 def sample_schedule(program: Policy, model: Model) -> Schedule:
-    """The schedule of a policy for a number of steps that it can be made for.
+    """Return the schedule of a policy for a number of steps that it can be made for.
 
     Raises:
         PolicyError: if it makes no sense for the model.

@@ -14,18 +14,18 @@ OWN = ("timesteps", "sigmas")
 
 
 def takes_steps(call: Callable[..., Any], given: Mapping[str, Any]) -> bool:
-    """Whether a call with these keyword arguments may be given a number of steps, or another one."""
+    """Return whether a call with these keyword arguments may be given a number of steps, or another one."""
     return STEPS in inspect.signature(call).parameters and all(given.get(name) is None for name in OWN)
 
 
 def usual_steps(call: Callable[..., Any]) -> int | None:
-    """The number of steps of a call that asks for none; None if the pipeline does not say."""
+    """Return the number of steps of a call that asks for none; None if the pipeline does not say."""
     parameter = inspect.signature(call).parameters.get(STEPS)
     return parameter.default if parameter is not None and isinstance(parameter.default, int) else None
 
 
 def steps_of(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> int | None:
-    """The number of steps that a call asks for, in whatever way; None if it does not say."""
+    """Return the number of steps that a call asks for, in whatever way; None if it does not say."""
     try:
         given = {**kwargs, **inspect.signature(call).bind_partial(*args, **kwargs).arguments}
     except TypeError:
@@ -39,7 +39,7 @@ def steps_of(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
 
 
 def leaves_steps_open(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a call asks for no number of steps, no timesteps and no sigmas, though it may ask for the first."""
+    """Return whether a call asks for no number of steps, no timesteps and no sigmas, though it may ask for one."""
     try:
         given = inspect.signature(call).bind_partial(*args, **kwargs).arguments
     except TypeError:  # the pipeline will say what is wrong with it

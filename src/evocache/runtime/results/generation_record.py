@@ -50,7 +50,7 @@ class Record:
         return self.followed if self.governors.gate is None else self.governors.recorded()
 
     def stats(self) -> Stats:
-        """What the generation did so far."""
+        """Return what the generation did so far."""
         try:
             schedule = self.schedule
         except PolicyError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def without_effect(
     names: Sequence[str], branches: Sequence[Branch], schedule: Schedule | None, observed: Mapping[str, Observed]
 ) -> str | None:
-    """Why a generation reused nothing, or nothing of guidance, although its schedule meant to; None if it did.
+    """Say why a generation reused nothing, or nothing of guidance, although its schedule meant to; None if it did.
 
     Args:
         names: the pipeline's denoisers, if its scheduler made steps.
@@ -66,7 +66,7 @@ def _guidance_without_effect(
 
 
 def past_the_end(branches: Sequence[Branch]) -> str | None:
-    """Where a pipeline made more steps than its scheduler has timesteps, all computed; None if it did not."""
+    """Return where a pipeline made more steps than its scheduler has timesteps, all computed; None if it did not."""
     late = [branch for branch in branches if branch.step >= branch.plan.start + len(branch.plan.rows)]
     if all(branch.plan.schedule.executed.all() for branch in late):
         return None

@@ -105,7 +105,10 @@ class Stats(Displayed):
         return replace(self, warnings=tuple(dict.fromkeys((*notices, *self.warnings)))) if notices else self
 
     def weighed(self, stages: Mapping[str, Held]) -> Stats:
-        """The same figures with what was held in each stage; what is cached is told apart from what is computed."""
+        """Return the same figures with what was held in each stage.
+
+        What is cached is told apart from what is computed.
+        """
         if "denoise" not in stages:
             return self
         whole, features = stages["denoise"], self.peak_cached_bytes

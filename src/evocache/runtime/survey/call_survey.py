@@ -35,7 +35,7 @@ WORTH = 0.97
 def survey(
     denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any], workspace: Workspace | None = None
 ) -> CallPrint:
-    """What a call of a denoiser holds, and what each of its units would hold in slices.
+    """Survey what a call of a denoiser holds, and what each of its units would hold in slices.
 
     Args:
         denoiser: the denoiser; its weights may be anywhere, also on the meta device.
@@ -113,7 +113,7 @@ def _worth(found: list[Choice]) -> list[Choice]:
 
 
 def worth(first: Choice, others: Iterable[Choice]) -> list[Choice]:
-    """A choice, and of others those that hold less than it and all that take fewer operations."""
+    """Return a choice, and of others those that hold less than it and all that take fewer operations."""
     kept = [first]
     for choice in sorted(others, key=_order):
         if choice.surge < WORTH * kept[-1].surge:
@@ -126,7 +126,7 @@ def _order(choice: Choice) -> tuple[int, int]:
 
 
 def sliced(call: Callable[..., Any], how: Cut) -> Callable[..., Any]:
-    """A call that holds what it would in slices; for rehearsals only."""
+    """Return a call that holds what it would in slices; for rehearsals only."""
     return lambda *args, **kwargs: run(call, how.slicing, how.slices, args, kwargs, rehearsed=True)
 
 
@@ -209,7 +209,10 @@ class _Survey:
 
 @contextmanager
 def cut(modules: Mapping[nn.Module, Cut]) -> Iterator[None]:
-    """Within the context, modules hold what they would in slices; for rehearsals only: it replaces their `forward`."""
+    """Have modules, within the context, hold what they would in slices.
+
+    For rehearsals only: it replaces their `forward`.
+    """
     before = {module: module.__dict__.get("forward") for module in modules}
     for module, how in modules.items():
         module.__dict__["forward"] = sliced(module.forward, how)

@@ -41,7 +41,9 @@ _ways: WeakKeyDictionary[nn.Module, LRU[object, Slicing | None]] = WeakKeyDictio
 def film_cut(
     autoencoder: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], planned: Cut | None
 ) -> Cut | None:
-    """How an autoencoder decodes a film, some frames after others wherever that is possible; None for all together.
+    """Return how an autoencoder decodes a film, some frames after others wherever that is possible.
+
+    None stands for all together.
 
     Args:
         autoencoder: the autoencoder.
@@ -87,7 +89,7 @@ def film_held(
     kwargs: Mapping[str, Any],
     fakes: Fakes,
 ) -> Rehearsal:
-    """A rehearsal of decoding a film: what comes by parts is brought to colours frame by frame, and let go.
+    """Rehearse decoding a film: what comes by parts is brought to colours frame by frame, and let go.
 
     Args:
         module: the autoencoder's shadow.
@@ -137,7 +139,7 @@ def filmed(
     choices: Sequence[Choice],
     workspace: Workspace | None = None,
 ) -> list[Choice]:
-    """What decoding a film holds where decoding is planned in one way or another; the first is that nothing is planned.
+    """List what decoding a film holds in one way or another; the first is that nothing is planned.
 
     Args:
         autoencoder: the autoencoder; its weights may be anywhere, also on the meta device.

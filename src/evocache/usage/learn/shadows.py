@@ -81,7 +81,7 @@ class Shadows:
         self.of = {name: Shadow(make, max_bytes, half_life) for name, make in makers.items()}
 
     def sampled(self, key: int) -> bool:
-        """Whether a key is in the sample."""
+        """Return whether a key is in the sample."""
         return not self.halvings or ((key * _MIX) & _MASK) >> (64 - self.halvings) == 0
 
     def request(self, item: Item, now: int) -> None:

@@ -37,7 +37,7 @@ class Study:
         self._asked += 1
 
     def due(self, remembered: int) -> bool:
-        """Whether an evolution should begin, with so many requests to look back at."""
+        """Return whether an evolution should begin, with so many requests to look back at."""
         ready = self._asked >= self._settings.evolve_every and remembered >= LEAST
         return self._able and ready and not self._runs
 

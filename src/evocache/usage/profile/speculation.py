@@ -91,13 +91,13 @@ class Holder(Protocol):
         """Return what a question is found by within the process."""
 
     def holds(self, name: str | bytes) -> bool:
-        """Whether a fresh answer is held; that counts as no request."""
+        """Return whether a fresh answer is held; that counts as no request."""
 
     def requests(self) -> int:
         """Return the number of requests so far, those in flight among them."""
 
     def busy(self) -> bool:
-        """Whether an answer is being computed for a request."""
+        """Return whether an answer is being computed for a request."""
 
     def owner_id(self, owner: Hashable) -> int:
         """Return the digest of an owner."""

@@ -33,7 +33,7 @@ class Where:
     key: bytes | None = None
 
     def meets(self, event: Event) -> bool:
-        """Whether an event is one of these."""
+        """Return whether an event is one of these."""
         return (
             (self.since is None or event.time >= self.since)
             and (self.until is None or event.time < self.until)

@@ -68,7 +68,7 @@ class Rows:
         self._tenant, self._seal, self._mark = tenant, seal, mark
 
     def is_ours(self, db: sqlite3.Connection) -> bool:
-        """Whether this secret wrote the file; a new file is marked, and gets the tenant."""
+        """Return whether this secret wrote the file; a new file is marked, and gets the tenant."""
         db.execute("INSERT OR IGNORE INTO settings VALUES ('secret', ?)", (self._mark,))
         (mark,) = db.execute("SELECT value FROM settings WHERE name = 'secret'").fetchone()
         return bool(mark == self._mark)

@@ -38,7 +38,7 @@ class Stored:
     group: bytes = b""
 
     def over(self, now: float) -> bool:
-        """Whether its time is over, or has not come: then its clock was wrong, and so is when it ends."""
+        """Return whether its time is over, or has not come: then its clock was wrong, and so is when it ends."""
         return self.created > now + SKEW or (self.expires is not None and self.expires <= now)
 
 

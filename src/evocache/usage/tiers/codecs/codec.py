@@ -24,7 +24,7 @@ class Codec(Protocol):
         """The format's name."""
 
     def encodes(self, value: Any) -> bool:
-        """Whether `loads(dumps(value))` is the value again, with its type."""
+        """Return whether `loads(dumps(value))` is the value again, with its type."""
 
     def dumps(self, value: Any) -> bytes:
         """Return a value's bytes."""

@@ -25,7 +25,7 @@ class PandasCodec:
     name = "pandas"
 
     def encodes(self, value: Any) -> bool:
-        """Whether it is a frame or series that comes back the same: it is written and read to see that."""
+        """Return whether it is a frame or series that comes back the same: it is written and read to see that."""
         pd = sys.modules.get("pandas")
         if pd is None or type(value) not in (pd.DataFrame, pd.Series) or value.attrs:
             return False
@@ -65,7 +65,7 @@ class PolarsCodec:
     name = "polars"
 
     def encodes(self, value: Any) -> bool:
-        """Whether it is a frame or series without Python objects."""
+        """Return whether it is a frame or series without Python objects."""
         pl = sys.modules.get("polars")
         if pl is None or type(value) not in (pl.DataFrame, pl.Series):
             return False

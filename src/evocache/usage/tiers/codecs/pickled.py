@@ -30,7 +30,7 @@ class PickleCodec:
         self._key = derive(secret, "pickles")
 
     def encodes(self, value: Any) -> bool:
-        """Whether pickle takes it."""
+        """Return whether pickle takes it."""
         try:
             pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         except Exception:

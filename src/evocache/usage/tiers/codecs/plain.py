@@ -12,7 +12,7 @@ class BytesCodec:
     name = "bytes"
 
     def encodes(self, value: Any) -> bool:
-        """Whether it is bytes."""
+        """Return whether it is bytes."""
         return type(value) is bytes
 
     def dumps(self, value: bytes) -> bytes:
@@ -30,7 +30,7 @@ class JsonCodec:
     name = "json"
 
     def encodes(self, value: Any) -> bool:
-        """Whether JSON gives the value back with all types."""
+        """Return whether JSON gives the value back with all types."""
         kind = type(value)
         if kind is list:
             return all(map(self.encodes, value))

@@ -35,7 +35,7 @@ class TensorsCodec:
     name = "tensors"
 
     def encodes(self, value: Any) -> bool:
-        """Whether there is an array or tensor in it, and nothing that could not be given back."""
+        """Return whether there is an array or tensor in it, and nothing that could not be given back."""
         found = [False]
         return self._fits(value, found) and found[0]
 
