@@ -64,7 +64,7 @@ def bound(trace: Trace) -> float:
     return float(best_offline(trace, room_of(trace, ROOM)).hit.mean())
 
 
-def mean_of(found: list[dict[str, float]]) -> dict[str, float]:
-    """Return the mean of each figure over seeds, and the least and greatest mean response."""
-    means = {name: fmean(one[name] for one in found) for name in found[0]}
-    return {**means, "mean_low": min(one["mean"] for one in found), "mean_high": max(one["mean"] for one in found)}
+def spread_of(found: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Return mean, least and greatest of each figure over seeds."""
+    figures = {name: [one[name] for one in found] for name in found[0]}
+    return {name: {"mean": fmean(all), "low": min(all), "high": max(all)} for name, all in figures.items()}
