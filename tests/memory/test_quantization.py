@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from evocache.errors import PolicyError
-from evocache.memory.quantization import CODINGS, checked, coded_bytes, decode, encode, error, fitting
+from evocache.memory.quantization import CODINGS, check_coding, coded_bytes, decode, encode, error, fitting
 from evocache.memory.tiers.tier import strides
 
 SMALLER = CODINGS[1:]
@@ -216,7 +216,7 @@ def test_errors_are_measured_as_defined():
 @pytest.mark.parametrize("name", ["", "int4", "INT8", None, 8, torch.int8])
 def test_unknown_codings_are_refused(name):
     with pytest.raises(PolicyError, match="none, bf16, fp8, int8"):
-        checked(name)
+        check_coding(name)
     for use in (encode, error):
         with pytest.raises(PolicyError):
             use(torch.zeros(3), name)

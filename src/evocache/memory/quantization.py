@@ -56,7 +56,7 @@ class Quantized(NamedTuple):
         return sum(part.numel() * part.element_size() for part in self.parts)
 
 
-def checked(name: str) -> str:
+def check_coding(name: str) -> str:
     """Check the name of a coding, and return it.
 
     Raises:
@@ -73,7 +73,7 @@ def fitting(shape: Sequence[int], dtype: torch.dtype, name: str) -> str:
     Raises:
         PolicyError: if there is no coding of that name.
     """
-    if checked(name) == "none" or not dtype.is_floating_point:
+    if check_coding(name) == "none" or not dtype.is_floating_point:
         return "none"
     return name if _bytes(shape, dtype, name) < _bytes(shape, dtype, "none") else "none"
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import torch
 
-from .quantization import checked, coded_bytes
+from .quantization import check_coding, coded_bytes
 from .stored_piece import Piece, coded_parts, decoded_parts, owned, write_counts
 from .tiers.tier import Tier
 
@@ -47,7 +47,7 @@ class FeatureStore:
 
     def __init__(self, tier: Tier | None = None, coding: str = "none") -> None:
         self.tier = tier
-        self.coding = checked(coding)
+        self.coding = check_coding(coding)
         self._features: dict[Hashable, list[Piece]] = {}
         self.bytes = 0
         self.peak_bytes = 0

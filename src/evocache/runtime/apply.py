@@ -11,7 +11,7 @@ from torch import nn
 from ..errors import PipelineError, PolicyError, short
 from ..memory.offload.shared_offload import check_offload
 from ..memory.planner.planner import MemoryPlan
-from ..memory.quantization import checked
+from ..memory.quantization import check_coding
 from ..model import discover
 from ..model.bare_denoiser import BareDenoiser
 from ..policies import Gate, Policy
@@ -60,11 +60,12 @@ def apply(
             steps that the pipeline makes.
         speedup: least speed-up over the uncached pipeline, of a point of the front.
         quality: least quality of a point of the front, in the front's own measure.
-        memory: what a generation may hold on the pipeline's device, weights included, such as `"8GB"`. Each call is
-            planned before it starts: what is run in slices, which features are parked off the device, how latents are
-            decoded. Calls that are open at once are planned one by one, and may hold that much each. A call that cannot
-            be made to fit raises BudgetError before anything is computed. Or a plan that is
-            to be followed as it is. Of a front whose points know what they hold, one is picked that holds no more.
+        memory: the budget, bytes that a generation may hold on the pipeline's device, weights included, such as
+            `"8GB"`; or a memory plan, which is followed as it is. Under a budget each call is planned before it starts:
+            what runs in slices, which features are parked off the device, how latents are decoded. A call that cannot
+            be made to fit raises BudgetError before anything is computed. Calls that are open at once are planned one
+            by one, and each may hold the whole budget. Of a front whose points know what they hold, a point is picked
+            that holds no more than the budget.
         storage: the type that features are stored in: `"bf16"`, `"fp8"` or `"int8"` instead of the one that they are
             computed in (`"none"`). It takes less memory and changes the output: how far features come back off is told
             in `memory.quantization`, and measured by its `error`. When not given it is the plan's, if there is one.
@@ -169,7 +170,7 @@ def _storage(memory: MemoryPlan | int | None, storage: str | None) -> str:
     planned = memory.storage if isinstance(memory, MemoryPlan) else None
     if storage is None:
         return planned or "none"
-    if planned not in (None, checked(storage)):
+    if planned not in (None, check_coding(storage)):
         raise PolicyError(
             f"storage {storage!r} with a memory plan for {planned!r}",
             "one of the two",

@@ -103,13 +103,12 @@ def foreign(own: Context | None, model: Model) -> str | None:
 
 
 def weights_of(modules: Iterable[nn.Module]) -> str:
-    """Return a digest of a few values of a few tensors; empty where there are none to look at.
+    """Return a digest of a few values of a few weights of some modules, 8 hexadecimal digits; empty without weights.
 
-    Values are rounded to bfloat16, so that the type that weights were loaded in does not tell; those of adapters are
-    left out, as these have a name of their own. So it answers another question than
-    `search.evaluate.fingerprint.weights`: which
-    model this is, however it was loaded, at a cost that every `apply` may have. It is part of front files, so that what
-    it looks at may not change.
+    It says which model this is, however it was loaded, and is cheap enough for every `apply`
+    (`search.evaluate.fingerprint.weights` looks at every weight instead). Values are rounded to bfloat16, so that the
+    type in which the weights were loaded makes no difference. Weights of adapters are left out: adapters are compared
+    by name. Front files contain the digest, so that what it looks at must not change.
     """
     samples: list[torch.Tensor] = []
     for module in modules:

@@ -15,7 +15,7 @@ from ..model.pipeline_components import components_of
 from .call_key import call_key, state
 from .compiled import Compiled
 from .estimate.dry_run import dry_run
-from .estimate.estimate import planned
+from .estimate.estimate import plan_seen_call
 from .estimate.residency import movable
 from .open_call import device_of
 from .pipeline_state import State
@@ -66,7 +66,7 @@ class CallMemory:
             refuse_unplannable(of.program, compiled.model)
             spaces = cudnn_workspace.of(self.device.type)
             seen = dry_run(self._pipe, compiled.model, args, kwargs, of.cls, spaces, film)
-            known = of.plans.get((seen.form, where)) or planned(
+            known = of.plans.get((seen.form, where)) or plan_seen_call(
                 self._pipe,
                 compiled,
                 of.budget,

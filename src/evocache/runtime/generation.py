@@ -15,10 +15,10 @@ from ..model.pipeline_components import called_denoiser, components_of, is_autoe
 from ..schedule import Schedule
 from ..user_warnings import warn
 from .attach.call_scope import Op, Scope
-from .attach.interception import Way, attach, detach, entering, intercepting
+from .attach.interception import Way, attach, detach, intercept_entry, intercept_part
 from .attach.observers import Observed
 from .attach.region import Regions
-from .attach.scheduler_listener import coding, hearing, is_scheduler, listen
+from .attach.scheduler_listener import autoencoder_shadowing, is_scheduler, listen, scheduler_shadowing
 from .calls.branch_choice import Branches
 from .calls.decode_call import DecodeCall
 from .calls.denoiser_call import DenoiserCall
@@ -99,10 +99,10 @@ class Generation(Follower):
         try:
             for name, part in components_of(self._pipe).items():
                 if is_scheduler(part):
-                    self._attach(part, hearing)
+                    self._attach(part, scheduler_shadowing)
                     listen(self._scope, part, self)
                 elif is_autoencoder(part):
-                    self._attach(part, coding)
+                    self._attach(part, autoencoder_shadowing)
                     self._scope.table[id(part), "decode"] = DecodeCall(self, name)
             self._attach_denoisers()
             self._scope.owner = self
@@ -156,9 +156,9 @@ class Generation(Follower):
             outer = called_denoiser(self._pipe, denoiser.name, denoiser.module)
             regions = Regions(outer, denoiser, denoiser.name in self._inside)
             self._regions[denoiser.name], self._guidance[denoiser.name] = regions, GuidanceReuse()
-            self._attach(outer, entering)
+            self._attach(outer, intercept_entry)
             for root in regions.roots:
-                self._attach(root, intercepting)
+                self._attach(root, intercept_part)
             self._calls[id(outer)] = DenoiserCall(
                 self, denoiser, regions, self._cuts(denoiser), self._guidance[denoiser.name]
             )
@@ -258,7 +258,7 @@ class Generation(Follower):
             self.warn(self.compiled.notice(self.clock.total))
         compiled = self.compiled.plan(denoiser, self.clock.total, *tick)
         for module in compiled.modules:
-            self._attach(module, intercepting)
+            self._attach(module, intercept_part)
         return compiled
 
     def _tape(self, denoiser: str, schedule: Schedule) -> Tape | None:
@@ -274,7 +274,7 @@ class Generation(Follower):
         cuts: dict[int, Cut] = {}
         for path, cut in self.memory.cuts.get(denoiser.name, {}).items() if self.memory else ():
             module = denoiser.module.get_submodule(path)
-            self._attach(module, intercepting)
+            self._attach(module, intercept_part)
             cuts[id(module)] = cut
         return cuts
 

@@ -30,10 +30,10 @@ class Account(Protocol):
 
     tiers: TierLending
 
-    def call_begun(self, call: OpenCall) -> None:
+    def begin_call(self, call: OpenCall) -> None:
         """Note that a call begins: it is the latest."""
 
-    def call_ended(self, call: OpenCall) -> None:
+    def end_call(self, call: OpenCall) -> None:
         """Note that a call is over."""
 
 
@@ -93,7 +93,7 @@ class OpenCall:
     @property
     def stats(self) -> Stats:
         """Figures of what was done in it so far."""
-        return self.record.stats().weighed(self.stages)
+        return self.record.stats().with_stages(self.stages)
 
     def begin(self, follower: Follower, pipe: Any) -> None:
         """Have the components where the plan wants them, and a tier where it parks features.
@@ -118,7 +118,7 @@ class OpenCall:
             self.end(pipe)
             raise
         self.follower = follower
-        account.call_begun(self)
+        account.begin_call(self)
 
     def end(self, pipe: Any) -> None:
         """Give back all that it was given; nothing happens if that was done."""
@@ -137,7 +137,7 @@ class OpenCall:
 
     def _close(self, account: Account, follower: Follower) -> None:
         self._record, self.follower = follower.record, None
-        account.call_ended(self)
+        account.end_call(self)
 
     def offload(self, pipe: Any) -> None:
         """Have components leave the device as planned, instead of a call.

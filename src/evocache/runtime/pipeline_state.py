@@ -95,13 +95,13 @@ class State:
         """Call the pipeline."""
         return self._call(pipe, self, args, kwargs)
 
-    def call_begun(self, call: OpenCall) -> None:
+    def begin_call(self, call: OpenCall) -> None:
         """Note that a call begins: it is the latest."""
         with self._lock:
             self.open = [*self.open, call]
             self.latest = call
 
-    def call_ended(self, call: OpenCall) -> None:
+    def end_call(self, call: OpenCall) -> None:
         """Let go of what was removed during a call, which is over."""
         with self._lock:
             self.open = [other for other in self.open if other is not call]

@@ -11,13 +11,13 @@ import torch
 from ..errors import GenerationError, PipelineError
 from ..model import discover
 from ..schedule.front.context import Context
-from .attach.callbacks import outlying_callbacks
+from .attach.callbacks import exclude_callbacks
 from .attach.conflicts import refuse_conflicts
 from .attach.snapshot import snapshot
 from .call_context import outside_of
 from .call_memory import CallMemory
 from .compiled import Compiled
-from .estimate.measure import measure as measured
+from .estimate.measure import measure
 from .generation import Generation
 from .open_call import OpenCall
 from .pipeline_state import State, modules_of
@@ -59,23 +59,23 @@ class Runner:
         if state.budget is not None:  # the call goes by its own plan; another thread may make one meanwhile
             plan = state.memory = memory.plan(args, kwargs, film=projection is not None)
         opened = OpenCall(state, plan, device)
-        outlying = outside_of(context(state.program), pipe, state.compiled.model, call, args, kwargs)
+        outside = outside_of(context(state.program), pipe, state.compiled.model, call, args, kwargs)
 
         def generate() -> Any:
             steps = steps_of(call, (pipe, *args), kwargs)
             with (
-                outlying_callbacks(args, kwargs) as (given, named),
+                exclude_callbacks(args, kwargs) as (given, named),
                 self._follow(opened, previews=previews, projection=projection, steps=steps) as now,
             ):
-                now.warn(memory.unforeseen(), outlying)
+                now.warn(memory.unforeseen(), outside)
                 return call(pipe, *given, **named)
 
-        return self._weighed(opened, generate) if state.measure else generate()
+        return self._run_measured(opened, generate) if state.measure else generate()
 
-    def _weighed(self, opened: OpenCall, generate: Callable[[], Any]) -> Any:
+    def _run_measured(self, opened: OpenCall, generate: Callable[[], Any]) -> Any:
         """What a generation makes; what it holds meanwhile is kept with its call."""
         out: list[Any] = []
-        opened.stages = measured(self._pipe, self._state.compiled.model, lambda: out.append(generate()))
+        opened.stages = measure(self._pipe, self._state.compiled.model, lambda: out.append(generate()))
         return out.pop()
 
     def generation(self, *, previews: bool, projection: FilmOutput | None, steps: int | None) -> Generation:

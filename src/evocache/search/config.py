@@ -98,10 +98,10 @@ class EvolveConfig:
         self._set("objectives", parse_objectives(some_texts(self.objectives, "objectives")))
         self._set("storages", some_texts(self.storages, "storages"))
         if self.storages:
-            from ..memory.quantization import checked
+            from ..memory.quantization import check_coding
 
             for storage in self.storages:
-                checked(storage)
+                check_coding(storage)
         if self.max_memory is not None:
             in_bytes(self.max_memory)  # checks it
         Settings(generations=self.generations, seed=self.seed)  # checks both

@@ -9,7 +9,7 @@ from torch import nn
 
 from evocache.memory.offload import packed_weights
 from evocache.memory.offload.packed_weights import Packed, packable
-from evocache.memory.offload.stage_offload import Offload, Summons, leaving
+from evocache.memory.offload.stage_offload import Offload, Summons, find_offloadable
 from tests.tiny import FAMILIES, share
 
 CPU = torch.device("cpu")
@@ -137,7 +137,7 @@ def test_an_autoencoder_that_is_cast_for_encoding():
     assert pipe.vae.config.force_upcast
     whole = tiny.call(pipe, steps=1)
     stages = {"vae": ("encode", "decode"), "image_encoder": ("encode",), "unet": ("denoise",)}
-    offload = Offload(leaving(pipe), stages, CPU)
+    offload = Offload(find_offloadable(pipe), stages, CPU)
     for _ in range(2):
         offload.rest()
         assert np.array_equal(tiny.call(pipe, steps=1), whole)
@@ -156,11 +156,11 @@ def test_weights_of_special_kinds_stay():
 def test_each_stage_has_what_it_calls(family):
     one = family("svd")
     whole, pipe = one.call(), one.pipe
-    own = {name: list(tensors(module).values()) for name, module in leaving(pipe).items()}
-    keys = {name: set(module.__dict__) for name, module in leaving(pipe).items()}
+    own = {name: list(tensors(module).values()) for name, module in find_offloadable(pipe).items()}
+    keys = {name: set(module.__dict__) for name, module in find_offloadable(pipe).items()}
     assert set(own) == {"image_encoder", "unet", "vae"}
     stages = {"image_encoder": ("encode",), "vae": ("encode", "decode"), "unet": ("denoise",)}
-    offload = Offload(leaving(pipe), stages, CPU)
+    offload = Offload(find_offloadable(pipe), stages, CPU)
     seen = []
     watched = (pipe.unet.conv_in, pipe.vae.decoder)
     hooks = [m.register_forward_pre_hook(lambda *_: seen.append(offload.there)) for m in watched]
@@ -177,7 +177,7 @@ def test_each_stage_has_what_it_calls(family):
         offload.remove()
         for hook in hooks:
             hook.remove()
-    for name, module in leaving(pipe).items():
+    for name, module in find_offloadable(pipe).items():
         assert set(module.__dict__) == keys[name]
         assert all(a is b for a, b in zip(own[name], tensors(module).values(), strict=True))
     assert (one.call() == whole).all()
@@ -185,7 +185,7 @@ def test_each_stage_has_what_it_calls(family):
 
 def test_what_is_called_against_expectation_comes_and_nothing_leaves(family):
     pipe = family("pixart").pipe
-    modules = leaving(pipe)
+    modules = find_offloadable(pipe)
     offload = Offload(modules, {name: () if name == "vae" else ("denoise",) for name in modules}, CPU)
     try:
         offload.call("transformer")
@@ -201,7 +201,7 @@ def test_what_is_called_against_expectation_comes_and_nothing_leaves(family):
 def test_weights_that_components_share_stay(family):
     pipe = share(family("pixart").pipe)
     pipe.register_modules(again=pipe.vae) if "again" in pipe.config else setattr(pipe, "_exclude_from_cpu_offload", [])
-    assert "vae" in leaving(pipe)
+    assert "vae" in find_offloadable(pipe)
     pipe.transformer.extra = pipe.vae
-    assert not {"vae", "transformer"} & leaving(pipe).keys()
+    assert not {"vae", "transformer"} & find_offloadable(pipe).keys()
     del pipe.transformer.extra

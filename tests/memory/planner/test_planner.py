@@ -42,7 +42,7 @@ def footprints(draw):
         draw(st.integers(1, 4)),
         draw(st.floats(0, 4)),
         tuple(BranchFootprint(tuple(lives)) for lives in draw(st.lists(st.lists(life, max_size=3), max_size=2))),
-        leaving=("text", "unet", "vae", "idle"),
+        offloadable=("text", "unet", "vae", "idle"),
     )
 
 

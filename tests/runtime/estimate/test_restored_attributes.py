@@ -10,7 +10,7 @@ from torch import nn
 
 from evocache import discover
 from evocache.runtime.estimate.dry_run import dry_run
-from evocache.runtime.estimate.restored_attributes import given_back
+from evocache.runtime.estimate.restored_attributes import restore_attributes
 from tests.pipelines import ROWS
 
 PERTURBED = ["StableDiffusionPAGPipeline", "SanaPAGPipeline"]
@@ -38,7 +38,7 @@ def changed(thing: Thing) -> None:
 def test_all_that_changed_is_as_before_in_the_same_containers():
     thing = Thing()
     before, held = copy.deepcopy(vars(thing)), dict(vars(thing))
-    with given_back([thing]):
+    with restore_attributes([thing]):
         changed(thing)
     assert vars(thing) == before
     assert list(vars(thing)) == list(before)
@@ -50,7 +50,7 @@ def test_what_was_taken_away_is_given_back_after_an_error():
     thing = Thing()
 
     def fail() -> None:
-        with given_back([thing]):
+        with restore_attributes([thing]):
             del thing.number
             thing.steps = []
             raise RuntimeError
@@ -63,7 +63,7 @@ def test_what_was_taken_away_is_given_back_after_an_error():
 def test_a_module_that_was_exchanged_is_given_back():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     first, second = model
-    with given_back(model.modules()):
+    with restore_attributes(model.modules()):
         model[0] = nn.Identity()
         model.append(nn.ReLU())
     assert list(model) == [first, second]

@@ -122,7 +122,7 @@ class Packed:
         return self._pieces[place.piece].host[place.start : place.start + place.size]
 
 
-def aligned(size: int) -> int:
+def align(size: int) -> int:
     """Return bytes that a storage of a size takes."""
     return -(-size // ALIGNED) * ALIGNED
 
@@ -141,7 +141,7 @@ def weights_of(module: nn.Module) -> Iterator[torch.Tensor]:
     yield from module.buffers()
 
 
-def shared(modules: Iterable[nn.Module]) -> set[int]:
+def find_shared_storages(modules: Iterable[nn.Module]) -> set[int]:
     """Storages that more than one of the modules looks at, by address of the storage."""
     seen: set[int] = set()
     twice: set[int] = set()
@@ -167,7 +167,7 @@ def _layout(module: nn.Module) -> tuple[list[int], list[_Place]]:
         if not sizes or sizes[-1] + size > PIECE:
             sizes.append(0)
         places.append(_Place(len(sizes) - 1, sizes[-1], size, some))
-        sizes[-1] += aligned(size)
+        sizes[-1] += align(size)
     return sizes, places
 
 

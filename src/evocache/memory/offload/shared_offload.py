@@ -14,7 +14,7 @@ from torch import nn
 
 from ...errors import GenerationError, PipelineError
 from ...model.pipeline_components import components_of
-from .stage_offload import ComponentUse, Offload, Summons, leaving, lock
+from .stage_offload import ComponentUse, Offload, Summons, find_offloadable, lock
 
 _open: list[ComponentUse] = []
 """The uses of all calls that are open, in the order in which they began."""
@@ -107,7 +107,7 @@ def check_offload(pipe: Any, stages: Mapping[str, Sequence[str]]) -> Mapping[str
     Raises:
         PipelineError: if one that is to leave is not there, or cannot.
     """
-    able = leaving(pipe) if stages else {}
+    able = find_offloadable(pipe) if stages else {}
     missing = sorted(stages.keys() - able.keys())
     if missing:
         given = f"a memory plan in which {', '.join(missing)} leave the device"
@@ -127,15 +127,15 @@ def _settle(offload: Offload) -> None:
 
 def _refusal(found: Sequence[Offload], stages: Mapping[str, Sequence[str]]) -> GenerationError:
     """The error for a call that needs another offloading than calls that are open."""
-    now = _described(found[0].stages) if found else "keep all of them on the device"
+    now = _describe(found[0].stages) if found else "keep all of them on the device"
     return GenerationError(
-        f"a call that is planned to {_described(stages)}, while calls that use the same components are open and {now}",
+        f"a call that is planned to {_describe(stages)}, while calls that use the same components are open and {now}",
         "calls that are open at once to keep the same components off the device",
         "wait until the others have ended, give all of them one memory plan, or a budget that needs no offloading",
     )
 
 
-def _described(stages: Mapping[str, Sequence[str]]) -> str:
+def _describe(stages: Mapping[str, Sequence[str]]) -> str:
     parts = (f"{name} ({', '.join(found) or 'no stage'})" for name, found in stages.items())
     return f"have components on the device in some stages only: {', '.join(parts)}"
 

@@ -13,7 +13,7 @@ from accelerate.hooks import ModelHook, add_hook_to_module, remove_hook_from_mod
 from torch import nn
 
 from ...model.pipeline_components import components_of
-from .packed_weights import Packed, packable, shared, weights_of
+from .packed_weights import Packed, find_shared_storages, packable, weights_of
 
 lock = threading.RLock()
 """Held while weights move, and while it is decided who may move them."""
@@ -144,13 +144,13 @@ class Summons(ModelHook):  # type: ignore[misc]
         return self
 
 
-def leaving(pipe: Any) -> dict[str, nn.Module]:
+def find_offloadable(pipe: Any) -> dict[str, nn.Module]:
     """Components of a pipeline that can leave its device.
 
     Not those that it excludes, whose weights are of special kinds or shared with others, nor empty ones.
     """
     modules = {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
-    common = shared(modules.values())
+    common = find_shared_storages(modules.values())
     kept = set(getattr(pipe, "_exclude_from_cpu_offload", ()))
     return {
         name: module

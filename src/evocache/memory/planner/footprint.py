@@ -170,7 +170,7 @@ class Footprint:
         offloaded: whether components are on the device only in the stages that need them, whatever is planned.
         denoising: names of the components that are on the device while denoising, if those that can leave it do; the
             denoisers when not given.
-        leaving: names of the components that can leave the device; all when not given.
+        offloadable: names of the components that can leave the device; all when not given.
     """
 
     weights: Mapping[str, int]
@@ -186,7 +186,7 @@ class Footprint:
     beside: int = 0
     offloaded: bool = False
     denoising: tuple[str, ...] = ()
-    leaving: tuple[str, ...] | None = None
+    offloadable: tuple[str, ...] | None = None
 
     def ways(self, offload: bool) -> tuple[tuple[str, ...], ...]:
         """Return what may leave the device: nothing; what no stage needs; all that can."""
@@ -194,7 +194,7 @@ class Footprint:
             return (tuple(self.weights),)
         if not offload:
             return ((),)
-        able = tuple(name for name in self.weights if self.leaving is None or name in self.leaving)
+        able = tuple(name for name in self.weights if self.offloadable is None or name in self.offloadable)
         return tuple(dict.fromkeys(((), tuple(name for name in able if not self.needing(name)), able)))
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...display import Displayed
 from ...errors import BudgetError
-from ..quantization import checked
+from ..quantization import check_coding
 from ..swapping.capacity_shares import Kept, Shares
 from .footprint import Choice, Cut, Footprint, Stage
 
@@ -94,7 +94,7 @@ class MemoryPlan(Displayed):
     storage: str = "none"
 
     def __post_init__(self) -> None:
-        checked(self.storage)
+        check_coding(self.storage)
 
     @property
     def peak(self) -> int:

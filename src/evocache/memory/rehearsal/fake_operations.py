@@ -47,11 +47,11 @@ class Fakes:
             pure = not schema.is_mutable and all(out.alias_info is None for out in schema.returns)
             self._pure[func] = pure
         key: list[Any] = [func, torch.get_default_dtype()]
-        if not pure or not all(_described(value, key) for value in args):
+        if not pure or not all(_add_to_key(value, key) for value in args):
             return func(*args, **kwargs)
         for name, value in kwargs.items():
             key.append(name)
-            if not _described(value, key):
+            if not _add_to_key(value, key):
                 return func(*args, **kwargs)
         known = tuple(key)
         if known not in _known:
@@ -67,14 +67,14 @@ class Fakes:
 _PLAIN = (int, float, complex, str, torch.dtype, torch.device, torch.layout, torch.memory_format)
 
 
-def _described(value: Any, key: list[Any]) -> bool:
+def _add_to_key(value: Any, key: list[Any]) -> bool:
     """Add to a key what decides what an operation gives; False if it is not only shapes that do."""
     if isinstance(value, torch.Tensor):
         key += (value.shape, value.stride(), value.dtype, value.is_conj())
         return value.is_meta
     if isinstance(value, (list, tuple)):
         key.append(len(value))
-        return all(_described(part, key) for part in value)
+        return all(_add_to_key(part, key) for part in value)
     key += (type(value), value)
     return value is None or isinstance(value, _PLAIN)
 

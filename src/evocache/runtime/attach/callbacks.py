@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from .call_scope import outside
-from .interception import attach, detach, outlying
+from .interception import attach, detach, exclude_callback
 
 _HEAP = 1 << 9
 """The flag of classes that are not built in."""
@@ -20,7 +20,7 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, p
 
 
 @contextmanager
-def outlying_callbacks(
+def exclude_callbacks(
     args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Yield arguments with which, within the context, what a caller hands in to be called is outside of the generation.
@@ -37,7 +37,7 @@ def outlying_callbacks(
             if isinstance(value, _FUNCTIONS):
                 return outside(value)
             if _is_callback(value):
-                attach(value, outlying)
+                attach(value, exclude_callback)
                 stack.callback(detach, value)
             return value
 

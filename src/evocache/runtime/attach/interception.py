@@ -1,15 +1,16 @@
-"""Attaching to live objects without patching their classes, in two ways; one registry counts users and undoes both.
+"""Interception: calls of live objects are intercepted without patching their classes, and without a trace afterwards.
 
-Objects that are called as `x(...)`, which Python looks up on the type, have their class swapped for a subclass of the
-same name, and back. Objects of which methods are called keep their class: the methods are shadowed in the instance
-(see `runtime.attach.method_shadows`). Either leaves `forward`, hooks and what offloading or compilation replace alone;
-no `state_dict`, copy or file has anything of it. The last user to detach restores the object exactly, in whatever order
-others come and go.
+There are two ways. An object that is called as `x(...)` has its class swapped for a subclass of the same name, since
+Python looks `__call__` up on the class. An object whose methods are called keeps its class; the methods are shadowed in
+the instance (`runtime.attach.method_shadows`). Both ways leave alone `forward`, hooks, and what offloading or
+compilation put on a module. No `state_dict`, copy or file contains anything of them.
 
-What a denoiser, a scheduler or an autoencoder does instead of a call is found by the calling stack
-(`runtime.attach.call_scope`).
-Modules inside a denoiser are called by it alone, so theirs is set for the time of the denoiser's call (`inner`), by the
-thread that computes it.
+One registry counts the users of each object. The last user that detaches restores the object exactly, in whatever order
+users come and go.
+
+The calling stack tells what happens instead of a call of a denoiser, a scheduler or an autoencoder
+(`runtime.attach.call_scope`). Modules inside a denoiser are called by the denoiser alone. So the thread that computes
+the denoiser's call sets their operations (`inner`) for the time of the call.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def attach(thing: Any, way: Way) -> None:
             return
         _, before, users, undo = known
         users[0] += 1
-        if way is entering and before is intercepting:
+        if way is intercept_entry and before is intercept_part:
             undo()
             _attached[id(thing)] = (thing, way, users, way(thing))
 
@@ -84,7 +85,7 @@ def detach(thing: Any) -> None:
             undo()
 
 
-def swapped(thing: Any, make: Callable[[type], type]) -> Callable[[], None]:
+def swap_class(thing: Any, make: Callable[[type], type]) -> Callable[[], None]:
     """Swap an object's class for `make(its class)`.
 
     Returns:
@@ -101,31 +102,31 @@ def swapped(thing: Any, make: Callable[[type], type]) -> Callable[[], None]:
     return undo
 
 
-def entering(thing: Any) -> Callable[[], None]:
+def intercept_entry(thing: Any) -> Callable[[], None]:
     """Attach to what a pipeline calls: each call is looked up in the generation of the stack that makes it."""
-    return swapped(thing, _entering)
+    return swap_class(thing, _entry_classes)
 
 
-def intercepting(thing: Any) -> Callable[[], None]:
+def intercept_part(thing: Any) -> Callable[[], None]:
     """Attach to a module in a denoiser: its calls are looked up in the denoiser's call, where compiled in its slots."""
-    return swapped(thing, _intercepting)
+    return swap_class(thing, _part_classes)
 
 
-def outlying(thing: Any) -> Callable[[], None]:
+def exclude_callback(thing: Any) -> Callable[[], None]:
     """Attach to a callback that is an object: what it does is no part of a generation."""
-    return swapped(thing, _outlying)
+    return swap_class(thing, _callback_classes)
 
 
-def _dispatched(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
+def _dispatch(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
     """A call that a compiled function of the host's own makes, of which no region knows: it is looked up untraced."""
     op = inner.table.get(id(module)) if inner.table is not None else None
     return original(module, *args, **kwargs) if op is None else op(original, module, args, kwargs)
 
 
-_untraced: Op = torch.compiler.disable(_dispatched)  # type: ignore[no-untyped-call]
+_untraced: Op = torch.compiler.disable(_dispatch)  # type: ignore[no-untyped-call]
 
 
-def _calls(cls: type) -> dict[str, Any]:
+def _part_methods(cls: type) -> dict[str, Any]:
     original: Callable[..., Any] = cls.__call__
 
     @functools.wraps(original)
@@ -146,7 +147,7 @@ def _calls(cls: type) -> dict[str, Any]:
     return {"__call__": __call__, PLACE: None, PART: None}
 
 
-def _entered(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
+def _enter(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
     """A call from outside: nothing of a denoiser call that the thread is in the middle of concerns it.
 
     Unless the module is a part of that denoiser.
@@ -164,25 +165,25 @@ def _entered(original: Op, module: Any, args: Any, kwargs: Any) -> Any:
         inner.table, inner.slots = before
 
 
-_entered_untraced: Op = torch.compiler.disable(_entered)  # type: ignore[no-untyped-call]
+_enter_untraced: Op = torch.compiler.disable(_enter)  # type: ignore[no-untyped-call]
 
 
-def _entries(cls: type) -> dict[str, Any]:
+def _entry_methods(cls: type) -> dict[str, Any]:
     original: Callable[..., Any] = cls.__call__
 
     @functools.wraps(original)
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
         if traced():
-            return _entered_untraced(original, self, args, kwargs)
-        return _entered(original, self, args, kwargs)
+            return _enter_untraced(original, self, args, kwargs)
+        return _enter(original, self, args, kwargs)
 
     return {"__call__": __call__, PLACE: None, PART: None}
 
 
-def _outlies(cls: type) -> dict[str, Any]:
+def _callback_methods(cls: type) -> dict[str, Any]:
     return {"__call__": call_scope.outside(cls.__call__)}
 
 
-_intercepting = Subclasses(_calls)
-_entering = Subclasses(_entries)
-_outlying = Subclasses(_outlies)
+_part_classes = Subclasses(_part_methods)
+_entry_classes = Subclasses(_entry_methods)
+_callback_classes = Subclasses(_callback_methods)

@@ -12,7 +12,7 @@ from ...model import Denoiser
 from .call_scope import Op
 from .graph_limit import GIVEN_UP, Graphs, graphs
 from .interception import PART, PLACE, inner
-from .slot import Slot, copied
+from .slot import Slot, copy_tensors
 
 Compile = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Compiles a function with the options that a module was compiled with."""
@@ -54,7 +54,7 @@ class Regions:
         for root in roots:
             self._inside[id(root)] = {id(m): (i, m) for i, m in enumerate(root.modules()) if m is not root}
 
-    def arranged(self, table: Mapping[Any, Op]) -> Mapping[Any, Op]:
+    def arrange(self, table: Mapping[Any, Op]) -> Mapping[Any, Op]:
         """Return a table in which compiled modules that contain others of it take them along into their region."""
         if self.whole is not None or not self.roots:
             return table
@@ -176,7 +176,7 @@ class Region:
             self.graphs.note_graph(kinds)
             for place in slots[0].order if slots else ():
                 slots[place].settle()
-            return copied(output, "cuda") if self.replayed else output
+            return copy_tensors(output, "cuda") if self.replayed else output
 
         return call
 

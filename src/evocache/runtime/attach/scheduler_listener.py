@@ -14,13 +14,13 @@ STEPPING = ("step", "step_pred")
 CODING = ("encode", "decode")
 """Methods by which autoencoders are called."""
 
-hearing = Shadowing("set_timesteps", "scale_model_input", *STEPPING, followed=True)
+scheduler_shadowing = Shadowing("set_timesteps", "scale_model_input", *STEPPING, followed=True)
 """Attaches to a scheduler, and to deep copies of it: some pipelines step one for each frame, or for sound."""
 
-coding = Shadowing(*CODING, followed=False)
+autoencoder_shadowing = Shadowing(*CODING, followed=False)
 """Attaches to an autoencoder."""
 
-called = Shadowing(*CODING, "forward", followed=False)
+autoencoder_call_shadowing = Shadowing(*CODING, "forward", followed=False)
 """Attaches to an autoencoder, its calls included."""
 
 

@@ -1,9 +1,9 @@
-"""What an attached module does inside a compiled region: nothing that a compiler would have to look into.
+"""Slots: what an attached module does inside a compiled region, with nothing in it that breaks the graph.
 
-A compiled module traces the modules in it. Stores, branches and counters would be traced with them, break its graph,
-and
-change its guards at every call. So what is done to features happens before the region is entered and after it was left,
-and inside a module finds a *slot*, which hands a tensor in or out. Graphs then differ only by which slots there are.
+The compiler traces every module of a region. It would trace stores, branches and counters as well: they break the
+graph, and they change its guards at every call. So features are read before the region is entered, and stored after it
+was left. Inside the region a module finds a *slot*, which hands a tensor in or out. Graphs then differ only in which
+slots there are.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class Given(Slot):
     def run(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Compute."""
         output = original(module, *args, **kwargs)
-        self.outputs.append(copied(output))
+        self.outputs.append(copy_tensors(output))
         self.order.append(self.place)
         return output
 
     def settle(self) -> None:
         """Hand the next output on; graphs of CUDA write theirs over the last."""
         output = self.outputs.pop(0)
-        self.after(copied(output, "cuda") if self.replayed else output)
+        self.after(copy_tensors(output, "cuda") if self.replayed else output)
 
 
 class Fed(Slot):
@@ -155,7 +155,7 @@ class Pass(Slot):
         self.after()
 
 
-def copied(output: Any, device: str | None = None) -> Any:
+def copy_tensors(output: Any, device: str | None = None) -> Any:
     """Return an output whose tensors are the reader's own, if they are on a device of this type.
 
     If no type is named, all are.

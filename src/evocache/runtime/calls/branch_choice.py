@@ -47,12 +47,14 @@ class _Held:
 class Branches:
     """The branches of a generation.
 
-    A step's calls may come in another order than before, or some of them not at all, where guidance is limited to an
-    interval. So a call goes to the branch that was last given the very tensors that tell it from other branches. Where
-    none
-    was, since the host makes them anew for each call, it goes to the branch that was given the same values; where the
-    pipeline says whether it guides, to the branch of its place in the step, unless that is known to be of other
-    conditioning. Otherwise a new branch begins, which computes everything once, as it does for inputs of other shapes.
+    The calls of a step may come in another order than before. Where guidance is limited to an interval, some of them
+    may not come at all. So the branch of a call is found in this order:
+
+    1. The branch that was last given the very tensors that tell it from other branches.
+    2. Where the host makes these tensors anew for each call, the branch that was given the same values. Where the
+       pipeline says whether it guides, values are not compared: it is the branch of the call's place in the step,
+       unless that branch is known to be of other conditioning.
+    3. A new branch, which computes everything once. So it is for inputs of other shapes, too.
     """
 
     def __init__(self) -> None:

@@ -107,17 +107,17 @@ class DenoiserCall:
         branch = self._running.branch_of(self._denoiser, tick, args, kwargs)
         before = inner.table
 
-        def arranged(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
+        def arrange(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
             table = self._sliced(table)
-            inner.table = self._regions.arranged(table)
+            inner.table = self._regions.arrange(table)
             return self._regions.call(table, original, whole=whole)
 
         def recomputed() -> Any:
-            return arranged({}, True)(module, *args, **kwargs)
+            return arrange({}, True)(module, *args, **kwargs)
 
         branch.observe(self._observers.found, self._observers.version, whole=differentiated(args, kwargs))
         try:
-            run = arranged(branch.begin(tick.step), branch.at_once)
+            run = arrange(branch.begin(tick.step), branch.at_once)
             row = branch.plan.row(tick.step)
             compute = partial(
                 or_recompute,

@@ -70,12 +70,12 @@ def choose(
     asked = {name: value for name, value in wishes.items() if value is not None}
     front, source = _front(what)
     if front is not None:
-        return _picked(front, source, _with_memory(front, asked, memory))
+        return _pick(front, source, _with_memory(front, asked, memory))
     if what is not None and not isinstance(what, Front):
         if asked:
             resolve(what)  # which says it if it is nothing at all
             raise PolicyError(
-                f"{_described(asked)} with {_named(what)}",
+                f"{_describe(asked)} with {_describe_given(what)}",
                 "a front, the folder of a run, or nothing, to choose from",
                 f"leave out {' and '.join(asked)} to apply it as it is, or give a run in its place",
             )
@@ -84,7 +84,7 @@ def choose(
         return Choice(NoCache(), "memory alone was asked for: everything is computed, in the memory that is given")
     shipped = shipped_front(pipe, model)
     if shipped is not None:
-        found = _picked(shipped, "the front that ships with the model", _with_memory(shipped, asked, memory))
+        found = _pick(shipped, "the front that ships with the model", _with_memory(shipped, asked, memory))
         return Choice(found.what, found.text, notable=not asked)
     return _without_front(pipe, model, asked)
 
@@ -106,11 +106,11 @@ def _with_memory(front: Front, asked: Mapping[str, float], memory: Any) -> dict[
     return {**asked, **({"memory": in_bytes(memory)} if limits else {})}
 
 
-def _picked(front: Front, source: str, wishes: Mapping[str, Any]) -> Choice:
+def _pick(front: Front, source: str, wishes: Mapping[str, Any]) -> Choice:
     """The point of a front that meets the wishes; where there are none, one of the usual speed-up or the nearest."""
     if wishes:
         point = front.pick(**wishes)
-        return Choice(point, f"{_described(wishes)}: {_figures(front, point)} of {source}")
+        return Choice(point, f"{_describe(wishes)}: {_figures(front, point)} of {source}")
     try:
         point = front.pick(speedup=DEFAULT)
     except FrontError:
@@ -129,13 +129,13 @@ def _without_front(pipe: Any, model: Model, asked: Mapping[str, float]) -> Choic
     command = f"evocache evolve --model {name or 'MODEL'} --out {run}"
     if "quality" in asked:
         raise FrontError(
-            f"{_described(asked)} without a front, so that no quality is known",
+            f"{_describe(asked)} without a front, so that no quality is known",
             "a front that was evolved for the model",
             f'run `{command}`, then apply(pipe, "{run}", quality={asked["quality"]!r})',
         )
     speedup = real(asked.get("speedup", DEFAULT), "speedup", PolicyError, above=0)
     policy = untuned(pipe, model, speedup)
-    began = _described(asked) if asked else "nothing was asked for"
+    began = _describe(asked) if asked else "nothing was asked for"
     text = (
         f"{began}: {policy}, which is not tuned to the model: it is predicted to make the denoiser {speedup:.3g}x as "
         f"fast, and its quality is unknown. `{command}` evolves schedules whose quality is measured"
@@ -153,14 +153,14 @@ def _figures(front: Front, point: Point) -> str:
     return f"point {number} ({', '.join(parts)}, {how})" if parts else f"point {number}"
 
 
-def _described(wishes: Mapping[str, Any]) -> str:
+def _describe(wishes: Mapping[str, Any]) -> str:
     """Wishes as they are written."""
     return ", ".join(
         f"{name}={format_bytes(value) if name == 'memory' else short(value)}" for name, value in wishes.items()
     )
 
 
-def _named(what: Any) -> str:
+def _describe_given(what: Any) -> str:
     """What was given, in words."""
     if isinstance(what, (str, Policy, Gate)):
         return repr(str(what))

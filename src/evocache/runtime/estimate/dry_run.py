@@ -28,15 +28,15 @@ from ...model.discover import unwrapped
 from ...model.outputs import tensors
 from ...model.pipeline_components import called_denoiser, components_of, is_autoencoder
 from ..attach.call_scope import Scope, outside
-from ..attach.interception import Way, attach, attaching, detach, entering, swapped
-from ..attach.scheduler_listener import CODING, called, hearing, is_scheduler, listen
+from ..attach.interception import Way, attach, attaching, detach, intercept_entry, swap_class
+from ..attach.scheduler_listener import CODING, autoencoder_call_shadowing, is_scheduler, listen, scheduler_shadowing
 from ..attach.subclasses import Subclasses, plain
 from ..call_key import state_of
 from ..clock import Clock
 from ..lru import LRU
 from .acts import STAGES, Act, DryRun
 from .quiet_logs import quiet_logs
-from .restored_attributes import given_back
+from .restored_attributes import restore_attributes
 from .stand_in_tensors import Shape, remade, zeros
 
 
@@ -102,15 +102,15 @@ class _Run:
         with ExitStack() as stack:
             for name, thing in components_of(self._pipe).items():
                 if is_scheduler(thing):
-                    self._attach(stack, thing, hearing)
+                    self._attach(stack, thing, scheduler_shadowing)
                     listen(self._scope, thing, self)
                 elif is_autoencoder(thing):
-                    self._attach(stack, thing, called)
+                    self._attach(stack, thing, autoencoder_call_shadowing)
                     self._scope.table[id(thing), "forward"] = self._stand_in(name, "__call__")
                     for method in CODING:
                         self._scope.table[id(thing), method] = self._stand_in(name, method)
                 elif isinstance(thing, nn.Module):
-                    self._attach(stack, thing, entering)
+                    self._attach(stack, thing, intercept_entry)
                     self._scope.table[id(thing)] = self._stand_in(name, "__call__")
             self._scope.owner = self
             self._scope.enter()
@@ -232,11 +232,11 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
     weightless = any(
         p.is_meta for c in components_of(pipe).values() if isinstance(c, nn.Module) for p in c.parameters()
     )
-    with attaching, torch.random.fork_rng(devices), given_back(things):
+    with attaching, torch.random.fork_rng(devices), restore_attributes(things):
         try:
             pipe.set_progress_bar_config(disable=True)
             if weightless:
-                attach(pipe, hosting)
+                attach(pipe, prepare_on_cpu)
             yield
         finally:
             if weightless:
@@ -245,9 +245,9 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
                 generator.set_state(state)
 
 
-def hosting(pipe: Any) -> Callable[[], None]:
+def prepare_on_cpu(pipe: Any) -> Callable[[], None]:
     """Have a pipeline prepare its inputs on the CPU, wherever the weights are."""
-    return swapped(pipe, _hosting)
+    return swap_class(pipe, _hosting)
 
 
 _HOST = property(lambda _: torch.device("cpu"))

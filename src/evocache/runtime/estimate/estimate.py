@@ -8,12 +8,12 @@ from typing import Any
 
 from ...display import Displayed
 from ...memory.cudnn_workspace import Workspace
-from ...memory.offload.stage_offload import leaving
+from ...memory.offload.stage_offload import find_offloadable
 from ...memory.planner.footprint import CallPrint, Choice, Footprint, Stage
 from ...memory.planner.plan_table import plan_text
 from ...memory.planner.planner import USUAL, Machine, MemoryPlan, plan
 from ...memory.planner.timeline import Moment, timeline
-from ...memory.quantization import checked
+from ...memory.quantization import check_coding
 from ...memory.rehearsal.rehearsal import shadow
 from ...model import Denoiser, Measure, Model, Probe, discover
 from ...model.discover import unwrapped
@@ -95,7 +95,7 @@ def plan_memory(
     2
     """
     budget, storage = with_point_memory(what, budget, storage)
-    most, stored = None if budget is None else in_bytes(budget), checked(storage or "none")
+    most, stored = None if budget is None else in_bytes(budget), check_coding(storage or "none")
     model, program = discover(pipe), resolve(what)
     check(program, model)
     given = with_own_steps(program, type(pipe).__call__, (pipe,), {**call, **(FILMED if film else {})})
@@ -147,10 +147,10 @@ def plan_call(
     """
     refuse_unplannable(compiled.program, compiled.model)
     seen = dry_run(pipe, compiled.model, args, kwargs, cls, workspace, film)
-    return planned(pipe, compiled, budget, seen, machine=machine, offload=offload, storage=storage)
+    return plan_seen_call(pipe, compiled, budget, seen, machine=machine, offload=offload, storage=storage)
 
 
-def planned(
+def plan_seen_call(
     pipe: Any,
     compiled: Compiled,
     budget: int | None,
@@ -200,7 +200,7 @@ def footprint(pipe: Any, compiled: Compiled, seen: DryRun, *, storage: str = "no
         denoising=present["denoise"],
         calls=len(acts["denoise"]),
         offloaded=theirs,
-        leaving=tuple(leaving(pipe)),
+        offloadable=tuple(find_offloadable(pipe)),
         branches=tuple(branches(compiled, seen, features)),
         features=features,
         storage=storage,

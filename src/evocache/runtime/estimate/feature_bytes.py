@@ -10,7 +10,7 @@ from ...memory import FeatureStore
 from ...memory.rehearsal.rehearsal import rehearse, shadow
 from ...model import Denoiser
 from ...model.discover import denoiser_of
-from ..attach.interception import attach, detach, inner, intercepting
+from ..attach.interception import attach, detach, inner, intercept_part
 from ..calls.denoiser_call import called
 from ..ops.branch import Branch
 from ..ops.branch_layout import BranchLayout
@@ -41,7 +41,7 @@ def feature_sizes(
     def call(*args: Any, **kwargs: Any) -> Any:
         with ExitStack() as stack:
             for part in layout.touched_modules:
-                attach(part, intercepting)
+                attach(part, intercept_part)
                 stack.callback(detach, part)
             stack.callback(setattr, inner, "table", inner.table)
             inner.table = branch.begin(plan.start)

@@ -15,7 +15,7 @@ from ...model import Model
 from ...model.pipeline_components import components_of, is_autoencoder
 from ..attach.call_scope import Scope, owner
 from ..attach.interception import attach, detach
-from ..attach.scheduler_listener import coding
+from ..attach.scheduler_listener import autoencoder_shadowing
 from ..calls.decode_call import StageListener
 from .acts import STAGES
 from .residency import weights
@@ -81,7 +81,7 @@ def describe_stages(pipe: Any, model: Model, begins: Callable[[str], None]) -> I
             stack.callback(denoiser.module.register_forward_pre_hook(denoises).remove)
         for autoencoder in components_of(pipe).values():
             if is_autoencoder(autoencoder):
-                attach(autoencoder, coding)
+                attach(autoencoder, autoencoder_shadowing)
                 stack.callback(detach, autoencoder)
                 scope.table[id(autoencoder), "decode"] = decodes
         scope.enter(above=0)

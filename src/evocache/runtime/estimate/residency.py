@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...memory.offload.packed_weights import aligned, weights_of
+from ...memory.offload.packed_weights import align, weights_of
 from ...memory.offload.stage_offload import Summons
 from ...model.pipeline_components import components_of
 from .acts import Act
@@ -37,7 +37,7 @@ def resident(pipe: Any, device: torch.device) -> int:
     """Return bytes that an allocator gave to a pipeline's weights and buffers, as far as they are on a device now."""
     held = [t for module in _modules(pipe).values() for t in weights_of(module) if _is(t.device, device)]
     storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}
-    return sum(map(aligned, storages.values()))
+    return sum(map(align, storages.values()))
 
 
 def offloaded(pipe: Any) -> bool:

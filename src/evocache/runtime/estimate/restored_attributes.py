@@ -12,7 +12,7 @@ _CONTAINERS = (list, set, dict, OrderedDict)
 
 
 @contextmanager
-def given_back(things: Iterable[Any]) -> Iterator[None]:
+def restore_attributes(things: Iterable[Any]) -> Iterator[None]:
     """After the context, objects hold what they held before, in the same lists, sets and dictionaries.
 
     Only what has changed is touched, since other threads may be using the objects.

@@ -62,7 +62,7 @@ class GateBranch(Branch):
         self.column = plan.schedule.tree.index[governor.governed.part]
         self.part = part_of(layout.denoiser, governor.governed)
         if decides:
-            governor.begun(key)
+            governor.begin_branch(key)
         self.stored: tuple[int, ...] = ()
         """Rows whose values are stored, latest first."""
 
@@ -179,7 +179,7 @@ class Asking:
         stream = next(iter(tensors(output)), None) if self.exits else self._main_of(module, output)
         if isinstance(stream, torch.Tensor):
             self.branch.governor.signal.left(stream)
-            self.branch.governor.noted()
+            self.branch.governor.note_bytes()
 
     def _main_of(self, module: Any, output: Any) -> Any:
         """The main stream in the output of a block."""

@@ -36,7 +36,7 @@ class GateState:
         self.decider: object = None
         self._rule = gate.rule(steps)
 
-    def begun(self, decider: object) -> None:
+    def begin_branch(self, decider: object) -> None:
         """Begin a branch that decides: what was seen of another is no measure for it."""
         self.decider = decider
         self.signal.end()
@@ -55,10 +55,10 @@ class GateState:
         if computes:
             self.signal.computed()
         self.decisions[step] = computes
-        self.noted()
+        self.note_bytes()
         return computes
 
-    def noted(self) -> None:
+    def note_bytes(self) -> None:
         """Note that something was kept."""
         self.peak_bytes = max(self.peak_bytes, self.signal.bytes)
 

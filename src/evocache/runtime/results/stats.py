@@ -104,7 +104,7 @@ class Stats(Displayed):
         """Return the same figures with earlier warnings before those of the generation, each of them once."""
         return replace(self, warnings=tuple(dict.fromkeys((*notices, *self.warnings)))) if notices else self
 
-    def weighed(self, stages: Mapping[str, Held]) -> Stats:
+    def with_stages(self, stages: Mapping[str, Held]) -> Stats:
         """Return the same figures with what was held in each stage.
 
         What is cached is told apart from what is computed.

@@ -23,10 +23,10 @@ class FilmOutput:
     """Shows what an autoencoder decodes, frame by frame.
 
     An autoencoder that works group of frames by group is left to do so; one that blends tiles of time does so tile by
-    tile. Any other is run for some frames after others (a frame pipeline), if a trial finds that this is exact. What
-    comes is
-    shown at once, so that the decoded video is never held, nor, where frames need nothing of later ones, more than the
-    activations of a few. What cannot be decoded so is decoded as planned, or all together, and then shown.
+    tile. Any other is run for some frames after others (a frame pipeline), if a trial finds that this is exact. Frames
+    are shown as they come, so that the decoded video is never held. Where frames need nothing of later ones, no more
+    than the activations of a few frames are held. What cannot be decoded so is decoded as planned, or all together, and
+    then shown.
 
     Args:
         show: what is given each frame, in order.
