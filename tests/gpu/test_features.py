@@ -113,7 +113,7 @@ def test_late_starts_are_told_without_values(made, name):
     one = made(name)
     with apply(one.pipe, "fora:2") as handle:
         outs = [one.call() for _ in range(2)]
-        assert {branch.plan.start for branch in handle._latest.record.finished} == {1}
+        assert {branch.start for branch in handle._latest.record.branches} == {1}
     assert np.array_equal(*outs)
 
 

@@ -23,8 +23,8 @@ def as_it_is(one, what, storage="none"):
     """Output, figures, and sizes of features by denoiser, with all of them on the device."""
     with apply(one.pipe, what, storage=storage) as handle:
         out = one.call()
-        branches = [*handle._latest.record.finished]
-        return out, handle.stats, branches, {branch.denoiser.name: dict(branch.sizes) for branch in branches}
+        branches = [*handle._latest.record.branches]
+        return out, handle.stats, branches, {branch.denoiser: dict(branch.sizes) for branch in branches}
 
 
 def parked(one, what, plan, *, times=1):
@@ -34,7 +34,7 @@ def parked(one, what, plan, *, times=1):
         for _ in range(times):
             outs.append(one.call())
             assert handle.stats.cached_bytes == 0
-            assert len(handle._latest.record.store) == 0
+            assert handle._latest.record.store.features == 0
     return outs, handle.stats
 
 
@@ -54,8 +54,8 @@ def test_to_the_bit(made, name, spec, storage):
             assert np.array_equal(out, whole)
         tapes = []
         for branch in branches:
-            sizes = features[branch.denoiser.name]
-            tapes.append(Tape.of(branch.plan.schedule, sizes, tuple(sizes), capacity, ahead))
+            sizes = features[branch.denoiser]
+            tapes.append(Tape.of(branch.schedule, sizes, tuple(sizes), capacity, ahead))
         assert stats.moved_bytes == sum(tape.moved for tape in tapes)
         if len(branches) == 1:
             assert stats.peak_cached_bytes == tapes[0].peak
@@ -99,7 +99,7 @@ def test_an_interrupted_generation_leaves_nothing(made, device):
             for _ in range(3):
                 with pytest.raises(KeyboardInterrupt):
                     one.call(callback_on_step_end=stop)
-                assert len(handle._latest.record.store) == 0
+                assert handle._latest.record.store.features == 0
         assert np.array_equal(one.call(), whole)
 
 

@@ -113,7 +113,7 @@ def test_nothing_is_alive_when_the_decoder_runs(family, name, monkeypatch):
         decode = type(decoder).decode
 
         def looking(self, *args, _decode=decode, _handle=handle, _held=held, **kwargs):
-            _held.append((_handle.stats.cached_bytes, len(_handle._latest.record.store)))
+            _held.append((_handle.stats.cached_bytes, _handle._latest.record.store.features))
             return _decode(self, *args, **kwargs)
 
         with handle, monkeypatch.context() as patch:
@@ -135,7 +135,7 @@ def test_deepcache_holds_one_tensor(family, name, branch):
     one.call(steps=1)
     for hook in hooks:
         hook.remove()
-    with apply(one.pipe, spec) as handle, at_steps(one.pipe, lambda: held(handle._latest.record.store)) as counts:
+    with apply(one.pipe, spec) as handle, at_steps(one.pipe, lambda: held(handle._latest.follower.store)) as counts:
         one.call()
     assert counts == [[sizes[-1]], [], [sizes[-1]], []]
     assert handle.stats.peak_cached_bytes == sizes[-1]
@@ -161,7 +161,7 @@ def test_nothing_stays_after_the_generation(family, name):
         for _ in range(2):
             one.call()
             gc.collect()
-            assert handle.stats.cached_bytes == len(handle._latest.record.store) == 0
+            assert handle.stats.cached_bytes == handle._latest.record.store.features == 0
             assert live_bytes() == before
 
 
@@ -221,5 +221,5 @@ def test_a_block_is_read_before_the_span_that_it_ends(family):
     orders[2, tree.index["transformer/blocks[1:3]"]] = 0
     with apply(one.pipe, Schedule.repaired(tree, orders, np.zeros(orders.shape))) as handle:
         one.call()
-    (branch,) = handle._latest.record.finished
+    (branch,) = handle._latest.record.branches
     assert handle.stats.peak_cached_bytes == handle.stats.predicted_peak_bytes == max(branch.sizes.values())

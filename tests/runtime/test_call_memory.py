@@ -105,9 +105,9 @@ def test_what_is_parked_comes_back_to_the_bit(family, name, spec):
     one = family(name)
     with apply(one.pipe, spec) as handle:
         whole = one.call()
-        branches = [*handle._latest.record.finished]
+        branches = [*handle._latest.record.branches]
         peak = handle.stats.peak_cached_bytes
-    features = {branch.denoiser.name: dict(branch.sizes) for branch in branches}
+    features = {branch.denoiser: dict(branch.sizes) for branch in branches}
     for capacity, ahead in ((0, 0), (0, 2), (peak // 2, 1)):
         plan = MemoryPlan(None, {}, capacity=capacity, ahead=ahead, features=features)
         with apply(one.pipe, spec, memory=plan) as handle:
@@ -116,8 +116,8 @@ def test_what_is_parked_comes_back_to_the_bit(family, name, spec):
         assert np.array_equal(parked, whole)
         if len(branches) == 1:
             (branch,) = branches
-            sizes = features[branch.denoiser.name]
-            tape = Tape.of(branch.plan.schedule, sizes, tuple(sizes), capacity, ahead)
+            sizes = features[branch.denoiser]
+            tape = Tape.of(branch.schedule, sizes, tuple(sizes), capacity, ahead)
             assert stats.peak_cached_bytes == tape.peak
             assert stats.moved_bytes == tape.moved
         if capacity == ahead == 0:
@@ -132,8 +132,8 @@ def test_a_deep_part_leaves_when_its_last_exit_is_called(family, seed):
     schedule = random_schedule(one.model.tree, 4, seed)
     with apply(one.pipe, schedule) as handle:
         whole = one.call()
-        (branch,) = handle._latest.record.finished
-    tape = Tape.of(branch.plan.schedule, branch.sizes, tuple(branch.sizes), 0, 1)
+        (branch,) = handle._latest.record.branches
+    tape = Tape.of(branch.schedule, branch.sizes, tuple(branch.sizes), 0, 1)
     plan = MemoryPlan(None, {}, capacity=0, ahead=1, features={"unet": dict(branch.sizes)})
     with apply(one.pipe, schedule, memory=plan) as handle:
         assert np.array_equal(one.call(), whole)
@@ -188,7 +188,7 @@ def test_slices_and_parking_together(family, finest):
     spec = "deepcache:2,0"
     with apply(one.pipe, spec) as handle:
         whole = one.call()
-        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._latest.record.finished}
+        features = {branch.denoiser: dict(branch.sizes) for branch in handle._latest.record.branches}
     plan = MemoryPlan(None, {}, cuts=finest(one), capacity=0, ahead=1, features=features)
     with apply(one.pipe, spec, memory=plan):
         both = one.call()

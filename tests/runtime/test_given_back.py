@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL, PixArtAlphaPipeline
 from torch import nn
 
-from evocache import apply, discover, plan_memory
+from evocache import Handle, apply, discover, plan_memory
 from evocache.errors import BudgetError, PipelineError
 from evocache.memory.planner.planner import MemoryPlan
 from evocache.policies import parse
@@ -114,6 +114,49 @@ def test_a_pipeline_that_is_dropped_is_freed_at_once(use):
         assert meta_tensors() == before  # of dry runs nothing is left but figures
     finally:
         gc.enable()
+
+
+def parked(pipe: Any) -> MemoryPlan:
+    """A plan that parks all features."""
+    with apply(pipe, "fora:2") as handle:
+        TINY.call(pipe, steps=2)
+    features = {branch.denoiser: dict(branch.sizes) for branch in handle._latest.record.branches}
+    return MemoryPlan(None, {}, capacity=0, ahead=1, features=features)
+
+
+FOLLOWED = ["fora:2", "steps:0", "fbcache:0.5", "taylorseer:2,1", "fastercache:1,0.5,0,2", "park"]
+
+
+def generated(pipe: Any, handle: Handle) -> list[weakref.ref[Any]]:
+    """What a generation works with, besides the pipeline."""
+    kept: list[weakref.ref[Any]] = []
+
+    def callback(*_: Any) -> None:
+        follower: Any = handle._latest.follower
+        found = (follower, follower.store, follower.store.tier)
+        kept.extend(weakref.ref(thing) for thing in found if thing is not None)
+
+    TINY.call(pipe, steps=3, callback=callback, callback_steps=1)
+    return kept
+
+
+@pytest.mark.parametrize("spec", FOLLOWED)
+@pytest.mark.parametrize("measure", [False, True])
+def test_what_is_kept_of_a_call_that_is_over_keeps_nothing_else_alive(spec, measure):
+    """Modules, weights, the store and the tier go with the pipeline; figures stay as they were."""
+    pipe = TINY.build()
+    memory = parked(pipe) if spec == "park" else None
+    with apply(pipe, "fora:2" if memory else spec, memory=memory, measure=measure) as handle:
+        kept = generated(pipe, handle)
+        call, stats, recorded = handle._latest, handle.stats, handle.recorded
+    assert len(kept) == (9 if memory else 6)
+    modules = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+    kept += [weakref.ref(thing) for module in modules for thing in (*module.modules(), *module.parameters())]
+    del pipe, handle, modules
+    gc.collect()
+    assert [thing() for thing in kept if thing() is not None] == []
+    assert call.stats == stats
+    assert call.record.schedule == recorded
 
 
 def meta_tensors() -> int:
@@ -271,7 +314,7 @@ def test_what_was_removed_meanwhile_does_not_come_back(pipe):
 def test_a_pipeline_is_given_back_in_the_middle_of_a_generation_that_parks_features(pipe, at, end):
     with apply(pipe, "fora:2") as handle:
         whole = TINY.call(pipe)
-        features = {branch.denoiser.name: dict(branch.sizes) for branch in handle._latest.record.finished}
+        features = {branch.denoiser: dict(branch.sizes) for branch in handle._latest.record.branches}
     handle = apply(pipe, "fora:2", memory=MemoryPlan(None, {}, capacity=0, ahead=1, features=features))
     tiers = []
 

@@ -330,7 +330,7 @@ def test_an_exception_between_steps_leaves_nothing(family, spec, error):
         with pytest.raises(error):
             one.call(callback_on_step_end=callback)
         assert held[0] == held[1] > 0
-        assert handle.stats.cached_bytes == len(handle._latest.record.store) == 0
+        assert handle.stats.cached_bytes == handle._latest.record.store.features == 0
         assert changes(before, snapshot(one.pipe)) & {f"unet{p}" for p in (".__class__", "._evocache_users")} == set()
         assert np.array_equal(one.call(), fresh)
     assert np.array_equal(one.call(), one.reference)
@@ -356,7 +356,7 @@ def test_an_exception_within_a_forward_leaves_nothing(family, where, spec):
         with pytest.raises(HaltError):
             one.call()
         hook.remove()
-        assert handle.stats.cached_bytes == len(handle._latest.record.store) == 0
+        assert handle.stats.cached_bytes == handle._latest.record.store.features == 0
         assert {k for k in changes(before, snapshot(one.pipe)) if "class" in k or "evocache" in k} == {
             ".__class__",
             "._evocache",

@@ -53,8 +53,8 @@ def parking(pipe: Any, what: str, run: Callable[[], object]) -> MemoryPlan:
     """A plan that parks all features."""
     with apply(pipe, what) as handle:
         run()
-        branches = handle._latest.record.finished
-    return MemoryPlan(None, {}, capacity=0, ahead=1, features={b.denoiser.name: dict(b.sizes) for b in branches})
+        branches = handle._latest.record.branches
+    return MemoryPlan(None, {}, capacity=0, ahead=1, features={b.denoiser: dict(b.sizes) for b in branches})
 
 
 def applied(pipe: Any, spec: str) -> Handle:
@@ -95,7 +95,7 @@ def test_calls_that_take_turns(pipe, spec, of):
             assert np.array_equal(output, whole)
         assert figures(other) == alone[1]
         assert one is other or figures(one) == alone[0]
-        assert len(one._latest.record.store) == len(other._latest.record.store) == 0
+        assert one._latest.record.store.features == other._latest.record.store.features == 0
     tiers = {handle._state.tiers.tier for handle in (one, other)} - {None}
     assert (len(tiers) > 0) == (spec == "parked")
     one.remove()

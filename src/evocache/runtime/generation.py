@@ -31,6 +31,7 @@ from .open_call import Follower, OpenCall
 from .ops.branch import Branch
 from .ops.latents import Signature
 from .ops.streams import argument
+from .results.figures import BranchFigures, StoreFigures
 from .results.generation_record import Record
 from .results.schedule_effect import past_the_end, without_effect
 from .survey.film_output import FilmOutput
@@ -291,4 +292,5 @@ class Generation(Follower):
     @property
     def record(self) -> Record:
         """What the generation did so far."""
-        return Record(self._branches, self.store, self.governors, self._schedule, self.warnings)
+        branches = tuple(map(BranchFigures.of, self._branches.all))
+        return Record(branches, StoreFigures.of(self.store), self.governors, self._schedule, tuple(self.warnings))

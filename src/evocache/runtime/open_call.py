@@ -56,7 +56,7 @@ class OpenCall:
     """One call of an accelerated pipeline, or one loop of the user's own, under one plan.
 
     Several may be open at once, of one pipeline or of several that share components: nothing of a call is anywhere
-    else. When it is over it holds figures alone.
+    else. When it is over it holds figures alone: nothing of the model, the cache or a tier lives on with it.
 
     Args:
         account: keeps account of the pipeline's calls.

@@ -296,7 +296,7 @@ def test_what_is_compared_is_counted_apart(family):
     with apply(one.pipe, "fbcache:0") as handle:
         one.call()
     span = "transformer/blocks[1:4]"
-    assert handle.stats.gate_bytes == handle._latest.record.finished[0].sizes[span]  # of one stream, as is the residual
+    assert handle.stats.gate_bytes == handle._latest.record.branches[0].sizes[span]  # of one stream, as is the residual
     with apply(one.pipe, "none") as handle:
         one.call()
     assert handle.stats.gate_bytes == 0

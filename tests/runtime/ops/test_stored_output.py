@@ -169,9 +169,9 @@ def test_a_plan_knows_what_will_be_held(family, name, storage):
     with apply(one.pipe, "fora:3", storage=storage) as handle:
         planned = handle.plan(**call)
         one.call()
-        (branch,) = handle._latest.record.finished
+        (branch,) = handle._latest.record.branches
     assert planned.storage == storage
-    assert planned.features[branch.denoiser.name] == branch.sizes
+    assert planned.features[branch.denoiser] == branch.sizes
     assert planned.stages["denoise"].features == handle.stats.peak_cached_bytes > 0
 
 
@@ -181,8 +181,8 @@ def test_codes_are_parked_and_come_back_to_the_bit(family, name, storage):
     one = family(name)
     with apply(one.pipe, "taylorseer:2,1", storage=storage) as handle:
         expected, peak = one.call(), handle.stats.peak_cached_bytes
-        branches = handle._latest.record.finished
-    features = {branch.denoiser.name: dict(branch.sizes) for branch in branches}
+        branches = handle._latest.record.branches
+    features = {branch.denoiser: dict(branch.sizes) for branch in branches}
     plan = MemoryPlan(None, {}, capacity=0, ahead=0, features=features, storage=storage)
     with apply(one.pipe, "taylorseer:2,1", memory=plan) as handle:
         assert np.array_equal(one.call(), expected)
@@ -190,8 +190,8 @@ def test_codes_are_parked_and_come_back_to_the_bit(family, name, storage):
     assert 0 < stats.peak_cached_bytes < peak
     assert stats.moved_bytes > 0
     if len(branches) == 1:
-        sizes = features[branches[0].denoiser.name]
-        tape = Tape.of(branches[0].plan.schedule, sizes, tuple(sizes), 0, 0)
+        sizes = features[branches[0].denoiser]
+        tape = Tape.of(branches[0].schedule, sizes, tuple(sizes), 0, 0)
         assert (stats.peak_cached_bytes, stats.moved_bytes) == (tape.peak, tape.moved)
 
 

@@ -67,18 +67,19 @@ class GateStates:
     """The governors of a generation, and what they decided.
 
     Args:
-        compiled: what is applied; if it is no gate, there are no governors.
+        compiled: what is applied; if it is no gate, there are no governors. It is not kept: it holds the model.
     """
 
     def __init__(self, compiled: Compiled) -> None:
         self.gate = compiled.gate
-        self.compiled = compiled
+        self._governed, self._tree = compiled.governed, compiled.tree
+        self._classes = compiled.model.classes if self.gate is not None else {}
         self._current: dict[str, GateState] = {}
         self._ended: list[GateState] = []
 
     def of(self, denoiser: str, steps: int) -> GateState | None:
         """Return the governor of a denoiser in the current pass; None if it is not governed."""
-        governed = self.compiled.governed.get(denoiser)
+        governed = self._governed.get(denoiser)
         if self.gate is None or governed is None:
             return None
         if denoiser not in self._current:
@@ -121,10 +122,9 @@ class GateStates:
                     "passes of one number of steps that agree",
                     "apply a schedule instead",
                 )
-        tree = self.compiled.tree
+        tree = self._tree
         orders = np.full((found[0].steps, len(tree)), COMPUTE.order, dtype=np.int8)
         for part, governor in by_part.items():
             reused = [step for step, computes in governor.decisions.items() if not computes]
             orders[reused, tree.index[part]] = governor.forecasts
-        classes, provenance = self.compiled.model.classes, Provenance(self.gate.spec)
-        return Schedule.repaired(tree, orders, model=classes, provenance=provenance)
+        return Schedule.repaired(tree, orders, model=self._classes, provenance=Provenance(self.gate.spec))

@@ -1,44 +1,34 @@
-"""What is kept of a generation when it is over: what ran, and what was held. It holds no pipeline."""
+"""What is kept of a generation when it is over: what ran, and what was held, in figures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ...errors import PolicyError
-from ...memory import FeatureStore
 from ...schedule import Schedule
-from ..calls.branch_choice import Branches
 from ..gates.gate_state import GateStates
+from .figures import BranchFigures, StoreFigures
 from .stats import Stats
-
-if TYPE_CHECKING:
-    from ..ops.branch import Branch
 
 
 @dataclass(frozen=True)
 class Record:
-    """A generation so far, or one that is over.
+    """A generation so far, or one that is over, in figures: it keeps nothing of the model or the cache alive.
 
     Attributes:
-        branches: the branches.
+        branches: the branches, in the order in which they ended, then those that are open.
         store: the features.
         governors: what a gate decides.
         followed: the schedule, where no gate decides.
         warnings: what the user was warned of.
     """
 
-    branches: Branches
-    store: FeatureStore
+    branches: Sequence[BranchFigures]
+    store: StoreFigures
     governors: GateStates
     followed: Schedule | None
     warnings: Sequence[str] = ()
-
-    @property
-    def finished(self) -> list[Branch]:
-        """Branches that have ended."""
-        return self.branches.finished
 
     @property
     def schedule(self) -> Schedule | None:
@@ -55,5 +45,5 @@ class Record:
             schedule = self.schedule
         except PolicyError:
             schedule = None
-        stats = Stats.of(self.branches.all, self.store, schedule, self.governors.peak_bytes)
+        stats = Stats.of(self.branches, self.store, schedule, self.governors.peak_bytes)
         return replace(stats, warnings=tuple(self.warnings))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ...display import Displayed
-from ...memory import FeatureStore
 from ...memory.planner.planner import Held
 from ...schedule import Schedule
 from ...schedule.liveness import Lifetimes, peak_of
@@ -15,7 +14,7 @@ from ...schedule.liveness import Lifetimes, peak_of
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ..ops.branch import Branch
+    from .figures import BranchFigures, StoreFigures
 
 
 @dataclass(frozen=True)
@@ -78,22 +77,26 @@ class Stats(Displayed):
 
     @classmethod
     def of(
-        cls, branches: Sequence[Branch], store: FeatureStore, schedule: Schedule | None, gate_bytes: int = 0
+        cls,
+        branches: Sequence[BranchFigures],
+        store: StoreFigures,
+        schedule: Schedule | None,
+        gate_bytes: int = 0,
     ) -> Stats:
-        """Figures of the branches of a generation."""
+        """Add up the figures of the branches of a generation, and those of its store."""
         executed: dict[str, int] = {}
         calls: dict[str, int] = {}
         ran = possible = 0
         for branch in branches:
-            calls[branch.denoiser.name] = calls.get(branch.denoiser.name, 0) + branch.calls
-            for component, count in zip(branch.layout.components, branch.executed, strict=True):
+            calls[branch.denoiser] = calls.get(branch.denoiser, 0) + branch.calls
+            for component, count in zip(branch.schedule.components, branch.executed, strict=True):
                 executed[component.id] = executed.get(component.id, 0) + int(count)
-            leaves = branch.plan.schedule.tree.leaves
+            leaves = branch.schedule.tree.leaves
             ran += int(branch.executed[list(leaves)].sum())
             possible += branch.calls * len(leaves)
         passes: dict[int, list[Lifetimes]] = {}
         for branch in branches:
-            passes.setdefault(branch.number, []).append(branch.lifetimes())
+            passes.setdefault(branch.number, []).append(branch.lifetimes)
         predicted = max(map(peak_of, passes.values()), default=0)
         fraction = ran / possible if possible else 1.0
         held = (store.peak_bytes, predicted, store.bytes)
