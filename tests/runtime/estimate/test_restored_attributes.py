@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections import OrderedDict
+from types import FrameType
+from typing import Any
 
 import pytest
 from torch import nn
 
 from evocache import discover
+from evocache.runtime.estimate import restored_attributes
 from evocache.runtime.estimate.dry_run import dry_run
 from evocache.runtime.estimate.restored_attributes import restore_attributes
 from tests.pipelines import ROWS
@@ -67,6 +71,55 @@ def test_a_module_that_was_exchanged_is_given_back():
         model[0] = nn.Identity()
         model.append(nn.ReLU())
     assert list(model) == [first, second]
+
+
+def test_what_stays_is_there_at_every_moment_of_the_restoring(monkeypatch):
+    """Another thread may run between any two instructions, and read an attribute then."""
+    thing = Thing()
+    first, second = thing.hooks["a"], thing.hooks["b"]
+    missing: list[str] = []
+    seen = 0
+
+    def look(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal seen
+        if frame.f_code.co_filename != restored_attributes.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        seen += 1
+        found = {
+            "attributes": {"number", "steps", "hooks", "names"} <= vars(thing).keys(),
+            "hooks": {"a", "b"} <= thing.hooks.keys(),
+            "names": "x" in thing.names,
+        }
+        missing.extend(name for name, whole in found.items() if not whole)
+        return look
+
+    before = sys.gettrace()
+    with restore_attributes([thing]):
+        changed(thing)
+        thing.number = vars(thing).pop("number")  # in another order
+        thing.hooks["a"] = thing.hooks.pop("c")
+        sys.settrace(look)
+    sys.settrace(before)
+    assert seen > 100
+    assert missing == []
+    assert list(vars(thing)) == ["number", "steps", "hooks", "names"]
+    assert [*thing.hooks.items()] == [("a", first), ("b", second)]
+    assert thing.names == {"x"}
+
+
+def test_attributes_of_ours_belong_to_whoever_set_them():
+    """A generation of another thread may set or delete one at any time."""
+    thing: Any = Thing()
+    thing._evocache_kept = thing._evocache_gone = 1
+    with restore_attributes([thing]):
+        thing._evocache_kept = 2
+        thing._evocache_new = 3
+        del thing._evocache_gone
+        thing.more = True
+    ours = {name: value for name, value in vars(thing).items() if name.startswith("_evocache")}
+    assert ours == {"_evocache_kept": 2, "_evocache_new": 3}
+    assert not hasattr(thing, "more")
 
 
 @pytest.mark.parametrize("name", PERTURBED)

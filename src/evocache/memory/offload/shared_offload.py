@@ -14,7 +14,7 @@ from torch import nn
 
 from ...errors import GenerationError, PipelineError
 from ...model.pipeline_components import components_of
-from .stage_offload import ComponentUse, Offload, Summons, find_offloadable, lock
+from .stage_offload import ComponentUse, Offload, Summons, find_offloadable, offload_lock
 
 _open: list[ComponentUse] = []
 """The uses of all calls that are open, in the order in which they began."""
@@ -55,7 +55,7 @@ def begin_use(
         GenerationError: if calls that use the same components are open under another offloading.
     """
     modules = _modules(pipe)
-    with lock:
+    with offload_lock:
         found = offloads_of(pipe)
         others = [use for use in _open if not _ids(use).isdisjoint(map(id, modules.values()))]
         if not (len(found) == 1 and found[0].keeps(modules, stages) if stages else not found):
@@ -85,7 +85,7 @@ def end_use(use: ComponentUse) -> None:
 
     That holds for those that the call began with, also where the pipeline has others meanwhile.
     """
-    with lock:
+    with offload_lock:
         _open.remove(use)
         for offload in _under.pop(use):
             offload.uses.remove(use)
@@ -94,7 +94,7 @@ def end_use(use: ComponentUse) -> None:
 
 def release(pipe: Any, keeper: object) -> None:
     """Keep nothing away for a keeper any longer; what others keep, or calls use that are open, stays as it is."""
-    with lock:
+    with offload_lock:
         kept = [one for one in _kept if keeper in one.keepers]
         for offload in dict.fromkeys([*offloads_of(pipe), *kept]):
             offload.keepers.discard(keeper)

@@ -15,8 +15,11 @@ from torch import nn
 from ...model.pipeline_components import components_of
 from .packed_weights import Packed, find_shared_storages, packable, weights_of
 
-lock = threading.RLock()
-"""Held while weights move, and while it is decided who may move them."""
+offload_lock = threading.RLock()
+"""Held while weights move, while it is decided who may move them, and while hooks that move them come and go.
+
+Who also needs `runtime.attach.interception.attaching` takes that first.
+"""
 
 
 @dataclass(eq=False)
@@ -81,7 +84,7 @@ class Offload:
     def call(self, name: str) -> None:
         """Have a component on the device, and nothing that only other stages need."""
         callers = self._callers()
-        with lock:
+        with offload_lock:
             if callers:
                 self.enter(callers[0], name)
             mine = self.stages[name]
@@ -111,13 +114,13 @@ class Offload:
 
     def rest(self) -> None:
         """Have all of them leave."""
-        with lock:
+        with offload_lock:
             for packed in self._packed.values():
                 packed.leave()
 
     def remove(self) -> None:
         """Put them back on the device, where they stay; nothing happens if that was done."""
-        with lock:
+        with offload_lock:
             for name, module in self._modules.items():
                 self._packed[name].unpack()
                 remove_hook_from_module(module)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import torch
 
+from .interception import attaching
 from .subclasses import OURS, Subclasses, plain
 
 KEY = OURS
@@ -44,15 +45,17 @@ def acceleration(pipe: Any) -> Any | None:
 
 def accelerate(pipe: Any, what: Acceleration) -> None:
     """Have a pipeline do what is given instead."""
-    pipe.__dict__[KEY] = what
-    object.__setattr__(pipe, "__class__", _accelerated(plain(pipe)))
+    with attaching:
+        pipe.__dict__[KEY] = what
+        object.__setattr__(pipe, "__class__", _accelerated(plain(pipe)))
 
 
 def give_back(pipe: Any, what: Acceleration) -> None:
     """Give a pipeline its class back, if it does what is given; what somebody else made of it stays."""
-    if acceleration(pipe) is what:
-        del pipe.__dict__[KEY]
-        object.__setattr__(pipe, "__class__", plain(pipe))
+    with attaching:
+        if acceleration(pipe) is what:
+            del pipe.__dict__[KEY]
+            object.__setattr__(pipe, "__class__", plain(pipe))
 
 
 def _methods(cls: Any) -> dict[str, Any]:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Protocol
 
 from ...memory.planner.planner import MemoryPlan
 from ...video.decode.frame_groups import run_cut
-from ..attach.call_scope import owner
+from ..attach.call_scope import find
 from ..survey.film_output import FilmOutput
 
-
-class StageListener:
-    """Owns the scope of a call that is weighed.
-
-    Args:
-        begins: is told the name of each stage that begins, perhaps more than once.
-    """
-
-    def __init__(self, begins: Callable[[str], None]) -> None:
-        self.begins = begins
+STAGE = "stage"
+"""Key of what the scope of a weighed call has to be told: the name of each stage that begins, perhaps several times."""
 
 
 class Running(Protocol):
@@ -54,8 +45,9 @@ class DecodeCall:
     def __call__(self, original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for a call of `decode`."""
         self._running.decoding()
-        with suppress(LookupError):
-            owner(StageListener).begins("decode")
+        begins = find(STAGE)
+        if begins is not None:
+            begins("decode")
         if self._running.projection is not None:
             return self._running.projection.decode(autoencoder, args, kwargs, self._cut)
         if self._cut is None:

@@ -21,6 +21,7 @@ from ...errors import PipelineError
 from ...memory.cudnn_workspace import Workspace
 from ...memory.ledger import Extent, Ledger
 from ...memory.offload.packed_weights import weights_of
+from ...memory.offload.stage_offload import offload_lock
 from ...memory.rehearsal.fake_operations import Fakes
 from ...memory.rehearsal.rehearsal import outline, rehearse, shadow, signature
 from ...model import Model
@@ -68,7 +69,7 @@ def dry_run(
     run = _Run(pipe, model, workspace, film)
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
     try:
-        with quiet_logs(), _restored(pipe, (args, kwargs)), run, torch.no_grad():
+        with quiet_logs(), _restore(pipe, (args, kwargs)), run, torch.no_grad():
             call: Any = (cls or plain(pipe)).__call__
             call(pipe, *args, **kwargs)
     except Exception as error:
@@ -116,8 +117,7 @@ class _Run:
             self._scope.enter()
             stack.callback(self._scope.leave)
             stack.enter_context(self._ledger)
-            weights = [c for c in components_of(self._pipe).values() if isinstance(c, nn.Module)]
-            stack.enter_context(self._ledger.owing(t for c in weights for t in weights_of(c)))
+            stack.enter_context(self._ledger.owing(t for module in _modules(self._pipe) for t in weights_of(module)))
             self._turn("encode")
             self._exit = stack.pop_all()
         return self
@@ -165,7 +165,7 @@ class _Run:
             self._turn(stage)
             own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors((args, kwargs))}
             held = max(self._ledger.bytes - sum(own.values()), 0)
-            extent, output = self._rehearsed(thing, method, args, kwargs)
+            extent, output = self._rehearse(thing, method, args, kwargs)
             tick = None
             if id(thing) in self._denoisers:
                 tick = self.clock.called(name, kwargs.get("timestep", args[1] if len(args) > 1 else None))
@@ -177,7 +177,7 @@ class _Run:
 
         return operation
 
-    def _rehearsed(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
+    def _rehearse(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
         """What a call holds, and the shapes of what it returns; the same call of a module is rehearsed once."""
         module = unwrapped(thing)
         which = state_of(module)  # weights may be converted between calls: SVD encodes in float32
@@ -218,21 +218,17 @@ class _Own:
 
 
 @contextmanager
-def _restored(pipe: Any, given: Any) -> Iterator[None]:
+def _restore(pipe: Any, given: Any) -> Iterator[None]:
     """After the context, a pipeline, its components and all random generators are as they were before.
 
-    Components are changed in a call, such as processors of attention that the pipeline would put back at its end. Until
-    then no generation of another thread attaches to them or detaches: it would be undone, or done again.
+    A call changes components, such as processors of attention that the pipeline would put back at its end. Until the
+    context ends, no other thread attaches to them or detaches, offloads them or stops that, or weighs a generation of
+    them: what it puts on a component would be taken off at the end, and what it takes off would be put back.
     """
-    parts = components_of(pipe).values()
-    things = [pipe, *(c for c in parts if is_scheduler(c))]
-    things += [m for c in parts if isinstance(c, nn.Module) for m in c.modules()]
     generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
-    weightless = any(
-        p.is_meta for c in components_of(pipe).values() if isinstance(c, nn.Module) for p in c.parameters()
-    )
-    with attaching, torch.random.fork_rng(devices), restore_attributes(things):
+    with attaching, offload_lock, torch.random.fork_rng(devices), restore_attributes(_changeable(pipe)):
+        weightless = any(weight.is_meta for module in _modules(pipe) for weight in module.parameters())
         try:
             pipe.set_progress_bar_config(disable=True)
             if weightless:
@@ -245,13 +241,25 @@ def _restored(pipe: Any, given: Any) -> Iterator[None]:
                 generator.set_state(state)
 
 
+def _changeable(pipe: Any) -> Iterator[Any]:
+    """What a call may change: the pipeline, its schedulers, and all modules."""
+    yield pipe
+    yield from filter(is_scheduler, components_of(pipe).values())
+    for module in _modules(pipe):
+        yield from module.modules()
+
+
+def _modules(pipe: Any) -> list[nn.Module]:
+    return [part for part in components_of(pipe).values() if isinstance(part, nn.Module)]
+
+
 def prepare_on_cpu(pipe: Any) -> Callable[[], None]:
     """Have a pipeline prepare its inputs on the CPU, wherever the weights are."""
-    return swap_class(pipe, _hosting)
+    return swap_class(pipe, _hosted_on_cpu)
 
 
 _HOST = property(lambda _: torch.device("cpu"))
-_hosting = Subclasses(lambda cls: {"device": _HOST, "_execution_device": _HOST})
+_hosted_on_cpu = Subclasses(lambda cls: {"device": _HOST, "_execution_device": _HOST})
 
 
 REHEARSALS = 32

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from ...memory.ledger import Extent, Ledger
 from ...memory.planner.planner import Held
 from ...model import Model
 from ...model.pipeline_components import components_of, is_autoencoder
-from ..attach.call_scope import Scope, owner
-from ..attach.interception import attach, detach
+from ..attach.call_scope import Scope, find
+from ..attach.interception import attach, attaching, detach
 from ..attach.scheduler_listener import autoencoder_shadowing
-from ..calls.decode_call import StageListener
+from ..calls.decode_call import STAGE
 from .acts import STAGES
 from .residency import weights
 
@@ -65,20 +66,22 @@ def describe_stages(pipe: Any, model: Model, begins: Callable[[str], None]) -> I
     Only calls that are made within the context count, and not those of other generations that use the same components
     meanwhile. A generation within finds its own operation for what decodes, and tells the listener for us.
     """
-    scope = Scope(StageListener(begins))
+    scope = Scope()
+    scope.table[STAGE] = begins
 
     def decodes(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
         begins("decode")
         return original(autoencoder, *args, **kwargs)
 
     def denoises(*_: Any) -> None:
-        with suppress(LookupError):
-            if owner(StageListener).begins is begins:
-                begins("denoise")
+        if find(STAGE) is begins:
+            begins("denoise")
 
     with ExitStack() as stack:
         for denoiser in model.denoisers:
-            stack.callback(denoiser.module.register_forward_pre_hook(denoises).remove)
+            with attaching:
+                hook = denoiser.module.register_forward_pre_hook(denoises)
+            stack.callback(_remove, hook)
         for autoencoder in components_of(pipe).values():
             if is_autoencoder(autoencoder):
                 attach(autoencoder, autoencoder_shadowing)
@@ -87,3 +90,8 @@ def describe_stages(pipe: Any, model: Model, begins: Callable[[str], None]) -> I
         scope.enter(above=0)
         stack.callback(scope.leave)
         yield
+
+
+def _remove(hook: RemovableHandle) -> None:
+    with attaching:
+        hook.remove()

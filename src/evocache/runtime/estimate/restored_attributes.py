@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
+from ..attach.subclasses import OURS
+
 _CONTAINERS = (list, set, dict, OrderedDict)
 
 
@@ -15,9 +17,10 @@ _CONTAINERS = (list, set, dict, OrderedDict)
 def restore_attributes(things: Iterable[Any]) -> Iterator[None]:
     """After the context, objects hold what they held before, in the same lists, sets and dictionaries.
 
-    Only what has changed is touched, since other threads may be using the objects.
+    Only what has changed is touched, and nothing that stays is missing for a moment: other threads may be using the
+    objects. Attributes of ours are left alone: a generation of another thread may set them at any time.
     """
-    before = [(vars(thing), dict(vars(thing)), _contents(thing)) for thing in things]
+    before = [(vars(thing), _theirs(vars(thing)), _contents(thing)) for thing in things]
     try:
         yield
     finally:
@@ -38,16 +41,24 @@ def _refill(container: Any, content: Any) -> None:
     elif isinstance(container, list):
         if [id(value) for value in container] != [id(value) for value in content]:
             container[:] = content
-    elif {id(value) for value in container} != {id(value) for value in content}:
-        container.clear()
+    else:
+        container.intersection_update(content)
         container.update(content)
 
 
+def _theirs(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes that are not ours."""
+    return {name: value for name, value in list(attributes.items()) if not name.startswith(OURS)}
+
+
 def _settle(now: MutableMapping[Any, Any], before: MutableMapping[Any, Any]) -> None:
-    """Make a mapping hold the same objects as before, in the same order."""
-    if list(now) != list(before):
-        now.clear()
-        now.update(before)
+    """Make a mapping hold the same objects as before, in the same order, and what is ours as it is."""
+    for key in list(now):
+        if key not in before and not str(key).startswith(OURS):
+            del now[key]
     for key, value in before.items():
-        if now[key] is not value:
+        if key not in now or now[key] is not value:
             now[key] = value
+    if [key for key in list(now) if key in before] != list(before):
+        # in C from end to end: no other thread runs in between, and none sees a key while it is moved
+        now.update(zip(before, map(now.pop, before), strict=True))

@@ -1,0 +1,131 @@
+"""What other threads do to a pipeline in the middle of a dry run of it is neither undone nor done again."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evocache import apply, discover, plan_memory
+from evocache.memory.offload.shared_offload import offloads_of
+from evocache.memory.planner.planner import MemoryPlan
+from evocache.runtime.attach.accelerated_class import acceleration
+from evocache.runtime.estimate.dry_run import dry_run
+from evocache.runtime.estimate.measure import describe_stages
+from tests.runtime.estimate.test_dry_run import given
+from tests.runtime.stepped import COPIES, FIRST, generate, nothing_stays
+from tests.runtime.test_two_generations import Given
+from tests.tiny import FAMILIES
+
+OFFLOADING = MemoryPlan(None, {}, offload={"unet": ("denoise",)})
+
+
+@pytest.fixture(scope="module")
+def pipe() -> Any:
+    return FAMILIES["sd15"].build()
+
+
+@pytest.fixture(autouse=True)
+def clean(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing stays on the pipeline; the CPU stands for a device."""
+    monkeypatch.setattr(sys.modules["evocache.runtime.apply"], "_movable", lambda pipe, plan: None)
+    with nothing_stays(pipe):
+        yield
+
+
+def in_the_middle(monkeypatch: pytest.MonkeyPatch, pipe: Any, action: Callable[[], Any]) -> None:
+    """Do something in another thread while a copy of a pipeline is followed by a dry run; both are over at the end.
+
+    Where the action waits for the dry run to end, the dry run goes on after a while.
+    """
+    twin, done, failed = COPIES["a shallow copy"](pipe), threading.Event(), []
+    check = twin.check_inputs
+
+    def act() -> None:
+        try:
+            action()
+        except BaseException as error:
+            failed.append(error)
+        done.set()
+
+    thread = threading.Thread(target=act)
+
+    def wait(*args: Any, **kwargs: Any) -> None:
+        thread.start()
+        done.wait(0.3)
+        check(*args, **kwargs)
+
+    monkeypatch.setitem(twin.__dict__, "check_inputs", wait)
+    dry_run(twin, discover(pipe), (), given(Given(pipe)))
+    thread.join()
+    assert failed == []
+
+
+def test_a_generation_that_begins_to_be_weighed_is_weighed(pipe, monkeypatch):
+    with ExitStack() as stack:
+        weighed = describe_stages(pipe, discover(pipe), lambda stage: None)
+        in_the_middle(monkeypatch, pipe, lambda: stack.enter_context(weighed))
+        assert len(pipe.unet._forward_pre_hooks) == 1
+    assert not pipe.unet._forward_pre_hooks
+
+
+def test_a_generation_that_was_weighed_leaves_no_hook(pipe, monkeypatch):
+    stack = ExitStack()
+    stack.enter_context(describe_stages(pipe, discover(pipe), lambda stage: None))
+    in_the_middle(monkeypatch, pipe, stack.close)
+    assert not pipe.unet._forward_pre_hooks
+
+
+def test_components_that_are_offloaded_stay_so(pipe, monkeypatch):
+    expected, found = generate(pipe, **FIRST), []
+    in_the_middle(monkeypatch, pipe, lambda: found.append(apply(pipe, "none", memory=OFFLOADING)))
+    (offload,) = offloads_of(pipe)
+    assert np.array_equal(generate(pipe, **FIRST), expected)
+    assert offload.there == ()
+    found[0].remove()
+    assert offloads_of(pipe) == []
+
+
+def test_components_that_come_back_for_good_are_left_no_hook(pipe, monkeypatch):
+    expected = generate(pipe, **FIRST)
+    handle = apply(pipe, "none", memory=OFFLOADING)
+    in_the_middle(monkeypatch, pipe, handle.remove)
+    assert offloads_of(pipe) == []
+    assert not {"forward", "_hf_hook"} & pipe.unet.__dict__.keys()
+    assert np.array_equal(generate(pipe, **FIRST), expected)
+
+
+@pytest.mark.parametrize("first", ["plain", "accelerated"])
+def test_a_pipeline_that_is_accelerated_or_given_back_is_so(pipe, monkeypatch, first):
+    """The very pipeline is planned for in one thread, while another applies something or removes it."""
+    cls, handles = type(pipe), [apply(pipe, "fora:2")] if first == "accelerated" else []
+    done = threading.Event()
+
+    def act() -> None:
+        if handles:
+            handles[0].remove()
+        else:
+            handles.append(apply(pipe, "fora:2"))
+        done.set()
+
+    thread, check = threading.Thread(target=act), pipe.check_inputs
+
+    def wait(*args: Any, **kwargs: Any) -> None:
+        thread.start()
+        done.wait(0.3)
+        check(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(pipe.__dict__, "check_inputs", wait)
+        plan_memory(pipe, given(Given(pipe)))
+        thread.join()
+    assert (acceleration(pipe) is not None) == (first == "plain")
+    assert ("_evocache" in pipe.__dict__) == (first == "plain")
+    generate(pipe, **FIRST)
+    handles[0].remove()
+    assert type(pipe) is cls
