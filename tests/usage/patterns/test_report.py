@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from evocache.errors import UsageError
-from evocache.usage.patterns.analysis import analyse
-from evocache.usage.patterns.report import Hour, OwnerUse, UsageReport
+from evocache.usage.patterns.report.analysis import analyse
+from evocache.usage.patterns.report.contents import Hour, OwnerUse, UsageReport
 from evocache.usage.policies.lru import LRU
 from evocache.usage.policies.simulate import simulate
 from evocache.usage.policies.trace import Trace
@@ -59,6 +59,11 @@ def test_figures_are_known_on_paper():
     # A, A, A, B are what a cache could have answered
     small, large = report.rooms
     assert (small.requests, small.hit_rates, small.best_offline, small.bound) == (4, {"lru": 0.5}, 0.5, 0.5)
+    assert (small.seconds, small.saved, small.best_offline_saved) == (7.0, {"lru": 3.0}, 3.0)
+    assert [(one.begin, one.requests, one.hits) for one in report.parts] == [(0.0, 6, 2)]
+    assert (report.time_width, sum(one.requests for one in report.times)) == (60, 6)
+    assert report.askers == pytest.approx(2, abs=0.01)
+    assert report.replayed_curve == report.curve
     assert large.hit_rates == {"lru": 0.5}
     assert report.curve[-1].hit_rate == 0.5
 
@@ -111,7 +116,7 @@ def test_a_store_says_the_same_as_its_events(tmp_path):
 def test_a_trace_says_what_it_can():
     events = many(1500)
     numbers = np.array([int.from_bytes(e.key, "big") for e in events])
-    report = analyse(Trace.of(numbers, size=100, owner=1, group=1 + numbers // 10), rooms=[6000])
+    report = analyse(Trace.of(numbers, size=100, owner=1, group=1 + numbers // 10, seconds=0), rooms=[6000])
     recorded = analyse(events, rooms=[6000])
     assert (report.kinds, report.first, report.hours, report.gaps) == ({}, None, (), {})
     assert report.anybody == recorded.anybody

@@ -9,7 +9,7 @@ def test_memory_patterns_and_reports_need_no_extra(tmp_path):
     code = """
 import warnings
 from evocache.errors import DependencyError, RecordWarning
-from evocache.usage.patterns.analysis import analyse
+from evocache.usage.patterns.report.analysis import analyse
 from evocache.usage.records.event import Event
 from evocache.usage.records.open_store import open_store
 

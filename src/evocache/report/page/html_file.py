@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import Any
-
 from ...extras import optional
-from ...tables import in_figures, in_percent
 from ..run.run_contents import Contents
+from .environment import make_environment, read_file
 from .facts import list_facts
 from .page_data import collect_plot_data
 from .page_tables import compare_calibration, compare_speedups, list_figures
@@ -22,7 +19,7 @@ def render_page(contents: Contents) -> str:
         DependencyError: if Jinja2 or Plotly is not installed.
     """
     text: str = (
-        _environment()
+        make_environment(__package__)
         .get_template("page.html.j2")
         .render(
             contents=contents,
@@ -38,19 +35,8 @@ def render_page(contents: Contents) -> str:
     return text
 
 
-def _environment() -> Any:
-    jinja2 = optional("jinja2")
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    made.filters |= {"figures": in_figures, "percent": in_percent}
-    made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    return made
-
-
 def _own_files() -> dict[str, str]:
     """Read the style and the scripts that the page holds; they must not end the elements that they stand in."""
-    own = files(__package__)
-    texts = {name: own.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")}
+    texts = {name: read_file(__package__, name) for name in ("page.css", "page.js")}
     texts["plotly.js"] = optional("plotly.offline").get_plotlyjs().replace("</script", "<\\/script")
     return texts

@@ -12,8 +12,9 @@ exactly, or within the bound that the class states.
 - `drift`: when the hit rate or what is popular changed
 - `popularity`: what is popular now, and what will be
 - `requests`: requests of records or traces, as patterns read them; `trace_file`: traces as CSV or JSON
-- `report`: all of it as one value; `analysis` makes it in one pass
+- `report`: all of it as one value, in one pass, and what it means
 - `settings`: keys as numbers, and the check that two patterns can be merged
 
-Imports `errors`, `extras`, `usage.keys`, `usage.records`, `usage.policies` and numpy; river only where it is installed.
+Imports `errors`, `extras`, `units`, `usage.keys`, `usage.records`, `usage.policies`, `usage.learn` and numpy; river
+only where it is installed.
 """

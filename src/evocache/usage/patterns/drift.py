@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from ...errors import DependencyError, RecordWarning
@@ -105,12 +105,14 @@ class DriftPoint:
         of: what changed: the `hit rate`, or `popularity`, the share of requests that are for popular groups.
         before: mean before.
         after: mean of the first values after it, which may have some from before.
+        time: seconds since 1970 when it was found; None where that is not known.
     """
 
     now: float
     of: Literal["hit rate", "popularity"]
     before: float
     after: float
+    time: float | None = None
 
 
 class Drift:
@@ -145,13 +147,14 @@ class Drift:
         self._counts: Counter[Key] = Counter()
         self._popular: set[Key] | None = None  # None while it is being counted
 
-    def add(self, now: float, hit: bool | None, group: Key = 0) -> list[DriftPoint]:
+    def add(self, now: float, hit: bool | None, group: Key = 0, time: float | None = None) -> list[DriftPoint]:
         """Note a request, and return the changes that it shows.
 
         Args:
             now: number of requests so far, or time.
             hit: whether it was answered from a stored result; None where that is not known.
             group: digest of what it was about; requests of no group (0 or empty) say nothing of popularity.
+            time: seconds since 1970, where `now` is a number of requests and they are known.
         """
         found = [] if hit is None else self._update(self._hits, "hit rate", now, hit)
         if group:
@@ -164,6 +167,7 @@ class Drift:
                 self._popular = None
                 self._counts.clear()
                 self._popularity = type(self._popularity)()
+        found = [replace(point, time=time) for point in found]
         self.points = [*self.points, *found][-self.most :] if found else self.points
         return found
 

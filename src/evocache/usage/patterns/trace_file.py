@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,35 @@ from .requests import Request
 COLUMNS = ("key", "size", "seconds", "owner", "group", "time")
 """Names of columns; all but `key` may be left out."""
 
+REMEMBERED = 1 << 18
+"""Digests of texts that are remembered, so that a text that comes again is not hashed again."""
+
 _EXPECTED = f"columns among {', '.join(COLUMNS)}"
 
 
-def read_trace(path: str | PathLike[str], digester: Digester) -> Iterator[Request]:
+def count_rows(path: str | PathLike[str]) -> int:
+    """Return how many requests a file has, up to the first line that is wrong.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    count = 0
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        try:
+            if _is_json(file):
+                for line in file:
+                    count += not line.isspace()
+                return count
+            reader = csv.reader(file, strict=True)
+            next(reader, None)
+            for row in reader:
+                count += bool(row)
+        except (UnicodeDecodeError, csv.Error):
+            pass  # which line and why is told when it is read
+    return count
+
+
+def read_trace(path: str | PathLike[str], digester: Digester, *, skip: int = 0) -> Iterator[Request]:
     """Yield the requests of a file.
 
     Keys, owners and groups are texts, or whole numbers in JSON; an empty one is nobody's. What no column tells is taken
@@ -30,6 +56,7 @@ def read_trace(path: str | PathLike[str], digester: Digester) -> Iterator[Reques
     Args:
         path: the file, in UTF-8. It is JSON if it begins with `{`.
         digester: makes the digests that requests are known by.
+        skip: requests at the beginning that are left out.
 
     Raises:
         UsageError: if a line or a column is wrong, with the line and the column.
@@ -39,11 +66,9 @@ def read_trace(path: str | PathLike[str], digester: Digester) -> Iterator[Reques
     memory: dict[tuple[str, Any], bytes] = {}
     before: float | None = None
     with open(path, encoding="utf-8-sig", newline="") as file:
-        start = file.read(4096).lstrip()[:1]
-        file.seek(0)
-        rows = _json_rows(file, name) if start == "{" else _csv_rows(file, name)
         try:
-            for line, row in rows:
+            rows = _json_rows(file, name) if _is_json(file) else _csv_rows(file, name)
+            for line, row in islice(rows, skip, None):
                 request = _request(row, f"{name}, line {line}", digester, memory)
                 if request.time is not None and before is not None and request.time < before:
                     given = f"{name}, line {line}: time {request.time:g} after {before:g}"
@@ -53,6 +78,13 @@ def read_trace(path: str | PathLike[str], digester: Digester) -> Iterator[Reques
         except UnicodeDecodeError as error:
             raise UsageError(f"{name}, which is no text in UTF-8 ({error.reason})", "CSV or JSON lines",
                              "export the trace as text") from None  # fmt: skip
+
+
+def _is_json(file: Any) -> bool:
+    """Whether a file that was just opened is lines of JSON; it is at its beginning afterwards."""
+    start = file.read(4096).lstrip()[:1]
+    file.seek(0)
+    return bool(start == "{")
 
 
 def _csv_rows(file: Any, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -128,6 +160,8 @@ def _digest(
         raise UsageError(f"{where}, column {column}: {short(value)}", "a text or a whole number", "write it as a text")
     known = memory.get((column, value))
     if known is None:
+        if len(memory) >= REMEMBERED:
+            memory.clear()
         known = memory[column, value] = made(value)
     return known
 

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +101,25 @@ def test_no_such_file(run):
     result = run("usage", "replay", "nothing.csv")
     assert result.exit_code == 2
     assert "no such file" in result.stderr
+
+
+@pytest.mark.parametrize(("kind", "keys"), [("csv", 2), ("json", 2)])
+def test_traces_of_the_guide_are_read(run, tmp_path, kind, keys):
+    guide = (Path(__file__).parents[4] / "docs" / "guides" / "usage.md").read_text(encoding="utf-8")
+    (block,) = re.findall(rf"^```{kind}\n(.*?)^```$", guide, re.M | re.S)
+    path = tmp_path / f"requests.{kind}"
+    path.write_text(block)
+    found = json.loads(run("usage", "replay", path, "-p", "lru", "--room", "100%", "--json").stdout)
+    assert (found["requests"], found["policies"][0]["hits"]) == (3, 3 - keys)
+
+
+def test_figures_are_written_and_belady_stands_there_anyway(run, trace_file, tmp_path):
+    out = tmp_path / "replay.json"
+    printed = run("usage", "replay", trace_file, "-p", "Belady", "--room", "5%", "--out", out).stdout
+    found = json.loads(out.read_text())
+    assert [one["name"] for one in found["policies"]] == ["lru"]
+    assert found["offline"]["name"] == "belady"
+    assert str(out) in printed
+    refused = run("usage", "replay", "nothing.csv", "--out", tmp_path / "replay.csv")
+    assert refused.exit_code == 2
+    assert "ends in .json" in " ".join(refused.stderr.split())

@@ -35,5 +35,9 @@ usage.command(
 )(delete)
 usage.command(
     cls=Command,
-    epilog=format_examples("evocache usage report usage.db", "evocache usage report requests.csv --json"),
+    epilog=format_examples(
+        "evocache usage report usage.db --out report.html",
+        "evocache usage report requests.csv --room 256MB --room 1GB",
+        "evocache usage report postgresql://host/usage --requests 100000 --json",
+    ),
 )(report)

@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...inputs.number_options import MAX_SEED
 from ...ui.console import out
-from ...ui.failures import InputError
 from ...ui.waits import Waits
+from .amounts import parse_room
+from .outputs import check_out, write_out
 from .sources import Source, read_requests, trace_of
 
 if TYPE_CHECKING:
     from ....usage.learn.comparison import Comparison, Standing
 
+OFFLINE = "belady"
+"""Stands beside the policies in any case."""
+
 USUAL = ("learned", "lru", "gdsf", "s3fifo")
-
-
-def parse_room(text: str, whole: int) -> int:
-    """Return the bytes of a room: an amount, or a share of the bytes of all different answers.
-
-    Raises:
-        InputError: if it is a share that is none.
-        AmountError: if it is an amount that is none.
-    """
-    from ....units import in_bytes
-
-    if not text.strip().endswith("%"):
-        return in_bytes(text)
-    try:
-        share = float(text.strip().rstrip("% ")) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 < share <= 1:
-        raise InputError(f"--room {text}", "an amount such as 256MB, or a share from 0% to 100%", "--room 1%")
-    return max(1, int(share * whole))
 
 
 def replay(
@@ -50,6 +36,7 @@ def replay(
         str, typer.Option(help="Bytes that each may hold, such as 256MB, or a share of all different answers.")
     ] = "1%",
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seeds what policies draw.")] = 0,
+    out_: Annotated[Path | None, typer.Option("--out", "-o", help="A JSON file to write the figures into.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only, on stdout.")] = False,
 ) -> None:
     """Replay requests against eviction policies at equal bytes, with what knowing the future gains beside them.
@@ -59,10 +46,11 @@ def replay(
     from ....usage.learn.comparison import compare
     from ....usage.learn.policies import policy_of
 
-    names = tuple(dict.fromkeys(policy or USUAL))
+    names = tuple(name for name in dict.fromkeys(policy or USUAL) if name.strip().lower() != OFFLINE)
     for name in names:
         policy_of(name, 1)  # wrong ones are told before anything is read
     parse_room(room, 1)
+    check_out(out_, (".json",))
     with Waits() as wait:
         trace = trace_of(read_requests(source, wait))
 
@@ -71,12 +59,14 @@ def replay(
             return wait.advance
 
         found = compare(trace, parse_room(room, trace.whole), names, seed=seed, watch=watch)
+    figures = json.dumps(asdict(found), indent=2)
+    write_out(out_, figures)
     if as_json:
-        from dataclasses import asdict
-
-        typer.echo(json.dumps(asdict(found), indent=2))
+        typer.echo(figures)
         return
     show(found)
+    if out_ is not None:
+        out().print(str(out_), markup=False, soft_wrap=True)
 
 
 def show(found: Comparison) -> None:

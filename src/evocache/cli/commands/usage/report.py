@@ -3,72 +3,103 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...inputs.number_options import MAX_COUNT
 from ...ui.console import out
+from ...ui.failures import InputError
 from ...ui.waits import Waits
-from .sources import Source, read_requests
+from .amounts import parse_room
+from .outputs import check_out, write_out
+from .report_display import show
+from .sources import Source, name_source, stream_requests
 
 if TYPE_CHECKING:
-    from ....usage.patterns.report import UsageReport
+    from ....usage.patterns.report.contents import UsageReport
+
+MOST = 1_000_000
+"""Requests that are read, if no other number is asked for: a minute or two."""
+
+POLICIES = ("learned", "lru", "gdsf", "s3fifo")
+"""Policies that are replayed."""
 
 
 def report(
     source: Source,
+    room: Annotated[
+        list[str] | None,
+        typer.Option(help="Bytes of a cache, such as 256MB, or a share of all answers; more than one may be named."),
+    ] = None,
+    requests: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Read so many at most, the last ones.")] = MOST,
+    out_: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A page (.html) or all figures (.json) to write.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON only, on stdout.")] = False,
 ) -> None:
-    """Report what repeats, who asks, what changed, and what caches did and could do; digests stand for names."""
-    from ....usage.patterns.analysis import Analysis
+    """Report what repeats, who asks, when, what changed, and what caches did and could do; digests stand for names."""
+    from ....extras import optional
 
+    for text in room or ():
+        parse_room(text, 1)
+    check_out(out_, (".html", ".json"))
+    page = out_ is not None and out_.suffix.lower() == ".html"
+    if page:
+        optional("jinja2")  # what is asked for and cannot be done is told at once
     with Waits() as wait:
-        requests = read_requests(source, wait)
-        wait.count("analysing", len(requests))
-        analysis = Analysis()
+        found = analyse(source, room, requests, wait)
+    title = name_source(source)
+    if out_ is not None:
+        write_out(out_, render(found, title) if page else format_json(found, title))
+    if as_json:
+        typer.echo(format_json(found, title))
+        return
+    show(found, title)
+    if out_ is not None:
+        out().print(str(out_), markup=False, soft_wrap=True)
+
+
+def analyse(source: str, room: list[str] | None, most: int, wait: Waits) -> UsageReport:
+    """Read a source and return its report.
+
+    Raises:
+        InputError: if there is no such file, or nothing in it.
+        UsageError: if a line of it is wrong.
+        StoreError: if the store cannot be read.
+    """
+    from ....units import format_bytes
+    from ....usage.patterns.report.analysis import Analysis
+
+    analysis = Analysis()
+    with stream_requests(source, wait, most) as (requests, skipped):
         for request in requests:
             analysis.add(request)
-            wait.advance()
-        found = analysis.report(policies=("lru", "gdsf", "s3fifo"))
-    if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=2))
-        return
-    show(found)
+    if not analysis.requests:
+        raise InputError(f"{name_source(source)!r}, which has no requests", "requests", "record some first")
+    whole = analysis.trace.whole
+    rooms = None if room is None else sorted({parse_room(text, whole) for text in room})
+
+    def watch(name: str, max_bytes: int, count: int) -> Callable[[int], None]:
+        wait.count(f"replaying {name} with {format_bytes(max_bytes)}", count)
+        return wait.advance
+
+    return analysis.report(rooms, POLICIES, skipped=skipped, watch=watch)
 
 
-def show(found: UsageReport) -> None:
-    """Print a report."""
-    from ....tables import Column, table
-    from ....units import format_bytes
+def format_json(found: UsageReport, title: str) -> str:
+    """Return all figures as JSON, with what they mean and what was sampled."""
+    from ....usage.patterns.report.meaning import explain, tell_samples
 
-    console = out()
-    console.print(f"{found.requests:,} requests, about {found.distinct:,.0f} different questions", markup=False)
-    shares = f"{found.anybody:.1%} had been asked before, {found.own:.1%} by the same owner"
-    console.print(f"of those whose question is known, {shares}", markup=False)
-    if found.kinds:
-        kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items())
-        console.print(f"answered: {kinds}; hit rate {found.hit_rate:.1%}, {found.saved:,.0f} s saved", markup=False)
-    owners = [[_name(one.owner), f"{one.requests:,}", f"{one.own:,}"] for one in found.owners[:5]]
-    heads = (
-        Column("owner", style="cyan"),
-        Column("requests", numeric=True),
-        Column("own repeats", numeric=True),
-    )
-    console.print(table(heads, owners, "who asks most", width=console.width))
-    rows = [
-        [format_bytes(room.max_bytes), name, f"{rate:.2%}"]
-        for room in found.rooms
-        for name, rate in [*room.hit_rates.items(), ("belady", room.best_offline), ("bound", room.bound)]
-    ]
-    heads = (Column("room"), Column("policy", style="cyan"), Column("hit rate", numeric=True))
-    console.print(table(heads, rows, "what caches could do with the last requests", width=console.width))
-    for point in found.drift[-5:]:
-        console.print(f"drift at {point.now:,.0f}: {point.of} {point.before:.1%} to {point.after:.1%}", markup=False)
-    said = "hit: answered from a stored result, none joined; belady: knows the future; bound: no policy has more hits"
-    console.print(said, style="dim", markup=False)
+    told: dict[str, Any] = {"meaning": dict(explain(found)), "sampled": list(tell_samples(found))}
+    return json.dumps({"source": title, **found.to_dict(), **told}, indent=2)
 
 
-def _name(digest: int | bytes) -> str:
-    if not digest:
-        return "nobody"
-    return digest.hex()[:12] if isinstance(digest, bytes) else f"{digest:x}"[:12]
+def render(found: UsageReport, title: str) -> str:
+    """Return the page."""
+    from .... import __version__
+    from ....report.usage.html_file import render_usage_page
+
+    return render_usage_page(found, title, __version__)

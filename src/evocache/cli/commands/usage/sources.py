@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -41,6 +42,9 @@ def is_store(source: str) -> bool:
     if "://" in source:
         return True
     path = Path(source)
+    if path.exists() and not path.is_file():
+        given = f"{source!r}, which is {'a folder' if path.is_dir() else 'no file'}"
+        raise InputError(given, "a trace file or a store of records", "name a file in it, or save it as a file first")
     try:
         with path.open("rb") as file:
             return file.read(len(SQLITE)) == SQLITE
@@ -69,28 +73,90 @@ def open_records(source: str) -> Iterator[EventStore]:
         yield store
 
 
+def name_source(source: str) -> str:
+    """Return what a source may be called in a report: its file, or its URL without user and password."""
+    if "://" not in source:
+        return Path(source).name
+    kind, _, rest = source.partition("://")
+    place, _, name = rest.partition("/")
+    return f"{kind}://{place.rpartition('@')[2]}/{name.partition('?')[0]}"
+
+
+@contextmanager
+def stream_requests(source: str, wait: Waits, most: int | None = None) -> Iterator[tuple[Iterator[Request], int]]:
+    """Open the requests of a trace file or a store of records, the last ones if there are more than so many.
+
+    Yields:
+        The requests in order, and how many are left out before them. Reading them advances the wait.
+
+    Raises:
+        InputError: if there is no such file, or nothing in it.
+        UsageError: if a line of it is wrong, while it is read.
+        StoreError: if the store cannot be read.
+    """
+    from ....usage.keys.digest import Digester
+    from ....usage.keys.secret import installation_secret
+    from ....usage.patterns.trace_file import count_rows, read_trace
+
+    if is_store(source):
+        with open_records(source) as store:
+            count = store.count()
+            skipped = _begin(source, wait, count, most)
+            yield _watched(_last_of(store, count - skipped if skipped else None), wait), skipped
+        return
+    wait.predict(f"opening {Path(source).name}", Path(source).stat().st_size / (80 * LINES))
+    skipped = _begin(source, wait, count_rows(source), most, trace=True)
+    yield _watched(read_trace(source, Digester(installation_secret()), skip=skipped), wait), skipped
+
+
+def _begin(source: str, wait: Waits, count: int, most: int | None, *, trace: bool = False) -> int:
+    """Begin to wait for so many requests, and return how many of them are left out."""
+    if not count and not trace:
+        _refuse_empty(source)
+    skipped = max(0, count - most) if most is not None else 0
+    wait.count(f"reading {name_source(source)}", count - skipped)
+    return skipped
+
+
+def _last_of(store: EventStore, most: int | None) -> Iterator[Request]:
+    from ....usage.patterns.requests import of_events
+    from ....usage.records.store import Where
+
+    if most is None:
+        return of_events(store.read())
+    found = 0
+    for hour in sorted(store.summarize("hour"), key=lambda one: -int(one.value)):  # no more hours than are needed
+        found += hour.requests
+        if found >= most:
+            events = store.read(Where(since=3600.0 * int(hour.value)))
+            return of_events(islice(events, found - most, None))
+    return of_events(store.read())
+
+
+def _watched(requests: Iterator[Request], wait: Waits) -> Iterator[Request]:
+    for request in requests:
+        yield request
+        wait.advance()
+
+
+def _refuse_empty(source: str) -> NoReturn:
+    raise InputError(
+        f"{name_source(source)!r}, which has no requests", "requests", "record some, or choose another file"
+    )
+
+
 def read_requests(source: str, wait: Waits) -> list[Request]:
-    """Read the requests of a trace file or a store of records.
+    """Read all requests of a trace file or a store of records.
 
     Raises:
         InputError: if there is no such file, or nothing in it.
         UsageError: if a line of it is wrong.
         StoreError: if the store cannot be read.
     """
-    from ....usage.keys.digest import Digester
-    from ....usage.keys.secret import installation_secret
-    from ....usage.patterns.requests import of_events
-    from ....usage.patterns.trace_file import read_trace
-
-    if is_store(source):
-        with open_records(source) as store:
-            wait.predict("reading records", store.count() / LINES)
-            found = list(of_events(store.read()))
-    else:
-        wait.predict(f"reading {Path(source).name}", Path(source).stat().st_size / (40 * LINES))
-        found = list(read_trace(source, Digester(installation_secret())))
+    with stream_requests(source, wait) as (requests, _):
+        found = list(requests)
     if not found:
-        raise InputError(f"{source!r}, which has no requests", "requests", "record some, or choose another file")
+        _refuse_empty(source)
     return found
 
 

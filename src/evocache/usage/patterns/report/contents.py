@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..records.event import STORED
-from .drift import DriftPoint
-from .settings import Key
+from ...records.event import STORED
+from ..drift import DriftPoint
+from ..settings import Key
+from .slices import Slice
+
+EPOCH = 946_684_800.0
+"""Times before the year 2000 are those of a trace that counts from its own beginning."""
+
+
+def name_digest(digest: Key) -> str:
+    """Return the beginning of a digest, by which it can be found again."""
+    if not digest:
+        return "nobody"
+    return digest.hex()[:12] if isinstance(digest, bytes) else f"{digest:016x}"[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +79,21 @@ class Room:
     Attributes:
         max_bytes: the room.
         requests: how many were replayed.
-        hit_rates: by policy.
+        seconds: what computing all of them takes.
+        hit_rates: by policy, the best first; the one that learns is `learned`.
+        saved: seconds of computing that hits would have saved, by policy.
         best_offline: hit rate of a rule that knows the future (Belady's, or one by size).
+        best_offline_saved: seconds that its hits would have saved.
         bound: hit rate that no policy passes.
     """
 
     max_bytes: int
     requests: int
+    seconds: float
     hit_rates: Mapping[str, float]
+    saved: Mapping[str, float]
     best_offline: float
+    best_offline_saved: float
     bound: float
 
 
@@ -96,17 +113,27 @@ class UsageReport:
         own: share of those that their owner had asked for before.
         last_own: share of those that were their owner's last request as well.
         distinct: different keys, estimated within 1.6 %.
+        remembered: keys that shares of repeats are counted on, the latest ones.
         working_sets: different keys in the last so many requests, by that number.
         gaps: seconds until a key is asked for again, by share of such requests.
+        pauses: seconds between a request and the next one of anybody, by share of them.
+        askers: different owners, estimated within 1.6 %.
         keys: those that are asked for most, now.
         groups: those that are popular now.
         window: requests of a window of `GroupUse.forecast`.
         owners: those who ask most.
         hours: in order of time.
+        times: requests in slices of time of `time_width` seconds, in order; empty where no times are known.
+        time_width: seconds.
+        parts: requests in slices of `part_width` requests, in order.
+        part_width: requests.
         drift: changes of the hit rate and of popularity.
         detector: what found them.
-        curve: hit rates of an LRU, by room.
-        rooms: what other policies could have had, and the bound.
+        curve: hit rates of an LRU, by room, of all requests.
+        curve_keys: share of keys that the curve was measured on.
+        replayed_curve: the same of the requests that were replayed for `rooms`.
+        rooms: what policies could have had of the last requests, and the bound.
+        skipped: requests before these, which were not read.
     """
 
     requests: int
@@ -120,17 +147,27 @@ class UsageReport:
     own: float
     last_own: float
     distinct: float
+    remembered: int
     working_sets: Mapping[int, float]
     gaps: Mapping[float, float]
+    pauses: Mapping[float, float]
+    askers: float
     keys: tuple[KeyUse, ...]
     groups: tuple[GroupUse, ...]
     window: int
     owners: tuple[OwnerUse, ...]
     hours: tuple[Hour, ...]
+    times: tuple[Slice, ...]
+    time_width: int
+    parts: tuple[Slice, ...]
+    part_width: int
     drift: tuple[DriftPoint, ...]
     detector: str
     curve: tuple[CurvePoint, ...]
+    curve_keys: float
+    replayed_curve: tuple[CurvePoint, ...]
     rooms: tuple[Room, ...]
+    skipped: int
 
     @property
     def hit_rate(self) -> float:
@@ -140,6 +177,11 @@ class UsageReport:
     def share(self, *kinds: str) -> float:
         """Return the share of requests that were answered in one of these ways."""
         return sum(self.kinds.get(kind, 0) for kind in kinds) / self.requests if self.requests else 0.0
+
+    @property
+    def dated(self) -> bool:
+        """Whether times are dates, so that hours of the day are known."""
+        return self.first is not None and self.first >= EPOCH
 
     def by_hour_of_day(self, offset: int = 0) -> list[int]:
         """Return requests by hour of the day, 24 numbers; `offset` are the hours that clocks are before UTC."""

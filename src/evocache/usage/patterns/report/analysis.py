@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
-from ..policies.belady import best_offline, upper_bound
-from ..policies.registry import policy
-from ..policies.simulate import simulate
-from ..policies.trace import Trace
-from ..records.event import STORED, Event
-from ..records.store import ALL, EventStore, Where
-from .arrivals import Arrivals
-from .distinct import HyperLogLog, WorkingSet
-from .drift import Drift
-from .frequency import AgedCounts
-from .popularity import Popularity
-from .repeats import Repeats
-from .report import CurvePoint, GroupUse, Hour, KeyUse, OwnerUse, Room, UsageReport
-from .requests import Request, as_row, of_events, of_trace, to_trace
-from .reuse_distance import ReuseDistances
+from ...policies.trace import Trace
+from ...records.event import STORED, Event
+from ...records.store import ALL, EventStore, Where
+from ..arrivals import Arrivals, GapHistogram
+from ..distinct import HyperLogLog, WorkingSet
+from ..drift import Drift
+from ..frequency import AgedCounts
+from ..popularity import Popularity
+from ..repeats import Repeats
+from ..requests import Request, as_row, of_events, of_trace, to_trace
+from ..reuse_distance import ReuseDistances
+from ..settings import Key
+from .contents import CurvePoint, GroupUse, Hour, KeyUse, OwnerUse, UsageReport
+from .replays import Watch, replay_rooms, unwatched, usual_rooms
+from .slices import COUNTS, TIMES, Slices
 
 HOURS = 24 * 366
 """Hours that are remembered."""
@@ -32,9 +32,6 @@ WINDOWS = (100, 1000, 10_000)
 
 GAPS = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Shares of repeats whose gaps are told."""
-
-SHARES = (0.01, 0.1)
-"""Rooms of replays, as shares of the bytes of all different answers, if none are asked for."""
 
 
 class Analysis:
@@ -50,12 +47,13 @@ class Analysis:
         self._most = most
         self._kinds: Counter[str] = Counter()
         self._took = self._saved = 0.0
-        self._times: tuple[float, float] | None = None
+        self._span: tuple[float, float] | None = None
         self._hours: dict[int, list[int]] = {}
         self._keyed = 0
         self._keys, self._groups = AgedCounts(), AgedCounts()
-        self._repeats, self._gaps = Repeats(), Arrivals()
-        self._distinct = HyperLogLog()
+        self._repeats, self._gaps, self._pauses = Repeats(), Arrivals(), GapHistogram()
+        self._distinct, self._askers = HyperLogLog(), HyperLogLog()
+        self._times, self._parts = Slices(TIMES), Slices(COUNTS)
         self._sets = [WorkingSet(window) for window in WINDOWS]
         self._distances = ReuseDistances()
         self._drift = Drift()
@@ -71,15 +69,24 @@ class Analysis:
             self._kinds[request.kind] += 1
         self._took += request.took
         self._saved += request.saved
+        self._parts.add(now - 1, bool(hit), request.key)
         if request.time is not None:
-            self._times = (request.time if self._times is None else self._times[0], request.time)
-            self._count_hour(int(request.time // 3600), bool(hit))
+            self._add_time(request.time, bool(hit), request.key)
+        if request.owner:
+            self._askers.add(request.owner)
         if request.group:
             self._groups.add(request.group, now)
             self._popularity.add(request.group, now)
-        self._drift.add(now, hit, request.group)
+        self._drift.add(now, hit, request.group or request.key, request.time)
         if request.key:
             self._add_key(request, now)
+
+    def _add_time(self, time: float, hit: bool, key: Key) -> None:
+        if self._span is not None:
+            self._pauses.add(max(0.0, time - self._span[1]))
+        self._span = (time if self._span is None else self._span[0], time)
+        self._times.add(time, hit, key)
+        self._count_hour(int(time // 3600), hit)
 
     def _add_key(self, request: Request, now: int) -> None:
         self._keyed += 1
@@ -101,25 +108,39 @@ class Analysis:
         if len(self._hours) > HOURS:
             del self._hours[min(self._hours)]
 
-    def report(self, rooms: Sequence[int] | None = None, policies: Sequence[str] = ("lru",)) -> UsageReport:
+    @property
+    def trace(self) -> Trace:
+        """The last requests, which are replayed."""
+        return to_trace(self._last)
+
+    def report(
+        self,
+        rooms: Sequence[int] | None = None,
+        policies: Sequence[str] = ("lru",),
+        *,
+        skipped: int = 0,
+        watch: Watch = unwatched,
+    ) -> UsageReport:
         """Return what was gathered.
 
         Args:
-            rooms: bytes of caches that the last requests are replayed for; if none are given, 1 % and 10 % of all
+            rooms: bytes of caches that the last requests are replayed for; if none are given, 1, 3 and 10 % of all
                 different answers among them.
-            policies: names of policies that are replayed.
+            policies: names of policies that are replayed, `learned` among them if it should be.
+            skipped: requests before those that were added.
+            watch: is told of each replay.
 
         Raises:
             UsageError: if a policy or a room is none.
         """
         now, keyed = self.requests, max(1, self._keyed)
-        curve = self._distances.rooms()
         owners = sorted(self._repeats.owners.items(), key=lambda item: -item[1].requests)[: self._most]
         gaps = self._gaps.gaps.get("")
+        trace = self.trace
         return UsageReport(
             requests=now,
-            first=self._times[0] if self._times else None,
-            last=self._times[1] if self._times else None,
+            first=self._span[0] if self._span else None,
+            last=self._span[1] if self._span else None,
             kinds=dict(sorted(self._kinds.items())),
             took=self._took,
             saved=self._saved,
@@ -128,8 +149,11 @@ class Analysis:
             own=self._repeats.own / keyed,
             last_own=self._repeats.last / keyed,
             distinct=self._distinct.estimate(),
+            remembered=self._repeats.most,
             working_sets={int(held.window): held.estimate(now) for held in self._sets if held.window <= now},
             gaps={share: gaps.quantile(share) for share in GAPS} if gaps else {},
+            pauses={share: self._pauses.quantile(share) for share in GAPS} if len(self._pauses) else {},
+            askers=self._askers.estimate(),
             keys=tuple(KeyUse(key, count) for key, count in self._keys.top(self._most, now)),
             groups=tuple(
                 GroupUse(group, count, self._popularity.forecast(group))
@@ -138,28 +162,31 @@ class Analysis:
             window=WINDOW,
             owners=tuple(OwnerUse(owner, known.requests, known.own, known.last) for owner, known in owners),
             hours=tuple(Hour(hour, *counts) for hour, counts in sorted(self._hours.items())),
+            times=self._times.read(),
+            time_width=self._times.width,
+            parts=self._parts.read(),
+            part_width=self._parts.width,
             drift=tuple(self._drift.points),
             detector=self._drift.detector,
-            curve=tuple(map(CurvePoint, curve, self._distances.hit_rates(curve).tolist())),
-            rooms=tuple(self._rooms(rooms, policies)),
+            curve=curve_of(self._distances),
+            curve_keys=self._distances.rate,
+            replayed_curve=curve_of(_distances(self._last)),
+            rooms=replay_rooms(trace, usual_rooms(trace) if rooms is None else rooms, policies, watch=watch),
+            skipped=skipped,
         )
 
-    def _rooms(self, rooms: Sequence[int] | None, policies: Sequence[str]) -> list[Room]:
-        trace = to_trace(self._last)
-        if rooms is None:
-            whole = sum(dict(zip(trace.key.tolist(), trace.size.tolist(), strict=True)).values())
-            rooms = sorted({int(whole * share) for share in SHARES} - {0})
-        count = max(1, len(trace))
-        return [
-            Room(
-                room,
-                len(trace),
-                {name: simulate(policy(name, room), trace).hit_rate for name in policies},
-                best_offline(trace, room).hit_rate,
-                upper_bound(trace, room).hits / count,
-            )
-            for room in rooms
-        ]
+
+def curve_of(distances: ReuseDistances) -> tuple[CurvePoint, ...]:
+    """Return the hit rates of an LRU by room, at bytes of which each are twice the ones before."""
+    rooms = distances.rooms()
+    return tuple(map(CurvePoint, rooms, distances.hit_rates(rooms).tolist()))
+
+
+def _distances(rows: Iterable[tuple[int, int, int, int, float]]) -> ReuseDistances:
+    found = ReuseDistances()
+    for key, _, _, size, _ in rows:
+        found.add(key, size)
+    return found
 
 
 def analyse(
