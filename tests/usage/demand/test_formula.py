@@ -16,7 +16,8 @@ vectors = st.lists(st.floats(-6, 3), min_size=COUNT, max_size=COUNT)
 
 def tables(asked, size=100.0, seconds=1.0):
     """Tables after some requests of (key, owner, group); rows of keys are their numbers."""
-    keys, owners, groups = np.zeros((10, 8)), np.zeros((5, 5)), np.zeros((4, 3))
+    widths = formula.KEY_COLUMNS, formula.OWNER_COLUMNS, formula.GROUP_COLUMNS
+    keys, owners, groups = (np.zeros((rows, columns)) for rows, columns in zip((10, 5, 4), widths, strict=True))
     keys[:, formula.ID] = np.arange(1, 11)
     keys[:, formula.LOG_BYTES], keys[:, formula.LOG_SECONDS] = np.log(size), np.log(seconds)
     for now, (k, o, g) in enumerate(asked, 1):

@@ -71,7 +71,8 @@ def compile_now() -> Compiled | None:
             compiler = numba.njit(cache=True, error_model="numpy", nogil=True)
             note, score = compiler(formula.note), compiler(formula.score)
             least = compiler(_lowest_by(score))
-            tables = np.zeros((1, formula.KEY_COLUMNS)), np.zeros((1, formula.OWNER_COLUMNS)), np.zeros((1, 3))
+            widths = formula.KEY_COLUMNS, formula.OWNER_COLUMNS, formula.GROUP_COLUMNS
+            tables = [np.zeros((1, columns)) for columns in widths]
             least(*tables, 1.0, np.zeros(1, np.intp), np.ones(7), np.ones(3))
             note(*tables, 1.0, 0, 0, 0)
             _ready.append(Compiled(note, score, least, compiler))

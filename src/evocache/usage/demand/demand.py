@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from math import log
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ..policies.policy import Item
 from . import formula
 from .compiled import ready
-from .formula import GROUP, GROUP_COLUMNS, ID, KEY_COLUMNS, LOG_BYTES, LOG_SECONDS, OWNER, OWNER_COLUMNS
+from .formula import GROUP_COLUMNS, ID, KEY_COLUMNS, LOG_BYTES, LOG_SECONDS, NUMBER, OWNER_COLUMNS
 from .rows import Rows
 from .weights import Factors
 
@@ -37,14 +38,19 @@ class Demand:
     def __init__(self) -> None:
         self._kept: dict[int, int] = {}
         self._keys = Rows(KEY_COLUMNS, LEAST_KEYS, lambda row: row not in self._kept)
-        self._owners = Rows(OWNER_COLUMNS, OWNERS, self._forget_owner)
-        self._groups = Rows(GROUP_COLUMNS, GROUPS, self._forget_group)
+        self._owners = Rows(OWNER_COLUMNS, OWNERS)
+        self._groups = Rows(GROUP_COLUMNS, GROUPS)
+        self._numbers = itertools.count(1).__next__
         self.now = 0
         """Number of requests so far, at the latest that was noted."""
 
     def __len__(self) -> int:
         """Number of keys that are remembered."""
         return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a key is remembered."""
+        return key in self._keys
 
     def note(self, item: Item, now: int) -> int:
         """Note a request and return the row of its key.
@@ -57,6 +63,8 @@ class Demand:
         k = self._keys.use(item.key)
         o = self._owners.use(item.owner) if item.owner else 0
         g = self._groups.use(item.group) if item.group else 0
+        if g and not self._groups.table[g, NUMBER]:
+            self._groups.table[g, NUMBER] = self._numbers()
         row = self._keys.table[k]
         row[ID] = item.key & _EXACT or 1
         row[LOG_SECONDS], row[LOG_BYTES] = log(max(item.seconds, 1e-6)), log(max(item.size, 1))
@@ -100,22 +108,9 @@ class Demand:
 
     def forget_owner(self, owner: int) -> None:
         """Forget an owner."""
-        row = self._owners.get(owner)
-        if row:
-            self._forget_owner(row)
-            self._owners.drop(owner)
+        self._owners.drop(owner)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the tables."""
         return self._keys.nbytes + self._owners.nbytes + self._groups.nbytes
-
-    def _forget_owner(self, row: int) -> bool:
-        table = self._keys.table
-        table[table[:, OWNER] == row, OWNER] = 0
-        return True
-
-    def _forget_group(self, row: int) -> bool:
-        table = self._keys.table
-        table[table[:, GROUP] == row, GROUP] = 0
-        return True

@@ -12,6 +12,9 @@ With recency alone that orders as LRU does; with counts, seconds and bytes much 
 
 `note` and `score` are written in loops and scalars, so that a replay may compile them; `scores` is `score` for many
 rows in numpy. Row 0 of owners stands for nobody and row 0 of groups for none: nothing is noted there.
+
+A row may be given to another owner or group while keys point to it, so that nobody has to look for those keys: an owner
+counts for the key that was that owner's latest alone, and a group for keys that have its number.
 """
 
 from __future__ import annotations
@@ -37,13 +40,17 @@ HABIT = 0.98
 LAST, NOW, LONG = 0, 1, 2
 """Columns of keys and groups: when it was last asked for, and counts that age fast and slowly."""
 
-OWNER, GROUP, LOG_SECONDS, LOG_BYTES, ID = 3, 4, 5, 6, 7
-"""Further columns of keys: rows of the last owner and of the group, figures, and what tells it from other keys."""
+OWNER, GROUP, LOG_SECONDS, LOG_BYTES, ID, MEMBER = 3, 4, 5, 6, 7, 8
+"""Further columns of keys: rows of the last owner and of the group, figures, what tells it from other keys, and which
+group it is of: that row may belong to another one by now."""
 
 SEEN, OFTEN, LATEST, ASKED, AGAIN = range(5)
 """Columns of owners: when they were last seen, an aged count, their last key, requests and repeats that age."""
 
-KEY_COLUMNS, OWNER_COLUMNS, GROUP_COLUMNS = 8, 5, 3
+NUMBER = 3
+"""Further column of groups: what tells it from those that had its row before."""
+
+KEY_COLUMNS, OWNER_COLUMNS, GROUP_COLUMNS = 9, 5, 4
 
 PRIOR_AGAIN, PRIOR_ASKED = 0.3, 3.0
 """What is believed of an owner of whom nothing is known: three requests, of which 0.3 repeated the one before."""
@@ -70,6 +77,7 @@ def note(keys: Table, owners: Table, groups: Table, t: float, k: int, o: int, g:
         groups[g, NOW] = groups[g, NOW] * 2.0 ** (-age / FAST) + 1.0
         groups[g, LONG] = groups[g, LONG] * 2.0 ** (-age / SLOW) + 1.0
         groups[g, LAST] = t
+        keys[k, MEMBER] = groups[g, NUMBER]
 
 
 def score(keys: Table, owners: Table, groups: Table, t: float, k: int, factors: Table, exponents: Table) -> float:
@@ -89,7 +97,7 @@ def score(keys: Table, owners: Table, groups: Table, t: float, k: int, factors: 
     age = max(t - keys[k, LAST], 0.0)
     rate = factors[0] * keys[k, NOW] * 2.0 ** (-age / FAST) + factors[1] * keys[k, LONG] * 2.0 ** (-age / SLOW)
     g = int(keys[k, GROUP])
-    if g > 0:
+    if g > 0 and groups[g, NUMBER] == keys[k, MEMBER]:
         since = max(t - groups[g, LAST], 0.0)
         rate += factors[2] * groups[g, NOW] * 2.0 ** (-since / FAST)
         rate += factors[3] * groups[g, LONG] * 2.0 ** (-since / SLOW)
@@ -132,7 +140,7 @@ def scores(
     np.exp2(since / -SLOW, out=causes[:, 3])
     np.exp2(np.minimum(who[:, SEEN] - t, 0.0) / SLOW, out=causes[:, 4])
     causes[:, :2] *= known[:, NOW : LONG + 1]
-    causes[:, 2:4] *= what[:, NOW : LONG + 1]
+    causes[:, 2:4] *= what[:, NOW : LONG + 1] * (what[:, NUMBER] == known[:, MEMBER])[:, None]
     often = who[:, OFTEN] * (who[:, AGAIN] + PRIOR_AGAIN) / (who[:, ASKED] + PRIOR_ASKED)
     causes[:, 4] *= often * (who[:, LATEST] == known[:, ID])
     age += 1.0

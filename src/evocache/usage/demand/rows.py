@@ -15,19 +15,21 @@ class Rows:
     Args:
         columns: of the table.
         most: rows at the most, row 0 not counted, which belongs to nobody.
-        forget: is told each row that is taken back, before it is given to another; it may answer that the row is to
-            be kept for now.
+        free: whether a row may be taken back now; any may if not given.
     """
 
-    def __init__(self, columns: int, most: int, forget: Callable[[int], bool]) -> None:
+    def __init__(self, columns: int, most: int, free: Callable[[int], bool] | None = None) -> None:
         self.table: NDArray[np.float64] = np.zeros((64, columns))
         self.most = most
-        self._forget = forget
+        self._free_now = free
         self._rows: OrderedDict[int, int] = OrderedDict()
         self._free: list[int] = list(range(63, 0, -1))
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._rows
 
     def get(self, digest: int) -> int:
         """Return the row of a digest; 0 if it has none."""
@@ -43,7 +45,7 @@ class Rows:
             if len(self._rows) < self.most:
                 break
             oldest, old = next(iter(self._rows.items()))
-            if self._forget(old):
+            if self._free_now is None or self._free_now(old):
                 self.drop(oldest)
             else:
                 self._rows.move_to_end(oldest)

@@ -79,7 +79,7 @@ class Habits:
     """
 
     def __init__(self, most: int = OWNERS) -> None:
-        self._rows = Rows(6, most, lambda row: True)
+        self._rows = Rows(6, most)
         self._rates = np.zeros((len(LENGTHS), 2))
         """Requests and repeats by range of length, which fade."""
         self._everybody = np.zeros(2)
