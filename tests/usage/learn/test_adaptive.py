@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from evocache.usage.demand.weights import Weights
+from evocache.usage.learn import adaptive as module
 from evocache.usage.learn.adaptive import EVOLVED, Adaptive
 from evocache.usage.learn.settings import Settings
 from evocache.usage.learn.shadows import MOST, Shadows
@@ -121,3 +122,49 @@ def test_shadows_see_a_sample_of_the_keys_when_there_are_many():
     share = np.mean([shadows.sampled(int(key)) for key in keys])
     assert share == pytest.approx(2.0**-shadows.halvings, rel=0.15)
     assert shadows.gains()["lru"] > 0.2
+
+
+def shown(policy):
+    """Show the shadows what they are yet to be shown."""
+    lesson = policy.lesson(threading.Lock())
+    if lesson is not None:
+        lesson()
+
+
+def in_shadows(policy, key):
+    return any(key in shadow.policy for shadow in policy.shadows.of.values())
+
+
+@pytest.mark.parametrize("act", ["remove", "expire", "clear"])
+def test_a_key_that_is_removed_while_its_requests_wait_does_not_come_back(act):
+    policy = Adaptive(100_000, settings=STILL, behind=True)
+    for now in range(1, 20):
+        policy.add(Item(now, 100), now)
+    policy.hit(7, 20)
+    getattr(policy, act)(*([] if act == "clear" else [7]))
+    shown(policy)
+    assert not in_shadows(policy, 7)
+    assert in_shadows(policy, 8) == (act != "clear")
+    assert (7 in policy.demand) == (act == "expire")
+
+
+def test_a_key_that_is_asked_for_again_after_it_was_removed_is_there():
+    policy = Adaptive(100_000, settings=STILL, behind=True)
+    policy.add(Item(7, 100), 1)
+    policy.remove(7)
+    policy.add(Item(7, 100), 2)
+    shown(policy)
+    assert in_shadows(policy, 7)
+    assert 7 in policy.demand
+    assert policy.shadows.requests == 2
+
+
+def test_removals_of_what_nobody_asked_for_push_no_request_out(monkeypatch):
+    monkeypatch.setattr(module, "BEHIND", 10)
+    policy = Adaptive(100_000, settings=STILL, behind=True)
+    for now in range(1, 6):
+        policy.add(Item(now, 100), now)
+    for key in range(100, 200):
+        policy.remove(key)
+    shown(policy)
+    assert policy.shadows.requests == 5

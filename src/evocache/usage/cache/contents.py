@@ -12,6 +12,7 @@ from ..policies.policy import EvictionPolicy, Item
 from ..tiers import forks
 from .entry import Entry
 from .event_log import EventLog
+from .names import Name
 
 RING = 4096
 """Hits that the policy is yet to be told of, at the most; of more the oldest are dropped, and counted."""
@@ -131,7 +132,8 @@ class Contents:
             for former in (self.entries.get(entry.name), self._ids.get(entry.id)):
                 if former is not None:
                     pinned = pinned or former.pinned
-                    self.withdraw(former, forget=False)
+                    if self._withdraw(former) and not former.pinned:
+                        self.policy.evict(former.id)
             if pinned and entry.size + self._pinned <= self.max_bytes:
                 self.entries[entry.name] = self._ids[entry.id] = entry
                 entry.pinned = True
@@ -149,19 +151,43 @@ class Contents:
                 self.refused += 1
             return kept
 
-    def withdraw(self, entry: Entry, *, forget: bool = True) -> None:
-        """Let an entry go, as its user wishes or when its time is over, with all that is known of its key, or not."""
+    def forget(self, name: Name, key: int) -> bool:
+        """Let an entry go, with all that is known of its key; return whether it was held.
+
+        Args:
+            name: of the key.
+            key: its digest, since the policy may remember one that is not held.
+        """
         with self.lock:
-            if not entry.held:
-                return
-            self._drop(entry)
-            if entry.pinned:
-                self._pinned -= entry.size
-                self._give_room()
-            if forget:
-                self.policy.remove(entry.id)
-            elif not entry.pinned:
-                self.policy.evict(entry.id)
+            self.drain()
+            entry = self.entries.get(name)
+            held = entry is not None and self._withdraw(entry)
+            self.policy.remove(key)
+            return held
+
+    def clear(self) -> None:
+        """Let all entries go, with all that is known of their keys."""
+        with self.lock:
+            for entry in list(self.entries.values()):
+                self.forget(entry.name, entry.id)
+            self.policy.clear()
+
+    def expire(self, entry: Entry) -> None:
+        """Let an entry go whose time is over."""
+        with self.lock:
+            self.drain()
+            if self._withdraw(entry):
+                self.policy.expire(entry.id)
+
+    def _withdraw(self, entry: Entry) -> bool:
+        """Let an entry go, which the policy is yet to be told; return whether it was held."""
+        if not entry.held:
+            return False
+        self._drop(entry)
+        if entry.pinned:
+            self._pinned -= entry.size
+            self._give_room()
+        return True
 
     def pin(self, entry: Entry) -> None:
         """Have an entry stay; its bytes come off those that the policy has."""

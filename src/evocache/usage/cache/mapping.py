@@ -89,12 +89,9 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         """
         name = self._name(key)
         self._answers.flights.void(lambda question: question.name == name)
-        with self._contents.lock:
-            entry = self._entries.get(name)
-            if entry is not None:
-                self._contents.withdraw(entry)
+        held = self._contents.forget(name, self._answers.names.id(name))
         self._answers.below.delete(name)
-        return entry is not None
+        return held
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__

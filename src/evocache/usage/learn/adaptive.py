@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 
-from ..demand.demand import Demand
+from ..demand.demand import LEAST_KEYS, Demand
 from ..demand.scored import Scored
 from ..demand.shipped import SHIPPED
 from ..demand.weights import Weights
@@ -31,6 +32,19 @@ BEHIND = 20_000
 
 BATCH = 50
 """Requests that the shadows are shown while the lock is held once: some milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Holds a key that was removed, in its place among requests that the shadows are yet to be shown.
+
+    Attributes:
+        key: the key.
+        known: whether what is known of it stays, as where its time was over.
+    """
+
+    key: int
+    known: bool
 
 
 class Adaptive(LearningPolicy):
@@ -78,7 +92,7 @@ class Adaptive(LearningPolicy):
         self.decider = next(iter(self._makers))
         self._policy = self._makers[self.decider](max_bytes)
         self._items: dict[int, Item] = {}
-        self._behind: deque[tuple[Item, int]] = deque(maxlen=BEHIND)
+        self._behind: deque[tuple[Item, int] | Gone] = deque(maxlen=BEHIND)
         self._look = self.settings.first
         self._recent = Recent()
         self._study = Study(self.settings, seed)
@@ -112,14 +126,25 @@ class Adaptive(LearningPolicy):
     def remove(self, key: int) -> None:
         """Forget an entry, and what is known of its key."""
         self._policy.remove(key)
-        self.shadows.remove(key)
-        self.demand.forget(key)
         self._left([key])
+        self._withdraw(Gone(key, known=False))
+
+    def clear(self) -> None:
+        """Forget all entries, those of the shadows among them, and the requests that they are yet to be shown."""
+        self._behind.clear()
+        for key in {*self._items, *self.shadows.keys()}:
+            self.remove(key)
 
     def evict(self, key: int) -> None:
         """Let an entry go; what is known of its key stays."""
         self._policy.evict(key)
         self._left([key])
+
+    def expire(self, key: int) -> None:
+        """Let an entry go whose time is over, from the shadows as well."""
+        self._policy.expire(key)
+        self._left([key])
+        self._withdraw(Gone(key, known=True))
 
     def items(self) -> Iterator[Item]:
         """Yield what is held, as what decides would have it leave."""
@@ -138,7 +163,8 @@ class Adaptive(LearningPolicy):
         self.demand.forget_owner(owner)
         self._recent.forget(owner)
         self.shadows.forget_owner(owner)
-        for item in [*self._items.values(), *(item for item, _ in self._behind)]:
+        behind = [entry[0] for entry in self._behind if not isinstance(entry, Gone)]
+        for item in [*self._items.values(), *behind]:
             if item.owner == owner:
                 item.owner = 0
 
@@ -151,7 +177,7 @@ class Adaptive(LearningPolicy):
             while self._behind:
                 with lock:
                     for _ in range(min(BATCH, len(self._behind))):
-                        self._show(*self._behind.popleft())
+                        self._catch_up(self._behind.popleft())
             with lock:
                 task = self._study.begin(self._recent, self._best_weights, self.max_bytes)
             if task is not None:
@@ -171,6 +197,24 @@ class Adaptive(LearningPolicy):
         task = self._study.begin(self._recent, self._best_weights, self.max_bytes)
         if task is not None:
             self._conclude(task())
+
+    def _withdraw(self, gone: Gone) -> None:
+        """Have the shadows let a key go now, and once more when they were shown the requests before."""
+        noted = gone.key in self.demand
+        self._catch_up(gone)
+        if self._behind and (noted or len(self._behind) > LEAST_KEYS):  # else none of them is for it
+            self._behind.append(gone)
+
+    def _catch_up(self, one: tuple[Item, int] | Gone) -> None:
+        """Show the shadows a request, or have them let a key go."""
+        if not isinstance(one, Gone):
+            self._show(*one)
+        elif one.known:
+            self.shadows.expire(one.key)
+        else:
+            self.shadows.remove(one.key)
+            if one.key not in self._items:  # it was not asked for again
+                self.demand.forget(one.key)
 
     def rollback(self) -> bool:
         """Take the latest change of evolved weights back; return whether there was one."""

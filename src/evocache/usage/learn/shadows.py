@@ -123,10 +123,19 @@ class Shadows:
         for shadow in self.of.values():
             shadow.policy.resize(max_bytes >> self.halvings, now)
 
+    def keys(self) -> set[int]:
+        """Return the keys that any of them holds."""
+        return {item.key for shadow in self.of.values() for item in shadow.policy.items()}
+
     def remove(self, key: int) -> None:
         """Forget a key."""
         for shadow in self.of.values():
             shadow.policy.remove(key)
+
+    def expire(self, key: int) -> None:
+        """Let a key go whose time is over."""
+        for shadow in self.of.values():
+            shadow.policy.expire(key)
 
     def forget_owner(self, owner: int) -> None:
         """Forget whose request brought an entry, where it was this owner's."""

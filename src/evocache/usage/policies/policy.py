@@ -86,6 +86,11 @@ class EvictionPolicy(ABC):
         A key that is not held is forgotten as well, as in lists of those that left; it need not be known.
         """
 
+    def clear(self) -> None:
+        """Forget all entries, with all that is known of them."""
+        for item in list(self.items()):
+            self.remove(item.key)
+
     @abstractmethod
     def items(self) -> Iterator[Item]:
         """Yield what is held, those that are to leave first at the beginning, as far as the policy knows."""
@@ -104,3 +109,7 @@ class EvictionPolicy(ABC):
     def evict(self, key: int) -> None:
         """Let an entry go to make room; what is known of it may be kept, as in a list of those that left."""
         self.remove(key)
+
+    def expire(self, key: int) -> None:
+        """Let an entry go whose time is over, as any policy would have to; what is known of it may be kept."""
+        self.evict(key)
