@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 from ...errors import Error, RecordWarning
 from ...user_warnings import warn
+from ..tiers import forks
 from .event import Event
 from .store import EventStore
 
@@ -63,8 +62,7 @@ class Recorder:
         self._begin()
         if threaded:
             atexit.register(self.close)
-        if hasattr(os, "register_at_fork"):
-            _watch_forks(weakref.ref(self))
+        forks.watch(self)
 
     def _begin(self) -> None:
         self._waiting: deque[Event] = deque()
@@ -77,11 +75,18 @@ class Recorder:
             self._thread = threading.Thread(target=self._run, name="evocache-records", daemon=True)
             self._thread.start()
 
-    def _forked(self) -> None:
-        """Go on in a child process, whose parent has the threads and uses the connections."""
-        self._inherited, self._store = self._store, None  # kept: to close it would end what the parent does
-        self.written = self.dropped = 0
-        self._begin()
+    def before_fork(self) -> None:
+        """Hold still between two writes: a database that is forked while it writes may stop for ever."""
+        self._still = self._writing.acquire(timeout=LONGEST_WRITE)
+
+    def after_fork(self, child: bool) -> None:
+        """Go on; a child has neither the threads nor the connections, which its parent uses."""
+        if child:
+            self._inherited, self._store = self._store, None  # kept: to close it would end what the parent does
+            self.written = self.dropped = 0
+            self._begin()
+        elif self._still:
+            self._writing.release()
 
     @property
     def waiting(self) -> int:
@@ -100,6 +105,17 @@ class Recorder:
                 self.dropped += 1
             if len(self._waiting) >= self._batch:
                 self._changed.notify()
+
+    def forget(self, which: Callable[[Event], bool]) -> int:
+        """Write none of the events that are meant and wait, and return how many there were.
+
+        What is being written arrives first, so that none of them is written afterwards.
+        """
+        with self._writing, self._changed:
+            kept = [event for event in self._waiting if not which(event)]
+            gone = len(self._waiting) - len(kept)
+            self._waiting = deque(kept)
+            return gone
 
     def flush(self) -> bool:
         """Write all that waits, unless the store failed a short while ago, and return whether nothing waits now."""
@@ -167,25 +183,3 @@ class Recorder:
         if store is not None:
             with suppress(Error):
                 store.close()
-
-
-def _watch_forks(recorder: weakref.ref[Recorder]) -> None:
-    """Let a process fork only between two writes: a database that is forked while it writes may stop for ever."""
-    held = False
-
-    def hold() -> None:
-        nonlocal held
-        found = recorder()
-        held = found is not None and found._writing.acquire(timeout=LONGEST_WRITE)
-
-    def go_on() -> None:
-        found = recorder()
-        if held and found is not None:
-            found._writing.release()
-
-    def begin() -> None:
-        found = recorder()
-        if found is not None:
-            found._forked()
-
-    os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=begin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from typing import Protocol
-from weakref import WeakValueDictionary
+from weakref import ref
 
 
 class Forked(Protocol):
@@ -18,7 +18,10 @@ class Forked(Protocol):
         """Go on, as a new one in the child."""
 
 
-_WATCHED: WeakValueDictionary[int, Forked] = WeakValueDictionary()
+TRIES = 5
+"""How often all are told to hold still, since one that did not yet may have made another one meanwhile."""
+
+_WATCHED: dict[int, ref[Forked]] = {}
 _HELD: list[Forked] = []
 _COUNT = itertools.count()
 
@@ -31,13 +34,21 @@ def watch(one: Forked) -> None:
     number = next(_COUNT)
     if number == 0 and hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before, after_in_parent=lambda: _after(False), after_in_child=lambda: _after(True))
-    _WATCHED[number] = one
+    _WATCHED[number] = ref(one, lambda _: _WATCHED.pop(number, None))
 
 
 def _before() -> None:
-    for _, one in sorted(_WATCHED.items(), reverse=True):
-        one.before_fork()
-        _HELD.append(one)
+    for left in range(TRIES, 0, -1):
+        numbers = sorted(_WATCHED, reverse=True)
+        for number in numbers:
+            known = _WATCHED.get(number)
+            one = None if known is None else known()
+            if one is not None:
+                one.before_fork()
+                _HELD.append(one)
+        if left == 1 or set(_WATCHED) <= set(numbers):
+            return
+        _after(False)
 
 
 def _after(child: bool) -> None:

@@ -8,9 +8,13 @@ import time
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from .forks import watch
 from .tier import Stored, Tier
+
+IDLE = 5.0
+"""Seconds without anything to write after which the thread ends."""
 
 
 @dataclass(slots=True)
@@ -61,7 +65,8 @@ class WriteBehind(Tier):
         self._most, self._seconds, self._threaded, self._clock = max_bytes, seconds, thread, clock
         self._reset()
         watch(self)
-        atexit.register(_close, weakref.ref(self))
+        self._at_exit = partial(_close, weakref.ref(self))
+        atexit.register(self._at_exit)
 
     def _reset(self) -> None:
         self._changed = threading.Condition()
@@ -129,11 +134,16 @@ class WriteBehind(Tier):
         return self._seconds - waited if waited >= 0 else 0.0
 
     def _run(self) -> None:
-        """The thread: wait until something is due, write it, and end when the queue is closed."""
+        """The thread: write what is due, and end when the queue is closed, or nothing came for a while.
+
+        So a queue that nobody has any more goes, though nobody closed it.
+        """
         while True:
             with self._changed:
                 while not self._waiting and not self._closed:
-                    self._changed.wait()
+                    if not self._changed.wait(IDLE) and not self._waiting:
+                        self._thread = None
+                        return
                 if self._closed:
                     return
                 if self._left() > 0:
@@ -187,6 +197,7 @@ class WriteBehind(Tier):
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        atexit.unregister(self._at_exit)
         self.flush()
         self.tier.close()
 
