@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, short
-from .profile.speculation import Propose, Speculation, Spent
+from .profile.speculation import Keep, Propose, Speculation, Spent
 from .upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -109,6 +109,6 @@ class Ahead:
         """Return the digest of an owner."""
         return self._answers.names.owner(owner)
 
-    def keep_ahead(self, key: Hashable, owner: Hashable, value: Any, seconds: float) -> bool:
-        """Keep an answer that nobody asked for yet."""
-        return self._answers.keep_ahead(key, owner, value, seconds)
+    def ahead(self, key: Hashable, owner: Hashable) -> AbstractContextManager[Keep]:
+        """Give what keeps an answer that is computed in this context, unless it is invalidated meanwhile."""
+        return self._answers.ahead(key, owner)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from evocache import LearningCache
+from evocache.errors import EvocacheWarning, UsageError
+from evocache.usage.cache.entry import Question
+from evocache.usage.cache.single_flight import Flights
 
 
 def cache(**settings):
@@ -145,6 +151,90 @@ def test_a_renewal_that_cannot_begin_hangs_nobody():
     assert in_daemons(lambda: held.get_or_compute("q", lambda: 2)) == [2]
 
 
+def test_a_function_that_asks_itself_through_a_pool_of_threads_ends():
+    """A job of a pool knows nothing of who waits for it: after the patience it computes for itself."""
+    held, depth = cache(patience=0.2), []
+
+    def compute():
+        depth.append(1)
+        if len(depth) > 1:
+            return "inner"
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(held.get_or_compute, "q", compute).result(20) + " outer"
+
+    with pytest.warns(EvocacheWarning, match=r"0\.2 s.*patience=.*copy_context"):
+        assert held.get_or_compute("q", compute) == "inner outer"
+    assert held.get_or_compute("q", lambda: "late") in ("inner", "inner outer")
+    assert len(held._answers.flights) == 0
+
+
+def test_a_job_that_is_given_the_context_waits_for_nothing():
+    held = cache(patience=None)
+
+    def compute():
+        with ThreadPoolExecutor(1) as pool:
+            ask = partial(held.get_or_compute, "q", lambda: "inner")
+            return pool.submit(contextvars.copy_context().run, ask).result(20) + " outer"
+
+    assert in_daemons(lambda: held.get_or_compute("q", compute)) == ["inner outer"]
+
+
+def test_a_coroutine_that_asks_itself_through_an_executor_ends():
+    held, depth = cache(patience=0.2), []
+
+    async def compute():
+        depth.append(1)
+        if len(depth) > 1:
+            return "inner"
+        loop = asyncio.get_running_loop()
+        ask = partial(held.aget_or_compute, "q", compute)
+        return await loop.run_in_executor(None, lambda: asyncio.run(ask())) + " outer"
+
+    with pytest.warns(EvocacheWarning, match="patience"):
+        assert asyncio.run(held.aget_or_compute("q", compute)) == "inner outer"
+    assert len(held._answers.flights) == 0
+
+
+def test_of_many_who_waited_too_long_one_computes():
+    flights, question = Flights(), Question("q", "q")
+    first, leads = flights.join(question, blocks=True)
+    assert leads
+    for _ in range(3):
+        assert flights.join(question, blocks=True) == (first, False)
+    assert flights.wait(first, 0.0) == (False, None)
+    assert first.overdue
+    second, leads = flights.join(question, blocks=True)
+    assert leads
+    assert flights.wait(first, 0.0) == (False, None)
+    assert flights.join(question, blocks=True) == (second, False)
+    flights.leave(first)
+    assert flights.join(question, blocks=True) == (second, False)
+
+
+@pytest.mark.parametrize("patience", [-1, math.nan, "5"])
+def test_a_patience_that_is_none_is_refused(patience):
+    with pytest.raises(UsageError, match="patience"):
+        cache(patience=patience)
+
+
+def test_a_renewal_that_is_cancelled_before_it_began_hangs_nobody():
+    now = [0.0]
+    held = cache(clock=lambda: now[0], ttl=1, stale=1)
+    held.get_or_compute("q", lambda: 1)
+
+    async def run():
+        now[0] = 1.5
+        assert await held.aget_or_compute("q", lambda: 2) == 1
+        for task in held._answers._renewals._tasks:
+            task.cancel()
+        await asyncio.sleep(0.01)
+        now[0] = 9.0
+        return await held.aget_or_compute("q", lambda: 3)
+
+    assert in_daemons(lambda: asyncio.run(run())) == [3]
+    assert len(held._answers.flights) == 0
+
+
 class Pause:
     """Waits for whatever drives it."""
 
@@ -152,7 +242,7 @@ class Pause:
         yield
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration])
 def test_whatever_ends_a_leader_leaves_no_flight(error):
     held = cache()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -46,7 +47,11 @@ class Shelf:
     def owner_id(self, owner):
         return owner
 
-    def keep_ahead(self, key, owner, value, seconds):
+    @contextmanager
+    def ahead(self, key, owner):
+        yield lambda value, seconds: self.keep(key, owner, value, seconds)
+
+    def keep(self, key, owner, value, seconds):
         if self.room:
             self.kept[key] = value, owner, seconds
         return self.room
@@ -188,7 +193,7 @@ def test_what_raises_is_warned_of_and_reaches_nobody(where):
 
     bench = Bench(fail if where == "propose" else lambda asked: Proposal("next", fail if where == "compute" else str))
     if where == "keep":
-        bench.shelf.keep_ahead = fail
+        bench.shelf.keep = fail
     bench.ask(1, "cat", 20)
     with pytest.warns(EvocacheWarning, match="a user's mistake"):
         assert not bench.idle()

@@ -22,13 +22,15 @@ from ..upkeep import UPKEEP
 from .answers import Answers
 from .contents import Contents
 from .entry import Question
-from .event_log import EventLog, recorder_of
+from .event_log import open_log
 from .lower_tiers import LowerTiers, tiers_of
 from .mapping import AnswersMapping
-from .names import NAMES, Names
+from .names import NAMES, Names, checked_tenant
+from .single_flight import PATIENCE
 from .stats import Stats, stats_of
 
 if TYPE_CHECKING:
+    from ..records.privacy import Privacy
     from ..records.recorder import Recorder
 
 Value = TypeVar("Value")
@@ -54,11 +56,16 @@ class LearningCache(AnswersMapping, Displayed):
         stale: seconds beyond that for which it may be given while it is computed anew.
         arrays: whether numpy arrays are given as copies, or without a copy as arrays that cannot be changed.
         records: where requests are recorded: a file of SQLite, a URL of it or of Postgres, or a recorder; nowhere if
-            not given. No text is written.
+            not given.
+        privacy: what is recorded of a request: `"digest"`: digests of key, owner and group, no text; `"text"`: the
+            question as a text, too, which whoever asks has to agree to; `"none"`: neither texts nor digests.
         speculate: what to compute ahead in idle time, for owners who probably ask their last question again: a function
             of an `Asked` that returns a `Proposal` or None, or `"repeat"` for last questions whose answers expired or
             were evicted. Off if not given.
         speculate_share: part of the time that may be spent on that, in seconds of its thread by seconds of the clock.
+        patience: seconds that a request waits for an equal one in flight; then it is computed once more, and warned
+            of. So a function ends that waits for a job of its own, in a pool of threads, which asks the same. None
+            to wait for ever.
         durable: whether an answer is on the disk before it is given; else at most the last second is lost.
         upkeep: whether a thread tells the policy of hits and learns; else both happen at misses, and in `learn()`.
         seed: seeds what the policy draws.
@@ -68,7 +75,8 @@ class LearningCache(AnswersMapping, Displayed):
 
     Raises:
         AmountError: if the bytes are none.
-        UsageError: if the policy is unknown; if `speculate` is no function, or its share no part.
+        UsageError: if the policy or the privacy is unknown; if the tenant is no text; if `speculate` is no function, or
+            its share no part.
 
     >>> cache = LearningCache("64MB")
     >>> cache.get_or_compute("a question", lambda: 6 * 7)
@@ -92,8 +100,10 @@ class LearningCache(AnswersMapping, Displayed):
         stale: float = 0.0,
         arrays: Literal["copy", "read-only"] = "copy",
         records: str | os.PathLike[str] | Recorder | None = None,
+        privacy: Privacy = "digest",
         speculate: Propose | Literal["repeat"] | None = None,
         speculate_share: float = 0.2,
+        patience: float | None = PATIENCE,
         durable: bool = False,
         upkeep: bool = True,
         seed: int = 0,
@@ -101,16 +111,18 @@ class LearningCache(AnswersMapping, Displayed):
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.tenant = tenant
+        self.tenant = checked_tenant(tenant)
         self.max_bytes = room = in_bytes(max_bytes)
         secret = installation_secret() if secret is None else secret
-        names = Names(Digester(secret, tenant))
-        log = None if records is None else EventLog(recorder_of(records), names, tenant, clock, wall)
+        names = Names(Digester(secret, self.tenant))
+        log = open_log(records, privacy, names, self.tenant, clock, wall)
         contents = Contents(policy_of(policy, room, seed), names.owner, log)
         rooms = {"disk_bytes": in_bytes(disk_bytes), "shared_bytes": in_bytes(shared_bytes)}
-        tiers = tiers_of(disk, shared, secret=secret, tenant=tenant, wall=wall, **rooms)
+        tiers = tiers_of(disk, shared, secret=secret, tenant=self.tenant, wall=wall, **rooms)
         below = LowerTiers(tiers, names, Codecs(codecs, secret=secret), wall)
-        answers = Answers(contents, names, below, ttl=ttl, stale=stale, arrays=arrays, durable=durable, clock=clock)
+        answers = Answers(
+            contents, names, below, ttl=ttl, stale=stale, arrays=arrays, durable=durable, patience=patience, clock=clock
+        )
         super().__init__(answers, clock)
         self._closed = False
         self._ahead = None if speculate is None else Ahead(answers, speculate, speculate_share, clock)
@@ -189,17 +201,30 @@ class LearningCache(AnswersMapping, Displayed):
     def clear(self, owner: Hashable | None = None) -> None:
         """Forget all that is held, in all tiers; with an owner, what that owner asked for first.
 
-        What is known of the owner's habits is forgotten as well.
+        What is known of the owner's habits is forgotten as well, and requests that are yet to be recorded. What is
+        being computed now is given to those who asked, not kept, and recorded as nobody's. Records in a store stay:
+        `evocache usage delete` deletes them.
+
+        Raises:
+            UsageError: if a tier cannot be used, so that answers may still be there; if the owner has no encoding.
         """
-        names = self._answers.names
+        names, contents = self._answers.names, self._contents
         asked = names.owner(owner)
-        self._answers.flights.void(lambda question: owner is None or names.owner(question.owner) == asked)
-        with self._contents.lock:
-            for entry in self._contents.select(lambda entry: owner is None or entry.owner == asked):
-                self._contents.withdraw(entry)
-        self._contents.forget_owner(asked)
+        contents.drain()  # what was asked before is noted before it is forgotten
         if self._ahead is not None:
             self._ahead.forget(asked)
+        self._answers.flights.void(
+            lambda question: owner is None or names.owner(question.owner) == asked, forget_owner=owner is not None
+        )
+        if owner is None:
+            contents.clear()
+        else:
+            for entry in contents.select(lambda entry: entry.owner == asked):
+                contents.forget(entry.name, entry.id)
+            contents.forget_owner(asked)
+        names.forget_owner(owner)
+        if contents.log is not None:
+            contents.log.forget_owner(owner)
         self._answers.below.clear(owner)
 
     def pin(self, key: Hashable) -> None:
@@ -247,7 +272,7 @@ class LearningCache(AnswersMapping, Displayed):
             self._contents.drain()
             self._answers.close()
             if self._contents.log is not None:
-                self._contents.log.recorder.close()
+                self._contents.log.close()
                 self._contents.log = None
 
     def __enter__(self) -> LearningCache:

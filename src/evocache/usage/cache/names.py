@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, TypeAlias
 
+from ...errors import UsageError, short
 from ..keys.canonical import encode
 from ..keys.digest import Digester, as_int
+
+Name: TypeAlias = str | bytes
+"""What a key is found by within the process."""
 
 
 class Encoded(bytes):
@@ -15,8 +19,36 @@ class Encoded(bytes):
     __slots__ = ()
 
 
-NAMES = frozenset((str, Encoded))
+class Spelled(Encoded):
+    """Holds the canonical bytes of a call's key, and the call as a text, for who agreed that texts are recorded."""
+
+    def __new__(cls, encoded: bytes, text: str) -> Spelled:
+        """Make it of bytes and the text, which is no part of the key."""
+        made = super().__new__(cls, encoded)
+        made.text = text
+        return made
+
+    text: str
+
+
+NAMES = frozenset((str, Encoded, Spelled))
 """Types of keys that are found as they are."""
+
+
+def checked_tenant(tenant: Any) -> str | None:
+    """Return a tenant's name as a plain text; None for none.
+
+    Raises:
+        UsageError: if it is no text: tiers, records and the command line know tenants by texts.
+    """
+    if tenant is None:
+        return None
+    if not isinstance(tenant, str):
+        given = f"tenant={short(tenant)} of type {type(tenant).__name__}"
+        mend = 'make it a text, such as tenant=lambda arguments: str(arguments["firm"])'
+        raise UsageError(given, 'a text: 1 and "1" would be two tenants of one name', mend)
+    return str.__str__(tenant)
+
 
 OWNERS = 10_000
 """Owners whose digests are remembered."""
@@ -66,6 +98,13 @@ class Names:
                 self._owners.clear()
             self._owners[owner] = known
         return known
+
+    def forget_owner(self, owner: Hashable | None) -> None:
+        """Forget the name of an owner; of None those of all."""
+        if owner is None:
+            self._owners.clear()
+        elif type(owner) is str:
+            self._owners.pop(owner, None)
 
     def group(self, group: Hashable | None) -> int:
         """Return the 64-bit digest of a group; 0 for none."""

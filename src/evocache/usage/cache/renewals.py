@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..tiers import forks
 from ..warner import Warner
 from .entry import Entry, Question
 from .single_flight import Flight, Flights
+from .steps import Steps, arun, run
+
+Found: TypeAlias = tuple[Any, Entry | None]
+"""A value, and its entry; None for the entry where it cannot be kept."""
 
 THREADS = 2
 """Threads that compute answers anew."""
@@ -27,74 +32,65 @@ class Renewals:
     def __init__(self, flights: Flights, warner: Warner) -> None:
         self._flights, self._warner = flights, warner
         self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         forks.watch(self)
 
-    def begin(self, question: Question, renew: Callable[[Flight], Entry | None]) -> None:
-        """Compute an answer anew in a thread, unless somebody computes it."""
-        flight = self._flights.begin(question, None)
+    def begin(self, question: Question, renew: Callable[[Flight], Steps[Found]], blocks: bool) -> None:
+        """Compute an answer anew, unless somebody computes it.
+
+        Args:
+            question: what is asked.
+            renew: computes it, as steps that begin with a flight.
+            blocks: whether a thread does so, or a task of the loop that runs.
+        """
+        loop = None if blocks else asyncio.get_running_loop()
+        flight = self._flights.begin(question, loop)
         if flight is None:
             return
-
-        def run() -> None:
-            token = self._flights.lead(flight)
-            try:
-                self._land(flight, renew(flight))
-            except Exception as error:
-                self._warn(error)
-            finally:
-                self._flights.led(token)
-                self._flights.leave(flight)
-
+        steps = self._renew(flight, renew)
+        if loop is not None:
+            task = loop.create_task(arun(steps))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(lambda _: self._flights.leave(flight))  # one that is cancelled may not have begun
+            return
         try:
-            pool = self._pool
-            if pool is None:
-                pool = self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="evocache-renew")
-            pool.submit(run)
+            with self._lock:
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="evocache-renew")
+                self._pool.submit(run, steps)
         except RuntimeError:  # it was closed just now, or the program ends
             self._flights.leave(flight)
 
-    def begin_task(self, question: Question, renew: Callable[[Flight], Awaitable[Entry | None]]) -> None:
-        """Compute an answer anew in a task of the loop that runs, unless somebody computes it."""
-        flight = self._flights.begin(question, asyncio.get_running_loop())
-        if flight is None:
-            return
-
-        async def run() -> None:
-            token = self._flights.lead(flight)
-            try:
-                self._land(flight, await renew(flight))
-            except Exception as error:
-                self._warn(error)
-            finally:
-                self._flights.led(token)
-                self._flights.leave(flight)
-
-        task = asyncio.ensure_future(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _renew(self, flight: Flight, renew: Callable[[Flight], Steps[Found]]) -> Steps[None]:
+        token = self._flights.lead(flight)
+        try:
+            _, entry = yield from renew(flight)
+            if entry is not None:
+                flight.land(entry)
+        except Exception as error:
+            kind = type(error).__name__
+            said = f"an answer could not be computed anew, and is given as it was: {kind}: {error}"
+            self._warner.warn(f"renew {kind}", said)
+        finally:
+            self._flights.led(token)
+            self._flights.leave(flight)
 
     def close(self) -> None:
         """Wait for the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
 
     def before_fork(self) -> None:
-        """Do nothing; a child process has none of the threads."""
+        """Hold still; a child process has none of the threads."""
+        self._lock.acquire()
 
     def after_fork(self, child: bool) -> None:
         """Begin anew in a child process."""
         if child:
             self._pool, self._tasks = None, set()
             self._flights.forget()
-
-    @staticmethod
-    def _land(flight: Flight, entry: Entry | None) -> None:
-        if entry is not None:
-            flight.land(entry)
-
-    def _warn(self, error: Exception) -> None:
-        kind = type(error).__name__
-        said = f"an answer could not be computed anew, and is given as it was: {kind}: {error}"
-        self._warner.warn(f"renew {kind}", said)
+        self._lock.release()

@@ -6,14 +6,19 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .entry import Question
 
 ATTEMPTS = 2
 """How often a question joins another that is in flight before it is computed beside it."""
+
+PATIENCE = 300.0
+"""Seconds that a request waits for an equal one in flight, if not otherwise said."""
 
 _leading: ContextVar[tuple[Flight, ...]] = ContextVar("leading", default=())
 """Flights that what runs in this context computes, the outermost first."""
@@ -35,12 +40,13 @@ class Flight:
         question: what is asked.
         loop: in which it is computed; None where a thread does so.
         void: whether its answer was invalidated before it was there: it is given, and not kept.
+        overdue: whether somebody waited for it for too long, so that nobody joins it any more.
         waits: flights that are waited for while it is computed.
     """
 
     def __init__(self, question: Question, loop: asyncio.AbstractEventLoop | None) -> None:
         self.question, self.loop = question, loop
-        self.void = False
+        self.void = self.overdue = False
         self.waits: list[Flight] = []
         self.future: Future[tuple[bool, Any]] = Future()
 
@@ -61,6 +67,8 @@ class Flights:
 
     Nobody waits who would wait for ever: for an answer that needs, through whatever others, the one that the caller
     computes; for a coroutine whose loop stands still, or would while the caller waits. Such a caller computes beside.
+    What a caller computes is known by its context, which tasks and `asyncio.to_thread` inherit, and jobs of a pool of
+    threads do not: such a circle ends when somebody has waited for too long.
     """
 
     def __init__(self) -> None:
@@ -110,19 +118,30 @@ class Flights:
             self._all.add(own)
         return own
 
-    def wait(self, flight: Flight) -> tuple[bool, Any]:
-        """Return what a flight ends with, in a thread."""
+    def wait(self, flight: Flight, seconds: float) -> tuple[bool, Any]:
+        """Return what a flight ends with, in a thread; after so many seconds it is overdue."""
         try:
-            return flight.future.result()
+            return flight.future.result(_timeout(seconds))
+        except Late:
+            return self._overdue(flight)
         finally:
             self._waited(flight, running_loop())
 
-    async def await_(self, flight: Flight) -> tuple[bool, Any]:
-        """Return what a flight ends with, in a coroutine."""
+    async def await_(self, flight: Flight, seconds: float) -> tuple[bool, Any]:
+        """Return what a flight ends with, in a coroutine; after so many seconds it is overdue."""
         try:
-            return await asyncio.shield(asyncio.wrap_future(flight.future))
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(flight.future)), _timeout(seconds))
+        except (Late, asyncio.TimeoutError):
+            return self._overdue(flight)
         finally:
             self._waited(flight, None)
+
+    def _overdue(self, flight: Flight) -> tuple[bool, Any]:
+        """Have nobody join a flight any more: who asks next leads another."""
+        with _lock:
+            flight.overdue = True
+            self._take_out(flight)
+        return False, None
 
     def lead(self, flight: Flight) -> object:
         """Note that what runs in this context computes an answer; return what undoes it (see `led`)."""
@@ -137,18 +156,27 @@ class Flights:
         """End a flight; those who still wait for it are told that it failed."""
         with _lock:
             self._all.discard(flight)
-            if self._flights.get(flight.question.name) is flight:
-                del self._flights[flight.question.name]
+            self._take_out(flight)
         flight.fail()
 
-    def void(self, wanted: Callable[[Question], bool]) -> None:
-        """Have no answer kept that is being computed now; who asks from now on has it computed anew."""
+    def void(self, wanted: Callable[[Question], bool], *, forget_owner: bool = False) -> None:
+        """Have no answer kept that is being computed now; who asks from now on has it computed anew.
+
+        Args:
+            wanted: says which questions' answers are meant.
+            forget_owner: whether it is forgotten as well who asked.
+        """
         with _lock:
             for flight in self._all:
                 if wanted(flight.question):
                     flight.void = True
-                    if self._flights.get(flight.question.name) is flight:
-                        del self._flights[flight.question.name]
+                    self._take_out(flight)
+                    if forget_owner:
+                        flight.question = replace(flight.question, owner=None)
+
+    def _take_out(self, flight: Flight) -> None:
+        if self._flights.get(flight.question.name) is flight:
+            del self._flights[flight.question.name]
 
     def forget(self) -> None:
         """Begin anew, as in a child process, in which no other thread of its parent runs."""
@@ -165,6 +193,28 @@ class Flights:
                     waits.remove(flight)
             if blocked is not None and not _blocked.get(blocked):
                 _blocked.pop(blocked, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Waits for what a flight ends with: a step of an answer (see `steps`)."""
+
+    flights: Flights
+    flight: Flight
+    seconds: float
+
+    def now(self) -> tuple[bool, Any]:
+        """Return it, in a thread."""
+        return self.flights.wait(self.flight, self.seconds)
+
+    async def later(self) -> tuple[bool, Any]:
+        """Return it, in a coroutine."""
+        return await self.flights.await_(self.flight, self.seconds)
+
+
+def _timeout(seconds: float) -> float | None:
+    """Return seconds as Python takes them; None for those that it does not reach."""
+    return seconds if seconds < threading.TIMEOUT_MAX else None
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

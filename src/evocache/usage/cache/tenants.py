@@ -9,8 +9,10 @@ from typing import Any
 from ...display import Displayed
 from ...errors import UsageError, short
 from ...units import in_bytes
+from ..tiers import forks
 from ..warner import Warner
 from .learning_cache import LearningCache
+from .names import checked_tenant
 
 
 class Tenants(Mapping[str, LearningCache], Displayed):
@@ -27,17 +29,33 @@ class Tenants(Mapping[str, LearningCache], Displayed):
     """
 
     def __init__(self, max_bytes: int | str, most: int, **settings: Any) -> None:
-        if most < 1:
+        if not isinstance(most, int) or most < 1:
             raise UsageError(f"tenants={short(most)}", "a number from 1", "say how many tenants have room")
         self.max_bytes, self.most = in_bytes(max_bytes) // most, most
         self._settings = settings
         self._caches: dict[str, LearningCache] = {}
         self._lock = threading.Lock()
         self._warner = Warner()
+        forks.watch(self)
 
-    def of(self, tenant: Hashable | None) -> LearningCache | None:
-        """Return the cache of a tenant; None where as many have one as there is room for, which a warning says once."""
-        name = tenant if isinstance(tenant, str) else repr(tenant)
+    def before_fork(self) -> None:
+        """Hold still, so that no cache is half made in a child process."""
+        self._lock.acquire()
+
+    def after_fork(self, child: bool) -> None:
+        """Go on."""
+        self._lock.release()
+
+    def of(self, tenant: Any) -> LearningCache | None:
+        """Return the cache of a tenant; None where as many have one as there is room for, which a warning says once.
+
+        Raises:
+            UsageError: if the tenant is no text.
+        """
+        name = checked_tenant(tenant)
+        if name is None:
+            given = "a request without a tenant (tenant=None)"
+            raise UsageError(given, "the name of one, as a text", "name the tenant in each call, or leave tenant= out")
         found = self._caches.get(name)
         if found is not None:
             return found

@@ -62,6 +62,10 @@ Propose = Callable[[Asked], Proposal | None]
 """Says what to compute for an owner who probably asks the last question again; None for nothing."""
 
 
+Keep = Callable[[Any, float], bool]
+"""Keeps an answer that took so many seconds, and returns whether it is held now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """Says what was computed ahead.
@@ -102,8 +106,8 @@ class Holder(Protocol):
     def owner_id(self, owner: Hashable) -> int:
         """Return the digest of an owner."""
 
-    def keep_ahead(self, key: Hashable, owner: Hashable, value: Any, seconds: float) -> bool:
-        """Keep an answer that nobody asked for yet, and return whether it is held."""
+    def ahead(self, key: Hashable, owner: Hashable) -> AbstractContextManager[Keep]:
+        """Give what keeps an answer that is computed in this context: not where it is invalidated meanwhile."""
 
 
 class Speculation:
@@ -139,6 +143,8 @@ class Speculation:
         """Seconds of answers that were computed ahead and not asked for yet, and owners, by question."""
         self._not_before = clock()
         self._seen = holder.requests()
+        self._forgotten = 0
+        """How often an owner was forgotten."""
         self._warner = Warner()
 
     def asked(
@@ -162,6 +168,7 @@ class Speculation:
     def forget(self, owner: int) -> None:
         """Forget an owner by the digest, habits and the last question; with 0 all of them."""
         with self._holder.lock:
+            self._forgotten += 1
             for who in [*self._last] if not owner else [owner]:
                 self.habits.forget(who)
                 self._last.pop(who, None)
@@ -194,16 +201,23 @@ class Speculation:
         with self._holder.lock:
             for name in [name for name in self._ahead if not self._holder.holds(name)]:
                 self._waste(name)
+            forgotten = self._forgotten
         found = self._next()
         if found is None or self._holder.requests() != requests:
             return False
         asked, proposal = found
+        with self._holder.ahead(proposal.key, asked.owner) as keep:
+            if self._forgotten != forgotten:  # perhaps this owner, before anybody knew what is computed
+                return False
+            return self._compute(asked, proposal, requests, keep)
+
+    def _compute(self, asked: Asked, proposal: Proposal, requests: int, keep: Keep) -> bool:
         began, at = self._thread_time(), self._clock()
         self._spend(proposals=1)
         held = False
         try:
             done, value = self._run(proposal.compute, requests)
-            held = done and self._holder.keep_ahead(proposal.key, asked.owner, value, self._clock() - at)
+            held = done and keep(value, self._clock() - at)
         finally:
             seconds = max(self._thread_time() - began, 0.0)
             with self._holder.lock:

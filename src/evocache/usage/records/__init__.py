@@ -9,5 +9,5 @@ In: an `Event` a request. Out: events in order of time, sums by hour or owner, a
 - `summary`: sums by what requests have in common
 - `recorder`: writes beside a cache, and is never in its way
 
-Imports `errors` and `extras`; SQLAlchemy, Alembic and pg8000 only when a database is opened.
+Imports `errors`, `extras` and `tiers.forks`; SQLAlchemy, Alembic and pg8000 only when a database is opened.
 """

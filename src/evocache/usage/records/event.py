@@ -83,12 +83,12 @@ class Event:
         put(self, "time", _seconds("time", self.time))
         put(self, "saved", _seconds("saved", self.saved))
         for name in ("tenant", "context", "tier", "policy"):
-            _word(name, getattr(self, name))
+            check_word(name, getattr(self, name))
         for name in ("key", "owner", "group"):
             _digest(name, getattr(self, name))
         if not isinstance(self.seconds, Mapping) or len(self.seconds) > STAGES:
             raise _refused("seconds", self.seconds, f"seconds by stage, {STAGES} at most")
-        stages = {_word("stage", name): _seconds(name, s) for name, s in self.seconds.items()}
+        stages = {check_word("stage", name): _seconds(name, s) for name, s in self.seconds.items()}
         put(self, "seconds", stages)
         if not _whole(self.size) or not 0 <= self.size < 1 << 62:
             raise _refused("size", self.size, "a number of bytes")
@@ -174,7 +174,12 @@ def _seconds(name: str, value: object) -> float:
     return round(float(value), 6)
 
 
-def _word(name: str, value: object) -> str:
+def check_word(name: str, value: object) -> str:
+    """Return a name that an event may have.
+
+    Raises:
+        RecordError: if it is none.
+    """
     if not isinstance(value, str) or not _good_word(value):
         raise _refused(name, value, f"a name of {WORD} characters at most")
     return value

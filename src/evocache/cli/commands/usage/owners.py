@@ -23,7 +23,7 @@ User = Annotated[str, typer.Option("--user", "-u", help="The owner, as named in 
 Tenant = Annotated[str | None, typer.Option(help="Whose data it is, where there are tenants.")]
 
 REMAIN = (
-    "what remains: evolved weights and sums by hour or policy, which name nobody",
+    "what remains: sums over many in processes that run, such as evolved weights, which name nobody",
     "a running process forgets with cache.clear(owner=NAME), and then writes nothing of it again",
 )
 

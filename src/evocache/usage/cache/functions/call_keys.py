@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from ...errors import UsageError, short
-from ..keys.canonical import encode, encode_arguments
-from ..keys.code_version import code_version
-from .names import Encoded
+from ....errors import UsageError, short
+from ...keys.canonical import encode, encode_arguments
+from ...keys.code_version import code_version
+from ..event_log import spell
+from ..names import Encoded, Spelled
+from .callables import held_by, name_of
 
 VARIADIC = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
@@ -28,12 +31,16 @@ class CallKeys:
         version: what tells this function from what it was before; a digest of its code if not given.
 
     Raises:
-        UsageError: if a name is no parameter's.
+        UsageError: if a name is no parameter's; if the function tells neither its parameters nor its code.
     """
 
     def __init__(self, function: Callable[..., Any], ignore: Sequence[str] = (), version: Any = None) -> None:
-        self.signature = inspect.signature(function)
-        self._name = getattr(function, "__qualname__", type(function).__name__)
+        self._name = name_of(function)
+        try:
+            self.signature = inspect.signature(function)
+        except (TypeError, ValueError):  # some that are written in C
+            mend = "cache a function of your own that calls it"
+            raise UsageError(self._name, "a function that tells its parameters", mend) from None
         parameters = self.signature.parameters
         self._names = tuple(parameters)
         for name in ignore:
@@ -42,7 +49,22 @@ class CallKeys:
         self._plain = -1 if any(p.kind is p.KEYWORD_ONLY for p in parameters.values()) else self._plain
         self._matter = tuple(name for name in parameters if name not in ignore)
         self._all = self._matter == self._names
-        self._prefix = code_version(function, version)
+        self._prefix = code_version(function, version) + self._held(function, version)
+
+    def _held(self, function: Callable[..., Any], version: Any) -> bytes:
+        """Return a digest of what a partial brings; nothing where there is nothing, or a version stands for it.
+
+        Raises:
+            UsageError: if it has no encoding.
+        """
+        held = held_by(function) if version is None else ()
+        if not held:
+            return b""
+        try:
+            return hashlib.blake2b(encode(held), digest_size=16).digest()
+        except UsageError as error:
+            mend = 'say what tells it from others: version="1"'
+            raise UsageError(f"a partial of {self._name} that holds {error.given}", error.expected, mend) from None
 
     def check(self, name: str, what: str) -> None:
         """Refuse a name that is no parameter's.
@@ -83,6 +105,12 @@ class CallKeys:
         except UsageError:
             encode_arguments(dict(zip(self._matter, values, strict=True)))  # says which one it is
             raise
+
+    def spelled(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Spelled:
+        """Return the key of a call, which knows the call as a text. It raises what `key` does."""
+        arguments = self.arguments(args, kwargs)
+        text = ", ".join(f"{name}={spell(arguments[name])}" for name in self._matter)
+        return Spelled(self.key(args, kwargs), f"{self._name}({text})")
 
     def label(self, label: Label, what: str) -> Callable[[tuple[Any, ...], Mapping[str, Any]], Hashable | None]:
         """Return what finds a label in a call's arguments.
