@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from evocache.tables import Column, plain, table
 
 from ..environment import write
 from .eviction import STATIC, summary, sweep
+from .traces.measure import find_traces, measure_traces
+from .traces.measure import text as trace_text
 from .workloads import WORKLOADS
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -23,7 +26,13 @@ def main() -> None:
     parser.add_argument("--workloads", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--name", default="usage", help="name of the result")
+    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="measure public traces of this folder instead")
     args = parser.parse_args()
+    if args.traces is not None:
+        traced = measure_traces(find_traces(args.traces))
+        print(trace_text(traced))
+        write("usage-traces" if args.name == "usage" else args.name, {"traces": traced})
+        return
     cases = [(name, room) for name in args.workloads for room in (LOOPS if name == "loop" else ROOMS)]
     jobs = [(name, room, seed) for name, room in cases for seed in args.seeds]
     found = sweep(jobs, args.workers)

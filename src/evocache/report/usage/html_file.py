@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from ...usage.patterns.report.contents import UsageReport
 from ...usage.patterns.report.meaning import explain, tell_samples
@@ -57,5 +57,5 @@ def _span(found: UsageReport) -> str:
     """Return from when to when requests came; empty where that is not known, or a trace counts from its beginning."""
     if found.first is None or found.last is None or not found.dated:
         return ""
-    first, last = (f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" for time in (found.first, found.last))
+    first, last = (f"{datetime.fromtimestamp(time, timezone.utc):%Y-%m-%d %H:%M}" for time in (found.first, found.last))
     return f"{first} to {last} UTC"

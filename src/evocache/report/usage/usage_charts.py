@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 from ...units import format_bytes
 from ...usage.patterns.report.contents import UsageReport
@@ -149,4 +149,4 @@ def _clock(found: UsageReport, span: float) -> Callable[[float], str]:
         first = found.first or 0.0
         return lambda time: f"+{format_span(max(0.0, time - first))}"
     form = "%H:%M:%S" if span < 600 else "%H:%M" if span < 2 * DAY else "%d %b" if span < 300 * DAY else "%b %Y"
-    return lambda time: datetime.fromtimestamp(time, UTC).strftime(form)
+    return lambda time: datetime.fromtimestamp(time, timezone.utc).strftime(form)

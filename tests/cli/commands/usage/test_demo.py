@@ -71,6 +71,18 @@ def test_the_display_fits_a_terminal(width, height):
     assert any("\u2800" < letter <= "\u28ff" for letter in text)
 
 
+def test_a_machine_that_does_not_keep_up_has_longer_to_go():
+    race = Race(drifting(7, 600))
+    display = Display(race, 10.0)
+    for _ in race.run(lambda part: None):
+        if race.done == 300:
+            break
+    for elapsed, left in ((5.0, "0:05"), (20.0, "0:20")):
+        display.elapsed = elapsed
+        assert f"{left} to go" in _lines(display, 80, 24)[-1]
+    race.close()
+
+
 def _lines(display, width, height):
     console = Console(width=width, height=height, force_terminal=False)
     with console.capture() as held:

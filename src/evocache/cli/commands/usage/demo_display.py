@@ -53,9 +53,10 @@ class Display:
         from rich.text import Text
 
         race = self.race
-        left = max(0.0, self.seconds - self.elapsed)
         head = Text(f"the same requests, {race.max_bytes:,} bytes each: the last {race.step * SPAN:,} requests", "dim")
         share = race.done / len(race.trace)
+        late = self.elapsed * (1 - share) / share if share else 0.0  # of a machine that does not keep up
+        left = max(self.seconds - self.elapsed, late if self.elapsed > share * self.seconds else 0.0)
         foot = f"{race.done:,} of {len(race.trace):,} requests ({share:.0%}), {format_duration(left)} to go"
         body = [head, *self._curves(width, max(4, height - FRAME)), *map(self._figures, range(2)), Text("")]
         stats = race.lanes[1].stats
