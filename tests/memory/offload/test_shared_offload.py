@@ -19,6 +19,7 @@ from evocache import apply
 from evocache.errors import GenerationError, PipelineError
 from evocache.memory.offload.shared_offload import offloads_of
 from evocache.memory.planner.planner import MemoryPlan
+from evocache.runtime.handle import handle_of
 from tests.runtime.loops import handed_over, looped
 from tests.runtime.stepped import COPIES, FIRST, SECOND, generate, nothing_stays, stepped
 from tests.tiny import FAMILIES
@@ -150,22 +151,119 @@ def test_a_call_that_needs_another_offloading_is_refused(pipe, of, first):
     assert offloads_of(pipe) == []
 
 
-def test_a_call_that_needs_no_offloading_runs_beside_one_that_has_it(pipe):
+def test_a_call_that_needs_no_offloading_runs_under_that_of_another_pipeline(pipe):
+    """It is used as it stands, and not torn down: whether nothing else is open, or the other pipeline's call is."""
     twin = COPIES["a shallow copy"](pipe)
     expected = [generate(pipe, **FIRST), generate(pipe, **SECOND)]
-    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)), apply(twin, "fora:2") as other:
-        cached = generate(twin, **SECOND)
-        assert offloads_of(pipe) == []  # nothing else was open
+    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)):
+        (offload,) = offloads_of(pipe)
+        with apply(twin, "fora:2") as other:
+            assert offloads_of(pipe) == [offload]
+            cached = generate(twin, **SECOND)
+            assert offloads_of(pipe) == [offload]
+            assert offload.there == ()
+            assert list(offload.keepers) == [handle_of(pipe)._state]
+            call = stepped(pipe, **FIRST)
+            next(call)
+            beside = stepped(twin, **SECOND)
+            next(beside)
+            assert np.array_equal(call.finish(), expected[0])
+            assert "unet" in offload.there
+            assert np.array_equal(beside.finish(), cached)
+            assert offload.there == ()
+            assert other.stats.executed_fraction < 1
+            next(last := stepped(twin, **SECOND))
+        assert offloads_of(pipe) == [offload]
+    assert offloads_of(pipe) == [offload]  # the twin's call is still open
+    assert np.array_equal(last.finish(), cached)
+    assert offloads_of(pipe) == []
+    assert np.array_equal(generate(pipe, **FIRST), expected[0])
+
+
+def test_a_handle_whose_next_call_needs_no_offloading_keeps_none(pipe):
+    """A later plan of the same handle counts, also where a call under the earlier one is still open."""
+    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)) as handle:
+        expected = generate(pipe, **FIRST)
+        (offload,) = offloads_of(pipe)
         call = stepped(pipe, **FIRST)
         next(call)
-        (offload,) = offloads_of(pipe)
-        beside = stepped(twin, **SECOND)
+        handle.memory = None
+        beside = stepped(pipe, **FIRST)
         next(beside)
+        assert np.array_equal(call.finish(), expected)
+        assert offloads_of(pipe) == [offload]
+        assert np.array_equal(beside.finish(), expected)
+        assert offloads_of(pipe) == []
+
+
+VAE = {"vae": ("decode",)}
+
+
+def test_another_offloading_takes_the_place_and_gives_it_back(pipe):
+    """What another handle keeps waits for it, and is there again when it ends: the same, not one like it."""
+    twin = COPIES["a shallow copy"](pipe)
+    expected = [generate(pipe, **FIRST), generate(pipe, **SECOND)]
+    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)):
+        (own,) = offloads_of(pipe)
+        with apply(twin, "none", memory=MemoryPlan(None, {}, offload=VAE)):
+            (other,) = offloads_of(pipe)
+            assert list(other.stages) == ["vae"]
+            assert not {"forward", "_hf_hook"} & pipe.unet.__dict__.keys()
+            for _ in range(2):
+                assert np.array_equal(generate(twin, **SECOND), expected[1])
+                assert offloads_of(pipe) == [other]
+                assert np.array_equal(generate(pipe, **FIRST), expected[0])
+                assert offloads_of(twin) == [own]
+                assert (own.there, other.there) == ((), ())
+            assert np.array_equal(generate(twin, **SECOND), expected[1])
+        assert offloads_of(pipe) == [own]
+        assert own.there == ()
+        assert np.array_equal(generate(pipe, **FIRST), expected[0])
+    assert offloads_of(pipe) == []
+
+
+def test_what_waits_and_is_not_kept_any_longer_does_not_come_back(pipe):
+    twin = COPIES["a shallow copy"](pipe)
+    one = apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES))
+    other = apply(twin, "none", memory=MemoryPlan(None, {}, offload=VAE))
+    expected = generate(twin, **SECOND)
+    one.remove()
+    assert list(offloads_of(twin)[0].stages) == ["vae"]
+    other.remove()
+    assert offloads_of(pipe) == []
+    assert np.array_equal(generate(pipe, **SECOND), expected)
+
+
+def with_own(pipe: Any, *names: str) -> Any:
+    """A copy of a pipeline with components of its own."""
+    twin, built = COPIES["a shallow copy"](pipe), FAMILIES["sd15"].build()
+    for name in names:
+        setattr(twin, name, getattr(built, name))
+    return twin
+
+
+def test_a_call_of_a_third_pipeline_counts_although_it_shares_other_components(pipe):
+    """Its autoencoder is offloaded together with the denoiser that another pipeline has another plan for."""
+    plan = MemoryPlan(None, {}, offload=STAGES)
+    third, second = with_own(pipe, "unet", "text_encoder"), with_own(pipe, "vae", "text_encoder")
+    expected = [generate(third, **FIRST), generate(second, **SECOND)]
+    with apply(pipe, "none", memory=plan), apply(third, "none"), apply(second, "none") as other:
+        (offload,) = offloads_of(pipe)
+        call = stepped(third, **FIRST)
+        next(call)
+        other.memory = MemoryPlan(None, {}, offload={"unet": ("denoise",)})
+        with pytest.raises(GenerationError, match="wait until the others have ended"):
+            generate(second, **SECOND)
+        assert offloads_of(third) == offloads_of(pipe) == [offload]
+        other.memory = None
+        assert np.array_equal(generate(second, **SECOND), expected[1])
+        assert offloads_of(third) == [offload]
         assert np.array_equal(call.finish(), expected[0])
-        assert "unet" in offload.there
-        assert np.array_equal(beside.finish(), cached)
-        assert offload.there == ()
-        assert other.stats.executed_fraction < 1
+        other.memory = MemoryPlan(None, {}, offload={"unet": ("denoise",)})
+        assert np.array_equal(generate(second, **SECOND), expected[1])
+        assert offloads_of(third) == []
+        assert list(offloads_of(pipe)[0].stages) == ["unet"]
+    assert offloads_of(pipe) == []
 
 
 def test_components_that_are_exchanged_meanwhile_are_given_back(pipe):
@@ -207,6 +305,31 @@ def test_an_offload_that_cannot_be_built_leaves_nothing(pipe, monkeypatch):
     now = built[0].state_dict()
     if built[0] is pipe.text_encoder:
         assert all(torch.equal(now[name], value) for name, value in expected.items())
+
+
+def test_an_offload_that_cannot_be_built_leaves_the_one_before_in_its_place(pipe, monkeypatch):
+    from evocache.memory.offload import stage_offload
+
+    twin, packed = COPIES["a shallow copy"](pipe), stage_offload.Packed
+    expected = generate(pipe, **FIRST)
+    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)), apply(twin, "none") as other:
+        (offload,) = offloads_of(pipe)
+        built: list[Any] = []
+
+        def fail_once(*args: Any) -> Any:
+            built.append(args)
+            if len(built) == 1:
+                raise RuntimeError("no pinned memory is left")
+            return packed(*args)
+
+        monkeypatch.setattr(stage_offload, "Packed", fail_once)
+        other.memory = MemoryPlan(None, {}, offload=VAE)
+        with pytest.raises(RuntimeError, match="pinned"):
+            generate(twin, **SECOND)
+        assert offloads_of(pipe) == [offload]
+        assert len(built) == 1 + len(STAGES)
+        assert np.array_equal(generate(pipe, **FIRST), expected)
+        assert offload.there == ()
 
 
 def test_a_plan_of_components_that_are_not_there_is_refused_and_undoes_nothing(pipe):

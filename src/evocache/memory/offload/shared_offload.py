@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -42,7 +43,14 @@ def begin_use(
 ) -> ComponentUse:
     """Begin a call of a pipeline under the offloading that it was planned with.
 
-    A call that needs none may run under that of others that are open, since what it calls comes.
+    Where components are offloaded already, be it for another pipeline that shares them:
+
+    - A call that needs no offloading runs under that which is there, since what it calls comes to the device. What was
+      kept for the same keeper alone ends; what others keep, or open calls use, stays as it is.
+    - A call that needs the same offloading shares it.
+    - A call that needs another one is refused while calls are open that use the same components, or any component that
+      is offloaded together with them. Otherwise its own takes the place of that which is there. What others keep waits,
+      and has its place again when the new one ends, or with the next call that needs it.
 
     Args:
         pipe: the pipeline.
@@ -53,30 +61,29 @@ def begin_use(
 
     Raises:
         GenerationError: if calls that use the same components are open under another offloading.
+        PipelineError: if one that is to leave is not there, or cannot.
     """
     modules = _modules(pipe)
     with offload_lock:
         found = offloads_of(pipe)
-        others = [use for use in _open if not _ids(use).isdisjoint(map(id, modules.values()))]
-        if not (len(found) == 1 and found[0].keeps(modules, stages) if stages else not found):
-            if others and stages:
-                raise _refusal(found, stages)
-            if not others:
-                able = check_offload(pipe, stages)
-                for former in found:
-                    former.remove()
-                found = [Offload({n: able[n] for n in stages}, stages, device(), callers)] if stages else []
-        for former in [one for one in _kept if keeper in one.keepers and one not in found]:
-            former.keepers.discard(keeper)  # its components were exchanged meanwhile
-            _settle(former)
+        kept = [one for one in _kept if keeper in one.keepers]
+        if stages:
+            if not (len(found) == 1 and found[0].keeps(modules, stages)):
+                if _in_use(modules, found):
+                    raise _refusal(found, stages)
+                check_offload(pipe, stages)
+                found = [_replace(found, modules, stages, device(), callers, keeper)]
+            found[0].keepers.add(keeper)
+            _kept.add(found[0])
+        for former in kept:  # of another plan, or of components that were exchanged meanwhile
+            if not stages or former not in found:
+                former.keepers.discard(keeper)
+                _settle(former)
         use = ComponentUse([*modules.values()])
         _open.append(use)
-        _under[use] = found
-        for offload in found:
+        _under[use] = found if stages else offloads_of(pipe)
+        for offload in _under[use]:
             offload.uses.append(use)
-            if stages:
-                offload.keepers.add(keeper)
-                _kept.add(offload)
         return use
 
 
@@ -115,14 +122,64 @@ def check_offload(pipe: Any, stages: Mapping[str, Sequence[str]]) -> Mapping[str
     return able
 
 
+def _in_use(modules: Mapping[str, nn.Module], found: Sequence[Offload]) -> bool:
+    """Return whether open calls use some modules, or are under one of the offloads that were found on them."""
+    ids = set(map(id, modules.values()))
+    return any(one.uses for one in found) or any(not ids.isdisjoint(map(id, use.modules)) for use in _open)
+
+
+def _replace(
+    formers: Sequence[Offload],
+    modules: Mapping[str, nn.Module],
+    stages: Mapping[str, Sequence[str]],
+    device: torch.device,
+    callers: Callable[[], Sequence[ComponentUse]],
+    keeper: object,
+) -> Offload:
+    """Offload modules in the place of what offloads some of them so far: one that waits there, or a new one.
+
+    What anybody but the keeper keeps waits from now on. If the new one cannot be had, all is as before.
+    """
+    waiting = [one for former in formers for one in (former, *former.waiting)]
+    known = next((one for one in waiting if one.device == device and one.keeps(modules, stages)), None)
+    for former in formers:
+        former.suspend()
+    try:
+        if known is None:
+            made = Offload({name: modules[name] for name in stages}, stages, device, callers)
+        else:
+            made = known
+            made.resume()
+    except BaseException:
+        for former in formers:
+            former.resume()
+        raise
+    for former in formers:
+        former.waiting = ()
+    made.waiting = [one for one in waiting if one is not made and any(other is not keeper for other in one.keepers)]
+    return made
+
+
 def _settle(offload: Offload) -> None:
-    """What happens between calls."""
+    """Do what happens between calls: all components leave, or if none keeps them away, come back for good."""
     if offload.uses:
         return
     if offload.keepers:
         offload.rest()
-    else:
-        offload.remove()
+        return
+    offload.remove()
+    waiting, offload.waiting = offload.waiting, ()
+    resumed = [one for one in waiting if one.can_resume and _resume(one)]
+    for one in resumed[:1]:
+        one.waiting = [other for other in waiting if other not in resumed and other.keepers]
+
+
+def _resume(offload: Offload) -> bool:
+    """Give an offload its place again; False if no pinned memory is left: the next call that needs it will say so."""
+    with suppress(RuntimeError):
+        offload.resume()
+        return True
+    return False
 
 
 def _refusal(found: Sequence[Offload], stages: Mapping[str, Sequence[str]]) -> GenerationError:
@@ -142,7 +199,3 @@ def _describe(stages: Mapping[str, Sequence[str]]) -> str:
 
 def _modules(pipe: Any) -> dict[str, nn.Module]:
     return {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
-
-
-def _ids(use: ComponentUse) -> set[int]:
-    return set(map(id, use.modules))

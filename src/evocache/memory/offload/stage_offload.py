@@ -54,6 +54,7 @@ class Offload:
     Attributes:
         uses: those of the calls that are open under it.
         keepers: what it is kept for between calls.
+        waiting: those that were suspended for it, the latest first; they have their place again when it ends.
     """
 
     def __init__(
@@ -67,24 +68,34 @@ class Offload:
         self.device = device
         self.uses: list[ComponentUse] = []
         self.keepers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.waiting: Sequence[Offload] = ()
         self._callers = callers
         self._modules = dict(components)
-        self._own = {name for name, module in components.items() if "forward" in module.__dict__}
+        self._own: set[str] = set()
         self._packed: dict[str, Packed] = {}
-        try:
-            for name, module in components.items():
-                self._packed[name] = Packed(module, device)
-        except BaseException:  # as where no pinned memory is left
-            for packed in self._packed.values():
-                packed.unpack()
-            raise
-        for name, module in components.items():
-            add_hook_to_module(module, Summons(self, name))
+        self.resume()
+
+    def resume(self) -> None:
+        """Move the components to host memory, and have their calls bring them back; the inverse of `suspend`."""
+        with offload_lock:
+            try:
+                for name, module in self._modules.items():
+                    self._packed[name] = Packed(module, self.device)
+            except BaseException:  # as where no pinned memory is left
+                for packed in self._packed.values():
+                    packed.unpack()
+                self._packed.clear()
+                raise
+            self._own = {name for name, module in self._modules.items() if "forward" in module.__dict__}
+            for name, module in self._modules.items():
+                add_hook_to_module(module, Summons(self, name))
 
     def call(self, name: str) -> None:
         """Have a component on the device, and nothing that only other stages need."""
         callers = self._callers()
         with offload_lock:
+            if name not in self._packed:  # a deep copy of the component is called, and this has ended
+                return
             if callers:
                 self.enter(callers[0], name)
             mine = self.stages[name]
@@ -118,16 +129,28 @@ class Offload:
             for packed in self._packed.values():
                 packed.leave()
 
-    def remove(self) -> None:
-        """Put them back on the device, where they stay; nothing happens if that was done."""
+    def suspend(self) -> None:
+        """Put them back on the device and leave them alone until `resume`; nothing happens if that was done."""
         with offload_lock:
-            for name, module in self._modules.items():
-                self._packed[name].unpack()
+            for name, packed in self._packed.items():
+                module = self._modules[name]
+                packed.unpack()
                 remove_hook_from_module(module)
                 if name not in self._own:
                     module.__dict__.pop("forward", None)
             self._packed.clear()
+
+    def remove(self) -> None:
+        """Put them back on the device, where they stay; nothing happens if that was done."""
+        with offload_lock:
+            self.suspend()
             self._modules.clear()
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether it is suspended, is kept for somebody, and nothing else moves its components."""
+        free = not any(hasattr(module, "_hf_hook") for module in self._modules.values())
+        return bool(self.keepers) and bool(self._modules) and not self._packed and free
 
 
 class Summons(ModelHook):  # type: ignore[misc]
