@@ -54,7 +54,7 @@ def list_kinds(found: UsageReport) -> Table | None:
 def compare_rooms(found: UsageReport) -> Table | None:
     """Return what each policy would have had in each room, with what knowing the future gains; None without."""
     groups = tuple(tuple(_rows_of(room)) for room in found.rooms)
-    headings = ("policy", "room", "hit rate", "saved", "of all computing")
+    headings = ("policy", "room", "hit rate", "saved", "of all")
     return Table(headings, groups) if groups else None
 
 

@@ -159,6 +159,7 @@ def _draw(race: Race, picture: Path) -> None:
 def _show(figures: dict[str, Any]) -> None:
     """Print the summary."""
     from ....tables import Column, table
+    from .demo_display import name_decider
 
     columns = (
         Column("cache", style="cyan"),
@@ -177,7 +178,7 @@ def _show(figures: dict[str, Any]) -> None:
     if figures["more_hits"] is not None:
         since = figures["ahead_since"]
         told = "it is not ahead" if since is None else f"ahead for good since request {since:,}"
-        decided = f"{len(figures['decisions'])} decisions, {figures['decides']} decides"
+        decided = f"{len(figures['decisions'])} decisions, now by {name_decider(figures['decides'])}"
         console.print(f"learned: {figures['more_hits']:+.0%} hits, {told}, {decided}", markup=False)
     said = "hit: answered from a stored result; seconds: what a stand-in says an answer takes, no real computing"
     console.print(said, style="dim", markup=False)

@@ -29,9 +29,16 @@ FRAME = 6 + DECISIONS
 
 def describe(decision: Decision) -> str:
     """Return a decision in words that fit a line."""
-    change = "better weights" if decision.before == decision.after else f"{decision.after} for {decision.before}"
-    gains = f"{decision.gain_after:.3f} s saved a request, not {decision.gain_before:.3f}"
-    return f"{decision.request:,}: {change} ({gains})"
+    before, after = name_decider(decision.before), name_decider(decision.after)
+    change = "better weights" if before == after else f"{after} for {before}"
+    return f"{decision.request:,}: {change} ({decision.gain_after:.3f} s, not {decision.gain_before:.3f})"
+
+
+def name_decider(name: str) -> str:
+    """Return what decides, in words: a policy, or weights by what they were evolved on."""
+    from ....usage.policies.registry import NAMES
+
+    return name if name in NAMES else f"weights '{name}'"
 
 
 class Display:
@@ -60,7 +67,8 @@ class Display:
         foot = f"{race.done:,} of {len(race.trace):,} requests ({share:.0%}), {format_duration(left)} to go"
         body = [head, *self._curves(width, max(4, height - FRAME)), *map(self._figures, range(2)), Text("")]
         stats = race.lanes[1].stats
-        decider = Text.assemble("decides now: ", (stats.decider, "bold"), f", since request {stats.since:,}")
+        since = f", since request {stats.since:,}; by seconds saved a request:"
+        decider = Text.assemble("decides now: ", (name_decider(stats.decider), "bold"), since)
         told = [Text(f"  {describe(one)}", "dim") for one in stats.decisions[-DECISIONS:]]
         told += [Text("")] * (DECISIONS - len(told))
         lines = [*body, decider, *told, Text(foot, "dim")]
