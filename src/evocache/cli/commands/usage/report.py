@@ -70,6 +70,7 @@ def analyse(source: str, room: list[str] | None, most: int, wait: Waits) -> Usag
         UsageError: if a line of it is wrong.
         StoreError: if the store cannot be read.
     """
+    wait.predict(f"opening {name_source(source)}", 3)
     from ....units import format_bytes
     from ....usage.patterns.report.analysis import Analysis
 

@@ -29,8 +29,8 @@ Source = Annotated[
 
 SQLITE = b"SQLite format 3\0"
 
-LINES = 50_000
-"""Lines that are read in a second, about."""
+COUNTED = 50e6
+"""Bytes of a trace whose lines are counted in a second, about."""
 
 
 def is_store(source: str) -> bool:
@@ -94,6 +94,7 @@ def stream_requests(source: str, wait: Waits, most: int | None = None) -> Iterat
         UsageError: if a line of it is wrong, while it is read.
         StoreError: if the store cannot be read.
     """
+    wait.predict(f"opening {name_source(source)}", 3)
     from ....usage.keys.digest import Digester
     from ....usage.keys.secret import installation_secret
     from ....usage.patterns.trace_file import count_rows, read_trace
@@ -104,7 +105,7 @@ def stream_requests(source: str, wait: Waits, most: int | None = None) -> Iterat
             skipped = _begin(source, wait, count, most)
             yield _watched(_last_of(store, count - skipped if skipped else None), wait), skipped
         return
-    wait.predict(f"opening {Path(source).name}", Path(source).stat().st_size / (80 * LINES))
+    wait.predict(f"counting the lines of {name_source(source)}", Path(source).stat().st_size / COUNTED)
     skipped = _begin(source, wait, count_rows(source), most, trace=True)
     yield _watched(read_trace(source, Digester(installation_secret()), skip=skipped), wait), skipped
 
