@@ -6,6 +6,7 @@ a replay as in the cache.
 
 - `policy`: the contract
 - `lru`, `fifo`, `sieve`, `s3fifo`, `wtinylfu`, and in `ranked` `lfu`, `gdsf`, `lcbfu`: published policies
+- `queue`: a dict whose oldest key leaves first
 - `sketch`: how often keys were asked for lately, in a few bytes a key
 - `belady`: what knowing the future gains, and a bound that holds for any sizes
 - `learned`, `features`: a weighted score of plain features, whose weights are evolved

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 
 from .policy import EvictionPolicy, Item
+from .queue import Queue
 
 SMALL = 0.1
 """Share of the bytes that the small queue is meant to hold; the main queue and the ghosts have the others each."""
@@ -37,9 +37,9 @@ class S3FIFO(EvictionPolicy):
 
     def __init__(self, max_bytes: int, *, seed: int = 0) -> None:
         super().__init__(max_bytes, seed=seed)
-        self._small: OrderedDict[int, _Entry] = OrderedDict()
-        self._main: OrderedDict[int, _Entry] = OrderedDict()
-        self._ghosts: OrderedDict[int, int] = OrderedDict()
+        self._small: Queue[_Entry] = Queue()
+        self._main: Queue[_Entry] = Queue()
+        self._ghosts: Queue[int] = Queue()
         self._small_bytes = self._ghost_bytes = 0
 
     def __contains__(self, key: object) -> bool:
@@ -59,23 +59,24 @@ class S3FIFO(EvictionPolicy):
         if item.size > self.max_bytes:
             return [item.key]
         gone = self._make_room(item.size)
-        if item.key in self._ghosts:
-            self._ghost_bytes -= self._ghosts.pop(item.key)
-            self._main[item.key] = _Entry(item)
+        ghost = self._ghosts.pop(item.key)
+        if ghost is not None:
+            self._ghost_bytes -= ghost
+            self._main.put(item.key, _Entry(item))
         else:
-            self._small[item.key] = _Entry(item)
+            self._small.put(item.key, _Entry(item))
             self._small_bytes += item.size
         self.bytes += item.size
         return gone
 
     def remove(self, key: int) -> None:
         """Forget an entry, and the ghost of that key."""
-        self._ghost_bytes -= self._ghosts.pop(key, 0)
-        entry = self._small.pop(key, None)
+        self._ghost_bytes -= self._ghosts.pop(key) or 0
+        entry = self._small.pop(key)
         if entry is not None:
             self._small_bytes -= entry.item.size
         else:
-            entry = self._main.pop(key, None)
+            entry = self._main.pop(key)
         if entry is not None:
             self.bytes -= entry.item.size
 
@@ -89,10 +90,12 @@ class S3FIFO(EvictionPolicy):
     def items(self) -> Iterator[Item]:
         """Yield what is held in the order in which it would leave if nothing else came."""
         shadow = S3FIFO(self.max_bytes)
+        held = {}
         for queue, copied in ((self._small, shadow._small), (self._main, shadow._main)):
-            copied.update((key, _Entry(entry.item, entry.hits)) for key, entry in queue.items())
+            for key, entry in queue.items():
+                held[key] = entry.item
+                copied.put(key, _Entry(entry.item, entry.hits))
         shadow.bytes, shadow._small_bytes = self.bytes, self._small_bytes
-        held = {entry.item.key: entry.item for queue in (shadow._small, shadow._main) for entry in queue.values()}
         return (held[key] for key in shadow._make_room(self.max_bytes))
 
     def _make_room(self, size: int) -> list[int]:
@@ -108,7 +111,7 @@ class S3FIFO(EvictionPolicy):
     def _evict_small(self, gone: list[int]) -> None:
         """Move what had two hits to the main queue, up to the first that had fewer, which leaves."""
         while self._small:
-            key, entry = self._small.popitem(last=False)
+            key, entry = self._small.pop_oldest()
             self._small_bytes -= entry.item.size
             if entry.hits <= 1:
                 self.bytes -= entry.item.size
@@ -116,24 +119,24 @@ class S3FIFO(EvictionPolicy):
                 gone.append(key)
                 return
             entry.hits = 0
-            self._main[key] = entry
+            self._main.put(key, entry)
             while self.bytes - self._small_bytes > (1 - SMALL) * self.max_bytes:
                 self._evict_main(gone)
 
     def _evict_main(self, gone: list[int]) -> None:
         """Move what had hits to the young end, one hit less, up to the first that had none, which leaves."""
         while True:
-            key, entry = self._main.popitem(last=False)
+            key, entry = self._main.pop_oldest()
             if not entry.hits:
                 self.bytes -= entry.item.size
                 gone.append(key)
                 return
             entry.hits -= 1
-            self._main[key] = entry
+            self._main.put(key, entry)
 
     def _remember(self, item: Item) -> None:
         """Remember what leaves the small queue; the oldest ghosts are forgotten."""
-        self._ghosts[item.key] = item.size
+        self._ghosts.put(item.key, item.size)
         self._ghost_bytes += item.size
         while self._ghost_bytes > (1 - SMALL) * self.max_bytes:
-            self._ghost_bytes -= self._ghosts.popitem(last=False)[1]
+            self._ghost_bytes -= self._ghosts.pop_oldest()[1]
