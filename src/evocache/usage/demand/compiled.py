@@ -22,7 +22,7 @@ class Compiled:
     Attributes:
         note: `formula.note`.
         score: `formula.score`.
-        lowest: which of some rows has the lowest score at a time; the last of those that are equal.
+        lowest: `Demand.lowest`.
         compile: compiles another function that calls them.
     """
 
@@ -35,13 +35,17 @@ class Compiled:
 def _lowest_by(score: Any) -> Callable[..., int]:
     """Return the function `lowest`, which finds the lowest by this score."""
 
-    def lowest(keys: Table, owners: Table, groups: Table, t: float, rows: Any, factors: Table, exponents: Table) -> int:
-        found, least = 0, np.inf
-        for place in range(len(rows)):
+    def lowest(
+        keys: Table, owners: Table, groups: Table, t: float, rows: Any, held: int, draws: Any, newcomer: int,
+        factors: Table, exponents: Table,
+    ) -> int:  # fmt: skip
+        found, least = -1, np.inf
+        for n in range(len(draws) if len(draws) else held):
+            place = int(draws[n] * held) if len(draws) else n
             worth = score(keys, owners, groups, t, rows[place], factors, exponents)
             if worth <= least:
                 found, least = place, worth
-        return found
+        return -1 if score(keys, owners, groups, t, newcomer, factors, exponents) <= least else found
 
     return lowest
 
@@ -73,7 +77,7 @@ def compile_now() -> Compiled | None:
             least = compiler(_lowest_by(score))
             widths = formula.KEY_COLUMNS, formula.OWNER_COLUMNS, formula.GROUP_COLUMNS
             tables = [np.zeros((1, columns)) for columns in widths]
-            least(*tables, 1.0, np.zeros(1, np.intp), np.ones(7), np.ones(3))
+            least(*tables, 1.0, np.zeros(1, np.intp), 1, np.zeros(0), 0, np.ones(7), np.ones(3))
             note(*tables, 1.0, 0, 0, 0)
             _ready.append(Compiled(note, score, least, compiler))
         return ready()

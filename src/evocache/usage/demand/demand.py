@@ -81,13 +81,36 @@ class Demand:
         tables = self._keys.table, self._owners.table, self._groups.table
         return formula.scores(*tables, float(now), rows, weights.factors, weights.exponents)
 
-    def lowest(self, rows: NDArray[np.intp], now: int, weights: Factors) -> int:
-        """Return which of some rows is worth least at a time; the last of those that are equal."""
+    def lowest(
+        self,
+        rows: NDArray[np.intp],
+        held: int,
+        draws: NDArray[np.float64],
+        newcomer: int,
+        now: int,
+        weights: Factors,
+    ) -> int:
+        """Return the place of the entry of a sample that is worth least, or -1 where the newcomer is.
+
+        Of those that are equal it is the last one, and the newcomer after all others.
+
+        Args:
+            rows: of the keys that are held, shape (held or more,).
+            held: number of entries.
+            draws: from [0, 1), shape (samples,): as which parts of all places the sample stands; none for all places.
+            newcomer: row of its key.
+            now: number of requests so far.
+            weights: of the score.
+        """
         compiled = ready()
-        if compiled is None:
-            return len(rows) - 1 - int(self.scores(rows, now, weights)[::-1].argmin())
-        tables = self._keys.table, self._owners.table, self._groups.table
-        return compiled.lowest(*tables, float(now), rows, weights.factors, weights.exponents)
+        if compiled is not None:
+            tables = self._keys.table, self._owners.table, self._groups.table
+            factors, exponents = weights.factors, weights.exponents
+            return compiled.lowest(*tables, float(now), rows, held, draws, newcomer, factors, exponents)
+        places = (draws * held).astype(np.intp) if len(draws) else np.arange(held)
+        worths = self.scores(np.append(rows[places], newcomer), now, weights)
+        last = len(worths) - 1 - int(worths[::-1].argmin())
+        return -1 if last == len(places) else int(places[last])
 
     def keep(self, row: int) -> None:
         """Have a row not forgotten: a cache holds its key."""

@@ -14,6 +14,11 @@ from .weights import Weights
 SAMPLES = 32
 """Entries that are looked at to find one that leaves."""
 
+AHEAD = 32
+"""Samples that are drawn at once."""
+
+_NONE = np.zeros(0)
+
 
 class Scored(EvictionPolicy):
     """Evicts the entry of the lowest score among 32 that are drawn, and the newcomer (sampling as in Redis and LHD).
@@ -45,6 +50,7 @@ class Scored(EvictionPolicy):
         self._demand = Demand() if demand is None else demand
         self._notes = demand is None
         self._random = np.random.Generator(np.random.PCG64(seed))
+        self._draws = self._random.random(0)
         self._items: list[Item] = []
         self._place: dict[int, int] = {}
         self._rows: NDArray[np.intp] = np.zeros(64, dtype=np.intp)
@@ -113,11 +119,15 @@ class Scored(EvictionPolicy):
     def _lowest(self, newcomer: int, now: int) -> int:
         """Return the place of the lowest of a sample; -1 for the newcomer."""
         held = len(self._items)
-        drawn = held > self.samples
-        places = (self._random.random(self.samples) * held).astype(np.intp) if drawn else np.arange(held)
-        rows = np.append(self._rows[places], newcomer)
-        lowest = self._demand.lowest(rows, now, self._factors)
-        return -1 if lowest == len(places) else int(places[lowest])
+        draws = self._sample() if held > self.samples else _NONE
+        return self._demand.lowest(self._rows, held, draws, newcomer, now, self._factors)
+
+    def _sample(self) -> NDArray[np.float64]:
+        """Return draws from [0, 1), one an entry that is looked at; many are made at once, which takes less time."""
+        if not len(self._draws):
+            self._draws = self._random.random(AHEAD * self.samples)
+        draws, self._draws = self._draws[: self.samples], self._draws[self.samples :]
+        return draws
 
     def _insert(self, item: Item, row: int) -> None:
         place = len(self._items)
