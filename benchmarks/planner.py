@@ -67,7 +67,7 @@ def measure(schedule: Schedule, sizes: dict[str, int], rounds: int) -> dict[str,
     found = planned()
     share = found.capacity or 0
     jobs: dict[str, Callable[[], Any]] = {
-        "reads and values": lambda: (liveness.reads(schedule), liveness.values(schedule)),
+        "reads and values": lambda: (liveness.find_reads(schedule), liveness.find_values(schedule)),
         "uses": lambda: uses(schedule, sizes, order),
         "plan": lambda: plan(print_, budget),
         "schedule to plan": planned,
@@ -77,7 +77,7 @@ def measure(schedule: Schedule, sizes: dict[str, int], rounds: int) -> dict[str,
     taken = {name: timed(job, rounds) for name, job in jobs.items()}
     return {
         "cells": schedule.orders.size,
-        "values": len(liveness.values(schedule)),
+        "values": len(liveness.find_values(schedule)),
         "features": whole.stages["denoise"].features,
         "capacity": share,
         "moved": found.moved,

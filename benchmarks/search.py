@@ -40,11 +40,11 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.genome.search_space import Space
-from evocache.search.genome.step_counts import least_steps
+from evocache.search.genome.step_counts import choose_least_steps
 from evocache.search.optimise.hypervolume import Box
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Progress, Run
-from evocache.search.seeds.seed_schedules import all_seeds
+from evocache.search.seeds.seed_schedules import make_seeds
 from evocache.search.storage.journal import JOURNAL, MODEL
 from evocache.search.storage.run_records import read_run, read_schedules
 from evocache.zoo.prompts import sample_prompts
@@ -95,15 +95,15 @@ def evocache(seed: int, device: str, folder: Path, over: Callable[[Progress], bo
     own = evaluator(seed, device)
     calibration = read_calibration(folder)
     if calibration is None:
-        calibration = calibrate(own, range(CALIBRATION), least=least_steps(STEPS))
+        calibration = calibrate(own, range(CALIBRATION), least=choose_least_steps(STEPS))
         write_calibration(folder, calibration)
     costs = calibration.costs
     own.steps = calibration.steps
-    least = least_steps(STEPS) if costs.varies else None  # a run that was begun without goes on without
+    least = choose_least_steps(STEPS) if costs.varies else None  # a run that was begun without goes on without
     run = Run(
         folder,
         Space(own.tree, STEPS, least),
-        all_seeds(own.tree, calibration, least),
+        make_seeds(own.tree, calibration, least),
         Settings(prompts=PROMPTS, seed=seed),
         lambda schedule: {"latency": costs.latency(schedule)},
         own,

@@ -6,7 +6,7 @@ import torch
 from diffusers import FluxTransformer2DModel
 
 from evocache import discover
-from evocache.model import Probe, Shape, example_inputs, probe
+from evocache.model import Probe, Shape, make_example_inputs, probe
 from evocache.policies import parse_policy
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     with torch.device("meta"):
         flux = FluxTransformer2DModel(guidance_embeds=True)
     model = discover(flux)
-    measures = probe(model.denoisers[0], (), example_inputs(flux, Shape(1024, 1024, text_tokens=512)), repeats=0)
+    measures = probe(model.denoisers[0], (), make_example_inputs(flux, Shape(1024, 1024, text_tokens=512)), repeats=0)
     flops = Probe(model, measures).exclusive("flops")
     for spec in ("none", "fora:2", "fora:3", "steps:0,1,2,4,7,10,13,16"):
         schedule = parse_policy(spec).schedule(model.tree, 20)

@@ -93,7 +93,7 @@ def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
     from evocache.search.calibrate import run_calibration
     from evocache.validation import contender_trial, time_budget
 
-    change(contender_trial.ContenderTrial, "timed", _as_predicted)
+    change(contender_trial.ContenderTrial, "time_contenders", _as_predicted)
     change(run_calibration, "calibrate", partial(run_calibration.calibrate, repeats=1, schedules=(4, 2)))
     change(run_calibration, "WITHIN", 0.01)
     change(evolve_run, "all_seeds", partial(_some, evolve_run.all_seeds))

@@ -90,7 +90,7 @@ def test_from_prompts_to_a_measured_front(made: Made) -> None:
     assert drift["transformer/blocks[0:4]"].shape == (6, 6)
     assert np.allclose(np.diag(drift["transformer/blocks[0:4]"]), 0, atol=1e-5)
     for point in front:
-        assert point.measured["memory"] == liveness.peak_bytes(point.schedule, costs.sizes)
+        assert point.measured["memory"] == liveness.compute_peak_bytes(point.schedule, costs.sizes)
 
 
 def test_a_limit_of_cached_features_is_kept(pipe, tmp_path: Path) -> None:

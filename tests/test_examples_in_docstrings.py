@@ -15,13 +15,13 @@ from evocache import Front, Handle, Schedule, zoo
 from evocache.policies import parse
 from evocache.runtime import context_of
 from evocache.schedule import load, save, uniform
-from evocache.schedule.render import heatmap
+from evocache.schedule.render import draw_heatmap
 from evocache.units import in_bytes
 
 PUBLIC = (
     *(evocache.apply, evocache.handle, evocache.remove, evocache.discover, evocache.plan_memory),
     *(Handle.stats, Handle.recorded, Handle.active, Handle.plan),
-    *(Schedule, Schedule.full, Schedule.resampled, Schedule.executed_fraction, uniform, save, load, heatmap),
+    *(Schedule, Schedule.full, Schedule.resampled, Schedule.executed_fraction, uniform, save, load, draw_heatmap),
     *(Front.load, Front.pick, context_of, parse, in_bytes, zoo.load, zoo.names),
 )
 ROOT = tuple(getattr(evocache, name) for name in evocache.__all__)
@@ -41,7 +41,7 @@ def names() -> dict[str, Any]:
     front = Front.load(zoo.find("zoo:emoji").front)
     known = {"evocache": evocache, "zoo": zoo, "pipe": zoo.load("zoo:emoji"), "front": front, "parse": parse}
     known |= {"Front": Front, "Schedule": Schedule, "save": save, "load": load, "uniform": uniform}
-    return {**known, "heatmap": heatmap, "context_of": context_of, "in_bytes": in_bytes}
+    return {**known, "draw_heatmap": draw_heatmap, "context_of": context_of, "in_bytes": in_bytes}
 
 
 @pytest.fixture(autouse=True)

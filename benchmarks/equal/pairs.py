@@ -22,7 +22,7 @@ from benchmarks.sizes.models import Sample
 from evocache import discover
 from evocache.policies import MagCache, Policy, parse
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.search.calibrate.magnitude_ratios import ratios
+from evocache.search.calibrate.magnitude_ratios import measure_ratios
 
 STEPS = 20
 FIRST, LAST = 2, 18
@@ -95,7 +95,7 @@ def _first_block() -> list[Pair]:
 
 
 def _magnitude(sample: Sample) -> list[Pair]:
-    known = ratios(sample.pipe, lambda: sample.run(STEPS))
+    known = measure_ratios(sample.pipe, lambda: sample.run(STEPS))
     found = []
     for threshold, most in ((0.12, 3), (0.5, 5)):
         settings = {"threshold": threshold, "max_skip_steps": most, "retention_ratio": 0.2}

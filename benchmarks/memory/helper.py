@@ -13,7 +13,7 @@ from torch import nn
 
 from evocache.memory.rehearsal.rehearsal import rehearse, shadow
 from evocache.model import Model
-from evocache.model.outputs import tensors
+from evocache.model.outputs import list_tensors
 
 
 def helper_bytes(model: Model, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
@@ -23,7 +23,7 @@ def helper_bytes(model: Model, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     alive: list[Any] = []
 
     def keep(module: nn.Module, args: Any, output: Any) -> None:
-        for tensor in tensors(output):
+        for tensor in list_tensors(output):
             kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
             alive.append(tensor)
 

@@ -11,7 +11,7 @@ from benchmarks.peers.contender import CALIBRATED, FEWER, FRONT, POLICY, STEPS, 
 from evocache import discover
 from evocache.errors import PolicyError
 from evocache.policies import SmoothCache, parse_policy
-from evocache.policies.static.steps import outermost
+from evocache.policies.static.steps import find_outermost
 from evocache.report.run.history import read_history
 from evocache.runtime.apply import apply
 from evocache.schedule import Schedule, forecast, uniform
@@ -21,7 +21,7 @@ from evocache.search.calibrate.calibration_file import Calibration, read_calibra
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
-from evocache.search.seeds.seed_schedules import mask_seeds, thresholds
+from evocache.search.seeds.seed_schedules import choose_thresholds, make_mask_seeds
 
 FEWEST, MOST = 4, 16
 """Range of the step counts of *fewer steps*."""
@@ -73,7 +73,7 @@ def policies(pipe: Any) -> list[Contender]:
         except PolicyError:
             continue
         found.append(Contender(spec, POLICY, applied(schedule), {"spec": spec, **_digest(schedule)}))
-    spans = [component.id for component in outermost(tree)]
+    spans = [component.id for component in find_outermost(tree)]
     for interval, gain in FORECASTS:
         schedule = uniform(tree, STEPS, spans, range(0, STEPS, interval), forecast(1, gain))
         settings = {"interval": interval, "gain": gain, **_digest(schedule)}
@@ -85,10 +85,10 @@ def calibrated(pipe: Any, calibration: Calibration) -> list[Contender]:
     """SmoothCache, and the step masks of least drift, reused and forecast."""
     tree = discover(pipe).tree
     found = []
-    for threshold in thresholds(calibration.errors):
+    for threshold in choose_thresholds(calibration.errors):
         schedule = SmoothCache(threshold, errors=calibration.errors).schedule(tree, STEPS)
         found.append(Contender(f"smoothcache:{threshold:g}", CALIBRATED, applied(schedule), _digest(schedule)))
-    for schedule in mask_seeds(tree, STEPS, calibration.drift):
+    for schedule in make_mask_seeds(tree, STEPS, calibration.drift):
         name = schedule.provenance.origin
         if any(name == f"dp mask of {budget} steps, gain {gain}" for budget in BUDGETS for gain in (0, 0.8)):
             found.append(Contender(name, CALIBRATED, applied(schedule), _digest(schedule)))

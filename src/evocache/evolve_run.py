@@ -10,34 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 from .schedule.front import Front
 from .search.calibrate.calibration_file import read_calibration
-from .search.calibrate.run_calibration import CALIBRATION, calibrate_run, first_call
+from .search.calibrate.run_calibration import CALIBRATION, calibrate_run, choose_first_call
 from .search.config import EvolveConfig
 from .search.evaluate.faults import retry_faults
-from .search.evaluate.fingerprint import fingerprint, sample, tolerance
+from .search.evaluate.fingerprint import choose_tolerance, fingerprint, take_sample
 from .search.evaluate.local import LocalEvaluator
 from .search.evaluate.quality import quality
 from .search.evaluate.worker_recipe import spread
 from .search.evaluate.workload import Workload
-from .search.evolve_arguments import texts
-from .search.genome.memory_genes import PEAK, plain
+from .search.evolve_arguments import check_texts
+from .search.genome.memory_genes import PEAK, strip_memory
 from .search.genome.search_space import Space
 from .search.genome.start_designs import fit_design
-from .search.memory_cost import choose_memory_search, memory_pricer, rates_for_run
+from .search.memory_cost import choose_memory_search, make_memory_pricer, read_or_measure_rates
 from .search.objectives import ERROR
 from .search.objectives import WITHIN as KEPT
 from .search.run import LEAST, Progress, Run
-from .search.seeds.seed_schedules import all_seeds
+from .search.seeds.seed_schedules import make_seeds
 from .search.storage.run_folder import make_run_folder
 from .search.storage.run_identity import Identity, confirm, confirm_sample
-from .search.storage.run_lock import locked_run
-from .search.termination import terminable
-from .search.time_split import least_left, proof_seconds, search_end
+from .search.storage.run_lock import lock_run
+from .search.termination import end_on_sigterm
+from .search.time_split import estimate_least_left, plan_proof_seconds, plan_search_end
 from .user_warnings import warn
 from .validation.contenders import Field
-from .validation.held_out_split import split
-from .validation.memory_peaks import plan_for
+from .validation.held_out_split import split_prompts
+from .validation.memory_peaks import plan_contender
 from .validation.proof_file import Proof
-from .validation.time_budget import least_seconds
+from .validation.time_budget import estimate_least_seconds
 from .validation.validate import SECONDS, validate
 
 if TYPE_CHECKING:
@@ -117,14 +117,14 @@ def evolve(
     config = replace(config or EvolveConfig(), **options)
     most_prompts = config.settings.prompts if config.settings else None
     began = perf_counter()
-    apart = split(texts(prompts, "prompts"), tuple(config.held_out), most_prompts)
+    apart = split_prompts(check_texts(prompts, "prompts"), tuple(config.held_out), most_prompts)
     prompts, call = list(apart.searched), dict(config.call or {})
     chosen = replace(settings := config.search_settings(len(prompts)), limits={**settings.limits, **config.limits})
     names, within = config.minimised, config.within
     folder = make_run_folder(out)
     if out is None:
         warn(f"the run is kept in {folder}; name a folder with out= to choose it")
-    with locked_run(folder), terminable():
+    with lock_run(folder), end_on_sigterm():
         # the limit is of a call of so many prompts, so that no other has more
         batch = config.batch if within is None else min(config.batch, CALIBRATION, len(prompts))
         workload = Workload.of(prompts, call, seed=chosen.seed * 1000, batch=batch)
@@ -132,25 +132,27 @@ def evolve(
         identity = confirm(folder, fingerprint(pipe, workload, evaluator.quality))
         _possible(evaluator)
         stage("calibrating")
-        called = len(first_call(workload))
+        called = len(choose_first_call(workload))
         uncached = _same(evaluator, folder, identity)
-        total, least_proof = config.budget_seconds, least_seconds(uncached, called)
+        total, least_proof = config.budget_seconds, estimate_least_seconds(uncached, called)
         if total is not None and read_calibration(folder) is None:
             left = total - (perf_counter() - began)
-            _warn_if_short(left, least_left(uncached, LEAST, least_proof))
+            _warn_if_short(left, estimate_least_left(uncached, LEAST, least_proof))
         calibration, least = calibrate_run(evaluator, folder, total, config.least_steps, uncached)
         costs, steps = calibration.costs, calibration.steps
         tree = evaluator.tree
         space = Space(tree, steps, least)
-        seeds = all_seeds(tree, calibration, least)
+        seeds = make_seeds(tree, calibration, least)
         begun = [fit_design(given, space) for given in config.start]
         memory = None
         if PEAK in names:
-            known = rates_for_run(evaluator, folder, calibration)
+            known = read_or_measure_rates(evaluator, folder, calibration)
             evaluator.machine = known.machine  # workers, and later sittings, plan by the same
-            pricer = memory_pricer(evaluator, first_call(workload), known, config.most_bytes)
+            pricer = make_memory_pricer(evaluator, choose_first_call(workload), known, config.most_bytes)
             memory = choose_memory_search(pricer, config.storages, seeds)
-        begun = [design if memory and design.genes.storage in memory.storages else plain(design) for design in begun]
+        begun = [
+            design if memory and design.genes.storage in memory.storages else strip_memory(design) for design in begun
+        ]
         if not evaluator.quality.residual:
             chosen = replace(chosen, polish=0)
         judged = evaluator.quality.name
@@ -184,14 +186,14 @@ def evolve(
                 identity=begun_with,
                 memory=memory,
                 start=list({design.digest: design for design in begun}.values()),
-                budget_seconds=search_end(total, least_proof),
+                budget_seconds=plan_search_end(total, least_proof),
                 spent=perf_counter() - began,
                 watch=watch,
             )
             front = run.evolve(noting)
         stage("proving")
         held = Workload.of(apart.proven, call, seed=chosen.seed * 1000 + 500_000, batch=batch)
-        seconds = SECONDS if total is None else proof_seconds(total, perf_counter() - began)
+        seconds = SECONDS if total is None else plan_proof_seconds(total, perf_counter() - began)
         own = frozenset(design.schedule.digest for design in begun)
         field = Field(front, seeds, costs, steps, errors, called if memory else 0, least, own)
 
@@ -209,7 +211,9 @@ def evolve(
 def _possible(evaluator: LocalEvaluator) -> None:
     """Refuse a limit that not even the uncached call of a user keeps, decoding included; nothing is computed."""
     if evaluator.within is not None:
-        plan_for(evaluator.pipe, None, evaluator.within, evaluator.arguments(first_call(evaluator.workload)))
+        plan_contender(
+            evaluator.pipe, None, evaluator.within, evaluator.arguments(choose_first_call(evaluator.workload))
+        )
 
 
 def _warn_if_short(left: float, least: float) -> None:
@@ -227,10 +231,10 @@ def _same(evaluator: LocalEvaluator, folder: Path, identity: Identity) -> float:
     Returns:
         Seconds of the uncached call.
     """
-    prompts = first_call(evaluator.workload)
+    prompts = choose_first_call(evaluator.workload)
     evaluator.uncached(prompts[:1])  # warms up
     before = evaluator.seconds
     outputs = evaluator.references(prompts)
     figures = evaluator.quality.uncached(outputs, [evaluator.workload.prompts[number] for number in prompts])
-    confirm_sample(folder, identity, sample(outputs, figures), tolerance(evaluator.pipe))
+    confirm_sample(folder, identity, take_sample(outputs, figures), choose_tolerance(evaluator.pipe))
     return evaluator.seconds - before

@@ -8,7 +8,7 @@ import pytest
 from evocache import zoo
 from evocache.errors import PolicyError
 from evocache.policies import POLICIES, is_spec, parse
-from evocache.policies.spec import meant
+from evocache.policies.spec import suggest_spec
 from evocache.zoo.models import find
 
 from .conftest import weights
@@ -37,14 +37,14 @@ def test_the_name_of_a_file_keeps_its_case():
     ],
 )
 def test_a_misspelt_policy_is_corrected(text, near):
-    assert meant(text) == near
+    assert suggest_spec(text) == near
     with pytest.raises(PolicyError, match="did you mean") as caught:
         parse(text)
     assert near in caught.value.mend
 
 
 def test_what_is_like_no_policy_is_not_corrected():
-    assert meant("x:3") is None
+    assert suggest_spec("x:3") is None
     with pytest.raises(PolicyError) as caught:
         parse("x:3")
     assert "did you mean" not in caught.value.mend

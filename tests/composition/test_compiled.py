@@ -20,7 +20,7 @@ import torch
 from evocache import apply
 from evocache.errors import PipelineError
 from evocache.memory import FeatureStore
-from evocache.model.outputs import blank
+from evocache.model.outputs import make_blank
 from evocache.runtime.attach.region import Regions, compiler, replays
 from evocache.runtime.ops import branch
 from evocache.runtime.ops.leaf import Blank
@@ -164,7 +164,7 @@ def test_what_is_made_to_be_read_is_made_block_by_block(spec, storage, monkeypat
 
 
 def test_stand_ins_that_take_no_memory_go_into_a_region():
-    seen = blank((torch.ones(4, 8), torch.ones(3)))
+    seen = make_blank((torch.ones(4, 8), torch.ones(3)))
     double = SimpleNamespace(blanks={}, packing={})
     module = torch.nn.Identity()
     double.blanks[id(module)] = [((), seen)]

@@ -9,7 +9,7 @@ import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from torch import nn
 
-from evocache.model.outputs import tensors
+from evocache.model.outputs import list_tensors
 from tests.matrix.recipe import Recipe
 from tests.tiny.base import Tiny, seeded
 
@@ -89,7 +89,7 @@ def shown(latents: torch.Tensor, vocabulary: int) -> torch.Tensor:
 
 def folded(output: Any, latents: torch.Tensor) -> torch.Tensor:
     """An output as a direction for the latents: all its numbers laid out in their shape, over and over and added up."""
-    numbers = torch.cat([t.flatten() for t in tensors(output) if t.is_floating_point()]).float()
+    numbers = torch.cat([t.flatten() for t in list_tensors(output) if t.is_floating_point()]).float()
     count = latents.numel()
     rows = torch.nn.functional.pad(numbers, (0, -len(numbers) % count)).reshape(-1, count)
     return (rows.sum(0) / len(rows) ** 0.5).reshape(latents.shape)

@@ -4,7 +4,7 @@ import pytest
 
 from evocache.metrics import MetricError, Timing, time_interleaved
 from evocache.metrics.timing import run_rounds, shuffle_by
-from evocache.schedule.front.comparison import Spread, spread
+from evocache.schedule.front.comparison import Spread, find_spread
 
 
 class Clock:
@@ -84,5 +84,5 @@ def test_nothing_to_time_is_refused(wrong):
 def test_a_spread_is_found_again_under_its_name():
     found = Spread.of([1.0, 2.0, 3.0, 4.0, 5.0])
     assert found == (2.0, 3.0, 4.0)
-    assert spread(found.named("speedup")) == found
-    assert spread(found.named("quality"), "quality") == found
+    assert find_spread(found.named("speedup")) == found
+    assert find_spread(found.named("quality"), "quality") == found

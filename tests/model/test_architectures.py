@@ -15,10 +15,10 @@ import pytest
 
 from evocache.errors import PipelineError
 from evocache.metrics.cost import work_by_kind
-from evocache.model.architectures import ARCHITECTURES, architecture
+from evocache.model.architectures import ARCHITECTURES, find_architecture
 from evocache.model.probe import Probe
 from evocache.schedule import Schedule, loads
-from evocache.schedule.io.ecad_models import FLUX, PIXART, tree_of
+from evocache.schedule.io.ecad_models import FLUX, PIXART, build_tree
 
 ECAD = ("pixart-alpha-256", "pixart-sigma-256", "flux-dev-256", "flux-dev-1024")
 STEPS = 20
@@ -88,7 +88,7 @@ def uncached(name: str) -> int:
 
 @cache
 def probed(name: str) -> Probe:
-    return architecture(name).probe()
+    return find_architecture(name).probe()
 
 
 def document(name: str, recomputed: float) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def flagged(name: str, file: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("name", ECAD)
 def test_totals_agree_with_independent_arithmetic(name: str) -> None:
-    made, file = architecture(name), document(name, 0.4)
+    made, file = find_architecture(name), document(name, 0.4)
     schedule = loads(json.dumps(file))
     work = work_by_kind(schedule, probed(name)).values()
     samples = made.shape.batch
@@ -131,7 +131,7 @@ def test_totals_agree_with_independent_arithmetic(name: str) -> None:
 @pytest.mark.parametrize("name", ECAD)
 def test_files_of_ecad_fit_the_models(name: str) -> None:
     family = FLUX if name.startswith("flux") else PIXART
-    assert probed(name).model.tree.components == tree_of(family, *blocks_of(name).values()).components
+    assert probed(name).model.tree.components == build_tree(family, *blocks_of(name).values()).components
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_files_of_ecad_fit_the_models(name: str) -> None:
 )
 def test_uncached_totals_are_those_that_ecad_states(name: str, macs: int) -> None:
     """Their counter leaves out products of activations, and they count two samples a step, of FLUX.1 as well."""
-    own = probed(name).measures["transformer"].flops / 2 / architecture(name).shape.batch
+    own = probed(name).measures["transformer"].flops / 2 / find_architecture(name).shape.batch
     assert 2 * STEPS * (own - formula(name).scores) == pytest.approx(macs, rel=0.005)
 
 
@@ -166,7 +166,7 @@ def test_shapes_are_chosen_or_refused() -> None:
     with pytest.raises(PipelineError, match="at least 1"):
         made.shaped(height=0)
     with pytest.raises(PipelineError, match="arch:sdxl-1024"):
-        architecture("arch:unheard-of")
+        find_architecture("arch:unheard-of")
 
 
 def test_sizes_are_the_published_ones() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 
-from evocache.model.outputs import blank, fresh, nbytes, pack, tensors, unpack
+from evocache.model.outputs import count_bytes, fill_blank, list_tensors, make_blank, pack, unpack
 
 A, B = torch.ones(2, 3), torch.zeros(4, dtype=torch.float16)
 OUTPUTS = [A, (A,), (A, B), [A, None], (None, A), (A, (B, None, 3)), {"sample": A, "n": 1}, None, ()]
@@ -31,17 +31,17 @@ def test_output_classes_of_diffusers():
 
 
 def test_bytes_and_tensors():
-    assert nbytes((A, (B, None, 3))) == 2 * 3 * 4 + 4 * 2
-    assert tensors({"x": A, "y": [B, 1]}) == [A, B]
+    assert count_bytes((A, (B, None, 3))) == 2 * 3 * 4 + 4 * 2
+    assert list_tensors({"x": A, "y": [B, 1]}) == [A, B]
 
 
 def test_stand_ins_take_no_memory_until_they_are_to_be_written_into():
-    one, none = blank((A, None))
+    one, none = make_blank((A, None))
     assert none is None
     assert (one.shape, one.dtype) == (A.shape, A.dtype)
     assert one.untyped_storage().nbytes() == 4
     assert not one.any()
-    own, none = fresh((one, None))
+    own, none = fill_blank((one, None))
     own.fill_(7.0)
     assert none is None
     assert own.sum() == 7 * 6
@@ -52,7 +52,7 @@ def test_stand_ins_take_no_memory_until_they_are_to_be_written_into():
 def test_fresh_stand_ins_are_zeros_where_memory_was_used_before(dtype):
     shape = (64, 64)
     used = [torch.full(shape, 7, dtype=dtype) for _ in range(64)]
-    (stand_in,) = blank((used[0],))
+    (stand_in,) = make_blank((used[0],))
     del used
     for _ in range(64):
-        assert not fresh(stand_in).any()
+        assert not fill_blank(stand_in).any()

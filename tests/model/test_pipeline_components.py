@@ -7,7 +7,7 @@ import torch
 from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 
 from evocache import apply
-from evocache.model.pipeline_components import components_of
+from evocache.model.pipeline_components import list_components
 from tests.tiny import FAMILIES
 
 
@@ -37,7 +37,7 @@ def test_components_whose_argument_has_a_default_are_found():
     pipe = Optional(tiny.transformer, FlowMatchEulerDiscreteScheduler(), tiny.vae)
     pipe.set_progress_bar_config(disable=True)
     assert "scheduler" not in pipe.components
-    assert components_of(pipe) == {"transformer": pipe.transformer, "scheduler": pipe.scheduler, "vae": pipe.vae}
+    assert list_components(pipe) == {"transformer": pipe.transformer, "scheduler": pipe.scheduler, "vae": pipe.vae}
     reference = pipe()
     with apply(pipe, "fora:2") as handle:
         pipe()
@@ -53,5 +53,5 @@ def test_components_whose_argument_has_a_default_are_found():
 @pytest.mark.parametrize("name", ["pixart", "sd15", "wan22", "stable_cascade"])
 def test_what_a_pipeline_lists_comes_first_and_once(family, name):
     pipe = family(name).pipe
-    assert list(components_of(pipe))[: len(pipe.components)] == list(pipe.components)
-    assert all(components_of(pipe)[key] is value for key, value in pipe.components.items())
+    assert list(list_components(pipe))[: len(pipe.components)] == list(pipe.components)
+    assert all(list_components(pipe)[key] is value for key, value in pipe.components.items())

@@ -7,7 +7,7 @@ import torch
 from diffusers import FluxTransformer2DModel, PixArtTransformer2DModel, UNet2DConditionModel
 
 from evocache.errors import PipelineError
-from evocache.model import Denoiser, Shape, discover, example_inputs, probe, probe_pipeline
+from evocache.model import Denoiser, Shape, discover, make_example_inputs, probe, probe_pipeline
 from evocache.policies import parse
 from tests.tiny import FAMILIES
 
@@ -29,7 +29,7 @@ def test_pixart_flops_agree_with_the_closed_formula(side: int, text: int) -> Non
         out_channels=8,
         cross_attention_dim=1152,
     )
-    measures = probe(denoiser, (), example_inputs(module, Shape(side, side, text_tokens=text)), repeats=0)
+    measures = probe(denoiser, (), make_example_inputs(module, Shape(side, side, text_tokens=text)), repeats=0)
     tokens, width = (side // 16) ** 2, 1152
     own = 4 * tokens * width**2 + 2 * tokens**2 * width
     cross = 2 * tokens * width**2 + 2 * text * width**2 + 2 * tokens * text * width
@@ -48,7 +48,7 @@ def test_pixart_flops_agree_with_the_closed_formula(side: int, text: int) -> Non
 
 def test_flux_flops_agree_with_the_closed_formula() -> None:
     module, denoiser = on_meta(FluxTransformer2DModel, guidance_embeds=True)
-    measures = probe(denoiser, (), example_inputs(module, Shape(256, 256, text_tokens=512)), repeats=0)
+    measures = probe(denoiser, (), make_example_inputs(module, Shape(256, 256, text_tokens=512)), repeats=0)
     image, text, width = 256, 512, 3072
     tokens = image + text
     double = 2 * (4 * tokens * width**2 + 2 * tokens**2 * width + 8 * tokens * width**2)
@@ -61,7 +61,7 @@ def test_flux_flops_agree_with_the_closed_formula() -> None:
 
 def test_deep_parts_of_a_unet_nest() -> None:
     module, denoiser = on_meta(UNet2DConditionModel, cross_attention_dim=768)
-    measures = probe(denoiser, (), example_inputs(module, Shape(512, 512)), repeats=0)
+    measures = probe(denoiser, (), make_example_inputs(module, Shape(512, 512)), repeats=0)
     flops = [measures[f"denoiser/deep[{depth}]"].flops for depth in range(12)]
     assert flops == sorted(flops, reverse=True)
     assert measures["denoiser"].flops == pytest.approx(2 * 401.6e9, rel=0.005)  # SD1.5 at 512x512 is 402 GMAC
@@ -99,7 +99,7 @@ def test_unknown_arguments_are_named() -> None:
             return wavelength
 
     with pytest.raises(PipelineError, match="wavelength"):
-        example_inputs(Odd(), Shape(64, 64))
+        make_example_inputs(Odd(), Shape(64, 64))
 
 
 def test_times_of_an_untimed_probe_are_refused() -> None:

@@ -15,8 +15,8 @@ from torch import nn
 from evocache import apply
 from evocache.model import Model, discover
 from evocache.policies import Policy, parse
-from evocache.policies.base.policy import every
-from evocache.policies.static.steps import outermost
+from evocache.policies.base.policy import list_steps
+from evocache.policies.static.steps import find_outermost
 from evocache.runtime.results.stats import Stats
 from evocache.schedule import Schedule, Tree, uniform
 from tests.matrix.observe import reused
@@ -38,7 +38,7 @@ class Parts(Policy):
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse it at odd steps."""
-        return uniform(tree, steps, [c.id for c in outermost(tree)], every(steps, 2))
+        return uniform(tree, steps, [c.id for c in find_outermost(tree)], list_steps(steps, 2))
 
 
 POLICIES = {"leaves": parse("fora:2"), "parts": Parts()}

@@ -14,7 +14,7 @@ from diffusers import SchedulerMixin
 from torch import nn
 
 from evocache.model import Model
-from evocache.model.pipeline_components import components_of
+from evocache.model.pipeline_components import list_components
 
 STEPS = ("step", "step_pred", "batch_step_no_noise")
 """Methods by which schedulers step."""
@@ -128,7 +128,7 @@ def watched(
     """
     watch = Watch(steps)
     hooks: list[Any] = []
-    schedulers = {type(s) for s in components_of(pipe).values() if isinstance(s, SchedulerMixin)}
+    schedulers = {type(s) for s in list_components(pipe).values() if isinstance(s, SchedulerMixin)}
     named = [(c, name) for c in schedulers for name in ("set_timesteps", *STEPS) if hasattr(c, name)]
     methods = {(c, name): getattr(c, name) for c, name in named}
     own = {place for place in methods if place[1] in vars(place[0])}

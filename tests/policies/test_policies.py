@@ -7,7 +7,7 @@ import pytest
 
 from evocache.errors import PolicyError
 from evocache.policies import parse
-from evocache.policies.static.steps import outermost
+from evocache.policies.static.steps import find_outermost
 
 
 def skipped(schedule):
@@ -76,6 +76,6 @@ def test_pab_refuses_an_interval_for_temporal_attention_where_there_is_none(fami
 )
 def test_a_step_mask_skips_the_largest_part_of_each_denoiser(family, name, stacks):
     tree = family(name).model.tree
-    assert [c.id for c in outermost(tree)] == stacks
+    assert [c.id for c in find_outermost(tree)] == stacks
     for id, steps in skipped(parse("steps:0,1,4").schedule(tree, 6)).items():
         assert steps == ([2, 3, 5] if id in stacks else [])

@@ -10,8 +10,8 @@ import pytest
 
 from evocache.errors import PolicyError
 from evocache.policies import DeepCache, DPCache, LearningToCache, LeMiCa, MagCache, parse
-from evocache.policies.base.calibration_matrices import packed
-from evocache.policies.base.step_paths import best_path, total, worst
+from evocache.policies.base.calibration_matrices import pack_matrix
+from evocache.policies.base.step_paths import add_up, find_best_path, keep_worst
 from evocache.schedule import liveness
 from tests.search.trees import stack
 
@@ -74,7 +74,7 @@ def test_freqca_caches_the_last_outputs_alone(order):
     schedule = parse(f"freqca:4,{order},0.7").schedule(tree, STEPS)
     computed = sorted({*range(order + 1), *range(order, STEPS, 4)})
     assert reused(schedule) == {"t": [s for s in range(STEPS) if s not in computed]}
-    reads = liveness.reads(schedule)
+    reads = liveness.find_reads(schedule)
     assert {len(born) for born in reads.values()} == {order + 1}
     assert set(schedule.gains[schedule.read].tolist()) == {0.7}
 
@@ -103,19 +103,21 @@ def test_paths_are_the_best_of_all(seed, budget):
     masks = [(0, *rest) for rest in itertools.combinations(range(1, 8), budget - 1)]
     least = min(masks, key=lambda mask: sum(stretches(drift, mask)))
     flattest = min(masks, key=lambda mask: sorted(stretches(drift, mask), reverse=True))
-    assert best_path(drift, budget, total) == least
-    assert best_path(drift, budget, worst) == flattest
+    assert find_best_path(drift, budget, add_up) == least
+    assert find_best_path(drift, budget, keep_worst) == flattest
 
 
-@pytest.mark.parametrize(("policy", "add"), [(DPCache, total), (LeMiCa, worst)])
+@pytest.mark.parametrize(("policy", "add"), [(DPCache, add_up), (LeMiCa, keep_worst)])
 def test_masks_of_paths_skip_the_stack(policy, add, tmp_path):
     tree = stack(2)
     drift = {"t/blocks[0:2]": drifting(0, 10)}
     schedule = policy(4, drift=drift).schedule(tree, 10)
-    mask = best_path(drift["t/blocks[0:2]"], 4, add)
+    mask = find_best_path(drift["t/blocks[0:2]"], 4, add)
     assert reused(schedule) == {"t/blocks[0:2]": [s for s in range(10) if s not in mask]}
     assert policy(4, drift=drift).schedule(tree, 20) == schedule.resampled(20)
-    (tmp_path / "calibration.json").write_text(json.dumps({"drift": {id: packed(rows) for id, rows in drift.items()}}))
+    (tmp_path / "calibration.json").write_text(
+        json.dumps({"drift": {id: pack_matrix(rows) for id, rows in drift.items()}})
+    )
     read = parse(f"{policy.name}:4,{tmp_path}")
     assert read.schedule(tree, 10) == schedule
     assert parse(read.spec) == read

@@ -93,7 +93,7 @@ def test_between_steps_memory_grows_by_what_is_alive_and_nothing_else(family, na
     with apply(one.pipe, schedule), at_steps(one.pipe, live_bytes) as cached:
         one.call()
     ids = [c.id for c in schedule.components]
-    alive = [sum(sizes[ids[v.component]] for v in step) for step in liveness.alive(schedule)]
+    alive = [sum(sizes[ids[v.component]] for v in step) for step in liveness.find_held_values(schedule)]
     assert max(alive) > 0
     branches = one.tiny.calls_per_step
     assert [b - a for a, b in zip(plain, cached, strict=True)] == [n * branches for n in alive]

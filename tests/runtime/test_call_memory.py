@@ -18,7 +18,7 @@ from evocache.memory.planner.planner import MemoryPlan
 from evocache.memory.rehearsal.rehearsal import rehearse, shadow
 from evocache.memory.slicing.couplings import Shared
 from evocache.memory.slicing.exact_slicings import slicings
-from evocache.model.sliceable_units import units
+from evocache.model.sliceable_units import find_units
 from evocache.runtime import open_call
 from evocache.runtime.survey.call_survey import survey
 from tests.runtime.estimate.test_dry_run import given as given_to
@@ -87,7 +87,7 @@ def test_blocks_that_join_streams_are_cut_along_one_of_them(family, name):
     one = family(name)
     (denoiser,) = one.model.denoisers
     double = shadow(denoiser.module)
-    blocks = {double.get_submodule(unit.path): unit.path for unit in units(denoiser)}
+    blocks = {double.get_submodule(unit.path): unit.path for unit in find_units(denoiser)}
     cuts = {}
     for use in rehearse(double, *captured(one)[denoiser.name], [*blocks]).uses:
         ways = [way for way in slicings(use.module, use.args, use.kwargs) if way.shared is not Shared.NONE]

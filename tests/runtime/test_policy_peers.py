@@ -13,9 +13,9 @@ import torch
 
 from evocache import apply
 from evocache.policies import MagCache
-from evocache.policies.base.policy import leaf_ids
+from evocache.policies.base.policy import list_leaf_ids
 from evocache.schedule import forecast, uniform
-from evocache.search.calibrate.magnitude_ratios import ratios
+from evocache.search.calibrate.magnitude_ratios import measure_ratios
 from tests.runtime.support import counted
 
 hooks = pytest.importorskip("diffusers.hooks")
@@ -123,7 +123,7 @@ def test_taylorseer(family, name, layers, interval, order):
     with enabled(one.pipe.transformer, config):
         expected = one.call(steps=STEPS)
     tree = one.model.tree
-    leaves = leaf_ids(tree, "attention", "cross_attention", "feed_forward")
+    leaves = list_leaf_ids(tree, "attention", "cross_attention", "feed_forward")
     computed = [step for step in range(STEPS) if step < 3 or (step - 4) % interval == 0]
     with apply(one.pipe, uniform(tree, STEPS, leaves, computed, forecast(order))):
         output = one.call(steps=STEPS)
@@ -140,7 +140,7 @@ def test_magcache(family, name):
         reference = one.call(steps=STEPS)
     text = re.findall(r"^\[.*\d\]$", printed.getvalue(), flags=re.MULTILINE)[-1]
     theirs = [float(value) for value in text.strip("[]").split(",")]
-    ours = ratios(one.pipe, lambda: np.testing.assert_array_equal(one.call(steps=STEPS), reference))
+    ours = measure_ratios(one.pipe, lambda: np.testing.assert_array_equal(one.call(steps=STEPS), reference))
     assert ours == pytest.approx(theirs, rel=1e-4)
     fewer = 0
     for threshold, most, retained in ((0.1, 2, 0.2), (0.5, 4, 0.1), (2.0, 3, 0.3)):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evocache.errors import CodecError, ScheduleError
 from evocache.schedule import REUSE, Component, Schedule, Tree, dumps, guidance_id, loads
 from evocache.schedule.io.ecad import dumps_ecad
-from evocache.schedule.liveness import peak_bytes, reads
+from evocache.schedule.liveness import compute_peak_bytes, find_reads
 
 from .strategies import MODEST, dit, grid, schedules
 
@@ -52,8 +52,8 @@ def test_the_others_run_nothing_where_they_are_made_from_the_first():
     assert [letters(others, id) for id in (GUIDANCE, ROOT, BLOCK)] == ["CC01C0", "CC..C.", "CC..C."]
     assert (letters(others, ATTN), letters(others, FF)) == ("CC..0.", "C0..C.")
     attention = others.tree.index[ATTN]
-    assert reads(others)[4, attention] == (1,)  # at steps 2 and 3, where the first call computed it, it did not run
-    assert reads(example().of_branch(0))[4, GUIDED.index[ATTN] - 1] == (3,)
+    assert find_reads(others)[4, attention] == (1,)  # at steps 2 and 3 the first call computed it
+    assert find_reads(example().of_branch(0))[4, GUIDED.index[ATTN] - 1] == (3,)
     assert others.of_branch(1) is others
 
 
@@ -84,10 +84,10 @@ def test_the_cost_is_the_mean_of_the_calls():
 def test_what_is_held_is_that_of_both_calls():
     """The first stores attention from step 3 to 5 and the other layer; the others the difference as well."""
     sizes = {ATTN: 8, FF: 1, GUIDANCE: 64}
-    first, others = (peak_bytes(example().of_branch(i), sizes) for i in range(2))
+    first, others = (compute_peak_bytes(example().of_branch(i), sizes) for i in range(2))
     assert (first, others) == (9, 64 * 2 + 9)
-    assert peak_bytes(example(), [sizes, sizes]) <= first + others
-    assert peak_bytes(example(), sizes) == first
+    assert compute_peak_bytes(example(), [sizes, sizes]) <= first + others
+    assert compute_peak_bytes(example(), sizes) == first
 
 
 def test_files_say_version_2_only_where_guidance_is():

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from evocache.schedule import Provenance, Schedule, Tree, deep_id, uniform
 from evocache.schedule.component import Component
-from evocache.schedule.render import heatmap
+from evocache.schedule.render import draw_heatmap
 
 from .strategies import MODEST, dit, grid, schedules, single
 
@@ -23,7 +23,7 @@ ATTN, FF = "transformer/blocks.0.attn1", "transformer/blocks.0.ff"
 
 def show(schedule: Schedule, width: int | None = None, *, console: int = 100, detail: bool = False, **how) -> list[str]:
     out = Console(file=io.StringIO(), width=console, **how)
-    out.print(heatmap(schedule, width, detail=detail))
+    out.print(draw_heatmap(schedule, width, detail=detail))
     return out.file.getvalue().splitlines()
 
 

@@ -12,7 +12,7 @@ from evocache.search.genome.search_space import Space
 from evocache.search.optimise.job import Job
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL, Run
-from evocache.search.seeds.seed_schedules import distinct, mask_seeds, policy_seeds
+from evocache.search.seeds.seed_schedules import drop_equal, make_mask_seeds, make_policy_seeds
 from tests.search.crews import Counting
 from tests.search.trees import stack
 
@@ -34,7 +34,7 @@ def price(schedule: Schedule) -> dict[str, float]:
 
 def kept(folder: Path, evaluator: Counting) -> Run:
     tree, steps = stack(2), 6
-    seeds = distinct(iter([*policy_seeds(tree, steps), *mask_seeds(tree, steps)]))[::3]
+    seeds = drop_equal(iter([*make_policy_seeds(tree, steps), *make_mask_seeds(tree, steps)]))[::3]
     identity = {"prompts": ["a", "b", "c"]}
     return Run(folder, Space(tree, steps), seeds, SETTINGS, price, evaluator, identity=identity)
 

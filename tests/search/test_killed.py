@@ -14,7 +14,7 @@ import pytest
 from evocache.errors import RunError
 from evocache.search.run import JOURNAL
 from evocache.search.storage.journal import Journal
-from evocache.search.storage.run_lock import locked_run
+from evocache.search.storage.run_lock import lock_run
 from tests.search.crews import Made, figures, front
 
 pytestmark = pytest.mark.slow
@@ -88,11 +88,11 @@ def test_a_second_process_is_refused_while_the_first_works_or_only_claims(tmp_pa
         "import sys\nfrom pathlib import Path\nfrom evocache.search.storage.run_lock import locked_run\n"
         "with locked_run(Path(sys.argv[1])): pass"
     )
-    with locked_run(tmp_path):
+    with lock_run(tmp_path):
         words = [sys.executable, "-c", code, str(tmp_path)]
         second = subprocess.run(words, capture_output=True, text=True, check=False)
         assert "in use by another process" in second.stderr
-    with locked_run(tmp_path):  # a claim ends
+    with lock_run(tmp_path):  # a claim ends
         pass
 
 

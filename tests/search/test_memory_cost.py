@@ -16,7 +16,7 @@ from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.genome.memory_genes import Design, Genes
-from evocache.search.memory_cost import MemoryPricer, measure_rates, memory_pricer
+from evocache.search.memory_cost import MemoryPricer, make_memory_pricer, measure_rates
 from tests.test_evolve_run import CALL, PROMPTS
 
 RATES = Rates(2.0**33, 2.0**-19, 2.0**-40, {name: (1e-9, 2e-9) for name in CODINGS if name != "none"})
@@ -33,7 +33,7 @@ def evaluator():
 
 @pytest.fixture(scope="module")
 def memory_prices(evaluator) -> MemoryPricer:
-    return memory_pricer(evaluator, [0, 1], RATES)
+    return make_memory_pricer(evaluator, [0, 1], RATES)
 
 
 def design(evaluator, spec: str, *genes: object) -> Design:

@@ -24,7 +24,7 @@ from evocache.search.calibrate.schedule_timing import time_schedules
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
-from evocache.search.objectives import limited
+from evocache.search.objectives import choose_limited
 from evocache.search.optimise.job import Failure, Job
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL
@@ -136,8 +136,8 @@ def test_what_does_not_go_together_is_refused(pipe: Any, tmp_path: Path) -> None
 
 
 def test_a_limit_is_of_the_peak_unless_cached_features_are_searched() -> None:
-    assert limited(("macs",)) == "peak"
-    assert limited(("latency", "memory")) == "memory"
+    assert choose_limited(("macs",)) == "peak"
+    assert choose_limited(("latency", "memory")) == "memory"
 
 
 def holding(pipe: Any, evaluator: LocalEvaluator, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -206,7 +206,7 @@ def test_pictures_keep_the_limit_in_calls_of_a_batch(pipe: Any) -> None:
     """What fits in a call of two prompts is shown for four; a limit that decoding breaks is said."""
     held = Workload.of(PROMPTS, CALL, batch=2)
     trial = ContenderTrial(pipe, quality("latent"), held, 1_050_000)  # four in a call hold 1.2 MB at the least
-    assert trial.shown([], 4, lambda _: None)["uncached"].shape == (4, 32, 32, 3)
+    assert trial.decode_pictures([], 4, lambda _: None)["uncached"].shape == (4, 32, 32, 3)
     with pytest.raises(BudgetError):
         # of two prompts, latents can be kept within it, pictures cannot
         ContenderTrial(pipe, quality("latent"), held, 1_000_000).shown([], 4, lambda _: None)
@@ -237,7 +237,7 @@ def test_a_proof_plans_once_for_every_size_of_a_batch(pipe: Any, monkeypatch: py
     plan = Handle.plan
     monkeypatch.setattr(Handle, "plan", lambda self, **given: planned.append(1) or plan(self, **given))
     fewer = Contender("3 steps", "steps", 0.5, steps=3)
-    figures = trial.judged([fewer], 4, lambda _: None)  # two batches, and references of the second
+    figures = trial.measure_quality([fewer], 4, lambda _: None)  # two batches, and references of the second
     assert figures.keys() == {"uncached", "3 steps"}
     assert len(planned) == 1  # uncached calls of one and of two prompts were planned before
 

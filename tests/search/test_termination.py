@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from evocache.search.evaluate.worker_recipe import _stored
-from evocache.search.termination import terminable
+from evocache.search.termination import end_on_sigterm
 from tests.search.evaluate.test_worker_recipe import tiny
 
 HELD = """
@@ -40,7 +40,7 @@ def test_sigterm_undoes_what_was_begun(tmp_path: Path) -> None:
 def test_handlers_are_as_they_were() -> None:
     # raised in this thread: another one might be given a signal of the process when the handler is gone
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # else a test before left one, and the signal ends pytest
-    with terminable():
+    with end_on_sigterm():
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         with pytest.raises(SystemExit) as ended:
             signal.raise_signal(signal.SIGTERM)
@@ -50,7 +50,7 @@ def test_handlers_are_as_they_were() -> None:
     seen: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
     try:
-        with terminable():  # whoever has a handler keeps it
+        with end_on_sigterm():  # whoever has a handler keeps it
             signal.raise_signal(signal.SIGTERM)
         assert seen == [signal.SIGTERM]
     finally:
@@ -61,7 +61,7 @@ def test_a_thread_is_told_of_no_signal() -> None:
     found: list[object] = []
 
     def other() -> None:
-        with terminable():
+        with end_on_sigterm():
             found.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=other)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import evocache
 from evocache.errors import RunError
 from evocache.policies import parse
-from evocache.validation.held_out_split import LEAST, PROMPTS, SEEDS, drop_repeats, normalise_prompt, split
+from evocache.validation.held_out_split import LEAST, PROMPTS, SEEDS, drop_repeats, normalise_prompt, split_prompts
 from tests.search.trees import stack
 
 MANY = [f"cat {number}" for number in range(48)]
@@ -20,31 +20,31 @@ MANY = [f"cat {number}" for number in range(48)]
 
 def test_a_quarter_is_held_out_where_nothing_else_is_given() -> None:
     for count, held in ((8, 4), (16, 4), (17, 4), (20, 5), (48, 12)):
-        found = split(MANY[:count])
+        found = split_prompts(MANY[:count])
         assert (found.kind, len(found.proven), len(found.searched)) == (PROMPTS, held, count - held)
-    assert split(MANY[:16]).proven == ("cat 2", "cat 6", "cat 10", "cat 14")  # of a sorted list, a bit of everything
+    assert split_prompts(MANY[:16]).proven == ("cat 2", "cat 6", "cat 10", "cat 14")  # a bit of everything
 
 
 def test_too_few_prompts_to_split_are_proven_with_other_seeds() -> None:
     for count in range(1, 8):
-        found = split(MANY[:count])
+        found = split_prompts(MANY[:count])
         assert (found.kind, found.proven, found.searched) == (SEEDS, tuple(MANY[:count]), tuple(MANY[:count]))
-    assert split(["a cat", "A  cat", "a dog"] * 4).kind == SEEDS  # two prompts, however often they come
+    assert split_prompts(["a cat", "A  cat", "a dog"] * 4).kind == SEEDS  # two prompts, however often they come
 
 
 def test_what_is_beyond_those_searched_is_held_out() -> None:
-    found = split(MANY, most=16)
+    found = split_prompts(MANY, most=16)
     assert (found.searched, found.proven) == (tuple(MANY[:16]), tuple(MANY[16:]))
-    assert split(MANY[:17], most=16).proven == split(MANY[:17]).proven  # one is not enough
-    assert split(MANY[:5], most=3).proven == ("cat 3", "cat 4")  # but better than none
+    assert split_prompts(MANY[:17], most=16).proven == split_prompts(MANY[:17]).proven  # one is not enough
+    assert split_prompts(MANY[:5], most=3).proven == ("cat 3", "cat 4")  # but better than none
 
 
 def test_held_out_prompts_that_are_searched_on_are_taken_away() -> None:
-    found = split(MANY[:4], ["CAT 3", "cat\t 2 ", "a dog", "A dog", "\uff23at 1"])
+    found = split_prompts(MANY[:4], ["CAT 3", "cat\t 2 ", "a dog", "A dog", "\uff23at 1"])
     assert (found.proven, found.shared, found.kind) == (("a dog",), 3, PROMPTS)
-    found = split(MANY[:16], [prompt.upper() for prompt in MANY[:16]])
+    found = split_prompts(MANY[:16], [prompt.upper() for prompt in MANY[:16]])
     assert (len(found.proven), found.shared, found.kind) == (4, 16, PROMPTS)
-    assert split(MANY[:3], MANY[:3]).kind == SEEDS
+    assert split_prompts(MANY[:3], MANY[:3]).kind == SEEDS
 
 
 @given(
@@ -53,7 +53,7 @@ def test_held_out_prompts_that_are_searched_on_are_taken_away() -> None:
     st.none() | st.integers(1, 30),
 )
 def test_no_prompt_is_on_both_sides_unless_it_is_said(prompts: list[str], held: list[str], most: int | None) -> None:
-    found = split(prompts, held, most)
+    found = split_prompts(prompts, held, most)
     searched = {normalise_prompt(prompt) for prompt in found.searched}
     assert found.searched
     assert found.proven
@@ -63,7 +63,7 @@ def test_no_prompt_is_on_both_sides_unless_it_is_said(prompts: list[str], held: 
     else:
         assert found.proven == found.searched
         assert len(drop_repeats(prompts)) < 2 * LEAST
-    again = split(found.searched, found.proven)
+    again = split_prompts(found.searched, found.proven)
     if found.kind == PROMPTS:
         assert (again.searched, again.proven) == (found.searched, found.proven)
 
@@ -106,9 +106,10 @@ def test_one_text_is_no_list_of_texts(wrong: dict[str, Any], message: str, tmp_p
 
 
 def test_any_list_of_texts_will_do() -> None:
-    from evocache.search.evolve_arguments import texts
+    from evocache.search.evolve_arguments import check_texts
 
     def drawn() -> Iterator[str]:
         yield from ("a", "b")
 
-    assert texts(drawn(), "prompts") == texts(("a", "b"), "prompts") == texts(["a", "b"], "prompts") == ("a", "b")
+    for texts in (drawn(), ("a", "b"), ["a", "b"]):
+        assert check_texts(texts, "prompts") == ("a", "b")

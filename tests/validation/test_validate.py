@@ -30,9 +30,9 @@ from evocache.validation.time_budget import (
     LEAST_ROUNDS,
     ROUNDS,
     MeasuredPace,
-    another_round,
+    allows_another_round,
     choose_effort,
-    least_seconds,
+    estimate_least_seconds,
     list_omissions,
 )
 from evocache.validation.validate import add_equal_time, validate
@@ -118,16 +118,16 @@ def test_effort_follows_from_the_time() -> None:
 def test_the_shortest_proof_takes_as_long_as_is_predicted_or_less() -> None:
     pace = MeasuredPace.of(1.0, 4, 0.6)
     least = LADDER[-1]
-    assert least.seconds(least.contenders(field()), pace) < least_seconds(1.0, 4) < 15.0
-    assert least_seconds(2.0, 4) == pytest.approx(2 * least_seconds(1.0, 4))
-    assert least_seconds(1.0, 1) > least_seconds(1.0, 4)  # each of its prompts takes a second
+    assert least.seconds(least.contenders(field()), pace) < estimate_least_seconds(1.0, 4) < 15.0
+    assert estimate_least_seconds(2.0, 4) == pytest.approx(2 * estimate_least_seconds(1.0, 4))
+    assert estimate_least_seconds(1.0, 1) > estimate_least_seconds(1.0, 4)  # each of its prompts takes a second
 
 
 def test_rounds_go_on_as_long_as_another_one_ends_in_time() -> None:
-    assert another_round(3, taken=9.0, left=3.0)
-    assert not another_round(3, taken=9.0, left=2.9)
-    assert another_round(LEAST_ROUNDS, taken=9.0, left=-50.0)  # one that warms up, and so one too few that count
-    assert not another_round(LEAST_ROUNDS + 1, taken=9.0, left=-50.0)
+    assert allows_another_round(3, taken=9.0, left=3.0)
+    assert not allows_another_round(3, taken=9.0, left=2.9)
+    assert allows_another_round(LEAST_ROUNDS, taken=9.0, left=-50.0)  # one that warms up, and so one too few that count
+    assert not allows_another_round(LEAST_ROUNDS + 1, taken=9.0, left=-50.0)
 
 
 def test_a_pace_has_what_calls_and_what_prompts_take() -> None:
@@ -244,7 +244,7 @@ def test_a_proof_ends_in_time_with_fewer_rounds(
     whole = module.ContenderTrial.timed
     monkeypatch.setattr(module.ContenderTrial, "rounds_began", False, raising=False)
     monkeypatch.setattr(module.ContenderTrial, "_generated", generated)
-    monkeypatch.setattr(module.ContenderTrial, "timed", timed)
+    monkeypatch.setattr(module.ContenderTrial, "time_contenders", timed)
     proof = proven(pipe, tmp_path, seconds=seconds, now=lambda: wall[0])
     assert proof.basis.rounds == rounds
     assert read_proof(tmp_path).basis.rounds == rounds

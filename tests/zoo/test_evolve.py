@@ -16,7 +16,7 @@ from evocache.search.objectives import ERROR
 from evocache.search.optimise.hypervolume import Box
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Run
-from evocache.search.seeds.seed_schedules import all_seeds
+from evocache.search.seeds.seed_schedules import make_seeds
 from evocache.zoo.prompts import sample_prompts
 
 STEPS = 5
@@ -30,7 +30,7 @@ def test_the_front_is_better_than_its_seeds_on_unseen_prompts(tmp_path):
     evaluator = LocalEvaluator(zoo.load("zoo:emoji"), Workload.of(prompts, CALL, batch=len(SEEN)), quality("latent"))
     calibration = calibrate(evaluator, SEEN, schedules=(0, 0))
     space, costs = Space(evaluator.tree, STEPS), calibration.costs
-    seeds = all_seeds(space.tree, calibration)
+    seeds = make_seeds(space.tree, calibration)
     settings = Settings(
         population=8, offspring=4, generations=3, prompts=len(SEEN), rungs=(1,), polish=2, polish_prompts=len(SEEN)
     )

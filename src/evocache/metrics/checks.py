@@ -48,7 +48,7 @@ def same_shape(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> None:
         raise MetricError(f"arrays of shapes {a.shape} and {b.shape}", "equal shapes", "compare like with like")
 
 
-def decibels(squared_error: Floats, peak: Floats | float = 1.0) -> Floats:
+def to_decibels(squared_error: Floats, peak: Floats | float = 1.0) -> Floats:
     """Compute the peak signal-to-noise ratio of mean squared errors; infinite where there is no error."""
     with np.errstate(divide="ignore"):
         ratio: Floats = 10 * np.log10(np.square(peak) / squared_error)

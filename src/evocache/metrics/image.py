@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .checks import Floats, as_images, decibels, same_shape
+from .checks import Floats, as_images, same_shape, to_decibels
 
 WINDOW = 11
 """Side of the Gaussian window of SSIM, in pixels (Wang et al. 2004, section III.B)."""
@@ -34,7 +34,7 @@ def psnr(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     """
     first, second = as_images(a, "images"), as_images(b, "reference images")
     same_shape(first, second)
-    return decibels(np.square(first - second).mean(axis=(1, 2, 3)))
+    return to_decibels(np.square(first - second).mean(axis=(1, 2, 3)))
 
 
 def ssim(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .checks import Floats, MetricError, decibels, same_shape
+from .checks import Floats, MetricError, same_shape, to_decibels
 
 
 class LatentError(NamedTuple):
@@ -44,4 +44,4 @@ def latent_error(a: npt.ArrayLike, b: npt.ArrayLike) -> LatentError:
     if not (span > 0).all():
         raise MetricError("constant reference latents", "latents with a range", "look at how they were made")
     error = np.square(first - second)
-    return LatentError(error.sum(axis=1) / np.square(second).sum(axis=1), decibels(error.mean(axis=1), span))
+    return LatentError(error.sum(axis=1) / np.square(second).sum(axis=1), to_decibels(error.mean(axis=1), span))

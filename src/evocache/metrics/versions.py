@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = ("evocache", "torch", "diffusers", "transformers", "numpy")
 
 
-def versions() -> dict[str, str]:
+def read_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that outputs depend on, as far as they are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .checks import Floats, MetricError, as_images, decibels, same_shape
+from .checks import Floats, MetricError, as_images, same_shape, to_decibels
 from .distribution import frechet_distance
 from .image import psnr, ssim
 
@@ -91,7 +91,7 @@ def video_psnr(video: Video, reference: Video) -> FrameScores:
     """
     each = _by_frame(psnr, video, reference)
     errors = np.power(10.0, -each / 10)  # the peak is 1
-    return _scores(each, float(decibels(errors.mean(keepdims=True))[0]))
+    return _scores(each, float(to_decibels(errors.mean(keepdims=True))[0]))
 
 
 def video_ssim(video: Video, reference: Video) -> FrameScores:

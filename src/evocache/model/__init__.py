@@ -14,7 +14,7 @@ Imports the schedule; no policy, no runtime.
 """
 
 from .discover import Denoiser, Model, discover
-from .example_inputs import Shape, example_inputs
+from .example_inputs import Shape, make_example_inputs
 from .probe import Measure, Probe, capture_calls, probe, probe_pipeline
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "Shape",
     "capture_calls",
     "discover",
-    "example_inputs",
+    "make_example_inputs",
     "probe",
     "probe_pipeline",
 ]

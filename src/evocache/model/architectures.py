@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from ..errors import PipelineError
-from .discover import Model, denoiser_of
-from .example_inputs import Shape, example_inputs
+from .discover import Model, describe_denoiser
+from .example_inputs import Shape, make_example_inputs
 from .probe import Probe, probe
 
 PREFIX = "arch:"
@@ -58,7 +58,7 @@ class Architecture:
 
     def model(self, dtype: torch.dtype = torch.bfloat16) -> Model:
         """Build the model of its components, without weights."""
-        return Model((denoiser_of(self.denoiser, self.module(dtype=dtype)),))
+        return Model((describe_denoiser(self.denoiser, self.module(dtype=dtype)),))
 
     def shaped(self, **changes: Any) -> Architecture:
         """Return the same for another call: `height`, `width` (pixels), `batch`, `text_tokens`, `frames` (of latents).
@@ -86,7 +86,7 @@ class Architecture:
         model = self.model(dtype)
         (denoiser,) = model.denoisers
         try:
-            measures = probe(denoiser, (), example_inputs(denoiser.module, self.shape), repeats=0)
+            measures = probe(denoiser, (), make_example_inputs(denoiser.module, self.shape), repeats=0)
         except (RuntimeError, ValueError) as error:
             shown = ", ".join(f"{f.name} {getattr(self.shape, f.name)}" for f in fields(Shape))
             first = str(error).strip().partition("\n")[0]
@@ -150,7 +150,7 @@ ARCHITECTURES = {
 """By name. Guidance is in one batch (PixArt, Stable Diffusion), in the weights (FLUX.1), or a second call (Wan)."""
 
 
-def architecture(name: str) -> Architecture:
+def find_architecture(name: str) -> Architecture:
     """Return an architecture by its name, with or without the prefix.
 
     Raises:

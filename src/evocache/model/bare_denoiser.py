@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import PipelineError
-from .discover import is_denoiser, unwrapped
+from .discover import is_denoiser, unwrap
 
 NAME = "denoiser"
 """The name of its one component."""
@@ -33,7 +33,7 @@ class BareDenoiser:
                 "pass the pipeline that uses it",
             )
         self.denoiser = module
-        _MADE[id(unwrapped(module))] = self
+        _MADE[id(unwrap(module))] = self
 
     @classmethod
     def of(cls, module: nn.Module) -> BareDenoiser:
@@ -51,7 +51,7 @@ class BareDenoiser:
     @staticmethod
     def known(module: nn.Module) -> BareDenoiser | None:
         """Return what stands for the pipeline of a denoiser; None if there is nothing."""
-        return _MADE.get(id(unwrapped(module)))
+        return _MADE.get(id(unwrap(module)))
 
     @property
     def components(self) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from torch import nn
 
 from ..errors import PipelineError
 from ..schedule import Component, Tree, deep_id, span_id
-from .kinds import CONTAINERS, has_attention, repeated
-from .leaves import leaves, loose
-from .pipeline_components import components_of
-from .unet import UNet, find_unet, unit_kind
+from .kinds import CONTAINERS, find_stacks, has_attention
+from .leaves import find_leaves, find_loose_leaves
+from .pipeline_components import list_components
+from .unet import UNet, find_unet, find_unit_kind
 
 _TIME_ARGUMENTS = {"timestep", "timesteps", "t", "timestep_ratio", "time_step", "sigma", "t_cond"}
 _DENOISER_NAMES = ("transformer", "unet", "prior", "decoder", "denoiser", "dit", "super_res")
@@ -87,7 +87,7 @@ def discover(pipe: Any) -> Model:
     8
     """
     if isinstance(pipe, nn.Module):
-        return Model((denoiser_of("denoiser", unwrapped(pipe)),))
+        return Model((describe_denoiser("denoiser", unwrap(pipe)),))
     components = getattr(pipe, "components", None)
     if not isinstance(components, Mapping):
         raise PipelineError(f"a {type(pipe).__name__}", "a diffusers pipeline", "pass the pipeline itself")
@@ -97,8 +97,8 @@ def discover(pipe: Any) -> Model:
             "a pipeline that is called as pipe(...)",
             "make the pipeline of one task of it, TaskPipeline.from_pipe(pipe), and pass that",
         )
-    components = components_of(pipe)
-    found = [(name, unwrapped(m)) for name, m in components.items() if isinstance(m, nn.Module)]
+    components = list_components(pipe)
+    found = [(name, unwrap(m)) for name, m in components.items() if isinstance(m, nn.Module)]
     found = [(name, m) for name, m in found if is_denoiser(name, m)]
     if not found:
         names = ", ".join(components) or "none"
@@ -107,7 +107,7 @@ def discover(pipe: Any) -> Model:
             "a pipeline with a denoiser (a module that is called with a timestep)",
             "load the pipeline with its transformer or unet",
         )
-    return Model(tuple(denoiser_of(name, module) for name, module in found))
+    return Model(tuple(describe_denoiser(name, module) for name, module in found))
 
 
 def is_denoiser(name: str, module: nn.Module) -> bool:
@@ -118,16 +118,16 @@ def is_denoiser(name: str, module: nn.Module) -> bool:
     named = name.startswith(_DENOISER_NAMES)
     if not named and "controlnet" in type(module).__name__.lower():
         return False
-    return bool(arguments & _TIME_ARGUMENTS) or (named and any(repeated(module)))
+    return bool(arguments & _TIME_ARGUMENTS) or (named and any(find_stacks(module)))
 
 
-def unwrapped(module: nn.Module) -> nn.Module:
+def unwrap(module: nn.Module) -> nn.Module:
     """Return the module that `torch.compile` wrapped, or the module itself."""
     inner = getattr(module, "_orig_mod", None)
     return inner if isinstance(inner, nn.Module) else module
 
 
-def denoiser_of(name: str, module: nn.Module) -> Denoiser:
+def describe_denoiser(name: str, module: nn.Module) -> Denoiser:
     """Return the denoiser that a module is, under a name."""
     unet = find_unet(module)
     parts = list(_unet_parts(name, unet, module) if unet else _transformer_parts(name, module))
@@ -141,14 +141,14 @@ Parts = Iterator[tuple[Component, nn.Module | None]]
 
 
 def _transformer_parts(name: str, module: nn.Module) -> Parts:
-    stacks = list(repeated(module))
+    stacks = list(find_stacks(module))
     outer = [stack for stack in stacks if _held(module, stack[0])] or stacks
     numbered = [place for _, blocks in outer for place in blocks]
     span = span_id(name, 0, len(numbered)) if len(numbered) > 1 else None
     for _, blocks in (stack for stack in stacks if stack not in outer):
         for path, block in blocks:
             yield from _block_parts(name, path, block, None, name)
-    for leaf in loose(module, {block for _, blocks in stacks for _, block in blocks}):
+    for leaf in find_loose_leaves(module, {block for _, blocks in stacks for _, block in blocks}):
         yield Component(f"{name}/{leaf.path}", leaf.kind, None, name), leaf.module
     if span:
         yield Component(span, "span", None, name), None
@@ -166,7 +166,7 @@ def _held(module: nn.Module, path: str) -> bool:
 def _block_parts(name: str, path: str, block: nn.Module, index: int | None, parent: str) -> Parts:
     id = f"{name}/{path}"
     yield Component(id, "block", index, parent), block
-    for leaf in leaves(block):
+    for leaf in find_leaves(block):
         readers = tuple(f"{id}.{r}" for r in leaf.readers)
         yield Component(f"{id}.{leaf.path}", leaf.kind, index, id, readers), leaf.module
 
@@ -179,7 +179,7 @@ def _unet_parts(name: str, unet: UNet, module: nn.Module) -> Parts:
             depth = unet.depth_of(stage, j)
             parent = deep_id(name, depth) if depth >= 0 else name
             for path, unit in layer:
-                above, kind = parent, unit_kind(path, unit)
+                above, kind = parent, find_unit_kind(path, unit)
                 if kind:
                     above = f"{name}/{path}"
                     held.setdefault(depth, []).append((Component(above, kind, None, parent), unit))
@@ -201,7 +201,7 @@ Places = Iterator[tuple[str, nn.Module]]
 
 def _unit_blocks(path: str, unit: nn.Module, kind: str | None) -> Places:
     """Blocks of a unit of a U-Net: those of its stacks, or the unit itself if it attends without any."""
-    inner = [place for _, blocks in repeated(unit, f"{path}.") for place in blocks]
+    inner = [place for _, blocks in find_stacks(unit, f"{path}.") for place in blocks]
     if not inner and kind is None and has_attention(unit):
         inner = [(path, unit)]
     yield from inner
@@ -210,6 +210,6 @@ def _unit_blocks(path: str, unit: nn.Module, kind: str | None) -> Places:
 def _outside(unet: UNet, module: nn.Module) -> Places:
     """Blocks of a U-Net that lie in none of its stages."""
     inside = {stage.path.split(".")[0] for stage in unet.stages}
-    for path, blocks in repeated(module):
+    for path, blocks in find_stacks(module):
         if path.split(".")[0] not in inside:
             yield from blocks

@@ -25,7 +25,7 @@ class Shape:
     pixels_per_latent: int = 8
 
 
-def example_inputs(module: nn.Module, shape: Shape) -> dict[str, Any]:
+def make_example_inputs(module: nn.Module, shape: Shape) -> dict[str, Any]:
     """Make keyword arguments for a forward, on the module's device and in its type (`meta` included).
 
     They are made from the names in the forward's signature and the values in the module's configuration. Latents that

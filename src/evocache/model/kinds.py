@@ -13,7 +13,7 @@ CONTAINERS = (nn.ModuleList, nn.ModuleDict)
 _PROJECTIONS = ("to_q", "to_k", "to_qkv", "to_kv", "qkv", "q_proj", "query", "to_qkv_mlp_proj", "img_qkv_proj")
 
 
-def weighted(module: nn.Module) -> int:
+def count_weighted_layers(module: nn.Module) -> int:
     """Return the number of linear and convolution layers in a module, itself included."""
     return sum(isinstance(m, _WEIGHTED) or type(m).__name__.endswith("Linear") for m in module.modules())
 
@@ -27,7 +27,7 @@ def is_attention(module: nn.Module) -> bool:
     return any(name in own for name in _PROJECTIONS) or (named and hasattr(module, "processor"))
 
 
-def linear(module: nn.Module | None) -> nn.Linear | None:
+def find_linear(module: nn.Module | None) -> nn.Linear | None:
     """Return the linear layer that a module is, or that an adapter (LoRA) was put around."""
     inner = getattr(module, "base_layer", module)
     return inner if isinstance(inner, nn.Linear) else None
@@ -47,7 +47,7 @@ def is_cross_attention(name: str, module: nn.Module) -> bool:
     flag = getattr(module, "is_cross_attention", None)
     if "self" in own or (flag is False and getattr(module, "added_kv_proj_dim", None) is None):
         return False
-    query, key = linear(getattr(module, "to_q", None)), linear(getattr(module, "to_k", None))
+    query, key = find_linear(getattr(module, "to_q", None)), find_linear(getattr(module, "to_k", None))
     if query is not None and key is not None and query.in_features != key.in_features:
         return True
     return own == "attn2" or "cross" in f"{name}{type(module).__name__}".lower()
@@ -61,7 +61,7 @@ def is_modulation(name: str, module: nn.Module) -> bool:
 
 def is_feed_forward(name: str, module: nn.Module) -> bool:
     """Return whether a module is a feed-forward network: at least two weighted layers and no attention."""
-    return not is_modulation(name, module) and weighted(module) >= 2 and not has_attention(module)
+    return not is_modulation(name, module) and count_weighted_layers(module) >= 2 and not has_attention(module)
 
 
 def is_block(module: nn.Module) -> bool:
@@ -85,7 +85,7 @@ Stack = tuple[str, list[tuple[str, nn.Module]]]
 """A stack of blocks: its path, and the path and module of each block."""
 
 
-def repeated(module: nn.Module, prefix: str = "") -> Iterator[Stack]:
+def find_stacks(module: nn.Module, prefix: str = "") -> Iterator[Stack]:
     """Return the outermost stacks of blocks below a module, in order of definition.
 
     Where some levels of a model attend and others do not, the latter are stacks as well. A single module of the same
@@ -102,10 +102,10 @@ def repeated(module: nn.Module, prefix: str = "") -> Iterator[Stack]:
         elif type(child) in classes and is_block(child):
             yield path, [(path, child)]
         else:
-            yield from repeated(child, f"{path}.")
+            yield from find_stacks(child, f"{path}.")
 
 
-def everything(module: nn.Module) -> list[nn.Module]:
+def list_modules(module: nn.Module) -> list[nn.Module]:
     """Return a module and all in it, once each: for a look at all of them before a generation, `modules()` is slow."""
     found = {id(module): module}
     waiting = [module]

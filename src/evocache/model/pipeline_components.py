@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 
-def components_of(pipe: Any) -> dict[str, Any]:
+def list_components(pipe: Any) -> dict[str, Any]:
     """Return a pipeline's components by name: those that it lists, and all others that it has registered.
 
     diffusers lists a component only if the constructor's argument for it has no default.
@@ -27,7 +27,7 @@ def is_autoencoder(thing: Any) -> bool:
     return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
 
 
-def called_denoiser(pipe: Any, name: str, module: nn.Module) -> nn.Module:
+def find_called_denoiser(pipe: Any, name: str, module: nn.Module) -> nn.Module:
     """Return the object that a pipeline calls for a denoiser: the module, or what `torch.compile` wrapped around it."""
-    held = components_of(pipe).get(name)
+    held = list_components(pipe).get(name)
     return held if isinstance(held, nn.Module) else module

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..errors import PipelineError
 from ..schedule import Component, deep_depth, span_range
 from .discover import Denoiser, Model, discover
-from .outputs import nbytes, tensors
+from .outputs import count_bytes, list_tensors
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _around(
 
     def after(module: nn.Module, args: Any, output: Any) -> None:
         spent[id(module)] = spent.get(id(module), 0) + read() - began[id(module)].pop()
-        outputs[id(module)] = (tuple(tuple(t.shape) for t in tensors(output)), nbytes(output))
+        outputs[id(module)] = (tuple(tuple(t.shape) for t in list_tensors(output)), count_bytes(output))
 
     handles = [h for m in modules for h in (m.register_forward_pre_hook(before), m.register_forward_hook(after))]
     try:
@@ -193,7 +193,7 @@ def _now(module: nn.Module, given: Any) -> Callable[[], float]:
 
     That is where its inputs are; its weights may be elsewhere in between.
     """
-    devices = [tensor.device for tensor in (*tensors(given), *module.parameters())]
+    devices = [tensor.device for tensor in (*list_tensors(given), *module.parameters())]
     device = next((device for device in devices if device.type == "cuda"), None)
     if device is None:
         return time.perf_counter

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from .discover import Denoiser
-from .kinds import repeated
-from .leaves import leaves
+from .kinds import find_stacks
+from .leaves import find_leaves
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Unit:
     parts: tuple[tuple[str, nn.Module], ...]
 
 
-def units(denoiser: Denoiser) -> list[Unit]:
+def find_units(denoiser: Denoiser) -> list[Unit]:
     """Return the units of a denoiser: blocks; of a U-Net residual blocks, transformers, motion modules and samplers."""
     if denoiser.unet is None:
-        found = [place for _, blocks in repeated(denoiser.module) for place in blocks]
+        found = [place for _, blocks in find_stacks(denoiser.module) for place in blocks]
     else:
         found = []
         for stage in denoiser.unet.stages:
@@ -40,7 +40,7 @@ def units(denoiser: Denoiser) -> list[Unit]:
 
 
 def _parts(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    inner = [place for _, blocks in repeated(module, f"{path}.") for place in blocks]
+    inner = [place for _, blocks in find_stacks(module, f"{path}.") for place in blocks]
     for at, block in inner or [(path, module)]:
-        for leaf in leaves(block):
+        for leaf in find_leaves(block):
             yield f"{at}.{leaf.path}", leaf.module

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from .kinds import has_attention, is_attention, is_cross_attention, weighted
+from .kinds import count_weighted_layers, has_attention, is_attention, is_cross_attention
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ def find_unet(denoiser: nn.Module) -> UNet | None:
     return UNet(down, mid, up, deeps)
 
 
-def unit_kind(path: str, unit: nn.Module) -> str | None:
+def find_unit_kind(path: str, unit: nn.Module) -> str | None:
     """Return the kind of a unit's own component; None for a transformer, which is entered instead."""
     name = path.split(".")[-2]
     if "motion" in name or "temp" in name:
         return "motion"
     if is_attention(unit):
         return "cross_attention" if is_cross_attention(name, unit) else "attention"
-    return None if has_attention(unit) else "resnet" if weighted(unit) >= 2 else None
+    return None if has_attention(unit) else "resnet" if count_weighted_layers(unit) >= 2 else None
 
 
 def _stages(denoiser: nn.Module, hint: str) -> tuple[Stage, ...]:

@@ -66,7 +66,7 @@ def _name(text: str) -> str:
     return text.split(":", 1)[0].strip().lower()
 
 
-def meant(text: str) -> str | None:
+def suggest_spec(text: str) -> str | None:
     """Return the spec that a misspelt one most likely stands for; None if no policy has a name like it."""
     _, colon, rest = text.strip().partition(":")
     near = nearest(_name(text), POLICIES)
@@ -87,7 +87,7 @@ def parse(text: str) -> Policy | Gate:
     rest = text.strip().partition(":")[2].strip()
     policy = POLICIES.get(_name(text))
     if policy is None:
-        near = meant(text)
+        near = suggest_spec(text)
         mend = f"did you mean {short(near)}? " if near else ""
         expected = f"a policy ({', '.join(POLICIES)}) or an existing file"
         raise PolicyError(short(text), expected, f"{mend}`evocache policies` lists them all")

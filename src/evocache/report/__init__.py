@@ -11,6 +11,6 @@ Imports the schedule, patterns of usage, and the files of searches and proofs; n
 """
 
 from ..tables import Column, table
-from .figures.contact_sheet import SheetColumn, contact_sheet
+from .figures.contact_sheet import SheetColumn, draw_contact_sheet
 
-__all__ = ["Column", "SheetColumn", "contact_sheet", "table"]
+__all__ = ["Column", "SheetColumn", "draw_contact_sheet", "table"]

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from ..model import Model
-from ..model.discover import discover, unwrapped
-from ..model.kinds import everything
-from ..schedule.front.context import STEPS, Context, Value, outside
+from ..model.discover import discover, unwrap
+from ..model.kinds import list_modules
+from ..schedule.front.context import STEPS, Context, Value, describe_differences
 from .program.step_arguments import OWN, leaves_steps_open
 
 SIZES = ("height", "width")
@@ -106,9 +106,9 @@ def weights_of(modules: Iterable[nn.Module]) -> str:
     """Return a digest of a few values of a few weights of some modules, 8 hexadecimal digits; empty without weights.
 
     It says which model this is, however it was loaded, and is cheap enough for every `apply`
-    (`search.evaluate.fingerprint.weights` looks at every weight instead). Values are rounded to bfloat16, so that the
-    type in which the weights were loaded makes no difference. Weights of adapters are left out: adapters are compared
-    by name. Front files contain the digest, so that what it looks at must not change.
+    (`search.evaluate.fingerprint.digest_weights` looks at every weight instead). Values are rounded to bfloat16, so
+    that the type in which the weights were loaded makes no difference. Weights of adapters are left out: adapters are
+    compared by name. Front files contain the digest, so that what it looks at must not change.
     """
     samples: list[torch.Tensor] = []
     for module in modules:
@@ -129,7 +129,7 @@ def weights_of(modules: Iterable[nn.Module]) -> str:
 def _modules(pipe: Any, model: Model) -> list[nn.Module]:
     """What a pipeline has now under the names of its denoisers."""
     held = [pipe.components.get(denoiser.name) for denoiser in model.denoisers]
-    return [unwrapped(module) for module in held if isinstance(module, nn.Module)]
+    return [unwrap(module) for module in held if isinstance(module, nn.Module)]
 
 
 def _pipeline_values(own: Context, pipe: Any, modules: Sequence[nn.Module]) -> dict[str, Value]:
@@ -141,7 +141,7 @@ def _pipeline_values(own: Context, pipe: Any, modules: Sequence[nn.Module]) -> d
 def _describe_differences(own: Context, values: Mapping[str, Value]) -> str | None:
     """What is to be said of values that differ from a point's; None if none do."""
     differences = own.differences(Context(values))
-    return outside(differences) if differences else None
+    return describe_differences(differences) if differences else None
 
 
 def _values(
@@ -172,7 +172,7 @@ def _values(
 
 def _parts(pipe: Any, modules: Sequence[nn.Module]) -> dict[str, Value]:
     """What is found in the pipeline as it is, but for its weights."""
-    parts = [part for module in modules for part in everything(module)]
+    parts = [part for module in modules for part in list_modules(module)]
     floats = {p.dtype for part in parts for p in part._parameters.values() if p is not None and p.is_floating_point()}
     solvers = [part for part in pipe.components.values() if hasattr(part, "set_timesteps") and hasattr(part, "config")]
     return {

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten
 
-from ..model.pipeline_components import components_of
+from ..model.pipeline_components import list_components
 from .attach.snapshot import snapshot
 
 SEEDS = ("generator",)
@@ -48,7 +48,7 @@ def state(pipe: Any) -> object:
 
     That is the modules of its components, types of weights and settings.
     """
-    return tuple((name, id(part), state_of(part)) for name, part in components_of(pipe).items())
+    return tuple((name, id(part), state_of(part)) for name, part in list_components(pipe).items())
 
 
 def state_of(part: Any) -> object:

@@ -11,7 +11,7 @@ from torch.utils.hooks import RemovableHandle
 from ..memory import FeatureStore, Tape
 from ..memory.planner.footprint import Cut
 from ..model import Denoiser
-from ..model.pipeline_components import called_denoiser, components_of, is_autoencoder
+from ..model.pipeline_components import find_called_denoiser, is_autoencoder, list_components
 from ..schedule import Schedule
 from ..user_warnings import warn
 from .attach.call_scope import Op, Scope
@@ -98,7 +98,7 @@ class Generation(Follower):
         self.call.begin(self, self._pipe)
         self.store.tier = self.call.tier
         try:
-            for name, part in components_of(self._pipe).items():
+            for name, part in list_components(self._pipe).items():
                 if is_scheduler(part):
                     self._attach(part, scheduler_shadowing)
                     listen(self._scope, part, self)
@@ -154,7 +154,7 @@ class Generation(Follower):
     def _attach_denoisers(self) -> None:
         """Attach to the denoisers, and have an operation for each."""
         for denoiser in self.compiled.model.denoisers:
-            outer = called_denoiser(self._pipe, denoiser.name, denoiser.module)
+            outer = find_called_denoiser(self._pipe, denoiser.name, denoiser.module)
             regions = Regions(outer, denoiser, denoiser.name in self._inside)
             self._regions[denoiser.name], self._guidance[denoiser.name] = regions, GuidanceReuse()
             self._attach(outer, intercept_entry)

@@ -14,8 +14,8 @@ from ..memory.offload.shared_offload import offloads_of, release
 from ..memory.planner.planner import Machine, MemoryPlan
 from ..memory.tiers.tier_lending import TierLending
 from ..model import Model
-from ..model.discover import unwrapped
-from ..model.pipeline_components import components_of
+from ..model.discover import unwrap
+from ..model.pipeline_components import list_components
 from .attach.snapshot import snapshot
 from .attach.subclasses import plain
 from .compiled import Compiled
@@ -122,8 +122,8 @@ class State:
 
 def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:
     """Return the modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
-    held = {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
-    return {name: weakref.ref(unwrapped(part)) for name, part in held.items()}
+    held = {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}
+    return {name: weakref.ref(unwrap(part)) for name, part in held.items()}
 
 
 class StateAttribute(Generic[Value]):

@@ -19,13 +19,13 @@ class BranchGrid(NamedTuple):
     gains: npt.NDArray[np.float64]
 
 
-def of_first(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64]) -> BranchGrid:
+def keep_first_branch(tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64]) -> BranchGrid:
     """Return what a step's first call follows: all but what is said of guidance, which later calls follow."""
     columns = [i for i, c in enumerate(tree) if c.kind != GUIDANCE]
     return BranchGrid(Tree(tuple(tree.components[i] for i in columns)), orders[:, columns], gains[:, columns])
 
 
-def of_others(
+def keep_other_branches(
     tree: Tree, orders: npt.NDArray[np.int8], gains: npt.NDArray[np.float64], read: npt.NDArray[np.bool_]
 ) -> BranchGrid:
     """Return what a step's later calls follow: guidance contains the denoiser, so that where it is read nothing runs.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..errors import ScheduleError
 from .action import COMPUTE, MAX_ORDER, REUSE
 from .component import Tree
-from .size_limits import bounded
+from .size_limits import check_size
 
 Indices = npt.NDArray[np.intp]
 
@@ -109,7 +109,7 @@ def _early(tree: Tree, component: int, step: int) -> ScheduleError:
     )
 
 
-def checked_grid(tree: Tree, orders: Any, gains: Any) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64] | None]:
+def check_grid(tree: Tree, orders: Any, gains: Any) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64] | None]:
     """Check the shapes and values of a grid.
 
     Raises:
@@ -121,7 +121,7 @@ def checked_grid(tree: Tree, orders: Any, gains: Any) -> tuple[npt.NDArray[np.in
         raise ScheduleError(
             f"a grid of shape {orders.shape}", f"(steps, {len(tree)})", "one row a step, one column a component"
         )
-    bounded(tree, len(orders))
+    check_size(tree, len(orders))
     if orders.dtype.kind not in "iu" or orders.min() < COMPUTE.order or orders.max() > MAX_ORDER:
         raise ScheduleError("orders out of range", f"whole numbers in -1..{MAX_ORDER}", "-1 computes, 0 reuses")
     gains = None if gains is None else np.asarray(gains, dtype=np.float64)

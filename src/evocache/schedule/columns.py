@@ -11,7 +11,7 @@ from ..errors import ScheduleError
 from .action import COMPUTE, REUSE, Action
 from .component import Tree
 from .schedule import Schedule
-from .size_limits import bounded
+from .size_limits import check_size
 
 
 def uniform(
@@ -27,7 +27,7 @@ def uniform(
     >>> uniform(tree, 4, ["transformer/blocks[0:8]"], [0, 2]).counts()["transformer/blocks[0:8]"]
     2
     """
-    bounded(tree, steps)
+    check_size(tree, steps)
     for column in columns:
         if column not in tree.index:
             near = difflib.get_close_matches(column, tree.index, 3, 0) or ["no component at all"]

@@ -128,9 +128,9 @@ class Tree(Displayed):
         return len(self.components)
 
     def __str__(self) -> str:
-        from .tree_table import tree_text
+        from .tree_table import render_tree
 
-        return tree_text(self)
+        return render_tree(self)
 
     def __iter__(self) -> Iterator[Component]:
         return iter(self.components)

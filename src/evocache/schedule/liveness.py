@@ -22,7 +22,7 @@ class Value(NamedTuple):
 
 
 class Lookups(NamedTuple):
-    """What `reads` and `values` say, as columns of two tables.
+    """What `find_reads` and `find_values` say, as columns of two tables.
 
     Attributes:
         component: of each stored value, its component; values come by component and birth.
@@ -39,7 +39,7 @@ class Lookups(NamedTuple):
     value: Indices
 
 
-def lookups(schedule: Schedule) -> Lookups:
+def find_lookups(schedule: Schedule) -> Lookups:
     """Find all stored values and all their reads at once: a schedule of any size can be planned with it."""
     executed, read = schedule.executed.T, schedule.read.T
     component, born = np.nonzero(executed)
@@ -55,9 +55,9 @@ def lookups(schedule: Schedule) -> Lookups:
     return Lookups(component[stored], born[stored], last[stored], step, (np.cumsum(stored) - 1)[source])
 
 
-def reads(schedule: Schedule) -> dict[tuple[int, int], tuple[int, ...]]:
+def find_reads(schedule: Schedule) -> dict[tuple[int, int], tuple[int, ...]]:
     """Find, for every reading cell (step, component), the steps whose values it reads, latest first."""
-    found = lookups(schedule)
+    found = find_lookups(schedule)
     out: dict[tuple[int, int], tuple[int, ...]] = {}
     cells = zip(found.step.tolist(), found.component[found.value].tolist(), strict=True)
     for cell, born in zip(cells, found.born[found.value].tolist(), strict=True):
@@ -65,21 +65,21 @@ def reads(schedule: Schedule) -> dict[tuple[int, int], tuple[int, ...]]:
     return out
 
 
-def values(schedule: Schedule) -> list[Value]:
+def find_values(schedule: Schedule) -> list[Value]:
     """Find all values that have to be stored, by component and birth; a value that nobody reads is not among them."""
-    found = lookups(schedule)
+    found = find_lookups(schedule)
     columns = (found.component.tolist(), found.born.tolist(), found.last_read.tolist())
     return [Value(*value) for value in zip(*columns, strict=True)]
 
 
-def alive(schedule: Schedule) -> list[list[Value]]:
+def find_held_values(schedule: Schedule) -> list[list[Value]]:
     """Find the values that are held at the end of each step."""
-    stored = values(schedule)
+    stored = find_values(schedule)
     return [[v for v in stored if v.born <= step < v.last_read] for step in range(schedule.steps)]
 
 
 class Lifetimes(NamedTuple):
-    """One branch of a denoiser, for `peak_of`.
+    """One branch of a denoiser, for `compute_shared_peak`.
 
     Attributes:
         schedule: what it follows.
@@ -98,7 +98,7 @@ class Lifetimes(NamedTuple):
     dropped: int | None = None
 
 
-def peak_bytes(
+def compute_peak_bytes(
     schedule: Schedule,
     sizes: Mapping[str, int] | Sequence[Mapping[str, int]],
     order: Sequence[str] | None = None,
@@ -117,17 +117,17 @@ def peak_bytes(
     """
     branches = [sizes] if isinstance(sizes, Mapping) else list(sizes)
     ids = [c.id for c in schedule.components] if order is None else order
-    return peak_of([Lifetimes(schedule.of_branch(i), branch, ids) for i, branch in enumerate(branches)])
+    return compute_shared_peak([Lifetimes(schedule.of_branch(i), branch, ids) for i, branch in enumerate(branches)])
 
 
-def peak_of(branches: Sequence[Lifetimes]) -> int:
+def compute_shared_peak(branches: Sequence[Lifetimes]) -> int:
     """Compute the peak bytes over branches that share one store; within a step they follow one another as given."""
     events: list[tuple[int, int, int, int, int]] = []
     for number, branch in enumerate(branches):
         ids = [c.id for c in branch.schedule.components]
         rank = {id: i for i, id in enumerate(branch.order)}
         changes: dict[tuple[int, int], list[int]] = {}
-        for value in values(branch.schedule):
+        for value in find_values(branch.schedule):
             size = branch.sizes.get(ids[value.component], 0)
             changes.setdefault((value.born, value.component), [0, 0])[0] += size
             changes.setdefault((value.last_read, value.component), [0, 0])[1] += size

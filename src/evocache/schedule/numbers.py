@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Error, short
 
 
-def whole(value: Any, name: str, low: int, high: int, kind: type[Error]) -> int:
+def check_whole(value: Any, name: str, low: int, high: int, kind: type[Error]) -> int:
     """Return a whole number in low..high (both included).
 
     Args:
@@ -27,7 +27,9 @@ def whole(value: Any, name: str, low: int, high: int, kind: type[Error]) -> int:
     return int(value)
 
 
-def real(value: Any, name: str, kind: type[Error], *, above: float | None = None, least: float | None = None) -> float:
+def check_real(
+    value: Any, name: str, kind: type[Error], *, above: float | None = None, least: float | None = None
+) -> float:
     """Return a finite number.
 
     Args:

@@ -14,7 +14,7 @@ from rich.text import Text
 from ..errors import printable
 from .schedule import Schedule
 
-__all__ = ["heatmap"]
+__all__ = ["draw_heatmap"]
 
 COMPUTE, REUSE, FORECAST, IDLE = "█", "░", "▒", "·"
 
@@ -32,7 +32,7 @@ TICK = 5
 MIN_WIDTH = 20
 
 
-def heatmap(schedule: Schedule, width: int | None = None, *, detail: bool = False) -> RenderableType:
+def draw_heatmap(schedule: Schedule, width: int | None = None, *, detail: bool = False) -> RenderableType:
     """Draw a heat map of the schedule: a column for each step, a row for each group of components.
 
     Denoisers, spans and deep parts have a row each; blocks and the leaves of a kind share one, which tells how many

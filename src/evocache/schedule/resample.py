@@ -30,7 +30,7 @@ def resample(
         executed: (old steps, components) the cells that run.
         orders: (old steps, components) the actions of the grid.
         gains: (old steps, components) the gains of its forecasts.
-        steps: the new number of steps, `bounded`.
+        steps: the new number of steps, within the limits of sizes.
     """
     new_orders = np.full((steps, len(tree)), REUSE.order, dtype=np.int8)
     new_gains = np.zeros(new_orders.shape)

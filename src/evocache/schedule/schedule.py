@@ -14,12 +14,12 @@ import numpy.typing as npt
 
 from ..errors import ScheduleError
 from .action import COMPUTE, Action
-from .branches import of_first, of_others
-from .canonical import canonicalise, checked_grid
+from .branches import keep_first_branch, keep_other_branches
+from .canonical import canonicalise, check_grid
 from .component import Component, Tree
 from .resample import resample
 from .retarget import transfer
-from .size_limits import bounded
+from .size_limits import check_size
 
 Orders = npt.NDArray[np.int8]
 Gains = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ class Schedule:
         self._settle(repair=False)
 
     def _settle(self, *, repair: bool) -> None:
-        orders, gains = checked_grid(self.tree, self.orders, self.gains)
+        orders, gains = check_grid(self.tree, self.orders, self.gains)
         grid = canonicalise(self.tree, orders, gains, repair=repair)
         self.__setstate__({**grid._asdict(), "model": dict(self.model)})
 
@@ -117,7 +117,7 @@ class Schedule:
         >>> Schedule.full(evocache.discover(pipe).tree, 4).is_full
         True
         """
-        bounded(tree, steps)
+        check_size(tree, steps)
         return cls(tree, np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8), **rest)
 
     @property
@@ -157,7 +157,9 @@ class Schedule:
         assert self.gains is not None
         rest: dict[str, Any] = {"model": self.model, "provenance": self.provenance}
         grid = (self.tree, self.orders, self.gains)
-        return Schedule.repaired(*(of_others(*grid, self.read) if branch else of_first(*grid)), **rest)
+        return Schedule.repaired(
+            *(keep_other_branches(*grid, self.read) if branch else keep_first_branch(*grid)), **rest
+        )
 
     def counts(self) -> dict[str, int]:
         """Return the steps at which each component is executed, in the first call of a step where its calls differ."""
@@ -197,7 +199,7 @@ class Schedule:
         """
         if steps == self.steps:
             return self
-        bounded(self.tree, steps)
+        check_size(self.tree, steps)
         assert self.gains is not None
         orders, gains = resample(self.tree, self.executed, self.orders, self.gains, steps)
         return Schedule.repaired(self.tree, orders, gains, model=self.model, provenance=self.provenance)

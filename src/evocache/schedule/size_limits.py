@@ -19,7 +19,7 @@ MAX_SEED = 10**15
 """Largest seed of a search or of a first picture: generators take the thousandfold, and what they count up from it."""
 
 
-def bounded(tree: Sized, steps: Any) -> int:
+def check_size(tree: Sized, steps: Any) -> int:
     """Return a number of steps, if a schedule over these components may have so many.
 
     Raises:

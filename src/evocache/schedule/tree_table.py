@@ -35,7 +35,7 @@ class Node:
         return "".join(_range(column) for column in columns)
 
 
-def nodes(tree: Tree, alike: Callable[[Component], object], depth: int | None = None) -> Iterator[Node]:
+def group_nodes(tree: Tree, alike: Callable[[Component], object], depth: int | None = None) -> Iterator[Node]:
     """Return the lines in order, parents before children.
 
     The deep parts of a U-Net, each within the one before, stand below one another without indentation.
@@ -86,9 +86,9 @@ def _range(texts: Sequence[str]) -> str:
     return f"{numbers[0]}-{numbers[-1]}"
 
 
-def tree_text(tree: Tree, width: int | None = None) -> str:
+def render_tree(tree: Tree, width: int | None = None) -> str:
     """Render a component tree as `print` shows it, as `evocache inspect` does: without what nobody has measured."""
-    shown = nodes(tree, lambda component: None)
+    shown = group_nodes(tree, lambda component: None)
     rows = [
         ("  " * node.level + node.label, f"×{len(node.members)}" if len(node.members) > 1 else "", node.members[0].kind)
         for node in shown

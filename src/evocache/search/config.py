@@ -87,16 +87,16 @@ class EvolveConfig:
 
     def __post_init__(self) -> None:
         # imported here, so that the command line knows the defaults before it loads anything
-        from .evolve_arguments import amounts, arguments, some_texts, starts, texts
+        from .evolve_arguments import check_amounts, check_arguments, check_some_texts, check_starts, check_texts
         from .objectives import parse_objectives
         from .optimise.settings import Settings
 
-        self._set("held_out", texts(self.held_out, "held_out"))
-        amounts(self.budget_seconds, self.batch, self.workers, self.least_steps)
-        self._set("call", arguments(self.call))
-        self._set("start", starts(self.start))
-        self._set("objectives", parse_objectives(some_texts(self.objectives, "objectives")))
-        self._set("storages", some_texts(self.storages, "storages"))
+        self._set("held_out", check_texts(self.held_out, "held_out"))
+        check_amounts(self.budget_seconds, self.batch, self.workers, self.least_steps)
+        self._set("call", check_arguments(self.call))
+        self._set("start", check_starts(self.start))
+        self._set("objectives", parse_objectives(check_some_texts(self.objectives, "objectives")))
+        self._set("storages", check_some_texts(self.storages, "storages"))
         if self.storages:
             from ..memory.quantization import check_coding
 
@@ -123,9 +123,9 @@ class EvolveConfig:
     @property
     def limited(self) -> str:
         """The objective that `max_memory` is of: the peak, or cached features where they are searched."""
-        from .objectives import limited
+        from .objectives import choose_limited
 
-        return limited(self.names)
+        return choose_limited(self.names)
 
     @property
     def names(self) -> tuple[str, ...]:

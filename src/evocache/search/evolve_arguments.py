@@ -8,11 +8,11 @@ from typing import Any
 from ..errors import RunError
 from ..schedule import Schedule
 from ..schedule.front import Point
-from ..schedule.numbers import real, whole
+from ..schedule.numbers import check_real, check_whole
 from ..schedule.size_limits import MAX_STEPS
 
 
-def texts(given: Any, name: str) -> tuple[str, ...]:
+def check_texts(given: Any, name: str) -> tuple[str, ...]:
     """Return the texts of a list.
 
     Raises:
@@ -29,12 +29,12 @@ def texts(given: Any, name: str) -> tuple[str, ...]:
     return found
 
 
-def some_texts(given: Any, name: str) -> tuple[str, ...] | None:
+def check_some_texts(given: Any, name: str) -> tuple[str, ...] | None:
     """Return the same of what may be left out."""
-    return None if given is None else texts(given, name)
+    return None if given is None else check_texts(given, name)
 
 
-def starts(given: Any) -> tuple[Schedule | Point, ...]:
+def check_starts(given: Any) -> tuple[Schedule | Point, ...]:
     """Return the schedules and points of a front or list to start from.
 
     Raises:
@@ -50,7 +50,7 @@ def starts(given: Any) -> tuple[Schedule | Point, ...]:
     return found
 
 
-def amounts(seconds: Any, batch: Any, workers: Any, least_steps: Any) -> None:
+def check_amounts(seconds: Any, batch: Any, workers: Any, least_steps: Any) -> None:
     """Check the numbers that a user gives beside settings.
 
     Args:
@@ -63,14 +63,14 @@ def amounts(seconds: Any, batch: Any, workers: Any, least_steps: Any) -> None:
         RunError: if one is no number, or out of range.
     """
     if seconds is not None:
-        real(seconds, "budget_seconds", RunError, above=0)
-    whole(batch, "batch", 1, 10**6, RunError)
-    whole(workers, "workers", 1, 10**4, RunError)
+        check_real(seconds, "budget_seconds", RunError, above=0)
+    check_whole(batch, "batch", 1, 10**6, RunError)
+    check_whole(workers, "workers", 1, 10**4, RunError)
     if least_steps is not None:
-        whole(least_steps, "least_steps", 2, MAX_STEPS, RunError)
+        check_whole(least_steps, "least_steps", 2, MAX_STEPS, RunError)
 
 
-def arguments(given: Any) -> dict[str, Any]:
+def check_arguments(given: Any) -> dict[str, Any]:
     """Return the arguments of a pipeline's call, by name.
 
     Raises:

@@ -20,7 +20,7 @@ from .calibrate.calibration_file import Calibration, read_calibration, write_cal
 from .cost.hardware_rates import Rates, measure
 from .evaluate.local import LocalEvaluator
 from .genome.memory_genes import Design, Memory, MemoryPrice
-from .seeds.seed_schedules import stored_seeds
+from .seeds.seed_schedules import make_stored_seeds
 
 
 class MemoryPricer:
@@ -74,7 +74,7 @@ def choose_memory_search(
     able = ["none", *memory_prices.rates.codings]
     chosen = tuple(name for name in able if storages is None or name == "none" or name in storages)
     return Memory(
-        memory_prices, chosen, tuple({design.digest: design for design in stored_seeds(seeds, chosen)}.values())
+        memory_prices, chosen, tuple({design.digest: design for design in make_stored_seeds(seeds, chosen)}.values())
     )
 
 
@@ -86,7 +86,7 @@ def measure_rates(evaluator: LocalEvaluator, calibration: Calibration) -> Rates:
     return measure(_device(evaluator), dtype, int(median(sizes)) if sizes else 1 << 20)
 
 
-def rates_for_run(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) -> Rates:
+def read_or_measure_rates(evaluator: LocalEvaluator, folder: Path, calibration: Calibration) -> Rates:
     """Measure once what the machine takes for keeping generations small, and keep it with the run's calibration."""
     if calibration.rates is None:
         write_calibration(folder, replace(calibration, rates=measure_rates(evaluator, calibration)))
@@ -95,7 +95,7 @@ def rates_for_run(evaluator: LocalEvaluator, folder: Path, calibration: Calibrat
     return calibration.rates
 
 
-def memory_pricer(
+def make_memory_pricer(
     evaluator: LocalEvaluator, prompts: Sequence[int], known: Rates, most: int | None = None
 ) -> MemoryPricer:
     """Make the memory prices for an evaluator's call of some prompts, as a user makes it: decoding included.

@@ -36,6 +36,6 @@ def parse_objectives(given: Sequence[str] | None) -> tuple[str, ...]:
     return wanted
 
 
-def limited(wanted: Sequence[str]) -> str:
+def choose_limited(wanted: Sequence[str]) -> str:
     """Return what a limit of memory is of: the peak, or cached features where they are searched."""
     return CACHED if CACHED in wanted else PEAK

@@ -23,7 +23,7 @@ from .optimise.state import State
 from .storage.journal import JOURNAL, MODEL, Journal
 from .storage.journal_records import GenerationCut, GenerationEnded, JobEvaluated, RunStarted, ScheduleWritten
 from .storage.packed_cells import pack
-from .storage.run_identity import differing
+from .storage.run_identity import describe_mismatch
 from .storage.run_records import RunRecords
 
 LEAST = 8
@@ -126,7 +126,7 @@ class Run:
             return
         begun = RunRecords.of(journal.records).begun
         if begun.run != own:
-            raise differing(f"a call to continue {self.folder}", own, begun.run)
+            raise describe_mismatch(f"a call to continue {self.folder}", own, begun.run)
 
 
 class _Session:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
+def end_on_sigterm() -> Iterator[None]:
     """Raise SystemExit at SIGTERM within the context, so that workers are ended and temporary files removed.
 
     Where the process has a handler of its own, that stays; threads other than the first are told of no signal.

@@ -13,7 +13,7 @@ ANSWER_CALLS = 0.8
 """What an answer of the search takes on average, likewise: schedules compute less than the uncached call."""
 
 
-def search_end(total: float | None, least_proof: float = 0.0) -> float | None:
+def plan_search_end(total: float | None, least_proof: float = 0.0) -> float | None:
     """Return the seconds after which the search ends, counted from the beginning of the whole.
 
     Args:
@@ -23,7 +23,7 @@ def search_end(total: float | None, least_proof: float = 0.0) -> float | None:
     return None if total is None else max(0.0, min((1 - PROOF) * total, total - least_proof))
 
 
-def least_left(call: float, answers: int, least_proof: float) -> float:
+def estimate_least_left(call: float, answers: int, least_proof: float) -> float:
     """Predict the seconds of the shortest calibration, search and proof.
 
     Args:
@@ -34,7 +34,7 @@ def least_left(call: float, answers: int, least_proof: float) -> float:
     return (CALIBRATION_CALLS + ANSWER_CALLS * answers) * call + least_proof
 
 
-def proof_seconds(total: float, spent: float) -> float:
+def plan_proof_seconds(total: float, spent: float) -> float:
     """Return the seconds for the proof: its share, or what is left of it.
 
     Args:

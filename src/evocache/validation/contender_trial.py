@@ -13,15 +13,15 @@ from ..memory.planner.planner import MemoryPlan
 from ..metrics import Timing, time_interleaved
 from ..metrics.clocks import Clock
 from ..schedule.front.comparison import Spread
-from ..search.evaluate.faults import of_device
+from ..search.evaluate.faults import is_device_fault
 from ..search.evaluate.local import LocalEvaluator
 from ..search.evaluate.quality import Quality
 from ..search.evaluate.workload import Workload
 from ..search.optimise.job import Failure
 from .contender import Contender, apply_contender
-from .memory_peaks import measure_peaks, plan_contenders, plan_for, step_arguments
+from .memory_peaks import choose_step_arguments, measure_peaks, plan_contender, plan_contenders
 from .proof_file import UNCACHED
-from .time_budget import ROUNDS, MeasuredPace, another_round
+from .time_budget import ROUNDS, MeasuredPace, allows_another_round
 
 Figures = dict[str, float]
 Plans = Mapping[str, MemoryPlan | None]
@@ -79,7 +79,7 @@ class ContenderTrial:
         generate(numbers)
         return self.judge.seconds - before
 
-    def judged(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
+    def measure_quality(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Figures]:
         """Measure quality by name, in the quality's own figures; what fails on some prompt has none."""
         judge, numbers = self.judge, list(range(min(prompts, len(self.judge.workload.prompts))))
 
@@ -110,7 +110,7 @@ class ContenderTrial:
             errors[contender.name] = known[key]
         return {name: self._figures(found) for name, found in errors.items() if all(map(math.isfinite, found))}
 
-    def shown(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
+    def decode_pictures(self, contenders: Sequence[Contender], prompts: int, tell: Tell) -> dict[str, Any]:
         """Decode outputs for the first prompts, by name; none for a pipeline that cannot give arrays.
 
         Raises:
@@ -126,24 +126,24 @@ class ContenderTrial:
             except RunError:
                 raise
             except Exception as error:
-                if of_device(error) or (contender is None and isinstance(error, BudgetError)):
+                if is_device_fault(error) or (contender is None and isinstance(error, BudgetError)):
                     raise
                 if contender is None:  # then the clock is to run on what the quality is judged by
                     self.output = self.judge.quality.output
                     return {}
         return outputs
 
-    def planned(self, contenders: Sequence[Contender], prompts: int) -> Plans:
+    def plan_memory(self, contenders: Sequence[Contender], prompts: int) -> Plans:
         """Plan memory by name; a contender that cannot keep its budget with so many prompts is left out."""
         return plan_contenders(self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))))
 
-    def held(self, contenders: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
-        """Count most bytes that a call of so many prompts holds, by name."""
+    def measure_memory(self, contenders: Sequence[Contender], prompts: int, planned: Plans) -> dict[str, Figures]:
+        """Measure the most bytes that a call of so many prompts holds, by name."""
         return measure_peaks(
             self.judge, _cases(contenders), range(min(prompts, len(self.judge.workload.prompts))), planned
         )
 
-    def timed(
+    def time_contenders(
         self,
         contenders: Sequence[Contender],
         prompts: int,
@@ -171,7 +171,7 @@ class ContenderTrial:
 
         def more(rounds: int) -> bool:
             now = left()
-            return math.isinf(now) or another_round(rounds, whole - now, now)
+            return math.isinf(now) or allows_another_round(rounds, whole - now, now)
 
         timings = time_interleaved(cases, repeats=self.rounds, clock=clock, more=more)
         self.rounds = len(timings[UNCACHED].samples)
@@ -191,7 +191,7 @@ class ContenderTrial:
         except RunError:
             raise
         except Exception as error:  # a pipeline that cannot do with fewer steps
-            if of_device(error):
+            if is_device_fault(error):
                 raise
             return [math.inf]
 
@@ -206,7 +206,7 @@ class ContenderTrial:
         self, contender: Contender | None, numbers: Sequence[int], plan: MemoryPlan | None = None, **changes: Any
     ) -> Any:
         """Outputs of a contender, or of the uncached pipeline, by a plan or within the limit."""
-        call_arguments = {**changes, **step_arguments(self.judge, contender)}
+        call_arguments = {**changes, **choose_step_arguments(self.judge, contender)}
         with apply_contender(self.judge.pipe, contender, plan or self._plan(contender, numbers, call_arguments)):
             return self.judge.generate(numbers, **call_arguments)
 
@@ -219,7 +219,7 @@ class ContenderTrial:
         key = (UNCACHED if contender is None else contender.name, len(numbers), changes.get("output_type"))
         if key not in self._plans:
             call = self.judge.call_arguments(numbers, **changes)
-            self._plans[key] = plan_for(self.judge.pipe, contender, self.judge.within, call)
+            self._plans[key] = plan_contender(self.judge.pipe, contender, self.judge.within, call)
         return self._plans[key]
 
     def _figures(self, errors: Sequence[float]) -> Figures:

@@ -45,7 +45,7 @@ class Split:
     shared: int = 0
 
 
-def split(prompts: Sequence[str], held_out: Sequence[str] = (), most: int | None = None) -> Split:
+def split_prompts(prompts: Sequence[str], held_out: Sequence[str] = (), most: int | None = None) -> Split:
     """Split prompts into those to search on and those to prove on; no prompt is on both sides.
 
     Prompts that differ in case or white space alone are the same. Of held-out prompts that are given, those that are

@@ -14,7 +14,7 @@ from ..model import discover
 from ..runtime.estimate.measure import measure
 from ..runtime.estimate.residency import resident
 from ..runtime.program.step_arguments import STEPS
-from ..search.evaluate.faults import of_device
+from ..search.evaluate.faults import is_device_fault
 from ..search.evaluate.local import LocalEvaluator
 from ..search.genome.memory_genes import PEAK
 from .contender import Contender, apply_contender
@@ -35,15 +35,15 @@ def plan_contenders(
         out[name] = None
         if budget is not None:
             try:
-                out[name] = plan_for(
-                    judge.pipe, contender, budget, judge.arguments(numbers, **step_arguments(judge, contender))
+                out[name] = plan_contender(
+                    judge.pipe, contender, budget, judge.arguments(numbers, **choose_step_arguments(judge, contender))
                 )
             except BudgetError:
                 del out[name]
     return out
 
 
-def plan_for(pipe: Any, contender: Contender | None, budget: int, call: Mapping[str, Any]) -> MemoryPlan:
+def plan_contender(pipe: Any, contender: Contender | None, budget: int, call: Mapping[str, Any]) -> MemoryPlan:
     """Return the plan by which a contender, or the uncached pipeline, keeps a budget in a call; nothing is computed.
 
     Raises:
@@ -54,7 +54,7 @@ def plan_for(pipe: Any, contender: Contender | None, budget: int, call: Mapping[
         return handle.plan(**call)
 
 
-def step_arguments(judge: LocalEvaluator, contender: Contender | None) -> dict[str, int]:
+def choose_step_arguments(judge: LocalEvaluator, contender: Contender | None) -> dict[str, int]:
     """Return what goes before the workload's call, so that the pipeline makes as many steps as a contender has."""
     if contender is None:
         return {}
@@ -71,7 +71,9 @@ def measure_peaks(
     """Count what a whole call held when most was held, decoding included, and what was cached; by name."""
     out = {}
     for name, contender in cases.items():
-        given = judge.arguments(numbers, **step_arguments(judge, contender))  # as a user calls it: decoding included
+        given = judge.arguments(
+            numbers, **choose_step_arguments(judge, contender)
+        )  # as a user calls it: decoding included
         try:
             with apply_contender(judge.pipe, contender, plans.get(name)) as handle:
                 figures = {PEAK: float(_held(judge.pipe, functools.partial(judge.pipe, **given)))}
@@ -80,7 +82,7 @@ def measure_peaks(
         except RunError:
             raise
         except Exception as error:  # decoding may fail where the quality needs latents alone
-            if of_device(error):
+            if is_device_fault(error):
                 raise
             continue
         out[name] = figures

@@ -161,7 +161,7 @@ def write_proof(folder: Path, proof: Proof) -> None:
     """
     document = {
         "format": ff.FORMAT,
-        "version": ff.version(proof.front),
+        "version": ff.choose_version(proof.front),
         "basis": asdict(proof.basis),
         "points": [ff.as_json(name, point) for name, point in zip(proof.names, proof.front, strict=True)],
         "baselines": {name: _baseline_json(baseline) for name, baseline in proof.baselines.items()},
@@ -176,10 +176,10 @@ def read_proof(path: str | os.PathLike[str]) -> Proof:
     Raises:
         RunError: if there is none, it is of another version, or it is damaged.
     """
-    document = ff.document(path)
-    points = ff.points(document, path)
+    document = ff.read_document(path)
+    points = ff.read_points(document, path)
     try:
-        baselines, read = sj.obj(document["baselines"], "baselines"), ff.Schedules()
+        baselines, read = sj.read_object(document["baselines"], "baselines"), ff.Schedules()
         names = tuple(name for name, _ in points)
         if len({*names, *baselines}) < len(names) + len(baselines):
             raise CodecError(f"the names {short([*names, *baselines])}", "another for each", "name them apart")
@@ -189,13 +189,13 @@ def read_proof(path: str | os.PathLike[str]) -> Proof:
             read_front(document, points, path),
             names,
             {name: _baseline(value, f"baselines.{short(name)}", read) for name, value in baselines.items()},
-            _basis(sj.obj(document["basis"], "basis")),
-            _pictures(sj.obj(document["pictures"], "pictures")),
+            _basis(sj.read_object(document["basis"], "basis")),
+            _pictures(sj.read_object(document["pictures"], "pictures")),
         )
     except KeyError as error:
-        raise ff.damaged(path, f"no {error}") from None
+        raise ff.describe_damage(path, f"no {error}") from None
     except ScheduleError as error:
-        raise ff.damaged(path, f"{error.given}, where {error.expected} is due") from None
+        raise ff.describe_damage(path, f"{error.given}, where {error.expected} is due") from None
 
 
 def _baseline_json(baseline: Baseline) -> dict[str, Any]:
@@ -208,9 +208,9 @@ def _baseline_json(baseline: Baseline) -> dict[str, Any]:
 
 
 def _baseline(value: Any, where: str, read: ff.Schedules) -> Baseline:
-    value = sj.obj(value, where)
+    value = sj.read_object(value, where)
     schedule = read(value["schedule"]) if "schedule" in value else None
-    group, measured = sj.string(value["group"], "group"), ff.figures(value["measured"], "measured")
+    group, measured = sj.read_string(value["group"], "group"), ff.read_figures(value["measured"], "measured")
     if group not in GROUPS or group == "front":
         known = ", ".join(name for name in GROUPS if name != "front")
         raise CodecError(f"{short(group)} for the group of {where}", f"one of {known}", "correct it")
@@ -219,9 +219,9 @@ def _baseline(value: Any, where: str, read: ff.Schedules) -> Baseline:
         group,
         measured,
         schedule,
-        sj.string(value.get("by", ""), "by"),
-        sj.string(value.get("storage", "none"), "storage"),
-        sj.integer(value["budget"], "budget", 1, ff.MAX_BYTES) if "budget" in value else None,
+        sj.read_string(value.get("by", ""), "by"),
+        sj.read_string(value.get("storage", "none"), "storage"),
+        sj.read_integer(value["budget"], "budget", 1, ff.MAX_BYTES) if "budget" in value else None,
     )
 
 
@@ -245,8 +245,8 @@ _COUNTED = ("speedup", "seconds", "memory", "peak", "predicted")
 
 
 def _basis(value: dict[str, Any]) -> Basis:
-    prompts, rounds, timed = (sj.integer(value[name], name, 0, 10**9) for name in ("prompts", "rounds", "timed"))
-    quality, unit, device = (sj.string(value[name], name) for name in ("quality", "unit", "device"))
+    prompts, rounds, timed = (sj.read_integer(value[name], name, 0, 10**9) for name in ("prompts", "rounds", "timed"))
+    quality, unit, device = (sj.read_string(value[name], name) for name in ("quality", "unit", "device"))
     return Basis(
         prompts,
         rounds,
@@ -255,23 +255,23 @@ def _basis(value: dict[str, Any]) -> Basis:
         unit,
         device=device,
         residual=value["residual"] is True,
-        versions={k: sj.string(v, k) for k, v in sj.obj(value["versions"], "versions").items()},
-        seconds=sj.number(value["seconds"], "seconds"),
-        left_out=tuple(sj.string(text, "left_out") for text in sj.array(value["left_out"], "left_out")),
-        steps=sj.integer(value.get("steps", 0), "steps", 0, 10**9),
-        clock=sj.string(value.get("clock", ""), "clock"),
+        versions={k: sj.read_string(v, k) for k, v in sj.read_object(value["versions"], "versions").items()},
+        seconds=sj.read_number(value["seconds"], "seconds"),
+        left_out=tuple(sj.read_string(text, "left_out") for text in sj.read_list(value["left_out"], "left_out")),
+        steps=sj.read_integer(value.get("steps", 0), "steps", 0, 10**9),
+        clock=sj.read_string(value.get("clock", ""), "clock"),
         held_out=_kind(value.get("held_out", UNKNOWN)),
     )
 
 
 def _kind(value: Any) -> str:
     """What was held out; what nobody knows proves nothing."""
-    kind = sj.string(value, "held_out")
+    kind = sj.read_string(value, "held_out")
     return kind if kind in HEADS else UNKNOWN
 
 
 def _pictures(value: dict[str, Any]) -> Pictures:
     """Pictures; a file that is not in the run's own folder of pictures is not taken."""
-    files = {name: sj.string(file, name) for name, file in sj.obj(value["files"], "files").items()}
-    prompts = tuple(sj.string(text, "prompts") for text in sj.array(value["prompts"], "prompts"))
+    files = {name: sj.read_string(file, name) for name, file in sj.read_object(value["files"], "files").items()}
+    prompts = tuple(sj.read_string(text, "prompts") for text in sj.read_list(value["prompts"], "prompts"))
     return Pictures(prompts, {name: file for name, file in files.items() if _PICTURE.fullmatch(file)})

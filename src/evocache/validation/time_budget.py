@@ -122,7 +122,7 @@ def choose_effort(field: Field, pace: MeasuredPace, seconds: float) -> Effort:
     return ladder[-1]
 
 
-def least_seconds(call: float, prompts: int) -> float:
+def estimate_least_seconds(call: float, prompts: int) -> float:
     """Predict the time of the shortest proof, what measures the pace included.
 
     What is measured beside the uncached pipeline is taken to need 0.6 of its time.
@@ -137,7 +137,7 @@ def least_seconds(call: float, prompts: int) -> float:
     return 2 * single + call + least.seconds(contenders, pace)
 
 
-def another_round(rounds: int, taken: float, left: float) -> bool:
+def allows_another_round(rounds: int, taken: float, left: float) -> bool:
     """Decide whether timing goes on: there are too few rounds, or one more is predicted to end in time.
 
     Args:

@@ -9,10 +9,10 @@ from time import perf_counter
 from typing import Any
 
 from ..metrics.clocks import clock_of
-from ..metrics.versions import versions
+from ..metrics.versions import read_versions
 from ..runtime.call_context import context_of
 from ..schedule.front import Front
-from ..schedule.front.comparison import FEWER, PREDICTED, is_doubtful, quality_in_equal_time
+from ..schedule.front.comparison import FEWER, PREDICTED, find_quality_in_equal_time, is_doubtful
 from ..schedule.front.context import STEPS, Context
 from ..search.evaluate.quality import Quality
 from ..search.evaluate.workload import Workload
@@ -77,8 +77,10 @@ def validate(
     trial = ContenderTrial(pipe, quality, held_out, within, left())
     effort = choose_effort(field, trial.pace, left())
     contenders = effort.contenders(field)
-    figures = trial.judged(contenders, effort.prompts, tell)
-    outputs = trial.shown([contender for contender in contenders if contender.name in figures], effort.pictures, tell)
+    figures = trial.measure_quality(contenders, effort.prompts, tell)
+    outputs = trial.decode_pictures(
+        [contender for contender in contenders if contender.name in figures], effort.pictures, tell
+    )
     able = [
         contender
         for contender in contenders
@@ -86,7 +88,7 @@ def validate(
     ]
     failed = [f"{contender.name}, which failed" for contender in contenders if contender not in able]
     contenders = able
-    planned = trial.planned(contenders, effort.timed)
+    planned = trial.plan_memory(contenders, effort.timed)
     failed += [
         f"{contender.name}, which cannot keep its budget" for contender in contenders if contender.name not in planned
     ]
@@ -95,7 +97,7 @@ def validate(
     clock = clock_of(pipe, waits=any(plan is not None and plan.capacity is not None for plan in planned.values()))
     trial.rounds = effort.rounds
     counting = effort.counting_seconds(contenders, trial.pace)
-    timed = trial.timed(contenders, effort.timed, planned, clock, lambda: left() - counting)
+    timed = trial.time_contenders(contenders, effort.timed, planned, clock, lambda: left() - counting)
     for name, found in timed.items():
         figures[name] |= found
     for contender in contenders:
@@ -104,7 +106,7 @@ def validate(
             figures[contender.name][PREDICTED] = 1 / contender.share
     if effort.counted:
         tell("memory")
-        for name, found in trial.held(contenders, effort.timed, planned).items():
+        for name, found in trial.measure_memory(contenders, effort.timed, planned).items():
             figures[name] |= found
     add_equal_time(contenders, figures)
     basis = Basis(
@@ -115,7 +117,7 @@ def validate(
         unit=quality.unit,
         residual=quality.residual,
         device=trial.device,
-        versions=versions(),
+        versions=read_versions(),
         left_out=tuple(list_omissions(effort, field, len(held_out.prompts)) + failed + _shared(split)),
         steps=field.steps,
         clock=clock.name,
@@ -152,12 +154,14 @@ def _known(contender: Contender, field: Field, quality: Quality) -> Figures:
 
 
 def add_equal_time(contenders: Sequence[Contender], figures: Mapping[str, Figures]) -> None:
-    """Add to the figures of schedules what fewer steps give in the same time (see `quality_in_equal_time`)."""
+    """Add to the figures of schedules what fewer steps give in the same time (see `find_quality_in_equal_time`)."""
     steps = [figures[contender.name] for contender in contenders if contender.group == "steps"]
     known = [(found["speedup"], found["quality"]) for found in steps if not is_doubtful(found)]
     for contender in contenders:
         quality = (
-            None if contender.group == "steps" else quality_in_equal_time(known, figures[contender.name]["speedup"])
+            None
+            if contender.group == "steps"
+            else find_quality_in_equal_time(known, figures[contender.name]["speedup"])
         )
         if quality is not None:
             figures[contender.name][FEWER] = quality

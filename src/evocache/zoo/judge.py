@@ -37,7 +37,7 @@ class JudgeScore:
     count: int
 
 
-def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def make_convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """Convolution of 3x3 and batch norm."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs))
 
@@ -47,8 +47,8 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.first = convolution(inputs, outputs, stride=2)
-        self.second = convolution(outputs, outputs)
+        self.first = make_convolution(inputs, outputs, stride=2)
+        self.second = make_convolution(outputs, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class Judge(nn.Module):
     def __init__(self, classes: Sequence[str], backgrounds: Sequence[str]) -> None:
         super().__init__()
         self.classes, self.backgrounds = tuple(classes), tuple(backgrounds)
-        self.stem = convolution(3, 24)
+        self.stem = make_convolution(3, 24)
         self.blocks = nn.Sequential(Block(24, 48), Block(48, 96), Block(96, FEATURES))
         self.class_head = nn.Linear(FEATURES, len(self.classes))
         self.background_head = nn.Linear(FEATURES, len(self.backgrounds))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def no_bars() -> Iterator[None]:
+def silence_bars() -> Iterator[None]:
     """Silence the progress bars of diffusers and transformers within the context; both are imported."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
@@ -74,7 +74,7 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
             expected="the folder of a diffusers pipeline",
             mend=f"install the package again, or train the model: python -m {model.training}",
         )
-    with no_bars(), _silent():  # bars would outlast the load of 20 MB
+    with silence_bars(), _silent():  # bars would outlast the load of 20 MB
         from evocache.zoo import pipelines
 
         of_model = getattr(pipelines, json.loads((model.folder / "model_index.json").read_text())["_class_name"])
@@ -91,14 +91,14 @@ def load(name: str = "zoo:emoji", *, dtype: torch.dtype | None = None) -> Diffus
 def _borrowed(model: Zoo) -> dict[str, Any]:
     """Load the parts that the folder of a model does not hold, from the nearest base that does."""
     parts: dict[str, Any] = {}
-    for part, (library, kind) in index(model).items():
-        folder = folder_of(model, part)
+    for part, (library, kind) in read_index(model).items():
+        folder = find_folder(model, part)
         if folder.parent != model.folder:
             parts[part] = getattr(import_module(library), kind).from_pretrained(folder, local_files_only=True)
     return parts
 
 
-def folder_of(model: Zoo, part: str) -> Path:
+def find_folder(model: Zoo, part: str) -> Path:
     """Return the folder of a part of a model: its own, or that of the nearest base that has one."""
     lender = model
     while not (lender.folder / part).is_dir() and lender.base:
@@ -106,7 +106,7 @@ def folder_of(model: Zoo, part: str) -> Path:
     return lender.folder / part
 
 
-def index(model: Zoo) -> dict[str, tuple[str, str]]:
+def read_index(model: Zoo) -> dict[str, tuple[str, str]]:
     """Return library and class of each part of a pipeline that is not empty."""
     stored = json.loads((model.folder / "model_index.json").read_text(encoding="utf-8"))
     return {part: tuple(value) for part, value in stored.items() if isinstance(value, list) and value[0]}

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from evocache.errors import ZooError
 from evocache.zoo import motions, prompts
-from evocache.zoo.judge import SIZE, Block, Judge, convolution
+from evocache.zoo.judge import SIZE, Block, Judge, make_convolution
 
 FOLDER = Path(__file__).parent / "weights" / "video-judge"
 FEATURES = 128
@@ -52,7 +52,7 @@ class MotionJudge(nn.Module):
     def __init__(self, motions: Sequence[str], frames: int) -> None:
         super().__init__()
         self.motions, self.frames = tuple(motions), frames
-        self.stem = convolution(3 * frames, 48)
+        self.stem = make_convolution(3 * frames, 48)
         self.blocks = nn.Sequential(Block(48, 64), Block(64, 96), Block(96, FEATURES))
         self.head = nn.Linear(FEATURES, len(self.motions))
 

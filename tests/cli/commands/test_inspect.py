@@ -10,7 +10,7 @@ from evocache.policies import parse
 from evocache.schedule import Component, Tree
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
-from evocache.schedule.tree_table import nodes
+from evocache.schedule.tree_table import group_nodes
 from evocache.validation.proof_file import Basis, Proof, write_proof
 from tests.cli.conftest import weights
 from tests.tiny import FAMILIES
@@ -132,7 +132,7 @@ def test_neighbours_share_a_line_only_if_they_are_alike():
         parts.append(Component(f"t/blocks.{i}.attn", "attention", i, f"t/blocks.{i}"))
     parts.append(Component("t/blocks.3.ff", "feed_forward", 3, "t/blocks.3"))
     tree = Tree(tuple(parts))
-    lines = [(n.level, n.label, len(n.members)) for n in nodes(tree, lambda c: None)]
+    lines = [(n.level, n.label, len(n.members)) for n in group_nodes(tree, lambda c: None)]
     assert lines == [
         (0, "t", 1),
         (1, "blocks.0-2", 3),
@@ -141,9 +141,9 @@ def test_neighbours_share_a_line_only_if_they_are_alike():
         (2, "attn", 1),
         (2, "ff", 1),
     ]
-    wide = nodes(tree, lambda c: c.block == 1)
+    wide = group_nodes(tree, lambda c: c.block == 1)
     assert [n.label for n in wide if n.level == 1] == ["blocks.0", "blocks.1", "blocks.2", "blocks.3"]
-    assert [n.label for n in nodes(tree, lambda c: None, depth=2)] == ["t", *(f"blocks.{i}" for i in range(4))]
+    assert [n.label for n in group_nodes(tree, lambda c: None, depth=2)] == ["t", *(f"blocks.{i}" for i in range(4))]
 
 
 def test_nested_deep_parts_are_not_indented():
@@ -151,7 +151,7 @@ def test_nested_deep_parts_are_not_indented():
     parts.append(Component("unet/down.0", "resnet", None, "unet/deep[0]"))
     parts.append(Component("unet/deep[1]", "deep", None, "unet/deep[0]"))
     parts.append(Component("unet/mid", "resnet", None, "unet/deep[1]"))
-    lines = [(n.level, n.label) for n in nodes(Tree(tuple(parts)), lambda c: None)]
+    lines = [(n.level, n.label) for n in group_nodes(Tree(tuple(parts)), lambda c: None)]
     assert lines == [(0, "unet"), (1, "deep[0]"), (2, "down.0"), (1, "deep[1]"), (2, "mid")]
 
 

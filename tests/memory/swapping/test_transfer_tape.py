@@ -28,8 +28,8 @@ def played(schedule, sizes, order, tape, tier):
     """Walks through the schedule's events with a store; the bytes that it held at most, and what was moved."""
     store = FeatureStore(tier)
     events = map(tuple, uses(schedule, sizes, order).events.tolist())
-    reads = liveness.reads(schedule)
-    last = {(v.born, v.component): v.last_read for v in liveness.values(schedule)}
+    reads = liveness.find_reads(schedule)
+    last = {(v.born, v.component): v.last_read for v in liveness.find_values(schedule)}
     ids = [c.id for c in schedule.components]
     for cell in events:
         step, column = cell
@@ -60,8 +60,8 @@ def test_bytes_are_those_that_the_tape_promises(tier, schedule, capacity, ahead,
     store = played(schedule, sizes, order, tape, tier)
     assert store.peak_bytes == tape.peak
     assert store.moved == tape.moved
-    assert tape.peak <= liveness.peak_bytes(schedule, sizes, order)
-    if liveness.peak_bytes(schedule, sizes, order) <= capacity:
+    assert tape.peak <= liveness.compute_peak_bytes(schedule, sizes, order)
+    if liveness.compute_peak_bytes(schedule, sizes, order) <= capacity:
         assert not tape.moves
 
 
@@ -70,7 +70,7 @@ def told(schedule, sizes, order):
     ids = [c.id for c in schedule.components]
     rank = {id: i for i, id in enumerate(order)}
     used = {}
-    for (step, column), born in liveness.reads(schedule).items():
+    for (step, column), born in liveness.find_reads(schedule).items():
         for b in born:
             used.setdefault((b, column), [(b, column)]).append((step, column))
     cells = {cell for cells in used.values() for cell in cells}

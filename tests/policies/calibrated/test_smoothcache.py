@@ -10,8 +10,8 @@ import pytest
 
 from evocache.errors import CodecError, PolicyError
 from evocache.policies import SmoothCache, parse
-from evocache.policies.base.calibration_matrices import packed, unpacked
-from evocache.policies.calibrated.smoothcache import computed_steps, groups
+from evocache.policies.base.calibration_matrices import pack_matrix, unpack_matrix
+from evocache.policies.calibrated.smoothcache import choose_steps, group_columns
 from tests.search.trees import stack
 
 STEPS = 8
@@ -39,7 +39,7 @@ ERRORS = {"t/attention": moving([0.5] * 3 + [0.01] * 4), "t/feed_forward": movin
 def test_jumps_are_as_far_as_the_threshold_lets(threshold, computed):
     errors = ERRORS["t/attention"].copy()
     errors[2, 4:6] = 0.5
-    assert computed_steps(errors, threshold + 1e-9) == computed
+    assert choose_steps(errors, threshold + 1e-9) == computed
 
 
 def test_layers_of_a_kind_decide_together_and_others_compute():
@@ -53,8 +53,8 @@ def test_layers_of_a_kind_decide_together_and_others_compute():
 
 def test_groups_are_kinds_of_a_denoiser():
     tree = stack(3)
-    assert list(groups(tree)) == ["t/attention", "t/cross_attention", "t/feed_forward"]
-    assert [tree.components[i].id for i in groups(tree)["t/feed_forward"]] == ["t/b.0.f", "t/b.1.f", "t/b.2.f"]
+    assert list(group_columns(tree)) == ["t/attention", "t/cross_attention", "t/feed_forward"]
+    assert [tree.components[i].id for i in group_columns(tree)["t/feed_forward"]] == ["t/b.0.f", "t/b.1.f", "t/b.2.f"]
 
 
 def test_higher_thresholds_compute_less():
@@ -68,7 +68,7 @@ def test_another_number_of_steps_is_resampled():
 
 
 def test_errors_are_read_from_a_folder_or_its_file(tmp_path):
-    document = {"errors": {name: packed(matrix) for name, matrix in ERRORS.items()}}
+    document = {"errors": {name: pack_matrix(matrix) for name, matrix in ERRORS.items()}}
     (tmp_path / "calibration.json").write_text(json.dumps(document))
     expected = SmoothCache(0.11, errors=ERRORS).schedule(stack(), STEPS)
     for source in (tmp_path, tmp_path / "calibration.json"):
@@ -79,9 +79,9 @@ def test_errors_are_read_from_a_folder_or_its_file(tmp_path):
 
 def test_packing_keeps_what_is_read():
     matrix = np.abs(np.random.default_rng(0).normal(size=(6, 6)))
-    back = unpacked(packed(matrix), "drift")
+    back = unpack_matrix(pack_matrix(matrix), "drift")
     assert np.allclose(back, np.triu(matrix, 1), rtol=5e-4)
-    assert packed(np.full((2, 2), 1 / 3)) == [[0.3333], []]
+    assert pack_matrix(np.full((2, 2), 1 / 3)) == [[0.3333], []]
 
 
 ROWS = [[], [[1.0], [1.0]], [["x"], []], [[-1.0], []], [[float("nan")], []], [[True], []], [[[1.0]], []], 3, {"a": 1}]
@@ -90,7 +90,7 @@ ROWS = [[], [[1.0], [1.0]], [["x"], []], [[-1.0], []], [[float("nan")], []], [[T
 @pytest.mark.parametrize("rows", ROWS, ids=range(len(ROWS)))
 def test_what_is_no_drift_is_refused(rows):
     with pytest.raises(CodecError, match="drift"):
-        unpacked(rows, "drift")
+        unpack_matrix(rows, "drift")
 
 
 HOSTILE = {

@@ -29,7 +29,7 @@ def test_three_first_steps_then_every_nth(interval, computed):
 def test_a_forecast_reads_one_value_more_than_its_order_where_there_are_that_many(order):
     tree = stack(1)
     schedule = parse(f"taylorseer:4,{order}").schedule(tree, 12)
-    reads = liveness.reads(schedule)
+    reads = liveness.find_reads(schedule)
     leaf = tree.index["t/b.0.a"]
     assert reads[3, leaf] == (2, 1, 0)[: order + 1]
     assert reads[11, leaf] == (10, 6, 2, 1)[: order + 1]

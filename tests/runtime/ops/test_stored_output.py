@@ -68,7 +68,7 @@ def test_bytes_fall_to_their_share(family, name):
     (denoiser,) = one.model.denoisers
     shapes: dict[str, tuple[int, ...]] = {}
     schedule = parse("fora:2").schedule(one.model.tree, 4)
-    stored = {schedule.components[value.component].id for value in liveness.values(schedule)}
+    stored = {schedule.components[value.component].id for value in liveness.find_values(schedule)}
     hooks = [
         denoiser.modules[id].register_forward_hook(lambda m, a, o, id=id: shapes.update({id: tuple(o.shape)}))
         for id in stored

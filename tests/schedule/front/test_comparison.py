@@ -16,9 +16,9 @@ from evocache.schedule.front.comparison import (
     beats,
     describe_noise,
     explain_doubt,
+    find_quality_in_equal_time,
+    find_spread,
     is_doubtful,
-    quality_in_equal_time,
-    spread,
 )
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.point import Point
@@ -28,22 +28,22 @@ FEWER = [(4.0, 20.0), (2.0, 30.0), (1.25, 45.0)]
 
 
 def test_fewer_steps_are_interpolated_over_time() -> None:
-    assert quality_in_equal_time(FEWER, 2.0) == 30.0
-    assert quality_in_equal_time(FEWER, 8 / 3) == pytest.approx(25.0)  # 3/8 of the time lies between 1/4 and 1/2
-    assert quality_in_equal_time(FEWER, 4.1) == pytest.approx(20.0)  # as good as measured
-    assert quality_in_equal_time(FEWER, 5.0) is None  # none is so fast
-    assert quality_in_equal_time(FEWER, 1.01) == 45.0  # what is faster still is at least as good
-    assert quality_in_equal_time([], 2.0) is None
+    assert find_quality_in_equal_time(FEWER, 2.0) == 30.0
+    assert find_quality_in_equal_time(FEWER, 8 / 3) == pytest.approx(25.0)  # 3/8 of the time lies between 1/4 and 1/2
+    assert find_quality_in_equal_time(FEWER, 4.1) == pytest.approx(20.0)  # as good as measured
+    assert find_quality_in_equal_time(FEWER, 5.0) is None  # none is so fast
+    assert find_quality_in_equal_time(FEWER, 1.01) == 45.0  # what is faster still is at least as good
+    assert find_quality_in_equal_time([], 2.0) is None
 
 
 def test_more_time_is_never_worth_less() -> None:
     noisy = [(2.1, 34.0), (2.0, 31.0), (4.0, 20.0)]  # more steps that the clock shows as faster
-    assert quality_in_equal_time(noisy, 2.0) == 34.0
+    assert find_quality_in_equal_time(noisy, 2.0) == 34.0
 
 
 @given(st.lists(st.tuples(st.floats(1, 20), st.floats(0, 80)), max_size=6), st.floats(1, 20), st.floats(1, 20))
 def test_the_faster_the_worse(known: list[tuple[float, float]], a: float, b: float) -> None:
-    slow, fast = (quality_in_equal_time(known, speed) for speed in (min(a, b), max(a, b)))
+    slow, fast = (find_quality_in_equal_time(known, speed) for speed in (min(a, b), max(a, b)))
     if fast is not None and max(a, b) <= max(speed for speed, _ in known):
         assert slow is not None
         assert slow >= fast - 1e-9
@@ -77,7 +77,7 @@ def test_noise_is_told_with_its_figures() -> None:
     assert "front 3 between 2.10x and 3.60x" in said
     (said,) = describe_noise({"front 3": {**quiet, "predicted speedup": 1.1}})
     assert "front 3 is not handed out" in said
-    found = spread(quiet)
+    found = find_spread(quiet)
     assert found == Spread(1.9, 2.0, 2.1)
     assert str(found) == "1.90-2.10"
 

@@ -11,7 +11,7 @@ import pytest
 from evocache.errors import ContextError, FrontError, RunError
 from evocache.policies import parse
 from evocache.schedule import dumps
-from evocache.schedule.front.context import Context, outside, shared
+from evocache.schedule.front.context import Context, describe_differences, find_shared
 from evocache.schedule.front.front import Front
 from evocache.schedule.front.front_file import as_json
 from evocache.schedule.front.point import Point
@@ -36,7 +36,7 @@ def test_what_differs_is_named_with_both_values() -> None:
         "guidance_scale 5 (evolved at 2.5)",
         "adapters style 0.8 (evolved at none)",
     ]
-    assert "its quality is unknown there" in outside(found)
+    assert "its quality is unknown there" in describe_differences(found)
     assert OWN.differences(OWN.but(num_inference_steps="timesteps of its own")) != ()
 
 
@@ -47,7 +47,9 @@ def test_what_nobody_knows_is_no_difference() -> None:
 
 
 def test_what_contexts_have_in_common() -> None:
-    assert shared([OWN, OWN.but(num_inference_steps=12)]).values.keys() == OWN.values.keys() - {"num_inference_steps"}
+    assert find_shared([OWN, OWN.but(num_inference_steps=12)]).values.keys() == OWN.values.keys() - {
+        "num_inference_steps"
+    }
 
 
 def test_a_call_from_elsewhere_is_refused() -> None:

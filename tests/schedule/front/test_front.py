@@ -225,7 +225,7 @@ def test_another_pipeline_takes_the_storage_and_leaves_the_budget() -> None:
 def test_files_say_no_more_than_they_have_to(tmp_path: Any) -> None:
     plain, planned = held("fora:3", 2.0, 1e9), held("fora:2", 1.5, 3e9, storage="int8", budget=3_000_000_000)
     for points, version in (((plain,), 2), ((plain, planned), 3)):
-        assert front_file.version(points) == version
+        assert front_file.choose_version(points) == version
         document = {
             "format": front_file.FORMAT,
             "version": version,

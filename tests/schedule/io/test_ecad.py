@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evocache.errors import CodecError, ScheduleError
 from evocache.schedule import REUSE, Schedule, forecast, load, loads, uniform
 from evocache.schedule.io.ecad import dumps_ecad, loads_ecad
-from evocache.schedule.io.ecad_models import FLUX, PIXART, tree_of
+from evocache.schedule.io.ecad_models import FLUX, PIXART, build_tree
 from tests.schedule.strategies import MODEST, dit
 
 T, F = True, False
@@ -132,8 +132,8 @@ def test_flux_tree():
 
 
 def test_the_full_models_have_their_published_numbers_of_cells():
-    assert sum(c.is_leaf for c in tree_of(PIXART, 28)) == 84
-    assert sum(c.is_leaf for c in tree_of(FLUX, 19, 38)) == 171
+    assert sum(c.is_leaf for c in build_tree(PIXART, 28)) == 84
+    assert sum(c.is_leaf for c in build_tree(FLUX, 19, 38)) == 171
 
 
 @pytest.mark.parametrize("key", ["single_{}", "single-{}", "single.{}", "single{}", "single_transformer_blocks.{}"])
@@ -258,7 +258,7 @@ def test_many_cells_are_refused_before_they_are_made():
 @given(st.sampled_from([(PIXART, (3,)), (FLUX, (1, 2)), (FLUX, (2, 0))]), st.integers(1, 5), st.data())
 def test_export_and_import_are_inverse(model, steps, data):
     family, counts = model
-    tree = tree_of(family, *counts)
+    tree = build_tree(family, *counts)
     orders = np.full((steps, len(tree)), -1, dtype=np.int8)
     columns = [i for i, c in enumerate(tree) if c.is_leaf]
     for column in columns:
@@ -286,11 +286,11 @@ SPAN = "transformer/blocks[0:2]"
 @pytest.mark.parametrize(
     ("schedule", "given"),
     [
-        (uniform(tree_of(PIXART, 2), 4, [ATTN], [0, 1], forecast()), f"a forecast of {ATTN}"),
-        (uniform(tree_of(PIXART, 2), 4, [SPAN], [0, 1], REUSE), f"{SPAN} is reused"),
+        (uniform(build_tree(PIXART, 2), 4, [ATTN], [0, 1], forecast()), f"a forecast of {ATTN}"),
+        (uniform(build_tree(PIXART, 2), 4, [SPAN], [0, 1], REUSE), f"{SPAN} is reused"),
         (Schedule.full(dit(2), 4), "component transformer/blocks.0.attn1"),
-        (Schedule.full(tree_of(PIXART, 2), 4, model={"transformer": "SD3Transformer2DModel"}), "a schedule of SD3"),
-        (Schedule.full(tree_of(PIXART, 2), 4, model={"transformer": "FluxTransformer2DModel"}), f"component {ATTN}"),
+        (Schedule.full(build_tree(PIXART, 2), 4, model={"transformer": "SD3Transformer2DModel"}), "a schedule of SD3"),
+        (Schedule.full(build_tree(PIXART, 2), 4, model={"transformer": "FluxTransformer2DModel"}), f"component {ATTN}"),
     ],
 )
 def test_what_their_files_cannot_say(schedule, given):
@@ -301,7 +301,7 @@ def test_what_their_files_cannot_say(schedule, given):
 
 
 def test_components_that_are_no_columns_always_compute():
-    tree = tree_of(PIXART, 1)
+    tree = build_tree(PIXART, 1)
     part = uniform(type(tree)(tuple(c for c in tree if c.kind != "cross_attention")), 3, [ATTN], [0])
     again = loads_ecad(dumps_ecad(part))
     assert leaves(again, "transformer_blocks") == [[1, 3, 3]]

@@ -9,7 +9,7 @@ import pytest
 
 from evocache.errors import RunError
 from evocache.policies import SmoothCache, parse
-from evocache.policies.calibrated.smoothcache import groups
+from evocache.policies.calibrated.smoothcache import group_columns
 from evocache.runtime import apply
 from evocache.runtime.handle import handle_of
 from evocache.schedule import Schedule, uniform
@@ -60,7 +60,7 @@ def test_every_component_that_runs_has_a_drift(calibrated, name: str) -> None:
         assert np.allclose(np.diag(matrix), 0, atol=1e-5)
         assert np.isfinite(matrix).all()
         assert (matrix >= 0).all()
-    assert found.errors.keys() <= groups(family.model.tree).keys()
+    assert found.errors.keys() <= group_columns(family.model.tree).keys()
     moving = {name for name, matrix in found.errors.items() if (matrix[0, 1:] > 0).any()}
     constant = {"unet/cross_attention"} if name == "svd" else set()  # attention to one token is always the same
     assert moving == found.errors.keys() - constant

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from evocache.schedule import Schedule, forecast, uniform
-from evocache.search.calibrate.random_schedules import random_schedules
-from evocache.search.cost.latency_model import STEP, Accuracy, Terms, calls_grid, fit, outside
+from evocache.search.calibrate.random_schedules import draw_schedules
+from evocache.search.cost.latency_model import STEP, Accuracy, Terms, fit, measure_overhead, tabulate_calls
 from evocache.search.cost.schedule_cost import Costs
 from tests.search.trees import stack
 
@@ -63,10 +63,10 @@ def test_a_skipped_denoiser_leaves_its_read_alone() -> None:
 
 
 def test_calls_weigh_steps_and_fit_any_number_of_them() -> None:
-    grid = calls_grid(TREE, 4, {"t": [2, 2, 0, 0]})
+    grid = tabulate_calls(TREE, 4, {"t": [2, 2, 0, 0]})
     assert grid[:, 0].tolist() == [2, 2, 0, 0]
-    assert calls_grid(TREE, 8, {"t": [2, 2, 0, 0]})[:, 5].tolist() == [2, 2, 2, 2, 0, 0, 0, 0]
-    assert calls_grid(TREE, 2, {}).tolist() == np.ones((2, len(TREE))).tolist()
+    assert tabulate_calls(TREE, 8, {"t": [2, 2, 0, 0]})[:, 5].tolist() == [2, 2, 2, 2, 0, 0, 0, 0]
+    assert tabulate_calls(TREE, 2, {}).tolist() == np.ones((2, len(TREE))).tolist()
     costs = Costs(SECONDS, {"t/b.0.a": 10.0}, SIZES, calls_at={"t": [2.0, 1.0]})
     assert costs.macs(Schedule.full(TREE, 2)) == (2 + 1) * 10 / 2
     assert Costs(SECONDS, {"t/b.0.a": 10.0}, SIZES, calls=2).macs(Schedule.full(TREE, 3)) == 2 * 3 * 10 / 2
@@ -91,9 +91,9 @@ def clocked(schedules: list[Schedule], noise: float, seed: int = 0) -> np.ndarra
 
 @pytest.mark.parametrize(("noise", "worst"), [(0.0, 0.02), (0.03, 0.06)])
 def test_what_was_timed_with_noise_is_predicted_on_other_schedules(noise: float, worst: float) -> None:
-    schedules = [FULL, *random_schedules(TREE, STEPS, 10)]
+    schedules = [FULL, *draw_schedules(TREE, STEPS, 10)]
     weights = fit(TERMS.names, np.array([TERMS.of(s) for s in schedules]), clocked(schedules, noise), 0.3)
-    others = random_schedules(TREE, STEPS, 40, seed=1)
+    others = draw_schedules(TREE, STEPS, 40, seed=1)
     costs = Costs(SECONDS, {}, SIZES, fixed=0.3, weights=weights)
     accuracy = Accuracy.of(np.array([costs.latency(s) for s in others]), clocked(others, 0), fitted=11, scatter=noise)
     assert accuracy.median < worst / 2
@@ -103,19 +103,19 @@ def test_what_was_timed_with_noise_is_predicted_on_other_schedules(noise: float,
 
 
 def test_steps_add_up_to_the_generation() -> None:
-    for schedule in random_schedules(TREE, STEPS, 10):
+    for schedule in draw_schedules(TREE, STEPS, 10):
         whole = TERMS.of(schedule)
         assert np.allclose(TERMS.rows(schedule).sum(axis=0)[2:], whole[2:])
         assert not TERMS.rows(schedule)[:, :2].any()
 
 
 def test_steps_tell_more_than_generations_and_disturbed_ones_are_passed_over() -> None:
-    schedules = [FULL, *random_schedules(TREE, STEPS, 10)]
+    schedules = [FULL, *draw_schedules(TREE, STEPS, 10)]
     rows = np.concatenate([TERMS.rows(schedule) for schedule in schedules])
     rng = np.random.default_rng(0)
     noise = np.exp(rng.normal(0, 0.05, len(rows))) * np.where(rng.random(len(rows)) < 0.1, 2.0, 1.0)
     weights = fit(TERMS.names, rows, rows @ list(TRUE.values()) * noise, 0.3)
-    others = random_schedules(TREE, STEPS, 40, seed=1)
+    others = draw_schedules(TREE, STEPS, 40, seed=1)
     costs = Costs(SECONDS, {}, SIZES, fixed=0.3, weights=weights)
     errors = np.array([costs.latency(s) for s in others]) / clocked(others, 0) - 1
     assert np.abs(errors).max() < 0.04
@@ -146,7 +146,7 @@ def test_prices_follow_the_tree_of_the_schedule() -> None:
 def test_a_prediction_takes_far_less_than_an_evaluation() -> None:
     big = stack(57)
     costs = Costs({c.id: 0.001 for c in big}, {}, {c.id: 1000 for c in big})
-    schedules = random_schedules(big, 50, 5)
+    schedules = draw_schedules(big, 50, 5)
     costs.latency(schedules[0])
     taken = []
     for schedule in schedules * 4:
@@ -157,8 +157,8 @@ def test_a_prediction_takes_far_less_than_an_evaluation() -> None:
 
 
 def test_random_schedules_cover_the_range_and_are_the_same_again() -> None:
-    schedules = random_schedules(TREE, STEPS, 20)
-    assert [s.digest for s in schedules] == [s.digest for s in random_schedules(TREE, STEPS, 20)]
+    schedules = draw_schedules(TREE, STEPS, 20)
+    assert [s.digest for s in schedules] == [s.digest for s in draw_schedules(TREE, STEPS, 20)]
     shares = np.array([s.executed_fraction() for s in schedules])
     assert shares.min() < 0.35
     assert shares.max() > 0.75
@@ -177,14 +177,14 @@ def at(schedule: Schedule) -> np.ndarray:
 def test_schedules_of_fewer_steps_are_predicted_once_some_were_timed(noise: float, told: bool) -> None:
     """A step that costs 0.04 s outside the denoiser, whose computed steps cost 0.34 s."""
     true = np.array(list({**TRUE, "step": 0.04}.values()))
-    schedules = [*random_schedules(TREE, STEPS, 12, least=2), FULL]
+    schedules = [*draw_schedules(TREE, STEPS, 12, least=2), FULL]
     rng = np.random.default_rng(0)
 
     def noisy(seconds: np.ndarray) -> np.ndarray:
         return seconds * np.exp(rng.normal(0, noise, np.shape(seconds)))
 
     spent = noisy(np.array([true[:2] @ at(schedule)[:2] for schedule in schedules]))
-    fixed, step = outside([schedule.steps for schedule in schedules], spent)
+    fixed, step = measure_overhead([schedule.steps for schedule in schedules], spent)
     assert (fixed, step) == (
         pytest.approx(0.3, rel=0.05 if noise else 1e-6),
         pytest.approx(0.04, rel=0.3 * bool(noise)),
@@ -196,13 +196,13 @@ def test_schedules_of_fewer_steps_are_predicted_once_some_were_timed(noise: floa
     weights = fit(TERMS.names, rows, noisy(rows @ true), fixed, step)
     costs = Costs(SECONDS, {}, SIZES, fixed=fixed, weights=weights)
     assert costs.varies
-    others = [*random_schedules(TREE, STEPS, 30, seed=1, least=2), *(Schedule.full(TREE, n) for n in range(2, STEPS))]
+    others = [*draw_schedules(TREE, STEPS, 30, seed=1, least=2), *(Schedule.full(TREE, n) for n in range(2, STEPS))]
     errors = np.array([costs.latency(s) / (true @ at(s)) - 1 for s in others])
     assert np.abs(errors).max() < (0.03 if noise == 0 else 0.06)
 
 
 def test_one_number_of_steps_says_nothing_of_what_a_step_costs() -> None:
-    schedules = [FULL, *random_schedules(TREE, STEPS, 10)]
+    schedules = [FULL, *draw_schedules(TREE, STEPS, 10)]
     weights = fit(TERMS.names, np.array([TERMS.of(s) for s in schedules]), clocked(schedules, 0.0), 0.3)
     assert STEP not in weights
     costs = Costs(SECONDS, {}, SIZES, fixed=0.3, weights=weights)
@@ -214,18 +214,16 @@ def test_one_number_of_steps_says_nothing_of_what_a_step_costs() -> None:
 
 
 def test_neither_part_of_what_lies_outside_is_negative() -> None:
-    assert outside([2, 8, 8], np.array([0.5, 0.2, 0.2])) == (pytest.approx(0.3, abs=0.1), 0.0)
-    fixed, step = outside([2, 8], np.array([0.1, 1.0]))
+    assert measure_overhead([2, 8, 8], np.array([0.5, 0.2, 0.2])) == (pytest.approx(0.3, abs=0.1), 0.0)
+    fixed, step = measure_overhead([2, 8], np.array([0.1, 1.0]))
     assert fixed == 0.0
     assert step > 0.1
 
 
 def test_random_schedules_of_fewer_steps_are_half_of_them_in_whichever_part() -> None:
-    schedules = random_schedules(TREE, 20, 18, least=3)
+    schedules = draw_schedules(TREE, 20, 18, least=3)
     for part in (schedules[:12], schedules[12:]):
         assert sum(schedule.steps == 20 for schedule in part) == len(part) / 2
     counts = [schedule.steps for schedule in schedules if schedule.steps < 20]
     assert (min(counts), len(set(counts))) == (3, 9)
-    assert [s.digest for s in random_schedules(TREE, 20, 18)] == [
-        s.digest for s in random_schedules(TREE, 20, 18, 0, None)
-    ]
+    assert [s.digest for s in draw_schedules(TREE, 20, 18)] == [s.digest for s in draw_schedules(TREE, 20, 18, 0, None)]

@@ -14,7 +14,7 @@ import torch
 
 from evocache.errors import DeviceError, Error, GenerationError, MismatchError, PolicyError, RunError
 from evocache.policies import parse
-from evocache.search.evaluate.faults import attempt, of_device, retry_faults
+from evocache.search.evaluate.faults import attempt, is_device_fault, retry_faults
 from evocache.search.evaluate.local import LocalEvaluator
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.worker_group import Outcome, WorkerGroup, WorkerLost
@@ -82,7 +82,7 @@ def test_a_schedule_s_own_error_is_its_failure_at_once(error: Error) -> None:
     act = Act(error)
     assert attempt(act, Act()) == Failure(f"{type(error).__name__}: {error.given}")
     assert act.calls == 1
-    assert not of_device(error)
+    assert not is_device_fault(error)
 
 
 @pytest.mark.parametrize("error", STRANGE, ids=repr)

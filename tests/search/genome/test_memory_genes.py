@@ -23,14 +23,14 @@ from evocache.search.genome.memory_genes import (
     MemoryPrice,
     cross_designs,
     cross_genes,
+    list_siblings,
     mutate_design,
     mutate_genes,
-    siblings,
 )
 from evocache.search.optimise.job import Job
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import JOURNAL, Run
-from evocache.search.seeds.seed_schedules import stored_seeds
+from evocache.search.seeds.seed_schedules import make_stored_seeds
 from tests.search.crews import Made
 from tests.search.optimise.test_evolution import SEEDS, SPACE, STEPS, TREE, answer, price
 
@@ -63,7 +63,7 @@ def test_each_gene_of_a_child_is_a_parent_s(mother: Genes, father: Genes, seed: 
 @given(genes)
 def test_a_design_s_siblings_need_no_evaluation_of_their_own(given: Genes) -> None:
     design = Design(SEEDS[1], given)
-    found = siblings(design)
+    found = list_siblings(design)
     assert found[0] == design
     assert {sibling.evaluated for sibling in found} == {design.evaluated}
     assert {sibling.genes.level for sibling in found} == {given.level, None, 0.0}
@@ -93,15 +93,15 @@ def test_without_storages_to_choose_from_genes_cost_no_randomness() -> None:
 
 
 def test_policies_are_seeds_in_each_storage() -> None:
-    seeds = stored_seeds(SEEDS, STORAGES)
+    seeds = make_stored_seeds(SEEDS, STORAGES)
     assert {seed.genes for seed in seeds} == {Genes("bf16"), Genes("int8")}
     assert not any(seed.schedule.is_full for seed in seeds)
-    assert stored_seeds(SEEDS, ("none",)) == []
+    assert make_stored_seeds(SEEDS, ("none",)) == []
 
 
 def memory_price(design: Design) -> MemoryPrice:
     """Weights of 100 bytes and activations of 50, 30 of which slices spare; a feature takes 4, and can be parked."""
-    features = liveness.peak_bytes(design.schedule, {c.id: 4 for c in TREE}) * SHARES[design.genes.storage]
+    features = liveness.compute_peak_bytes(design.schedule, {c.id: 4 for c in TREE}) * SHARES[design.genes.storage]
     whole, low = 150 + int(features), 120 + int(features / 4)
     level = design.genes.level
     budget = None if level is None else round(low + level * (whole - low))
@@ -110,7 +110,7 @@ def memory_price(design: Design) -> MemoryPrice:
 
 
 FEW = SEEDS[::4]
-MEMORY = Memory(memory_price, STORAGES, tuple(stored_seeds(SEEDS, STORAGES))[::2])
+MEMORY = Memory(memory_price, STORAGES, tuple(make_stored_seeds(SEEDS, STORAGES))[::2])
 SMALL = Settings(population=10, offspring=6, generations=2, prompts=3, rungs=(1,), polish=2)
 
 

@@ -18,14 +18,14 @@ from evocache.schedule.front.front import Front
 from evocache.search.calibrate.calibration_file import Calibration
 from evocache.search.cost.schedule_cost import Costs
 from evocache.search.genome.search_space import Space
-from evocache.search.genome.step_counts import condensed, drift_at, ladder, least_steps
+from evocache.search.genome.step_counts import choose_least_steps, condense, list_step_counts, resample_drift
 from evocache.search.genome.variation import Draft, cross, mutate, retime
 from evocache.search.optimise.evolution import Evolution
 from evocache.search.optimise.job import Job
 from evocache.search.optimise.polish import Polisher, list_knobs
 from evocache.search.optimise.settings import Settings
 from evocache.search.run import Run
-from evocache.search.seeds.seed_schedules import all_seeds, distinct, fewer_seeds, mask_seeds
+from evocache.search.seeds.seed_schedules import drop_equal, make_fewer_steps_seeds, make_mask_seeds, make_seeds
 from evocache.search.storage.journal_records import ScheduleWritten
 from evocache.search.storage.packed_cells import pack, unpack_record
 from evocache.search.storage.run_records import read_run
@@ -72,7 +72,7 @@ def test_a_child_has_as_many_steps_as_its_mother(a: str, b: str, one: int, other
 @given(st.sampled_from(SPECS), COUNTS, COUNTS)
 def test_condensed_schedules_are_schedules_and_what_always_computed_still_does(spec: str, old: int, new: int) -> None:
     schedule = made(spec, old)
-    found = condensed(schedule, new)
+    found = condense(schedule, new)
     assert found.steps == new
     assert in_order(found)
     always = schedule.executed.all(axis=0)
@@ -89,10 +89,10 @@ def test_condensed_schedules_compute_as_often_as_there_are_steps_for() -> None:
         (4, [0, 1, 2, 3]),
         (3, [0, 1, 2]),
     ):
-        found = condensed(schedule, steps)
+        found = condense(schedule, steps)
         assert np.flatnonzero(found.executed[:, column]).tolist() == computed
-    assert condensed(schedule, 12) is schedule
-    assert condensed(schedule, 9).gains[3, column] == 0.4
+    assert condense(schedule, 12) is schedule
+    assert condense(schedule, 9).gains[3, column] == 0.4
 
 
 def test_retiming_goes_near_and_far_and_nowhere_where_all_have_the_same_steps() -> None:
@@ -132,12 +132,12 @@ def test_litters_and_knobs_have_any_number_of_steps() -> None:
 
 
 def test_which_numbers_of_steps_are_tried() -> None:
-    assert [least_steps(n) for n in (1, 2, 4, 20, 50)] == [1, 2, 2, 3, 8]
-    assert ladder(3, 20) == list(range(3, 20))
-    long = ladder(8, 100)
+    assert [choose_least_steps(n) for n in (1, 2, 4, 20, 50)] == [1, 2, 2, 3, 8]
+    assert list_step_counts(3, 20) == list(range(3, 20))
+    long = list_step_counts(8, 100)
     assert (long[0], long[-1]) == (8, 99)
     assert 15 < len(long) <= 24
-    assert ladder(5, 5) == []
+    assert list_step_counts(5, 5) == []
     for wrong in (1, 0, 13):
         with pytest.raises(RunError, match="steps"):
             Space(TREE, STEPS, wrong)
@@ -147,18 +147,18 @@ def test_which_numbers_of_steps_are_tried() -> None:
 def test_drift_between_fewer_steps_is_that_of_their_places_in_time() -> None:
     places = np.arange(12.0)
     drift = np.abs(places[None, :] - places[:, None])
-    assert np.allclose(drift_at(drift, 12), drift)
-    assert np.allclose(drift_at(drift, 6)[0], [0, 2, 4, 6, 8, 10])
-    assert np.allclose(drift_at(drift, 8)[1, 2:], 1.5 * np.arange(1, 7))
+    assert np.allclose(resample_drift(drift, 12), drift)
+    assert np.allclose(resample_drift(drift, 6)[0], [0, 2, 4, 6, 8, 10])
+    assert np.allclose(resample_drift(drift, 8)[1, 2:], 1.5 * np.arange(1, 7))
     above = np.triu(drift, 1)  # all that a calibration's file keeps
-    assert np.allclose(np.triu(drift_at(above, 9), 1), np.triu(drift_at(drift, 9), 1))
+    assert np.allclose(np.triu(resample_drift(above, 9), 1), np.triu(resample_drift(drift, 9), 1))
 
 
 def test_seeds_of_fewer_steps_are_few_and_hold_every_uncached_one() -> None:
     places = np.arange(STEPS) ** 0.7
     drift = {c.id: np.square(places[None, :] - places[:, None]) for c in TREE}
     calibration = Calibration(STEPS, Costs({c.id: 0.01 for c in TREE}, {}, {}), drift)
-    same, more = all_seeds(TREE, calibration), all_seeds(TREE, calibration, LEAST)
+    same, more = make_seeds(TREE, calibration), make_seeds(TREE, calibration, LEAST)
     assert more[: len(same)] == same
     fewer = more[len(same) :]
     assert {s.steps for s in fewer if s.is_full} == set(range(LEAST, STEPS))
@@ -171,8 +171,8 @@ def test_seeds_of_fewer_steps_are_few_and_hold_every_uncached_one() -> None:
 
 # A landscape: a solver's error falls with its steps; caching adds to it; skipped steps cost a tenth of computed ones.
 
-SEEDS = distinct([*mask_seeds(TREE, STEPS, gains=(0.0, 0.5)), Schedule.full(TREE, STEPS)])
-FEWER = distinct([*SEEDS, *fewer_seeds(TREE, STEPS, {}, LEAST)])
+SEEDS = drop_equal([*make_mask_seeds(TREE, STEPS, gains=(0.0, 0.5)), Schedule.full(TREE, STEPS)])
+FEWER = drop_equal([*SEEDS, *make_fewer_steps_seeds(TREE, STEPS, {}, LEAST)])
 
 
 def error(schedule: Schedule, prompt: int) -> float:
@@ -289,5 +289,5 @@ def test_records_of_impossible_steps_are_refused(steps: int) -> None:
 
 
 def test_every_computed_cell_is_a_computing_one() -> None:
-    found = condensed(made("tgate:2", 9), 5)
+    found = condense(made("tgate:2", 9), 5)
     assert ((found.orders == COMPUTE.order) | ~found.executed).all()

@@ -17,12 +17,12 @@ from evocache.search.genome.search_space import Space
 from evocache.search.optimise.evolution import Evolution
 from evocache.search.optimise.job import Job
 from evocache.search.optimise.settings import Settings
-from evocache.search.seeds.seed_schedules import distinct, mask_seeds, policy_seeds
+from evocache.search.seeds.seed_schedules import drop_equal, make_mask_seeds, make_policy_seeds
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12
 SPACE = Space(TREE, STEPS)
-SEEDS = distinct(iter([*policy_seeds(TREE, STEPS), *mask_seeds(TREE, STEPS)]))
+SEEDS = drop_equal(iter([*make_policy_seeds(TREE, STEPS), *make_mask_seeds(TREE, STEPS)]))
 REFERENCE = np.array([2000.0, 1.05])
 
 

@@ -9,7 +9,16 @@ from evocache.policies import parse
 from evocache.schedule import Schedule, forecast, uniform
 from evocache.search.genome.search_space import Space
 from evocache.search.optimise.hypervolume import Box
-from evocache.search.optimise.polish import FARTHEST, LARGEST, TURN, Knob, Polisher, list_knobs, polish_gains, turned
+from evocache.search.optimise.polish import (
+    FARTHEST,
+    LARGEST,
+    TURN,
+    Knob,
+    Polisher,
+    list_knobs,
+    polish_gains,
+    turn_knobs,
+)
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12
@@ -64,7 +73,7 @@ def test_no_gain_goes_too_far() -> None:
     best, mix = np.full(len(found), 50.0), np.eye(len(found))
     for schedule in polish_gains(FORECAST, found, gram(FORECAST, found, best, mix).tolist()):
         assert np.abs(gains(schedule, found) - 0.5).max() <= FARTHEST + 1e-9
-    assert np.abs(gains(turned(FORECAST, found, [99.0] * len(found)), found)).max() == LARGEST
+    assert np.abs(gains(turn_knobs(FORECAST, found, [99.0] * len(found)), found)).max() == LARGEST
 
 
 def test_failed_generations_give_no_candidates() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evocache.search.seeds.drift_fills import fills
+from evocache.search.seeds.drift_fills import make_fills
 from tests.search.trees import stack
 
 TREE, STEPS = stack(1), 6
@@ -20,7 +20,7 @@ def moving(change: float) -> np.ndarray:
 
 def test_the_leaf_that_drifts_least_goes_first():
     drift = {id: moving(change) for id, change in zip(LEAVES, (3.0, 0.1, 2.0), strict=True)}
-    (schedule,) = fills(TREE, STEPS, drift, SECONDS, shares=[1 - 5 / 18])
+    (schedule,) = make_fills(TREE, STEPS, drift, SECONDS, shares=[1 - 5 / 18])
     column = TREE.index[LEAVES[1]]
     assert np.flatnonzero(schedule.read.any(axis=0)).tolist() == [column]
     assert np.flatnonzero(schedule.executed[:, column]).tolist() == [0]
@@ -29,13 +29,13 @@ def test_the_leaf_that_drifts_least_goes_first():
 def test_steps_go_where_little_changes():
     position = np.array([0.0, 5.0, 10.0, 10.1, 10.2, 15.0])
     drift = {LEAVES[0]: np.square(position[None, :] - position[:, None])}
-    (schedule,) = fills(TREE, STEPS, drift, SECONDS, shares=[4 / 6])
+    (schedule,) = make_fills(TREE, STEPS, drift, SECONDS, shares=[4 / 6])
     assert np.flatnonzero(schedule.read[:, TREE.index[LEAVES[0]]]).tolist() == [3, 4]
 
 
 def test_what_saves_more_may_drift_more():
     drift = {LEAVES[0]: moving(1.0), LEAVES[1]: moving(1.0)}
-    (schedule,) = fills(TREE, STEPS, drift, {LEAVES[0]: 1.0, LEAVES[1]: 10.0}, shares=[0.8])
+    (schedule,) = make_fills(TREE, STEPS, drift, {LEAVES[0]: 1.0, LEAVES[1]: 10.0}, shares=[0.8])
     assert not schedule.read[:, TREE.index[LEAVES[0]]].any()
     assert schedule.read[:, TREE.index[LEAVES[1]]].sum() == 2
 
@@ -43,7 +43,7 @@ def test_what_saves_more_may_drift_more():
 def test_shares_are_reached_one_after_the_other_each_within_the_last():
     drift = {id: moving(1.0 + i) for i, id in enumerate(LEAVES)}
     shares = [0.9, 0.7, 0.5, 0.3]
-    found = list(fills(TREE, STEPS, drift, SECONDS, shares=shares[::-1]))
+    found = list(make_fills(TREE, STEPS, drift, SECONDS, shares=shares[::-1]))
     times = [schedule.cost(SECONDS) / (3 * STEPS) for schedule in found]
     for share, time in zip(shares, times, strict=True):
         assert share - 1 / 18 < time <= share + 1e-9
@@ -53,11 +53,11 @@ def test_shares_are_reached_one_after_the_other_each_within_the_last():
 
 
 def test_forecasts_in_place_of_reuse():
-    (schedule,) = fills(TREE, STEPS, {LEAVES[0]: moving(1.0)}, SECONDS, shares=[0.5], gain=0.5)
+    (schedule,) = make_fills(TREE, STEPS, {LEAVES[0]: moving(1.0)}, SECONDS, shares=[0.5], gain=0.5)
     assert set(schedule.gains[schedule.read].tolist()) <= {0.0, 0.5}
     assert (schedule.orders == 1).any()
 
 
 @pytest.mark.parametrize(("drift", "seconds"), [({}, SECONDS), ({LEAVES[0]: moving(1.0)}, {})])
 def test_without_drift_or_time_there_is_nothing_to_fill(drift, seconds):
-    assert list(fills(TREE, STEPS, drift, seconds)) == []
+    assert list(make_fills(TREE, STEPS, drift, seconds)) == []

@@ -7,10 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from evocache.policies.calibrated.smoothcache import groups
+from evocache.policies.calibrated.smoothcache import group_columns
 from evocache.search.calibrate.calibration_file import Calibration
 from evocache.search.cost.schedule_cost import Costs
-from evocache.search.seeds.seed_schedules import all_seeds, distinct, mask_seeds, policy_seeds, thresholds
+from evocache.search.seeds.seed_schedules import (
+    choose_thresholds,
+    drop_equal,
+    make_mask_seeds,
+    make_policy_seeds,
+    make_seeds,
+)
 from tests.search.trees import stack
 
 TREE, STEPS = stack(), 12
@@ -22,33 +28,33 @@ def moving(power: float) -> np.ndarray:
 
 
 DRIFT = {c.id: moving(0.6 + 0.1 * (i % 5)) for i, c in enumerate(TREE)}
-ERRORS = {name: np.sqrt(moving(0.5 + 0.2 * i)) for i, name in enumerate(groups(TREE))}
+ERRORS = {name: np.sqrt(moving(0.5 + 0.2 * i)) for i, name in enumerate(group_columns(TREE))}
 CALIBRATION = Calibration(STEPS, Costs({c.id: 0.01 for c in TREE}, {}, {}), DRIFT, ERRORS)
 
 
 def test_policies_at_several_strengths() -> None:
-    names = [s.provenance.origin for s in policy_seeds(TREE, STEPS, ERRORS)]
+    names = [s.provenance.origin for s in make_policy_seeds(TREE, STEPS, ERRORS)]
     count = {policy: sum(name.startswith(policy) for name in names) for policy in ("fora", "taylorseer", "tgate")}
     assert count == {"fora": 4, "taylorseer": 7, "tgate": 2}
     assert not any(name.startswith("deepcache") for name in names)
     assert sum(name.startswith("smoothcache") for name in names) == 5
-    assert not any(s.provenance.origin.startswith("smoothcache") for s in policy_seeds(TREE, STEPS))
+    assert not any(s.provenance.origin.startswith("smoothcache") for s in make_policy_seeds(TREE, STEPS))
 
 
 def test_thresholds_spread_smoothcache_over_its_budgets() -> None:
-    found = thresholds(ERRORS)
+    found = choose_thresholds(ERRORS)
     assert found == sorted(set(found))
-    seeds = [s for s in policy_seeds(TREE, STEPS, ERRORS) if s.provenance.origin.startswith("smoothcache")]
+    seeds = [s for s in make_policy_seeds(TREE, STEPS, ERRORS) if s.provenance.origin.startswith("smoothcache")]
     shares = [s.executed_fraction() for s in seeds]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0.6 > 0.5 > shares[-1]
-    assert thresholds({"t/attention": np.zeros((4, 4))}) == []
+    assert choose_thresholds({"t/attention": np.zeros((4, 4))}) == []
 
 
 @pytest.mark.parametrize("part", [None, ["t"]])
 def test_masks_compute_as_many_steps_as_they_say(part: list[str] | None) -> None:
     column = TREE.index["t" if part else "t/blocks[0:4]"]
-    seeds = list(mask_seeds(TREE, STEPS, DRIFT, parts=part))
+    seeds = list(make_mask_seeds(TREE, STEPS, DRIFT, parts=part))
     assert len(seeds) == 2 * 3 * len(range(2, STEPS))
     for schedule in seeds:
         named = re.match(r"(?:dp|even) mask of (\d+) steps( on t)?, gain ", schedule.provenance.origin)
@@ -59,16 +65,16 @@ def test_masks_compute_as_many_steps_as_they_say(part: list[str] | None) -> None
 
 
 def test_without_a_calibration_masks_are_even() -> None:
-    seeds = list(mask_seeds(TREE, STEPS))
+    seeds = list(make_mask_seeds(TREE, STEPS))
     assert {s.provenance.origin.split()[0] for s in seeds} == {"even"}
     assert np.flatnonzero(seeds[6].executed[:, 1]).tolist() == [0, 3, 6, 9]
 
 
 def test_all_seeds_are_distinct_named_and_the_same_again() -> None:
-    seeds = all_seeds(TREE, CALIBRATION)
+    seeds = make_seeds(TREE, CALIBRATION)
     digests = [s.digest for s in seeds]
     assert len(set(digests)) == len(digests)
-    assert digests == [s.digest for s in all_seeds(TREE, CALIBRATION)]
+    assert digests == [s.digest for s in make_seeds(TREE, CALIBRATION)]
     assert all(s.provenance.origin for s in seeds)
     for kind in ("fora", "taylorseer", "smoothcache", "dp mask", "fill to"):
         assert any(s.provenance.origin.startswith(kind) for s in seeds)
@@ -76,5 +82,5 @@ def test_all_seeds_are_distinct_named_and_the_same_again() -> None:
 
 
 def test_the_first_name_of_a_behaviour_is_kept() -> None:
-    one, other = (next(iter(policy_seeds(TREE, STEPS))).with_provenance(name) for name in ("a", "b"))
-    assert [s.provenance.origin for s in distinct([one, other, one])] == ["a"]
+    one, other = (next(iter(make_policy_seeds(TREE, STEPS))).with_provenance(name) for name in ("a", "b"))
+    assert [s.provenance.origin for s in drop_equal([one, other, one])] == ["a"]

@@ -16,7 +16,15 @@ from diffusers import EulerDiscreteScheduler
 from PIL import Image
 
 from evocache.errors import IdentityError
-from evocache.search.evaluate.fingerprint import PLACES, WHOLE, digest, fingerprint, sample, tolerance, weights
+from evocache.search.evaluate.fingerprint import (
+    PLACES,
+    WHOLE,
+    choose_tolerance,
+    digest_value,
+    digest_weights,
+    fingerprint,
+    take_sample,
+)
 from evocache.search.evaluate.quality import quality
 from evocache.search.evaluate.workload import Workload
 from evocache.search.storage.run_identity import FILE, Identity, Sample, confirm, confirm_sample, read, write
@@ -130,22 +138,22 @@ def test_what_changes_of_a_call_or_a_quality_is_named(pipe: Any, one: Any, other
 def test_every_tensor_counts_and_large_ones_all_over(pipe: Any) -> None:
     module = torch.nn.Module()
     module.big = torch.nn.Parameter(torch.zeros(40 * WHOLE))
-    before = weights(module)
+    before = digest_weights(module)
     step = len(module.big) // PLACES
     with torch.no_grad():
         module.big[7 * step] = 1.0
-        assert weights(module) != before
+        assert digest_weights(module) != before
         module.big.zero_()
         module.big += 1e-7
-    assert weights(module) != before
-    assert weights(torch.nn.Linear(2, 2, device="meta")) != weights(torch.nn.Linear(2, 3, device="meta"))
+    assert digest_weights(module) != before
+    assert digest_weights(torch.nn.Linear(2, 2, device="meta")) != digest_weights(torch.nn.Linear(2, 3, device="meta"))
 
 
 def test_what_contains_itself_has_a_digest() -> None:
     ring: list[object] = [1]
     ring.append(ring)
-    assert digest(ring) == digest(ring) != digest([1])
-    assert digest(print) != digest(len)
+    assert digest_value(ring) == digest_value(ring) != digest_value([1])
+    assert digest_value(print) != digest_value(len)
 
 
 def test_a_run_on_something_else_is_refused_naming_both(tmp_path: Path) -> None:
@@ -174,18 +182,18 @@ def test_a_damaged_identity_is_told(tmp_path: Path, text: str) -> None:
 
 def test_samples_are_compared_within_rounding(tmp_path: Path) -> None:
     outputs = np.random.default_rng(0).normal(size=(2, 4, 8, 8)).astype(np.float32)
-    identity = confirm_sample(tmp_path, Identity({"batch": 2}), sample(outputs, [1.0, float("inf")]), 1e-3)
+    identity = confirm_sample(tmp_path, Identity({"batch": 2}), take_sample(outputs, [1.0, float("inf")]), 1e-3)
     assert read(tmp_path) == Identity(
         {"batch": 2}, identity.sample and Sample(*map(rounded, vars(identity.sample).values()))
     )
     known = read(tmp_path)
     assert known is not None
-    confirm_sample(tmp_path, known, sample(outputs * (1 + 1e-5), [1.0, float("inf")]), 1e-3)
+    confirm_sample(tmp_path, known, take_sample(outputs * (1 + 1e-5), [1.0, float("inf")]), 1e-3)
     for changed in (
-        sample(outputs * 1.01, [1.0, float("inf")]),
-        sample(outputs, [1.01, float("inf")]),
-        sample(outputs, [1.0, 1.0]),
-        sample(outputs, [-1.0, float("inf")]),
+        take_sample(outputs * 1.01, [1.0, float("inf")]),
+        take_sample(outputs, [1.01, float("inf")]),
+        take_sample(outputs, [1.0, 1.0]),
+        take_sample(outputs, [-1.0, float("inf")]),
     ):
         with pytest.raises(IdentityError, match="first uncached outputs"):
             confirm_sample(tmp_path, known, changed, 1e-3)
@@ -196,5 +204,5 @@ def rounded(numbers: Any) -> tuple[float, ...]:
 
 
 def test_rounding_is_wider_in_half_precision(pipe: Any) -> None:
-    assert tolerance(pipe) == 1e-3
-    assert tolerance(copy.deepcopy(pipe).to(torch.float16)) == 3e-2
+    assert choose_tolerance(pipe) == 1e-3
+    assert choose_tolerance(copy.deepcopy(pipe).to(torch.float16)) == 3e-2

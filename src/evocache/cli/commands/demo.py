@@ -118,7 +118,7 @@ def describe_noise(rows: Sequence[Row]) -> list[str]:
 
 def _draw_sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: dict[str, Any]) -> list[Image]:
     """Draw the contact sheet; of videos, one for each frame."""
-    from ...report.figures.contact_sheet import SheetColumn, contact_sheet
+    from ...report.figures.contact_sheet import SheetColumn, draw_contact_sheet
     from ...tables import in_decibels
 
     heads = {}
@@ -131,7 +131,7 @@ def _draw_sheets(shown: Zoo, rows: Sequence[Row], texts: Sequence[str], facts: d
     frames = zip(*(zip(*(video for video in videos), strict=True) for videos in columns.values()), strict=True)
     moments = frames if shown.moving else [tuple(columns.values())]
     return [
-        contact_sheet(
+        draw_contact_sheet(
             dict(zip(columns, moment, strict=True)),
             texts,
             heads,

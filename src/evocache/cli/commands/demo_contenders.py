@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ...metrics import Timing, time_interleaved
 from ...metrics.clocks import clock_of
 from ...policies import parse_policy
-from ...policies.static.steps import outermost
+from ...policies.static.steps import find_outermost
 from ...schedule import Tree, forecast, uniform
 from ...schedule.front import Front, Point
 from ...validation.contender import Contender, apply_contender
@@ -55,7 +55,7 @@ def choose_contenders(tree: Tree, steps: int, front: Front | None = None) -> lis
     found = [Contender(REFERENCE, "", steps=steps)]
     best: dict[str, list[Contender]] = {}
     reuse = "deepcache" if tree.of_kind("deep") else "fora"
-    spans = [c.id for c in outermost(tree)]
+    spans = [c.id for c in find_outermost(tree)]
     for interval, gain, cost in GROUPS:
         computed = range(0, steps, interval)
         reused = parse_policy(f"{reuse}:{interval}").schedule(tree, steps)

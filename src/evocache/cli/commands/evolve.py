@@ -234,15 +234,15 @@ def parse_duration(text: str) -> float | None:
 def _choose_prompts(
     model: str, prompts: Path | None, held_out: Path | None, count: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Choose prompts to evolve on, and others for the proof; none if there are too few (see `held_out.split`)."""
+    """Choose prompts to evolve on, and others for the proof; none if there are too few (see `split_prompts`)."""
     proof = gather([], held_out) if held_out else []
     if prompts is not None:
-        from ...validation.held_out_split import PROMPTS, split
+        from ...validation.held_out_split import PROMPTS, split_prompts
 
         texts = drop_repeats(gather([], prompts))
         if proof:
             return texts[:count], proof
-        apart = split(texts[: count + HELD_OUT], most=count)
+        apart = split_prompts(texts[: count + HELD_OUT], most=count)
         return list(apart.searched), list(apart.proven) if apart.kind == PROMPTS else []
     from ...zoo.models import find
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...metrics.versions import versions
+from ...metrics.versions import read_versions
 from ..inputs import argument_files
 from ..inputs.call_arguments import (
     IMAGE,
@@ -238,7 +238,7 @@ class _Log:
             "prompt": prompt,
             "seed": seed,
             **{name: value for name, value in named.items() if value is not None},
-            "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+            "versions": ", ".join(f"{name} {number}" for name, number in read_versions().items()),
         }
 
     def report(self) -> None:

@@ -86,14 +86,14 @@ def show(
     detail: Annotated[bool, typer.Option("--detail", help="One row for each component.")] = False,
 ) -> None:
     """Show a schedule as a heat map: what is computed, reused or forecast at every step."""
-    from ...schedule.render import heatmap
+    from ...schedule.render import draw_heatmap
     from ..ui.console import out
 
     choice = _choose(what, speedup, min_quality, memory)
     found = resolve(choice, model, steps)
     if choice.description:
         out().print(choice.description, markup=False)
-    out().print(heatmap(found, detail=detail))
+    out().print(draw_heatmap(found, detail=detail))
 
 
 @schedule.command(

@@ -26,10 +26,10 @@ def find_architecture(model: str) -> Architecture:
     Raises:
         ModelError: if there is none of that name.
     """
-    from ...model.architectures import architecture
+    from ...model.architectures import find_architecture
 
     try:
-        return architecture(model)
+        return find_architecture(model)
     except PipelineError as error:
         raise ModelError(error.given, error.expected, error.mend) from None
 

@@ -103,10 +103,10 @@ def _read_tensor(path: Path) -> Any:
 
 
 def _read_json(path: Path) -> Any:
-    from ...schedule.io.strict_json import read_text, value
+    from ...schedule.io.strict_json import parse_any, read_text
 
     try:
-        return value(read_text(path))
+        return parse_any(read_text(path))
     except CodecError as error:
         raise InputError(error.given, error.expected, error.mend) from None
 

@@ -144,11 +144,11 @@ def call_pipeline(pipe: Any, given: Mapping[str, Any]) -> Any:
 
 def describe_refusal(pipe: Any, given: Mapping[str, Any], error: Exception) -> InputError:
     """Describe an error that a pipeline itself raised."""
-    from ...search.evaluate.faults import of_device
+    from ...search.evaluate.faults import is_device_fault
 
     hidden = ("generator", "output_type")
     shown = ", ".join(f"{name}={short(value)}" for name, value in given.items() if name not in hidden)
-    short_of = of_device(error)
+    short_of = is_device_fault(error)
     mend = "lower --batch, or give --memory" if short_of else "change what it names"
     return InputError(
         f"{type(pipe).__name__} called with {shown or 'its own defaults'}",

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ...zoo.load import no_bars
+from ...zoo.load import silence_bars
 from ..ui.failures import InputError, ModelError, shorten
 from ..ui.waits import Waits
 from .dtypes import check_device, check_dtype, find_dtype
@@ -50,7 +50,7 @@ def load_pipeline(model: str, *, device: str = "auto", dtype: str = "auto") -> A
     wanted = find_dtype(dtype, device)
     from ... import zoo
 
-    with nullcontext() if count_stored_bytes(found) is None else no_bars():
+    with nullcontext() if count_stored_bytes(found) is None else silence_bars():
         pipe: Any = zoo.load(found, dtype=wanted) if found.startswith("zoo:") else _load_pretrained(found, wanted)
         try:
             pipe.to(device)

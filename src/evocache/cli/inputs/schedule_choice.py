@@ -175,18 +175,18 @@ def describe_reach(proof: Proof) -> str:
 
 def describe_choice(point: Point, proof: Proof) -> str:
     """Describe in a line what was measured of a point, and how its memory is kept small."""
-    from ...schedule.front.comparison import spread
-    from ...schedule.front.front_table import peak, planned
+    from ...schedule.front.comparison import find_spread
+    from ...schedule.front.front_table import describe_memory, format_peak
     from ...tables import in_bytes, in_figures
 
     measured = point.measured
     unit = f" {proof.basis.unit}" if proof.basis.unit else ""
-    half = spread(measured)
+    half = find_spread(measured)
     parts = [f"{measured['speedup']:.2f}x" + (f" ({half})" if half else "")]
     parts.append(f"{in_figures(measured['quality'])}{unit}")
     if "memory" in measured:
         parts.append(f"{in_bytes(measured['memory'])} cached")
-    if held := peak(measured):
+    if held := format_peak(measured):
         parts.append(f"peak {held}")
-    how = planned(point)
+    how = describe_memory(point)
     return ", ".join(parts) + " when it was proven" + (f" ({how})" if how else "")

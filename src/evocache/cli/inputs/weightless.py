@@ -22,7 +22,7 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
     import diffusers
     import torch
 
-    from ...model.pipeline_components import components_of
+    from ...model.pipeline_components import list_components
 
     source, wanted = locate(model), find_dtype(dtype)
     host: Any = diffusers
@@ -44,7 +44,7 @@ def load_weightless(model: str, *, dtype: str = "auto") -> Any:
             pipe = cls(**parts)
     except (OSError, ValueError, AttributeError, ImportError, KeyError, TypeError) as error:
         raise describe_unloadable(source, error) from error
-    for part in components_of(pipe).values():
+    for part in list_components(pipe).values():
         if isinstance(part, torch.nn.Module):
             part.to("meta", wanted).eval()  # some parameters are made on the CPU whatever the device
     pipe.set_progress_bar_config(disable=True)
@@ -64,10 +64,10 @@ def _find_part(source: str, part: str) -> tuple[str, str]:
     """Return the folder or hub id, and the folder in it, that hold a part of a model."""
     if not source.startswith("zoo:"):
         return source, part
-    from ...zoo.load import folder_of
+    from ...zoo.load import find_folder
     from ...zoo.models import find
 
-    found = folder_of(find(source), part)
+    found = find_folder(find(source), part)
     return str(found.parent), found.name
 
 

@@ -51,11 +51,11 @@ def count_room(pipe: Any) -> int:
     """Count the processes that the machine has room for: one a GPU, or one a core while pipelines fit into memory."""
     import torch
 
-    from ...model.pipeline_components import components_of
+    from ...model.pipeline_components import list_components
 
     if torch.device(getattr(pipe, "device", "cpu")).type == "cuda":
         return torch.cuda.device_count()
-    parts = [part for part in components_of(pipe).values() if isinstance(part, torch.nn.Module)]
+    parts = [part for part in list_components(pipe).values() if isinstance(part, torch.nn.Module)]
     weights = sum(tensor.nbytes for part in parts for tensor in (*part.parameters(), *part.buffers()))
     free = _read_free_memory()
     return count_cores() if free is None else min(count_cores(), int(SHARE * free / (BASE + 2 * weights)))

@@ -60,11 +60,11 @@ def describe_proof(proof: Proof) -> dict[str, object]:
 
 def show_front(proof: Proof, history: History | None = None) -> None:
     """Print the table of a front, and of what it was measured against; and what failed in the run, if that is known."""
-    from ...schedule.front.front_table import Line, front_table, lines_of
+    from ...schedule.front.front_table import Line, build_front_table, list_lines
     from ...validation.proof_file import GROUPS
 
     counts = find_steps(proof)
-    groups = {"front": lines_of(proof.front, proof.names, steps=bool(counts))}
+    groups = {"front": list_lines(proof.front, proof.names, steps=bool(counts))}
     for name, baseline in proof.baselines.items():
         exact = baseline.group == "uncached" and proof.basis.residual
         mark = f"by {baseline.by}" if baseline.by else ""
@@ -72,7 +72,7 @@ def show_front(proof: Proof, history: History | None = None) -> None:
         groups.setdefault(baseline.group, []).append(line)
     console = out()
     shown = [groups[group] for group in GROUPS if group in groups]
-    console.print(front_table(shown, console.width, head=proof.basis.head))
+    console.print(build_front_table(shown, console.width, head=proof.basis.head))
     for text in explain_figures(proof):
         console.print(text, style="dim", markup=False)
     if history is not None and history.failures:
@@ -89,7 +89,7 @@ def find_steps(proof: Proof) -> dict[str, str]:
 
 def explain_figures(proof: Proof) -> list[str]:
     """Explain in lines what the figures mean and what they were measured on."""
-    from ...schedule.front.context import shared
+    from ...schedule.front.context import find_shared
     from ...schedule.front.front_table import PEAK
 
     basis = proof.basis
@@ -109,7 +109,7 @@ def explain_figures(proof: Proof) -> list[str]:
         lines.append("plan: what features are stored in, and the budget that slicing and parking keep")
     contexts = [point.context for point in proof.front if point.context is not None]
     if contexts:
-        lines.append(f"evolved at: {shared(contexts)}; nothing was measured at other settings")
+        lines.append(f"evolved at: {find_shared(contexts)}; nothing was measured at other settings")
     lines += [f"not measured: {'; '.join(basis.left_out)}"] if basis.left_out else []
     return [*lines, *proof.noise]
 

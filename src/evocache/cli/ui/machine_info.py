@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from ...metrics.versions import versions
+from ...metrics.versions import read_versions
 
 
 def describe_machine(device: str = "cpu") -> dict[str, str | int]:
@@ -19,7 +19,7 @@ def describe_machine(device: str = "cpu") -> dict[str, str | int]:
         "cores": count_cores(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
-        **versions(),
+        **read_versions(),
     }
 
 

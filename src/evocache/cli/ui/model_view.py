@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...schedule.tree_table import Node, nodes
+from ...schedule.tree_table import Node, group_nodes
 from .console import out
 from .saved_work import count_work, describe_work, tabulate_work
 
@@ -76,7 +76,7 @@ class View:
         }
 
     def _program(self) -> dict[str, Any]:
-        from ...schedule.liveness import peak_bytes
+        from ...schedule.liveness import compute_peak_bytes
 
         assert self.schedule is not None
         found = {"origin": self.schedule.provenance.origin, "digest": self.schedule.digest, "steps": self.steps}
@@ -84,7 +84,7 @@ class View:
         if not self.probe:
             return {**found, **cells}
         work = describe_work(count_work(self.schedule, self.probe))
-        return {**found, **cells, **work, "peak_cached_bytes": peak_bytes(self.schedule, self.probe.sizes())}
+        return {**found, **cells, **work, "peak_cached_bytes": compute_peak_bytes(self.schedule, self.probe.sizes())}
 
     def print(self, depth: int | None) -> None:
         """Print a table for people, and under it what a generation costs."""
@@ -103,7 +103,7 @@ class View:
         ]
         columns += [Column(name, numeric=True) for name in ("bytes", "FLOPs", "time")]
         columns += [Column("runs", numeric=True)] if self.schedule else []
-        shown = nodes(self.model.tree, lambda c: m.shapes if (m := self.measure(c)) else None, depth)
+        shown = group_nodes(self.model.tree, lambda c: m.shapes if (m := self.measure(c)) else None, depth)
         console.print(table(columns, [self._cells(node) for node in shown], width=console.width))
         if self.probe:
             flops, seconds = self.total("flops"), self.total("seconds")

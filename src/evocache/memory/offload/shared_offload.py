@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ...errors import GenerationError, PipelineError
-from ...model.pipeline_components import components_of
+from ...model.pipeline_components import list_components
 from .stage_offload import ComponentUse, Offload, Summons, find_offloadable, offload_lock
 
 _open: list[ComponentUse] = []
@@ -198,4 +198,4 @@ def _describe(stages: Mapping[str, Sequence[str]]) -> str:
 
 
 def _modules(pipe: Any) -> dict[str, nn.Module]:
-    return {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
+    return {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}

@@ -85,29 +85,29 @@ class Shares:
         which Belady's rule is a rule of thumb, it is taken to be so.
         """
         self._bound([room for room in rooms if room not in self._bounds])
-        return [max([self._bounds[room].bytes, *(self._since(room, tried) for tried in self._kept)]) for room in rooms]
+        return [max([self._bounds[room].bytes, *(self._since(room, known) for known in self._kept)]) for room in rooms]
 
-    def _since(self, room: int, tried: int) -> int:
+    def _since(self, room: int, known_room: int) -> int:
         """Bytes that are moved at the least with some room, given what is moved with another."""
-        known, least = self._kept[tried].moved, self._bounds[room]
+        known, least = self._kept[known_room].moved, self._bounds[room]
         if room >= self.whole:
             return 0
-        if room <= tried:
+        if room <= known_room:
             return max(known.written, least.written) + max(known.read, least.read)
-        spared = min(known.read - least.read, self._spared(room, tried))
+        spared = min(known.read - least.read, self._spared(room, known_room))
         return known.bytes - 2 * spared
 
-    def _spared(self, room: int, tried: int) -> int:
+    def _spared(self, room: int, known_room: int) -> int:
         """Bytes that are read back less, at most, where there is more room than was tried.
 
         What is read back is a convex function of capacity, as the least of a linear programme is of what it is asked
         for: from what was tried on it falls no faster than it fell up to there, from where all gaps are parked.
         """
-        more, before = room // len(self._branches), tried // len(self._branches)
+        more, before = room // len(self._branches), known_room // len(self._branches)
         spared = 0.0
         for gaps in self._branches:
             below = before - gaps.largest - gaps.least  # values are whole, and so is what they leave
-            read = self._parked[tried][gaps].read
+            read = self._parked[known_room][gaps].read
             spared += (more - before + gaps.largest) * (gaps.every - read) / below if below > 0 else read
         return int(spared)
 

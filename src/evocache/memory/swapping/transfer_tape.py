@@ -84,9 +84,9 @@ class Uses(NamedTuple):
 def uses(schedule: Schedule, sizes: Mapping[str, int], order: Sequence[str]) -> Uses:
     """Events in order, values, and at which events each value is used.
 
-    Within a step components come in their order of execution, as `liveness.peak_bytes` has it.
+    Within a step components come in their order of execution, as `liveness.compute_peak_bytes` has it.
     """
-    found = liveness.lookups(schedule)
+    found = liveness.find_lookups(schedule)
     reader = found.component[found.value]
     active = np.zeros(schedule.orders.shape, dtype=bool)
     active[found.born, found.component] = True

@@ -10,7 +10,7 @@ from ...schedule.size_limits import MAX_STEPS
 from .caching_method import CachingMethod
 
 
-def positive(method: CachingMethod, name: str, value: Any) -> None:
+def check_positive(method: CachingMethod, name: str, value: Any) -> None:
     """Check that a parameter is a positive whole number.
 
     Raises:
@@ -21,7 +21,7 @@ def positive(method: CachingMethod, name: str, value: Any) -> None:
         raise PolicyError(f"{name} {short(value)} for {method.name}", expected, f"write {method.usage}")
 
 
-def not_negative(method: CachingMethod, name: str, value: float, *, whole: bool = False) -> None:
+def check_not_negative(method: CachingMethod, name: str, value: float, *, whole: bool = False) -> None:
     """Check that a parameter is a number from 0.
 
     Raises:
@@ -33,7 +33,7 @@ def not_negative(method: CachingMethod, name: str, value: float, *, whole: bool 
         raise PolicyError(f"{name} {short(value)} for {method.name}", expected, f"write {method.usage}")
 
 
-def share(method: CachingMethod, name: str, value: float) -> None:
+def check_share(method: CachingMethod, name: str, value: float) -> None:
     """Check that a parameter is a share.
 
     Raises:
@@ -43,7 +43,7 @@ def share(method: CachingMethod, name: str, value: float) -> None:
         raise PolicyError(f"{name} {short(value)} for {method.name}", "a number in 0..1", f"write {method.usage}")
 
 
-def finite(method: CachingMethod, name: str, *values: float) -> None:
+def check_finite(method: CachingMethod, name: str, *values: float) -> None:
     """Check that parameters are finite numbers.
 
     Raises:

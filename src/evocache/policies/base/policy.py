@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...errors import PolicyError, ScheduleError
 from ...schedule import Schedule, Tree
-from ...schedule.size_limits import bounded
+from ...schedule.size_limits import check_size
 from .caching_method import CachingMethod
 
 
@@ -28,7 +28,7 @@ class Policy(CachingMethod):
                 than a schedule may have.
         """
         try:
-            bounded(tree, steps)
+            check_size(tree, steps)
         except ScheduleError as error:
             raise PolicyError(f"{self.spec} for {error.given}", error.expected, error.mend) from None
         schedule = self.compile(tree, steps)
@@ -39,11 +39,11 @@ class Policy(CachingMethod):
         """Return the schedule, without provenance."""
 
 
-def every(steps: int, interval: int) -> range:
+def list_steps(steps: int, interval: int) -> range:
     """Return the steps 0, interval, 2 * interval, ..."""
     return range(0, steps, interval)
 
 
-def leaf_ids(tree: Tree, *kinds: str) -> list[str]:
+def list_leaf_ids(tree: Tree, *kinds: str) -> list[str]:
     """Return the ids of the leaves of the kinds named that contain no other component."""
     return [tree.components[i].id for i in tree.leaves if tree.components[i].kind in kinds]

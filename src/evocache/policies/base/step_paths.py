@@ -11,7 +11,7 @@ Cost = tuple[float, ...]
 """Costs of paths are compared as tuples."""
 
 
-def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, float], Cost]) -> tuple[int, ...]:
+def find_best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, float], Cost]) -> tuple[int, ...]:
     """Return the computed steps, step 0 among them, of the path with the least cost. Time is O(steps^2 budget).
 
     Args:
@@ -19,7 +19,7 @@ def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, 
         budget: number of computed steps, 1 to steps.
         add: the cost of a path and one more edge; it must keep the order of costs.
     """
-    steps, held = len(drift), holding(drift)
+    steps, held = len(drift), accumulate_drift(drift)
     paths: dict[int, tuple[Cost, tuple[int, ...]]] = {0: ((), (0,))}  # by last computed step
     for count in range(2, budget + 1):
         paths = {
@@ -29,7 +29,7 @@ def best_path(drift: npt.NDArray[np.float64], budget: int, add: Callable[[Cost, 
     return min((add(cost, held[last, steps]), path) for last, (cost, path) in paths.items())[1]
 
 
-def holding(drift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def accumulate_drift(drift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return (steps, steps + 1): the error of holding what a row's step computed up to the step of a column."""
     steps = len(drift)
     held = np.zeros((steps, steps + 1))
@@ -38,11 +38,11 @@ def holding(drift: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return held
 
 
-def total(cost: Cost, edge: float) -> Cost:
+def add_up(cost: Cost, edge: float) -> Cost:
     """Return the sum of the edges."""
     return (sum(cost) + edge,)
 
 
-def worst(cost: Cost, edge: float) -> Cost:
+def keep_worst(cost: Cost, edge: float) -> Cost:
     """Return the edges, worst first: of two paths, that with the less bad worst edge is better, then the second."""
     return tuple(sorted((*cost, edge), reverse=True))

@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from ...schedule import Schedule, Tree, uniform
-from ..base.calibration_matrices import Matrices, read, spec_of
-from ..base.parameter_checks import positive
+from ..base.calibration_matrices import Matrices, read_matrices, write_spec
+from ..base.parameter_checks import check_positive
 from ..base.policy import Policy
-from ..base.step_paths import Cost, best_path, total
-from ..static.steps import outermost
+from ..base.step_paths import Cost, add_up, find_best_path
+from ..static.steps import find_outermost
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,23 @@ class DPCache(Policy):
     usage: ClassVar[str] = "dpcache:COUNT,FILE"
     summary: ClassVar[str] = "all blocks at COUNT steps, those with the least sum of calibrated errors between"
     paper: ClassVar[str] = "arXiv 2602.22654"
-    add: ClassVar[Callable[[Cost, float], Cost]] = staticmethod(total)
+    add: ClassVar[Callable[[Cost, float], Cost]] = staticmethod(add_up)
 
     def __post_init__(self) -> None:
-        positive(self, "computed", self.computed)
+        check_positive(self, "computed", self.computed)
 
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; errors that were given in memory are not part of it."""
-        return spec_of(self, self.computed, self.calibration)
+        return write_spec(self, self.computed, self.calibration)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the stack of each denoiser except at the steps of the best path."""
-        drift = self.drift if self.drift is not None else read(self, self.calibration, "drift")
-        parts = [c.id for c in outermost(tree)]
+        drift = self.drift if self.drift is not None else read_matrices(self, self.calibration, "drift")
+        parts = [c.id for c in find_outermost(tree)]
         known = [drift[id] for id in parts if id in drift]
         if not known:
             raise self.refuse(tree, f"a model with {', '.join(drift) or 'components'}", "calibrate on this model")
         calibrated = len(known[0])
-        mask = best_path(np.sum(known, axis=0), min(self.computed, calibrated), type(self).add)
+        mask = find_best_path(np.sum(known, axis=0), min(self.computed, calibrated), type(self).add)
         return uniform(tree, calibrated, parts, mask).resampled(steps)

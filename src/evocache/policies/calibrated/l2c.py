@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ...schedule import COMPUTE, REUSE, Schedule, Tree
-from ..base.calibration_matrices import Matrices, read, spec_of
-from ..base.parameter_checks import share
+from ..base.calibration_matrices import Matrices, read_matrices, write_spec
+from ..base.parameter_checks import check_share
 from ..base.policy import Policy
 
 
@@ -38,16 +38,16 @@ class LearningToCache(Policy):
     paper: ClassVar[str] = "arXiv 2406.01733"
 
     def __post_init__(self) -> None:
-        share(self, "share", self.share)
+        check_share(self, "share", self.share)
 
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; drift that was given in memory is not part of it."""
-        return spec_of(self, f"{self.share:g}", self.calibration)
+        return write_spec(self, f"{self.share:g}", self.calibration)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the calmest cells of odd steps."""
-        drift = self.drift if self.drift is not None else read(self, self.calibration, "drift")
+        drift = self.drift if self.drift is not None else read_matrices(self, self.calibration, "drift")
         columns = [i for i in tree.leaves if tree.components[i].id in drift]
         if not columns:
             raise self.refuse(tree, f"a model with {', '.join(drift) or 'layers'}", "calibrate on this model")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..base.step_paths import Cost, worst
+from ..base.step_paths import Cost, keep_worst
 from .dpcache import DPCache
 
 
@@ -27,4 +27,4 @@ class LeMiCa(DPCache):
     usage: ClassVar[str] = "lemica:COUNT,FILE"
     summary: ClassVar[str] = "all blocks at COUNT steps, those whose worst stretch between two is best"
     paper: ClassVar[str] = "arXiv 2511.00090"
-    add: ClassVar[Callable[[Cost, float], Cost]] = staticmethod(worst)
+    add: ClassVar[Callable[[Cost, float], Cost]] = staticmethod(keep_worst)

@@ -12,10 +12,10 @@ from ...errors import CodecError, PolicyError
 from ...schedule import Schedule, Tree, uniform
 from ...schedule.io import strict_json as sj
 from ...schedule.size_limits import MAX_STEPS
-from ..base.calibration_matrices import spec_of
-from ..base.parameter_checks import not_negative, positive, share
+from ..base.calibration_matrices import write_spec
+from ..base.parameter_checks import check_not_negative, check_positive, check_share
 from ..base.policy import Policy
-from ..static.steps import outermost
+from ..static.steps import find_outermost
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,21 @@ class MagCache(Policy):
     paper: ClassVar[str] = "arXiv 2506.09045"
 
     def __post_init__(self) -> None:
-        not_negative(self, "threshold", self.threshold)
-        positive(self, "most", self.most)
-        share(self, "retained", self.retained)
+        check_not_negative(self, "threshold", self.threshold)
+        check_positive(self, "most", self.most)
+        check_share(self, "retained", self.retained)
 
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; ratios that were given in memory are not part of it."""
-        return spec_of(self, f"{self.threshold:g}", self.most, f"{self.retained:g}", self.file)
+        return write_spec(self, f"{self.threshold:g}", self.most, f"{self.retained:g}", self.file)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the stack of each denoiser except at the steps that the ratios ask for."""
         ratios = np.asarray(self.ratios if self.ratios is not None else self._read(), dtype=float)
         at = np.round(np.linspace(0, len(ratios) - 1, steps)).astype(int) if steps > 1 else [-1]
         computed = self.computed_steps(ratios[at].tolist())
-        return uniform(tree, steps, [c.id for c in outermost(tree)], computed)
+        return uniform(tree, steps, [c.id for c in find_outermost(tree)], computed)
 
     def computed_steps(self, ratios: Sequence[float]) -> list[int]:
         """Return the steps to compute, for one ratio a step."""
@@ -84,8 +84,8 @@ class MagCache(Policy):
         if not self.file:
             raise PolicyError(f"{self.spec} without ratios", "a file of them as the last parameter", mend)
         try:
-            ratios = sj.array(sj.value(sj.read_text(self.file)), "the ratios")
-            found = [sj.number(ratio, "a ratio") for ratio in ratios]
+            ratios = sj.read_list(sj.parse_any(sj.read_text(self.file)), "the ratios")
+            found = [sj.read_number(ratio, "a ratio") for ratio in ratios]
         except CodecError as error:
             given = f"{self.file!r} ({error.given}, where {error.expected} is due)"
             raise PolicyError(given, "a list of ratios above 0, one a step", mend) from None

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...schedule import COMPUTE, REUSE, Schedule, Tree
-from ..base.calibration_matrices import Matrices, read, spec_of
-from ..base.parameter_checks import not_negative
+from ..base.calibration_matrices import Matrices, read_matrices, write_spec
+from ..base.parameter_checks import check_not_negative
 from ..base.policy import Policy
 
 Errors = Matrices
@@ -45,29 +45,29 @@ class SmoothCache(Policy):
     paper: ClassVar[str] = "arXiv 2411.10510"
 
     def __post_init__(self) -> None:
-        not_negative(self, "threshold", self.threshold)
+        check_not_negative(self, "threshold", self.threshold)
 
     @property
     def spec(self) -> str:
         """The text that `parse` turns into this policy; errors that were given in memory are not part of it."""
-        return spec_of(self, f"{self.threshold:g}", self.calibration)
+        return write_spec(self, f"{self.threshold:g}", self.calibration)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse each group of layers between the steps that its errors ask for."""
-        errors = self.errors if self.errors is not None else read(self, self.calibration, "errors")
-        columns = groups(tree)
+        errors = self.errors if self.errors is not None else read_matrices(self, self.calibration, "errors")
+        columns = group_columns(tree)
         known = [name for name in columns if name in errors]
         if not known:
             raise self.refuse(tree, f"a model with {', '.join(errors) or 'layers'}", "calibrate on this model")
         calibrated = len(errors[known[0]])
         orders = np.full((calibrated, len(tree)), COMPUTE.order, dtype=np.int8)
         for name in known:
-            skipped = np.setdiff1d(np.arange(calibrated), computed_steps(errors[name], self.threshold))
+            skipped = np.setdiff1d(np.arange(calibrated), choose_steps(errors[name], self.threshold))
             orders[np.ix_(skipped, np.array(columns[name]))] = REUSE.order
         return Schedule(tree, orders).resampled(steps)
 
 
-def groups(tree: Tree) -> dict[str, list[int]]:
+def group_columns(tree: Tree) -> dict[str, list[int]]:
     """Return the columns of layers that decide together: leaves of a kind in a denoiser, `transformer/attention`."""
     out: dict[str, list[int]] = {}
     for i in tree.leaves:
@@ -76,7 +76,7 @@ def groups(tree: Tree) -> dict[str, list[int]]:
     return out
 
 
-def computed_steps(errors: npt.NDArray[np.float64], threshold: float) -> list[int]:
+def choose_steps(errors: npt.NDArray[np.float64], threshold: float) -> list[int]:
     """Return the steps to compute: from each, the farthest jump within `LOOKAHEAD` whose error is within the threshold.
 
     Args:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from ...errors import PolicyError
 from ...schedule import MAX_ORDER
 from ..base.gate import Gate
-from ..base.parameter_checks import not_negative, positive
+from ..base.parameter_checks import check_not_negative, check_positive
 from ..base.rule import Rule
 
 
@@ -47,10 +47,10 @@ class DBCache(Gate):
     signal: ClassVar[str] = "residual"
 
     def __post_init__(self) -> None:
-        not_negative(self, "threshold", self.threshold)
-        positive(self, "first", self.first)
+        check_not_negative(self, "threshold", self.threshold)
+        check_positive(self, "first", self.first)
         for name in ("last", "warmup", "most", "order"):
-            not_negative(self, name, getattr(self, name), whole=True)
+            check_not_negative(self, name, getattr(self, name), whole=True)
         if self.order > MAX_ORDER:
             raise PolicyError(f"order {self.order} for {self.name}", f"an order in 0..{MAX_ORDER}", "lower the order")
 

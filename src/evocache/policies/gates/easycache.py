@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..base.gate import Gate
-from ..base.parameter_checks import not_negative
+from ..base.parameter_checks import check_not_negative
 from ..base.rule import Rule
 
 
@@ -39,8 +39,8 @@ class EasyCache(Gate):
     signal: ClassVar[str] = "transformed"
 
     def __post_init__(self) -> None:
-        not_negative(self, "threshold", self.threshold)
-        not_negative(self, "warmup", self.warmup, whole=True)
+        check_not_negative(self, "threshold", self.threshold)
+        check_not_negative(self, "warmup", self.warmup, whole=True)
 
     @property
     def head(self) -> int:

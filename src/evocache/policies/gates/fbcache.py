@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..base.gate import Gate
-from ..base.parameter_checks import not_negative
+from ..base.parameter_checks import check_not_negative
 from ..base.rule import Rule
 
 
@@ -34,7 +34,7 @@ class FirstBlockCache(Gate):
     signal: ClassVar[str] = "residual"
 
     def __post_init__(self) -> None:
-        not_negative(self, "threshold", self.threshold)
+        check_not_negative(self, "threshold", self.threshold)
 
     def rule(self, steps: int) -> Rule:
         """Compare each change with the threshold."""

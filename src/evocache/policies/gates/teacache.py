@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..base.gate import Gate
-from ..base.parameter_checks import finite, not_negative
+from ..base.parameter_checks import check_finite, check_not_negative
 from ..base.rule import Rule
 
 
@@ -43,8 +43,8 @@ class TeaCache(Gate):
     signal: ClassVar[str] = "modulated"
 
     def __post_init__(self) -> None:
-        not_negative(self, "threshold", self.threshold)
-        finite(self, "coefficient", *self.coefficients)
+        check_not_negative(self, "threshold", self.threshold)
+        check_finite(self, "coefficient", *self.coefficients)
 
     def rule(self, steps: int) -> Rule:
         """Add the changes up."""

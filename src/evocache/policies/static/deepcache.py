@@ -9,8 +9,8 @@ import numpy as np
 
 from ...errors import PolicyError
 from ...schedule import Schedule, Tree, deep_depth, uniform
-from ..base.parameter_checks import not_negative, positive
-from ..base.policy import Policy, every
+from ..base.parameter_checks import check_not_negative, check_positive
+from ..base.policy import Policy, list_steps
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class DeepCache(Policy):
     paper: ClassVar[str] = "arXiv 2312.00858"
 
     def __post_init__(self) -> None:
-        positive(self, "interval", self.interval)
-        not_negative(self, "branch", self.branch, whole=True)
-        not_negative(self, "center", self.center, whole=True)
-        not_negative(self, "power", self.power)
+        check_positive(self, "interval", self.interval)
+        check_not_negative(self, "branch", self.branch, whole=True)
+        check_not_negative(self, "center", self.center, whole=True)
+        check_not_negative(self, "power", self.power)
         if self.power < 1:
             raise PolicyError(f"power {self.power:g} for {self.name}", "a number from 1", f"write {self.usage}")
         if self.center and self.power == 1:
@@ -70,7 +70,7 @@ class DeepCache(Policy):
         Places between -c^(1/p) and (T-c)^(1/p) are spread evenly and then raised to p, sign kept, which draws them
         together around c. Where two fall on one step, fewer are computed.
         """
-        even = list(every(steps, self.interval))
+        even = list(list_steps(steps, self.interval))
         if self.power == 1:
             return even
         center = min(self.center, steps)

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...errors import PolicyError
 from ...schedule import COMPUTE, REUSE, Schedule, Tree, span_id, span_range
-from ..base.parameter_checks import positive
-from ..base.policy import Policy, every
+from ..base.parameter_checks import check_positive
+from ..base.policy import Policy, list_steps
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DeltaDiT(Policy):
 
     def __post_init__(self) -> None:
         for name in ("interval", "blocks", "gate"):
-            positive(self, name, getattr(self, name))
+            check_positive(self, name, getattr(self, name))
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the rear span before the gate and the front span after it."""
@@ -54,7 +54,7 @@ class DeltaDiT(Policy):
             tree = tree.with_span(name, 0, self.blocks).with_span(name, last - self.blocks, last)
             ends.append((span_id(name, 0, self.blocks), span_id(name, last - self.blocks, last)))
         orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
-        for step in set(range(steps)) - set(every(steps, self.interval)):
+        for step in set(range(steps)) - set(list_steps(steps, self.interval)):
             for front, rear in ends:
                 orders[step, tree.index[rear if step < self.gate else front]] = REUSE.order
         return Schedule(tree, orders)

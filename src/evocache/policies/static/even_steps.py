@@ -8,9 +8,9 @@ from typing import ClassVar
 from ...errors import PolicyError, short
 from ...schedule import Schedule, Tree, uniform
 from ...schedule.size_limits import MAX_STEPS
-from ..base.parameter_checks import not_negative
+from ..base.parameter_checks import check_not_negative
 from ..base.policy import Policy
-from .steps import outermost
+from .steps import find_outermost
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class EvenSteps(Policy):
     paper: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        not_negative(self, "interval", self.interval)
-        not_negative(self, "first", self.first, whole=True)
+        check_not_negative(self, "interval", self.interval)
+        check_not_negative(self, "first", self.first, whole=True)
         if not 1 <= self.interval <= MAX_STEPS:
             expected = f"a number from 1 to {MAX_STEPS}"
             raise PolicyError(f"interval {short(self.interval)} for {self.name}", expected, f"write {self.usage}")
@@ -58,4 +58,4 @@ class EvenSteps(Policy):
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse the stack of each denoiser except at the steps that are computed."""
-        return uniform(tree, steps, [c.id for c in outermost(tree)], self.computed(steps))
+        return uniform(tree, steps, [c.id for c in find_outermost(tree)], self.computed(steps))

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ...schedule import COMPUTE, GUIDANCE, REUSE, Schedule, Tree
-from ..base.parameter_checks import finite, not_negative, positive, share
-from ..base.policy import Policy, leaf_ids
+from ..base.parameter_checks import check_finite, check_not_negative, check_positive, check_share
+from ..base.policy import Policy, list_leaf_ids
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,18 @@ class FasterCache(Policy):
     paper: ClassVar[str] = "arXiv 2410.19355"
 
     def __post_init__(self) -> None:
-        positive(self, "interval", self.interval)
-        finite(self, "weight", self.weight)
-        share(self, "begin", self.begin)
-        not_negative(self, "guidance", self.guidance, whole=True)
+        check_positive(self, "interval", self.interval)
+        check_finite(self, "weight", self.weight)
+        check_share(self, "begin", self.begin)
+        check_not_negative(self, "guidance", self.guidance, whole=True)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Forecast with order 1, with gains that take out how far ahead it is: the weight does not depend on it."""
-        if not leaf_ids(tree, "attention"):
+        if not list_leaf_ids(tree, "attention"):
             raise self.refuse(tree, "self-attention layers", 'try "fora:N" or "steps:0,2,4,..."')
         for root in tree.of_kind("denoiser") if self.guidance else ():
             tree = tree.with_guidance(root.id)
-        columns = [tree.index[id] for id in leaf_ids(tree, "attention")]
+        columns = [tree.index[id] for id in list_leaf_ids(tree, "attention")]
         others = [tree.index[c.id] for c in tree.of_kind(GUIDANCE)]
         orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
         gains = np.zeros(orders.shape)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...schedule import Schedule, Tree, uniform
-from ..base.parameter_checks import positive
-from ..base.policy import Policy, every, leaf_ids
+from ..base.parameter_checks import check_positive
+from ..base.policy import Policy, list_leaf_ids, list_steps
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Fora(Policy):
     paper: ClassVar[str] = "arXiv 2407.01425"
 
     def __post_init__(self) -> None:
-        positive(self, "interval", self.interval)
+        check_positive(self, "interval", self.interval)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse all attention and feed-forward leaves except at every `interval`-th step."""
-        columns = leaf_ids(tree, "attention", "cross_attention", "feed_forward", "projection")
-        columns = columns or leaf_ids(tree, "resnet")
+        columns = list_leaf_ids(tree, "attention", "cross_attention", "feed_forward", "projection")
+        columns = columns or list_leaf_ids(tree, "resnet")
         if not columns:
             raise self.refuse(tree, "attention, feed-forward or residual blocks", 'try "steps:0,2,4,..."')
-        return uniform(tree, steps, columns, every(steps, self.interval))
+        return uniform(tree, steps, columns, list_steps(steps, self.interval))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ...errors import PolicyError
 from ...schedule import MAX_ORDER, Schedule, Tree, forecast, uniform
-from ..base.parameter_checks import finite, positive
+from ..base.parameter_checks import check_finite, check_positive
 from ..base.policy import Policy
 
 
@@ -35,9 +35,9 @@ class FreqCa(Policy):
     paper: ClassVar[str] = "arXiv 2510.08669"
 
     def __post_init__(self) -> None:
-        positive(self, "interval", self.interval)
-        positive(self, "order", self.order)
-        finite(self, "gain", self.gain)
+        check_positive(self, "interval", self.interval)
+        check_positive(self, "order", self.order)
+        check_finite(self, "gain", self.gain)
         if self.order > MAX_ORDER:
             raise PolicyError(f"order {self.order} for {self.name}", f"an order in 1..{MAX_ORDER}", "lower the order")
 

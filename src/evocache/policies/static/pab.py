@@ -9,8 +9,8 @@ import numpy as np
 
 from ...errors import PolicyError
 from ...schedule import COMPUTE, REUSE, Schedule, Tree
-from ..base.parameter_checks import not_negative, positive, share
-from ..base.policy import Policy, leaf_ids
+from ..base.parameter_checks import check_not_negative, check_positive, check_share
+from ..base.policy import Policy, list_leaf_ids
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class PyramidAttentionBroadcast(Policy):
     paper: ClassVar[str] = "arXiv 2408.12588"
 
     def __post_init__(self) -> None:
-        positive(self, "interval", self.interval)
-        positive(self, "cross", self.cross)
-        not_negative(self, "temporal", self.temporal, whole=True)
-        share(self, "begin", self.begin)
-        share(self, "end", self.end)
+        check_positive(self, "interval", self.interval)
+        check_positive(self, "cross", self.cross)
+        check_not_negative(self, "temporal", self.temporal, whole=True)
+        check_share(self, "begin", self.begin)
+        check_share(self, "end", self.end)
         if self.begin > self.end:
             raise PolicyError(
                 f"a window {self.begin:g} to {self.end:g}", "one that begins before it ends", f"write {self.usage}"
@@ -60,7 +60,7 @@ class PyramidAttentionBroadcast(Policy):
         """Reuse each type of attention within the window but at its interval."""
         intervals = {"spatial": self.interval, "temporal": self.temporal or self.interval, "cross": self.cross}
         columns: dict[str, list[int]] = {kind: [] for kind in intervals}
-        for id in leaf_ids(tree, "attention", "cross_attention"):
+        for id in list_leaf_ids(tree, "attention", "cross_attention"):
             columns[_type(tree, tree.index[id])].append(tree.index[id])
         if not any(columns.values()):
             raise self.refuse(tree, "attention layers", 'try "steps:0,2,4,..."')

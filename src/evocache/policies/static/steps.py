@@ -50,10 +50,10 @@ class Steps(Policy):
             raise PolicyError(
                 f"{self.spec} for {steps} steps", f"at least {self.min_steps} steps", "list only steps that are run"
             )
-        return uniform(tree, steps, [c.id for c in outermost(tree)], self.computed)
+        return uniform(tree, steps, [c.id for c in find_outermost(tree)], self.computed)
 
 
-def outermost(tree: Tree) -> list[Component]:
+def find_outermost(tree: Tree) -> list[Component]:
     """Return the largest parts below each denoiser: its span, or deep part, or single block, or the denoiser itself."""
     out: list[Component] = []
     for root in tree.of_kind("denoiser"):

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from ...errors import PolicyError
 from ...schedule import MAX_ORDER, Schedule, Tree, forecast, uniform
-from ..base.parameter_checks import positive
-from ..base.policy import Policy, leaf_ids
+from ..base.parameter_checks import check_positive
+from ..base.policy import Policy, list_leaf_ids
 
 FIRST = 3
 """Steps computed before the first forecast: the authors' `first_enhance`, so that a second-order difference exists."""
@@ -35,15 +35,15 @@ class TaylorSeer(Policy):
     paper: ClassVar[str] = "arXiv 2503.06923"
 
     def __post_init__(self) -> None:
-        positive(self, "interval", self.interval)
-        positive(self, "order", self.order)
+        check_positive(self, "interval", self.interval)
+        check_positive(self, "order", self.order)
         if self.order > MAX_ORDER:
             raise PolicyError(f"order {self.order} for {self.name}", f"an order in 1..{MAX_ORDER}", "lower the order")
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Forecast all leaves of blocks but at the first steps and every `interval`-th from there."""
-        columns = leaf_ids(tree, "attention", "cross_attention", "feed_forward", "projection")
-        columns = columns or leaf_ids(tree, "resnet")
+        columns = list_leaf_ids(tree, "attention", "cross_attention", "feed_forward", "projection")
+        columns = columns or list_leaf_ids(tree, "resnet")
         if not columns:
             raise self.refuse(tree, "attention, feed-forward or residual blocks", 'try "steps:0,2,4,..."')
         computed = [*range(min(FIRST, steps)), *range(FIRST - 1, steps, self.interval)]

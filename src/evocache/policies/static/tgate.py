@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ...schedule import Schedule, Tree, uniform
-from ..base.parameter_checks import positive
-from ..base.policy import Policy, leaf_ids
+from ..base.parameter_checks import check_positive
+from ..base.policy import Policy, list_leaf_ids
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class TGate(Policy):
     paper: ClassVar[str] = "arXiv 2404.02747"
 
     def __post_init__(self) -> None:
-        positive(self, "gate", self.gate)
+        check_positive(self, "gate", self.gate)
 
     def compile(self, tree: Tree, steps: int) -> Schedule:
         """Reuse cross-attention from step `gate` on."""
-        columns = leaf_ids(tree, "cross_attention")
+        columns = list_leaf_ids(tree, "cross_attention")
         if not columns:
             raise self.refuse(tree, "cross-attention layers", 'use "fora:N" for joint attention')
         return uniform(tree, steps, columns, range(min(self.gate, steps)))

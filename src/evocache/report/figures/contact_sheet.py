@@ -32,7 +32,7 @@ class SheetColumn:
     marked: frozenset[int] = frozenset()
 
 
-def contact_sheet(
+def draw_contact_sheet(
     images: Mapping[str, Sequence[npt.NDArray[np.generic]]],
     row_labels: Sequence[str],
     column_labels: Mapping[str, SheetColumn] | None = None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...extras import optional
-from .plots import DPI, STYLE, figure_of
+from .plots import DPI, STYLE, open_figure
 
 if TYPE_CHECKING:
     from ...memory.planner.timeline import Moment
@@ -33,7 +33,7 @@ def write_timeline(moments: Sequence[Moment], before: int, budget: int | None, p
     top = max(before, budget or 0, max(moment.held.bytes for moment in moments))
     unit, name = (1e9, "GB") if top >= 1e9 else (1e6, "MB")
     with matplotlib.rc_context(STYLE):
-        figure, axes = figure_of(6.4, 3.2)
+        figure, axes = open_figure(6.4, 3.2)
         at = list(range(len(moments)))
         base = [0.0] * len(moments)
         for part, colour in PARTS.items():

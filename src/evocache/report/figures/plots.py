@@ -64,7 +64,7 @@ def write_plots(contents: Contents, folder: Path) -> list[Path]:
 
 def plot_front(contents: Contents) -> Figure:
     """Plot quality over speed-up, with quartiles."""
-    figure, axes = figure_of(5.2, 3.6)
+    figure, axes = open_figure(5.2, 3.6)
     residual = contents.residual
     for group in ("steps", "seed", "beaten", "front", "uncached"):
         entries = [entry for entry in contents.group(group) if contents.main in entry.figures]
@@ -87,7 +87,7 @@ def plot_hypervolume(contents: Contents) -> Figure | None:
     if contents.history is None or len(contents.history.generations) < 2:
         return None
     found = contents.history.generations
-    figure, axes = figure_of(5.2, 3.0)
+    figure, axes = open_figure(5.2, 3.0)
     axes.plot([g.steps for g in found], [g.hypervolume for g in found], color=COLOURS["front"], marker=".")
     axes.set_xlabel("denoiser steps of one prompt, evaluated")
     axes.set_ylabel("hypervolume")
@@ -101,7 +101,7 @@ def plot_importance(contents: Contents) -> Figure | None:
         return None
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = figure_of(5.2, float(np.clip(1.2 + 0.12 * len(found.rows), 2.6, 7.0)))
+    figure, axes = open_figure(5.2, float(np.clip(1.2 + 0.12 * len(found.rows), 2.6, 7.0)))
     most = max(5.0, 100 * float(np.abs(found.lift).max()))
     drawn = axes.imshow(100 * found.lift, aspect="auto", cmap="PuOr", vmin=-most, vmax=most, interpolation="nearest")
     axes.grid(visible=False)
@@ -121,7 +121,7 @@ def plot_overfitting(contents: Contents) -> Figure | None:
     pairs = [e for e in contents.entries if contents.proven and "calibration quality" in e.figures]
     if not pairs:
         return None
-    figure, axes = figure_of(3.8, 3.6)
+    figure, axes = open_figure(3.8, 3.6)
     for group in ("seed", "front"):
         mine = [e for e in pairs if e.group == group]
         x, y = ([e.figures[name] for e in mine] for name in ("calibration quality", "quality"))
@@ -135,7 +135,7 @@ def plot_overfitting(contents: Contents) -> Figure | None:
     return figure
 
 
-def figure_of(width: float, height: float) -> tuple[Figure, Axes]:
+def open_figure(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure of its own, in inches, that no global state holds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...extras import optional
-from .plots import COLOURS, STYLE, figure_of
+from .plots import COLOURS, STYLE, open_figure
 
 DPI = 96
 """Dots per inch: small enough for a page."""
@@ -37,7 +37,7 @@ def write_race(
     """
     matplotlib = optional("matplotlib")
     with matplotlib.rc_context(STYLE):
-        figure, axes = figure_of(7.2, 2.9)
+        figure, axes = open_figure(7.2, 2.9)
         for i, change in enumerate(changes):
             axes.axvline(change, color="#b4bcc6", linewidth=0.7, linestyle=":", label=None if i else "another decides")
         for (name, values), colour in zip(rates.items(), (COLOURS["seed"], COLOURS["front"]), strict=True):

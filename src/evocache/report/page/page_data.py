@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...schedule.front.comparison import explain_doubt, is_doubtful, spread
+from ...schedule.front.comparison import explain_doubt, find_spread, is_doubtful
 from ...tables import in_bytes, in_figures
 from ...validation.proof_file import GROUPS
 from ..run.heat_map_cells import arrange_cells, describe_schedule
@@ -45,7 +45,7 @@ def choose_first(entries: list[Entry]) -> int:
 def summarise_entry(entry: Entry, contents: Contents) -> str:
     """Return the figures of an entry in one line."""
     figures, unit = entry.figures, f" {contents.unit}" if contents.unit else ""
-    half = spread(figures) if entry.group != "uncached" else None
+    half = find_spread(figures) if entry.group != "uncached" else None
     parts = [f"{figures['speedup']:.2f}x" + (f" ({half})" if half else "")]
     parts[0] += "" if contents.proven else " as predicted"
     if contents.mixed and entry.schedule is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...schedule.front.comparison import explain_doubt, is_doubtful, quality_in_equal_time
+from ...schedule.front.comparison import explain_doubt, find_quality_in_equal_time, is_doubtful
 from ...tables import in_bytes, in_figures, in_percent, in_seconds
 from ...validation.held_out_split import SEEDS
 from ...validation.proof_file import GROUPS
@@ -102,7 +102,7 @@ def _best(contents: Contents, group: str, speedup: float) -> tuple[float, str] |
     """
     entries = [entry for entry in contents.group(group) if not is_doubtful(entry.figures)]
     if group == "steps":
-        quality = quality_in_equal_time([(e.figures["speedup"], e.figures["quality"]) for e in entries], speedup)
+        quality = find_quality_in_equal_time([(e.figures["speedup"], e.figures["quality"]) for e in entries], speedup)
         return None if quality is None else (quality, "")
     fast = [entry for entry in entries if entry.figures["speedup"] >= speedup]
     best = max(fast, key=lambda entry: entry.figures["quality"], default=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import RunError
 from ...schedule import Schedule
 from ...schedule.front.front_file import FILE
-from ...schedule.front.front_table import planned
+from ...schedule.front.front_table import describe_memory
 from ...search.calibrate.calibration_file import Calibration, read_calibration
 from ...search.evaluate.quality import Quality, quality
 from ...search.storage.journal import JOURNAL
@@ -179,7 +179,9 @@ def _proven(run: Path, proof: Proof) -> list[Entry]:
     found = []
     for name, point in zip(proof.names, proof.front, strict=True):
         group = "steps" if proof.front.is_fewer_steps(point) else "front"
-        found.append(Entry(name, group, point.measured, point.schedule, _strip(run, files.get(name)), planned(point)))
+        found.append(
+            Entry(name, group, point.measured, point.schedule, _strip(run, files.get(name)), describe_memory(point))
+        )
     for name, baseline in proof.baselines.items():
         strip = _strip(run, files.get(name))
         plan = plan_of(baseline.storage, baseline.budget)
@@ -204,7 +206,7 @@ def _searched(history: History, calibration: Calibration | None, judge: Quality)
             figures["memory"] = calibration.costs.memory(point.schedule)
         fewer = point.schedule.is_full and point.schedule.steps < history.steps
         name, group = f"front {number}", "steps" if fewer else "front"
-        found.append(Entry(name, group, figures, point.schedule, plan=planned(point)))
+        found.append(Entry(name, group, figures, point.schedule, plan=describe_memory(point)))
     return found
 
 

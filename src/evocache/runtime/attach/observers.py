@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from ...model.kinds import everything
+from ...model.kinds import list_modules
 from .side_effects import fillable, may_keep
 from .snapshot import COMPILED
 
@@ -65,7 +65,7 @@ class Observers:
 
     def __init__(self, denoiser: nn.Module, since: int) -> None:
         self._denoiser = denoiser
-        self._modules = everything(denoiser)
+        self._modules = list_modules(denoiser)
         self._places = [module.__dict__ for module in self._modules]
         self._forwards = {id(m): m.__dict__["forward"] for m in self._modules if "forward" in m.__dict__}
         self._since = since

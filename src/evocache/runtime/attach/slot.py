@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ...model.outputs import fresh, pack, unpack
+from ...model.outputs import fill_blank, pack, unpack
 
 
 class Slot:
@@ -111,7 +111,7 @@ class Bare(Fed):
         """Return zeros."""
         calls = self.calls
         output = super().run(original, module, args, kwargs)
-        return output if calls >= len(self.outputs) else fresh(output)
+        return output if calls >= len(self.outputs) else fill_blank(output)
 
 
 class Pass(Slot):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ...model.kinds import everything
+from ...model.kinds import list_modules
 from .region import is_compiled
 from .subclasses import plain
 
@@ -43,7 +43,7 @@ class Snapshot:
 
 def snapshot(module: nn.Module) -> Snapshot:
     """Look at a module and all in it."""
-    parts = everything(module)
+    parts = list_modules(module)
     marked, compiled = getattr(module, "_cache_config", None) is not None, False
     dtypes: set[torch.dtype] = set()
     for part in parts:

@@ -10,7 +10,7 @@ from ...errors import GenerationError
 from ...memory.planner.footprint import Cut
 from ...memory.planner.planner import MemoryPlan
 from ...model import Denoiser
-from ...model.outputs import tensors
+from ...model.outputs import list_tensors
 from ..attach.call_scope import Op
 from ..attach.interception import inner
 from ..attach.observers import GRADIENTS, Observed, Observers
@@ -131,7 +131,7 @@ class DenoiserCall:
             else:
                 output = self._guidance.other(branch, row, latents_of(args, kwargs), compute)
             if branch.calls == 1:
-                branch.predicted = frozenset(tuple(tensor.shape) for tensor in tensors(output))
+                branch.predicted = frozenset(tuple(tensor.shape) for tensor in list_tensors(output))
             return output
         finally:
             inner.table = before

@@ -13,7 +13,7 @@ import torch
 
 from ...memory import version
 from ...memory.latest_tensor import LatestTensor
-from ...model.outputs import tensors
+from ...model.outputs import list_tensors
 from ..clock import Tick
 from ..ops.branch import Branch
 from ..ops.latents import by_sample, latents_of
@@ -213,7 +213,7 @@ def half(value: Any, shape: tuple[int, ...], which: int) -> Any:
     batch = shape[0]
     if isinstance(value, torch.Tensor):
         return value.chunk(2)[which] if by_sample(value, shape) else value
-    if isinstance(value, list) and len(value) == batch and not any(True for _ in tensors(value)):
+    if isinstance(value, list) and len(value) == batch and not any(True for _ in list_tensors(value)):
         return value[: batch // 2] if which == 0 else value[batch // 2 :]
     if isinstance(value, dict):
         return {key: entry if _is_position(key) else half(entry, shape, which) for key, entry in value.items()}
@@ -245,7 +245,7 @@ class KeepHalves:
     def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """Stand in for the call of the module."""
         output = original(module, *args, **kwargs)
-        if all(by_sample(tensor, self.shape) for tensor in tensors(output)):
+        if all(by_sample(tensor, self.shape) for tensor in list_tensors(output)):
             for which, keep in zip((1, 0), self.keeps, strict=True):
                 if keep is not None:
                     parts = (half(value, self.shape, which) for value in (output, args, kwargs))

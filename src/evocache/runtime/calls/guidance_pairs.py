@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ...model.outputs import tensors
+from ...model.outputs import list_tensors
 
 
 @dataclass
@@ -92,7 +92,7 @@ _NEAR = {torch.float16: 1e-2, torch.bfloat16: 4e-2}
 
 def close(a: Any, b: Any) -> bool:
     """Return whether two outputs are the same but for rounding."""
-    left, right = tensors(a), tensors(b)
+    left, right = list_tensors(a), list_tensors(b)
     if [t.shape for t in left] != [t.shape for t in right]:
         return False
     return all(_close(x, y) for x, y in zip(left, right, strict=True) if x.is_floating_point())

@@ -7,9 +7,9 @@ from typing import Any
 
 from ...errors import PolicyError
 from ...model import Denoiser, Model
-from ...model.example_inputs import Shape, example_inputs
+from ...model.example_inputs import Shape, make_example_inputs
 from ...policies import EvenSteps, NoCache, Policy
-from ...policies.static.steps import outermost
+from ...policies.static.steps import find_outermost
 from ..call_context import usual_size
 from ..estimate.quiet_logs import quiet_logs
 from ..estimate.work_flops import counted
@@ -72,16 +72,16 @@ def _outside(pipe: Any, model: Model) -> float:
 
 
 def _flops_outside(model: Model, denoiser: Denoiser, height: int, width: int) -> float:
-    inputs = example_inputs(denoiser.module, Shape(height, width))
+    inputs = make_example_inputs(denoiser.module, Shape(height, width))
     found = counted(denoiser, (), inputs)
-    parts = [c.id for c in outermost(model.tree) if c.denoiser == denoiser.name]
+    parts = [c.id for c in find_outermost(model.tree) if c.denoiser == denoiser.name]
     return 1 - sum(found[part].flops for part in parts) / max(found[denoiser.name].flops, 1)
 
 
 def _leaves_outside(model: Model) -> float:
     """The share of leaves that lie in none of the parts that are reused."""
     tree = model.tree
-    inside = {c.id for c in outermost(tree)}
+    inside = {c.id for c in find_outermost(tree)}
     for component in tree:  # parents come before children
         if component.parent in inside:
             inside.add(component.id)

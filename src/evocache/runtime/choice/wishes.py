@@ -15,7 +15,7 @@ from ...policies import Gate, NoCache, Policy, is_spec
 from ...schedule import Schedule
 from ...schedule.front import Front, Point
 from ...schedule.front.front_file import is_front
-from ...schedule.numbers import real
+from ...schedule.numbers import check_real
 from ...units import format_bytes, in_bytes
 from ..program.program import resolve
 from .shipped_front import name_of, shipped_front
@@ -66,27 +66,27 @@ def choose(
         PolicyError: if a wish comes with something that nothing is picked from, or no policy reaches it.
         RunError: if a run or front cannot be read.
     """
-    wishes = {"speedup": speedup, "quality": quality}
-    asked = {name: value for name, value in wishes.items() if value is not None}
+    figures = {"speedup": speedup, "quality": quality}
+    wishes = {name: value for name, value in figures.items() if value is not None}
     front, source = _front(what)
     if front is not None:
-        return _pick(front, source, _with_memory(front, asked, memory))
+        return _pick(front, source, _with_memory(front, wishes, memory))
     if what is not None and not isinstance(what, Front):
-        if asked:
+        if wishes:
             resolve(what)  # which says it if it is nothing at all
             raise PolicyError(
-                f"{_describe(asked)} with {_describe_given(what)}",
+                f"{_describe(wishes)} with {_describe_given(what)}",
                 "a front, the folder of a run, or nothing, to choose from",
-                f"leave out {' and '.join(asked)} to apply it as it is, or give a run in its place",
+                f"leave out {' and '.join(wishes)} to apply it as it is, or give a run in its place",
             )
         return Choice(what)
-    if memory is not None and not asked:
+    if memory is not None and not wishes:
         return Choice(NoCache(), "memory alone was asked for: everything is computed, in the memory that is given")
     shipped = shipped_front(pipe, model)
     if shipped is not None:
-        found = _pick(shipped, "the front that ships with the model", _with_memory(shipped, asked, memory))
-        return Choice(found.what, found.text, notable=not asked)
-    return _without_front(pipe, model, asked)
+        found = _pick(shipped, "the front that ships with the model", _with_memory(shipped, wishes, memory))
+        return Choice(found.what, found.text, notable=not wishes)
+    return _without_front(pipe, model, wishes)
 
 
 def _front(what: Any) -> tuple[Front | None, str]:
@@ -99,11 +99,11 @@ def _front(what: Any) -> tuple[Front | None, str]:
     return None, ""
 
 
-def _with_memory(front: Front, asked: Mapping[str, float], memory: Any) -> dict[str, Any]:
+def _with_memory(front: Front, wishes: Mapping[str, float], memory: Any) -> dict[str, Any]:
     """The wishes for a point of a front: memory is one where the front knows what its points hold."""
     known = any(point.held is not None for point in front)
     limits = memory is not None and not isinstance(memory, MemoryPlan) and known
-    return {**asked, **({"memory": in_bytes(memory)} if limits else {})}
+    return {**wishes, **({"memory": in_bytes(memory)} if limits else {})}
 
 
 def _pick(front: Front, source: str, wishes: Mapping[str, Any]) -> Choice:
@@ -122,20 +122,20 @@ def _pick(front: Front, source: str, wishes: Mapping[str, Any]) -> Choice:
     return Choice(point, text, notable=True)
 
 
-def _without_front(pipe: Any, model: Model, asked: Mapping[str, float]) -> Choice:
+def _without_front(pipe: Any, model: Model, wishes: Mapping[str, float]) -> Choice:
     """The untuned policy for a speed-up, or for nothing."""
     name = name_of(pipe)
     run = f"runs/{re.split('[/:]', name)[-1] or 'mine'}"
     command = f"evocache evolve --model {name or 'MODEL'} --out {run}"
-    if "quality" in asked:
+    if "quality" in wishes:
         raise FrontError(
-            f"{_describe(asked)} without a front, so that no quality is known",
+            f"{_describe(wishes)} without a front, so that no quality is known",
             "a front that was evolved for the model",
-            f'run `{command}`, then apply(pipe, "{run}", quality={asked["quality"]!r})',
+            f'run `{command}`, then apply(pipe, "{run}", quality={wishes["quality"]!r})',
         )
-    speedup = real(asked.get("speedup", DEFAULT), "speedup", PolicyError, above=0)
+    speedup = check_real(wishes.get("speedup", DEFAULT), "speedup", PolicyError, above=0)
     policy = untuned(pipe, model, speedup)
-    began = _describe(asked) if asked else "nothing was asked for"
+    began = _describe(wishes) if wishes else "nothing was asked for"
     text = (
         f"{began}: {policy}, which is not tuned to the model: it is predicted to make the denoiser {speedup:.3g}x as "
         f"fast, and its quality is unknown. `{command}` evolves schedules whose quality is measured"

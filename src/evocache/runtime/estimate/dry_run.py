@@ -25,9 +25,9 @@ from ...memory.offload.stage_offload import offload_lock
 from ...memory.rehearsal.fake_operations import Fakes
 from ...memory.rehearsal.rehearsal import outline, rehearse, shadow, signature
 from ...model import Model
-from ...model.discover import unwrapped
-from ...model.outputs import tensors
-from ...model.pipeline_components import called_denoiser, components_of, is_autoencoder
+from ...model.discover import unwrap
+from ...model.outputs import list_tensors
+from ...model.pipeline_components import find_called_denoiser, is_autoencoder, list_components
 from ..attach.call_scope import Scope, outside
 from ..attach.interception import Way, attach, attaching, detach, intercept_entry, swap_class
 from ..attach.scheduler_listener import CODING, autoencoder_call_shadowing, is_scheduler, listen, scheduler_shadowing
@@ -95,13 +95,13 @@ class _Run:
         self._ledger = Ledger(call=self._own)
         self._extent: Extent | None = None
         self._shadows: dict[object, nn.Module] = {}
-        self._denoisers = {id(called_denoiser(pipe, d.name, d.module)): d.name for d in model.denoisers}
+        self._denoisers = {id(find_called_denoiser(pipe, d.name, d.module)): d.name for d in model.denoisers}
         self._scope = Scope()
         self._exit = ExitStack()
 
     def __enter__(self) -> _Run:
         with ExitStack() as stack:
-            for name, thing in components_of(self._pipe).items():
+            for name, thing in list_components(self._pipe).items():
                 if is_scheduler(thing):
                     self._attach(stack, thing, scheduler_shadowing)
                     listen(self._scope, thing, self)
@@ -163,7 +163,7 @@ class _Run:
             else:
                 stage = self._own.stage
             self._turn(stage)
-            own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors((args, kwargs))}
+            own = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in list_tensors((args, kwargs))}
             held = max(self._ledger.bytes - sum(own.values()), 0)
             extent, output = self._rehearse(thing, method, args, kwargs)
             tick = None
@@ -179,7 +179,7 @@ class _Run:
 
     def _rehearse(self, thing: nn.Module, method: str, args: Any, kwargs: Any) -> tuple[Extent, Any]:
         """What a call holds, and the shapes of what it returns; the same call of a module is rehearsed once."""
-        module = unwrapped(thing)
+        module = unwrap(thing)
         which = state_of(module)  # weights may be converted between calls: SVD encodes in float32
         known = _rehearsals.setdefault(module, LRU(REHEARSALS))
         key = which, method, signature(args, kwargs), self.seen.workspace
@@ -244,13 +244,13 @@ def _restore(pipe: Any, given: Any) -> Iterator[None]:
 def _changeable(pipe: Any) -> Iterator[Any]:
     """What a call may change: the pipeline, its schedulers, and all modules."""
     yield pipe
-    yield from filter(is_scheduler, components_of(pipe).values())
+    yield from filter(is_scheduler, list_components(pipe).values())
     for module in _modules(pipe):
         yield from module.modules()
 
 
 def _modules(pipe: Any) -> list[nn.Module]:
-    return [part for part in components_of(pipe).values() if isinstance(part, nn.Module)]
+    return [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
 
 
 def prepare_on_cpu(pipe: Any) -> Callable[[], None]:
@@ -270,4 +270,4 @@ _rehearsals: WeakKeyDictionary[nn.Module, LRU[object, tuple[Extent, Any]]] = Wea
 
 def _device(args: Any, kwargs: Any) -> torch.device:
     """Where a component's output is: where its inputs are; but pipelines of no weights prepare theirs on the CPU."""
-    return next((t.device for t in tensors((args, kwargs)) if not t.is_meta), torch.device("cpu"))
+    return next((t.device for t in list_tensors((args, kwargs)) if not t.is_meta), torch.device("cpu"))

@@ -16,8 +16,8 @@ from ...memory.planner.timeline import Moment, timeline
 from ...memory.quantization import check_coding
 from ...memory.rehearsal.rehearsal import shadow
 from ...model import Denoiser, Measure, Model, Probe, discover
-from ...model.discover import unwrapped
-from ...model.pipeline_components import components_of
+from ...model.discover import unwrap
+from ...model.pipeline_components import list_components
 from ...units import in_bytes
 from ..compiled import Compiled
 from ..program.program import check, refuse_unplannable, resolve, with_own_steps, with_point_memory
@@ -266,7 +266,7 @@ def _decode(pipe: Any, seen: DryRun, present: tuple[str, ...]) -> Stage:
     main = largest(decodes)
     least = max([floor, *(act.peak for act in acts if act.name != main.name)])
     held = max(act.held for act in decodes)
-    module = unwrapped(components_of(pipe)[main.name])
+    module = unwrap(list_components(pipe)[main.name])
 
     def surveyed() -> list[Choice]:
         return survey_method(shadow(module), main.method, main.args, main.kwargs, workspace)

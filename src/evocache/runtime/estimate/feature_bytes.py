@@ -9,7 +9,7 @@ from typing import Any
 from ...memory import FeatureStore
 from ...memory.rehearsal.rehearsal import rehearse, shadow
 from ...model import Denoiser
-from ...model.discover import denoiser_of
+from ...model.discover import describe_denoiser
 from ..attach.interception import attach, detach, inner, intercept_part
 from ..calls.denoiser_call import called
 from ..ops.branch import Branch
@@ -35,7 +35,7 @@ def feature_sizes(
     if not plan.touched:
         return {}
     module = shadow(denoiser.module)
-    layout = BranchLayout.of(denoiser_of(denoiser.name, module), plan)
+    layout = BranchLayout.of(describe_denoiser(denoiser.name, module), plan)
     branch = Branch(layout, plan, FeatureStore(coding=storage), None, None)
 
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from ...memory.ledger import Extent, Ledger
 from ...memory.planner.planner import Held
 from ...model import Model
-from ...model.pipeline_components import components_of, is_autoencoder
+from ...model.pipeline_components import is_autoencoder, list_components
 from ..attach.call_scope import Scope, find
 from ..attach.interception import attach, attaching, detach
 from ..attach.scheduler_listener import autoencoder_shadowing
@@ -34,7 +34,7 @@ def measure(pipe: Any, model: Model, call: Callable[[], Any]) -> dict[str, Held]
         call: calls it.
     """
     ledger = Ledger(on=torch.device(pipe._execution_device).type)
-    for component in components_of(pipe).values():
+    for component in list_components(pipe).values():
         if isinstance(component, nn.Module):
             ledger.ignore((*component.parameters(), *component.buffers(), *_tables(component)))
     extents: dict[str, Extent] = {}
@@ -82,7 +82,7 @@ def describe_stages(pipe: Any, model: Model, begins: Callable[[str], None]) -> I
             with attaching:
                 hook = denoiser.module.register_forward_pre_hook(denoises)
             stack.callback(_remove, hook)
-        for autoencoder in components_of(pipe).values():
+        for autoencoder in list_components(pipe).values():
             if is_autoencoder(autoencoder):
                 attach(autoencoder, autoencoder_shadowing)
                 stack.callback(detach, autoencoder)

@@ -10,7 +10,7 @@ from torch import nn
 
 from ...memory.offload.packed_weights import align, weights_of
 from ...memory.offload.stage_offload import Summons
-from ...model.pipeline_components import components_of
+from ...model.pipeline_components import list_components
 from .acts import Act
 
 
@@ -77,7 +77,7 @@ def there_while(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple
 
 
 def _modules(pipe: Any) -> dict[str, nn.Module]:
-    return {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
+    return {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}
 
 
 def _hooked(module: nn.Module) -> str | None:

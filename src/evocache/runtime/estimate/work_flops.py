@@ -8,7 +8,7 @@ from typing import Any
 from ...memory.rehearsal.fake_operations import Fakes
 from ...memory.rehearsal.rehearsal import rehearse, shadow
 from ...model import Denoiser, Measure, probe
-from ...model.discover import denoiser_of
+from ...model.discover import describe_denoiser
 from ...schedule import Schedule
 
 
@@ -20,7 +20,7 @@ def counted(denoiser: Denoiser, args: Sequence[Any], kwargs: Mapping[str, Any]) 
         args: positional arguments that it is called with; only shapes and types matter.
         kwargs: keyword arguments that it is called with.
     """
-    double = denoiser_of(denoiser.name, shadow(denoiser.module))
+    double = describe_denoiser(denoiser.name, shadow(denoiser.module))
 
     def call(*args: Any, **kwargs: Any) -> dict[str, Measure]:
         return probe(double, args, kwargs, repeats=0)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...memory import FeatureStore
-from ...model.outputs import tensors, unpack
+from ...model.outputs import list_tensors, unpack
 from ...schedule import COMPUTE, Schedule
 from ...schedule.liveness import Lifetimes
 from ..attach.call_scope import Op
@@ -176,7 +176,7 @@ class Asking:
 
     def _show_output(self, module: Any, output: Any) -> None:
         """The part was computed: the gate may want to see what leaves it."""
-        stream = next(iter(tensors(output)), None) if self.exits else self._main_of(module, output)
+        stream = next(iter(list_tensors(output)), None) if self.exits else self._main_of(module, output)
         if isinstance(stream, torch.Tensor):
             self.branch.governor.signal.left(stream)
             self.branch.governor.note_bytes()
@@ -189,7 +189,7 @@ class Asking:
         )
         streams = dict(flow.streams) if flow else {}
         leaf = streams.get(MAIN, next(iter(streams.values()), None))
-        return unpack(output)[0][leaf] if leaf is not None else next(iter(tensors(output)), None)
+        return unpack(output)[0][leaf] if leaf is not None else next(iter(list_tensors(output)), None)
 
 
 class Entering:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ...model import Denoiser
-from ...model.unet import UNet, unit_kind
+from ...model.unet import UNet, find_unit_kind
 from ...policies.base.gate import Governed
 from ...schedule import deep_depth, span_range
 
@@ -57,6 +57,6 @@ def modulated(unet: UNet) -> nn.Module | None:
     normalised and activated.
     """
     for path, unit in unet.down[0].layers[0] if unet.down[0].layers else ():
-        if unit_kind(path, unit) == "resnet":
+        if find_unit_kind(path, unit) == "resnet":
             return next(iter([m for m in unit.modules() if isinstance(m, _CONVOLUTIONS)][1:]), None)
     return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ...model.outputs import blank, fresh
+from ...model.outputs import fill_blank, make_blank
 from ..attach.slot import Bare, Fed, Given, Slot
 from .branch_state import BranchState
 from .stored_output import BARE, ONE, Packing, Seen, Shapes, entry, packed, repacked, shapes_of
@@ -256,12 +256,12 @@ class Blank:
         known, stand_in = seen[self.ordinal - 1]
         if shapes is not None and shapes != known:
             return self._computed(seen, original, module, args, kwargs)
-        return fresh(stand_in)
+        return fill_blank(stand_in)
 
     def _computed(self, seen: list[Seen], original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         """The module computes after all; this is what it looks like from now on."""
         output = original(module, *args, **kwargs)
-        seen[self.ordinal - 1] = shapes_of(args, kwargs), blank(output)
+        seen[self.ordinal - 1] = shapes_of(args, kwargs), make_blank(output)
         self.branch.executed[self.column] += self.ordinal == 1
         return output
 
@@ -286,7 +286,7 @@ class Observe:
 
     def after(self, module: Any, output: Any) -> None:
         """Remember shapes and types."""
-        self.seen.append((self.shapes, blank(output)))
+        self.seen.append((self.shapes, make_blank(output)))
         self.branch.blanks[id(module)] = self.seen
 
 

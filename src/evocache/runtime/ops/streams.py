@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from ...model.outputs import Spec, blank, unpack
+from ...model.outputs import Spec, make_blank, unpack
 
 _FAVOURED = ("hidden_states", "encoder_hidden_states")
 
@@ -106,7 +106,7 @@ def flow(inputs: Mapping[str, Any], output: Any, links: Sequence[tuple[str, int]
         known: the flow of an earlier block, to be followed where nothing was seen.
     """
     leaves, spec = unpack(output)
-    template = tuple(blank(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves)
+    template = tuple(make_blank(leaf) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves)
     taken: dict[int, str] = {}
     for name, leaf in (*links, *(known.streams if known and known.spec == spec else ())):
         if leaf not in taken and name not in taken.values() and _alike(inputs.get(name), leaves[leaf]):

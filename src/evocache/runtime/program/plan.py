@@ -74,7 +74,7 @@ class Plan:
         if start >= schedule.steps:
             return cls(schedule, start, (), frozenset())
         schedule = schedule.starting_at(start)
-        found = liveness.lookups(schedule)
+        found = liveness.find_lookups(schedule)
         stores: list[set[int]] = [set() for _ in range(schedule.steps)]
         for column, born in zip(found.component.tolist(), found.born.tolist(), strict=True):
             stores[born].add(column)

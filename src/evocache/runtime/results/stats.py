@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...display import Displayed
 from ...memory.planner.planner import Held
 from ...schedule import Schedule
-from ...schedule.liveness import Lifetimes, peak_of
+from ...schedule.liveness import Lifetimes, compute_shared_peak
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,12 +54,12 @@ class Stats(Displayed):
 
     def __str__(self) -> str:
         from ...memory.planner.plan_table import stage_table
-        from ...schedule.render import heatmap
+        from ...schedule.render import draw_heatmap
         from ...tables import plain
 
         parts: list[RenderableType] = [*self.lines()]
         parts += ["", stage_table(self.stages)] if self.stages else []
-        parts += ["", heatmap(self.schedule)] if self.schedule is not None else []
+        parts += ["", draw_heatmap(self.schedule)] if self.schedule is not None else []
         return plain(*parts)
 
     def lines(self) -> list[str]:
@@ -97,7 +97,7 @@ class Stats(Displayed):
         passes: dict[int, list[Lifetimes]] = {}
         for branch in branches:
             passes.setdefault(branch.number, []).append(branch.lifetimes)
-        predicted = max(map(peak_of, passes.values()), default=0)
+        predicted = max(map(compute_shared_peak, passes.values()), default=0)
         fraction = ran / possible if possible else 1.0
         held = (store.peak_bytes, predicted, store.bytes)
         moved = (store.moved, store.stalled)

@@ -17,8 +17,8 @@ from ...memory.slicing.couplings import Shared, Uncoupled
 from ...memory.slicing.exact_slicings import pattern, slicings
 from ...memory.slicing.slicing import Slicing, run
 from ...model.discover import Denoiser
-from ...model.outputs import tensors
-from ...model.sliceable_units import Unit, units
+from ...model.outputs import list_tensors
+from ...model.sliceable_units import Unit, find_units
 from ...video.decode.frame_group_trial import find_frame_groups
 from ...video.decode.frame_groups import run_cut
 
@@ -97,7 +97,7 @@ def _ways(
     module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], method: str, groups: Slicing | None
 ) -> list[Slicing]:
     """Ways of slicing a method; of a video, along its width only if there is none along its height."""
-    if not any(tensor.ndim == 5 for tensor in tensors((args, dict(kwargs)))):
+    if not any(tensor.ndim == 5 for tensor in list_tensors((args, dict(kwargs)))):
         return slicings(module, args, kwargs, method)
     for axes in ((3,) if groups else (2, 3), (4,)):
         found = slicings(module, args, kwargs, method, axes)
@@ -134,7 +134,7 @@ def _shadowed(denoiser: Denoiser, module: nn.Module) -> list[Unit]:
     """The units of a denoiser in its shadow."""
     return [
         Unit(u.path, module.get_submodule(u.path), tuple((p, module.get_submodule(p)) for p, _ in u.parts))
-        for u in units(denoiser)
+        for u in find_units(denoiser)
     ]
 
 

@@ -73,11 +73,11 @@ def _way(autoencoder: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any
     known = _ways.setdefault(autoencoder, LRU(WAYS))
 
     def found() -> Slicing | None:
-        tried = (
+        slicings = (
             trial(autoencoder, args, kwargs, "decode")
             for trial in (find_frame_groups, find_temporal_tiles, find_frame_pipeline)
         )
-        return next((way for way in tried if way is not None), None)
+        return next((way for way in slicings if way is not None), None)
 
     return known.get_or_make((signature(args, kwargs), state_of(autoencoder)), found)
 

@@ -48,7 +48,7 @@ class Spread(NamedTuple):
         return cls(float(low), float(middle), float(high))
 
     def named(self, name: str) -> dict[str, float]:
-        """Return them under the names by which `spread` finds them in figures."""
+        """Return them under the names by which `find_spread` finds them in figures."""
         return {name: self.middle, f"{name} q1": self.low, f"{name} q3": self.high}
 
     @property
@@ -60,7 +60,7 @@ class Spread(NamedTuple):
         return f"{self.low:.2f}-{self.high:.2f}"
 
 
-def spread(figures: Figures, name: str = "speedup") -> Spread | None:
+def find_spread(figures: Figures, name: str = "speedup") -> Spread | None:
     """Return the quartiles of a figure over rounds; None where these were not noted."""
     low, middle, high = (figures.get(key) for key in (f"{name} q1", name, f"{name} q3"))
     return None if low is None or middle is None or high is None else Spread(low, middle, high)
@@ -96,7 +96,7 @@ def beats(other: Figures, own: Figures, least: Sequence[str] = ()) -> bool:
     return all(t <= m for t, m in zip(theirs, mine, strict=True)) and theirs != mine
 
 
-def quality_in_equal_time(known: Sequence[tuple[float, float]], speedup: float) -> float | None:
+def find_quality_in_equal_time(known: Sequence[tuple[float, float]], speedup: float) -> float | None:
     """Return the best quality that fewer steps give in at most the time of a speed-up; None if none is so fast.
 
     Between measured numbers of steps it is interpolated over time, as numbers lie between them that were not measured.
@@ -122,7 +122,7 @@ def describe_noise(figures: Mapping[str, Figures]) -> list[str]:
     Args:
         figures: what was measured, by name.
     """
-    spreads = {name: found for name, own in figures.items() if (found := spread(own)) is not None}
+    spreads = {name: found for name, own in figures.items() if (found := find_spread(own)) is not None}
     said = []
     if spreads:
         name, widest = max(spreads.items(), key=lambda item: item[1].relative)

@@ -68,7 +68,7 @@ class Context:
         return ", ".join(f"{name} {describe_difference(value)}" for name, value in self)
 
 
-def outside(differences: tuple[Difference, ...]) -> str:
+def describe_differences(differences: tuple[Difference, ...]) -> str:
     """Say, in a sentence, in what a call is outside of a point's context."""
     return (
         f"a call outside of what the point was evolved at: {', '.join(map(str, differences))}; its quality is unknown "
@@ -76,19 +76,19 @@ def outside(differences: tuple[Difference, ...]) -> str:
     )
 
 
-def shared(contexts: Sequence[Context]) -> Context:
+def find_shared(contexts: Sequence[Context]) -> Context:
     """Return what several contexts, at least one, have in common."""
     first, *others = contexts
     return Context({name: own for name, own in first if all(other.values.get(name) == own for other in others)})
 
 
-def read(value: Any) -> Context:
+def read_context(value: Any) -> Context:
     """Return the context in a front's file.
 
     Raises:
         CodecError: if it is none.
     """
-    return Context({name: _value(found, f"context.{name}") for name, found in sj.obj(value, "context").items()})
+    return Context({name: _value(found, f"context.{name}") for name, found in sj.read_object(value, "context").items()})
 
 
 def describe_difference(value: Value) -> str:
@@ -99,7 +99,7 @@ def describe_difference(value: Value) -> str:
 
 
 def _value(value: Any, where: str) -> Value:
-    return value if isinstance(value, (str, bool)) else sj.number(value, where)
+    return value if isinstance(value, (str, bool)) else sj.read_number(value, where)
 
 
 def _same(own: Value, call: Value) -> bool:

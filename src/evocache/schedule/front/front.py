@@ -16,14 +16,14 @@ from ...errors import ContextError, FrontError, ScheduleError
 from ...units import in_bytes
 from ..component import Tree
 from ..io import strict_json as sj
-from ..numbers import whole
+from ..numbers import check_whole
 from ..schedule import Schedule
 from ..size_limits import MAX_STEPS
 from .comparison import PREDICTED
 from .context import Context
-from .front_file import damaged, document, points
+from .front_file import describe_damage, read_document, read_points
 from .point import Point
-from .wishes import describe_figure, figure_of, known_figure, number_of, shortfall, speed_at_equal_quality
+from .wishes import describe_figure, find_figure, measure_shortfall, rank_by_speed, read_figure, read_wish
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Front(Displayed):
         return point.schedule.is_full and point.schedule.steps < self.uncached_steps
 
     def __str__(self) -> str:
-        from .front_table import front_text
+        from .front_table import render_front
 
-        return front_text(self)
+        return render_front(self)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -112,21 +112,21 @@ class Front(Displayed):
         True
         """
         limits = {
-            "speedup": None if speedup is None else number_of("speedup", speedup, above=0),
-            "quality": None if quality is None else number_of("quality", quality),
+            "speedup": None if speedup is None else read_wish("speedup", speedup, above=0),
+            "quality": None if quality is None else read_wish("quality", quality),
             "memory": None if memory is None else float(in_bytes(memory)),
         }
         wanted = {name: value for name, value in limits.items() if value is not None}
         if not wanted:
             raise FrontError("no wish", "speedup, quality or memory", "try front.pick(speedup=2)")
-        fitting = [point for point in self.points if point.sold and shortfall(point, wanted) == 0]
+        fitting = [point for point in self.points if point.sold and measure_shortfall(point, wanted) == 0]
         if not fitting:
             raise self._unreachable(wanted)
         if context is not None:
             fitting = _within(fitting, context)
         if quality is not None and speedup is None:
-            return max(fitting, key=lambda point: (figure_of(point, "speedup"), figure_of(point, "quality")))
-        return max(fitting, key=lambda point: (figure_of(point, "quality"), speed_at_equal_quality(point)))
+            return max(fitting, key=lambda point: (read_figure(point, "speedup"), read_figure(point, "quality")))
+        return max(fitting, key=lambda point: (read_figure(point, "quality"), rank_by_speed(point)))
 
     def retarget(
         self,
@@ -156,7 +156,7 @@ class Front(Displayed):
         """
         tree, model = _components(target)
         if steps is not None:
-            whole(steps, "steps", 1, MAX_STEPS, ScheduleError)
+            check_whole(steps, "steps", 1, MAX_STEPS, ScheduleError)
         share = steps / self.uncached_steps if steps is not None and self.points else 1.0
         points: dict[tuple[str, str], Point] = {}
         for point in self.points:
@@ -172,7 +172,7 @@ class Front(Displayed):
             asked = None if point.steps is None else moved.steps
             key = (moved.digest, point.storage)
             points.setdefault(key, Point(moved, {}, {}, expected, asked, point.storage))
-        ordered = sorted(points.values(), key=lambda point: -figure_of(point, "speedup"))
+        ordered = sorted(points.values(), key=lambda point: -read_figure(point, "speedup"))
         return Front(tuple(ordered), round(share * self.uncached_steps))
 
     def _unreachable(self, wanted: Mapping[str, float]) -> FrontError:
@@ -180,7 +180,7 @@ class Front(Displayed):
         if not self.points:
             return FrontError(asked, "a front with points", "evolve one first")
         sold = [point for point in self.points if point.sold]
-        passed = [point for point in self.points if not point.sold and shortfall(point, wanted) == 0]
+        passed = [point for point in self.points if not point.sold and measure_shortfall(point, wanted) == 0]
         if passed or not sold:
             why = passed[0].doubt if passed else ""
             return FrontError(
@@ -189,15 +189,15 @@ class Front(Displayed):
                 "a point that does what it says and is worth it",
                 "ask for less, run the pipeline uncached with fewer steps, or evolve anew",
             )
-        unknown = [name for name in wanted if all(known_figure(point, name) is None for point in self.points)]
+        unknown = [name for name in wanted if all(find_figure(point, name) is None for point in self.points)]
         if unknown:
             known = [name for name in ("speedup", "quality", "memory") if name not in unknown]
             given = f"{asked} of a front whose {' and '.join(unknown)} nobody has measured"
             return FrontError(
                 given, f"a wish for {' or '.join(known) or 'a point by its number'}", "evolve it there, or predict it"
             )
-        nearest = min(sold, key=lambda point: shortfall(point, wanted))
-        figures = {name: known_figure(nearest, name) for name in ("speedup", "quality", "memory")}
+        nearest = min(sold, key=lambda point: measure_shortfall(point, wanted))
+        figures = {name: find_figure(nearest, name) for name in ("speedup", "quality", "memory")}
         has = ", ".join(describe_figure(name, value) for name, value in figures.items() if value is not None)
         return FrontError(asked, f"what some point reaches; the nearest has {has}", "ask for less, or evolve longer")
 
@@ -252,8 +252,8 @@ def load(path: str | os.PathLike[str]) -> Front:
     Raises:
         RunError: if there is none, it is of another version, or it is damaged.
     """
-    found = document(path)
-    return read_front(found, points(found, path), path)
+    found = read_document(path)
+    return read_front(found, read_points(found, path), path)
 
 
 def read_front(found: dict[str, Any], named: list[tuple[str, Point]], path: str | os.PathLike[str]) -> Front:
@@ -263,7 +263,7 @@ def read_front(found: dict[str, Any], named: list[tuple[str, Point]], path: str 
         RunError: if it is damaged.
     """
     try:
-        basis = sj.obj(found.get("basis", {}), "basis")
-        return Front(tuple(point for _, point in named), sj.integer(basis.get("steps", 0), "steps", 0, MAX_STEPS))
+        basis = sj.read_object(found.get("basis", {}), "basis")
+        return Front(tuple(point for _, point in named), sj.read_integer(basis.get("steps", 0), "steps", 0, MAX_STEPS))
     except ScheduleError as error:
-        raise damaged(path, f"{error.given}, where {error.expected} is due") from None
+        raise describe_damage(path, f"{error.given}, where {error.expected} is due") from None

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import RunError, ScheduleError, short
 from ..io import strict_json as sj
-from ..io.json import Trees, cells, dumps, from_document
+from ..io.json import Trees, count_cells, dumps, from_document
 from ..schedule import Schedule
 from ..size_limits import MAX_CELLS, MAX_STEPS
 from . import context
@@ -41,7 +41,7 @@ def is_front(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def document(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the document of a run folder or a `front.json`; format, version and size of its schedules are checked.
 
     Raises:
@@ -63,11 +63,11 @@ def document(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         _affordable(found)
     except ScheduleError as error:
-        raise damaged(path, f"{error.given}, where {error.expected} is due") from None
+        raise describe_damage(path, f"{error.given}, where {error.expected} is due") from None
     return found
 
 
-def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[str, Point]]:
+def read_points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[str, Point]]:
     """Read names and points of a document.
 
     Raises:
@@ -77,23 +77,23 @@ def points(found: dict[str, Any], path: str | os.PathLike[str]) -> list[tuple[st
     try:
         return [
             (
-                sj.string(entry["name"], "name"),
+                sj.read_string(entry["name"], "name"),
                 Point(
                     read(entry["schedule"]),
-                    figures(entry["objectives"], "objectives"),
-                    figures(entry["measured"], "measured"),
-                    steps=sj.integer(entry["steps"], "steps", 1, MAX_STEPS) if "steps" in entry else None,
-                    storage=sj.string(entry.get("storage", "none"), "storage"),
-                    budget=sj.integer(entry["budget"], "budget", 1, MAX_BYTES) if "budget" in entry else None,
-                    context=context.read(entry["context"]) if "context" in entry else None,
+                    read_figures(entry["objectives"], "objectives"),
+                    read_figures(entry["measured"], "measured"),
+                    steps=sj.read_integer(entry["steps"], "steps", 1, MAX_STEPS) if "steps" in entry else None,
+                    storage=sj.read_string(entry.get("storage", "none"), "storage"),
+                    budget=sj.read_integer(entry["budget"], "budget", 1, MAX_BYTES) if "budget" in entry else None,
+                    context=context.read_context(entry["context"]) if "context" in entry else None,
                 ),
             )
-            for entry in (sj.obj(value, "points") for value in sj.array(found.get("points"), "points"))
+            for entry in (sj.read_object(value, "points") for value in sj.read_list(found.get("points"), "points"))
         ]
     except KeyError as error:
-        raise damaged(path, f"a point without {error}") from None
+        raise describe_damage(path, f"a point without {error}") from None
     except ScheduleError as error:
-        raise damaged(path, f"{error.given}, where {error.expected} is due") from None
+        raise describe_damage(path, f"{error.given}, where {error.expected} is due") from None
 
 
 class Schedules:
@@ -108,7 +108,7 @@ class Schedules:
         Raises:
             ScheduleError: if it is none.
         """
-        return from_document(sj.obj(value, "schedule"), self._trees)
+        return from_document(sj.read_object(value, "schedule"), self._trees)
 
 
 def _affordable(found: dict[str, Any]) -> None:
@@ -117,16 +117,16 @@ def _affordable(found: dict[str, Any]) -> None:
     Raises:
         ScheduleError: if there are more than a file may have, or the document is damaged.
     """
-    baselines = sj.obj(found.get("baselines", {}), "baselines")
-    entries = [*sj.array(found.get("points"), "points"), *baselines.values()]
+    baselines = sj.read_object(found.get("baselines", {}), "baselines")
+    entries = [*sj.read_list(found.get("points"), "points"), *baselines.values()]
     held = [entry["schedule"] for entry in entries if isinstance(entry, dict) and "schedule" in entry]
-    total = sum(cells(sj.obj(schedule, "schedule")) for schedule in held)
+    total = sum(count_cells(sj.read_object(schedule, "schedule")) for schedule in held)
     if total > MAX_CELLS:
         raise ScheduleError(f"{total} cells in {len(held)} schedules", f"at most {MAX_CELLS}", "evolve fewer points")
 
 
 def as_json(name: str, point: Point) -> dict[str, Any]:
-    """Return a point as `points` reads it."""
+    """Return a point as `read_points` reads it."""
     return {
         "name": name,
         "schedule": json.loads(dumps(point.schedule)),
@@ -139,16 +139,16 @@ def as_json(name: str, point: Point) -> dict[str, Any]:
     }
 
 
-def version(points: Iterable[Point]) -> int:
+def choose_version(points: Iterable[Point]) -> int:
     """Return the version of a file that holds some points: no later than it takes."""
     return PLAIN if all(point.storage == "none" and point.budget is None for point in points) else VERSION
 
 
-def figures(value: Any, where: str) -> dict[str, float]:
+def read_figures(value: Any, where: str) -> dict[str, float]:
     """Read numbers by name."""
-    return {name: sj.number(number, f"{where}.{name}") for name, number in sj.obj(value, where).items()}
+    return {name: sj.read_number(number, f"{where}.{name}") for name, number in sj.read_object(value, where).items()}
 
 
-def damaged(path: str | os.PathLike[str], why: str) -> RunError:
+def describe_damage(path: str | os.PathLike[str], why: str) -> RunError:
     """Return the error for a file that is not as a run writes it."""
     return RunError(f"{os.fspath(path)!r}, which is damaged ({why})", "a front as a run writes it", "evolve again")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...tables import Column, Row, fitted, in_bytes, in_figures, plain, plan_of, table
-from .comparison import spread
+from .comparison import find_spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +42,7 @@ class Line:
     exact: bool = False
 
 
-def front_table(groups: Iterable[Sequence[Line]], width: int, *, head: str = "quality") -> Table:
+def build_front_table(groups: Iterable[Sequence[Line]], width: int, *, head: str = "quality") -> Table:
     """Build the table of groups of lines, each from the fastest to the slowest; columns without a value are left out.
 
     Args:
@@ -65,7 +65,7 @@ def front_table(groups: Iterable[Sequence[Line]], width: int, *, head: str = "qu
     for group in shown:
         rows += [None] if rows else []
         for line in group:
-            held = (peak(line.figures), line.plan) if plans else ()
+            held = (format_peak(line.figures), line.plan) if plans else ()
             mark = (line.mark,) if marks else ()
             rows.append((line.name, *([line.steps] if steps else []), *_numbers(line), *held, *mark))
     return table(*fitted(columns, rows, width))
@@ -80,7 +80,7 @@ def _numbers(line: Line) -> tuple[str, ...]:
     quartiles = f"{shown('quality q1')}..{shown('quality q3')}" if "quality q1" in figures else ""
     return (
         f"{figures['speedup']:.2f}x" if "speedup" in figures else "",
-        str(spread(figures) or "").replace("-", "..") if line.name != "uncached" else "",
+        str(find_spread(figures) or "").replace("-", "..") if line.name != "uncached" else "",
         "exact" if line.exact else shown("quality"),
         "" if line.exact else quartiles,
         shown("calibration quality"),
@@ -89,7 +89,7 @@ def _numbers(line: Line) -> tuple[str, ...]:
     )
 
 
-def lines_of(front: Front, names: Sequence[str], *, steps: bool) -> list[Line]:
+def list_lines(front: Front, names: Sequence[str], *, steps: bool) -> list[Line]:
     """Return the lines of a front's points.
 
     Args:
@@ -103,14 +103,14 @@ def lines_of(front: Front, names: Sequence[str], *, steps: bool) -> list[Line]:
             name,
             {**point.predicted, **point.measured},
             str(point.schedule.steps) if steps else "",
-            (planned(point) or "as it is") if searched else "",
-            mark_of(front, point),
+            (describe_memory(point) or "as it is") if searched else "",
+            describe_mark(front, point),
         )
         for name, point in zip(names, front, strict=True)
     ]
 
 
-def mark_of(front: Front, point: Point) -> str:
+def describe_mark(front: Front, point: Point) -> str:
     """Say that a point is not handed out, or that it caches nothing; empty of others."""
     return _unsold(point) or ("fewer steps, uncached" if front.is_fewer_steps(point) else "")
 
@@ -121,44 +121,44 @@ def _unsold(point: Point) -> str:
     return "not to be believed" if point.doubt else "by fewer steps"
 
 
-def planned(point: Point) -> str:
+def describe_memory(point: Point) -> str:
     """Say how a point is kept small, in short; empty if it is left as it is."""
     return plan_of(point.storage, point.budget)
 
 
-def peak(figures: Mapping[str, float]) -> str:
+def format_peak(figures: Mapping[str, float]) -> str:
     """Return what was held at most, as measured, else as predicted."""
     if PEAK in figures:
         return in_bytes(figures[PEAK])
     return f"~{in_bytes(figures['predicted peak'])}" if "predicted peak" in figures else ""
 
 
-def front_text(front: Front, width: int | None = None) -> str:
+def render_front(front: Front, width: int | None = None) -> str:
     """Render a front as `print` shows it: its points by the numbers that `front[number]` takes."""
     if not len(front):
         return "a front without points"
     counts = {point.schedule.steps for point in front}
-    lines = lines_of(front, [str(i) for i in range(len(front))], steps=len(counts) > 1)
-    return plain(lambda room: front_table([lines], room), *notes_of(front), width=width)
+    lines = list_lines(front, [str(i) for i in range(len(front))], steps=len(counts) > 1)
+    return plain(lambda room: build_front_table([lines], room), *list_notes(front), width=width)
 
 
-def point_text(point: Point, width: int | None = None) -> str:
+def render_point(point: Point, width: int | None = None) -> str:
     """Render a point as `print` shows it: its line of the table, where it holds, and its schedule as a heat map."""
-    from ..render import heatmap
+    from ..render import draw_heatmap
 
     uncached = "uncached" if point.schedule.is_full else ""
     figures = {**point.predicted, **point.measured}
-    line = Line("point", figures, str(point.schedule.steps), planned(point), _unsold(point) or uncached)
+    line = Line("point", figures, str(point.schedule.steps), describe_memory(point), _unsold(point) or uncached)
     where = [f"evolved at: {point.context}; elsewhere the figures say nothing"] if point.context else []
-    return plain(lambda room: front_table([[line]], room), *where, "", heatmap(point.schedule), width=width)
+    return plain(lambda room: build_front_table([[line]], room), *where, "", draw_heatmap(point.schedule), width=width)
 
 
-def notes_of(front: Front) -> list[str]:
+def list_notes(front: Front) -> list[str]:
     """Say what the figures of a front stand on, as lines."""
-    from .context import shared
+    from .context import find_shared
 
     contexts = [point.context for point in front if point.context is not None]
     measured = any(point.measured for point in front)
     known = any(point.predicted for point in front)
     lines = [] if measured else ["predicted, not measured" if known else "nothing was measured"]
-    return lines + ([f"evolved at: {shared(contexts)}; elsewhere the figures say nothing"] if contexts else [])
+    return lines + ([f"evolved at: {find_shared(contexts)}; elsewhere the figures say nothing"] if contexts else [])

@@ -39,9 +39,9 @@ class Point(Displayed):
     context: Context | None = None
 
     def __str__(self) -> str:
-        from .front_table import point_text
+        from .front_table import render_point
 
-        return point_text(self)
+        return render_point(self)
 
     def noted(self) -> Schedule:
         """Return the schedule with what is known of the point in its provenance: figures, and as notes the rest."""

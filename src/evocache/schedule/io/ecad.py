@@ -14,7 +14,7 @@ from ..action import COMPUTE, REUSE
 from ..schedule import Schedule
 from ..size_limits import MAX_CELLS, MAX_STEPS
 from . import strict_json as sj
-from .ecad_models import FAMILIES, FLUX, PIXART, ROOT, Family, tree_of
+from .ecad_models import FAMILIES, FLUX, PIXART, ROOT, Family, build_tree
 
 __all__ = ["dumps_ecad", "from_document", "is_ecad", "loads_ecad"]
 
@@ -49,7 +49,7 @@ def from_document(document: dict[str, Any]) -> Schedule:
         CodecError: if the document is none of ECAD's.
     """
     body, flags, family, counts, steps = _read(document)
-    tree = tree_of(family, *counts)
+    tree = build_tree(family, *counts)
     orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
     paths = {part.name: (stack.path, part.path) for stack in family.stacks for part in stack.parts}
     for (step, _, block, name), recompute in flags.items():
@@ -58,11 +58,11 @@ def from_document(document: dict[str, Any]) -> Schedule:
             orders[step, tree.index[f"{ROOT}/{path}.{block}.{leaf}"]] = REUSE.order
     schedule = Schedule.repaired(tree, orders, model={ROOT: family.model})
     notes = _notes(document, schedule, orders, flags)
-    objectives = dict(_numbers(sj.obj(document.get("metrics") or {}, "metrics")))
-    return schedule.with_provenance(sj.string(body.get("name", ""), "name"), objectives=objectives, notes=notes)
+    objectives = dict(_numbers(sj.read_object(document.get("metrics") or {}, "metrics")))
+    return schedule.with_provenance(sj.read_string(body.get("name", ""), "name"), objectives=objectives, notes=notes)
 
 
-def cells(document: dict[str, Any]) -> int:
+def count_cells(document: dict[str, Any]) -> int:
     """Count the cells that the schedule of a document has.
 
     Raises:
@@ -77,8 +77,8 @@ Flags = dict[tuple[int, bool, int, str], bool]
 
 def _read(document: dict[str, Any]) -> tuple[dict[str, Any], Flags, Family, list[int], int]:
     """The body of a document, its flags, and the family, heights of stacks and number of steps that they are of."""
-    body = sj.obj(document.get("cache_schedule"), "cache_schedule")
-    rows = _rows(sj.obj(body.get("schedule"), "cache_schedule.schedule"))
+    body = sj.read_object(document.get("cache_schedule"), "cache_schedule")
+    rows = _rows(sj.read_object(body.get("schedule"), "cache_schedule.schedule"))
     flags = dict(_flags(rows))
     family = _family({name for _, _, _, name in flags})
     counts = _block_counts(family, body, flags)
@@ -154,7 +154,7 @@ def _rows(grid: dict[str, Any]) -> dict[int, dict[str, Any]]:
             raise CodecError(f"step {short(key)}", 'a number as text, such as "007"', "correct the key")
         if int(key) in rows:
             raise CodecError(f"step {int(key)} twice", "every step once", "remove one of the two")
-        rows[int(key)] = sj.obj(row, f"step {short(key)}")
+        rows[int(key)] = sj.read_object(row, f"step {short(key)}")
     return rows
 
 
@@ -171,7 +171,7 @@ def _flags(rows: dict[int, dict[str, Any]]) -> Iterator[tuple[tuple[int, bool, i
             if (single, number) in seen:
                 raise CodecError(f"block {short(key)} twice at step {step}", "every block once", "remove one")
             seen.add((single, number))
-            for name, value in sj.obj(block, f"block {key} at step {step}").items():
+            for name, value in sj.read_object(block, f"block {key} at step {step}").items():
                 full = name if name.startswith("single_") or not single else f"single_{name}"
                 where = f"component {short(name)} of block {key} at step {step}"
                 if name in CUSTOM:
@@ -211,7 +211,7 @@ def _block_counts(family: Family, body: dict[str, Any], flags: Flags) -> list[in
 
 
 def _count(body: dict[str, Any], key: str, default: int, most: int) -> int:
-    return sj.integer(body.get(key, default), key, 0, most)
+    return sj.read_integer(body.get(key, default), key, 0, most)
 
 
 def _notes(document: dict[str, Any], schedule: Schedule, orders: Any, flags: Flags) -> dict[str, str]:
@@ -246,7 +246,7 @@ def _numbers(metrics: dict[str, Any]) -> Iterator[tuple[str, float]]:
         inner = value.items() if isinstance(value, dict) and name != "by_inference_step" else ()
         for key, entry in [(name, value), *((f"{name}.{k}", v) for k, v in inner)]:
             if isinstance(entry, (int, float)) and not isinstance(entry, bool):
-                yield sj.string(key, "a metric's name"), sj.number(entry, f"metric {short(key)}")
+                yield sj.read_string(key, "a metric's name"), sj.read_number(entry, f"metric {short(key)}")
 
 
 def _family_of(schedule: Schedule) -> Family:

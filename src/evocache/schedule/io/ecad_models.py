@@ -78,7 +78,7 @@ FLUX = Family(
 FAMILIES = (PIXART, FLUX)
 
 
-def tree_of(family: Family, *counts: int) -> Tree:
+def build_tree(family: Family, *counts: int) -> Tree:
     """Return the components of a model with so many blocks in each of its stacks."""
     total = sum(counts)
     span = span_id(ROOT, 0, total)

@@ -17,7 +17,7 @@ from ..size_limits import MAX_CELLS, MAX_STEPS
 from . import ecad
 from . import strict_json as sj
 
-__all__ = ["FORMAT", "VERSION", "cells", "dumps", "from_document", "load", "loads", "save"]
+__all__ = ["FORMAT", "VERSION", "count_cells", "dumps", "from_document", "load", "loads", "save"]
 
 FORMAT = "evocache.schedule"
 VERSION = 2
@@ -104,14 +104,14 @@ def from_document(document: dict[str, Any], trees: Trees | None = None) -> Sched
     return Schedule(tree, orders, gains, document["model"], _provenance(document["provenance"]))
 
 
-def cells(document: dict[str, Any]) -> int:
+def count_cells(document: dict[str, Any]) -> int:
     """Count the cells that a schedule's document will fill, before anything of that size is made.
 
     Raises:
         CodecError: if it is no schedule.
     """
     if ecad.is_ecad(document):
-        return ecad.cells(document)
+        return ecad.count_cells(document)
     _head(document)
     return int(document["steps"]) * len(document["components"])
 
@@ -172,14 +172,14 @@ def _head(document: dict[str, Any]) -> None:
     if document.get("format") != FORMAT:
         given = short(document["format"]) if "format" in document else "JSON without a format"
         raise CodecError(given, f'"format": "{FORMAT}", or a file of the ECAD repository', "choose a schedule's file")
-    version = sj.integer(document.get("version"), "version", 1, 10**9)
+    version = sj.read_integer(document.get("version"), "version", 1, 10**9)
     if version > VERSION:
         raise CodecError(f"format version {version}", f"at most {VERSION}", "upgrade evocache")
-    sj.keys(document, "the document", known, ("gains",))
-    sj.integer(document["steps"], "steps", 1, MAX_STEPS)
-    for name, kind in sj.obj(document["model"], "model").items():
-        sj.string(name, "a name in model"), sj.string(kind, f"model {short(name)}")
-    count = len(sj.array(document["components"], "components"))
+    sj.check_keys(document, "the document", known, ("gains",))
+    sj.read_integer(document["steps"], "steps", 1, MAX_STEPS)
+    for name, kind in sj.read_object(document["model"], "model").items():
+        sj.read_string(name, "a name in model"), sj.read_string(kind, f"model {short(name)}")
+    count = len(sj.read_list(document["components"], "components"))
     if not 1 <= count <= MAX_COMPONENTS:
         raise CodecError(f"{count} components", f"1 to {MAX_COMPONENTS}", "check that the file is a schedule's")
     if document["steps"] * count > MAX_CELLS:
@@ -205,20 +205,21 @@ def _tree(rows: list[Any], trees: Trees) -> Tree:
 
 
 def _component(row: Any, where: str) -> Component:
-    sj.keys(sj.obj(row, where), where, ("id", "kind"), ("block", "parent", "readers"))
+    sj.check_keys(sj.read_object(row, where), where, ("id", "kind"), ("block", "parent", "readers"))
     return Component(
         _id(row["id"], f"the id of {where}"),
-        sj.string(row["kind"], f"the kind of {where}"),
-        sj.integer(row["block"], f"the block of {where}", 0, MAX_COMPONENTS) if "block" in row else None,
+        sj.read_string(row["kind"], f"the kind of {where}"),
+        sj.read_integer(row["block"], f"the block of {where}", 0, MAX_COMPONENTS) if "block" in row else None,
         _id(row["parent"], f"the parent of {where}") if "parent" in row else None,
         tuple(
-            _id(reader, f"a reader of {where}") for reader in sj.array(row.get("readers", []), f"readers of {where}")
+            _id(reader, f"a reader of {where}")
+            for reader in sj.read_list(row.get("readers", []), f"readers of {where}")
         ),
     )
 
 
 def _id(value: Any, where: str) -> str:
-    id = sj.string(value, where)
+    id = sj.read_string(value, where)
     if not 0 < len(id) <= MAX_ID or not id.isprintable():
         raise CodecError(f"{short(id)} for {where}", f"1 to {MAX_ID} printable characters", f"correct {where}")
     return id
@@ -237,24 +238,24 @@ def _component_json(component: Component) -> dict[str, Any]:
 
 def _grid(tree: Tree, steps: int, actions: Any, gains: Any) -> tuple[Orders, Gains | None]:
     orders = np.full((steps, len(tree)), COMPUTE.order, dtype=np.int8)
-    for id, letters in sj.obj(actions, "actions").items():
+    for id, letters in sj.read_object(actions, "actions").items():
         column, where = _column(tree, id, "actions"), f"the actions of {short(id)}"
-        if len(sj.string(letters, where)) != steps:
+        if len(sj.read_string(letters, where)) != steps:
             raise CodecError(f"{len(letters)} letters for {where}", f"{steps}", "give a letter for every step")
         unknown = sorted(set(letters) - set(_ORDER_OF))
         if unknown:
             given = f"{', '.join(short(letter) for letter in unknown[:5])} in {where}"
             raise CodecError(given, f"the letters {', '.join(_ORDER_OF)}", "correct the letters")
         orders[:, column] = _ORDERS[np.frombuffer(letters.encode("ascii"), dtype=np.uint8)]
-    amounts = np.ones(orders.shape) if sj.obj(gains, "gains") else None
+    amounts = np.ones(orders.shape) if sj.read_object(gains, "gains") else None
     for id, listed in gains.items():
         assert amounts is not None
         column, where = _column(tree, id, "gains"), f"the gains of {short(id)}"
         cells = np.flatnonzero(orders[:, column] > 0)
-        if len(sj.array(listed, where)) != len(cells):
+        if len(sj.read_list(listed, where)) != len(cells):
             given = f"{len(listed)} numbers for {where}"
             raise CodecError(given, f"{len(cells)}, one for each forecast", "give gains to forecasts only")
-        amounts[cells, column] = [sj.number(gain, where) for gain in listed]
+        amounts[cells, column] = [sj.read_number(gain, where) for gain in listed]
     return orders, amounts
 
 
@@ -265,13 +266,13 @@ def _column(tree: Tree, id: str, where: str) -> int:
 
 
 def _provenance(value: Any) -> Provenance:
-    sj.keys(sj.obj(value, "provenance"), "provenance", (), ("origin", "objectives", "notes"))
-    objectives = sj.obj(value.get("objectives", {}), "objectives").items()
-    notes = sj.obj(value.get("notes", {}), "notes").items()
+    sj.check_keys(sj.read_object(value, "provenance"), "provenance", (), ("origin", "objectives", "notes"))
+    objectives = sj.read_object(value.get("objectives", {}), "objectives").items()
+    notes = sj.read_object(value.get("notes", {}), "notes").items()
     return Provenance(
-        sj.string(value.get("origin", ""), "origin"),
-        {sj.string(k, "an objective's name"): sj.number(v, f"objective {short(k)}") for k, v in objectives},
-        {sj.string(k, "a note's name"): sj.string(v, f"note {short(k)}") for k, v in notes},
+        sj.read_string(value.get("origin", ""), "origin"),
+        {sj.read_string(k, "an objective's name"): sj.read_number(v, f"objective {short(k)}") for k, v in objectives},
+        {sj.read_string(k, "a note's name"): sj.read_string(v, f"note {short(k)}") for k, v in notes},
     )
 
 

@@ -82,7 +82,7 @@ def parse(text: str | bytes) -> dict[str, Any]:
     Raises:
         CodecError: if the text is too long, too deep, too rich, or is no JSON object.
     """
-    return obj(value(text), "the document")
+    return read_object(parse_any(text), "the document")
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return parse(read_text(path))
 
 
-def value(text: str | bytes) -> Any:
+def parse_any(text: str | bytes) -> Any:
     """Read any JSON value in a text, as `parse` reads an object.
 
     Raises:
@@ -110,7 +110,7 @@ def value(text: str | bytes) -> Any:
         raise CodecError(f"JSON that cannot be read ({error})", "plain JSON", "check that the file is intact") from None
 
 
-def obj(value: Any, where: str) -> dict[str, Any]:
+def read_object(value: Any, where: str) -> dict[str, Any]:
     """Return the value, an object.
 
     Raises:
@@ -121,7 +121,7 @@ def obj(value: Any, where: str) -> dict[str, Any]:
     return value
 
 
-def array(value: Any, where: str) -> list[Any]:
+def read_list(value: Any, where: str) -> list[Any]:
     """Return the value, a list.
 
     Raises:
@@ -132,7 +132,7 @@ def array(value: Any, where: str) -> list[Any]:
     return value
 
 
-def string(value: Any, where: str) -> str:
+def read_string(value: Any, where: str) -> str:
     """Return the value, a string that can be encoded.
 
     Raises:
@@ -147,7 +147,7 @@ def string(value: Any, where: str) -> str:
     return value
 
 
-def integer(value: Any, where: str, low: int, high: int) -> int:
+def read_integer(value: Any, where: str, low: int, high: int) -> int:
     """Return the value, a whole number in low..high (both included).
 
     Raises:
@@ -158,7 +158,7 @@ def integer(value: Any, where: str, low: int, high: int) -> int:
     return value
 
 
-def number(value: Any, where: str) -> float:
+def read_number(value: Any, where: str) -> float:
     """Return the value, a finite number, as float.
 
     Raises:
@@ -175,16 +175,16 @@ def number(value: Any, where: str) -> float:
     return result
 
 
-def numbers(value: Any, where: str) -> dict[str, float]:
+def read_numbers(value: Any, where: str) -> dict[str, float]:
     """Return the value, an object whose values are finite numbers, as floats.
 
     Raises:
         CodecError: if it is something else.
     """
-    return {name: number(entry, f"{short(name)} in {where}") for name, entry in obj(value, where).items()}
+    return {name: read_number(entry, f"{short(name)} in {where}") for name, entry in read_object(value, where).items()}
 
 
-def keys(value: dict[str, Any], where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
+def check_keys(value: dict[str, Any], where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
     """Check that an object has the required keys, and no others than these and the optional ones.
 
     Raises:

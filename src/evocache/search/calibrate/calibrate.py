@@ -12,14 +12,14 @@ from ...errors import BudgetError
 from ...model import Model, Probe, discover, probe
 from ...schedule import Schedule
 from ...user_warnings import warn
-from ..cost.latency_model import Accuracy, fit, outside
+from ..cost.latency_model import Accuracy, fit, measure_overhead
 from ..cost.schedule_cost import Costs
 from ..evaluate.faults import retry_faults
 from ..evaluate.local import LocalEvaluator
 from .calibration_file import Calibration
 from .drift import group_errors, sketch, squared
 from .feature_samples import Sketches
-from .random_schedules import random_schedules
+from .random_schedules import draw_schedules
 from .schedule_timing import Timings, measure_time_ratio, time_schedules
 
 FITTED, CHECKED = 12, 6
@@ -138,7 +138,7 @@ def _fitted(
     if not fitted:
         return costs, Accuracy()
     tree, steps = evaluator.tree, evaluator.steps
-    chosen = random_schedules(tree, steps, fitted + checked, *draw)
+    chosen = draw_schedules(tree, steps, fitted + checked, *draw)
     if kept:
         chosen = [s if evaluator.fits(s, whole) else Schedule.full(tree, s.steps) for s in chosen]
     timings = time_schedules(evaluator, chosen, whole, rounds=limits[0], within=limits[1], planned=kept)
@@ -146,7 +146,7 @@ def _fitted(
         timings = timings.times(measure_time_ratio(evaluator, prompts, whole) if kept else len(prompts) / len(whole))
     counts = [*(schedule.steps for schedule in chosen[:fitted]), steps]
     known = np.array([*timings.outside[:fitted], timings.outside[-1]])
-    fixed, step = outside(counts, known) if len({*counts}) > 1 else (float(known[-1]), None)
+    fixed, step = measure_overhead(counts, known) if len({*counts}) > 1 else (float(known[-1]), None)
     everything = [*chosen[:fitted], Schedule.full(tree, steps)]
     costs = replace(costs, fixed=fixed, weights=_weights(costs, everything, timings, fixed, step))
     predicted = np.array([costs.latency(schedule) for schedule in chosen[fitted:]])

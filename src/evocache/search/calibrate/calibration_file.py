@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CodecError, RunError, short
-from ...policies.base.calibration_matrices import CALIBRATION, matrices, packed
+from ...policies.base.calibration_matrices import CALIBRATION, pack_matrix, unpack_matrices
 from ...policies.calibrated.smoothcache import Errors
 from ...schedule.io import strict_json as sj
 from ...schedule.size_limits import MAX_STEPS
@@ -57,8 +57,8 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
         "steps": calibration.steps,
         "costs": {name: value for name, value in vars(costs).items() if not name.startswith("_")},
         "accuracy": asdict(calibration.accuracy),
-        "errors": {name: packed(matrix) for name, matrix in calibration.errors.items()},
-        "drift": {id: packed(matrix) for id, matrix in calibration.drift.items()},
+        "errors": {name: pack_matrix(matrix) for name, matrix in calibration.errors.items()},
+        "drift": {id: pack_matrix(matrix) for id, matrix in calibration.drift.items()},
     }
     if calibration.rates is not None:
         document["rates"] = asdict(calibration.rates)
@@ -83,50 +83,50 @@ def read_calibration(folder: Path) -> Calibration | None:
 
 
 def _calibration(document: dict[str, Any]) -> Calibration:
-    version = sj.integer(document["version"], "version", 1, 10**9)
+    version = sj.read_integer(document["version"], "version", 1, 10**9)
     if document.get("format") != FORMAT or version not in READ:
         expected = f"{FORMAT} of version {' or '.join(map(str, READ))}"
         raise CodecError(f"{short(document.get('format'))} of version {version}", expected, "calibrate again")
     return Calibration(
-        sj.integer(document["steps"], "steps", 1, MAX_STEPS),
-        _costs(sj.obj(document["costs"], "costs")),
-        matrices(document["drift"], "drift"),
-        matrices(document["errors"], "errors"),
-        _accuracy(sj.obj(document["accuracy"], "accuracy")),
-        _rates(sj.obj(document["rates"], "rates")) if "rates" in document else None,
+        sj.read_integer(document["steps"], "steps", 1, MAX_STEPS),
+        _costs(sj.read_object(document["costs"], "costs")),
+        unpack_matrices(document["drift"], "drift"),
+        unpack_matrices(document["errors"], "errors"),
+        _accuracy(sj.read_object(document["accuracy"], "accuracy")),
+        _rates(sj.read_object(document["rates"], "rates")) if "rates" in document else None,
     )
 
 
 def _costs(document: dict[str, Any]) -> Costs:
-    sj.keys(document, "costs", ("seconds", "flops", "sizes"), ("calls", "fixed", "calls_at", "weights"))
-    sizes = sj.obj(document["sizes"], "sizes").items()
-    calls_at = sj.obj(document.get("calls_at", {}), "calls_at").items()
+    sj.check_keys(document, "costs", ("seconds", "flops", "sizes"), ("calls", "fixed", "calls_at", "weights"))
+    sizes = sj.read_object(document["sizes"], "sizes").items()
+    calls_at = sj.read_object(document.get("calls_at", {}), "calls_at").items()
     return Costs(
-        sj.numbers(document["seconds"], "seconds"),
-        sj.numbers(document["flops"], "flops"),
-        {id: sj.integer(size, f"the size of {short(id)}", 0, 1 << 60) for id, size in sizes},
-        sj.integer(document.get("calls", 1), "calls", 0, MAX_STEPS),
-        sj.number(document.get("fixed", 0.0), "fixed"),
-        {name: [sj.number(n, "calls_at") for n in sj.array(counts, "calls_at")] for name, counts in calls_at},
-        sj.numbers(document.get("weights", {}), "weights"),
+        sj.read_numbers(document["seconds"], "seconds"),
+        sj.read_numbers(document["flops"], "flops"),
+        {id: sj.read_integer(size, f"the size of {short(id)}", 0, 1 << 60) for id, size in sizes},
+        sj.read_integer(document.get("calls", 1), "calls", 0, MAX_STEPS),
+        sj.read_number(document.get("fixed", 0.0), "fixed"),
+        {name: [sj.read_number(n, "calls_at") for n in sj.read_list(counts, "calls_at")] for name, counts in calls_at},
+        sj.read_numbers(document.get("weights", {}), "weights"),
     )
 
 
 def _accuracy(document: dict[str, Any]) -> Accuracy:
     counts, shares = ("fitted", "checked"), ("median", "largest", "scatter")
-    sj.keys(document, "accuracy", (), (*counts, *shares))
+    sj.check_keys(document, "accuracy", (), (*counts, *shares))
     return Accuracy(
-        *(sj.integer(document.get(name, 0), name, 0, 10**9) for name in counts),
-        *(sj.number(document.get(name, 0.0), name) for name in shares),
+        *(sj.read_integer(document.get(name, 0), name, 0, 10**9) for name in counts),
+        *(sj.read_number(document.get(name, 0.0), name) for name in shares),
     )
 
 
 def _rates(document: dict[str, Any]) -> Rates:
     codings = {}
-    for name, pair in sj.obj(document["codings"], "codings").items():
+    for name, pair in sj.read_object(document["codings"], "codings").items():
         where = f"{short(name)} in codings"
-        if len(sj.array(pair, where)) != 2:
+        if len(sj.read_list(pair, where)) != 2:
             raise CodecError(f"{len(pair)} numbers for {where}", "two", "calibrate again")
-        codings[name] = (sj.number(pair[0], where), sj.number(pair[1], where))
-    link, launch = (sj.number(document[name], name) for name in ("link", "launch"))
-    return Rates(link, launch, sj.number(document.get("flop", 0.0), "flop"), codings)
+        codings[name] = (sj.read_number(pair[0], where), sj.read_number(pair[1], where))
+    link, launch = (sj.read_number(document[name], name) for name in ("link", "launch"))
+    return Rates(link, launch, sj.read_number(document.get("flop", 0.0), "flop"), codings)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ...policies.calibrated.smoothcache import groups
+from ...policies.calibrated.smoothcache import group_columns
 from ...schedule import Tree
 
 Matrix = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ def absolute(grid: Matrix, present: npt.NDArray[np.bool_]) -> Matrix:
 def group_errors(tree: Tree, grids: Mapping[str, tuple[Matrix, npt.NDArray[np.bool_]]]) -> dict[str, Matrix]:
     """Compute mean relative L1 errors of the layers that decide together in SmoothCache (eq. 4), by group."""
     out: dict[str, Matrix] = {}
-    for name, columns in groups(tree).items():
+    for name, columns in group_columns(tree).items():
         found = [absolute(*grids[tree.components[i].id]) for i in columns if tree.components[i].id in grids]
         if found:
             out[name] = np.mean(found, axis=0)

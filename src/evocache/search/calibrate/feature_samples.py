@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ...model import Denoiser, Model
-from ...model.outputs import tensors
+from ...model.outputs import list_tensors
 from ...model.unet import Deep
 from ...runtime.attach.call_scope import owner
 from ...runtime.generation import Generation
@@ -96,7 +96,7 @@ class Sketches:
         count = LEAF if component.is_leaf else CONTAINER
 
         def after(module: nn.Module, args: Any, output: Any) -> None:
-            found = tensors(output)
+            found = list_tensors(output)
             if found:
                 self._note(component.id, self._pick(_largest(found), count))
 
@@ -104,7 +104,7 @@ class Sketches:
 
     def _watch_deep(self, id: str, deep: Deep) -> list[Any]:
         def after(module: nn.Module, args: Any, output: Any) -> None:
-            found = tensors(output)
+            found = list_tensors(output)
             if found:
                 self._leaving[id] = _largest(found).detach()
 
@@ -124,8 +124,8 @@ class Sketches:
             if streams:
                 name, leaf = max(streams, key=lambda s: int(entered[s[0]].numel()))
                 self._note(id, self._pick(leaves[leaf], CONTAINER) - self._pick(entered[name], CONTAINER))
-            elif tensors(output):
-                self._note(id, self._pick(_largest(tensors(output)), CONTAINER))
+            elif list_tensors(output):
+                self._note(id, self._pick(_largest(list_tensors(output)), CONTAINER))
             entered.clear()
 
         return [first.register_forward_pre_hook(before, with_kwargs=True), last.register_forward_hook(after)]

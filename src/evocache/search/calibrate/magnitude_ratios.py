@@ -38,7 +38,7 @@ class _Watching(Gate):
         return Rule(steps, 0.0, warmup=steps)
 
 
-def ratios(pipe: Any, generate: Callable[[], object]) -> list[float]:
+def measure_ratios(pipe: Any, generate: Callable[[], object]) -> list[float]:
     """Compute, for each step that is run, the residual's magnitude over that of the step before; 1 at the first.
 
     The output is as without it. Where a step takes several calls, the first counts; of several denoisers or passes, the

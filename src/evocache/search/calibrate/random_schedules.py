@@ -13,7 +13,7 @@ Grid = npt.NDArray[np.int8]
 Rng = np.random.Generator
 
 
-def random_schedules(tree: Tree, steps: int, count: int, seed: int = 0, least: int | None = None) -> list[Schedule]:
+def draw_schedules(tree: Tree, steps: int, count: int, seed: int = 0, least: int | None = None) -> list[Schedule]:
     """Draw schedules that skip whole containers, kinds of leaves, single leaves, denoisers, or mixtures, in turn.
 
     The shares of steps that they compute spread over 15 to 85 %. The same seed gives the same schedules.

@@ -9,7 +9,7 @@ from ...errors import RunError
 from ..evaluate.faults import retry_faults
 from ..evaluate.local import LocalEvaluator
 from ..evaluate.workload import Workload
-from ..genome.step_counts import least_steps as usual_least
+from ..genome.step_counts import choose_least_steps as usual_least
 from .calibrate import CHECKED, FITTED, WITHIN, calibrate
 from .calibration_file import Calibration, read_calibration, write_calibration
 
@@ -45,12 +45,12 @@ def calibrate_run(
     earlier = read_calibration(folder)
     if earlier is not None:
         return earlier, _least(earlier.steps, wanted, possible=earlier.costs.varies)
-    prompts = first_call(evaluator.workload)
+    prompts = choose_first_call(evaluator.workload)
     least = _least(evaluator.steps, wanted, possible=evaluator.varies)
     if least is not None and not evaluator.manages(least):
         least = _least(evaluator.steps, wanted, possible=False)
     within = WITHIN if budget_seconds is None else min(WITHIN, CALIBRATING * budget_seconds)
-    few = affordable_schedules(call_seconds, within)
+    few = count_affordable_schedules(call_seconds, within)
     timing = calibrate if few is None else partial(calibrate, schedules=few)
     found = retry_faults(lambda: timing(evaluator, prompts, within=within, least=least), waits=evaluator.waits)
     write_calibration(folder, found)
@@ -59,7 +59,7 @@ def calibrate_run(
     return known, least
 
 
-def affordable_schedules(call_seconds: float, within: float) -> tuple[int, int] | None:
+def count_affordable_schedules(call_seconds: float, within: float) -> tuple[int, int] | None:
     """Return how many schedules are fitted and checked so that one round ends in time; None if there is time for all.
 
     Args:
@@ -72,7 +72,7 @@ def affordable_schedules(call_seconds: float, within: float) -> tuple[int, int] 
     return count - count // 3, count // 3
 
 
-def first_call(workload: Workload) -> list[int]:
+def choose_first_call(workload: Workload) -> list[int]:
     """Return the numbers of the prompts in the call that is calibrated."""
     return workload.batches(range(min(CALIBRATION, len(workload.prompts))))[0]
 

@@ -64,7 +64,7 @@ class Terms:
     ) -> None:
         kinds = [kind for kind in LEAF_KINDS if any(c.kind == kind for c in tree)]
         self.names = (FIXED, STEP, *kinds, OTHER, READS, BYTES)
-        self.calls = calls_grid(tree, steps, calls)
+        self.calls = tabulate_calls(tree, steps, calls)
         self._seconds = np.zeros((len(tree), len(self.names)))
         for i, component in enumerate(tree):
             kind = component.kind if component.is_leaf else OTHER
@@ -93,7 +93,7 @@ class Terms:
         return out
 
 
-def calls_grid(tree: Tree, steps: int, calls: Mapping[str, Sequence[float]]) -> Vector:
+def tabulate_calls(tree: Tree, steps: int, calls: Mapping[str, Sequence[float]]) -> Vector:
     """Count the calls of each component's denoiser at each step, (steps, components), for any number of steps."""
     places = {name: np.round(np.linspace(0, len(given) - 1, steps)).astype(int) for name, given in calls.items()}
     rows = {name: np.asarray(given, dtype=float)[places[name]] for name, given in calls.items()}
@@ -108,7 +108,7 @@ def _passed(component: Component) -> float:
     return float(last - first)
 
 
-def outside(counts: Sequence[int], seconds: Vector) -> tuple[float, float]:
+def measure_overhead(counts: Sequence[int], seconds: Vector) -> tuple[float, float]:
     """Fit what a generation takes outside the denoisers, and what each step adds to that; neither is negative.
 
     A straight line through the medians for each number of steps, weighted by how many generations they are of. It

@@ -53,7 +53,7 @@ class Costs:
 
     def memory(self, schedule: Schedule) -> float:
         """Predict the peak bytes of cached features."""
-        return float(liveness.peak_bytes(schedule, [self.sizes] * self.calls))
+        return float(liveness.compute_peak_bytes(schedule, [self.sizes] * self.calls))
 
     def price(self, schedule: Schedule, names: tuple[str, ...]) -> dict[str, float]:
         """Return the objectives named, of `latency`, `macs` and `memory`."""

@@ -39,7 +39,7 @@ _TOLD = re.compile(
 Result = TypeVar("Result")
 
 
-def of_device(error: BaseException) -> bool:
+def is_device_fault(error: BaseException) -> bool:
     """Return whether an error lies in the machine: memory that ran out, an accelerator or a disk that failed."""
     if isinstance(error, DEVICE) or any(kind.__name__ in TORCH for kind in type(error).__mro__):
         return True
@@ -52,7 +52,7 @@ def describe_fault(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
 
 
-def free() -> None:
+def free_memory() -> None:
     """Let go of memory that nobody holds any more."""
     gc.collect()
     torch = sys.modules.get("torch")
@@ -73,13 +73,13 @@ def retry_faults(
         try:
             return act()
         except Exception as error:
-            if not of_device(error):
+            if not is_device_fault(error):
                 raise
             why = describe_fault(error)
-        free()
+        free_memory()
         if wait is not None:
             pause(wait)
-    raise failed(why)
+    raise describe_device_failure(why)
 
 
 def attempt(
@@ -108,21 +108,21 @@ def attempt(
         except RunError:
             raise
         except Exception as error:
-            why, device = describe_fault(error), of_device(error)
+            why, device = describe_fault(error), is_device_fault(error)
             if isinstance(error, OWN) and not device:
                 return Failure(why)
         # the error is gone by here, and with its traceback what it held of the device
-        free()
+        free_memory()
         if not device and (strange or wait is None):
             control()
             return Failure(why)
         strange = strange or not device
         if wait is not None and device:
             pause(wait)
-    raise failed(why)
+    raise describe_device_failure(why)
 
 
-def failed(why: str) -> DeviceError:
+def describe_device_failure(why: str) -> DeviceError:
     """Return the error that the machine fails."""
     return DeviceError(
         f"a machine that fails while a pipeline generates ({why})",

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from ...model import discover
-from ...model.discover import unwrapped
-from ...model.pipeline_components import components_of
+from ...model.discover import unwrap
+from ...model.pipeline_components import list_components
 from ..storage.run_identity import Part, Sample
 from .quality import Quality
 from .workload import Workload
@@ -52,36 +52,36 @@ def fingerprint(pipe: Any, workload: Workload, quality: Quality) -> dict[str, Pa
         quality: how outputs are judged.
     """
     parts: dict[str, Part] = {"pipeline": type(pipe).__name__}
-    components = components_of(pipe) if hasattr(pipe, "components") else {}
+    components = list_components(pipe) if hasattr(pipe, "components") else {}
     components |= {d.name: d.module for d in discover(pipe).denoisers if d.name not in components}
     own = {name: value for name, value in _config(pipe).items() if name not in components}
     parts |= {f"pipeline.{name}": _plain(value) for name, value in sorted(own.items())}
     for name, component in components.items():
         parts |= {f"{name}{what}": value for what, value in _component(component).items()}
-    parts["prompts"] = f"{len(workload.prompts)} texts, {digest(workload.prompts)}"
-    parts["seeds"] = f"from {workload.seeds[0]}, {digest(workload.seeds)}"
+    parts["prompts"] = f"{len(workload.prompts)} texts, {digest_value(workload.prompts)}"
+    parts["seeds"] = f"from {workload.seeds[0]}, {digest_value(workload.seeds)}"
     parts["batch"] = workload.batch
     call = {name: value for name, value in workload.call.items() if name not in ("prompt", "generator")}
     parts |= {f"call.{name}": _plain(value) for name, value in sorted(call.items())}
     parts["quality"] = quality.name
-    parts["quality.measure"] = digest((quality.output, quality.measure))
+    parts["quality.measure"] = digest_value((quality.output, quality.measure))
     return parts
 
 
-def sample(outputs: Any, figures: Sequence[float]) -> Sample:
+def take_sample(outputs: Any, figures: Sequence[float]) -> Sample:
     """Return a few numbers of outputs, at fixed places, and their figures."""
     flat = np.asarray(outputs, dtype=np.float64).reshape(-1)
     places = np.unique(np.linspace(0, len(flat) - 1, min(SAMPLED, len(flat))).astype(np.intp))
     return Sample(tuple(map(float, flat[places])), tuple(map(float, figures)))
 
 
-def tolerance(pipe: Any) -> float:
+def choose_tolerance(pipe: Any) -> float:
     """Measure how far outputs may differ by rounding: other threads, other devices."""
     types = {p.dtype for d in discover(pipe).denoisers for p in d.module.parameters() if p.dtype.is_floating_point}
     return 1e-3 if types <= {torch.float32, torch.float64} else 3e-2
 
 
-def weights(module: nn.Module) -> str:
+def digest_weights(module: nn.Module) -> str:
     """Return a short digest of a module's parameters and buffers: names, shapes, types and elements.
 
     Whatever differs tells here, since a run may only be continued on the very model that it was begun on: the type that
@@ -96,7 +96,7 @@ def weights(module: nn.Module) -> str:
     return hasher.hexdigest()[:12]
 
 
-def digest(value: Any) -> str:
+def digest_value(value: Any) -> str:
     """Return a short digest of any value: tensors, arrays, pictures, modules, functions, objects, and containers."""
     hasher = hashlib.sha256()
     within: set[int] = set()  # what contains itself is not followed for ever
@@ -119,7 +119,7 @@ def digest(value: Any) -> str:
             hasher.update(f"{value.dtype} {value.shape};".encode())
             hasher.update(np.ascontiguousarray(value).tobytes() if value.dtype != object else b"")
         elif isinstance(value, nn.Module):
-            hasher.update(weights(value).encode())
+            hasher.update(digest_weights(value).encode())
         else:
             for part in _parts(value):
                 visit(part)
@@ -134,11 +134,11 @@ def _component(component: Any) -> dict[str, Part]:
     if component is None:
         return {"": None}
     if isinstance(component, nn.Module):
-        module = unwrapped(component)
+        module = unwrap(component)
         floats = {str(p.dtype).removeprefix("torch.") for p in module.parameters() if p.dtype.is_floating_point}
-        config = {".config": digest(_config(module))} if _config(module) else {}
+        config = {".config": digest_value(_config(module))} if _config(module) else {}
         dtype = ", ".join(sorted(floats))
-        return {"": type(module).__name__, **config, ".dtype": dtype, ".weights": weights(module)}
+        return {"": type(module).__name__, **config, ".dtype": dtype, ".weights": digest_weights(module)}
     if hasattr(component, "set_timesteps"):
         settings = {f".{name}": _plain(value) for name, value in sorted(_config(component).items())}
         return {"": type(component).__name__, **settings}
@@ -162,7 +162,7 @@ def _plain(value: Any) -> Part:
         return value if np.isfinite(value) else repr(value)
     shape = getattr(value, "shape", None) or getattr(value, "size", None)
     size = "x".join(map(str, shape)) if isinstance(shape, tuple) else ""
-    return " ".join(filter(None, (type(value).__name__, size, digest(value))))
+    return " ".join(filter(None, (type(value).__name__, size, digest_value(value))))
 
 
 def _hash_tensor(hasher: Any, tensor: torch.Tensor) -> None:

@@ -22,7 +22,7 @@ from ...runtime.program.step_arguments import STEPS, takes_steps, usual_steps
 from ...schedule import Schedule, Tree
 from ..optimise.job import Failure, Job, More, always
 from .evaluation_plans import EvaluationPlans
-from .faults import WAITS, attempt, of_device, retry_faults
+from .faults import WAITS, attempt, is_device_fault, retry_faults
 from .quality import Quality
 from .workload import Workload
 
@@ -252,7 +252,7 @@ class LocalEvaluator:
             try:
                 outputs = self.generate(numbers)
             except Exception as error:
-                if isinstance(error, Error) or of_device(error):
+                if isinstance(error, Error) or is_device_fault(error):
                     raise
                 raise RunError(
                     f"a pipeline that fails uncached ({type(error).__name__}: {error})",

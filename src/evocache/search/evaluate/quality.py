@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ...errors import Error, RunError
 from ...metrics import latent_error, psnr, ssim
 from . import rewards
-from .faults import of_device
+from .faults import is_device_fault
 
 FLOOR = -80.0
 """Error in decibels that identical outputs get: beyond it nothing is to be gained."""
@@ -58,7 +58,7 @@ class Quality:
         except RunError:
             raise
         except Exception as error:
-            if of_device(error):
+            if is_device_fault(error):
                 raise
             why = error.given if isinstance(error, Error) else f"{type(error).__name__}: {error}"
             mend = error.mend if isinstance(error, Error) else "call it by hand on an image and its prompt"
@@ -104,8 +104,8 @@ def _named(name: str) -> Quality:
         names = (*_BUILT_IN, "lpips:FOLDER", *(f"{known}:NAME" for known in rewards.LEARNED), "module:function")
         raise RunError(f"quality {name!r}", f"one of {', '.join(names)}", "choose one of these")
     if kind == "lpips":
-        return Quality(name, "np", rewards.perceptual(what), "negated LPIPS")
-    reward = rewards.learned(kind, what) if kind in rewards.LEARNED else rewards.imported(name)
+        return Quality(name, "np", rewards.load_perceptual(what), "negated LPIPS")
+    reward = rewards.load_learned(kind, what) if kind in rewards.LEARNED else rewards.import_reward(name)
     return Quality(name, "np", rewards.Rewarded(reward))
 
 

@@ -67,7 +67,7 @@ def name_of(reward: Reward) -> str:
     return f"{named.__module__}:{getattr(named, '__qualname__', named)}"
 
 
-def imported(name: str) -> Reward:
+def import_reward(name: str) -> Reward:
     """Return the function that `module:function` names; the module may lie in the working directory.
 
     Raises:
@@ -97,7 +97,7 @@ def _working_directory() -> Iterator[None]:
         sys.path.remove(here)
 
 
-def learned(kind: str, name: str) -> Reward:
+def load_learned(kind: str, name: str) -> Reward:
     """Return a trained reward, of one of the kinds in `LEARNED`, that judges videos by the mean over their frames.
 
     Raises:
@@ -146,7 +146,7 @@ class Perceptual:
         return list(map(float, np.reshape(self.distance(*frames), (shape[0], -1)).mean(axis=1)))
 
 
-def perceptual(folder: str) -> Perceptual:
+def load_perceptual(folder: str) -> Perceptual:
     """Load LPIPS with the weights in a folder.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DeviceError, Error, RunError
 from ..optimise.job import Answer, Failure, Job, More, always
-from .faults import describe_fault, of_device
+from .faults import describe_fault, is_device_fault
 from .job_times import Pace
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Worker:
         except Error as error:
             return error
         except Exception as error:
-            if of_device(error):
+            if is_device_fault(error):
                 return WorkerLost(describe_fault(error))
             where = traceback.extract_tb(error.__traceback__)[-1]
             return RunError(

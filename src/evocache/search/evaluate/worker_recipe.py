@@ -17,7 +17,7 @@ import torch
 from ...errors import RunError
 from ...memory.planner.planner import Machine
 from ..run import Evaluator
-from ..storage.run_identity import Part, differing
+from ..storage.run_identity import Part, describe_mismatch
 from .fingerprint import fingerprint
 from .job_times import Pace
 from .local import LocalEvaluator
@@ -67,7 +67,7 @@ class Recipe:
             found = fingerprint(pipe, self.workload, quality(self.judge))
             if found != dict(self.parts):
                 mend = "let load make the very pipeline that is evolved"
-                raise differing("a worker's pipeline", found, self.parts, mend)
+                raise describe_mismatch("a worker's pipeline", found, self.parts, mend)
         if self.gpu and (count := torch.cuda.device_count()):
             pipe.to(f"cuda:{worker % count}")
         return LocalEvaluator(pipe, self.workload, quality(self.judge), self.within, self.machine)

@@ -69,7 +69,7 @@ class Design:
         return Design(self.schedule, replace(self.genes, level=level))
 
 
-def plain(design: Design) -> Design:
+def strip_memory(design: Design) -> Design:
     """Return the design's schedule, left as it is."""
     return Design(design.schedule)
 
@@ -111,7 +111,7 @@ class Memory:
         }
 
 
-def siblings(design: Design) -> list[Design]:
+def list_siblings(design: Design) -> list[Design]:
     """Return what needs no evaluation once a design has had one: itself, as it is, and as small as can be."""
     found = [design, design.with_level(None), design.with_level(0.0)]
     return list({sibling.digest: sibling for sibling in found}.values())

@@ -21,19 +21,19 @@ LADDER = 24
 """Most numbers of steps that a search starts from."""
 
 
-def least_steps(steps: int) -> int:
+def choose_least_steps(steps: int) -> int:
     """Return the fewest steps that are tried where nobody says otherwise."""
     return min(steps, max(2, round(SHARE * steps)))
 
 
-def ladder(least: int, steps: int, most: int = LADDER) -> list[int]:
+def list_step_counts(least: int, steps: int, most: int = LADDER) -> list[int]:
     """Return numbers of steps from the least up to below `steps`: all, or at most so many in about equal ratios."""
     if steps - least <= most:
         return list(range(least, steps))
     return sorted({int(count) for count in np.round(np.geomspace(least, steps - 1, most))})
 
 
-def condensed(schedule: Schedule, steps: int) -> Schedule:
+def condense(schedule: Schedule, steps: int) -> Schedule:
     """Return the schedule with another number of steps, computed as often as it was and at the same places in time.
 
     `Schedule.resampled` keeps the share of steps that are computed, and with it how far forecasts reach; this keeps
@@ -59,7 +59,7 @@ def condensed(schedule: Schedule, steps: int) -> Schedule:
     return Schedule.repaired(schedule.tree, orders, gains, model=schedule.model, provenance=schedule.provenance)
 
 
-def drift_at(drift: Matrix, steps: int) -> Matrix:
+def resample_drift(drift: Matrix, steps: int) -> Matrix:
     """Return a drift (old steps, old steps) between the places in time of fewer steps, (steps, steps), linear between.
 
     Step k of n lies where step k * old / n did: timesteps are spread over the same time, and the first is the same.

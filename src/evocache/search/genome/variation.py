@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...schedule import COMPUTE, MAX_ORDER, REUSE, Schedule
 from .search_space import Columns, Space
-from .step_counts import condensed
+from .step_counts import condense
 
 Rng = np.random.Generator
 
@@ -192,7 +192,7 @@ def retime(draft: Draft, space: Space, rng: Rng) -> None:
     anywhere = int(rng.integers(space.least, space.steps + 1))
     steps = min(space.steps, max(space.least, near if rng.random() < 0.7 else anywhere))
     schedule = draft.schedule()
-    draft.become(schedule.resampled(steps) if rng.random() < 0.5 else condensed(schedule, steps))
+    draft.become(schedule.resampled(steps) if rng.random() < 0.5 else condense(schedule, steps))
 
 
 Operator = Callable[[Draft, Space, Rng], None]

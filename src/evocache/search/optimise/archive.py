@@ -10,9 +10,9 @@ import numpy.typing as npt
 from ...schedule import Schedule
 from ...schedule.front import Point
 from ...schedule.front.front import front_of
-from ..genome.memory_genes import Design, Memory, MemoryPrice, siblings
+from ..genome.memory_genes import Design, Memory, MemoryPrice, list_siblings
 from ..objectives import ERROR
-from .nsga2 import best
+from .nsga2 import choose_best
 
 Price = Callable[[Schedule], Mapping[str, float]]
 """The objectives of a schedule that need no evaluation."""
@@ -80,7 +80,7 @@ class Archive:
         if self.memory is None:
             return list(designs)
         given = {design.digest for design in designs}
-        found = {other.digest: other for design in designs for other in siblings(design)}
+        found = {other.digest: other for design in designs for other in list_siblings(design)}
         return [design for digest, design in found.items() if digest in given or digest not in self.designs]
 
     def add(self, designs: Sequence[Design]) -> None:
@@ -100,7 +100,7 @@ class Archive:
             return front
         # one evaluation may have put many designs there, and hypervolumes of many take long
         front = list({design.evaluated: design for design in reversed(front)}.values())[::-1]
-        return [front[i] for i in best(self.table(front), self._population)]
+        return [front[i] for i in choose_best(self.table(front), self._population)]
 
     def _point(self, design: Design) -> Point:
         objectives = dict(zip(self.names, self.values(design), strict=True))

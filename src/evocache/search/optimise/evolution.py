@@ -21,7 +21,7 @@ from .archive import Archive, Price
 from .hypervolume import Box
 from .job import Asks, Job, Outcomes, job_of
 from .method import EVOCACHE, Method
-from .nsga2 import best
+from .nsga2 import choose_best
 from .polish import Polisher
 from .polish_round import polish_round
 from .settings import Settings
@@ -232,7 +232,7 @@ class Evolution:
             return designs
         own = np.array([(means[d.evaluated], *self._archive.price(d).values()) for d in designs])
         if self._box is None:
-            return [designs[i] for i in best(own, self.settings.population)]
+            return [designs[i] for i in choose_best(own, self.settings.population)]
         peers = self._archive.table(self._breeder.population, done)
         keep = non_dominated(np.vstack([peers, own]))[len(peers) :]
         return [design for design, kept in zip(designs, keep, strict=True) if kept]

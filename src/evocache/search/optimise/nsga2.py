@@ -117,7 +117,7 @@ def evaluated_population(population: Any, values: npt.NDArray[np.float64]) -> An
     return population
 
 
-def best(values: npt.NDArray[np.float64], count: int) -> list[int]:
+def choose_best(values: npt.NDArray[np.float64], count: int) -> list[int]:
     """Return which rows (points, objectives) NSGA-II would let survive: by rank, then by crowding; in order."""
     fronts = NonDominatedSorting().do(values, n_stop_if_ranked=count)
     kept: list[int] = []

@@ -76,7 +76,7 @@ def _weight(schedule: Schedule, step: int, columns: Columns) -> int:
     return (1 + hidden) * (step - last)
 
 
-def turned(schedule: Schedule, knobs: Sequence[Knob], by: Sequence[float]) -> Schedule:
+def turn_knobs(schedule: Schedule, knobs: Sequence[Knob], by: Sequence[float]) -> Schedule:
     """Return the schedule with gains changed; what was reused is forecast with first order."""
     assert schedule.gains is not None
     orders, gains = schedule.orders.copy(), schedule.gains.copy()
@@ -97,7 +97,7 @@ def polish_gains(schedule: Schedule, knobs: Sequence[Knob], grams: Sequence[floa
     gram = np.asarray(grams, dtype=float).reshape(1 + len(knobs), -1)
     if not knobs or not np.isfinite(gram).all():
         return []
-    out = [turned(schedule, knobs, _solved(gram, damping).tolist()) for damping in DAMPINGS]
+    out = [turn_knobs(schedule, knobs, _solved(gram, damping).tolist()) for damping in DAMPINGS]
     return list({s.digest: s for s in reversed(out) if s != schedule}.values())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..genome.memory_genes import Design
 from .archive import Archive
 from .job import Asks, Job, job_of
-from .polish import TURN, Polisher, turned
+from .polish import TURN, Polisher, turn_knobs
 
 
 def polish_round(
@@ -43,7 +43,7 @@ def polish_round(
         Job(
             design.schedule,
             some,
-            tuple(turned(design.schedule, [knob], [TURN]) for knob in knobs),
+            tuple(turn_knobs(design.schedule, [knob], [TURN]) for knob in knobs),
             design.genes.storage,
         )
         for design, knobs in zip(chosen, turnable, strict=True)

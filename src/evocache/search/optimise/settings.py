@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import RunError
-from ...schedule.numbers import real, whole
+from ...schedule.numbers import check_real, check_whole
 from ...schedule.size_limits import MAX_SEED
 
 
@@ -52,10 +52,10 @@ class Settings:
     def __post_init__(self) -> None:
         least = {"population": 2, "offspring": 1, "prompts": 1, "generations": 0, "polish": 0, "polish_prompts": 0}
         for name, low in (*least.items(), ("seed", 0)):
-            whole(getattr(self, name), name, low, MAX_SEED if name == "seed" else 10**9, RunError)
+            check_whole(getattr(self, name), name, low, MAX_SEED if name == "seed" else 10**9, RunError)
         for name, limit in self.limits.items():
-            real(limit, f"limits[{name!r}]", RunError, least=0)
+            check_real(limit, f"limits[{name!r}]", RunError, least=0)
         for rung in self.rungs:
-            whole(rung, "rungs", 1, 10**9, RunError)
+            check_whole(rung, "rungs", 1, 10**9, RunError)
         if list(self.rungs) != sorted(set(self.rungs)) or any(not 0 < r < self.prompts for r in self.rungs):
             raise RunError(f"rungs {self.rungs}", f"increasing numbers below {self.prompts}", "correct the rungs")

@@ -16,7 +16,7 @@ SHARES = (0.85, 0.7, 0.55, 0.4, 0.3, 0.2)
 """Shares of the leaves' time that fills go down to."""
 
 
-def fills(
+def make_fills(
     tree: Tree,
     steps: int,
     drift: Mapping[str, Matrix],

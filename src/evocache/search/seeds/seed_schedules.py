@@ -10,13 +10,13 @@ import numpy as np
 from ...errors import PolicyError
 from ...policies import Policy, SmoothCache, is_spec, parse_policy
 from ...policies.calibrated.smoothcache import LOOKAHEAD, Errors
-from ...policies.static.steps import outermost
+from ...policies.static.steps import find_outermost
 from ...schedule import REUSE, Action, Schedule, Tree, forecast, uniform
 from ..calibrate.drift import Drift
 from ..genome.memory_genes import Design, Genes
-from ..genome.step_counts import drift_at, ladder
-from .drift_fills import fills
-from .step_masks import best_masks
+from ..genome.step_counts import list_step_counts, resample_drift
+from .drift_fills import make_fills
+from .step_masks import find_best_masks
 
 if TYPE_CHECKING:  # a calibration knows the machine, and so torch, which seeds do without
     from ..calibrate.calibration_file import Calibration
@@ -37,7 +37,7 @@ FEWER_GAIN = 0.6
 """Forecast gain of these masks."""
 
 
-def all_seeds(tree: Tree, calibration: Calibration, least: int | None = None) -> list[Schedule]:
+def make_seeds(tree: Tree, calibration: Calibration, least: int | None = None) -> list[Schedule]:
     """Return everything that a calibrated search may start from, each behaviour once.
 
     Args:
@@ -48,17 +48,17 @@ def all_seeds(tree: Tree, calibration: Calibration, least: int | None = None) ->
     steps, drift = calibration.steps, calibration.drift
     denoisers = [c.id for c in tree.of_kind("denoiser")]
     seeds = [
-        *policy_seeds(tree, steps, calibration.errors),
-        *mask_seeds(tree, steps, drift),
-        *mask_seeds(tree, steps, drift, parts=denoisers, gains=GAINS[-1:]),
-        *fills(tree, steps, drift, calibration.costs.seconds),
-        *fills(tree, steps, drift, calibration.costs.seconds, gain=0.5),
-        *(fewer_seeds(tree, steps, drift, least) if least is not None else ()),
+        *make_policy_seeds(tree, steps, calibration.errors),
+        *make_mask_seeds(tree, steps, drift),
+        *make_mask_seeds(tree, steps, drift, parts=denoisers, gains=GAINS[-1:]),
+        *make_fills(tree, steps, drift, calibration.costs.seconds),
+        *make_fills(tree, steps, drift, calibration.costs.seconds, gain=0.5),
+        *(make_fewer_steps_seeds(tree, steps, drift, least) if least is not None else ()),
     ]
-    return distinct(seeds)
+    return drop_equal(seeds)
 
 
-def policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterator[Schedule]:
+def make_policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterator[Schedule]:
     """Return every policy that makes sense for the model, at several strengths; SmoothCache with calibrated errors."""
     specs = ["none", *(f"fora:{n}" for n in (2, 3, 4, 5)), *(f"deepcache:{n}" for n in (2, 3, 5))]
     specs += [f"deepcache:{n},{branch}" for n in (2, 3) for branch in (2, 4)]
@@ -66,7 +66,7 @@ def policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterat
     specs += [f"taylorseer:{n}" for n in (2, 3, 4, 6)] + [f"taylorseer:{n},2" for n in (2, 3, 5)]
     policies: list[Policy] = [parse_policy(spec) for spec in specs]
     if errors:
-        policies += [SmoothCache(threshold, errors=errors) for threshold in thresholds(errors)]
+        policies += [SmoothCache(threshold, errors=errors) for threshold in choose_thresholds(errors)]
     for policy in policies:
         try:
             yield policy.schedule(tree, steps)
@@ -74,7 +74,7 @@ def policy_seeds(tree: Tree, steps: int, errors: Errors | None = None) -> Iterat
             continue
 
 
-def thresholds(errors: Errors, count: int = THRESHOLDS) -> list[float]:
+def choose_thresholds(errors: Errors, count: int = THRESHOLDS) -> list[float]:
     """Return thresholds of SmoothCache that spread over its budgets: quantiles of the errors that it compares.
 
     Quantiles of all groups together, so that a low one lets the calmest kinds of layers be reused, and a high one all.
@@ -87,7 +87,7 @@ def thresholds(errors: Errors, count: int = THRESHOLDS) -> list[float]:
     return sorted({float(f"{q:.3g}") for q in quantiles})
 
 
-def mask_seeds(
+def make_mask_seeds(
     tree: Tree,
     steps: int,
     drift: Drift | None = None,
@@ -108,9 +108,9 @@ def mask_seeds(
         gains: of the forecast between computed steps; 0 reuses.
         budgets: numbers of computed steps, where not all are wanted.
     """
-    chosen = [c.id for c in outermost(tree)] if parts is None else list(parts)
+    chosen = [c.id for c in find_outermost(tree)] if parts is None else list(parts)
     known = [drift[part] for part in chosen if part in drift] if drift else []
-    masks = best_masks(np.sum(known, axis=0)) if known else {}
+    masks = find_best_masks(np.sum(known, axis=0)) if known else {}
     what = "" if parts is None else f" on {', '.join(chosen)}"
     for budget in range(max(2, steps // 5), steps) if budgets is None else budgets:
         even = tuple(sorted({0, *np.round(np.linspace(0, steps, budget, endpoint=False)).astype(int).tolist()}))
@@ -121,7 +121,7 @@ def mask_seeds(
                 yield schedule.with_provenance(f"{name} mask of {budget} steps{what}, gain {gain:g}")
 
 
-def fewer_seeds(tree: Tree, steps: int, drift: Drift, least: int) -> Iterator[Schedule]:
+def make_fewer_steps_seeds(tree: Tree, steps: int, drift: Drift, least: int) -> Iterator[Schedule]:
     """Return schedules of fewer steps: all computed, which is the rival to beat, and masks of some numbers of them.
 
     Args:
@@ -130,26 +130,26 @@ def fewer_seeds(tree: Tree, steps: int, drift: Drift, least: int) -> Iterator[Sc
         drift: by component, at that number of steps.
         least: fewest steps.
     """
-    for count in ladder(least, steps):
+    for count in list_step_counts(least, steps):
         yield Schedule.full(tree, count).with_provenance(f"{count} steps")
     for count in dict.fromkeys(round(share * steps) for share in FEWER):
         if not least <= count < steps:
             continue
-        known = {id: drift_at(matrix, count) for id, matrix in drift.items()}
+        known = {id: resample_drift(matrix, count) for id, matrix in drift.items()}
         budgets = dict.fromkeys(max(2, round(share * count)) for share in COMPUTED)
-        for schedule in mask_seeds(tree, count, known, gains=(FEWER_GAIN,), budgets=budgets):
+        for schedule in make_mask_seeds(tree, count, known, gains=(FEWER_GAIN,), budgets=budgets):
             if schedule.provenance.origin.startswith("dp"):
                 yield schedule.with_provenance(f"{count} steps, {schedule.provenance.origin}")
 
 
-def stored_seeds(schedules: Iterable[Schedule], storages: Sequence[str]) -> list[Design]:
+def make_stored_seeds(schedules: Iterable[Schedule], storages: Sequence[str]) -> list[Design]:
     """Return designs that store features smaller: the policies among schedules, each in another storage in turn."""
     smaller = [storage for storage in storages if storage != "none"]
     policies = [s for s in schedules if is_spec(s.provenance.origin) and not s.is_full]
     return [Design(s, Genes(smaller[i % len(smaller)])) for i, s in enumerate(policies)] if smaller else []
 
 
-def distinct(schedules: Iterable[Schedule]) -> list[Schedule]:
+def drop_equal(schedules: Iterable[Schedule]) -> list[Schedule]:
     """Return the prompts without those that ask for the same as an earlier one."""
     out: dict[str, Schedule] = {}
     for schedule in schedules:

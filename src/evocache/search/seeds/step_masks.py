@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import ScheduleError
-from ...policies.base.step_paths import holding
+from ...policies.base.step_paths import accumulate_drift
 
 Costs = npt.NDArray[np.float64]
 
 
-def best_masks(drift: Costs) -> dict[int, tuple[int, ...]]:
+def find_best_masks(drift: Costs) -> dict[int, tuple[int, ...]]:
     """Find, for every budget, the computed steps with the least drift when others reuse the last computed one.
 
     Args:
@@ -31,7 +31,7 @@ def best_masks(drift: Costs) -> dict[int, tuple[int, ...]]:
     steps = len(drift)
     if drift.shape != (steps, steps) or not np.isfinite(np.triu(drift, 1)).all() or not steps:
         raise ScheduleError(f"drift of shape {drift.shape}", "a square matrix, finite above its diagonal", "calibrate")
-    hold = holding(drift)
+    hold = accumulate_drift(drift)
     least = np.full((steps + 1, steps + 1), np.inf)  # least[k, b]: k computed steps before b, next computed step is b
     came = np.zeros((steps + 1, steps + 1), dtype=int)
     least[1, 1:] = hold[0, 1:]

@@ -164,7 +164,7 @@ def parse_record(line: Mapping[str, Any]) -> Record:
     Raises:
         CodecError: if it is none.
     """
-    kind = sj.string(line.get("kind"), "kind")
+    kind = sj.read_string(line.get("kind"), "kind")
     rest = {name: value for name, value in line.items() if name != "kind"}
     if kind not in _KINDS:
         raise CodecError(f"a line of kind {short(kind)}", f"one of {', '.join(_KINDS)}", "upgrade evocache")
@@ -172,36 +172,36 @@ def parse_record(line: Mapping[str, Any]) -> Record:
 
 
 def _begun(line: dict[str, Any]) -> RunStarted:
-    sj.keys(line, "the start", ["run"])
-    run = sj.obj(line["run"], "run")
-    sj.integer(run.get("steps", 1), "run.steps", 1, MOST)
-    settings = sj.obj(run.get("settings", {}), "run.settings")
-    sj.integer(settings.get("prompts", 1), "run.settings.prompts", 1, MOST)
+    sj.check_keys(line, "the start", ["run"])
+    run = sj.read_object(line["run"], "run")
+    sj.read_integer(run.get("steps", 1), "run.steps", 1, MOST)
+    settings = sj.read_object(run.get("settings", {}), "run.settings")
+    sj.read_integer(settings.get("prompts", 1), "run.settings.prompts", 1, MOST)
     for name in ("prompts", "objectives", "seeds"):
-        for text in sj.array(run.get(name, []), f"run.{name}"):
-            sj.string(text, f"run.{name}")
-    sj.string(run.get("judge", ""), "run.judge")
+        for text in sj.read_list(run.get(name, []), f"run.{name}"):
+            sj.read_string(text, f"run.{name}")
+    sj.read_string(run.get("judge", ""), "run.judge")
     return RunStarted(run)
 
 
 def _written(line: dict[str, Any]) -> ScheduleWritten:
-    sj.keys(line, "a schedule", ["digest", "cells", "origin"], ["steps"])
-    digest, cells, origin = (sj.string(line[name], name) for name in ("digest", "cells", "origin"))
-    steps = sj.integer(line["steps"], "steps", 1, MOST) if "steps" in line else None
+    sj.check_keys(line, "a schedule", ["digest", "cells", "origin"], ["steps"])
+    digest, cells, origin = (sj.read_string(line[name], name) for name in ("digest", "cells", "origin"))
+    steps = sj.read_integer(line["steps"], "steps", 1, MOST) if "steps" in line else None
     return ScheduleWritten(digest, cells, origin, steps)
 
 
 def _evaluated(line: dict[str, Any]) -> JobEvaluated:
     required = ["key", "schedule", "prompts", "values", "steps", "seconds"]
-    sj.keys(line, "an evaluation", required, ["storage", "turned", "failed"])
-    values = sj.array(line["values"], "values")
+    sj.check_keys(line, "an evaluation", required, ["storage", "turned", "failed"])
+    values = sj.read_list(line["values"], "values")
     found = JobEvaluated(
-        sj.string(line["schedule"], "schedule"),
-        tuple(sj.integer(number, "prompts", 0, MOST) for number in sj.array(line["prompts"], "prompts")),
-        tuple(math.inf if value is None else sj.number(value, "values") for value in values),
-        tuple(sj.string(digest, "turned") for digest in sj.array(line.get("turned", []), "turned")),
-        sj.string(line.get("storage", "none"), "storage"),
-        sj.string(line.get("failed", ""), "failed"),
+        sj.read_string(line["schedule"], "schedule"),
+        tuple(sj.read_integer(number, "prompts", 0, MOST) for number in sj.read_list(line["prompts"], "prompts")),
+        tuple(math.inf if value is None else sj.read_number(value, "values") for value in values),
+        tuple(sj.read_string(digest, "turned") for digest in sj.read_list(line.get("turned", []), "turned")),
+        sj.read_string(line.get("storage", "none"), "storage"),
+        sj.read_string(line.get("failed", ""), "failed"),
         _bounded(line["steps"], "steps", MOST),
         _bounded(line["seconds"], "seconds", MOST_SECONDS),
     )
@@ -219,25 +219,25 @@ def _evaluated(line: dict[str, Any]) -> JobEvaluated:
 
 
 def _ended(line: dict[str, Any]) -> GenerationEnded:
-    sj.keys(line, "a generation", ["number", "jobs", "steps", "schedules", "hypervolume", "seconds"])
+    sj.check_keys(line, "a generation", ["number", "jobs", "steps", "schedules", "hypervolume", "seconds"])
     return GenerationEnded(
-        sj.integer(line["number"], "number", 0, MOST),
-        sj.integer(line["jobs"], "jobs", 0, MOST),
+        sj.read_integer(line["number"], "number", 0, MOST),
+        sj.read_integer(line["jobs"], "jobs", 0, MOST),
         _bounded(line["steps"], "steps", 1e15),
-        sj.integer(line["schedules"], "schedules", 0, MOST),
-        sj.number(line["hypervolume"], "hypervolume"),
+        sj.read_integer(line["schedules"], "schedules", 0, MOST),
+        sj.read_number(line["hypervolume"], "hypervolume"),
         _bounded(line["seconds"], "seconds", MOST_SECONDS),
     )
 
 
 def _cut(line: dict[str, Any]) -> GenerationCut:
-    sj.keys(line, "a cut", ["number", "jobs", "seconds"])
-    number, jobs = (sj.integer(line[name], name, 0, MOST) for name in ("number", "jobs"))
+    sj.check_keys(line, "a cut", ["number", "jobs", "seconds"])
+    number, jobs = (sj.read_integer(line[name], name, 0, MOST) for name in ("number", "jobs"))
     return GenerationCut(number, jobs, _bounded(line["seconds"], "seconds", MOST_SECONDS))
 
 
 def _bounded(value: Any, where: str, most: float) -> float:
-    found = sj.number(value, where)
+    found = sj.read_number(value, where)
     if not 0 <= found <= most:
         raise CodecError(f"{found:g} for {where}", f"a number from 0 to {most:g}", "restore the line")
     return found

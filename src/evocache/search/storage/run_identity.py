@@ -80,7 +80,7 @@ def confirm(folder: Path, parts: Mapping[str, Part]) -> Identity:
         given = f"{folder}, whose {begun[0]} was written without {FILE}, which says what it was evaluated on"
         raise IdentityError(given, "a run of this version, or a new folder", _MEND)
     if dict(found.parts) != dict(parts):
-        raise differing(f"a call to continue {folder}", parts, found.parts)
+        raise describe_mismatch(f"a call to continue {folder}", parts, found.parts)
     return found
 
 
@@ -112,7 +112,7 @@ def confirm_sample(folder: Path, identity: Identity, sample: Sample, tolerance: 
     return identity
 
 
-def differing(what: str, own: Mapping[str, Any], before: Mapping[str, Any], mend: str = "") -> IdentityError:
+def describe_mismatch(what: str, own: Mapping[str, Any], before: Mapping[str, Any], mend: str = "") -> IdentityError:
     """Return the error that something is not what a run was begun with, naming what differs."""
     now, then = dict(_flat(own)), dict(_flat(before))
     changed = [name for name in dict.fromkeys([*now, *then]) if now.get(name, _ABSENT) != then.get(name, _ABSENT)]
@@ -133,17 +133,17 @@ def read(folder: Path) -> Identity | None:
         return None
     try:
         document = sj.parse(sj.read_text(file))
-        sj.keys(document, "the document", ["format", "version", "parts"], ["outputs", "figures"])
+        sj.check_keys(document, "the document", ["format", "version", "parts"], ["outputs", "figures"])
         if (document["format"], document["version"]) != (FORMAT, VERSION):
             given = f"{short(document['format'])} of version {short(document['version'])}"
             raise CodecError(given, f"{FORMAT} of version {VERSION}", "use a new folder")
-        parts = sj.obj(document["parts"], "parts")
+        parts = sj.read_object(document["parts"], "parts")
         for name, value in parts.items():
             if value is not None and not isinstance(value, (str, bool, int)):
-                sj.number(value, f"parts.{name}")
+                sj.read_number(value, f"parts.{name}")
         if "outputs" not in document:
             return Identity(parts)
-        outputs, figures = (sj.array(document.get(name, []), name) for name in ("outputs", "figures"))
+        outputs, figures = (sj.read_list(document.get(name, []), name) for name in ("outputs", "figures"))
         return Identity(parts, Sample(_numbers(outputs, "outputs"), _numbers(figures, "figures")))
     except CodecError as error:
         given = f"{str(file)!r}, which is damaged ({error.given}, where {error.expected} is due)"
@@ -169,7 +169,7 @@ _ABSENT = object()
 
 
 def _numbers(values: Sequence[Any], where: str) -> tuple[float, ...]:
-    return tuple(math.inf if value is None else sj.number(value, where) for value in values)
+    return tuple(math.inf if value is None else sj.read_number(value, where) for value in values)
 
 
 def _distance(one: Sequence[float], other: Sequence[float]) -> float:

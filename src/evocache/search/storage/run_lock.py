@@ -15,7 +15,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def locked_run(folder: Path) -> Iterator[None]:
+def lock_run(folder: Path) -> Iterator[None]:
     """Claim the folder within the context, so that no other process can; the claim ends with this process.
 
     Raises:

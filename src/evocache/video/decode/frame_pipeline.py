@@ -23,7 +23,7 @@ from ...memory.slicing.coupling_requests import Parted, Request
 from ...memory.slicing.lockstep import meet
 from ...memory.slicing.slicing import Slicing, alone
 from ...model.outputs import pack, unpack
-from .output_parts import Take, join, whole
+from .output_parts import Take, call_whole, join
 from .pipelined_operations import PIPELINED
 
 
@@ -102,7 +102,7 @@ def _within(run: Callable[[], Any], points: Sequence[CouplingPoint | None]) -> C
     return piece
 
 
-def in_frame_pipeline(
+def decode_in_frame_pipeline(
     call: Callable[..., Any], slicing: Slicing, slices: int, leaves: Sequence[Any], spec: Any
 ) -> Iterator[Any]:
     """Yield what each slice of a call gives, in order, without its predecessor's; each is run when asked for.
@@ -180,8 +180,8 @@ def run_frame_pipeline(
     pipeline, call = slicing.pipeline, alone(module, method, meeting=False)
     assert pipeline is not None
     if not slicing.length(leaves) or not pipeline.fits(slicing.axis, leaves[slicing.inputs.index(slicing.axis)].shape):
-        return whole(call, args, kwargs, take)
+        return call_whole(call, args, kwargs, take)
     del args, kwargs
     rest = sum(pipeline.sizes(slicing.length(leaves), slices)[1:])
     more = [rate * rest for rate in pipeline.rates]
-    return join(in_frame_pipeline(call, slicing, slices, leaves, spec), slicing.outputs, more, take)
+    return join(decode_in_frame_pipeline(call, slicing, slices, leaves, spec), slicing.outputs, more, take)

@@ -19,7 +19,7 @@ from ...memory.slicing.slicing import Slicing, alone
 from ...memory.slicing.tiled_methods import calls_of_parts, frames_axis
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
-from .frame_pipeline import in_frame_pipeline
+from .frame_pipeline import decode_in_frame_pipeline
 from .module_double import ModuleDouble, run_trial
 
 WAYS = ((0, False), (0, True), (1, False), (1, True))
@@ -121,7 +121,9 @@ class _Trial:
             if whole is None:
                 continue
             try:
-                pieces = [unpack(piece)[0] for piece in in_frame_pipeline(self._call, seen, frames, real, self._spec)]
+                pieces = [
+                    unpack(piece)[0] for piece in decode_in_frame_pipeline(self._call, seen, frames, real, self._spec)
+                ]
             except Exception:  # or when it is cut where it must not be
                 return False
             return equal(whole, pieces, seen.outputs)

@@ -13,7 +13,7 @@ Take = Callable[[Any], None]
 """Takes a part of what a method would return, and does not keep it."""
 
 
-def whole(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], take: Take | None) -> Any:
+def call_whole(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], take: Take | None) -> Any:
     """Return what a call returns that is not made in parts; it is taken as the only one, if anything takes them."""
     result = call(*args, **kwargs)
     if take is not None:

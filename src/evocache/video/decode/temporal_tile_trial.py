@@ -18,7 +18,7 @@ from ...memory.slicing.tiled_methods import calls_of_parts, largest_first
 from ...memory.slicing.trial_inputs import BESIDE, TRIED, at_random, cropped
 from ...model.outputs import unpack
 from .module_double import ModuleDouble, run_trial
-from .temporal_tiles import in_temporal_tiles
+from .temporal_tiles import decode_in_temporal_tiles
 
 BACK = (1, 2)
 """How many tiles a window may have before its own; a window of two may be too short to be cut into tiles."""
@@ -93,7 +93,7 @@ def _among(found: Slicing, double: ModuleDouble, sample: Sequence[Any]) -> Slici
     for back in BACK:
         way = replace(found, windows=replace(windows, back=back))
         try:
-            pieces = in_temporal_tiles(double.module, double.method, way, real, double.spec)
+            pieces = decode_in_temporal_tiles(double.module, double.method, way, real, double.spec)
             if equal(whole, [unpack(piece)[0] for piece in pieces], way.outputs):
                 return way
         except Exception:  # a window may be cut in any way

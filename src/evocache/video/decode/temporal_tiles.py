@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_unflatten
 from ...memory.slicing.coupling_requests import Parted
 from ...memory.slicing.slicing import TIME, Instead, Slicing, twin
 from ...model.outputs import pack, unpack
-from .output_parts import Take, join, whole
+from .output_parts import Take, call_whole, join
 
 
 def run_temporal_tiles(
@@ -40,14 +40,14 @@ def run_temporal_tiles(
     windows, length = slicing.windows, slicing.length(leaves)
     assert windows is not None
     if windows.count(length) < 2:
-        return whole(getattr(twin(module), method), args, kwargs, take)
+        return call_whole(getattr(twin(module), method), args, kwargs, take)
     del args, kwargs
     ends = windows.ends(length)
     more = [ends[-1] - ends[0]] * len(slicing.outputs)
-    return join(in_temporal_tiles(module, method, slicing, leaves, spec), slicing.outputs, more, take)
+    return join(decode_in_temporal_tiles(module, method, slicing, leaves, spec), slicing.outputs, more, take)
 
 
-def in_temporal_tiles(
+def decode_in_temporal_tiles(
     module: nn.Module, method: str, slicing: Slicing, leaves: Sequence[Any], spec: Any
 ) -> Iterator[Any]:
     """Return the frames of each tile, in order, as they are in the whole; each is made when it is asked for.
