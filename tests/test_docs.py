@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Context
 from typer.main import get_command
 
 from benchmarks.tables import BETWEEN, PAGES, RESULTS, TABLES, with_tables
@@ -172,6 +174,9 @@ def test_commands_and_options_that_are_named_exist() -> None:
                     command = command.commands[words.pop(0)]
                 options = {option for parameter in command.params for option in parameter.opts}
                 assert {word for word in words if word.startswith("-")} <= options, f"{name(path)}: {line}"
+                values = command.make_parser(Context(command)).parse_args(shlex.split(" ".join(words)))[0].values()
+                taken = [value for value in values if isinstance(value, str) and value.startswith("-")]
+                assert not taken, f"{name(path)}: {line}: an option is taken for the value of another"
                 named += 1
     assert named > 10
 

@@ -241,7 +241,7 @@ def test_a_proof_ends_in_time_with_fewer_rounds(
         self.rounds_began = True
         return whole(self, *given)
 
-    whole = module.ContenderTrial.timed
+    whole = module.ContenderTrial.time_contenders
     monkeypatch.setattr(module.ContenderTrial, "rounds_began", False, raising=False)
     monkeypatch.setattr(module.ContenderTrial, "_generated", generated)
     monkeypatch.setattr(module.ContenderTrial, "time_contenders", timed)
