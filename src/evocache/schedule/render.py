@@ -45,7 +45,7 @@ def draw_heatmap(schedule: Schedule, width: int | None = None, *, detail: bool =
 
     >>> from evocache.tables import plain
     >>> schedule = parse("fora:2").schedule(evocache.discover(pipe).tree, 4)
-    >>> print(plain(heatmap(schedule)).splitlines()[3])
+    >>> print(plain(draw_heatmap(schedule)).splitlines()[3])
       attention ×8       █░█░  50%
     """
     return _Heatmap(schedule, width, detail)
