@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ..user_warnings import warn
 
+MOST = 1_000
+"""Things that are warned of at the most: a program that makes new types for ever is told enough."""
+
 
 class Warner:
     """Warns of each thing once."""
@@ -18,6 +21,6 @@ class Warner:
             about: what tells the warnings apart.
             message: the text.
         """
-        if about not in self._said:
+        if about not in self._said and len(self._said) < MOST:
             self._said.add(about)
             warn(message)

@@ -12,7 +12,7 @@ from ..keys.protection import protect
 from ..keys.sizes import size_of
 from ..warner import Warner
 from .contents import Contents
-from .entry import OVERHEAD, Entry, Question, check_figure, ends
+from .entry import OVERHEAD, Entry, Question, check_figure, ends, key_bytes
 from .event_log import Counts
 from .lower_tiers import LowerTiers
 from .names import Names
@@ -104,6 +104,20 @@ class Answers:
 
             yield keep
 
+    def give(self, entry: Entry) -> tuple[bool, Any]:
+        """Return whether an answer could be given, and what is given; one that cannot be copied any more is let go."""
+        try:
+            return True, entry.give(entry.kept)
+        except Exception as error:
+            self.spoil(entry, error)
+            return False, None
+
+    def spoil(self, entry: Entry, error: Exception) -> None:
+        """Let an answer go that cannot be given."""
+        self.contents.forget(entry.name, entry.id)
+        told = f"an answer is computed anew, since it cannot be copied once more: {type(error).__name__}: {error}"
+        self._warner.warn(f"ungiven {type(entry.kept)}", told)
+
     def close(self) -> None:
         """Wait for what is computed anew, and have everything written that is to be."""
         self._renewals.close()
@@ -116,14 +130,18 @@ class Answers:
             if entry is not None:
                 if self.clock() >= entry.fresh:
                     self._renewals.begin(question, lambda flight: self._compute(flight, compute, asked=False), blocks)
-                return entry.give(entry.kept)
+                given, value = self.give(entry)
+                if given:
+                    return value
             flight, leads = self.flights.join(question, blocks=blocks)
             if leads:
                 return (yield from self._lead(flight, compute))
             found, entry = yield Wait(self.flights, flight, self.patience)
             if found and entry is not None:
                 self.contents.ring.append((self.contents.number(), entry, question.owner, self.clock(), "joined"))
-                return entry.give(entry.kept)
+                given, value = self.give(entry)
+                if given:
+                    return value
             if flight.overdue:
                 self._warner.warn("overdue", _OVERDUE.format(self.patience))
         return (yield from self._lead(self.flights.beside(question), compute))
@@ -132,10 +150,9 @@ class Answers:
         token = self.flights.lead(flight)
         try:
             entry = (yield Blocking(lambda: self._from_below(flight))) if self.below else None
-            if entry is None:
+            given, value = (False, None) if entry is None else self.give(entry)
+            if not given:
                 value, entry = yield from self._compute(flight, compute)
-            else:
-                value = entry.give(entry.kept)
             if entry is not None:
                 flight.land(entry)
             return value
@@ -228,7 +245,8 @@ class Answers:
     ) -> Entry:
         names, name = self.names, question.name
         owner, group = names.owner(question.owner), names.group(question.group)
-        return Entry(question.key, name, names.id(name), kept, give, size + OVERHEAD, seconds, owner, group, *times)
+        size += OVERHEAD + key_bytes(question.key, name)
+        return Entry(question.key, name, names.id(name), kept, give, size, seconds, owner, group, *times)
 
     def _insert(self, flight: Flight, entry: Entry, number: int) -> bool:
         """Hold the answer that a flight found; return whether it may be written below as well."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import inf
+from sys import getsizeof
 from typing import Any
 
 from ...errors import UsageError, short
@@ -12,7 +13,10 @@ from ...units import MOST
 from .names import Names
 
 OVERHEAD = 400
-"""Bytes that an entry takes beside its value: its key, its figures, its places in tables."""
+"""Bytes that an entry takes beside its value: a short key, its figures, its places in tables."""
+
+SHORT = 128
+"""Bytes of a key that count among those."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +98,15 @@ class Question:
 
 LONGEST = 1e12
 """Seconds that computing may be said to take, at the most."""
+
+
+def key_bytes(key: Hashable, name: str | bytes) -> int:
+    """Return the bytes that a long key takes beside `OVERHEAD`; what is named otherwise is held twice.
+
+    Without them long questions of short answers would take more than a cache may hold.
+    """
+    held = getsizeof(name)
+    return max(0, (held if key is name else 2 * held) - SHORT)
 
 
 def check_figure(name: str, figure: Any, most: float) -> None:

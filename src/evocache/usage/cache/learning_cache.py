@@ -166,8 +166,11 @@ class LearningCache(AnswersMapping, Displayed):
         entry = self._entries.get(name)
         if entry is not None and (now := self._clock()) < entry.fresh:
             self._ring.append((self._number(), entry, owner, now, "hit"))
-            value: Value = entry.give(entry.kept)
-            return value
+            try:
+                value: Value = entry.give(entry.kept)
+                return value
+            except Exception as error:
+                self._answers.spoil(entry, error)
         question = Question(key, name, owner, group, ttl, size, seconds)
         return self._answers.get(question, compute)  # type: ignore[no-any-return]
 
@@ -193,8 +196,11 @@ class LearningCache(AnswersMapping, Displayed):
         entry = self._entries.get(name)
         if entry is not None and (now := self._clock()) < entry.fresh:
             self._ring.append((self._number(), entry, owner, now, "hit"))
-            value: Value = entry.give(entry.kept)
-            return value
+            try:
+                value: Value = entry.give(entry.kept)
+                return value
+            except Exception as error:
+                self._answers.spoil(entry, error)
         question = Question(key, name, owner, group, ttl, size, seconds)
         return await self._answers.aget(question, compute)  # type: ignore[no-any-return]
 

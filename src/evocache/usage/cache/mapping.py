@@ -36,7 +36,10 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         if entry is None or (now := self._clock()) >= entry.fresh:
             raise KeyError(key)
         self._ring.append((self._number(), entry, None, now, "hit"))
-        return entry.give(entry.kept)
+        given, value = self._answers.give(entry)
+        if not given:
+            raise KeyError(key)
+        return value
 
     def __setitem__(self, key: Hashable, value: Any) -> None:
         """Keep a value, as `put` does."""

@@ -54,6 +54,10 @@ OWNERS = 10_000
 """Owners whose digests are remembered."""
 
 
+LONGEST = 256
+"""Characters of an owner's name that is remembered at the most."""
+
+
 class Names:
     """Makes digests of what users write.
 
@@ -96,7 +100,8 @@ class Names:
             known = as_int(self.digester.owner(owner))
             if len(self._owners) >= OWNERS:
                 self._owners.clear()
-            self._owners[owner] = known
+            if len(owner) <= LONGEST:
+                self._owners[owner] = known
         return known
 
     def forget_owner(self, owner: Hashable | None) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from inspect import isawaitable
+from types import GeneratorType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 Result = TypeVar("Result")
@@ -50,7 +51,9 @@ class Computed:
     async def later(self) -> Any:
         """Return what the function returns, awaited if it is to be."""
         found = self.function()
-        return await found if isawaitable(found) else found
+        kind = type(found)  # asked for no more: a value may refuse to say what it is
+        awaited = hasattr(kind, "__await__") or (kind is GeneratorType and isawaitable(found))
+        return await found if awaited else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,11 @@ def protect(value: Any, arrays: Literal["copy", "read-only"] = "copy") -> tuple[
     Raises:
         UsageError: if the value, or one in it, cannot be copied, such as a lock, an open file or a generator.
     """
-    if _immutable(value, [_FEW]):
-        return value, _as_is
-    if arrays == "read-only" and type(value) is np.ndarray and _plain(value):
-        return _fixed(value), _as_is
     try:
+        if _immutable(value, [_FEW]):
+            return value, _as_is
+        if arrays == "read-only" and type(value) is np.ndarray and _plain(value):
+            return _fixed(value), _as_is
         return _copy(value, {}), copied
     except UsageError:
         raise
@@ -78,8 +78,9 @@ def _as_is(kept: Any) -> Any:
     return kept
 
 
-def _unstorable(value: Any, why: str) -> UsageError:
-    mend = "return the finished content, such as a list, or do not cache this function"
+def _unstorable(
+    value: Any, why: str, mend: str = "return the finished content, such as a list, or do not cache this function"
+) -> UsageError:
     return UsageError(f"an answer of type {type_name(type(value))}", why, mend)
 
 
@@ -142,7 +143,9 @@ def _copy(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def _other(value: Any, memo: dict[int, Any]) -> Any:
-    if isinstance(value, Iterator) or hasattr(value, "__await__") or hasattr(value, "__anext__"):
+    if hasattr(value, "__await__"):
+        raise _unstorable(value, "a value that is there", "await it: `aget_or_compute`, or `async def` below @cached")
+    if isinstance(value, Iterator) or hasattr(value, "__anext__"):
         raise _unstorable(value, "a value that can be read more than once")
     if isinstance(value, functools.partial):
         return functools.partial(value.func, *_copy(value.args, memo), **_copy(value.keywords, memo))

@@ -20,6 +20,10 @@ Label = str | Callable[[Mapping[str, Any]], Hashable | None] | None
 """How an owner, a group or a tenant is found: the name of a parameter, or a function of the arguments by name."""
 
 
+LONG = 1024
+"""Bytes of encoded arguments, such as arrays, beyond which a key has their digest instead."""
+
+
 class CallKeys:
     """Makes keys of a function's calls: of what it computes, and of the arguments that matter.
 
@@ -101,7 +105,8 @@ class CallKeys:
             arguments = self.arguments(args, kwargs)
             values = tuple(arguments[name] for name in self._matter)
         try:
-            return Encoded(self._prefix + encode(values))
+            encoded = encode(values)
+            return Encoded(self._prefix + (encoded if len(encoded) <= LONG else _shortened(encoded)))
         except UsageError:
             encode_arguments(dict(zip(self._matter, values, strict=True)))  # says which one it is
             raise
@@ -132,3 +137,8 @@ class CallKeys:
             return self.arguments(args, kwargs)[label]  # type: ignore[no-any-return]
 
         return find
+
+
+def _shortened(encoded: bytes) -> bytes:
+    """Return the digest of encoded arguments, which begins as no encoding does; nobody finds two of the same."""
+    return b"~" + hashlib.blake2b(encoded, digest_size=32).digest()
