@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from ...errors import UsageError
@@ -12,9 +13,11 @@ Key = int | bytes
 _MASK = (1 << 64) - 1
 
 
+@lru_cache(maxsize=4096)
 def hash64(key: Key) -> int:
     """Return a hash of 64 bits that is the same in every process and evenly spread, also of small numbers.
 
+    The last ones are remembered, since all patterns of a request ask for the same few.
     Numbers go through the finaliser of SplitMix64 (Steele et al., OOPSLA 2014).
     """
     if isinstance(key, bytes):

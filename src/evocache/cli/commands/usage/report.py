@@ -21,8 +21,8 @@ from .sources import Source, name_source, stream_requests
 if TYPE_CHECKING:
     from ....usage.patterns.report.contents import UsageReport
 
-MOST = 1_000_000
-"""Requests that are read, if no other number is asked for: a minute or two."""
+MOST = 300_000
+"""Requests that are read, if no other number is asked for: half a minute, about."""
 
 POLICIES = ("learned", "lru", "gdsf", "s3fifo")
 """Policies that are replayed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from statistics import median
 
 from ....units import format_bytes
 from .contents import Room, UsageReport
@@ -151,7 +152,8 @@ def _working_set(found: UsageReport) -> str:
     if len(found.parts) < 2:
         return ""
     parts = [part for part in found.parts if part.requests == found.part_width] or list(found.parts)
-    now, before = parts[-1].distinct, parts[0].distinct
+    quarter = max(1, len(parts) // 4)
+    before, now = (median(part.distinct for part in some) for some in (parts[:quarter], parts[-quarter:]))
     half = found.parts[len(found.parts) // 2].known
     grows = found.parts[-1].known > 1.25 * half
     said = f"{found.part_width:,} requests ask for about {now:,.0f} different questions (at first {before:,.0f})."
