@@ -22,6 +22,7 @@ from .attach.scheduler_listener import autoencoder_shadowing, is_scheduler, list
 from .calls.branch_choice import Branches
 from .calls.decode_call import DecodeCall
 from .calls.denoiser_call import DenoiserCall
+from .calls.denoiser_stream import DenoiserStream
 from .calls.guidance import GuidanceReuse, uses_guidance
 from .clock import Clock, Tick
 from .compiled import Compiled, CompiledPlan
@@ -81,6 +82,7 @@ class Generation(Follower):
         self._inner: set[int] = set()
         self._scope = Scope()
         self._calls: dict[int, DenoiserCall] = {}
+        self._stream = DenoiserStream()
         self._regions: dict[str, Regions] = {}
         self._pipe = pipe
         self._previews = previews
@@ -223,6 +225,8 @@ class Generation(Follower):
             if not self.clock.total:
                 self._without_steps = True
                 return original(module, *args, **kwargs)
+            if not self._stream.has(args, kwargs):
+                return self._stream.call(partial(self._calls[id(module)], tick, original, module, args, kwargs))
             return self._calls[id(module)](tick, original, module, args, kwargs)
 
         return operation

@@ -10,6 +10,7 @@ from torch import nn
 from evocache.memory.offload import packed_weights
 from evocache.memory.offload.packed_weights import Packed, packable
 from evocache.memory.offload.stage_offload import Offload, Summons, find_offloadable
+from tests.memory.offload.stand_in_streams import StandIns
 from tests.tiny import FAMILIES, share
 
 CPU = torch.device("cpu")
@@ -128,6 +129,28 @@ def test_weights_that_change_on_the_device_are_kept():
     assert bool((module.weight == 2).all())
     found.come()
     assert bool((module.weight == 2).all())
+
+
+def test_a_second_stream_waits_for_the_weights():
+    """It waits once for each time that they come, and their memory is kept for it; so it does for those that moved."""
+    streams, module = StandIns(), nn.Linear(5, 7)
+    found = Packed(module, CPU, streams)
+    weight = module.weight
+    found.come()
+    found.come()
+    assert streams.log == []
+    second, third = streams.new(), streams.new()
+    for stream in (second, third, second, streams.first):
+        with streams.within(stream):
+            found.come()
+    assert streams.log == ["1 waits for event 0 of 0", "1 records 1", "2 waits for event 0 of 0", "2 records 1"]
+    streams.log.clear()
+    found.leave()
+    with streams.within(second):
+        found.come()
+        weight.data = weight.data.clone()
+    found.come()
+    assert streams.log == ["0 waits for event 0 of 1", "0 records 2"]  # the piece, and the weight that left it
 
 
 def test_an_autoencoder_that_is_cast_for_encoding():

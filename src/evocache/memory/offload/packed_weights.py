@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+
+from ..device_streams import DeviceStreams, streams_of
 
 PIECE = 64 << 20
 """Bytes of memory that weights are packed into: one copy moves many of them. Larger ones have a piece of their own."""
@@ -42,15 +45,22 @@ class Packed:
     What leaves the device unchanged is let go there and not copied. Weights that somebody gave other memory or another
     type meanwhile, as pipelines do that decode in float32, are what they are now: they are moved one by one, and packed
     again as soon as they fit where they lay. Parameters stay the objects that they are; those that share memory share
-    it everywhere. On a CUDA device the host's memory is pinned, and copies are queued like any other operation.
+    it everywhere. On a CUDA device the host's memory is pinned, and copies are queued like any other operation, in the
+    stream that asks for the weights first. Other streams that ask for them wait for the copies there.
 
     Args:
         module: its tensors are plain ones (`packable`).
         device: where they are needed.
+        streams: the streams of the device; found when not given.
     """
 
-    def __init__(self, module: nn.Module, device: torch.device) -> None:
+    def __init__(self, module: nn.Module, device: torch.device, streams: DeviceStreams | None = None) -> None:
         self.device = device
+        self._streams = streams_of(device) if streams is None else streams
+        self._came: Any = None
+        """The event that the copies are there."""
+        self._users: set[Any] = set()
+        """Streams that may use the weights."""
         self.there = False
         """Whether the weights are on the device."""
         sizes, self._places = _layout(module)
@@ -67,6 +77,7 @@ class Packed:
     def come(self) -> None:
         """Bring the weights to the device; nothing happens if they are there."""
         if self.there:
+            self._join()
             return
         self.there = True
         kept = [self._is_kept(place) for place in self._places]
@@ -80,6 +91,18 @@ class Packed:
                 _look(place, found)
             else:
                 _move(place, self.device)
+        if self._streams is not None:
+            stream = self._streams.current()
+            self._came, self._users = stream.record_event(), {stream}
+
+    def _join(self) -> None:
+        """Have the current stream wait until the weights are there, and keep their memory until it is done."""
+        if self._streams is None or (stream := self._streams.current()) in self._users:
+            return
+        stream.wait_event(self._came)
+        moved = (tensor for place in self._places if not self._is_kept(place) for tensor, _, _ in place.tensors)
+        self._streams.record((*(piece.there for piece in self._pieces if piece.there is not None), *moved), stream)
+        self._users.add(stream)
 
     def leave(self) -> None:
         """Let go of the weights on the device; nothing happens if they are not there."""

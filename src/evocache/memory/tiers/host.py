@@ -59,7 +59,9 @@ class _OnHost:
         self._buffers: list[torch.Tensor] = []
         self._views: list[torch.Tensor] = []
         self._coming: list[torch.Tensor] | None = None
-        tier.out.wait_stream(torch.cuda.current_stream(tier.device))
+        self._stream = torch.cuda.current_stream(tier.device)
+        """The stream that the feature's memory belongs to, here and when it comes back."""
+        tier.out.wait_stream(self._stream)
         with torch.cuda.stream(tier.out):
             for tensor in tensors:
                 buffer = tier.buffer(tensor.numel() * tensor.element_size())
@@ -72,8 +74,8 @@ class _OnHost:
 
     def settle(self) -> float:
         if self._leaving is not None:
-            # only then may its memory be used again
-            torch.cuda.current_stream(self._tier.device).wait_event(self._left)
+            # only then may its memory be used again, whichever stream lets go of it
+            self._stream.wait_event(self._left)
             self._leaving = None
         return 0.0
 
@@ -100,7 +102,7 @@ class _OnHost:
     def drop(self) -> None:
         self.settle()
         if self._came is not None:
-            torch.cuda.current_stream(self._tier.device).wait_event(self._came)
+            self._stream.wait_event(self._came)
             self._tier.out.wait_event(self._came)  # whichever stream computes, the next copy out is to wait for it
         self._coming = None
         for buffer in self._buffers:
