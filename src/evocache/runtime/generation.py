@@ -284,13 +284,8 @@ class Generation(Follower):
         return cuts
 
     @property
-    def branches(self) -> dict[object, Branch]:
-        """Those that may be called again, by what distinguishes their features in the store."""
-        return {branch.key: branch for branch in self._branches.live}
-
-    @property
     def finished(self) -> list[Branch]:
-        """Those that will not."""
+        """Branches that have ended, in the order in which they did."""
         return self._branches.finished
 
     @property

@@ -13,11 +13,9 @@ from ..memory.planner.planner import Machine, MemoryPlan
 from ..model import Model
 from ..schedule import Schedule
 from ..user_warnings import warn
-from ..video.writer import film
 from .attach.accelerated_class import accelerate, acceleration, give_back
 from .call_context import outside_in_loop
 from .compiled import Compiled
-from .estimate.estimate import FILMED
 from .generation import Generation
 from .open_call import OpenCall
 from .pipeline_state import State, StateAttribute
@@ -277,15 +275,7 @@ class Handle(Displayed):
             FilmError: if the file cannot be written, or what is decoded are no pictures.
             BudgetError: if the call cannot be made to fit the memory budget.
         """
-        with film(path, fps=fps) as out:
-            projection = FilmOutput(out.write)
-            try:
-                self._runner.run(args, {**kwargs, **FILMED}, projection)
-            except (NotImplementedError, RuntimeError) as error:
-                # the pipeline looked at what it had decoded, which it was not given
-                if not out.frames or "meta" not in str(error):
-                    raise
-            return out.frames
+        return self._runner.film(path, args, kwargs, fps)
 
 
 def handle_of(pipe: Any) -> Handle | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,12 +12,14 @@ import torch
 from ..errors import GenerationError, PipelineError
 from ..model import discover
 from ..schedule.front.context import Context
+from ..video.writer import film
 from .attach.callbacks import exclude_callbacks
 from .attach.conflicts import refuse_conflicts
 from .attach.snapshot import snapshot
 from .call_context import outside_of
 from .call_memory import CallMemory
 from .compiled import Compiled
+from .estimate.estimate import FILMED
 from .estimate.measure import measure
 from .generation import Generation
 from .open_call import OpenCall
@@ -71,6 +74,22 @@ class Runner:
                 return call(pipe, *given, **named)
 
         return self._run_measured(opened, generate) if state.measure else generate()
+
+    def film(self, path: str | os.PathLike[str], args: tuple[Any, ...], kwargs: dict[str, Any], fps: float) -> int:
+        """Call the pipeline and write the video that it decodes straight into a file; return the number of frames.
+
+        Raises:
+            FilmError: if the file cannot be written, or what is decoded are no pictures.
+            BudgetError: if the call cannot be made to fit the budget.
+        """
+        with film(path, fps=fps) as out:
+            try:
+                self.run(args, {**kwargs, **FILMED}, FilmOutput(out.write))
+            except (NotImplementedError, RuntimeError) as error:
+                # the pipeline looked at what it had decoded, which it was not given
+                if not out.frames or "meta" not in str(error):
+                    raise
+            return out.frames
 
     def _run_measured(self, opened: OpenCall, generate: Callable[[], Any]) -> Any:
         """What a generation makes; what it holds meanwhile is kept with its call."""

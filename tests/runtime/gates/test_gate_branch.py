@@ -219,7 +219,7 @@ def test_nothing_is_alive_after_an_exception(family):
     seen = []
 
     def callback(step, timestep, latents):
-        for branch in handle._latest.follower.branches.values():
+        for branch in handle._latest.follower._branches.live:
             held = [kept.get() for kept in branch.governor.signal.kept]
             seen.extend(weakref.ref(tensor) for tensor in held if tensor is not None)
         if step == 2:
