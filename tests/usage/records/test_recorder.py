@@ -274,3 +274,14 @@ def test_real_databases_come_back(fault, request, tmp_path):
     with SqlStore(url, retention=FOREVER) as store:
         assert [e.time for e in store.read()] == [0.0, 3.0, 4.0, 5.0]
     assert (writer.written, writer.dropped) == (4, 2)
+
+
+def test_events_that_are_to_be_forgotten_are_not_written():
+    store = MemoryStore(clock=lambda: 1000.0)
+    recorder = Recorder(lambda: store, threaded=False)
+    for owner in (b"a", b"b", b"a"):
+        recorder.record(event(owner=owner))
+    assert recorder.forget(lambda one: one.owner == b"a") == 2
+    recorder.flush()
+    assert [one.owner for one in store.read()] == [b"b"]
+    recorder.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import warnings
+import weakref
 
 import pytest
 
 from evocache.errors import EvocacheWarning
+from evocache.usage.tiers import write_behind as module
 from evocache.usage.tiers.disk import DiskTier
 from evocache.usage.tiers.write_behind import WriteBehind
 
@@ -170,3 +173,28 @@ def test_a_child_of_a_fork_does_not_write_its_parents_entries(tmp_path, clock):
     tier.close()
     assert disk.get(key(1)) is not None
     disk.close()
+
+
+def test_a_queue_that_nobody_has_any_more_goes_though_nobody_closed_it(monkeypatch, clock):
+    monkeypatch.setattr(module, "IDLE", 0.01)
+    queue = WriteBehind(MemoryTier(1 << 20, clock), seconds=0.0, clock=clock)
+    for number in range(2):  # the thread ends when nothing comes, and is begun again
+        queue.put_many([(key(number), entry())])
+        thread = queue._thread
+        if thread is not None:
+            thread.join(20)
+            assert not thread.is_alive()
+        assert queue._thread is None
+        assert len(queue.tier) == number + 1
+    gone = weakref.ref(queue)
+    del queue
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_queue_that_is_closed_is_not_called_at_the_end_of_the_program(monkeypatch, clock):
+    left = []
+    monkeypatch.setattr(module.atexit, "unregister", left.append)
+    with WriteBehind(MemoryTier(1 << 20, clock), thread=False, clock=clock) as queue:
+        pass
+    assert left == [queue._at_exit]
