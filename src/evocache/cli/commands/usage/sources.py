@@ -29,6 +29,9 @@ Source = Annotated[
 
 SQLITE = b"SQLite format 3\0"
 
+TOLD = 500
+"""Requests after which the wait is told how far reading is."""
+
 COUNTED = 50e6
 """Bytes of a trace whose lines are counted in a second, about."""
 
@@ -135,9 +138,10 @@ def _last_of(store: EventStore, most: int | None) -> Iterator[Request]:
 
 
 def _watched(requests: Iterator[Request], wait: Waits) -> Iterator[Request]:
-    for request in requests:
+    for count, request in enumerate(requests, 1):
         yield request
-        wait.advance()
+        if count % TOLD == 0:
+            wait.advance(TOLD)
 
 
 def _refuse_empty(source: str) -> NoReturn:
