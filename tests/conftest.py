@@ -96,7 +96,7 @@ def hasten(change: Callable[[object, str, object], None] = setattr) -> None:
     change(contender_trial.ContenderTrial, "time_contenders", _as_predicted)
     change(run_calibration, "calibrate", partial(run_calibration.calibrate, repeats=1, schedules=(4, 2)))
     change(run_calibration, "WITHIN", 0.01)
-    change(evolve_run, "all_seeds", partial(_some, evolve_run.all_seeds))
+    change(evolve_run, "make_seeds", partial(_some, evolve_run.make_seeds))
     change(time_budget, "LADDER", (time_budget.Effort(4, 3, 2, 4, 1, 2),))
 
 
