@@ -12,11 +12,14 @@ import numpy as np
 
 from evocache import LearningCache, cached
 from evocache.usage.demand.compiled import compile_now
+from evocache.usage.demand.scored import Scored
 from evocache.usage.demand.weights import Weights
 from evocache.usage.learn.adaptive import Adaptive
 from evocache.usage.learn.replay import Window, replay
 from evocache.usage.learn.settings import Settings
 from evocache.usage.policies.policy import Item
+from evocache.usage.policies.registry import POLICIES
+from evocache.usage.policies.simulate import simulate
 
 from ..environment import write
 from .workloads import people
@@ -113,13 +116,62 @@ def learning_bytes(entries: int = 100_000) -> dict[str, float]:
     return {"entries": len(policy), "entries_of_shadows": shadows, "bytes": taken, "bytes_per_entry": taken / entries}
 
 
+def shadow_bytes(entries: int) -> dict[str, dict[str, float]]:
+    """Return bytes of memory for an entry of a full shadow cache, its item left out, which all of them share.
+
+    `added` after as many entries again left for others, those that are remembered of them included; `hit` after a hit
+    of each besides.
+    """
+    draw = random.Random(1)
+    items = [Item(draw.getrandbits(63), 4_000, draw.random()) for _ in range(2 * entries)]
+    found = {}
+    for name, kind in POLICIES.items():
+        tracemalloc.start()
+        policy = kind(entries * 4_000, seed=1)
+        for now, item in enumerate(items, 1):
+            policy.add(item, now)
+        added, _ = tracemalloc.get_traced_memory()
+        for item in items:
+            policy.hit(item.key, len(items))
+        hit, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        found[name] = {"added": added / entries, "hit": hit / entries}
+    return found
+
+
+def replays() -> dict[str, dict[str, float]]:
+    """Return microseconds a request of a replay of the workload drift at 1 %, compiled.
+
+    `scored` is the score under fixed weights, `learned` the whole policy with its shadow caches, with and without
+    evolutions of weights; `many weights` what replays of evolutions take for each set of weights.
+    """
+    trace = people(1, 20_000)
+    room = int(0.01 * trace.whole)
+    kinds: dict[str, Callable[[], object]] = {
+        "scored": lambda: simulate(Scored(room, seed=1), trace),
+        "learned, weights stay": lambda: simulate(Adaptive(room, seed=1, settings=Settings(evolve_every=0)), trace),
+        "learned": lambda: simulate(Adaptive(room, seed=1), trace),
+        "many weights": lambda: replay(Window.of(trace), Weights().vector(), room, samples=16),
+    }
+    found: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(3):
+        for name, run in kinds.items():
+            began = time.process_time()
+            run()
+            found[name].append((time.process_time() - began) / len(trace) * 1e6)
+    return {name: spread(values) for name, values in found.items()}
+
+
 def main() -> None:
     """Measure, print and write `results/usage-costs.json`."""
     result = {
         "hit_microseconds": hits(),
         "learning, first minute, with compiling": learning(compiled=False),
         "learning, compiled": learning(compiled=True),
+        "replay microseconds a request": replays(),
         "bytes": learning_bytes(),
+        "bytes of an entry of a shadow cache of 1,024": shadow_bytes(1_024),
+        "bytes of an entry of a shadow cache of 100,000": shadow_bytes(100_000),
     }
     for name, values in result.items():
         print(name, values)

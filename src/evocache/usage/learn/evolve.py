@@ -82,15 +82,15 @@ def evolve(
         DependencyError: if the package cmaes is missing.
     """
     begin, cut = int(WARM * len(window)), int(TRAIN * len(window))
-    worth = worths(window)
+    past, worth = window.first(cut), worths(window)
     search = optional("cmaes").CMA(mean=champion.vector(), sigma=SPREAD, population_size=population, seed=seed)
     best, best_gain, evaluations = champion.vector(), -np.inf, 0
     for generation in range(generations):
         vectors = np.array([search.ask() for _ in range(population)])
         if generation == 0:
             vectors[0] = champion.vector()  # a start is never lost
-        hits = replay(window, vectors, max_bytes, seed=seed, samples=SAMPLES)
-        gains = hits[:, begin:cut] @ worth[begin:cut]
+        hits = replay(past, vectors, max_bytes, seed=seed, samples=SAMPLES)
+        gains = hits[:, begin:] @ worth[begin:cut]
         evaluations += len(vectors)
         search.tell([(vector, -gain) for vector, gain in zip(vectors, gains, strict=True)])
         if gains.max() > best_gain:

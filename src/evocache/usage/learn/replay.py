@@ -52,6 +52,11 @@ class Window:
     def __len__(self) -> int:
         return len(self.key)
 
+    def first(self, count: int) -> Window:
+        """Return the window of the first requests, in the same tables."""
+        key, owner, group = self.key[:count], self.owner[:count], self.group[:count]
+        return Window(key, owner, group, self.size[:count], self.seconds[:count], self.tables)
+
 
 def replay(
     window: Window, weights: NDArray[np.float64], max_bytes: int, *, seed: int = 0, samples: int = SAMPLES

@@ -34,12 +34,13 @@ class Shadow:
 
     def request(self, item: Item, now: int, worth: float) -> None:
         """Show it a request that is worth so much."""
+        policy = self.policy
         self._sum *= self._keep
-        if item.key in self.policy:
+        if item.key in policy:
             self._sum += worth
-            self.policy.hit(item.key, now, item.owner)
+            policy.hit(item.key, now, item.owner)
         else:
-            self.policy.add(item, now)
+            policy.add(item, now)
 
     def begin(self, like: Shadow, now: int) -> None:
         """Begin with what another one holds, and with its gain."""
@@ -92,9 +93,11 @@ class Shadows:
         self._seen = self._seen * 0.999 + 1
         self._seconds = self._seconds * 0.999 + item.seconds
         worth = 0.5 + 0.5 * item.seconds * self._seen / self._seconds if self._seconds else 1.0
+        most = 0
         for shadow in self.of.values():
             shadow.request(item, now, worth)
-        if any(len(shadow.policy) > MOST for shadow in self.of.values()):
+            most = max(most, len(shadow.policy))
+        if most > MOST:
             self._halve(now)
 
     def put(self, name: str, make: Maker, like: str, now: int) -> None:
