@@ -100,7 +100,7 @@ def kill(places: list[Place], first: int, seed: str, *, wait: bool = False) -> t
         reader.join()
     if failed := [f"{name}: {one.failed}" for name, one in said.items() if one.failed]:
         raise RuntimeError(f"the process that writes ended by itself: {'; '.join(failed)}")
-    last = max(max(one.given, default=first) for one in said.values()) + 1
+    last = max(max(one.given, default=first) for one in said.values()) + 2  # one may be answered that is not said to be
     seen = look(places, range(first, last))
     return [compared(place, said[place.name], seen[place.name], first, killed) for place in places], last
 

@@ -103,6 +103,8 @@ class Opened:
             durable=durable,
             **{place.tier: self.tier},
         )
+        if self._recorder is not None:
+            self._stack.callback(self._recorder.close)
         self._stack.callback(self.cache.close)
 
     def check(self) -> None:
