@@ -35,6 +35,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "memory-gpu": full_size.memory_gpu,
     "memory-clock": full_size.memory_clock,
     "usage": usage.eviction,
+    "usage-server": usage.server,
+    "usage-ahead": usage.ahead,
     "policies-static": policies.static,
     "policies-calibrated": policies.calibrated,
     "policies-gates": policies.gates,
