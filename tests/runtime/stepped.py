@@ -26,7 +26,7 @@ class Stepped:
         self._call = call
         self._go, self._still = threading.Semaphore(0), threading.Semaphore(0)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)  # a test that fails leaves it waiting
         self.over = False
         self.result: Any = None
         self._thread.start()
