@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -140,6 +141,14 @@ def test_a_call_outside_of_what_a_front_was_evolved_at_is_told_of(run, folder, t
 def test_a_front_s_file_is_as_good_as_its_folder(run, folder, front, tmp_path):
     result = run("generate", "-m", folder, *TWO, "-s", front / "front.json", "--speedup", 2, "-o", tmp_path)
     assert "front 0: 3.00x" in result.stdout
+
+
+def test_a_wish_without_a_schedule_is_of_the_front_beside_the_weights(run, refused, folder, front, tmp_path):
+    model = shutil.copytree(folder, tmp_path / "model")
+    asked = ("generate", "-m", model, *TWO, "--speedup", 2, "-o", tmp_path / "out")
+    assert "no front ships with" in refused(*asked)
+    shutil.copy(front / "front.json", model)
+    assert "front 0: 3.00x" in run(*asked).stdout
 
 
 @pytest.mark.parametrize(

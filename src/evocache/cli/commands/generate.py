@@ -113,7 +113,7 @@ def generate(
     )
     asked = [*(words or ()), *(prompt or ())]
     texts = [""] if IMAGE in wanted and not asked and not prompts else gather(asked, prompts, limit)
-    choice = pick(schedule, speedup, min_quality, holds=memory)
+    choice = pick(schedule, speedup, min_quality, holds=memory, model=model)
     target = make_folder(out_)
     with Waits() as wait:
         await_loading(wait, model)

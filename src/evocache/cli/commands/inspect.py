@@ -61,7 +61,7 @@ def inspect(
     arch:NAME is a well-known denoiser in its published size, counted without weights: FLOPs, but no times.
     With --schedule, also what the schedule executes.
     """
-    choice = pick(schedule, speedup, min_quality, memory)
+    choice = pick(schedule, speedup, min_quality, memory, model=model)
     if is_architecture(model):
         if image or mask:
             raise InputError(f"a picture for {model}", "a pipeline with weights", "leave --image and --mask out")

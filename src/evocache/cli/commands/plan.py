@@ -64,7 +64,7 @@ def plan(
     Nothing is computed, and no weights are needed: of a hub id, only its configs are fetched.
     """
     given = parse_settings(set_, image, mask, num_inference_steps=steps, height=height, width=width, num_frames=frames)
-    choice = pick(schedule, speedup, min_quality, holds=memory)
+    choice = pick(schedule, speedup, min_quality, holds=memory, model=model)
     what, name = (choice.what, choice.name) if choice else ("none", "uncached")
     check_dtype(dtype)
     locate(model)

@@ -58,8 +58,11 @@ def pick(
     memory: str | None = None,
     *,
     holds: str | None = None,
+    model: str | None = None,
 ) -> Choice | None:
     """Return what a user chose; None for the uncached pipeline.
+
+    Where a speed-up or a quality is asked for and no schedule is named, it is of the front that ships with the model.
 
     Args:
         schedule: a spec, a file, or a run.
@@ -67,12 +70,16 @@ def pick(
         quality: likewise.
         memory: likewise: the most that it may hold.
         holds: what a generation may hold, whatever the schedule; of a run's points, one that keeps it.
+        model: the model that is run.
 
     Raises:
         InputError: if a front is named without a wish, or a wish without a front.
         FrontError: if no point meets the wish; it names the nearest.
         RunError: if the front cannot be read.
     """
+    shipped = ""
+    if model is not None and schedule is None and (speedup is not None or quality is not None):
+        shipped, schedule = model, find_shipped_front(model)
     given = {"speedup": speedup, "quality": quality, "memory": memory}
     if schedule is not None and memory is None and is_front(schedule):
         given["memory"] = memory = holds
@@ -85,7 +92,8 @@ def pick(
             raise InputError(
                 f"{options} with {schedule or 'no schedule'}",
                 "the folder of a run",
-                "name one with --schedule runs/emoji",
+                "name one with --schedule runs/emoji"
+                + (f"; no front ships with {shipped}: evocache evolve -m {shipped}" if shipped else ""),
             )
         return None if schedule is None else read_choice(schedule)
     from ...validation.proof_file import read_proof
@@ -97,8 +105,17 @@ def pick(
         )
     point = proof.front.pick(speedup=speedup, quality=quality, memory=memory)
     name = proof.names[proof.front.points.index(point)]
-    shown = f"{Path(schedule).resolve().name} {name}"
+    shown = f"{shipped or Path(schedule).resolve().name} {name}"
     return Choice(point, shown, f"{name}: {describe_choice(point, proof)}", point.schedule.digest)
+
+
+def find_shipped_front(model: str) -> str | None:
+    """Find the front beside the weights of a zoo model, or in a pipeline's folder; None if there is none."""
+    from ... import zoo
+
+    known = model.startswith("zoo:") or f"zoo:{model}" in zoo.names()
+    file = zoo.find(model).front if known else Path(model).expanduser() / "front.json"
+    return str(file) if file.is_file() else None
 
 
 def read_choice(schedule: str) -> Choice:

@@ -22,7 +22,7 @@ Speedup = Annotated[
     float | None,
     typer.Option(
         metavar="X",
-        help="From a run's front: least speed-up over the uncached pipeline.",
+        help="From a run's front, or the model's own: least speed-up over the uncached pipeline.",
         callback=check_finite("--speedup", above=0),
     ),
 ]
@@ -30,7 +30,7 @@ MinQuality = Annotated[
     float | None,
     typer.Option(
         metavar="Q",
-        help="From a run's front: least quality, in its unit.",
+        help="From a run's front, or the model's own: least quality, in its unit.",
         callback=check_finite("--min-quality"),
     ),
 ]
