@@ -20,14 +20,14 @@ from tests.search.crews import JOBS, Made, deadly, figures, front, plain
 CONNECTED = """
 import time
 from evocache.search.evaluate import ray
-from evocache.search.termination import terminable
+from evocache.search.termination import end_on_sigterm
 from tests.search.crews import plain
 from unittest.mock import patch
 start = dict(num_cpus=1, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False,
              logging_level=40, _node_ip_address="127.0.0.1")
 with patch.object(ray, "_connect", lambda ray, address: ray.init(**start)), ray.RayEvaluator(plain):
     pass
-with terminable():
+with end_on_sigterm():
     print("ended", flush=True)
     time.sleep(60)
 """
