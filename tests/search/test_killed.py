@@ -22,9 +22,9 @@ pytestmark = pytest.mark.slow
 SLOW = """
 import sys, time
 from pathlib import Path
-from evocache.search.termination import terminable
+from evocache.search.termination import end_on_sigterm
 from tests.search.crews import Made, front
-with terminable():
+with end_on_sigterm():
     print("begun", flush=True)
     front(Path(sys.argv[1]), Made(lambda job: time.sleep(float(sys.argv[2]))))
 """
@@ -85,8 +85,8 @@ def test_a_second_process_is_refused_while_the_first_works_or_only_claims(tmp_pa
         process.kill()
         process.communicate()
     code = (
-        "import sys\nfrom pathlib import Path\nfrom evocache.search.storage.run_lock import locked_run\n"
-        "with locked_run(Path(sys.argv[1])): pass"
+        "import sys\nfrom pathlib import Path\nfrom evocache.search.storage.run_lock import lock_run\n"
+        "with lock_run(Path(sys.argv[1])): pass"
     )
     with lock_run(tmp_path):
         words = [sys.executable, "-c", code, str(tmp_path)]

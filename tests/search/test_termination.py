@@ -19,8 +19,8 @@ from tests.search.evaluate.test_worker_recipe import tiny
 
 HELD = """
 import tempfile, time
-from evocache.search.termination import terminable
-with terminable(), tempfile.TemporaryDirectory(dir={folder!r}):
+from evocache.search.termination import end_on_sigterm
+with end_on_sigterm(), tempfile.TemporaryDirectory(dir={folder!r}):
     print("held", flush=True)
     time.sleep(60)
 """
