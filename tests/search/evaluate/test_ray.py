@@ -18,18 +18,27 @@ from tests.search import crews
 from tests.search.crews import JOBS, Made, deadly, figures, front, plain
 
 CONNECTED = """
-import time
-from evocache.search.evaluate import ray
+import sys, time
+import ray
+from evocache.search.evaluate.ray import RayEvaluator
 from evocache.search.termination import end_on_sigterm
 from tests.search.crews import plain
-from unittest.mock import patch
-start = dict(num_cpus=1, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False,
-             logging_level=40, _node_ip_address="127.0.0.1")
-with patch.object(ray, "_connect", lambda ray, address: ray.init(**start)), ray.RayEvaluator(plain):
-    pass
-with end_on_sigterm():
-    print("ended", flush=True)
+settings = dict(num_cpus=1, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False,
+                logging_level=40, _node_ip_address="127.0.0.1")
+init = ray.init
+ray.init = lambda **_: init(**settings)  # one of its own, as if it were there
+def wait():
+    print("waiting", flush=True)
     time.sleep(60)
+def connected():
+    with RayEvaluator(plain):
+        if sys.argv[1] == "within":
+            wait()
+if sys.argv[1] == "around":
+    connected()
+with end_on_sigterm():
+    connected()
+    wait()
 """
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'evocache[ray]'")
@@ -54,13 +63,16 @@ def cluster() -> Iterator[None]:
     restore_sigterm(before)
 
 
-def test_a_connection_leaves_sigterm_as_it_was() -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["within", "after", "around"])
+def test_sigterm_is_not_ray_s(order: str) -> None:
     """Ray answers SIGTERM itself while it is connected, and stops listening without giving the handler back."""
-    with subprocess.Popen([sys.executable, "-c", CONNECTED], stdout=subprocess.PIPE, text=True) as process:
+    words = [sys.executable, "-c", CONNECTED, order]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "ended\n"
+        assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 128 + signal.SIGTERM
+        assert process.wait(60) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nonsense"])
@@ -100,3 +112,16 @@ def test_what_ends_a_run_is_told(cluster: None, tmp_path: Path) -> None:
 def test_a_cluster_without_what_is_needed_is_refused(cluster: None) -> None:
     with pytest.raises(RunError, match="without a GPU"):
         RayEvaluator(plain, gpu=True)
+
+
+def test_a_refused_cluster_is_left(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that the evaluator made ends where the cluster lacks what is needed."""
+    ended: list[bool] = []
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(True))
+    with pytest.raises(RunError, match="without a GPU"):
+        RayEvaluator(plain, gpu=True)
+    assert ended == [True]
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -38,7 +38,6 @@ class RayEvaluator(WorkerGroup):
 
     def __init__(self, make: Make, address: str = "auto", *, gpu: bool = False) -> None:
         self._ray = optional("ray")
-        self._sigterm = signal.getsignal(signal.SIGTERM)
         self._connected = not self._ray.is_initialized()
         if self._connected:
             _connect(self._ray, address)
@@ -46,6 +45,7 @@ class RayEvaluator(WorkerGroup):
         free = self._ray.available_resources().get(kind) or self._ray.cluster_resources().get(kind, 0)
         self.size = int(free)
         if self.size < 1:
+            self._disconnect()
             raise RunError(f"Ray cluster {address!r} without a {kind}", f"at least one {kind}", "add a node")
         self._make = self._ray.put(make)
         self._actor = self._ray.remote(num_cpus=0 if gpu else 1, num_gpus=1 if gpu else 0)(Worker)
@@ -86,9 +86,13 @@ class RayEvaluator(WorkerGroup):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._connected:
+            before = signal.getsignal(signal.SIGTERM)
             self._ray.shutdown()
-            restore_sigterm(self._sigterm)
+            restore_sigterm(before)
 
 
 def _connect(ray: Any, address: str) -> None:
@@ -98,13 +102,14 @@ def _connect(ray: Any, address: str) -> None:
         _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # Ray raises many kinds, for an address, a version, a cluster that is not there
-        restore_sigterm(before)
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise RunError(f"Ray address {address!r} ({why})", expected, mend) from error
+    finally:  # a wish to stop is the run's to hear, not Ray's
+        restore_sigterm(before)
 
 
 def restore_sigterm(before: Any) -> None:
-    """Give SIGTERM the handler from before Ray, which leaves one of its own that nothing calls any more.
+    """Give SIGTERM the handler from before Ray, which sets one of its own as it connects, and none as it goes.
 
     Args:
         before: what `signal.getsignal` returned then; None for a handler that Python did not set, which stays away.
