@@ -63,6 +63,25 @@ def test_what_is_invalidated_is_gone_from_every_tier(tmp_path):
         assert held.get_or_compute("a", lambda: 2) == 2
 
 
+@pytest.mark.parametrize("said", ["cache", "question"])
+def test_a_ttl_that_is_said_later_ends_what_was_written_without_one(tmp_path, said):
+    now = [1000.0]
+    settings = {"wall": lambda: now[0], "clock": lambda: now[0]}
+    with cache(tmp_path, **settings) as first:
+        first.get_or_compute("a", lambda: 1)
+    later, own = ({"ttl": 60}, {}) if said == "cache" else ({}, {"ttl": 60})
+    now[0] = 1050.0
+    with cache(tmp_path, **later, **settings) as second:
+        assert second.get_or_compute("a", lambda: 2, **own) == 1
+        now[0] = 1059.0
+        assert "a" in second
+        now[0] = 1060.0
+        assert "a" not in second
+    with cache(tmp_path, **later, **settings) as third:
+        assert third.get_or_compute("a", lambda: 3, **own) == 3
+        assert third.stats.disk_hits == 0
+
+
 def test_an_end_is_an_end_on_the_disk_as_well(tmp_path):
     now = [1000.0]
     settings = {"wall": lambda: now[0], "clock": lambda: now[0]}

@@ -229,7 +229,7 @@ class Answers:
         """Hold an answer, and write it below, unless it was invalidated meanwhile or is old from the beginning."""
         question = flight.question
         size = question.size if question.size is not None else size_of(kept)
-        times = ends(self.clock(), self.ttl if question.ttl is None else question.ttl, self.stale)
+        times = ends(self.clock(), self._ttl(question), self.stale)
         entry = self._entry(question, kept, give, size, seconds, times)
         if self._insert(flight, entry, number) and self.below:
             fresh = entry.fresh
@@ -261,7 +261,7 @@ class Answers:
         """Return the answer of a tier below, which is held in memory from now on; None where that fails."""
         question = flight.question
         try:
-            found = self.below.get(question)
+            found = self.below.get(question, self._ttl(question))
             if found is None:
                 return None
             kept, give = protect(found.value, self.arrays)
@@ -277,6 +277,10 @@ class Answers:
         if (log := self.contents.log) is not None:
             log.below(flight.question, entry, found.tier, self.contents.decider)
         return entry
+
+    def _ttl(self, question: Question) -> float | None:
+        """Return the seconds that the answer to a question is fresh."""
+        return self.ttl if question.ttl is None else question.ttl
 
     def _count(self, **more: float) -> None:
         with self.contents.lock:

@@ -52,7 +52,7 @@ class LearningCache(AnswersMapping, Displayed):
         disk_bytes: bytes that answers may take on the disk.
         shared_bytes: bytes that answers may take on the server.
         codecs: write values for the tiers below; `"pickle"` is used only if it is named, signed, and never shared.
-        ttl: seconds that an answer is fresh; None for ever.
+        ttl: seconds that an answer is fresh, those that tiers hold already among them; None for ever.
         stale: seconds beyond that for which it may be given while it is computed anew.
         arrays: whether numpy arrays are given as copies, or without a copy as arrays that cannot be changed.
         records: where requests are recorded: a file of SQLite, a URL of it or of Postgres, or a recorder; nowhere if

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,23 @@ class LowerTiers:
     def __bool__(self) -> bool:
         return bool(self._tiers)
 
-    def get(self, question: Question) -> Found | None:
-        """Return the answer that the nearest tier has; None if none has it."""
+    def get(self, question: Question, ttl: float | None = None) -> Found | None:
+        """Return the answer that the nearest tier has; None if none has it.
+
+        Args:
+            question: what is asked.
+            ttl: seconds that an answer is fresh from when it was written, whatever was said then; None for what was.
+        """
         if not self._tiers:
             return None
         key = self._names.digest(question.name)
         for place, tier in enumerate(self._tiers):
             stored = tier.get(key)
             if stored is None:
+                continue
+            ends = inf if stored.expires is None else stored.expires
+            left = min(ends, inf if ttl is None else stored.created + ttl) - self._wall()
+            if left <= 0:
                 continue
             try:
                 value = self._codecs.decode(stored.format, stored.payload)
@@ -82,8 +92,7 @@ class LowerTiers:
                 nearer.put_many([(key, stored)])
             name = tier.tier.name
             self.hits[name] = self.hits.get(name, 0) + 1
-            ttl = None if stored.expires is None else max(0.0, stored.expires - self._wall())
-            return Found(value, stored.seconds, stored.size, ttl, name)
+            return Found(value, stored.seconds, stored.size, None if left == inf else left, name)
         return None
 
     def put(self, question: Question, value: Any, seconds: float, size: int, ttl: float | None) -> None:
