@@ -1,4 +1,5 @@
 import json
+from uuid import UUID
 
 import pytest
 
@@ -64,6 +65,33 @@ def test_all_of_a_user_is_deleted_in_the_tiers_that_are_named(run, store, tenant
         for name in ("ann", "bob"):
             cache.get_or_compute(f"question of {name}", lambda name=name: computed.append(name) or b"")
     assert computed == ["ann"]
+
+
+@pytest.mark.parametrize("owner", [5, -5, UUID(int=7), "05"])
+def test_an_owner_that_is_no_text_is_found_by_the_text_of_it(run, tmp_path, owner):
+    folder, path = tmp_path / "tier", tmp_path / "usage.db"
+    with LearningCache("1MB", disk=folder, records=path) as cache:
+        cache.get_or_compute("q", lambda: b"answer", owner=owner)
+        cache.get_or_compute("other", lambda: b"answer", owner=6)
+    out = tmp_path / "out.jsonl"
+    assert run("usage", "export", path, f"--user={owner}", "--out", out).exit_code == 0
+    assert len(out.read_text().splitlines()) == 1
+    assert out.stat().st_mode & 0o777 == 0o600
+    result = run("usage", "delete", path, f"--user={owner}", "--disk", folder, "--yes")
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert "1 records" in text
+    assert "1 answers" in text
+    again = run("usage", "delete", path, f"--user={owner}", "--disk", folder, "--yes")
+    assert again.exit_code == 1
+    assert "nothing was found" in again.stderr
+
+
+def test_who_is_not_found_is_told(run, store, tenant):
+    for command in (["export", store], ["delete", store, "--yes"]):
+        result = run("usage", *command, "--user", "eve", *_of(tenant))
+        assert result.exit_code == 1
+        assert "nothing was found of user 'eve'" in result.stderr
 
 
 def test_nothing_is_deleted_without_a_yes(run, store, tenant):

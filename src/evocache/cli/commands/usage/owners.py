@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
+from uuid import UUID
 
 import typer
 
@@ -19,7 +22,12 @@ if TYPE_CHECKING:
     from ....usage.tiers.tier import Tier
 
 Store = Annotated[str, typer.Argument(metavar="STORE", help="A store of records: a SQLite file or a URL.")]
-User = Annotated[str, typer.Option("--user", "-u", help="The owner, as named in get_or_compute(owner=...).")]
+User = Annotated[
+    str,
+    typer.Option(
+        "--user", "-u", help="The owner, as named in get_or_compute(owner=...): a text, a whole number or a UUID."
+    ),
+]
 Tenant = Annotated[str | None, typer.Option(help="Whose data it is, where there are tenants.")]
 
 REMAIN = (
@@ -40,19 +48,40 @@ def digester_of(tenant: str | None) -> Digester:
     return Digester(installation_secret(create=False), tenant)
 
 
+def owners_of(digester: Digester, user: str) -> list[bytes]:
+    """Return the digests of all owners whose name reads as a text of the command line: it, a number, a UUID."""
+    named: list[str | int | UUID] = [user]
+    for kind in (int, UUID):
+        with suppress(ValueError):
+            if str(read := kind(user)) == user:
+                named.append(read)
+    return [digester.owner(name) for name in named]
+
+
+def _private(path: Path) -> TextIO:
+    """Open a new file that its user alone can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+
+
+def _found_none(user: str) -> NoReturn:
+    told = f"nothing was found of user {user!r}; try: the name as it stands in owner=, and --tenant, --disk, --shared"
+    errors().print(told, markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
 def export(
     store: Store,
     user: User,
     tenant: Tenant = None,
     out_: Annotated[Path | None, typer.Option("--out", "-o", help="The file; stdout if not given.")] = None,
 ) -> None:
-    """Write all that is recorded of one user as lines of JSON."""
-    owner = digester_of(tenant).owner(user)
+    """Write all that is recorded of one user as lines of JSON, to a file that only you can read."""
+    owners = owners_of(digester_of(tenant), user)
     with open_records(store) as records:
-        lines = records.export_owner(tenant or "", owner)
+        lines = chain.from_iterable(records.export_owner(tenant or "", owner) for owner in owners)
         count = 0
         try:
-            with open(out_, "x", encoding="utf-8") if out_ else nullcontext(sys.stdout) as file:
+            with _private(out_) if out_ else nullcontext(sys.stdout) as file:
                 for line in lines:
                     file.write(line + "\n")
                     count += 1
@@ -60,6 +89,8 @@ def export(
             why = (error.strerror or "cannot be written").lower()
             raise InputError(f"{str(out_)!r} ({why})", "a new file", "choose another --out") from None
     errors().print(f"{count:,} records of the user", markup=False)
+    if not count:
+        _found_none(user)
 
 
 def delete(
@@ -77,20 +108,22 @@ def delete(
     """Delete all that is recorded of one user, and the answers that were computed for that user in the tiers named."""
     from ....usage.records.store import Where
 
-    digester = digester_of(tenant)
-    owner = digester.owner(user)
+    owners = owners_of(digester_of(tenant), user)
     with open_records(store) as records:
         tiers = _open_tiers(disk or [], shared or [], tenant)
-        count = records.count(Where(tenant=tenant or "", owner=owner))
+        count = sum(records.count(Where(tenant=tenant or "", owner=owner)) for owner in owners)
         named = f"{count:,} records" + "".join(f", and the answers in {name}" for name in tiers)
         if not yes:
             typer.confirm(f"delete {named} for good?", abort=True, err=True)
-        gone = {store: f"{records.delete_owner(tenant or '', owner):,} records"}
+        total = sum(records.delete_owner(tenant or "", owner) for owner in owners)
+        gone = {store: f"{total:,} records"}
     failed = set()
     for name, tier in tiers.items():
         try:
             with tier:
-                gone[name] = f"{tier.clear(owner):,} answers"
+                cleared = sum(tier.clear(owner) for owner in owners)
+                total += cleared
+                gone[name] = f"{cleared:,} answers"
         except Error as error:
             failed.add(name)
             gone[name] = f"not deleted: {error.given}; try: run the command again"
@@ -100,6 +133,8 @@ def delete(
         out().print(line, style="dim", markup=False)
     if failed:
         raise typer.Exit(1)
+    if not total:
+        _found_none(user)
 
 
 def _open_tiers(disk: list[Path], shared: list[str], tenant: str | None) -> dict[str, Tier]:
