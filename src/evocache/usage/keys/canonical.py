@@ -31,9 +31,10 @@ def encode(value: Any) -> bytes:
 
     Args:
         value: `None`, bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, enums, dates and times,
-            `Decimal`, `Fraction`, `UUID`, paths (their text, not the file), dataclasses, numpy arrays and scalars,
-            pandas and polars frames and series, torch tensors, PIL images, functions and classes of modules, objects
-            with a method `__cache_key__()` that returns a value of these.
+            `Decimal`, `Fraction`, `UUID`, deques, paths (their text, not the file), objects of dataclasses, attrs and
+            pydantic with all that they hold, numpy arrays and scalars, pandas and polars frames and series,
+            torch tensors, PIL images, functions and classes of modules, objects with a method `__cache_key__()` that
+            returns a value of these.
 
     Returns:
         The encoding: equal for equal values of equal types, different for all others. `1`, `1.0`, `True` and `"1"`
@@ -82,7 +83,7 @@ def encode_arguments(arguments: Mapping[str, Any]) -> bytes:
 def _told(refused: UnencodableError, place: str, value: Any, leave: str) -> UsageError:
     inside = "" if type_name(type(value)) == refused.type else ", in which is a value"
     why = refused.why or "a value that is encoded the same in every process"
-    known = f"give {refused.short} a `__cache_key__` method that returns what its answers depend on"
+    known = f"give {refused.short} a method `def __cache_key__(self)` that returns what answers depend on, as a tuple"
     return UsageError(f"{place}{inside} of type {refused.type}", why, f"{refused.mend or known}, or {leave}")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import UsageError
 from .canonical import encode
+from .content import shared_module
 
 _FLAGS = 0x3FF
 """How a function is called and what it returns; not flags of `from __future__`."""
@@ -38,7 +39,10 @@ def code_version(function: Callable[..., Any], version: Any = None) -> bytes:
         UsageError: if there is no code to see, as of functions written in C, and no `version`; or if the version has
             no encoding.
     """
-    name = (getattr(function, "__module__", None), getattr(function, "__qualname__", type(function).__qualname__))
+    name = (
+        shared_module(getattr(function, "__module__", None)),
+        getattr(function, "__qualname__", type(function).__qualname__),
+    )
     parts = ["version", *name, version] if version is not None else [*name, _callable(function, set())]
     return hashlib.blake2b(encode(parts), digest_size=16).digest()
 

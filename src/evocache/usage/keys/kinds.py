@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import re
 import sys
 import types
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -18,8 +17,9 @@ from typing import Any
 from uuid import UUID
 
 from .arrays import numpy_content, pillow_content, torch_content
-from .content import Content, UnencodableError, type_name
+from .content import Content, UnencodableError, shared_module, shared_name
 from .frames import pandas_content, polars_content
+from .objects import object_content, state_of
 
 
 def content_of(value: Any) -> Content:
@@ -30,14 +30,14 @@ def content_of(value: Any) -> Content:
     """
     kind = type(value)
     if hasattr(kind, "__cache_key__"):
-        return f"key of {type_name(kind)}", kind.__cache_key__(value)
+        return f"key of {shared_name(kind)}", kind.__cache_key__(value)
     if kind in _EXACT:
         name, content = _EXACT[kind]
         return name, content(value)
     if isinstance(value, Enum):
-        return f"enum {type_name(kind)}", value.value if value.name is None else value.name
+        return f"enum {shared_name(kind)}", value.value if value.name is None else value.name
     if isinstance(value, PurePath):
-        return f"path {kind.__name__}", str(value)
+        return _path(value)
     library = _LIBRARIES.get(kind.__module__.partition(".")[0])
     if library is not None:
         return library(value)
@@ -47,11 +47,8 @@ def content_of(value: Any) -> Content:
         return _zone(value)
     for base, content in _BASES.items():
         if isinstance(value, base):
-            return f"kind of {base.__name__} {type_name(kind)}", (content(value), _attributes(value))
-    if dataclasses.is_dataclass(value):
-        fields = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
-        return f"dataclass {type_name(kind)}", fields
-    raise UnencodableError(value)
+            return f"kind of {base.__name__} {shared_name(kind)}", (content(value), state_of(value))
+    return object_content(value)
 
 
 def global_name(value: Any) -> str:
@@ -67,24 +64,39 @@ def global_name(value: Any) -> str:
     if found is not value:
         why = f"a function or class that is found as {module}.{name}"
         raise UnencodableError(value, why, "define it at the top of a module")
-    if module in ("__main__", "__mp_main__"):  # every program has a module of that name
-        module = f"__main__ {getattr(sys.modules['__main__'], '__file__', '')}"
-    return f"{module}:{name}"
+    return f"{shared_module(module)}:{name}"
+
+
+def _path(value: PurePath) -> Content:
+    """A path by its text; of classes that users derive, by what else it holds as well."""
+    kind = type(value)
+    if kind.__module__.partition(".")[0] == "pathlib":
+        return f"path {kind.__name__}", str(value)
+    known = {name for base in kind.__mro__ if base.__module__ == "pathlib" for name in base.__dict__}
+    state = {name: item for name, item in (state_of(value) or {}).items() if name not in known}
+    return f"path {shared_name(kind)}", (str(value), state)
 
 
 def _zone(value: tzinfo) -> Content:
     """Time zones of libraries, whose text names them; others may be anything."""
     if type(value).__module__.partition(".")[0] not in ("zoneinfo", "pytz", "dateutil"):
         raise UnencodableError(value)
-    return f"zone {type_name(type(value))}", str(value)
+    return f"zone {shared_name(type(value))}", str(value)
 
 
-def _attributes(value: Any) -> dict[str, Any] | None:
-    return getattr(value, "__dict__", None) or None
+def _pydantic(value: Any) -> Content:
+    """A value of pydantic's own types, such as addresses and secrets."""
+    kind = type(value)
+    if kind.__module__.startswith("pydantic_core") and kind.__name__ in ("Url", "MultiHostUrl"):
+        return f"pydantic {kind.__name__}", str(value)
+    state = state_of(value)
+    if state is None:
+        raise UnencodableError(value)
+    return f"pydantic {kind.__name__}", state
 
 
 def _method(value: Any) -> Any:
-    return value.__func__.__qualname__, value.__func__.__module__, value.__self__
+    return value.__func__.__qualname__, shared_module(value.__func__.__module__), value.__self__
 
 
 def _builtin(value: Any) -> Any:
@@ -117,6 +129,7 @@ _EXACT: dict[type, tuple[str, Callable[[Any], Any]]] = {
     type: ("class", global_name),
     OrderedDict: ("OrderedDict", lambda value: list(value.items())),
     defaultdict: ("defaultdict", lambda value: (value.default_factory, dict(value))),
+    deque: ("deque", lambda value: (value.maxlen, list(value))),
 }
 
 _BASES: dict[type, Callable[[Any], Any]] = {
@@ -127,9 +140,12 @@ _BASES: dict[type, Callable[[Any], Any]] = {
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
     tuple: lambda value: tuple.__getitem__(value, slice(None)),
     list: lambda value: list.__getitem__(value, slice(None)),
+    OrderedDict: lambda value: list(OrderedDict.items(value)),  # `dict.items` has another order
+    defaultdict: lambda value: (value.default_factory, list(dict.items(value))),
     dict: lambda value: list(dict.items(value)),
     set: lambda value: set(set.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+    deque: lambda value: (value.maxlen, list(deque.__iter__(value))),
 }
 """Builtin types that others are derived from, and their part of such a value; of dicts, the order counts."""
 
@@ -139,5 +155,7 @@ _LIBRARIES: dict[str, Callable[[Any], Content]] = {
     "polars": polars_content,
     "torch": torch_content,
     "PIL": pillow_content,
+    "pydantic": _pydantic,
+    "pydantic_core": _pydantic,
 }
 """By the package that a type is of."""
