@@ -145,7 +145,7 @@ def test_a_tier_that_raises_is_as_good_as_empty():
         def __bool__(self):
             return True
 
-        def get(self, question):
+        def get(self, *_):
             raise ValueError("broken")
 
         def put(self, *_):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evocache import LearningCache
+from evocache.errors import EvocacheWarning
 
 
 def cache(**settings):
@@ -183,3 +184,101 @@ def test_a_stale_answer_is_computed_anew_by_a_task():
     assert len(asked) == 2
     stats = held.stats
     assert stats.requests == stats.hits + 1  # nobody asked for what was computed anew
+
+
+def test_who_waits_for_cancelled_ones_follows_one_at_a_time():
+    held, computing, most, began = cache(), [], [], []
+
+    async def work():
+        computing.append(asyncio.current_task())
+        began.append(1)
+        most.append(len(computing))
+        try:
+            if len(began) <= 5:
+                await asyncio.sleep(60)
+            return "answer"
+        finally:
+            computing.remove(asyncio.current_task())
+
+    async def ask():
+        tasks = [asyncio.create_task(held.aget_or_compute("q", work)) for _ in range(30)]
+        for _ in range(5):
+            while not computing:
+                await asyncio.sleep(0)
+            for task in list(computing):
+                task.cancel()
+                await asyncio.wait([task])
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    answers = asyncio.run(ask())
+    assert answers.count("answer") == 25
+    assert len(began) == 6
+    assert max(most) == 1
+
+
+def test_who_waits_for_failed_ones_follows_one_at_a_time():
+    held, computing, most = cache(), [], []
+
+    async def fail():
+        computing.append(1)
+        most.append(len(computing))
+        await asyncio.sleep(0.001)
+        computing.pop()
+        raise OSError
+
+    async def ask():
+        return await asyncio.gather(*(held.aget_or_compute("q", fail) for _ in range(20)), return_exceptions=True)
+
+    assert [type(answer) for answer in asyncio.run(ask())] == [OSError] * 20
+    assert (len(most), max(most)) == (20, 1)
+
+
+def test_nobody_waits_for_failed_ones_for_longer_than_the_patience():
+    now = [0.0]
+    held, computing, most = cache(clock=lambda: now[0], patience=10), [], []
+
+    async def fail():
+        computing.append(1)
+        most.append(len(computing))
+        await asyncio.sleep(0.001)
+        now[0] += 6
+        computing.pop()
+        raise OSError
+
+    async def ask():
+        await asyncio.gather(*(held.aget_or_compute("q", fail) for _ in range(20)), return_exceptions=True)
+
+    asyncio.run(ask())
+    assert most[:2] == [1, 1]
+    assert max(most) == 18
+
+
+def test_who_waits_for_late_ones_follows_one_at_a_time():
+    held, go, began = cache(patience=0.2), threading.Event(), []
+
+    def work():
+        began.append(1)
+        if len(began) == 3:
+            go.set()
+        go.wait(20)
+        return "answer"
+
+    with pytest.warns(EvocacheWarning, match="without an end"):
+        assert all_of(20, lambda: held.get_or_compute("q", work)) == ["answer"] * 20
+    assert 3 <= len(began) < 12
+
+
+def test_who_waits_for_what_cannot_be_copied_computes_at_once():
+    held, together = cache(), threading.Barrier(5, timeout=20)
+    first = threading.Event()
+
+    def work():
+        if not first.is_set():
+            first.set()
+            time.sleep(0.2)  # until the others wait
+        else:
+            together.wait()  # all of them, at once
+        return threading.Lock()
+
+    with pytest.warns(EvocacheWarning, match="not kept"):
+        assert len({id(lock) for lock in all_of(6, lambda: held.get_or_compute("q", work))}) == 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from typing import Any, Literal, TypeAlias
 
@@ -17,7 +18,7 @@ from .event_log import Counts
 from .lower_tiers import LowerTiers
 from .names import Names
 from .renewals import Found, Renewals
-from .single_flight import ATTEMPTS, Flight, Flights, Wait
+from .single_flight import OVERDUE, Flight, Flights, Wait
 from .steps import Blocking, Computed, Steps, arun, run
 
 Compute: TypeAlias = Callable[[], Any]
@@ -57,7 +58,7 @@ class Answers:
         self.ttl, self.stale, self.arrays, self.durable = ttl, stale, arrays, durable
         self.patience = inf if patience is None else patience
         self.clock = clock
-        self.flights = Flights()
+        self.flights = Flights(below.wall)
         self.counts = Counts()
         self._warner = Warner()
         self._renewals = Renewals(self.flights, self._warner)
@@ -83,7 +84,7 @@ class Answers:
             seconds = self.counts.seconds_computed / done if done else 1.0
         kept, give = protect(value, self.arrays)
         self.flights.void(lambda other: other.name == question.name)
-        with self._beside(question) as flight:
+        with self.flights.apart(question) as flight:
             return self._keep(flight, kept, give, seconds, self.contents.missed()).held
 
     @contextmanager
@@ -96,7 +97,7 @@ class Answers:
         Raises:
             UsageError: if the key has no encoding, or the answer cannot be copied.
         """
-        with self._beside(Question(key, self.names.name(key), owner)) as flight:
+        with self.flights.apart(Question(key, self.names.name(key), owner)) as flight:
 
             def keep(value: Any, seconds: float) -> bool:
                 kept, give = protect(value, self.arrays)
@@ -125,7 +126,8 @@ class Answers:
 
     def _answer(self, question: Question, compute: Compute, *, blocks: bool) -> Steps[Any]:
         question.check(self.names)
-        for _ in range(ATTEMPTS):
+        began = self.clock()
+        while True:
             entry = self._held(question)
             if entry is not None:
                 if self.clock() >= entry.fresh:
@@ -143,7 +145,9 @@ class Answers:
                 if given:
                     return value
             if flight.overdue:
-                self._warner.warn("overdue", _OVERDUE.format(self.patience))
+                self._warner.warn("overdue", OVERDUE.format(self.patience))
+            elif found or flight.alone or (flight.failed and self.clock() - began >= self.patience):
+                break  # those who wait for one that failed, or was cancelled or late, follow one at a time
         return (yield from self._lead(self.flights.beside(question), compute))
 
     def _lead(self, flight: Flight, compute: Compute) -> Steps[Any]:
@@ -155,6 +159,7 @@ class Answers:
                 value, entry = yield from self._compute(flight, compute)
             if entry is not None:
                 flight.land(entry)
+            flight.alone = entry is None
             return value
         finally:
             self.flights.led(token)
@@ -166,10 +171,11 @@ class Answers:
         began = self.clock()
         try:
             value = yield Computed(compute)
-        except BaseException:
+        except BaseException as error:
+            flight.failed = isinstance(error, Exception)
             self._failed(flight, began)
             raise
-        return value, self._computed(flight, value, began, number)
+        return value, (yield from self._computed(flight, value, began, number))
 
     def _missed(self, question: Question, compute: Compute | None = None) -> int:
         """Note a request that found no entry, and return its number."""
@@ -198,7 +204,7 @@ class Answers:
         if (log := self.contents.log) is not None:
             log.computed(flight.question, "failed", 0, began, self.contents.decider)
 
-    def _computed(self, flight: Flight, value: Any, began: float, number: int) -> Entry | None:
+    def _computed(self, flight: Flight, value: Any, began: float, number: int) -> Steps[Entry | None]:
         """Have an answer kept; one that cannot be is warned of, and given all the same."""
         took = self.clock() - began
         self._count(computed=1, seconds_computed=took)
@@ -206,8 +212,10 @@ class Answers:
         try:
             kept, give = protect(value, self.arrays)
             seconds = flight.question.seconds
-            entry = self._keep(flight, kept, give, took if seconds is None else seconds, number)
+            entry, write = self._hold(flight, kept, give, took if seconds is None else seconds, number)
             size = entry.size
+            if write is not None:
+                yield Blocking(write)
         except Exception as error:
             self._count(unkept=1)
             told = error if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
@@ -216,29 +224,31 @@ class Answers:
             log.computed(flight.question, "miss", size, began, self.contents.decider)
         return entry
 
-    @contextmanager
-    def _beside(self, question: Question) -> Iterator[Flight]:
-        """Give a flight that nobody joins."""
-        flight = self.flights.beside(question)
-        try:
-            yield flight
-        finally:
-            self.flights.leave(flight)
-
     def _keep(self, flight: Flight, kept: Any, give: Any, seconds: float, number: int) -> Entry:
-        """Hold an answer, and write it below, unless it was invalidated meanwhile or is old from the beginning."""
+        """Hold an answer, and write it below."""
+        entry, write = self._hold(flight, kept, give, seconds, number)
+        if write is not None:
+            write()
+        return entry
+
+    def _hold(
+        self, flight: Flight, kept: Any, give: Any, seconds: float, number: int
+    ) -> tuple[Entry, Callable[[], None] | None]:
+        """Hold an answer that is neither invalidated nor old; return it, and what writes it below if it is to be."""
         question = flight.question
         size = question.size if question.size is not None else size_of(kept)
-        times = ends(self.clock(), self._ttl(question), self.stale)
-        entry = self._entry(question, kept, give, size, seconds, times)
-        if self._insert(flight, entry, number) and self.below:
-            fresh = entry.fresh
-            self.below.put(question, kept, seconds, size, None if fresh == inf else fresh - self.clock())
-            if flight.void:  # just now: its deletion may have come before
-                self.below.delete(question.name)
-            if self.durable:
-                self.below.flush()
-        return entry
+        entry = self._entry(question, kept, give, size, seconds, ends(self.clock(), self._ttl(question), self.stale))
+        below = self._insert(flight, entry, number) and self.below
+        return entry, partial(self._write, flight, entry, size) if below else None
+
+    def _write(self, flight: Flight, entry: Entry, size: int) -> None:
+        """Write an answer below."""
+        ttl = None if entry.fresh == inf else entry.fresh - self.clock()
+        self.below.put(flight.question, entry.kept, entry.seconds, size, ttl, flight.began)
+        if flight.void:  # just now: its deletion may have come before
+            self.below.delete(flight.question.name)
+        if self.durable:
+            self.below.flush()
 
     def _entry(
         self, question: Question, kept: Any, give: Any, size: int, seconds: float, times: tuple[float, float]
@@ -286,10 +296,3 @@ class Answers:
         with self.contents.lock:
             for name, value in more.items():
                 setattr(self.counts, name, getattr(self.counts, name) + value)
-
-
-_OVERDUE = (
-    "a question was asked that somebody computed for {:g} s without an end, and is computed once more: it takes that "
-    "long, or it waits for a job of a pool of threads that asks the same; try: a larger patience=, or "
-    "pool.submit(contextvars.copy_context().run, job)"
-)

@@ -57,7 +57,7 @@ class LowerTiers:
         self, tiers: Sequence[Tier], names: Names, codecs: Codecs, wall: Callable[[], float] = time.time
     ) -> None:
         self._tiers = [tier if isinstance(tier, WriteBehind) else WriteBehind(tier) for tier in tiers]
-        self._names, self._codecs, self._wall = names, codecs, wall
+        self._names, self._codecs, self.wall = names, codecs, wall
         self._warner = Warner()
         self.hits: dict[str, int] = {}
         """Answers that were found, by name of the tier."""
@@ -80,7 +80,7 @@ class LowerTiers:
             if stored is None:
                 continue
             ends = inf if stored.expires is None else stored.expires
-            left = min(ends, inf if ttl is None else stored.created + ttl) - self._wall()
+            left = min(ends, inf if ttl is None else stored.created + ttl) - self.wall()
             if left <= 0:
                 continue
             try:
@@ -95,8 +95,17 @@ class LowerTiers:
             return Found(value, stored.seconds, stored.size, None if left == inf else left, name)
         return None
 
-    def put(self, question: Question, value: Any, seconds: float, size: int, ttl: float | None) -> None:
-        """Write an answer to all tiers, a moment later; one of a kind that no codec writes stays in memory."""
+    def put(self, question: Question, value: Any, seconds: float, size: int, ttl: float | None, began: float) -> None:
+        """Write an answer to all tiers, a moment later; one of a kind that no codec writes stays in memory.
+
+        Args:
+            question: what was asked.
+            value: the answer.
+            seconds: what computing it took.
+            size: bytes that it takes in memory.
+            ttl: seconds that it is fresh from now on; None for ever.
+            began: when computing it began: what was forgotten since then is not kept by a tier.
+        """
         written = self._codecs.encode(value)
         if written is None:
             kind = type(value).__name__
@@ -104,7 +113,7 @@ class LowerTiers:
             self._warner.warn(f"encode {kind}", said)
             return
         format, payload = written
-        now, digester = self._wall(), self._names.digester
+        now, digester = self.wall(), self._names.digester
         expires = None if ttl is None else now + ttl
         owner, group = digester.owner(question.owner), digester.group(question.group)
         stored = Stored(payload, format, seconds, size, now, expires, owner, group)

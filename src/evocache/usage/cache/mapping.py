@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from typing import Any
 
@@ -95,6 +96,10 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         held = self._contents.forget(name, self._answers.names.id(name))
         self._answers.below.delete(name)
         return held
+
+    async def ainvalidate(self, key: Hashable) -> bool:
+        """Forget a key as `invalidate` does, in a coroutine: a thread waits for disk and server."""
+        return await asyncio.to_thread(self.invalidate, key)
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .entry import Question
 
-ATTEMPTS = 2
-"""How often a question joins another that is in flight before it is computed beside it."""
+OVERDUE = (
+    "a question was asked that somebody computed for {:g} s without an end, and is computed once more: it takes that "
+    "long, or it waits for a job of a pool of threads that asks the same; try: a larger patience=, or "
+    "pool.submit(contextvars.copy_context().run, job)"
+)
+"""What is warned of where a request waited for longer than its patience, in seconds."""
 
 PATIENCE = 300.0
 """Seconds that a request waits for an equal one in flight, if not otherwise said."""
@@ -39,14 +44,17 @@ class Flight:
     Attributes:
         question: what is asked.
         loop: in which it is computed; None where a thread does so.
+        began: when, in seconds since 1970.
+        failed: whether computing it raised an error; one that was cancelled did not fail.
+        alone: whether its answer is given to nobody else, since it cannot be copied.
         void: whether its answer was invalidated before it was there: it is given, and not kept.
         overdue: whether somebody waited for it for too long, so that nobody joins it any more.
         waits: flights that are waited for while it is computed.
     """
 
-    def __init__(self, question: Question, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.question, self.loop = question, loop
-        self.void = self.overdue = False
+    def __init__(self, question: Question, loop: asyncio.AbstractEventLoop | None, began: float) -> None:
+        self.question, self.loop, self.began = question, loop, began
+        self.void = self.overdue = self.failed = self.alone = False
         self.waits: list[Flight] = []
         self.future: Future[tuple[bool, Any]] = Future()
 
@@ -69,9 +77,13 @@ class Flights:
     computes; for a coroutine whose loop stands still, or would while the caller waits. Such a caller computes beside.
     What a caller computes is known by its context, which tasks and `asyncio.to_thread` inherit, and jobs of a pool of
     threads do not: such a circle ends when somebody has waited for too long.
+
+    Args:
+        wall: seconds since 1970.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
         self._flights: dict[str | bytes, Flight] = {}
         self._all: set[Flight] = set()
 
@@ -88,7 +100,7 @@ class Flights:
             blocks: whether the caller is a plain function, which blocks its thread while it waits.
         """
         leading, running = _leading.get(), running_loop()
-        own = Flight(question, None if blocks else running)
+        own = Flight(question, None if blocks else running, self._wall())
         with _lock:
             flight = self._flights.get(question.name)
             if flight is not None and not _hangs(flight, leading, running if blocks else None):
@@ -102,7 +114,7 @@ class Flights:
 
     def begin(self, question: Question, loop: asyncio.AbstractEventLoop | None) -> Flight | None:
         """Return a flight that the caller leads; None if somebody computes the answer."""
-        own = Flight(question, loop)
+        own = Flight(question, loop, self._wall())
         with _lock:
             flight = self._flights.get(question.name)
             if flight is not None and not (flight.loop is not None and flight.loop.is_closed()):
@@ -113,10 +125,19 @@ class Flights:
 
     def beside(self, question: Question) -> Flight:
         """Return a flight that the caller leads and nobody joins."""
-        own = Flight(question, None)
+        own = Flight(question, None, self._wall())
         with _lock:
             self._all.add(own)
         return own
+
+    @contextmanager
+    def apart(self, question: Question) -> Iterator[Flight]:
+        """Give a flight that nobody joins, and end it."""
+        flight = self.beside(question)
+        try:
+            yield flight
+        finally:
+            self.leave(flight)
 
     def wait(self, flight: Flight, seconds: float) -> tuple[bool, Any]:
         """Return what a flight ends with, in a thread; after so many seconds it is overdue."""
