@@ -1,6 +1,7 @@
 """Weights that leave the device and come back: values, identities and shared memory stay."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -72,6 +73,34 @@ def test_weights_are_the_same_wherever_they_are(monkeypatch, piece):
     check()
     sizes = {t.untyped_storage().nbytes() for t in tensors(module).values()}
     assert max(sizes) == 4 * 37 * 19  # each storage has memory of its own again
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_weights_that_cannot_all_be_on_the_device_are_on_the_host_as_before(monkeypatch, number, there):
+    module = Odd()
+    module.first.bias.data = module.first.bias.double()
+    before = {name: tensor.clone() for name, tensor in tensors(module).items()}
+    found, real, calls = Packed(module, CPU), packed_weights._look, itertools.count()
+    lay = {name: tensor.data_ptr() for name, tensor in tensors(module).items()}
+    if there:
+        found.come()
+
+    def look(place, memory, start=None):
+        if start is not None and next(calls) == number:
+            raise torch.OutOfMemoryError
+        real(place, memory, start)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packed_weights, "_look", look)
+        with pytest.raises(torch.OutOfMemoryError):
+            found.unpack()
+    assert not found.there
+    assert {name: tensor.data_ptr() for name, tensor in tensors(module).items()} == lay
+    found.come()
+    found.unpack()
+    assert module.tied.weight is module.first.weight
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors(module).items())
 
 
 class Marked(torch.Tensor):

@@ -20,6 +20,7 @@ from evocache.errors import GenerationError, PipelineError
 from evocache.memory.offload.shared_offload import offloads_of
 from evocache.memory.planner.planner import MemoryPlan
 from evocache.runtime.handle import handle_of
+from tests.memory.offload.own_components import with_own
 from tests.runtime.loops import handed_over, looped
 from tests.runtime.stepped import COPIES, FIRST, SECOND, generate, nothing_stays, stepped
 from tests.tiny import FAMILIES
@@ -196,52 +197,6 @@ def test_a_handle_whose_next_call_needs_no_offloading_keeps_none(pipe):
         assert offloads_of(pipe) == []
 
 
-VAE = {"vae": ("decode",)}
-
-
-def test_another_offloading_takes_the_place_and_gives_it_back(pipe):
-    """What another handle keeps waits for it, and is there again when it ends: the same, not one like it."""
-    twin = COPIES["a shallow copy"](pipe)
-    expected = [generate(pipe, **FIRST), generate(pipe, **SECOND)]
-    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)):
-        (own,) = offloads_of(pipe)
-        with apply(twin, "none", memory=MemoryPlan(None, {}, offload=VAE)):
-            (other,) = offloads_of(pipe)
-            assert list(other.stages) == ["vae"]
-            assert not {"forward", "_hf_hook"} & pipe.unet.__dict__.keys()
-            for _ in range(2):
-                assert np.array_equal(generate(twin, **SECOND), expected[1])
-                assert offloads_of(pipe) == [other]
-                assert np.array_equal(generate(pipe, **FIRST), expected[0])
-                assert offloads_of(twin) == [own]
-                assert (own.there, other.there) == ((), ())
-            assert np.array_equal(generate(twin, **SECOND), expected[1])
-        assert offloads_of(pipe) == [own]
-        assert own.there == ()
-        assert np.array_equal(generate(pipe, **FIRST), expected[0])
-    assert offloads_of(pipe) == []
-
-
-def test_what_waits_and_is_not_kept_any_longer_does_not_come_back(pipe):
-    twin = COPIES["a shallow copy"](pipe)
-    one = apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES))
-    other = apply(twin, "none", memory=MemoryPlan(None, {}, offload=VAE))
-    expected = generate(twin, **SECOND)
-    one.remove()
-    assert list(offloads_of(twin)[0].stages) == ["vae"]
-    other.remove()
-    assert offloads_of(pipe) == []
-    assert np.array_equal(generate(pipe, **SECOND), expected)
-
-
-def with_own(pipe: Any, *names: str) -> Any:
-    """A copy of a pipeline with components of its own."""
-    twin, built = COPIES["a shallow copy"](pipe), FAMILIES["sd15"].build()
-    for name in names:
-        setattr(twin, name, getattr(built, name))
-    return twin
-
-
 def test_a_call_of_a_third_pipeline_counts_although_it_shares_other_components(pipe):
     """Its autoencoder is offloaded together with the denoiser that another pipeline has another plan for."""
     plan = MemoryPlan(None, {}, offload=STAGES)
@@ -281,55 +236,6 @@ def test_components_that_are_exchanged_meanwhile_are_given_back(pipe):
     finally:
         pipe.unet = unet
     assert pipe.text_encoder is text_encoder
-
-
-def test_an_offload_that_cannot_be_built_leaves_nothing(pipe, monkeypatch):
-    """Where no pinned memory is left for the second component, the first is as it was."""
-    from evocache.memory.offload import stage_offload
-
-    built = []
-
-    class Fails(stage_offload.Packed):
-        def __init__(self, module: Any, device: torch.device) -> None:
-            if built:
-                raise RuntimeError("no pinned memory is left")
-            super().__init__(module, device)
-            built.append(module)
-
-    monkeypatch.setattr(stage_offload, "Packed", Fails)
-    expected = {name: value.clone() for name, value in pipe.text_encoder.state_dict().items()}
-    with pytest.raises(RuntimeError, match="pinned"):
-        apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES))
-    assert len(built) == 1
-    assert not any(hasattr(getattr(pipe, name), "_hf_hook") for name in STAGES)
-    now = built[0].state_dict()
-    if built[0] is pipe.text_encoder:
-        assert all(torch.equal(now[name], value) for name, value in expected.items())
-
-
-def test_an_offload_that_cannot_be_built_leaves_the_one_before_in_its_place(pipe, monkeypatch):
-    from evocache.memory.offload import stage_offload
-
-    twin, packed = COPIES["a shallow copy"](pipe), stage_offload.Packed
-    expected = generate(pipe, **FIRST)
-    with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=STAGES)), apply(twin, "none") as other:
-        (offload,) = offloads_of(pipe)
-        built: list[Any] = []
-
-        def fail_once(*args: Any) -> Any:
-            built.append(args)
-            if len(built) == 1:
-                raise RuntimeError("no pinned memory is left")
-            return packed(*args)
-
-        monkeypatch.setattr(stage_offload, "Packed", fail_once)
-        other.memory = MemoryPlan(None, {}, offload=VAE)
-        with pytest.raises(RuntimeError, match="pinned"):
-            generate(twin, **SECOND)
-        assert offloads_of(pipe) == [offload]
-        assert len(built) == 1 + len(STAGES)
-        assert np.array_equal(generate(pipe, **FIRST), expected)
-        assert offload.there == ()
 
 
 def test_a_plan_of_components_that_are_not_there_is_refused_and_undoes_nothing(pipe):

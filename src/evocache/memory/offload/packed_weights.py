@@ -120,14 +120,26 @@ class Packed:
             piece.there = None
 
     def unpack(self) -> None:
-        """Give the weights memory of their own on the device, as they had; this ends here."""
-        for place in self._places:
-            if self._is_kept(place):
-                own = torch.empty(place.size, dtype=torch.uint8, device=self.device)
-                own.copy_(self._bytes(place))
-                _look(place, own, 0)
-            else:
-                _move(place, self.device)
+        """Give the weights memory of their own on the device, as they had; this ends here.
+
+        If the device has too little, they are on the host as before.
+        """
+        copied: list[_Place] = []
+        try:
+            for place in self._places:
+                if self._is_kept(place):
+                    own = torch.empty(place.size, dtype=torch.uint8, device=self.device)
+                    own.copy_(self._bytes(place))
+                    _look(place, own, 0)
+                    copied.append(place)
+                else:
+                    _move(place, self.device)
+        except BaseException:
+            for place in copied:
+                _look(place, self._pieces[place.piece].host)
+            self.there = True
+            self.leave()
+            raise
         self._pieces, self._places = [], []
 
     def _is_kept(self, place: _Place) -> bool:

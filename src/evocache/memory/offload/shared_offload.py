@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -49,8 +48,8 @@ def begin_use(
       kept for the same keeper alone ends; what others keep, or open calls use, stays as it is.
     - A call that needs the same offloading shares it.
     - A call that needs another one is refused while calls are open that use the same components, or any component that
-      is offloaded together with them. Otherwise its own takes the place of that which is there. What others keep waits,
-      and has its place again when the new one ends, or with the next call that needs it.
+      is offloaded together with them. Otherwise its own takes the place of that which is there. What others kept there
+      takes the place again with the next call that needs it, and not before: nothing moves because another one ends.
 
     Args:
         pipe: the pipeline.
@@ -72,7 +71,7 @@ def begin_use(
                 if _in_use(modules, found):
                     raise _refusal(found, stages)
                 check_offload(pipe, stages)
-                found = [_replace(found, modules, stages, device(), callers, keeper)]
+                found = [_replace(found, modules, stages, device(), callers)]
             found[0].keepers.add(keeper)
             _kept.add(found[0])
         for former in kept:  # of another plan, or of components that were exchanged meanwhile
@@ -134,29 +133,20 @@ def _replace(
     stages: Mapping[str, Sequence[str]],
     device: torch.device,
     callers: Callable[[], Sequence[ComponentUse]],
-    keeper: object,
 ) -> Offload:
-    """Offload modules in the place of what offloads some of them so far: one that waits there, or a new one.
-
-    What anybody but the keeper keeps waits from now on. If the new one cannot be had, all is as before.
-    """
-    waiting = [one for former in formers for one in (former, *former.waiting)]
-    known = next((one for one in waiting if one.device == device and one.keeps(modules, stages)), None)
-    for former in formers:
-        former.suspend()
+    """Offload modules in the place of what offloads some of them so far. If that cannot be had, all is as before."""
+    suspended: list[Offload] = []
     try:
-        if known is None:
-            made = Offload({name: modules[name] for name in stages}, stages, device, callers)
-        else:
-            made = known
-            made.resume()
-    except BaseException:
         for former in formers:
+            former.suspend()
+            suspended.append(former)
+        made = Offload({name: modules[name] for name in stages}, stages, device, callers)
+    except BaseException:
+        for former in suspended:
             former.resume()
         raise
     for former in formers:
-        former.waiting = ()
-    made.waiting = [one for one in waiting if one is not made and any(other is not keeper for other in one.keepers)]
+        former.remove()
     return made
 
 
@@ -166,20 +156,8 @@ def _settle(offload: Offload) -> None:
         return
     if offload.keepers:
         offload.rest()
-        return
-    offload.remove()
-    waiting, offload.waiting = offload.waiting, ()
-    resumed = [one for one in waiting if one.can_resume and _resume(one)]
-    for one in resumed[:1]:
-        one.waiting = [other for other in waiting if other not in resumed and other.keepers]
-
-
-def _resume(offload: Offload) -> bool:
-    """Give an offload its place again; False if no pinned memory is left: the next call that needs it will say so."""
-    with suppress(RuntimeError):
-        offload.resume()
-        return True
-    return False
+    else:
+        offload.remove()
 
 
 def _refusal(found: Sequence[Offload], stages: Mapping[str, Sequence[str]]) -> GenerationError:

@@ -45,6 +45,9 @@ class Offload:
     Where several calls are open at once, which may be in different stages, nothing leaves that another one's stage
     needs: it may be in the middle of it, in another thread.
 
+    It is held by the components, and holds none of them: those of a pipeline that is dropped go, although others, which
+    several pipelines share, stay.
+
     Args:
         components: those that leave the device.
         stages: names of the stages that each is called in; none for what is never called.
@@ -54,7 +57,6 @@ class Offload:
     Attributes:
         uses: those of the calls that are open under it.
         keepers: what it is kept for between calls.
-        waiting: those that were suspended for it, the latest first; they have their place again when it ends.
     """
 
     def __init__(
@@ -68,89 +70,107 @@ class Offload:
         self.device = device
         self.uses: list[ComponentUse] = []
         self.keepers: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.waiting: Sequence[Offload] = ()
         self._callers = callers
-        self._modules = dict(components)
+        self._modules = weakref.WeakValueDictionary(components)
         self._own: set[str] = set()
-        self._packed: dict[str, Packed] = {}
+        self._packed: weakref.WeakKeyDictionary[nn.Module, Packed] = weakref.WeakKeyDictionary()
         self.resume()
 
     def resume(self) -> None:
-        """Move the components to host memory, and have their calls bring them back; the inverse of `suspend`."""
+        """Move the components to host memory, and have their calls bring them back; the inverse of `suspend`.
+
+        Nothing happens to those of which that was done, and to none if it fails.
+        """
         with offload_lock:
+            missing = {name: module for name, module in self._modules.items() if module not in self._packed}
+            made: list[Packed] = []
             try:
-                for name, module in self._modules.items():
-                    self._packed[name] = Packed(module, self.device)
+                for module in missing.values():
+                    made.append(Packed(module, self.device))
             except BaseException:  # as where no pinned memory is left
-                for packed in self._packed.values():
+                for packed in made:
                     packed.unpack()
-                self._packed.clear()
                 raise
-            self._own = {name for name, module in self._modules.items() if "forward" in module.__dict__}
-            for name, module in self._modules.items():
+            for (name, module), packed in zip(missing.items(), made, strict=True):
+                if "forward" in module.__dict__:
+                    self._own.add(name)
+                self._packed[module] = packed
                 add_hook_to_module(module, Summons(self, name))
 
     def call(self, name: str) -> None:
         """Have a component on the device, and nothing that only other stages need."""
         callers = self._callers()
         with offload_lock:
-            if name not in self._packed:  # a deep copy of the component is called, and this has ended
+            packed = {found: weights for found, _, weights in self._items()}
+            if name not in packed:  # a deep copy of the component is called, and this has ended
                 return
             if callers:
                 self.enter(callers[0], name)
             mine = self.stages[name]
             needed = set(mine).union(*(use.stages for use in self.uses if use not in callers))
-            for other, packed in self._packed.items():
+            for other, weights in packed.items():
                 if mine and other != name and needed.isdisjoint(self.stages[other]):
-                    packed.leave()
-            self._packed[name].come()
+                    weights.leave()
+            packed[name].come()
 
     def enter(self, use: ComponentUse, name: str) -> None:
         """Enter the stages of a component that an open call is about to call, if it has some."""
         use.stages = frozenset(self.stages.get(name, ())) or use.stages
 
     def keeps(self, components: Mapping[str, nn.Module], stages: Mapping[str, Sequence[str]]) -> bool:
-        """Return whether it keeps these components away, and none else, in all but these stages."""
+        """Return whether it keeps these components away, and none else, in all but these stages; not once it ended."""
         same = self.stages == {name: tuple(found) for name, found in stages.items()}
-        return same and all(components.get(name) is module for name, module in self._modules.items())
+        held = dict(self._modules)
+        return same and all(held.get(name) in self._packed and held[name] is components.get(name) for name in stages)
 
     def size(self, name: str) -> int:
         """Return bytes of a component's weights."""
-        return self._packed[name].size
+        return self._packed[self._modules[name]].size
 
     @property
     def there(self) -> tuple[str, ...]:
         """Components that are on the device now."""
-        return tuple(name for name, packed in self._packed.items() if packed.there)
+        return tuple(name for name, _, packed in self._items() if packed.there)
 
     def rest(self) -> None:
         """Have all of them leave."""
         with offload_lock:
-            for packed in self._packed.values():
+            for _, _, packed in self._items():
                 packed.leave()
 
     def suspend(self) -> None:
-        """Put them back on the device and leave them alone until `resume`; nothing happens if that was done."""
+        """Put them back on the device and leave them alone until `resume`; nothing happens if that was done.
+
+        If one cannot be there, as where the device has too little memory, all are away as before.
+        """
         with offload_lock:
-            for name, packed in self._packed.items():
-                module = self._modules[name]
-                packed.unpack()
-                remove_hook_from_module(module)
-                if name not in self._own:
-                    module.__dict__.pop("forward", None)
-            self._packed.clear()
+            try:
+                for name, module, packed in self._items():
+                    packed.unpack()
+                    self._unhook(name, module)
+            except BaseException:
+                self.resume()
+                raise
+
+    def _unhook(self, name: str, module: nn.Module) -> None:
+        """Give a component whose weights were unpacked its `forward` back."""
+        del self._packed[module]
+        remove_hook_from_module(module)
+        if name not in self._own:
+            module.__dict__.pop("forward", None)
+        self._own.discard(name)
 
     def remove(self) -> None:
-        """Put them back on the device, where they stay; nothing happens if that was done."""
+        """Put them back on the device, where they stay, and keep them for nobody; nothing happens if that was done."""
         with offload_lock:
             self.suspend()
             self._modules.clear()
+            self.keepers.clear()
 
-    @property
-    def can_resume(self) -> bool:
-        """Whether it is suspended, is kept for somebody, and nothing else moves its components."""
-        free = not any(hasattr(module, "_hf_hook") for module in self._modules.values())
-        return bool(self.keepers) and bool(self._modules) and not self._packed and free
+    def _items(self) -> list[tuple[str, nn.Module, Packed]]:
+        """The components that are kept away now, with their names and weights."""
+        modules = list(self._modules.items())
+        return [(name, module, self._packed[module]) for name, module in modules if module in self._packed]
 
 
 class Summons(ModelHook):  # type: ignore[misc]
