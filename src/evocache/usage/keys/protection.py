@@ -60,7 +60,7 @@ def protect(value: Any, arrays: Literal["copy", "read-only"] = "copy") -> tuple[
         if _immutable(value, [_FEW]):
             return value, _as_is
         if arrays == "read-only" and type(value) is np.ndarray and _plain(value):
-            return _fixed(value), _as_is
+            return _fixed(value), _view
         return _copy(value, {}), copied
     except UsageError:
         raise
@@ -78,6 +78,11 @@ def _as_is(kept: Any) -> Any:
     return kept
 
 
+def _view(kept: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array of the caller's own over the same memory: shape and type of an array can be set, whatever its memory."""
+    return _renamed(kept.view())
+
+
 def _unstorable(
     value: Any, why: str, mend: str = "return the finished content, such as a list, or do not cache this function"
 ) -> UsageError:
@@ -89,7 +94,7 @@ def _immutable(value: Any, left: list[int]) -> bool:
     left[0] -= 1
     if left[0] < 0:
         return False
-    if isinstance(value, np.void):
+    if isinstance(value, np.void) or (isinstance(value, np.dtype) and value.names is not None):
         return False
     if isinstance(value, _IMMUTABLE):
         return not getattr(value, "__dict__", None) or isinstance(value, (Enum, *_PROGRAM))
@@ -115,7 +120,12 @@ def _plain(array: np.ndarray[Any, Any]) -> bool:
 def _fixed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """An array over bytes, which numpy never makes writable, in the order of memory of the given one."""
     order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-    return np.ndarray(array.shape, array.dtype, array.tobytes(order), order=order)
+    return _renamed(np.ndarray(array.shape, array.dtype, array.tobytes(order), order=order))
+
+
+def _renamed(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array with a data type of its own where that has fields: their names can be set, for all that share it."""
+    return array if array.dtype.names is None else array.view(copy.deepcopy(array.dtype))
 
 
 def _copy(value: Any, memo: dict[int, Any]) -> Any:
@@ -154,7 +164,7 @@ def _other(value: Any, memo: dict[int, Any]) -> Any:
 
 def _numpy(value: Any, memo: dict[int, Any]) -> Any:
     if isinstance(value, np.ndarray) and _plain(value):
-        return value.copy(order="K")
+        return _renamed(value.copy(order="K"))
     return copy.deepcopy(value, memo)
 
 
@@ -195,7 +205,15 @@ def _polars(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def _picture(value: Any, memo: dict[int, Any]) -> Any:
-    return value.copy() if hasattr(value, "copy") else copy.deepcopy(value, memo)
+    """A picture, which knows the format of its file as the first caller's does."""
+    if getattr(value, "n_frames", 1) > 1:
+        raise _unstorable(value, "a picture of one frame", "return its frames as a list of pictures, with `copy()`")
+    if not isinstance(value, sys.modules["PIL.Image"].Image):
+        return copy.deepcopy(value, memo)
+    made = value.copy()
+    made.format = value.format
+    made.info = _copy(made.info, memo)
+    return made
 
 
 _LIBRARIES: dict[str, Callable[[Any, dict[int, Any]], Any]] = {
