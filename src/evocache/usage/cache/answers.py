@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import inf
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from ...errors import UsageError
-from ..keys.protection import protect
+from ..keys.protection import Arrays, checked_arrays, protect
 from ..keys.sizes import size_of
 from ..warner import Warner
 from .contents import Contents
@@ -47,7 +47,7 @@ class Answers:
         *,
         ttl: float | None,
         stale: float,
-        arrays: Literal["copy", "read-only"],
+        arrays: Arrays,
         durable: bool,
         patience: float | None,
         clock: Callable[[], float],
@@ -55,7 +55,7 @@ class Answers:
         self.contents, self.names, self.below = contents, names, below
         for name, figure in (("ttl", ttl), ("stale", stale), ("patience", patience)):
             check_figure(name, figure, inf)
-        self.ttl, self.stale, self.arrays, self.durable = ttl, stale, arrays, durable
+        self.ttl, self.stale, self.arrays, self.durable = ttl, stale, checked_arrays(arrays), durable
         self.patience = inf if patience is None else patience
         self.clock = clock
         self.flights = Flights(below.wall)

@@ -11,11 +11,15 @@ from .functions.bound_function import BoundFunction
 from .functions.cached_function import CachedCoroutineFunction, CachedFunction
 from .functions.call_keys import Label
 from .functions.callables import name_of, open_callable
+from .functions.settings import check_settings
 from .learning_cache import LearningCache
 from .tenants import Tenants
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+TENANTS = 8
+"""Tenants that have room if nothing is said."""
 
 
 @overload
@@ -29,7 +33,7 @@ def cached(
     owner: Label = None,
     group: Label = None,
     tenant: Label = None,
-    tenants: int = 8,
+    tenants: int | None = None,
     ignore: Sequence[str] = (),
     version: Any = None,
     repeatable: bool = False,
@@ -45,7 +49,7 @@ def cached(
     owner: Label = None,
     group: Label = None,
     tenant: Label = None,
-    tenants: int = 8,
+    tenants: int | None = None,
     ignore: Sequence[str] = (),
     version: Any = None,
     repeatable: bool = False,
@@ -64,8 +68,9 @@ def cached(
             owner is given what another's question left.
         group: what is asked about, in the same ways, such as the subject of a prompt.
         tenant: whose question it is, in the same ways. Tenants share nothing.
-        tenants: how many tenants have room, each an equal and fixed part; what others ask is computed each time.
-        ignore: names of parameters that do not change the answer.
+        tenants: how many tenants have room, each an equal and fixed part (8 if not given); what others ask is computed
+            each time.
+        ignore: names of parameters that do not change the answer; a text is one name.
         version: what tells this function from what it was before; a digest of its code if not given.
         repeatable: whether it may be called though nobody asks: what an owner will probably ask again is computed anew
             in idle time where it expired or was evicted (see `speculate_share` of `LearningCache`).
@@ -74,7 +79,8 @@ def cached(
     Raises:
         AmountError: if the bytes are none.
         UsageError: if a label or a name to be ignored is no parameter's; if the function yields its answers, or is a
-            class or a property; if a coroutine function is said to be repeatable, or a function without an owner.
+            class or a property; if a coroutine function is said to be repeatable, or a function without an owner; if
+            `stale` is given without `ttl`, or `tenants` without `tenant`.
 
     >>> from evocache import cached
     >>> @cached(max_bytes="64MB", owner="user")
@@ -94,15 +100,14 @@ def cached(
             told = f"@cached over {name_of(opened.function)}, which is cached already"
             raise UsageError(told, "a function that is not", "leave one of them out")
         awaited = inspect.iscoroutinefunction(opened.function)
-        if repeatable and (awaited or owner is None):
-            told = f"repeatable=True for {name_of(opened.function)}" + (" without an owner" if owner is None else "")
-            raise UsageError(told, "a function that is no coroutine's, and an owner", "leave it out, or name the owner")
+        labels: dict[str, Any] = {"owner": owner, "tenant": tenant, "tenants": tenants}
+        check_settings(name_of(opened.function), repeatable=repeatable, awaited=awaited, cache=settings, **labels)
         given_settings = {**settings, "speculate": "repeat"} if repeatable else settings
         cache: LearningCache | Tenants
         if tenant is None:
             cache = LearningCache(max_bytes, **given_settings)
         else:
-            cache = Tenants(max_bytes, tenants, **given_settings)
+            cache = Tenants(max_bytes, TENANTS if tenants is None else tenants, **given_settings)
         made = (CachedCoroutineFunction if awaited else CachedFunction)(
             opened.function,
             cache,

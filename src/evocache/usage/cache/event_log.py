@@ -151,16 +151,20 @@ def open_log(
     A file or URL is opened when the first request is recorded; a warning says then what is wrong with it.
 
     Raises:
-        RecordError: if the privacy is none, or the tenant is no name that records have.
+        RecordError: if the privacy is none, or of texts where nothing is recorded, or the tenant is no name that
+            records have.
     """
     if records is None and privacy == "digest":
         return None
+    from ...errors import RecordError
     from ..records.event import check_word
     from ..records.open_store import open_store
     from ..records.privacy import checked
     from ..records.recorder import Recorder
 
-    checked(privacy)
+    if checked(privacy) == "text" and records is None:
+        mend = 'say where, records="usage.sqlite3", or leave privacy= out'
+        raise RecordError("privacy='text' without records=", "both: texts are a part of records", mend)
     if records is None:
         return None
     check_word("tenant", tenant or "")

@@ -75,8 +75,8 @@ class LearningCache(AnswersMapping, Displayed):
 
     Raises:
         AmountError: if the bytes are none.
-        UsageError: if the policy or the privacy is unknown; if the tenant is no text; if `speculate` is no function, or
-            its share no part.
+        UsageError: if the policy, the privacy or `arrays` is unknown; if the tenant is no text; if `speculate` is no
+            function, or its share no part; if `durable` has no tier, or `privacy="text"` no `records`.
 
     >>> cache = LearningCache("64MB")
     >>> cache.get_or_compute("a question", lambda: 6 * 7)
@@ -118,8 +118,9 @@ class LearningCache(AnswersMapping, Displayed):
         log = open_log(records, privacy, names, self.tenant, clock, wall)
         contents = Contents(policy_of(policy, room, seed), names.owner, log)
         rooms = {"disk_bytes": in_bytes(disk_bytes), "shared_bytes": in_bytes(shared_bytes)}
-        tiers = tiers_of(disk, shared, secret=secret, tenant=self.tenant, wall=wall, **rooms)
-        below = LowerTiers(tiers, names, Codecs(codecs, secret=secret), wall)
+        known = Codecs(codecs, secret=secret)
+        tiers = tiers_of(disk, shared, secret=secret, tenant=self.tenant, durable=durable, wall=wall, **rooms)
+        below = LowerTiers(tiers, names, known, wall)
         answers = Answers(
             contents, names, below, ttl=ttl, stale=stale, arrays=arrays, durable=durable, patience=patience, clock=clock
         )

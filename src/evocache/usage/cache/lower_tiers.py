@@ -153,6 +153,7 @@ def tiers_of(
     tenant: str | None,
     disk_bytes: int,
     shared_bytes: int,
+    durable: bool = False,
     wall: Callable[[], float] = time.time,
 ) -> list[Tier]:
     """Return the tiers that a user names, the nearest first.
@@ -164,12 +165,16 @@ def tiers_of(
         tenant: whose answers they are.
         disk_bytes: bytes of the tenant's answers on the disk.
         shared_bytes: the same on the server.
+        durable: whether answers are to be written before they are given.
         wall: seconds since 1970.
 
     Raises:
-        UsageError: if another secret wrote the folder.
+        UsageError: if another secret wrote the folder; if answers are to be durable in memory alone.
         DependencyError: if the package valkey is missing.
     """
+    if durable and disk is None and shared is None:
+        mend = "name a folder, disk=..., or leave durable= out"
+        raise UsageError("durable=True without a tier", "a disk or a server that answers are written to", mend)
     found: list[Tier] = []
     if isinstance(disk, Tier):
         found.append(disk)

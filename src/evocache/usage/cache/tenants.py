@@ -25,7 +25,7 @@ class Tenants(Mapping[str, LearningCache], Displayed):
 
     Raises:
         AmountError: if the bytes are none.
-        UsageError: if there is room for no tenant.
+        UsageError: if there is room for no tenant; if the settings are none.
     """
 
     def __init__(self, max_bytes: int | str, most: int, **settings: Any) -> None:
@@ -33,10 +33,19 @@ class Tenants(Mapping[str, LearningCache], Displayed):
             raise UsageError(f"tenants={short(most)}", "a number from 1", "say how many tenants have room")
         self.max_bytes, self.most = in_bytes(max_bytes) // most, most
         self._settings = settings
+        self._try()
         self._caches: dict[str, LearningCache] = {}
         self._lock = threading.Lock()
         self._warner = Warner()
         forks.watch(self)
+
+    def _try(self) -> None:
+        """Make a cache in memory that nobody uses, so that wrong settings are refused now, not at the first request."""
+        left = {"disk", "shared", "upkeep"} & self._settings.keys()
+        if any(self._settings.get(tier) is not None for tier in ("disk", "shared")):
+            left |= {"durable"}
+        settings = {name: value for name, value in self._settings.items() if name not in left}
+        LearningCache(self.max_bytes, tenant="", upkeep=False, **settings).close()
 
     def before_fork(self) -> None:
         """Hold still, so that no cache is half made in a child process."""

@@ -18,12 +18,12 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 import numpy as np
 
-from ...errors import UsageError
+from ...errors import UsageError, short
 from .content import type_name
 
 Give = Callable[[Any], Any]
@@ -38,7 +38,24 @@ _FEW = 1_000
 """Items up to which it is worth looking whether none of them can be changed."""
 
 
-def protect(value: Any, arrays: Literal["copy", "read-only"] = "copy") -> tuple[Any, Give]:
+Arrays = Literal["copy", "read-only"]
+"""How numpy arrays are given: as copies, or as arrays that cannot be made writable."""
+
+
+def checked_arrays(given: Any) -> Arrays:
+    """Return how arrays are given.
+
+    Raises:
+        UsageError: if it is no way that is known.
+    """
+    for way in get_args(Arrays):
+        if given == way:
+            return way  # type: ignore[no-any-return]
+    ways = " or ".join(repr(way) for way in get_args(Arrays))
+    raise UsageError(f"arrays={short(given)}", ways, "leave it out for copies")
+
+
+def protect(value: Any, arrays: Arrays = "copy") -> tuple[Any, Give]:
     """Return what to keep of a value, and what makes of that what a caller is given.
 
     The caller who had it computed is given one as well, and may do with the value itself what it likes.

@@ -80,13 +80,14 @@ def compare(
     Args:
         trace: the requests.
         max_bytes: bytes that each may hold.
-        names: names of policies.
+        names: names of policies; a text is one name.
         seed: seeds what they draw.
         watch: is told of each replay.
 
     Raises:
         UsageError: if a policy is unknown; none is replayed then.
     """
+    names = (names,) if isinstance(names, str) else names
     held = {policy.name: policy for policy in (policy_of(name, max_bytes, seed) for name in (*names, BASELINE))}
     found = {name: simulate(policy, trace, watch(name, len(trace))) for name, policy in held.items()}
     rules = offline_rules(trace, max_bytes)

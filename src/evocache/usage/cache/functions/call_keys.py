@@ -31,7 +31,7 @@ class CallKeys:
 
     Args:
         function: the function.
-        ignore: names of parameters that do not change the answer, such as `self` or a logger.
+        ignore: names of parameters that do not change the answer, such as `self` or a logger; a text is one name.
         version: what tells this function from what it was before; a digest of its code if not given.
 
     Raises:
@@ -47,6 +47,7 @@ class CallKeys:
             raise UsageError(self._name, "a function that tells its parameters", mend) from None
         parameters = self.signature.parameters
         self._names = tuple(parameters)
+        ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
         for name in ignore:
             self.check(name, "ignore")
         self._plain = len(parameters) if not any(p.kind in VARIADIC for p in parameters.values()) else -1
@@ -76,7 +77,7 @@ class CallKeys:
         Raises:
             UsageError: if it is none.
         """
-        if name not in self.signature.parameters:
+        if not isinstance(name, str) or name not in self.signature.parameters:
             given = f"{what}={short(name)} for {self._name}{self.signature}"
             raise UsageError(given, "the name of one of its parameters", f"write one of {', '.join(self._names)}")
 
@@ -121,12 +122,12 @@ class CallKeys:
         """Return what finds a label in a call's arguments.
 
         Raises:
-            UsageError: if the label is the name of no parameter.
+            UsageError: if the label is the name of no parameter, or a function that does not take one mapping.
         """
         if label is None:
             return lambda args, kwargs: None
         if callable(label):
-            return lambda args, kwargs: label(self.arguments(args, kwargs))
+            return self._called(label, what)
         self.check(label, what)
         place = self._names.index(label)
 
@@ -135,6 +136,33 @@ class CallKeys:
                 found: Hashable | None = args[place]
                 return found
             return self.arguments(args, kwargs)[label]  # type: ignore[no-any-return]
+
+        return find
+
+    def _called(
+        self, label: Callable[[Mapping[str, Any]], Hashable | None], what: str
+    ) -> Callable[[tuple[Any, ...], Mapping[str, Any]], Hashable | None]:
+        """Return what asks a user's function for a label. What looks like a wrong use of the arguments is told so.
+
+        Raises:
+            UsageError: if the function cannot be called with one argument.
+        """
+        expected = "a function that is given one mapping, of the call's arguments by name"
+        mend = f"write {what}=lambda arguments: arguments[{(self._names or ('name',))[0]!r}]"
+        try:
+            inspect.signature(label).bind({})
+        except TypeError as error:
+            raise UsageError(f"{what}={short(label)} for {self._name} ({error})", expected, mend) from None
+        except ValueError:  # some that are written in C do not tell
+            pass
+
+        def find(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable | None:
+            arguments = self.arguments(args, kwargs)
+            try:
+                return label(arguments)
+            except (TypeError, AttributeError, LookupError) as error:
+                given = f"{what}= of {self._name}, which raised {type(error).__name__}: {error}"
+                raise UsageError(given, expected, mend) from error
 
         return find
 

@@ -50,8 +50,8 @@ class Codecs:
     """Some codecs, the first of which that encodes a value writes it.
 
     Args:
-        codecs: names, of `STANDARD` or `"pickle"`, and codecs of a user's own. Pickles are read only with a signature
-            by the secret; a tier that machines share takes none.
+        codecs: names, of `STANDARD` or `"pickle"`, and codecs of a user's own; a text is one name. Pickles are read
+            only with a signature by the secret; a tier that machines share takes none.
         secret: the installation's secret.
 
     Raises:
@@ -60,7 +60,7 @@ class Codecs:
 
     def __init__(self, codecs: Sequence[str | Codec] = STANDARD, *, secret: bytes) -> None:
         self._codecs: dict[str, Codec] = {}
-        for given in codecs:
+        for given in (codecs,) if isinstance(codecs, str) else codecs:
             if isinstance(given, str) and given not in _MAKERS:
                 raise UsageError(f"codec {short(given)}", f"one of {', '.join(_MAKERS)}", "check its name")
             codec = _MAKERS[given](secret) if isinstance(given, str) else given
