@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evocache.usage.tiers.tier import Stored, Tier
+from evocache.usage.tiers.tier import REMEMBERED, SKEW, Stored, Tier
 
 SECRET = bytes(range(32))
 
@@ -28,6 +28,7 @@ class MemoryTier(Tier):
         super().__init__(max_bytes)
         self._clock = clock
         self._entries: dict[bytes, Stored] = {}
+        self._forgotten: dict[bytes | None, float] = {}
 
     def get(self, key: bytes) -> Stored | None:
         stored = self._entries.get(key)
@@ -42,6 +43,10 @@ class MemoryTier(Tier):
             if len(stored.payload) > self.max_bytes:
                 self.figures.dropped += 1
                 continue
+            times = [self._forgotten.get(name, 0.0) for name in (key, None)]
+            if any(stored.since < time <= self._clock() + SKEW and time > self._clock() - REMEMBERED for time in times):
+                self.figures.dropped += 1
+                continue
             self._entries.pop(key, None)
             self._entries[key] = stored
             self.figures.stored += 1
@@ -53,13 +58,20 @@ class MemoryTier(Tier):
         return taken
 
     def delete(self, keys: Iterable[bytes]) -> int:
+        names = list(keys)
+        self._forgotten.update(dict.fromkeys(names, self._clock()))
+        return self._drop(names)
+
+    def _drop(self, keys: Iterable[bytes]) -> int:
         return sum(self._entries.pop(key, None) is not None for key in keys)
 
     def clear(self, owner: bytes | None = None) -> int:
-        return self.delete([key for key, stored in self._entries.items() if owner in (None, stored.owner)])
+        if owner is None:
+            self._forgotten = {None: self._clock()}
+        return self._drop([key for key, stored in self._entries.items() if owner in (None, stored.owner)])
 
     def expire(self) -> int:
-        return self.delete([key for key, stored in self._entries.items() if stored.over(self._clock())])
+        return self._drop([key for key, stored in self._entries.items() if stored.over(self._clock())])
 
     @property
     def bytes(self) -> int:
@@ -82,5 +94,6 @@ def entry(
     expires: float | None = None,
     owner: bytes = b"",
     format: str = "bytes",
+    began: float | None = None,
 ) -> Stored:
-    return Stored(payload, format, seconds, len(payload), created, expires, owner, b"group")
+    return Stored(payload, format, seconds, len(payload), created, expires, owner, b"group", began)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evocache.usage.tiers.tier import Stored
+from evocache.usage.tiers.tier import REMEMBERED, Stored
 
 from .fakes import entry, key
 
@@ -161,3 +161,39 @@ def test_what_another_put_is_found(make, request):
     assert other.get(key(1)) == entry()
     assert other.delete([key(1)]) == 1
     assert tier.get(key(1)) is None
+
+
+@pytest.mark.parametrize("act", ["delete", "clear"])
+def test_what_began_before_it_was_forgotten_is_not_put_again(make, clock, act):
+    tier, other, late = make(), make(), []
+    for number in (1, 2):
+        late.append((key(number), entry(created=clock.now + 9, began=clock.now)))
+    clock.now += 5
+    assert getattr(other, act)(*([[key(1), key(7)]] if act == "delete" else [])) == 0
+    clock.now += 5
+    tier.put_many(late)
+    getattr(tier, "flush", lambda: None)()
+    assert other.get(key(1)) is None
+    assert (other.get(key(2)) is None) == (act == "clear")
+    tier.put_many([(key(1), entry(b"new", created=clock.now + 1, began=clock.now - 4))])
+    getattr(tier, "flush", lambda: None)()
+    assert other.get(key(1)).payload == b"new"
+
+
+def test_what_was_forgotten_is_not_remembered_for_ever(make, clock):
+    tier = make()
+    tier.delete([key(1)])
+    began, clock.now = clock.now - 1, clock.now + REMEMBERED + 1
+    tier.put_many([(key(2), entry())])
+    tier.put_many([(key(1), entry(b"late", began=began))])
+    getattr(tier, "flush", lambda: None)()
+    assert tier.get(key(1)).payload == b"late"
+
+
+def test_a_clock_that_jumped_back_refuses_nothing(make, clock):
+    tier = make()
+    tier.delete([key(1)])
+    clock.now -= 1000
+    tier.put_many([(key(1), entry(created=clock.now, began=clock.now))])
+    getattr(tier, "flush", lambda: None)()
+    assert tier.get(key(1)) is not None

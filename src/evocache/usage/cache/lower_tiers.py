@@ -116,7 +116,7 @@ class LowerTiers:
         now, digester = self.wall(), self._names.digester
         expires = None if ttl is None else now + ttl
         owner, group = digester.owner(question.owner), digester.group(question.group)
-        stored = Stored(payload, format, seconds, size, now, expires, owner, group)
+        stored = Stored(payload, format, seconds, size, now, expires, owner, group, began)
         key = self._names.digest(question.name)
         for tier in self._tiers:
             tier.put_many([(key, stored)])

@@ -87,8 +87,9 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         return self._answers.put(Question(key, self._name(key), owner, group, ttl, size, seconds), value)
 
     def invalidate(self, key: Hashable) -> bool:
-        """Forget a key in all tiers, and return whether it was held in memory.
+        """Forget a key in this process and all tiers, and return whether it was held in memory.
 
+        Other processes give what they hold in memory until its time is over; to the tiers they do not bring it back.
         An answer that is being computed is given to those who asked before, and not kept.
         """
         name = self._name(key)

@@ -76,7 +76,7 @@ class DiskTier(Tier):
         """Return an entry; a damaged one is deleted, and the first is warned of."""
         found = self._try(lambda db: self._rows.get(db, key), None)
         if found is not None and not found[1]:
-            self.delete([key])
+            self._try(lambda db: self._rows.delete(db, [key]), 0, write=True)
             self.figures.damaged += 1
             if self.figures.damaged == 1:
                 told = f"an entry of the cache on disk, {self._path}, is damaged and was deleted; try: check the disk"
@@ -95,20 +95,19 @@ class DiskTier(Tier):
         self._rows.used(db, used)
 
     def put_many(self, entries: Iterable[tuple[bytes, Stored]]) -> int:
-        """Insert entries in one transaction; those larger than the tier are dropped."""
+        """Insert entries in one transaction; those too large, or forgotten since they began, are dropped."""
         given = list(entries)
         fitting = [(key, stored) for key, stored in given if room_of(stored.payload) <= self.max_bytes]
 
-        def job(db: sqlite3.Connection) -> int:
+        def job(db: sqlite3.Connection) -> tuple[int, int]:
             if not self._rows.is_ours(db):
                 raise OSError("it was begun anew with another secret")
             self._write_uses(db)
             self._rows.drop_over(db, self._clock())
             return self._rows.put(db, fitting, self.max_bytes)
 
-        evicted = self._try(job, None, write=True) if fitting else 0
-        taken = 0 if evicted is None else len(fitting)
-        self.figures.evicted += evicted or 0
+        taken, evicted = self._try(job, (0, 0), write=True) if fitting else (0, 0)
+        self.figures.evicted += evicted
         self.figures.stored += taken
         self.figures.dropped += len(given) - taken
         if evicted:
@@ -119,7 +118,7 @@ class DiskTier(Tier):
 
     def delete(self, keys: Iterable[bytes]) -> int:
         """Delete rows, whose content is overwritten."""
-        return self._try(lambda db: self._rows.delete(db, keys), 0, write=True)
+        return self._try(lambda db: self._rows.delete(db, keys, self._clock()), 0, write=True)
 
     def clear(self, owner: bytes | None = None) -> int:
         """Delete rows, and empty the log of them; the file that was set aside goes as well.
@@ -128,7 +127,7 @@ class DiskTier(Tier):
             UsageError: if the file cannot be used, so that they may still be there.
         """
         self._used.clear()
-        gone = self._try(lambda db: self._rows.clear(db, owner), None, write=True)
+        gone = self._try(lambda db: self._rows.clear(db, owner, self._clock()), None, write=True)
         if gone is None:
             raise not_cleared(self.name)
         self._database.forget_damaged()

@@ -12,9 +12,9 @@ import struct
 from collections.abc import Iterable
 
 from .seal import Seal
-from .tier import SKEW, Stored
+from .tier import MOST_REMEMBERED, REMEMBERED, SKEW, Stored
 
-VERSION = 1
+VERSION = 2
 """Of the schema."""
 
 SCHEMA = """
@@ -27,6 +27,8 @@ CREATE UNIQUE INDEX entries_key ON entries (tenant, key);;
 CREATE INDEX entries_score ON entries (tenant, score, room);;
 CREATE INDEX entries_owner ON entries (tenant, owner);;
 CREATE INDEX entries_expires ON entries (tenant, expires) WHERE expires IS NOT NULL;;
+CREATE TABLE forgotten (tenant INTEGER, key BLOB, time REAL, PRIMARY KEY (tenant, key)) WITHOUT ROWID;;
+CREATE INDEX forgotten_time ON forgotten (tenant, time);;
 CREATE TRIGGER entry_in AFTER INSERT ON entries BEGIN
   UPDATE tenants SET bytes = bytes + NEW.room, count = count + 1 WHERE id = NEW.tenant; END;;
 CREATE TRIGGER entry_out AFTER DELETE ON entries BEGIN
@@ -38,6 +40,9 @@ _PAGE, _USABLE, _OVERFLOW, _LEAST = 4096, 4060, 4092, 489
 
 _ROW, _INDICES = 150, 100
 """Bytes of an entry beside its payload, and in indices."""
+
+_ALL = b""
+"""Stands for all keys among those that were forgotten."""
 
 _COLUMNS = "payload, format, seconds, size, created, expires, owner, subject"
 
@@ -94,11 +99,16 @@ class Rows:
             sound = False
         return stored, sound
 
-    def put(self, db: sqlite3.Connection, entries: Iterable[tuple[bytes, Stored]], max_bytes: int) -> int:
-        """Insert entries, evict, and return how many left."""
-        tenant = self.id(db)
+    def put(self, db: sqlite3.Connection, entries: Iterable[tuple[bytes, Stored]], max_bytes: int) -> tuple[int, int]:
+        """Insert entries, but for those forgotten since they began, and evict; return how many entered, and left."""
+        tenant, taken = self.id(db), 0
         (level,) = db.execute("SELECT level FROM tenants WHERE id = ?", (tenant,)).fetchone()
         for key, stored in entries:
+            query = "SELECT max(time) FROM forgotten WHERE tenant = ? AND key IN (?, ?)"
+            (forgotten,) = db.execute(query, (tenant, key, _ALL)).fetchone()
+            if forgotten is not None and stored.since < forgotten:
+                continue
+            taken += 1
             room = room_of(stored.payload)
             db.execute("DELETE FROM entries WHERE tenant = ? AND key = ?", (tenant, key))
             db.execute(
@@ -106,7 +116,7 @@ class Rows:
                 (tenant, key, stored.owner, stored.group, stored.format, stored.seconds, stored.size, stored.created,
                  stored.expires, room, level + stored.seconds / room, self._seal.checksum(key, stored), stored.payload),
             )  # fmt: skip
-        return self._evict(db, tenant, max_bytes)
+        return taken, self._evict(db, tenant, max_bytes)
 
     def _evict(self, db: sqlite3.Connection, tenant: int, max_bytes: int) -> int:
         gone = 0
@@ -132,21 +142,30 @@ class Rows:
             [(level, tenant, key) for key in keys],
         )
 
-    def delete(self, db: sqlite3.Connection, keys: Iterable[bytes]) -> int:
-        """Delete entries by their keys."""
-        tenant = self.id(db)
-        return sum(
-            db.execute("DELETE FROM entries WHERE tenant = ? AND key = ?", (tenant, key)).rowcount for key in keys
-        )
+    def delete(self, db: sqlite3.Connection, keys: Iterable[bytes], now: float | None = None) -> int:
+        """Delete entries by their keys; with a time, that is remembered."""
+        tenant, gone = self.id(db), 0
+        for key in keys:
+            gone += db.execute("DELETE FROM entries WHERE tenant = ? AND key = ?", (tenant, key)).rowcount
+            if now is not None:
+                db.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?)", (tenant, key, now))
+        oldest = "SELECT time FROM forgotten WHERE tenant = ? ORDER BY time DESC LIMIT 1 OFFSET ?"
+        query = f"DELETE FROM forgotten WHERE tenant = ? AND key != ? AND time <= ({oldest})"
+        db.execute(query, (tenant, _ALL, tenant, MOST_REMEMBERED))
+        return gone
 
-    def clear(self, db: sqlite3.Connection, owner: bytes | None) -> int:
-        """Delete an owner's entries, or all."""
+    def clear(self, db: sqlite3.Connection, owner: bytes | None, now: float) -> int:
+        """Delete an owner's entries, or all, which is remembered; of an owner it is not, since nothing is to remain."""
         if owner is None:
+            db.execute("DELETE FROM forgotten WHERE tenant = ?", (self.id(db),))
+            db.execute("INSERT INTO forgotten VALUES (?, ?, ?)", (self.id(db), _ALL, now))
             return db.execute("DELETE FROM entries WHERE tenant = ?", (self.id(db),)).rowcount
         return db.execute("DELETE FROM entries WHERE tenant = ? AND owner = ?", (self.id(db), owner)).rowcount
 
     def drop_over(self, db: sqlite3.Connection, now: float) -> None:
-        """Delete entries whose time is over, which an index finds."""
+        """Delete entries whose time is over, which an index finds, and forget what was forgotten long ago."""
+        query = "DELETE FROM forgotten WHERE tenant = ? AND (time < ? OR time > ?)"
+        db.execute(query, (self.id(db), now - REMEMBERED, now + SKEW))
         db.execute("DELETE FROM entries WHERE tenant = ? AND expires <= ?", (self.id(db), now))
 
     def expire(self, db: sqlite3.Connection, now: float) -> int:

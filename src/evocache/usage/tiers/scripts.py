@@ -8,6 +8,8 @@ Keys of a tenant share a prefix P with its digest in braces, so that a cluster k
 - `Pabout`: of each entry its bytes, seconds, uses and owner
 - `Pstate`: the tenant's bytes and level
 - `Po:OWNER`: an owner's entries
+- `Pgone`: entries that were deleted lately, by when
+- `Pcleared`: when all were
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ end
 PUT = (
     _FORGET
     + """
--- ARGV: now, most bytes, milliseconds that anything is kept, then of each entry: key, content, bytes, seconds, owner,
--- milliseconds to live, when it ends
+-- ARGV: now, most bytes, milliseconds that anything is kept, from when to when what was forgotten counts, then of each
+-- entry: key, content, bytes, seconds, owner, milliseconds to live, when it ends, when computing it began
 local most, keep = tonumber(ARGV[2]), tonumber(ARGV[3])
 local count = redis.call('HLEN', P .. 'about')
 if count ~= redis.call('ZCARD', P .. 'score') or count ~= redis.call('ZCARD', P .. 'over')
@@ -50,8 +52,13 @@ if count ~= redis.call('ZCARD', P .. 'score') or count ~= redis.call('ZCARD', P 
   for _, name in ipairs({'about', 'score', 'over', 'state'}) do redis.call('DEL', P .. name) end
 end
 expire(ARGV[1])
-for i = 4, #ARGV, 7 do
-  local key, content, room, seconds, owner, left, over = unpack(ARGV, i, i + 6)
+local cleared, refused = tonumber(redis.call('GET', P .. 'cleared') or 0), 0
+local function too_late(key, began)
+  for _, at in ipairs({cleared, tonumber(redis.call('ZSCORE', P .. 'gone', key) or 0)}) do
+    if began < at and tonumber(ARGV[4]) <= at and at <= tonumber(ARGV[5]) then return true end
+  end
+end
+local function put(key, content, room, seconds, owner, left, over)
   forget(key)
   local level = tonumber(redis.call('HGET', P .. 'state', 'level') or 0)
   redis.call('SET', P .. 'e:' .. key, content, 'PX', left)
@@ -63,6 +70,9 @@ for i = 4, #ARGV, 7 do
     redis.call('PEXPIRE', P .. 'o:' .. owner, keep)
   end
   redis.call('HINCRBY', P .. 'state', 'bytes', room)
+end
+for i = 6, #ARGV, 8 do
+  if too_late(ARGV[i], tonumber(ARGV[i + 7])) then refused = refused + 1 else put(unpack(ARGV, i, i + 6)) end
 end
 local gone = 0
 while tonumber(redis.call('HGET', P .. 'state', 'bytes') or 0) > most do
@@ -76,10 +86,10 @@ while tonumber(redis.call('HGET', P .. 'state', 'bytes') or 0) > most do
   gone = gone + 1
 end
 for _, name in ipairs({'about', 'score', 'over', 'state'}) do redis.call('PEXPIRE', P .. name, keep) end
-return gone
+return {gone, refused}
 """
 )
-"""Insert entries, evict, and return how many left."""
+"""Insert entries, but for those forgotten since they began, and evict; return how many left, and were refused."""
 
 GET = """
 local P, key = KEYS[1], ARGV[1]
@@ -99,8 +109,18 @@ return content
 DELETE = (
     _FORGET
     + """
+-- ARGV: now, or nothing where it is not to be remembered, seconds that it is, how many are, then keys
+local now, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
 local gone = 0
-for _, key in ipairs(ARGV) do gone = gone + forget(key) end
+for i = 4, #ARGV do
+  gone = gone + forget(ARGV[i])
+  if now then redis.call('ZADD', P .. 'gone', ARGV[1], ARGV[i]) end
+end
+if now then
+  redis.call('ZREMRANGEBYSCORE', P .. 'gone', '-inf', now - keep)
+  redis.call('ZREMRANGEBYRANK', P .. 'gone', 0, -1 - tonumber(ARGV[3]))
+  redis.call('PEXPIRE', P .. 'gone', 1000 * keep)
+end
 return gone
 """
 )
@@ -109,6 +129,11 @@ return gone
 CLEAR = (
     _FORGET
     + """
+-- ARGV: owner, now, milliseconds that it is remembered
+if ARGV[1] == '' then
+  redis.call('DEL', P .. 'gone')
+  redis.call('SET', P .. 'cleared', ARGV[2], 'PX', ARGV[3])
+end
 local keys = ARGV[1] == '' and redis.call('HKEYS', P .. 'about') or redis.call('SMEMBERS', P .. 'o:' .. ARGV[1])
 local gone = 0
 for i = 1, math.min(#keys, 1000) do gone = gone + forget(keys[i]) end

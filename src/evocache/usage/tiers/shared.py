@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from ...errors import UsageError
 from ...extras import optional
@@ -13,7 +13,7 @@ from ..keys.digest import Digester
 from .breaker import Breaker
 from .scripts import CLEAR, DELETE, EXPIRE, GET, PUT
 from .seal import Seal
-from .tier import Stored, Tier, not_cleared
+from .tier import MOST_REMEMBERED, REMEMBERED, SKEW, Stored, Tier, not_cleared
 
 DAYS = 30
 """Days after which the server forgets what nobody put again, even without an end of its own."""
@@ -90,7 +90,7 @@ class SharedTier(Tier):
         content = self._run(GET, key.hex(), other=None)
         stored = None if content is None else self._seal.unpack(key, content)
         if content is not None and stored is None:
-            self.delete([key])
+            self._delete([key], "")
             self.figures.damaged += 1
             if self.figures.damaged == 1:
                 told = "an entry of the shared cache is damaged, or was written with another secret, and was deleted"
@@ -109,10 +109,12 @@ class SharedTier(Tier):
         taken = 0
         for batch in _batches(parts):
             flat = [value for part in batch for value in part]
-            gone = self._run(PUT, now, self.max_bytes, DAYS * 86_400_000, *flat, other=None)
-            if gone is None:
+            about = now, self.max_bytes, DAYS * 86_400_000, now - REMEMBERED, now + SKEW
+            done = self._run(PUT, *about, *flat, other=None)
+            if done is None:
                 break
-            taken += len(batch)
+            gone, refused = done
+            taken += len(batch) - refused
             self.figures.evicted += gone
         self.figures.stored += taken
         self.figures.dropped += len(given) - taken
@@ -125,12 +127,18 @@ class SharedTier(Tier):
         if stored.format in NEVER or room > self.max_bytes or left <= 0:
             return None
         content, owner = self._seal.pack(key, stored), stored.owner.hex()
-        return key.hex(), content, room, repr(float(stored.seconds)), owner, max(1, int(left * 1000)), now + left
+        figures = repr(float(stored.seconds)), owner, max(1, int(left * 1000)), now + left, stored.since
+        return key.hex(), content, room, *figures
 
     def delete(self, keys: Iterable[bytes]) -> int:
         """Delete entries and what the indices say of them."""
-        names = [key.hex() for key in keys]
-        return sum(self._run(DELETE, *names[begin : begin + BATCH], other=0) for begin in range(0, len(names), BATCH))
+        return self._delete(keys, self._clock())
+
+    def _delete(self, keys: Iterable[bytes], now: float | Literal[""]) -> int:
+        """Delete entries, which is remembered as of a time, or not at all."""
+        names, about = [key.hex() for key in keys], (now, REMEMBERED, MOST_REMEMBERED)
+        parts = (names[begin : begin + BATCH] for begin in range(0, len(names), BATCH))
+        return sum(self._run(DELETE, *about, *part, other=0) for part in parts)
 
     def clear(self, owner: bytes | None = None) -> int:
         """Delete an owner's entries by the owner's index, or all; the server does a thousand at a time.
@@ -140,7 +148,8 @@ class SharedTier(Tier):
         """
         total, more = 0, 1
         while more:
-            answer = self._run(CLEAR, "" if owner is None else owner.hex(), other=None)
+            name = "" if owner is None else owner.hex()
+            answer = self._run(CLEAR, name, self._clock(), int(1000 * REMEMBERED), other=None)
             if answer is None:
                 raise not_cleared(self.name)
             gone, more = answer
@@ -152,7 +161,8 @@ class SharedTier(Tier):
     def _sweep(self) -> bool:
         """Delete what the indices do not know, such as after the server lost them."""
         for name in self._server.scan_iter(match=f"{self._prefix}*", count=1000):
-            self._server.unlink(name)
+            if name != f"{self._prefix}cleared".encode():
+                self._server.unlink(name)
         return True
 
     def expire(self) -> int:

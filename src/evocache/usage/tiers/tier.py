@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ...errors import UsageError
 
 SKEW = 60.0
 """Seconds that clocks may differ: an entry that was made later than that from now is of a clock that jumped."""
+
+REMEMBERED = 3600.0
+"""Seconds for which a tier remembers that an entry was forgotten: what began before that is not kept again."""
+
+MOST_REMEMBERED = 10_000
+"""Forgotten entries that a tier remembers at the most, a tenant; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Stored:
         expires: when it ends, in seconds since 1970; `None` if never.
         owner: digest of who asked, empty where nobody is named.
         group: digest of what it is about, empty where it belongs to none.
+        began: when computing it began; `None` if with `created`. Asked for when it is put, and not kept.
     """
 
     payload: bytes
@@ -36,6 +43,12 @@ class Stored:
     expires: float | None = None
     owner: bytes = b""
     group: bytes = b""
+    began: float | None = field(default=None, compare=False)
+
+    @property
+    def since(self) -> float:
+        """When computing it began."""
+        return self.created if self.began is None else self.began
 
     def over(self, now: float) -> bool:
         """Return whether its time is over, or has not come: then its clock was wrong, and so is when it ends."""
@@ -93,6 +106,9 @@ class Tier(ABC):
     @abstractmethod
     def put_many(self, entries: Iterable[tuple[bytes, Stored]]) -> int:
         """Keep entries, instead of those of the same keys, and make room for them.
+
+        An entry is refused that began to be computed before its key was deleted, or all was cleared, by whichever
+        process: it may be of before the change for which it was deleted. That is remembered for an hour.
 
         Returns:
             How many were taken; they outlive the process when this returns, though some of them may already have
