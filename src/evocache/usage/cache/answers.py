@@ -6,22 +6,21 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any
 
 from ...errors import UsageError
 from ..keys.protection import Arrays, checked_arrays, protect
 from ..keys.sizes import size_of
+from ..late import refuse_changed
 from ..warner import Warner
 from .contents import Contents
 from .entry import OVERHEAD, Entry, Question, check_figure, ends, key_bytes
 from .event_log import Counts
 from .lower_tiers import LowerTiers
 from .names import Names
-from .renewals import Found, Renewals
+from .renewals import Compute, Found, Renewals
 from .single_flight import OVERDUE, Flight, Flights, Wait
 from .steps import Blocking, Computed, Steps, arun, run
-
-Compute: TypeAlias = Callable[[], Any]
 
 
 class Answers:
@@ -131,7 +130,7 @@ class Answers:
             entry = self._held(question)
             if entry is not None:
                 if self.clock() >= entry.fresh:
-                    self._renewals.begin(question, lambda flight: self._compute(flight, compute, asked=False), blocks)
+                    self._renewals.begin(question, compute, self._compute, blocks)
                 given, value = self.give(entry)
                 if given:
                     return value
@@ -165,9 +164,9 @@ class Answers:
             self.flights.led(token)
             self.flights.leave(flight)
 
-    def _compute(self, flight: Flight, compute: Compute, *, asked: bool = True) -> Steps[Found]:
+    def _compute(self, flight: Flight, compute: Compute) -> Steps[Found]:
         """Compute an answer, which somebody asked for or not, and have it kept."""
-        number = self._missed(flight.question, compute) if asked else self.contents.requests
+        number = self.contents.requests if flight.late else self._missed(flight.question, compute)
         began = self.clock()
         try:
             value = yield Computed(compute)
@@ -175,7 +174,7 @@ class Answers:
             flight.failed = isinstance(error, Exception)
             self._failed(flight, began)
             raise
-        return value, (yield from self._computed(flight, value, began, number))
+        return value, (yield from self._computed(flight, compute, value, began, number))
 
     def _missed(self, question: Question, compute: Compute | None = None) -> int:
         """Note a request that found no entry, and return its number."""
@@ -204,12 +203,13 @@ class Answers:
         if (log := self.contents.log) is not None:
             log.computed(flight.question, "failed", 0, began, self.contents.decider)
 
-    def _computed(self, flight: Flight, value: Any, began: float, number: int) -> Steps[Entry | None]:
+    def _computed(self, flight: Flight, compute: Compute, value: Any, began: float, number: int) -> Steps[Entry | None]:
         """Have an answer kept; one that cannot be is warned of, and given all the same."""
         took = self.clock() - began
         self._count(computed=1, seconds_computed=took)
         entry, size = None, 0
         try:
+            refuse_changed(compute, late=flight.late)
             kept, give = protect(value, self.arrays)
             seconds = flight.question.seconds
             entry, write = self._hold(flight, kept, give, took if seconds is None else seconds, number)

@@ -153,7 +153,8 @@ class LearningCache(AnswersMapping, Displayed):
 
         Args:
             key: the key.
-            compute: computes the value.
+            compute: computes the value. With `stale` or `speculate` it is called later as well, in another thread, so
+                that it has to bind the variables that it reads: `lambda url=url: download(url)`.
             owner: who asks, such as a user: a label to learn from, no isolation.
             group: what the key is about, such as the subject of a prompt: a label to learn from.
             ttl: seconds that the value is fresh, if not as long as the cache says.

@@ -8,14 +8,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
+from ..late import refuse_changed
 from ..tiers import forks
 from ..warner import Warner
 from .entry import Entry, Question
 from .single_flight import Flight, Flights
 from .steps import Steps, arun, run
 
+Compute: TypeAlias = Callable[[], Any]
+
 Found: TypeAlias = tuple[Any, Entry | None]
 """A value, and its entry; None for the entry where it cannot be kept."""
+
+Renew: TypeAlias = Callable[[Flight, Compute], Steps[Found]]
+"""Computes an answer and has it kept."""
 
 THREADS = 2
 """Threads that compute answers anew."""
@@ -36,19 +42,20 @@ class Renewals:
         self._tasks: set[asyncio.Task[Any]] = set()
         forks.watch(self)
 
-    def begin(self, question: Question, renew: Callable[[Flight], Steps[Found]], blocks: bool) -> None:
+    def begin(self, question: Question, compute: Compute, renew: Renew, blocks: bool) -> None:
         """Compute an answer anew, unless somebody computes it.
 
         Args:
             question: what is asked.
-            renew: computes it, as steps that begin with a flight.
+            compute: computes its answer, perhaps after who gave it went on.
+            renew: does so and keeps it, as steps that begin with a flight.
             blocks: whether a thread does so, or a task of the loop that runs.
         """
         loop = None if blocks else asyncio.get_running_loop()
         flight = self._flights.begin(question, loop)
         if flight is None:
             return
-        steps = self._renew(flight, renew)
+        steps = self._renew(flight, compute, renew)
         if loop is not None:
             task = loop.create_task(arun(steps))
             self._tasks.add(task)
@@ -63,10 +70,11 @@ class Renewals:
         except RuntimeError:  # it was closed just now, or the program ends
             self._flights.leave(flight)
 
-    def _renew(self, flight: Flight, renew: Callable[[Flight], Steps[Found]]) -> Steps[None]:
+    def _renew(self, flight: Flight, compute: Compute, renew: Renew) -> Steps[None]:
         token = self._flights.lead(flight)
         try:
-            _, entry = yield from renew(flight)
+            refuse_changed(compute, late=True)
+            _, entry = yield from renew(flight, compute)
             if entry is not None:
                 flight.land(entry)
         except Exception as error:

@@ -49,12 +49,13 @@ class Flight:
         alone: whether its answer is given to nobody else, since it cannot be copied.
         void: whether its answer was invalidated before it was there: it is given, and not kept.
         overdue: whether somebody waited for it for too long, so that nobody joins it any more.
+        late: whether who asked has an answer already, a stale one, and went on.
         waits: flights that are waited for while it is computed.
     """
 
     def __init__(self, question: Question, loop: asyncio.AbstractEventLoop | None, began: float) -> None:
         self.question, self.loop, self.began = question, loop, began
-        self.void = self.overdue = self.failed = self.alone = False
+        self.void = self.overdue = self.failed = self.alone = self.late = False
         self.waits: list[Flight] = []
         self.future: Future[tuple[bool, Any]] = Future()
 
@@ -113,8 +114,9 @@ class Flights:
         return own, True
 
     def begin(self, question: Question, loop: asyncio.AbstractEventLoop | None) -> Flight | None:
-        """Return a flight that the caller leads; None if somebody computes the answer."""
+        """Return a flight of an answer that was given stale; None if somebody computes it."""
         own = Flight(question, loop, self._wall())
+        own.late = True
         with _lock:
             flight = self._flights.get(question.name)
             if flight is not None and not (flight.loop is not None and flight.loop.is_closed()):

@@ -8,5 +8,5 @@ what is worth computing ahead while nobody waits; each owner's part of a cache.
 - `scoring`: how good it is, by how much is known of the owner
 - `fairness`: parts of owners, and a policy that bounds them
 
-Imports `errors`, `usage.warner`, `demand.rows`, `policies.policy` and numpy.
+Imports `errors`, `usage.late`, `usage.warner`, `demand.rows`, `policies.policy` and numpy.
 """

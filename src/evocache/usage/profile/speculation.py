@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from ..late import refuse_changed
 from ..warner import Warner
 from .habits import Habits
 
@@ -216,7 +217,9 @@ class Speculation:
         self._spend(proposals=1)
         held = False
         try:
+            refuse_changed(proposal.compute, late=True)
             done, value = self._run(proposal.compute, requests)
+            refuse_changed(proposal.compute, late=True)
             held = done and keep(value, self._clock() - at)
         finally:
             seconds = max(self._thread_time() - began, 0.0)

@@ -11,6 +11,7 @@ from ..learning_cache import LearningCache
 from ..names import Encoded
 from ..tenants import Tenants
 from .bound_function import BoundCoroutineFunction, BoundFunction
+from .call import AwaitedCall, Call
 from .call_keys import CallKeys, Label
 from .callables import name_of
 
@@ -81,7 +82,8 @@ class CachedFunction(Generic[P, R]):
             return self._function(*args, **kwargs)
         owner, group = (self._owner(args, kwargs), self._group(args, kwargs)) if self._labelled else (None, None)
         key = self._key(args, kwargs)
-        return cache.get_or_compute(key, lambda: self._function(*args, **kwargs), owner=owner, group=group)
+        call: Callable[[], R] = Call(self._function, self._keys, key, args, kwargs)
+        return cache.get_or_compute(key, call, owner=owner, group=group)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind it to an object, as methods are, or to a class."""
@@ -132,4 +134,5 @@ class CachedCoroutineFunction(CachedFunction[P, R]):
             return await function(*args, **kwargs)
         owner, group = (self._owner(args, kwargs), self._group(args, kwargs)) if self._labelled else (None, None)
         key = self._key(args, kwargs)
-        return await cache.aget_or_compute(key, lambda: function(*args, **kwargs), owner=owner, group=group)
+        call = AwaitedCall(function, self._keys, key, args, kwargs)
+        return await cache.aget_or_compute(key, call, owner=owner, group=group)
