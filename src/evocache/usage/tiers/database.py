@@ -19,7 +19,6 @@ WAL_BYTES = 4 << 20
 """Bytes that the file of what was written last is cut to."""
 
 _PRAGMAS = (
-    "auto_vacuum=INCREMENTAL",  # before all others: it holds for files without tables only
     "journal_mode=WAL",
     "synchronous=NORMAL",  # what is committed outlives the process; a power cut may take the last commits
     "secure_delete=ON",
@@ -97,8 +96,11 @@ class Database:
         self._identity = self._present()  # known even where it turns out to be damaged
         connection = sqlite3.connect(self.path, self._busy, isolation_level=None, check_same_thread=False)
         try:
+            until = time.monotonic() + self._busy
+            if not _patiently(connection, "PRAGMA page_count", until)[0][0]:
+                _patiently(connection, "PRAGMA auto_vacuum=INCREMENTAL", until)  # before there are tables
             for pragma in _PRAGMAS:
-                _patiently(connection, f"PRAGMA {pragma}")
+                _patiently(connection, f"PRAGMA {pragma}", until)
             if connection.execute("PRAGMA user_version").fetchone()[0] != self._version:
                 self._make(connection)
         except BaseException:
@@ -196,12 +198,18 @@ class Database:
             self._lock.release()
 
 
-def _patiently(connection: sqlite3.Connection, statement: str, tries: int = 50) -> Any:
-    """Run a statement for which SQLite itself does not wait: a change of the journal while another process opens."""
-    for left in range(tries, -1, -1):
+def _patiently(connection: sqlite3.Connection, statement: str, until: float) -> Any:
+    """Run a statement for which SQLite does not always wait: a change of the journal while another process opens.
+
+    Args:
+        connection: runs it.
+        statement: what is run.
+        until: when another process is waited for no longer, on the clock of `time.monotonic`.
+    """
+    while True:
         try:
             return connection.execute(statement).fetchall()
         except sqlite3.OperationalError as error:
-            if not left or "locked" not in str(error):
+            if time.monotonic() >= until or "locked" not in str(error):
                 raise
             time.sleep(0.01)

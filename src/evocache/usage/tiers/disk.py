@@ -68,7 +68,7 @@ class DiskTier(Tier):
         self._clock = clock
         self._used: list[bytes] = []
         self._unscrubbed = False
-        if not self._try(self._rows.is_ours, True, write=True):
+        if not self._try(self._rows.is_ours, True):  # reads alone, so that nobody who writes is waited for
             given = f"{path}, which was written with another secret"
             raise UsageError(given, "the secret that it was begun with", "put that secret back, or delete the file")
 

@@ -73,9 +73,11 @@ class Rows:
         self._tenant, self._seal, self._mark = tenant, seal, mark
 
     def is_ours(self, db: sqlite3.Connection) -> bool:
-        """Return whether this secret wrote the file; a new file is marked, and gets the tenant."""
-        db.execute("INSERT OR IGNORE INTO settings VALUES ('secret', ?)", (self._mark,))
-        (mark,) = db.execute("SELECT value FROM settings WHERE name = 'secret'").fetchone()
+        """Return whether this secret wrote the file; a new file is marked, of another nothing is written."""
+        query = "SELECT value FROM settings WHERE name = 'secret'"
+        if db.execute(query).fetchone() is None:
+            db.execute("INSERT OR IGNORE INTO settings VALUES ('secret', ?)", (self._mark,))
+        (mark,) = db.execute(query).fetchone()
         return bool(mark == self._mark)
 
     def id(self, db: sqlite3.Connection) -> int:
