@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -201,6 +203,30 @@ def test_a_thread_writes_while_the_cache_goes_on():
         thread.join()
     writer.close()
     assert (writer.written, store.count(), writer.dropped) == (2001, 2001, 0)
+
+
+def test_one_that_nobody_has_any_more_goes_with_its_thread_and_connection(monkeypatch):
+    monkeypatch.setattr("evocache.usage.records.recorder.IDLE", 0.01)
+
+    class Closed(Flaky):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    store = Closed()
+    writer = Recorder(lambda: store, wait=0.01)
+    for _ in range(3):  # again and again: the thread begins anew
+        writer.record(event())
+        thread = writer._thread
+        thread.join(60)
+        assert not thread.is_alive()
+    reference = weakref.ref(writer)
+    del writer
+    gc.collect()
+    assert reference() is None
+    assert store.closed
+    assert store.count() == 3
 
 
 END = """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from ...errors import Error, RecordWarning
 from ...user_warnings import warn
@@ -18,6 +20,9 @@ from .store import EventStore
 FIRST, LONGEST = 1.0, 300.0
 """Seconds until a store that failed is tried again: at first, and at most; each failure doubles them."""
 
+IDLE = 5.0
+"""Seconds without events after which the thread ends; the next event starts another."""
+
 LONGEST_WRITE = 10.0
 """Seconds that a fork waits for a write to end."""
 
@@ -27,7 +32,8 @@ class Recorder:
 
     While the store is away, locked or full, events wait here. Those that find no room are dropped, the oldest first,
     and counted. The store is tried again after 1, 2, 4, ... 300 seconds. What waits is written when the program ends.
-    A forked process goes on with a thread and a connection of its own; what waited is its parent's.
+    A recorder that nobody has any more goes when all is written, though nobody closed it. A forked process goes on with
+    a thread and a connection of its own; what waited is its parent's.
 
     Args:
         open_store: opens the store; called at the first events, and again where it failed. The recorder closes it.
@@ -60,8 +66,9 @@ class Recorder:
         self.problem: Exception | None = None
         """Why the store cannot be written now; None while it can."""
         self._begin()
+        self._at_exit = partial(_close, weakref.ref(self))
         if threaded:
-            atexit.register(self.close)
+            atexit.register(self._at_exit)
         forks.watch(self)
 
     def _begin(self) -> None:
@@ -71,9 +78,6 @@ class Recorder:
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
-        if self._threaded and not self._closed:
-            self._thread = threading.Thread(target=self._run, name="evocache-records", daemon=True)
-            self._thread.start()
 
     def before_fork(self) -> None:
         """Hold still between two writes: a database that is forked while it writes may stop for ever."""
@@ -103,8 +107,11 @@ class Recorder:
             if len(self._waiting) > self._most:
                 self._waiting.popleft()
                 self.dropped += 1
-            if len(self._waiting) >= self._batch:
-                self._changed.notify()
+            if self._threaded and self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="evocache-records", daemon=True)
+                self._thread.start()
+            if len(self._waiting) in (1, self._batch):
+                self._changed.notify_all()
 
     def forget(self, which: Callable[[Event], bool]) -> int:
         """Write none of the events that are meant and wait, and return how many there were.
@@ -160,26 +167,47 @@ class Recorder:
     def _run(self) -> None:
         while not self._closed:
             with self._changed:
+                came = self._changed.wait_for(lambda: self._closed or len(self._waiting) > 0, IDLE)
+                if not came:
+                    self._thread = None
+                    return
+            with self._changed:
                 self._changed.wait_for(lambda: self._closed or len(self._waiting) >= self._batch, self._wait)
             self.flush()
             if self.problem is not None:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed, self._wait)
 
+    def _close_store(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            with suppress(Error):
+                store.close()
+
+    def __del__(self) -> None:
+        """Give the connection back of one that nobody has any more."""
+        with suppress(Exception):
+            self._close_store()
+
     def close(self) -> None:
         """Write what waits, once more if the store failed, and close the store; what it does not take is dropped."""
-        atexit.unregister(self.close)
+        atexit.unregister(self._at_exit)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
         self._again = float("-inf")
         self.flush()
         with self._writing, self._changed:
             self.dropped += len(self._waiting)
             self._waiting.clear()
-            store, self._store = self._store, None
-        if store is not None:
-            with suppress(Error):
-                store.close()
+        with self._writing:
+            self._close_store()
+
+
+def _close(reference: weakref.ref[Recorder]) -> None:
+    one = reference()
+    if one is not None:
+        one.close()
