@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import torch
 
+from .batch_parts import is_part
 from .quantization import check_coding, coded_bytes
 from .stored_piece import Piece, coded_parts, decoded_parts, owned, write_counts
 from .tiers.tier import Tier
@@ -19,7 +20,8 @@ class FeatureStore:
     """Features by key. A feature is a list of tensors.
 
     Tensors are kept as they are, without a copy, unless they are part of something larger that would be kept alive
-    with them, or unless the caller asks for a copy because the host changes its features in place.
+    with them (but for parts of batches, whose owner sees to that), or unless the caller asks for a copy because the
+    host changes its features in place.
 
     With a coding, a tensor that becomes smaller by it is kept coded, and decoded afresh at each `get`. What is kept is
     then the store's alone: whatever the host does to what it gave or was given, such a tensor is never stale. Bytes are
@@ -73,7 +75,7 @@ class FeatureStore:
         size: int = tensor.nbytes
         if self.coding != "none" or tensor.requires_grad or tensor.is_inference():
             return False
-        if tensor.untyped_storage().nbytes() > size:
+        if tensor.untyped_storage().nbytes() > size and not is_part(tensor):
             return False
         if key in self._features:
             self.free(key)
@@ -130,7 +132,8 @@ class FeatureStore:
         size = 0
         for tensor in tensors:
             nbytes = tensor.nbytes
-            if copy or tensor.is_inference() or tensor.untyped_storage().nbytes() > nbytes:
+            larger = tensor.untyped_storage().nbytes() > nbytes and not is_part(tensor)
+            if copy or larger or tensor.is_inference():
                 own = owned(tensor, tensors, copy)
                 seen += write_counts([own])
             else:
@@ -239,6 +242,27 @@ class FeatureStore:
             self.bytes -= piece.size * piece.counted
             if piece.parked is not None:
                 piece.parked.drop()
+
+    def entries(self, owner: Hashable) -> dict[Hashable, list[Piece]]:
+        """Return the features of an owner, whose keys are tuples that begin with it, to be given to `replace`."""
+        mine = [key for key in self._features if isinstance(key, tuple) and key[0] == owner]
+        return {key: list(self._features[key]) for key in mine}
+
+    def replace(self, owner: Hashable, entries: dict[Hashable, list[Piece]]) -> None:
+        """Have an owner's features be what they were, if none of them was parked since."""
+        for key in self.entries(owner):
+            self.free(key)
+        for key, pieces in entries.items():
+            self._features[key] = pieces
+            self._count(sum(piece.size for piece in pieces))
+
+    def own(self) -> None:
+        """Give parts of batches memory of their own, so that nothing but them is kept alive; stale ones stay so."""
+        for pieces in self._features.values():
+            for piece in pieces:
+                if piece.tensors is not None and piece.intact() and any(map(is_part, piece.tensors)):
+                    piece.tensors = [tensor.clone() for tensor in piece.tensors]
+                    piece.seen = write_counts(piece.tensors)
 
     def clear(self) -> None:
         """Forget all features."""
