@@ -28,6 +28,7 @@ from .clock import Clock, Tick
 from .compiled import Compiled, CompiledPlan
 from .gates.gate_branch import GateBranch
 from .gates.gate_state import GateStates
+from .joint.encoders import encode, encoders_to_hand_over
 from .open_call import Follower, OpenCall
 from .ops.branch import Branch
 from .ops.latents import Signature
@@ -108,6 +109,9 @@ class Generation(Follower):
                     self._attach(part, autoencoder_shadowing)
                     self._scope.table[id(part), "decode"] = DecodeCall(self, name)
             self._attach_denoisers()
+            for part in encoders_to_hand_over(self._pipe, self._calls):
+                self._attach(part, intercept_entry)
+                self._scope.table[id(part)] = encode
             self._scope.owner = self
             self._scope.enter()
         except BaseException as error:

@@ -17,13 +17,19 @@ from ..attach.observers import GRADIENTS, Observed, Observers
 from ..attach.region import Regions
 from ..clock import Clock, Tick
 from ..compiled import Compiled
+from ..joint.lane import hand_over, meeting
+from ..joint.work import work_of
 from ..ops.branch import Branch
+from ..ops.branch_copy import copy_of
 from ..ops.latents import differentiated, latents_of
 from ..ops.leaf import Keep, Reuse
-from ..ops.recompute import or_recompute
+from ..ops.recompute import Apart, or_recompute
 from ..ops.sliced_call import Sliced
 from ..program.plan import Row
 from .guidance import Calls, Given, GuidanceReuse, KeepHalves, alike
+
+APART = "it is made anew"
+"""Why a call is computed by itself at once: it was begun together with others."""
 
 
 class Running(Protocol):
@@ -97,14 +103,40 @@ class DenoiserCall:
             inside = branch.plan.touched - {branch.layout.guidance}
             return self._one(second, original if inside else lambda *_, **__: known(), module, *other)
 
-        calls = Calls(one, partial(self._both, tick.step, whole), whole, rest)
+        def both(table: Mapping[int, Op] | None) -> Any:
+            call = original if table is None else hand_over(original, table, self._apart(None, args, kwargs))
+            return call(module, *args, **kwargs)
+
+        calls = Calls(one, partial(self._both, tick.step, both), whole, rest)
         made = running.compiled.makes(name, running.clock.total, tick.step)
         says = False if alone else running.uses_guidance()
         return self._guidance.run(tick, args, kwargs, calls, made=made, says=says)
 
     def _one(self, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-        """A call by itself."""
+        """A call by itself: of one branch, wherever it is computed."""
         branch = self._running.branch_of(self._denoiser, tick, args, kwargs)
+        branch.observe(self._observers.found, self._observers.version, whole=differentiated(args, kwargs))
+        apart = self._apart(branch, args, kwargs) if meeting.get() is not None else ""
+        before = copy_of(branch) if meeting.get() is not None and not apart else None
+        if before is None:
+            return self._under_row(branch, tick.step, original, module, args, kwargs, apart)
+        try:
+            return self._under_row(branch, tick.step, original, module, args, kwargs)
+        except Apart:
+            before.restore()
+            return self._under_row(branch, tick.step, original, module, args, kwargs, APART)
+
+    def _under_row(
+        self,
+        branch: Branch,
+        step: int,
+        original: Callable[..., Any],
+        module: Any,
+        args: Any,
+        kwargs: Any,
+        apart: str = "",
+    ) -> Any:
+        """A call under the row of its branch."""
         before = inner.table
 
         def arrange(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
@@ -115,10 +147,12 @@ class DenoiserCall:
         def recomputed() -> Any:
             return arrange({}, True)(module, *args, **kwargs)
 
-        branch.observe(self._observers.found, self._observers.version, whole=differentiated(args, kwargs))
         try:
-            run = arrange(branch.begin(tick.step), branch.at_once)
-            row = branch.plan.row(tick.step)
+            table = branch.begin(step)
+            run = arrange(table, branch.at_once)
+            if apart is not APART and meeting.get() is not None:
+                run = hand_over(run, table, apart, work=work_of(branch, step))
+            row = branch.plan.row(step)
             compute = partial(
                 or_recompute,
                 branch,
@@ -138,7 +172,12 @@ class DenoiserCall:
             branch.finish()
 
     def _both(
-        self, step: int, compute: Callable[[], Any], first: Given, other: Given, shape: tuple[int, ...]
+        self,
+        step: int,
+        compute: Callable[[Mapping[int, Op] | None], Any],
+        first: Given,
+        other: Given,
+        shape: tuple[int, ...],
     ) -> tuple[Branch, Row, Any] | None:
         """A call of a doubled batch whose halves do the same: the other half's branch and row, and what both give.
 
@@ -153,7 +192,12 @@ class DenoiserCall:
         table = {id_: KeepHalves(shape, (kept[0].get(id_), kept[1].get(id_))) for id_ in {**kept[0], **kept[1]}}
         inner.table = self._sliced(table)
         try:
-            output = compute()
+            try:
+                output = compute(table)
+            except Apart:  # all that was stored of it is stored anew
+                for branch in branches:
+                    branch.calls += 1
+                output = compute(None)
         finally:
             inner.table = before
             for branch in branches:
@@ -161,6 +205,16 @@ class DenoiserCall:
         row = branches[1].plan.row(step)
         assert row is not None
         return branches[1], row, output
+
+    def _apart(self, branch: Branch | None, args: Any, kwargs: Any) -> str:
+        """Why a call is computed by itself; empty if it may be computed with those of other generations."""
+        if self._regions.whole is not None or self._regions.roots:
+            return "it is compiled"
+        if self._cuts:
+            return "it runs in slices"
+        if self._running.compiled.gate is not None:
+            return "a gate decides in it"
+        return "it is observed" if (branch and branch.observed) or differentiated(args, kwargs) else ""
 
     def _sliced(self, table: Mapping[int, Op]) -> Mapping[int, Op]:
         """A table with what is run in slices."""

@@ -238,6 +238,9 @@ class KeepHalves:
 
     __slots__ = ("keeps", "shape")
 
+    computing = True
+    """The module itself runs."""
+
     def __init__(self, shape: tuple[int, ...], keeps: tuple[Keep | None, Keep | None]) -> None:
         self.shape = shape
         self.keeps = keeps

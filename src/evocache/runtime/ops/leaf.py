@@ -29,6 +29,9 @@ class Keep:
 
     __slots__ = ("branch", "call", "column")
 
+    computing = True
+    """The module itself runs."""
+
     def __init__(self, branch: BranchState, column: int) -> None:
         self.branch = branch
         self.column = column

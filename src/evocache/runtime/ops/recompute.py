@@ -14,6 +14,10 @@ class Unfit(Exception):  # noqa: N818  (not an error: the call is made anew)
     """What is stored does not fit the shapes of a call, and parts of the call were passed by already."""
 
 
+class Apart(Exception):  # noqa: N818  (not an error: the call is made anew)
+    """A call was begun together with those of other generations, and has to be made anew, by itself."""
+
+
 def or_recompute(
     branch: BranchState, call: Callable[[], Any], recompute: Callable[[], Any], warn: Callable[[str], None]
 ) -> Any:

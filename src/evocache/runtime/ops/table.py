@@ -129,3 +129,12 @@ def table(
     for id_, watching in watchers.items():
         ops[id_] = Watched(ops.get(id_), watching)
     return ops
+
+
+def computes(op: Op | None) -> bool:
+    """Return whether the module itself is to run at an operation, as far as that is known beforehand."""
+    if isinstance(op, Watched):
+        return computes(op.inner)
+    if isinstance(op, BlockOp):
+        return op.skip is None
+    return op is None or getattr(op, "computing", False)

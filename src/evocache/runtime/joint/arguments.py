@@ -1,0 +1,201 @@
+"""One call's arguments from those of several: rows after rows, and what is the same for all once.
+
+Which arguments have a row for each sample cannot be told from their shapes alone: a table of positions may be as long
+as a batch, a timestep may be one number for all rows. So `readings` names the ways in which they may be read, the
+likeliest first, and what is chosen is proved (`runtime.joint.proof`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils import _pytree as pytree
+
+from .lane import Lane
+
+Leaf = Any
+
+POSITIONS = ("rotary", "rope", "freqs", "position", "img_ids", "txt_ids")
+"""Words in the names of arguments that as a rule are the same for all samples."""
+
+
+class Rows(NamedTuple):
+    """An argument with so many entries for each row of the batch.
+
+    Attributes:
+        times: entries a row: 1, or the frames of a video.
+    """
+
+    times: int
+
+
+class Same(NamedTuple):
+    """An argument that is the same for all."""
+
+
+class Spread(NamedTuple):
+    """One number for all rows of a call, of which there is one for each row of several calls."""
+
+
+Role = Rows | Same | Spread
+
+Reading = tuple[Role, ...]
+"""The roles of the leaves of a call's arguments."""
+
+
+class Flat(NamedTuple):
+    """A call's arguments.
+
+    Attributes:
+        leaves: tensors, lists of samples, and all else.
+        places: the place of each, such as `1.added_cond_kwargs.resolution`.
+        spec: how they were nested.
+    """
+
+    leaves: list[Leaf]
+    places: tuple[str, ...]
+    spec: Any
+
+
+def flat(lane: Lane) -> Flat:
+    """Return the arguments of a call, flat."""
+    listed = isinstance(next(iter((*lane.args, *lane.kwargs.values())), None), list)
+
+    def is_leaf(value: Any) -> bool:
+        """Whether a value is a list with an entry for each sample; of tensors, only if the latents are one."""
+        as_long = type(value) is list and len(value) == lane.rows
+        return as_long and (listed or not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(value)))
+
+    found, spec = pytree.tree_flatten_with_path((lane.args, lane.kwargs), is_leaf=is_leaf)
+    places = tuple(pytree.keystr(path) for path, _ in found)
+    return Flat([leaf for _, leaf in found], places, spec)
+
+
+def kind_of(lane: Lane, given: Flat) -> object:
+    """Return what calls have in common that may be computed together, but for the number of their rows."""
+    return id(lane.module), given.places, tuple(map(_kind, given.leaves))
+
+
+def _kind(leaf: Leaf) -> object:
+    if isinstance(leaf, torch.Tensor):
+        return leaf.dtype, leaf.device, leaf.shape[1:], leaf.layout
+    if isinstance(leaf, list):
+        return list, tuple(_kind(entry) if isinstance(entry, torch.Tensor) else type(entry) for entry in leaf[:1])
+    return type(leaf), leaf if isinstance(leaf, (int, float, str, bool, torch.dtype)) else id(leaf)
+
+
+def readings(lanes: Sequence[Lane], given: Sequence[Flat]) -> Iterator[Reading]:
+    """Yield the ways in which the arguments of some calls of a kind may be read, the likeliest first; none may fit."""
+    rows = [lane.rows for lane in lanes]
+    options = [
+        list(_options(place, leaves, rows))
+        for place, leaves in zip(given[0].places, zip(*(each.leaves for each in given), strict=True), strict=True)
+    ]
+    if not all(options):
+        return
+    by_row, alike = ([_preferring(kind, option) for option in options] for kind in (Rows, Same))
+    yield from dict.fromkeys([tuple(option[0] for option in options), tuple(by_row), tuple(alike)])
+
+
+def _preferring(kind: type, options: Sequence[Role]) -> Role:
+    return next((role for role in options if isinstance(role, kind)), options[0])
+
+
+def _options(place: str, leaves: Sequence[Leaf], rows: Sequence[int]) -> Iterator[Role]:
+    """The roles that an argument may have, the likeliest first."""
+    one = leaves[0]
+    if isinstance(one, list):
+        yield Rows(1)
+        if not isinstance(one[0], torch.Tensor) and fits(Same(), leaves, rows):
+            yield Same()
+        return
+    if not isinstance(one, torch.Tensor):
+        yield Same()
+        return
+    if one.ndim == 0 or (one.shape == (1,) and rows != [1] * len(rows)):
+        yield Spread()
+        if fits(Same(), leaves, rows):
+            yield Same()
+        return
+    times = one.shape[0] // rows[0]
+    by_row = [Rows(times)] if times and fits(Rows(times), leaves, rows) else []
+    alike: list[Role] = [Same()] if fits(Same(), leaves, rows) else []
+    tables = times > 1 or any(word in place.lower() for word in POSITIONS)
+    yield from [*alike, *by_row] if tables else [*by_row, *alike]
+
+
+def fits(role: Role, leaves: Sequence[Leaf], rows: Sequence[int]) -> bool:
+    """Return whether an argument of several calls may have a role."""
+    if isinstance(role, Rows):
+        return all(len(leaf) == role.times * count for leaf, count in zip(leaves, rows, strict=True))
+    if isinstance(role, Spread):
+        return all(leaf.numel() == 1 for leaf in leaves)
+    return all(same(one, other) for one, other in pairwise(leaves))
+
+
+def same(one: Leaf, other: Leaf) -> bool:
+    """Return whether two arguments are the same, to the value."""
+    if one is other:
+        return True
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return one.shape == other.shape and torch.equal(one, other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def join(
+    lanes: Sequence[Lane], given: Sequence[Flat], reading: Reading
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Return the arguments of several calls as those of one; None if a call does not fit the reading after all."""
+    rows = [lane.rows for lane in lanes]
+    leaves = []
+    for role, values in zip(reading, zip(*(each.leaves for each in given), strict=True), strict=True):
+        if not fits(role, values, rows):
+            return None
+        leaves.append(_joined(role, values, rows))
+    args, kwargs = pytree.tree_unflatten(leaves, given[0].spec)
+    return args, kwargs
+
+
+def _joined(role: Role, values: Sequence[Leaf], rows: Sequence[int]) -> Leaf:
+    if isinstance(role, Same):
+        return values[0]
+    if isinstance(role, Spread):
+        return torch.cat([value.reshape(1).expand(count) for value, count in zip(values, rows, strict=True)])
+    if isinstance(values[0], list):
+        return [entry for value in values for entry in value]
+    return torch.cat(tuple(values))
+
+
+def split_rows(output: Any, rows: Sequence[int]) -> list[Any]:
+    """Return each call's part of what the joint call returned, in memory of its own.
+
+    Raises:
+        ValueError: if a tensor in it has not the batch as its first dimension.
+    """
+    lists = _list_rows(output, rows)
+    if lists is not None:
+        return lists
+    leaves, spec = pytree.tree_flatten(output)
+    total, parts = sum(rows), []
+    for leaf in leaves:
+        if isinstance(leaf, torch.Tensor):
+            times, rest = divmod(len(leaf) if leaf.ndim else 0, total)
+            if rest or not times:
+                raise ValueError("an output without rows")
+            parts.append([part.clone() for part in torch.split(leaf, [count * times for count in rows])])
+        else:
+            parts.append([leaf] * len(rows))
+    return [pytree.tree_unflatten(list(part), spec) for part in zip(*parts, strict=True)]
+
+
+def _list_rows(output: Any, rows: Sequence[int]) -> list[Any] | None:
+    """The parts of an output that is a list of samples, bare or within a tuple of one."""
+    bare = output[0] if isinstance(output, tuple) and len(output) == 1 else output
+    if not isinstance(bare, list) or len(bare) != sum(rows):
+        return None
+    ends = [sum(rows[: i + 1]) for i in range(len(rows))]
+    parts = [bare[end - count : end] for end, count in zip(ends, rows, strict=True)]
+    return [(part,) for part in parts] if isinstance(output, tuple) else list(parts)

@@ -1,0 +1,27 @@
+"""Components that a pipeline calls beside its denoisers: encoders of text and pictures, and whatever checks results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from torch import nn
+
+from ...model.pipeline_components import is_autoencoder, list_components
+from .lane import hand_over, meeting
+
+
+def encoders_to_hand_over(pipe: Any, but: Collection[int]) -> list[nn.Module]:
+    """Return a pipeline's components with weights that are neither autoencoders nor among those of some ids.
+
+    There are none where this thread hands nothing over.
+    """
+    if meeting.get() is None:
+        return []
+    parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
+    return [part for part in parts if id(part) not in but and not is_autoencoder(part)]
+
+
+def encode(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    """Stand in for the call of an encoder: it is handed over to the meeting of its thread."""
+    return hand_over(original, stage="encode")(module, *args, **kwargs)

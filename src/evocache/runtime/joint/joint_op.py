@@ -1,0 +1,228 @@
+"""A module's call for several generations: each does what its schedule says, and what computes does so jointly."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from ...memory.batch_parts import is_part, join_parts, mark_written, part_of
+from ..attach.call_scope import Op
+from ..ops.leaf import Keep
+from ..ops.recompute import Apart
+from ..ops.table import computes
+from .module_rows import ModuleRows, Signature, signature
+
+
+class Batch:
+    """The lanes of a joint call, and which of them are computed at the moment.
+
+    Attributes:
+        rows: of each lane.
+        present: the lanes in the batch at hand, in order; within a module that some lanes pass by, the others alone.
+    """
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows = rows
+        self.present: Sequence[int] = range(len(rows))
+        self._parts: dict[int, tuple[weakref.ref[torch.Tensor], int, Sequence[int], list[weakref.ref[torch.Tensor]]]]
+        self._parts = {}
+        self._watched: list[tuple[torch.Tensor, int, list[torch.Tensor]]] = []
+
+    def note_parts(self, tensor: torch.Tensor, parts: Sequence[torch.Tensor]) -> None:
+        """Remember of what a tensor was made: while it is as it was, its parts are these very tensors."""
+        present = tuple(self.present)
+        self._parts[id(tensor)] = (weakref.ref(tensor), tensor._version, present, [weakref.ref(p) for p in parts])
+
+    def parts(self, tensor: torch.Tensor, times: int) -> Sequence[torch.Tensor]:
+        """Return the parts of a tensor for the lanes present; the same tensors as long as somebody has them.
+
+        Raises:
+            Apart: if it has another number of rows.
+        """
+        known = self._parts.get(id(tensor))
+        if known is not None:
+            of, version, present, parts = known
+            alive = [part() for part in parts]
+            if of() is tensor and version == tensor._version and present == tuple(self.present):
+                found = [part for part in alive if part is not None]
+                if len(found) == len(alive):
+                    return found
+        counts = [self.rows[lane] * times for lane in self.present]
+        if len(tensor) != sum(counts):
+            raise Apart
+        found = list(torch.split(tensor, counts))
+        self.note_parts(tensor, found)
+        return found
+
+    def watch(self, whole: torch.Tensor, parts: Sequence[torch.Tensor]) -> None:
+        """Look at the end of the call whether somebody wrote into parts by way of the whole."""
+        mine = [part for part in parts if is_part(part)]
+        if mine:
+            self._watched.append((whole, whole._version, mine))
+
+    def end(self) -> None:
+        """Mark what was written into by way of the whole: it is stale for whoever has stored it."""
+        for whole, version, parts in self._watched:
+            if whole._version != version:
+                for part in parts:
+                    mark_written(part)
+        self._watched.clear()
+
+
+class JointOp:
+    """Stands in for a module's call in a joint call.
+
+    Args:
+        batch: the lanes.
+        ops: what each lane's schedule does at the module's call; None where it just computes.
+        known: which of its tensors have rows, by the signature of its calls.
+    """
+
+    __slots__ = ("batch", "known", "ops")
+
+    def __init__(self, batch: Batch, ops: Sequence[Op | None], known: Mapping[Signature, ModuleRows]) -> None:
+        self.batch = batch
+        self.ops = ops
+        self.known = known
+
+    def __call__(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        """Stand in for the call of the module."""
+        batch = self.batch
+        present = batch.present
+        if all(self.ops[lane] is None for lane in present):
+            return original(module, *args, **kwargs)
+        leaves, spec = pytree.tree_flatten((args, kwargs))
+        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        times = self.known.get(signature([leaves[i].shape for i in places]))
+        if times is None:
+            raise Apart
+        split = {i: batch.parts(leaves[i], n) for i, n in zip(places, times.inputs, strict=True) if n}
+        given = [
+            pytree.tree_unflatten([split[i][at] if i in split else leaf for i, leaf in enumerate(leaves)], spec)
+            for at in range(len(present))
+        ]
+        shared = _Shared(self, original, module, args, kwargs, times, given)
+        return shared.merge([self._lane(shared, at, lane, given[at]) for at, lane in enumerate(present)])
+
+    def _lane(self, shared: _Shared, at: int, lane: int, given: Any) -> Any:
+        op, (args, kwargs) = self.ops[lane], given
+        if op is None:
+            return shared.compute(at)
+        return op(lambda *_, **__: shared.compute(at), shared.module, args, kwargs)
+
+
+class _Shared:
+    """What the lanes of one module's call compute, once for all of them.
+
+    Args:
+        op: the operation.
+        original: calls the module.
+        module: the module.
+        args: positional arguments of the whole batch.
+        kwargs: its named arguments.
+        times: entries a row of its tensors.
+        given: arguments of each lane that is present.
+    """
+
+    def __init__(
+        self,
+        op: JointOp,
+        original: Callable[..., Any],
+        module: Any,
+        args: Any,
+        kwargs: Any,
+        times: ModuleRows,
+        given: Sequence[Any],
+    ) -> None:
+        self.module = module
+        self._batch = op.batch
+        self._ops = op.ops
+        self._original = original
+        self._whole = args, kwargs
+        self._times = times
+        self._given = given
+        self._present = op.batch.present
+        self._computing = [at for at, lane in enumerate(self._present) if computes(op.ops[lane])]
+        self._parts: dict[int, Any] = {}
+        self._output: Any = None
+
+    def compute(self, at: int) -> Any:
+        """Return what the module gives one of the lanes: computed with all that were to compute it, else by itself."""
+        if at not in self._parts:
+            together = self._computing if at in self._computing else [at]
+            output = self._run(together)
+            self._parts.update(zip(together, self._split(output, together), strict=True))
+            if len(together) == len(self._present):
+                self._output = output
+        return self._parts[at]
+
+    def _storing(self, lanes: Sequence[int]) -> Iterator[bool]:
+        """Which lanes store what they are given as it is."""
+        return (isinstance(self._ops[self._present[at]], Keep) for at in lanes)
+
+    def _run(self, lanes: Sequence[int]) -> Any:
+        if len(lanes) == len(self._present):
+            args, kwargs = self._whole
+            return self._original(self.module, *args, **kwargs)
+        before, self._batch.present = self._batch.present, [self._present[at] for at in lanes]
+        try:
+            args, kwargs = self._join([self._given[at] for at in lanes], self._times.inputs)
+            return self._original(self.module, *args, **kwargs)
+        finally:
+            self._batch.present = before
+
+    def _split(self, output: Any, lanes: Sequence[int]) -> list[Any]:
+        """The parts of an output, in its memory; those that are stored as they are count writes for themselves."""
+        if len(lanes) == 1:
+            return [output]
+        leaves, spec = pytree.tree_flatten(output)
+        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        if len(places) != len(self._times.outputs):
+            raise Apart
+        found: list[list[Any]] = [list(leaves) for _ in lanes]
+        before, self._batch.present = self._batch.present, [self._present[at] for at in lanes]
+        try:
+            for place, times in zip(places, self._times.outputs, strict=True):
+                if not times:
+                    continue
+                counts = [self._batch.rows[lane] * times for lane in self._batch.present]
+                if len(leaves[place]) != sum(counts):
+                    raise Apart
+                parts = [
+                    part_of(part) if storing else part
+                    for part, storing in zip(torch.split(leaves[place], counts), self._storing(lanes), strict=True)
+                ]
+                self._batch.note_parts(leaves[place], parts)
+                self._batch.watch(leaves[place], parts)
+                for own, part in zip(found, parts, strict=True):
+                    own[place] = part
+        finally:
+            self._batch.present = before
+        return [pytree.tree_unflatten(own, spec) for own in found]
+
+    def merge(self, outputs: Sequence[Any]) -> Any:
+        """Return what the lanes give as what the module gives for all of them."""
+        if self._output is not None and all(out is self._parts[at] for at, out in enumerate(outputs)):
+            return self._output
+        if len(outputs) == 1:
+            return outputs[0]
+        return self._join(outputs, self._times.outputs)
+
+    def _join(self, values: Sequence[Any], times: Sequence[int]) -> Any:
+        flat = [pytree.tree_flatten(value) for value in values]
+        leaves, spec = list(flat[0][0]), flat[0][1]
+        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
+        if len(places) != len(times) or any(len(other) != len(leaves) for other, _ in flat):
+            raise Apart
+        for place, count in zip(places, times, strict=True):
+            if not count:
+                continue
+            parts = [own[place] for own, _ in flat]
+            leaves[place] = join_parts(parts)
+            self._batch.note_parts(leaves[place], parts)
+            self._batch.watch(leaves[place], parts)
+        return pytree.tree_unflatten(leaves, spec)
