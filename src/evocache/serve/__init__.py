@@ -1,0 +1,8 @@
+"""Serving many generations at once.
+
+In: requests. Out: what pipelines make of them.
+
+- `engine`: runs unmodified pipelines step by step, many generations at a time
+
+Imports all below it, and nothing of the command line.
+"""

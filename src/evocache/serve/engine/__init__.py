@@ -1,0 +1,16 @@
+"""The engine: many generations, step by step, through any unmodified pipeline.
+
+In: pipelines, what is applied to them, and requests. Out: jobs, which have progress and results.
+
+- `engine`, `job`, `figures`: what a user holds
+- `conductor`, `running`: what gives the turns; a job from its start to its end
+- `isolation`: what a generation has to itself
+- `turns`: whose turn it is, what is computed together, and what it costs
+
+Imports runtime and below; no web.
+"""
+
+from .engine import Engine
+from .job import Job, Progress, Request
+
+__all__ = ["Engine", "Job", "Progress", "Request"]

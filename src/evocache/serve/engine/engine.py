@@ -1,0 +1,170 @@
+"""The engine: many generations of unmodified pipelines, step by step, computed together where that is exact."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import GenerationError, PipelineError
+from ...units import in_bytes
+from .conductor import Conductor
+from .figures import Figures
+from .isolation.generation_thread import Cancelled
+from .job import Job, Request
+
+
+class Engine:
+    """Runs generations of pipelines, many at a time; a context manager.
+
+    Each request runs its pipeline's own call, unchanged, under a schedule of its own. Where calls would call a text
+    encoder, a denoiser or an autoencoder they wait, and the engine computes those together that give alone what they
+    give in company: that is tried once for each kind of calls. One call is computed at a time.
+
+    Args:
+        pipelines: by name. While the engine runs they are its own: their modules are shared by all requests.
+        fronts: what a `speedup` or `quality` that is asked for is taken from, by the name of the pipeline, as
+            `evocache.apply` takes it; the front that ships with the model, if it is not given.
+        memory: most bytes that weights, features of all open requests and one batch may take, such as `"10GB"`.
+        rows: most rows of a batch, guidance's included.
+        open: most requests that have begun and are not over.
+
+    Raises:
+        PipelineError: if there is no pipeline, or one whose components its user has offloaded.
+        BudgetError: if the weights alone take more than the memory.
+        AmountError: if the memory is no number of bytes.
+
+    >>> with Engine({"tiny": pipe}) as engine:
+    ...     jobs = [engine.submit(prompt, num_inference_steps=4) for prompt in ("a red fox", "a blue hen")]
+    ...     pictures = [job.result().images[0] for job in jobs]
+    >>> len(pictures), jobs[0].state
+    (2, 'done')
+    """
+
+    def __init__(
+        self,
+        pipelines: Mapping[str, Any],
+        *,
+        fronts: Mapping[str, Any] | None = None,
+        memory: int | float | str | None = None,
+        rows: int = 32,
+        open: int = 16,
+    ) -> None:
+        if not pipelines:
+            raise PipelineError("an engine without a pipeline", "one or more, by name", 'Engine({"emoji": pipe})')
+        self._names = list(pipelines)
+        most = None if memory is None else in_bytes(memory)
+        self._conductor = Conductor(dict(pipelines), dict(fronts or {}), most, rows, open)
+        self._queue: deque[Job] = deque()
+        self._cancelled: set[Job] = set()
+        self._change = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="evocache engine", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self,
+        prompt: Any = None,
+        *,
+        model: str | None = None,
+        what: Any = None,
+        speedup: float | None = None,
+        quality: float | None = None,
+        seed: int | None = None,
+        user: str = "",
+        deadline: float | None = None,
+        **arguments: Any,
+    ) -> Job:
+        """Ask for a generation.
+
+        Args:
+            prompt: given to the pipeline, if it is given here.
+            model: name of the pipeline; the first, if it is not given.
+            what: what is applied, as `evocache.apply` takes it; everything is computed, if nothing is asked for.
+            speedup: least speed-up of a point of the front.
+            quality: least quality of a point of the front.
+            seed: of the random states of torch, numpy and `random` that its pipeline sees; drawn now, if not given. A
+                pipeline that is given no generator draws from them.
+            user: whose it is: users have even shares of the engine.
+            deadline: seconds until it should have ended; it goes first when that is near.
+            arguments: further arguments of the pipeline's call.
+
+        Raises:
+            PipelineError: if there is no such pipeline.
+            GenerationError: if the engine is closed.
+        """
+        name = self._names[0] if model is None else model
+        if name not in self._names:
+            raise PipelineError(f"model {name!r}", f"one of {', '.join(self._names)}", "name one of them")
+        given = arguments if prompt is None else {"prompt": prompt, **arguments}
+        drawn = secrets.randbits(48) if seed is None else seed
+        job = Job(Request(name, given, what, speedup, quality, drawn, user, deadline), cancel=self._wish_cancel)
+        with self._change:
+            if self._closing:
+                raise GenerationError("an engine that is closed", "one that runs", "make a new one")
+            self._queue.append(job)
+            self._change.notify()
+        return job
+
+    @property
+    def figures(self) -> Figures:
+        """What it has done so far."""
+        return self._conductor.figures
+
+    def close(self) -> None:
+        """Cancel what is queued or runs, and end all threads; the pipelines are what they were."""
+        with self._change:
+            self._closing = True
+            self._change.notify()
+        self._thread.join()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wish_cancel(self, job: Job) -> None:
+        with self._change:
+            self._cancelled.add(job)
+            self._change.notify()
+
+    def _run(self) -> None:
+        try:
+            self._give_turns()
+        except BaseException as error:  # a fault of the engine's own: nobody shall wait for it
+            with self._change:
+                self._closing = True
+                left, self._queue = list(self._queue), deque()
+            for job in left:
+                job.end(error=error)
+            self._conductor.abandon(error)
+            raise
+
+    def _give_turns(self) -> None:
+        conductor = self._conductor
+        while True:
+            with self._change:
+                while not (self._queue or self._cancelled or self._closing or conductor.busy):
+                    self._change.wait()
+                closing, cancelled = self._closing, self._cancelled
+                self._cancelled = set()
+                for job in [job for job in self._queue if closing or job in cancelled]:
+                    self._queue.remove(job)
+                    job.end(error=Cancelled())
+            conductor.cancel(None if closing else cancelled)
+            if closing:
+                return
+            self._begin_jobs()
+            conductor.take_turn()
+
+    def _begin_jobs(self) -> None:
+        """Let queued jobs begin in the order of their arrival, as long as there is room."""
+        while True:
+            with self._change:
+                if not self._queue or not self._conductor.has_room(self._queue[0]):
+                    return
+                job = self._queue.popleft()
+            self._conductor.begin(job)

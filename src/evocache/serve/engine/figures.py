@@ -1,0 +1,31 @@
+"""What an engine has done: turns, calls, and why calls were computed by themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Figures:
+    """Counts of an engine, from its beginning.
+
+    Attributes:
+        turns: batches that were computed.
+        calls: calls of components in them.
+        together: calls that were computed with others.
+        anew: calls that were begun with others and had to be made anew, by themselves.
+        alone: calls that were computed by themselves although others waited, by why.
+        done: jobs that returned.
+        failed: jobs that raised.
+        cancelled: jobs that were cancelled.
+    """
+
+    turns: int = 0
+    calls: int = 0
+    together: int = 0
+    anew: int = 0
+    alone: Counter[str] = field(default_factory=Counter)
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0

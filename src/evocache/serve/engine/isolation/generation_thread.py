@@ -1,0 +1,109 @@
+"""A pipeline's call as a coroutine: in a thread of its own, which runs only while the engine waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+from ....runtime.joint.lane import Lane, meeting
+from .global_state import GlobalState, StateSwap
+from .thread_state import thread_state
+
+
+class Cancelled(BaseException):
+    """The request was cancelled; raised where its generation waits."""
+
+
+class GenerationThread:
+    """Runs a call until it hands a denoiser call over, or ends.
+
+    Args:
+        call: what is run.
+        swap: who has the process's state.
+        seed: what its random states begin with.
+        name: of the thread.
+
+    Attributes:
+        lane: the call that it waits with; None before it begins and when it is over.
+        state: what its thread computes by.
+        over: whether the call has returned or raised.
+        result: what it returned.
+        error: what it raised.
+    """
+
+    def __init__(self, call: Callable[[], Any], swap: StateSwap, seed: int, name: str = "evocache generation") -> None:
+        self.lane: Lane | None = None
+        self.state: object = None
+        self.over = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._call: Callable[[], Any] | None = call
+        self._globals = GlobalState(swap, seed)
+        self._go, self._parked = threading.Semaphore(0), threading.Semaphore(0)
+        self._answer: Callable[[], Any] | None = None
+        context = copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+
+    def resume(self, answer: Callable[[], Any] | None = None) -> None:
+        """Let it go on until it waits again or is over; nothing else runs meanwhile.
+
+        Args:
+            answer: called in its thread; returns or raises what the call that it waits with returns.
+        """
+        self._answer = answer
+        if self._thread.ident is None:
+            self._thread.start()
+        self._globals.enter()
+        self._go.release()
+        self._parked.acquire()
+        if self.over:
+            self._thread.join()
+            self._globals.end()
+
+    def cancel(self) -> None:
+        """End it where it waits. A pipeline that catches this goes on, and is ended at its next denoiser call."""
+        if self.over:
+            return
+        if self._thread.ident is None:
+            self.over, self.error, self._call = True, Cancelled(), None
+            return
+        for _ in range(TRIES):
+            self.resume(_cancel)
+            if self._is_over():
+                return
+
+    def _is_over(self) -> bool:
+        return self.over
+
+    def _run(self) -> None:
+        meeting.set(self.meet)
+        self._go.acquire()
+        call, self._call = self._call, None
+        try:
+            assert call is not None
+            self.result = call()
+        except BaseException as error:  # raised where the job's result is asked for
+            self.error = error
+        finally:
+            del call
+            self.lane = self._answer = None
+            self.over = True
+            self._parked.release()
+
+    def meet(self, lane: Lane) -> Any:
+        """Wait with a call, in its own thread, and return what that returns."""
+        self.lane, self.state = lane, thread_state()
+        self._parked.release()
+        self._go.acquire()
+        answer, self._answer, self.lane = self._answer, None, None
+        return lane.compute() if answer is None else answer()
+
+
+TRIES = 1000
+"""How often a pipeline that catches its cancellation is told again."""
+
+
+def _cancel() -> Any:
+    raise Cancelled

@@ -1,0 +1,10 @@
+"""Whose turn it is, what is computed together, and what it costs.
+
+In: calls that wait, and what jobs say for themselves. Out: an order, batches, their outputs, prices.
+
+- `order`: deadlines, shares of users, response ratios
+- `batches`, `pieces`: calls of a kind as one; a call of many rows as several
+- `prices`, `reservations`: seconds of a kind of calls; bytes of jobs
+
+Imports runtime and below; it knows neither jobs nor threads.
+"""

@@ -1,0 +1,124 @@
+"""Which calls are computed together: those of a kind that was proved, under the same state of their threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from ....runtime.joint.arguments import Flat, flat, kind_of
+from ....runtime.joint.joint_call import compute_together, may_meet, unseen
+from ....runtime.joint.lane import Lane
+from ....runtime.joint.proof import Proven, prove
+from ....runtime.lru import LRU
+from ....runtime.ops.recompute import Apart
+
+KINDS = 256
+"""How many kinds of calls are remembered."""
+
+
+class Waiting(NamedTuple):
+    """A call that waits to be computed.
+
+    Attributes:
+        lane: the call.
+        given: its arguments.
+        kind: what it has in common with those that it may be computed with.
+    """
+
+    lane: Lane
+    given: Flat
+    kind: object
+
+
+def waiting(lane: Lane, state: object) -> Waiting:
+    """Return a call as one that waits, in a thread of a state."""
+    given = flat(lane)
+    return Waiting(lane, given, (kind_of(lane, given), state))
+
+
+class Batches:
+    """Knows which kinds of calls can be computed together, and computes them."""
+
+    def __init__(self) -> None:
+        self._known: LRU[object, Proven | str] = LRU(KINDS)
+        self._most: LRU[object, int] = LRU(KINDS)
+
+    def company(self, first: Waiting, others: Sequence[Waiting], most: int) -> list[Waiting]:
+        """Return the calls that a call is computed with, itself first; it alone, if there is none.
+
+        Args:
+            first: the call whose turn it is.
+            others: those that wait besides, the likeliest first.
+            most: how many rows a batch may have.
+        """
+        if first.lane.alone or isinstance(self._known.get(first.kind), str):
+            return [first]
+        most = min(most, self._most.get(first.kind) or most)
+        fitting = [other for other in others if other.kind == first.kind and not other.lane.alone]
+        alike = [other for other in fitting if _pattern(other.lane) == _pattern(first.lane)]
+        chosen, rows = [first], first.lane.rows
+        for other in alike or fitting:
+            if rows + other.lane.rows <= most:
+                chosen.append(other)
+                rows += other.lane.rows
+        proven = self._known.get(first.kind)
+        if isinstance(proven, Proven):
+            looked_at = not unseen([each.lane for each in chosen], proven)
+            if looked_at and not may_meet(first.lane, proven):
+                return [first]
+            if looked_at:
+                chosen = [each for each in chosen if may_meet(each.lane, proven)]
+        return chosen
+
+    def compute(self, chosen: Sequence[Waiting]) -> list[Any] | None:
+        """Compute several calls together, in this thread; None if they cannot be, as is then known.
+
+        Raises:
+            Apart: if they do not fit together after all.
+        """
+        lanes, given = [each.lane for each in chosen], [each.given for each in chosen]
+        kind = chosen[0].kind
+        proven = self._known.get(kind)
+        if isinstance(proven, str):
+            return None
+        if proven is None or unseen(lanes, proven):
+            modules = dict.fromkeys(
+                [*(proven.modules if proven else ()), *(id_ for lane in lanes for id_ in lane.table)]
+            )
+            proven = prove(lanes, given, list(modules))
+            self._known[kind] = proven
+            if isinstance(proven, str) or not all(may_meet(lane, proven) for lane in lanes):
+                return None
+        return compute_together(lanes, given, proven)
+
+    def why_alone(self, call: Waiting) -> str:
+        """Return why a call is computed by itself although others wait."""
+        known = self._known.get(call.kind)
+        return call.lane.alone or (known if isinstance(known, str) else "no other of its kind waits")
+
+    def may_cut(self, call: Waiting) -> bool:
+        """Return whether a call's rows are known to be computed as well in several calls."""
+        return isinstance(self._known.get(call.kind), Proven)
+
+    def note_failure(self, calls: Sequence[Waiting], error: Exception) -> None:
+        """Remember that calls failed together: fewer rows of their kind are tried, or none, if memory was not short."""
+        kind = calls[0].kind
+        if isinstance(error, Apart):  # these did not fit; others of their kind may
+            return
+        if is_out_of_memory(error):
+            self._most[kind] = max(1, sum(call.lane.rows for call in calls) // 2)
+        else:
+            self._known[kind] = f"a joint call failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is short."""
+    short = isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    return short or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def _pattern(lane: Lane) -> object:
+    """What lanes have in common that compute and store the same components: nothing is copied where all do so."""
+    return frozenset((id_, type(op)) for id_, op in lane.table.items())

@@ -1,0 +1,46 @@
+"""A call with many rows, computed a few rows at a turn: batches of pictures, frames of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from ....runtime.joint.arguments import flat
+from ....runtime.joint.lane import Lane
+
+
+def cut(lane: Lane, rows: int) -> list[Lane]:
+    """Return a call as several of a number of rows each; the call itself if its rows are no more."""
+    if lane.rows <= rows:
+        return [lane]
+    counts = [min(rows, lane.rows - at) for at in range(0, lane.rows, rows)]
+    given = flat(lane)
+    leaves = [_parts(leaf, lane.rows, counts) for leaf in given.leaves]
+    found = []
+    for at, count in enumerate(counts):
+        args, kwargs = pytree.tree_unflatten([parts[at] for parts in leaves], given.spec)
+        found.append(replace(lane, args=args, kwargs=kwargs, rows=count))
+    return found
+
+
+def _parts(leaf: Any, rows: int, counts: Sequence[int]) -> Sequence[Any]:
+    if isinstance(leaf, torch.Tensor) and leaf.ndim and len(leaf) == rows:
+        return torch.split(leaf, list(counts))
+    if isinstance(leaf, list) and len(leaf) == rows:
+        ends = [sum(counts[: at + 1]) for at in range(len(counts))]
+        return [leaf[end - count : end] for end, count in zip(ends, counts, strict=True)]
+    return [leaf] * len(counts)
+
+
+def join_outputs(outputs: Sequence[Any]) -> Any:
+    """Return what a call returns from what its pieces return."""
+    flats = [pytree.tree_flatten(output) for output in outputs]
+    joined = [
+        torch.cat(leaves) if isinstance(leaves[0], torch.Tensor) else leaves[0]
+        for leaves in zip(*(leaves for leaves, _ in flats), strict=True)
+    ]
+    return pytree.tree_unflatten(joined, flats[0][1])

@@ -1,0 +1,185 @@
+"""Cancelling, failing and what is drawn; who changes what others use; nothing stays."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPAGPipeline
+
+from evocache.errors import BudgetError, GenerationError, PipelineError
+from evocache.serve.engine.engine import Engine
+from tests.serve.calls import arguments, difference, engine_threads
+from tests.tiny import FAMILIES
+
+PIXART = FAMILIES["pixart"]
+
+
+@pytest.fixture(scope="module")
+def pipe() -> Any:
+    found = PIXART.build()
+    found.set_progress_bar_config(disable=True)
+    return found
+
+
+@pytest.fixture
+def engine(pipe: Any) -> Iterator[Engine]:
+    with Engine({"pixart": pipe}) as made:
+        yield made
+    assert not engine_threads()
+
+
+def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
+    return arguments(PIXART, pipe, **{"steps": 4, **settings})
+
+
+def test_a_cancelled_job_ends_and_others_go_on(pipe: Any, engine: Engine) -> None:
+    reached = threading.Event()
+
+    def callback(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        reached.set()
+
+    long = engine.submit(**asked(pipe, steps=200), callback=callback)
+    short = engine.submit(**asked(pipe, seed=1))
+    assert reached.wait(60)
+    assert long.state == "running"
+    assert 0 < long.progress.step < long.progress.steps == 200
+    long.cancel()
+    with pytest.raises(GenerationError, match="cancelled"):
+        long.result(60)
+    assert long.state == "cancelled"
+    assert difference(pipe(**asked(pipe, seed=1)), short.result(60)) < 1e-5
+    long.cancel()  # which is over: nothing happens
+    assert engine.figures.cancelled == 1
+
+
+def test_a_queued_job_is_cancelled_at_once(pipe: Any) -> None:
+    with Engine({"pixart": pipe}, open=1) as engine:
+        first = engine.submit(**asked(pipe, steps=100))
+        queued = engine.submit(**asked(pipe))
+        queued.cancel()
+        with pytest.raises(GenerationError, match="cancelled"):
+            queued.result(60)
+        assert queued.progress.step == 0
+        first.cancel()
+
+
+def test_what_a_pipeline_raises_is_its_own(pipe: Any, engine: Engine) -> None:
+    def fails(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        raise KeyError("mine")
+
+    good = [engine.submit(**asked(pipe, seed=seed)) for seed in range(2)]
+    bad = engine.submit(**asked(pipe), callback=fails)
+    wrong = engine.submit(**{**asked(pipe), "guidance_scale": "much"})
+    with pytest.raises(KeyError, match="mine"):
+        bad.result(60)
+    with pytest.raises(TypeError):
+        wrong.result(60)
+    assert bad.state == wrong.state == "failed"
+    for seed, job in enumerate(good):
+        assert difference(pipe(**asked(pipe, seed=seed)), job.result(60)) < 1e-5
+
+
+def test_states_are_drawn_from_as_alone(pipe: Any, engine: Engine) -> None:
+    """A pipeline that is given no generator draws from the process's states: each request has its own."""
+
+    def draws(into: list[float]) -> Any:
+        def callback(step: int, timestep: Any, latents: torch.Tensor) -> None:
+            into.append(float(torch.rand(())) + float(np.random.rand()))
+
+        return callback
+
+    def without(seed: int) -> dict[str, Any]:
+        return {**asked(pipe, steps=3 + seed), "generator": None}
+
+    alone: list[list[float]] = [[], []]
+    expected = [engine.submit(seed=s, **without(s), callback=draws(alone[s])).result(60) for s in range(2)]
+    torch.manual_seed(5)
+    own = torch.rand(3)
+    torch.manual_seed(5)
+    company: list[list[float]] = [[], []]
+    jobs = [engine.submit(seed=s, **without(s), callback=draws(company[s])) for s in range(2)]
+    found = [job.result(60) for job in jobs]
+    assert company == alone
+    assert alone[0] != alone[1][:3]
+    assert all(difference(one, other) < 1e-5 for one, other in zip(expected, found, strict=True))
+    time.sleep(0.05)
+    assert torch.rand(3).equal(own)  # the process's own state is as it was
+
+
+def test_who_changes_what_others_use_has_the_engine_alone() -> None:
+    """Perturbed-attention guidance exchanges attention processors for the time of its call."""
+    tiny, plain = FAMILIES["sd15"], FAMILIES["sd15"].build()
+    pag = StableDiffusionPAGPipeline(**plain.components, requires_safety_checker=False, pag_applied_layers=["mid"])
+    pag.set_progress_bar_config(disable=True)
+    perturbed = {**arguments(tiny, plain, steps=4), "pag_scale": 3.0}
+    expected = [plain(**arguments(tiny, plain, seed=1, steps=6)), pag(**perturbed)]
+    processors = list(plain.unet.attn_processors.values())
+    with Engine({"plain": plain, "pag": pag}) as engine:
+        one = engine.submit(**arguments(tiny, plain, seed=1, steps=6))
+        other = engine.submit(model="pag", **{**arguments(tiny, plain, steps=4), "pag_scale": 3.0})
+        assert difference(expected[0], one.result(100)) < 1e-5
+        assert difference(expected[1], other.result(100)) < 1e-5
+    assert "had the engine to itself" in other.notes[0]
+    assert not one.notes
+    assert list(plain.unet.attn_processors.values()) == processors
+
+
+def test_more_memory_than_there_is_is_refused_and_what_fits_waits(pipe: Any) -> None:
+    with pytest.raises(BudgetError):
+        Engine({"pixart": pipe}, memory="1KB")
+    weights = sum(
+        p.numel() * p.element_size()
+        for part in (pipe.transformer, pipe.vae, pipe.text_encoder)
+        for p in part.parameters()
+    )
+    with Engine({"pixart": pipe}, memory=weights + 50_000) as engine, pytest.raises(BudgetError):
+        engine.submit(**asked(pipe)).result(60)
+    with Engine({"pixart": pipe}, memory="2GB") as engine:
+        jobs = [engine.submit(what="fora:2", **asked(pipe, seed=seed)) for seed in range(3)]
+        assert all(job.result(60) for job in jobs)
+        assert all(job.needs.features > 0 and job.needs.activations > 0 for job in jobs)
+
+
+def test_names_and_engines_that_are_not_there(pipe: Any) -> None:
+    with pytest.raises(PipelineError, match="without a pipeline"):
+        Engine({})
+    engine = Engine({"pixart": pipe})
+    with pytest.raises(PipelineError, match=r"'sd3'.*pixart"):
+        engine.submit("a fox", model="sd3")
+    engine.close()
+    with pytest.raises(GenerationError, match="closed"):
+        engine.submit("a fox")
+    engine.close()  # twice is once
+
+
+def test_closing_ends_what_runs(pipe: Any) -> None:
+    engine = Engine({"pixart": pipe}, open=2)
+    jobs = [engine.submit(**asked(pipe, steps=100)) for _ in range(4)]
+    engine.close()
+    assert [job.state for job in jobs] == ["cancelled"] * 4
+    assert not engine_threads()
+
+
+def test_nothing_of_a_job_stays(pipe: Any, engine: Engine) -> None:
+    job = engine.submit(what="fora:2", **asked(pipe))
+    generator = weakref.ref(job.request.arguments["generator"])
+    job.result(60)
+    del job
+    gc.collect()
+    assert generator() is None
+
+
+def test_the_worker_s_fault_leaves_nobody_waiting(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Engine({"pixart": pipe}) as engine:
+        monkeypatch.setattr(engine._conductor, "take_turn", lambda: 1 / 0)
+        monkeypatch.setattr(threading, "excepthook", lambda args: None)
+        with pytest.raises(ZeroDivisionError):
+            engine.submit(**asked(pipe)).result(60)
