@@ -270,12 +270,14 @@ def test_who_waits_for_late_ones_follows_one_at_a_time():
 
 def test_who_waits_for_what_cannot_be_copied_computes_at_once():
     held, together = cache(), threading.Barrier(5, timeout=20)
-    first = threading.Event()
+    first, joined, join = threading.Event(), [], held._answers.flights.join
+    held._answers.flights.join = lambda *args, **settings: (join(*args, **settings), joined.append(1))[0]
 
     def work():
         if not first.is_set():
             first.set()
-            time.sleep(0.2)  # until the others wait
+            while len(joined) < 6:
+                time.sleep(0.001)
         else:
             together.wait()  # all of them, at once
         return threading.Lock()

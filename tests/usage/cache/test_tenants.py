@@ -84,3 +84,43 @@ def test_a_child_process_makes_tenants_though_the_parent_was_making_one(monkeypa
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     thread.join()
     assert tenants.of("a").get_or_compute("q", lambda: 1) == 1
+
+
+@pytest.mark.parametrize("act", ["invalidate", "clear", "clear owner"])
+def test_a_tenant_without_room_is_reached_in_the_tiers_and_takes_none(tmp_path, act):
+    def made():
+        @cached(tenant="firm", owner="x", tenants=1, disk=tmp_path, version=1, **SETTINGS)
+        def price(firm, x):
+            asked.append(firm)
+            return f"{firm}{x}"
+
+        return price
+
+    asked = []
+    price = made()
+    price("a", 1)
+    price.cache.close()
+    price = made()
+    price("b", 1)
+    {
+        "invalidate": lambda: price.invalidate("a", 1),
+        "clear": lambda: price.cache.clear(tenant="a"),
+        "clear owner": lambda: price.cache.clear(1, tenant="a"),
+    }[act]()
+    assert list(price.cache) == ["b"]
+    price.cache.close()
+    price = made()
+    assert price("a", 1) == "a1"
+    assert asked == ["a", "b", "a"]
+    price.cache.close()
+
+
+def test_a_tenant_that_nobody_asked_for_takes_no_room_by_being_invalidated():
+    tenants = Tenants("1MB", 1, **SETTINGS)
+    assert not tenants.invalidate("nobody", "q")
+    tenants.clear(tenant="nobody")
+    assert tenants.of("a") is not None
+    tenants["a"]["q"] = 1
+    assert tenants.invalidate("a", "q")
+    with pytest.raises(UsageError, match="without a tenant"):
+        tenants.invalidate(None, "q")

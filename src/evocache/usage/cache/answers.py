@@ -84,7 +84,7 @@ class Answers:
         kept, give = protect(value, self.arrays)
         self.flights.void(lambda other: other.name == question.name)
         with self.flights.apart(question) as flight:
-            return self._keep(flight, kept, give, seconds, self.contents.missed()).held
+            return self._keep(flight, kept, give, seconds, self.contents.requests).held
 
     @contextmanager
     def ahead(self, key: Hashable, owner: Hashable) -> Iterator[Callable[[Any, float], bool]]:

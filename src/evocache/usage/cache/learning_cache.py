@@ -49,8 +49,8 @@ class LearningCache(AnswersMapping, Displayed):
         tenant: whose answers they are. It is part of every key: tenants share nothing, in no tier.
         disk: a folder for a tier on the disk, which outlives the process; or a tier.
         shared: the address of a Valkey or Redis server (`"valkey://host"`) that several machines share; or a tier.
-        disk_bytes: bytes that answers may take on the disk.
-        shared_bytes: bytes that answers may take on the server.
+        disk_bytes: bytes that answers may take on the disk, of each tenant.
+        shared_bytes: bytes that answers may take on the server, of each tenant.
         codecs: write values for the tiers below; `"pickle"` is used only if it is named, signed, and never shared.
         ttl: seconds that an answer is fresh, those that tiers hold already among them; None for ever.
         stale: seconds beyond that for which it may be given while it is computed anew.

@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, MutableMapping
+from collections.abc import Callable, Hashable, ItemsView, Iterator, MutableMapping, ValuesView
 from typing import Any
 
 from .answers import Answers
 from .contents import Contents
-from .entry import Question
+from .entry import Entry, Question
 from .names import Names
+
+
+class FreshItems(ItemsView[Hashable, Any]):
+    """Gives keys and values that are fresh; looking through them is no request."""
+
+    _mapping: AnswersMapping
+
+    def __iter__(self) -> Iterator[tuple[Hashable, Any]]:
+        return self._mapping.fresh()
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == own for own in self)
+
+
+class FreshValues(ValuesView[Any]):
+    """Gives values that are fresh; looking through them is no request."""
+
+    _mapping: AnswersMapping
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in self._mapping.fresh())
+
+    def __contains__(self, value: object) -> bool:
+        return any(value is own or value == own for own in self)
 
 
 class AnswersMapping(MutableMapping[Hashable, Any]):
     """Gives, keeps and forgets the answers of single keys.
+
+    A look-up (`[]`, `get`, `pop`) is a request, answered or not. All else is none: `in`, `len`, going through keys,
+    values and items, and keeping.
 
     Args:
         answers: keeps them.
@@ -28,13 +55,14 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         self._name = Names.name
 
     def __getitem__(self, key: Hashable) -> Any:
-        """Return the value of a key that is held, fresh; that counts as a request.
+        """Return the value of a key that is held, fresh.
 
         Raises:
             KeyError: if it is not held.
         """
         entry = self._entries.get(self._name(key))
         if entry is None or (now := self._clock()) >= entry.fresh:
+            self._contents.missed()
             raise KeyError(key)
         self._ring.append((self._number(), entry, None, now, "hit"))
         given, value = self._answers.give(entry)
@@ -60,11 +88,29 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         return entry is not None and self._clock() < entry.fresh
 
     def __iter__(self) -> Iterator[Hashable]:
-        now = self._clock()
-        return iter([entry.key for entry in self._contents.select(lambda entry: now < entry.fresh)])
+        return iter([entry.key for entry in self._fresh()])
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._fresh())
+
+    def _fresh(self) -> list[Entry]:
+        now = self._clock()
+        return self._contents.select(lambda entry: now < entry.fresh)
+
+    def fresh(self) -> Iterator[tuple[Hashable, Any]]:
+        """Give the keys and values that are fresh, without a request."""
+        for entry in self._fresh():
+            given, value = self._answers.give(entry)
+            if given:
+                yield entry.key, value
+
+    def items(self) -> FreshItems:
+        """Return the keys and values that are fresh."""
+        return FreshItems(self)
+
+    def values(self) -> FreshValues:
+        """Return the values that are fresh."""
+        return FreshValues(self)
 
     def put(
         self,

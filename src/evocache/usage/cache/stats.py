@@ -31,7 +31,7 @@ class Stats(Displayed):
         seconds_computed: what computing took.
         bytes: bytes that are held in memory.
         max_bytes: bytes that may be held there.
-        entries: answers that are held there.
+        entries: answers that are held there, those whose time is over among them until they are asked for.
         evictions: answers that left for others.
         refused: answers that were not kept: worth too little, too large, or of a kind that cannot be copied.
         dropped: hits that the policy was not told of, since they came too fast.

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ...display import Displayed
 from ...errors import UsageError, short
 from ...units import in_bytes
 from ..tiers import forks
+from ..tiers.tier import Tier
 from ..warner import Warner
 from .learning_cache import LearningCache
 from .names import checked_tenant
+
+BELOW = ("disk", "shared", "disk_bytes", "shared_bytes", "secret", "clock", "wall")
+"""Settings of a cache that say where the tiers below are."""
+
+
+def _named(tenant: Any) -> str:
+    name = checked_tenant(tenant)
+    if name is None:
+        given = "a request without a tenant (tenant=None)"
+        raise UsageError(given, "the name of one, as a text", "name the tenant in each call, or leave tenant= out")
+    return name
 
 
 class Tenants(Mapping[str, LearningCache], Displayed):
@@ -21,7 +34,7 @@ class Tenants(Mapping[str, LearningCache], Displayed):
     Args:
         max_bytes: bytes of all together.
         most: how many tenants have room; each has an equal part.
-        settings: of the caches, as of `LearningCache`.
+        settings: of the caches, as of `LearningCache`; `disk_bytes` and `shared_bytes` are of each tenant.
 
     Raises:
         AmountError: if the bytes are none.
@@ -61,10 +74,7 @@ class Tenants(Mapping[str, LearningCache], Displayed):
         Raises:
             UsageError: if the tenant is no text.
         """
-        name = checked_tenant(tenant)
-        if name is None:
-            given = "a request without a tenant (tenant=None)"
-            raise UsageError(given, "the name of one, as a text", "name the tenant in each call, or leave tenant= out")
+        name = _named(tenant)
         found = self._caches.get(name)
         if found is not None:
             return found
@@ -85,10 +95,48 @@ class Tenants(Mapping[str, LearningCache], Displayed):
     def __len__(self) -> int:
         return len(self._caches)
 
-    def clear(self, owner: Hashable | None = None) -> None:
-        """Forget all answers of all tenants; with an owner, those that were computed for that one."""
+    def invalidate(self, tenant: Any, key: Hashable) -> bool:
+        """Forget a key of a tenant in all tiers, and return whether it was held in memory.
+
+        A tenant without room is reached on the disk and the server alike, and gets no room by that.
+
+        Raises:
+            UsageError: if the tenant is no text.
+        """
+        with self._reached(tenant) as cache:
+            return cache is not None and cache.invalidate(key)
+
+    def clear(self, owner: Hashable | None = None, *, tenant: Any = None) -> None:
+        """Forget all answers of all tenants that have room, or of one; with an owner, those that were for that one.
+
+        A tenant that is named is reached on the disk and the server though it has no room, and gets none by that.
+
+        Raises:
+            UsageError: if the tenant is no text; if a tier cannot be used, so that answers may still be there.
+        """
+        if tenant is not None:
+            with self._reached(tenant) as cache:
+                if cache is not None:
+                    cache.clear(owner)
+            return
         for cache in list(self._caches.values()):
             cache.clear(owner)
+
+    @contextmanager
+    def _reached(self, tenant: Any) -> Iterator[LearningCache | None]:
+        """Give the cache of a tenant; of one without room a passing one over its tiers, or none without tiers."""
+        name = _named(tenant)
+        found = self._caches.get(name)
+        below = {setting: self._settings[setting] for setting in BELOW if self._settings.get(setting) is not None}
+        if found is not None or not below.keys() & {"disk", "shared"}:
+            yield found
+            return
+        passing = LearningCache(self.max_bytes, tenant=name, policy="lru", upkeep=False, **below)
+        try:
+            yield passing
+        finally:
+            if not any(isinstance(setting, Tier) for setting in below.values()):  # those of their user stay open
+                passing.close()
 
     def close(self) -> None:
         """Write what is to be written, and let the tiers below go."""

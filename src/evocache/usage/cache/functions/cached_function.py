@@ -104,11 +104,13 @@ class CachedFunction(Generic[P, R]):
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the answer to a call, in all tiers; return whether it was held in memory."""
-        cache = self.cache if isinstance(self.cache, LearningCache) else self._cache_of(args, kwargs)
-        return cache is not None and cache.invalidate(self._keys.key(args, kwargs))
+        key = self._keys.key(args, kwargs)
+        if isinstance(self.cache, LearningCache):
+            return self.cache.invalidate(key)
+        return self.cache.invalidate(self._tenant(args, kwargs), key)
 
     def clear(self, owner: Hashable | None = None) -> None:
-        """Forget all answers; with an owner, those that were computed for that one."""
+        """Forget all answers, of tenants those that have room; with an owner, those that were computed for that one."""
         self.cache.clear(owner)
 
     def _cache_of(self, args: Any, kwargs: Any) -> LearningCache | None:
