@@ -7,7 +7,7 @@ import functools
 import pytest
 
 from evocache.errors import UsageError
-from evocache.usage.keys.code_version import code_version
+from evocache.usage.keys.code_version import code_version, unencoded_in
 
 
 def made(text: str, name: str = "f", optimize: int = 0):
@@ -107,3 +107,28 @@ def test_what_optimisation_changes(line, same):
     text = f"def f(x, y=1):\n    {line}\n    return x\n"
     versions = [code_version(made(text, optimize=level)) for level in (0, 1, 2)]
     assert (versions[1] == versions[0], versions[2] == versions[0]) == same
+
+
+def test_what_a_version_leaves_out_is_named():
+    outer = made(OUTER, "outer")
+    assert unencoded_in(outer(1, made(BASE))) == []
+    assert unencoded_in(outer(1, functools)) == []
+    assert unencoded_in(outer(1, object())) == ["`helper` of type object"]
+    assert unencoded_in(outer(1, outer(2, object()))) == ["`helper` of type object"]
+    assert unencoded_in(outer(1, functools.lru_cache(outer(2, object())))) == ["`helper` of type object"]
+    assert unencoded_in(made("def f(x, y=object()): pass")) == []  # an argument
+
+
+def test_what_a_wrapper_holds_counts():
+    class Scaled:
+        def __init__(self, function, by):
+            functools.update_wrapper(self, function)
+            self.function, self.by = function, by
+
+        def __call__(self, x):
+            return self.function(x) * self.by
+
+    base = made(BASE)
+    assert code_version(Scaled(base, 1)) == code_version(Scaled(base, 1)) != code_version(Scaled(base, 2))
+    assert unencoded_in(Scaled(base, 1)) == []
+    assert unencoded_in(Scaled(base, object())) == ["`by` of type object"]

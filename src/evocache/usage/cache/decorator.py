@@ -71,7 +71,8 @@ def cached(
         tenants: how many tenants have room, each an equal and fixed part (8 if not given); what others ask is computed
             each time.
         ignore: names of parameters that do not change the answer; a text is one name.
-        version: what tells this function from what it was before; a digest of its code if not given.
+        version: what tells this function from what it was before; a digest of its code if not given. With `disk` or
+            `shared`, a function that holds a model or another value that no key is made of needs one.
         repeatable: whether it may be called though nobody asks: what an owner will probably ask again is computed anew
             in idle time where it expired or was evicted (see `speculate_share` of `LearningCache`).
         settings: those of `LearningCache`: `ttl`, `stale`, `disk`, `shared`, `policy`, `records`, `privacy`...
@@ -118,6 +119,7 @@ def cached(
             version=version,
             of_class=opened.kind == "class",
             spelled=settings.get("records") is not None and settings.get("privacy") == "text",
+            outlives=any(settings.get(tier) is not None for tier in ("disk", "shared")),
         )
         if opened.kind == "static":
             return staticmethod(made)

@@ -32,6 +32,7 @@ class CachedFunction(Generic[P, R]):
         version: what tells this function from what it was before.
         of_class: whether it is a method of a class, which is bound to the class.
         spelled: whether keys know their calls as texts, which are to be recorded.
+        outlives: whether other functions find the answers, on a disk or a server.
 
     Attributes:
         cache: what is kept; with tenants, a mapping of theirs.
@@ -51,11 +52,12 @@ class CachedFunction(Generic[P, R]):
         version: Any = None,
         of_class: bool = False,
         spelled: bool = False,
+        outlives: bool = False,
     ) -> None:
         self._look_like(function)
         self.cache = cache
         self._function = function
-        self._keys = CallKeys(function, ignore, version)
+        self._keys = CallKeys(function, ignore, version, outlives)
         self._key = self._keys.spelled if spelled else self._keys.key
         self._owner = self._keys.label(owner, "owner")
         self._group = self._keys.label(group, "group")
@@ -101,6 +103,10 @@ class CachedFunction(Generic[P, R]):
     def key(self, *args: P.args, **kwargs: P.kwargs) -> Encoded:
         """Return the key of a call, as it stands in the cache."""
         return self._keys.key(args, kwargs)
+
+    def __cache_key__(self) -> bytes:
+        """Return what stands for the function where it is an argument itself, or held by another cached function."""
+        return self._keys.identity()
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the answer to a call, in all tiers; return whether it was held in memory."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ....errors import UsageError, short
 from ...keys.canonical import encode, encode_arguments
-from ...keys.code_version import code_version
+from ...keys.code_version import code_version, unencoded_in
 from ..event_log import spell
 from ..names import Encoded, Spelled
 from .callables import held_by, name_of
@@ -33,12 +33,20 @@ class CallKeys:
         function: the function.
         ignore: names of parameters that do not change the answer, such as `self` or a logger; a text is one name.
         version: what tells this function from what it was before; a digest of its code if not given.
+        outlives: whether other functions find the answers, on a disk or a server.
 
     Raises:
-        UsageError: if a name is no parameter's; if the function tells neither its parameters nor its code.
+        UsageError: if a name is no parameter's; if the function tells neither its parameters nor its code; if answers
+            outlive it, and it holds what no key is made of.
     """
 
-    def __init__(self, function: Callable[..., Any], ignore: Sequence[str] = (), version: Any = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        ignore: Sequence[str] = (),
+        version: Any = None,
+        outlives: bool = False,
+    ) -> None:
         self._name = name_of(function)
         try:
             self.signature = inspect.signature(function)
@@ -55,6 +63,23 @@ class CallKeys:
         self._matter = tuple(name for name in parameters if name not in ignore)
         self._all = self._matter == self._names
         self._prefix = code_version(function, version) + self._held(function, version)
+        self._hidden = unencoded_in(function) if version is None else []
+        if outlives:
+            self.identity()
+
+    def identity(self) -> bytes:
+        """Return what stands for the function in keys that others find.
+
+        Raises:
+            UsageError: if it holds a value of an outer function that has no encoding, such as a model: the same
+                function over another model would have the same identity.
+        """
+        if self._hidden:
+            given = f"{self._name}, which holds {self._hidden[0]} and whose answers other functions find"
+            expected = "values that are encoded the same in every process: with others its answers are others"
+            mend = 'make it an argument, give it a method `__cache_key__`, or say what tells it: version="1"'
+            raise UsageError(given, expected, mend)
+        return self._prefix
 
     def _held(self, function: Callable[..., Any], version: Any) -> bytes:
         """Return a digest of what a partial brings; nothing where there is nothing, or a version stands for it.
