@@ -23,7 +23,7 @@ def in_bytes(amount: int | float | str) -> int:
     A plain number is bytes, but for a small one, which is refused: nobody means 8 bytes.
 
     Raises:
-        AmountError: if it is none, such as a negative one; `8`, which may mean `"8GB"`; or too large a one.
+        AmountError: if it is no amount, such as a negative one; `8`, which may mean `"8GB"`; or too large a one.
 
     >>> in_bytes("1.5 GiB")
     1610612736

@@ -29,7 +29,7 @@ class Ahead:
         thread_time: seconds that the calling thread has computed.
 
     Raises:
-        UsageError: if the share is none, or the proposals are no function.
+        UsageError: if the share is not above 0 and at most 1, or `propose` is no function.
     """
 
     def __init__(

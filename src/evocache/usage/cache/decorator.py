@@ -78,7 +78,7 @@ def cached(
         settings: those of `LearningCache`: `ttl`, `stale`, `disk`, `shared`, `policy`, `records`, `privacy`...
 
     Raises:
-        AmountError: if the bytes are none.
+        AmountError: if `max_bytes` is no amount of memory, such as `-1` or `"much"`.
         UsageError: if a label or a name to be ignored is no parameter's; if the function yields its answers, or is a
             class or a property; if a coroutine function is said to be repeatable, or a function without an owner; if
             `stale` is given without `ttl`, or `tenants` without `tenant`.

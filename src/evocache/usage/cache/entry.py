@@ -77,7 +77,7 @@ class Question:
     seconds: float | None = None
 
     def check(self, names: Names) -> None:
-        """Refuse an owner, a group or figures that are none, before anything is computed.
+        """Refuse a wrong owner, group or figure, before anything is computed.
 
         Args:
             names: make digests of owners and groups.
@@ -110,7 +110,7 @@ def key_bytes(key: Hashable, name: str | bytes) -> int:
 
 
 def check_figure(name: str, figure: Any, most: float) -> None:
-    """Refuse a figure that is none; None is one that is not given.
+    """Refuse a wrong figure; None means that it is not given.
 
     Raises:
         UsageError: if it is no number from 0 to the most.

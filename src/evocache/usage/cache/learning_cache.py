@@ -58,7 +58,7 @@ class LearningCache(AnswersMapping, Displayed):
         records: where requests are recorded: a file of SQLite, a URL of it or of Postgres, or a recorder; nowhere if
             not given.
         privacy: what is recorded of a request: `"digest"`: digests of key, owner and group, no text; `"text"`: the
-            question as a text, too, which whoever asks has to agree to; `"none"`: neither texts nor digests.
+            question as a text, too, which people who ask have to agree to; `"none"`: neither texts nor digests.
         speculate: what to compute ahead in idle time, for owners who probably ask their last question again: a function
             of an `Asked` that returns a `Proposal` or None, or `"repeat"` for last questions whose answers expired or
             were evicted. Off if not given.
@@ -74,9 +74,9 @@ class LearningCache(AnswersMapping, Displayed):
         wall: seconds since 1970, which the tiers below and records go by.
 
     Raises:
-        AmountError: if the bytes are none.
+        AmountError: if `max_bytes` is no amount of memory, such as `-1` or `"much"`.
         UsageError: if the policy, the privacy or `arrays` is unknown; if the tenant is no text; if `speculate` is no
-            function, or its share no part; if `durable` has no tier, or `privacy="text"` no `records`.
+            function, or its share not from 0 to 1; if `durable` has no tier, or `privacy="text"` no `records`.
 
     >>> cache = LearningCache("64MB")
     >>> cache.get_or_compute("a question", lambda: 6 * 7)

@@ -20,7 +20,7 @@ class Encoded(bytes):
 
 
 class Spelled(Encoded):
-    """Holds the canonical bytes of a call's key, and the call as a text, for who agreed that texts are recorded."""
+    """Holds the canonical bytes of a call's key, and the call as a text, which is recorded where that is agreed to."""
 
     def __new__(cls, encoded: bytes, text: str) -> Spelled:
         """Make it of bytes and the text, which is no part of the key."""

@@ -37,8 +37,8 @@ class Tenants(Mapping[str, LearningCache], Displayed):
         settings: of the caches, as of `LearningCache`; `disk_bytes` and `shared_bytes` are of each tenant.
 
     Raises:
-        AmountError: if the bytes are none.
-        UsageError: if there is room for no tenant; if the settings are none.
+        AmountError: if `max_bytes` is no amount of memory, such as `-1` or `"much"`.
+        UsageError: if `most` is below 1; if the settings are wrong.
     """
 
     def __init__(self, max_bytes: int | str, most: int, **settings: Any) -> None:

@@ -42,7 +42,7 @@ class Digester:
         size: bytes of a digest, from 16 to 32.
 
     Raises:
-        UsageError: if the secret or the size is none.
+        UsageError: if the secret or the size is too short or too long.
     """
 
     def __init__(self, secret: bytes, tenant: str | None = None, *, size: int = DIGEST_BYTES) -> None:

@@ -68,7 +68,7 @@ class FairShare(EvictionPolicy):
         share: part of the room, above 0 and at most 1.
 
     Raises:
-        UsageError: if the share is none.
+        UsageError: if the share is not above 0 and at most 1.
 
     >>> from evocache.usage.policies.lru import LRU
     >>> fair = FairShare(LRU(3), 1 / 3)

@@ -56,7 +56,7 @@ class Event:
         text: the question itself, only where its owner agreed to it.
 
     Raises:
-        RecordError: if a value is none of these.
+        RecordError: if a value is not one of these.
     """
 
     time: float
@@ -156,7 +156,7 @@ def reader(version: object) -> Callable[[dict[str, Any]], Event]:
     """Return what reads the fields of events of a version.
 
     Raises:
-        RecordError: if the version is none, or newer than this code.
+        RecordError: if the version is no number, or newer than this code.
     """
     if not _whole(version) or version not in _READERS:
         known = ", ".join(map(str, _READERS))
@@ -178,7 +178,7 @@ def check_word(name: str, value: object) -> str:
     """Return a name that an event may have.
 
     Raises:
-        RecordError: if it is none.
+        RecordError: if it is no text, or too long.
     """
     if not isinstance(value, str) or not _good_word(value):
         raise _refused(name, value, f"a name of {WORD} characters at most")

@@ -16,7 +16,7 @@ def checked(privacy: str) -> Privacy:
     """Return the mode of that name.
 
     Raises:
-        RecordError: if there is none.
+        RecordError: if no mode has that name.
     """
     for mode in get_args(Privacy):
         if privacy == mode:

@@ -9,8 +9,8 @@ def parse_room(text: str, whole: int) -> int:
     """Return the bytes of a room: an amount, or a share of the bytes of all different answers.
 
     Raises:
-        InputError: if it is a share that is none.
-        AmountError: if it is an amount that is none.
+        InputError: if it is a share, and not above 0 and at most 100 %.
+        AmountError: if it is no amount of memory.
     """
     from ....units import in_bytes
 

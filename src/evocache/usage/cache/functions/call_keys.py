@@ -100,7 +100,7 @@ class CallKeys:
         """Refuse a name that is no parameter's.
 
         Raises:
-            UsageError: if it is none.
+            UsageError: if no parameter has that name.
         """
         if not isinstance(name, str) or name not in self.signature.parameters:
             given = f"{what}={short(name)} for {self._name}{self.signature}"

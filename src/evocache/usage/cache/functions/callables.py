@@ -68,7 +68,7 @@ def _checked(function: Any) -> Callable[..., Any]:
     """Return a function whose answers can be kept.
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is a class, a property, or yields its answers.
     """
     kind = type(function)
     if isinstance(function, (property, functools.cached_property)):

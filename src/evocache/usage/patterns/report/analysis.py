@@ -131,7 +131,7 @@ class Analysis:
             watch: is told of each replay.
 
         Raises:
-            UsageError: if a policy or a room is none.
+            UsageError: if a policy is unknown, or a room is no amount of bytes.
         """
         now, keyed = self.requests, max(1, self._keyed)
         owners = sorted(self._repeats.owners.items(), key=lambda item: -item[1].requests)[: self._most]
@@ -206,7 +206,7 @@ def analyse(
 
     Raises:
         StoreError: if the store cannot be read.
-        UsageError: if a policy or a room is none.
+        UsageError: if a policy is unknown, or a room is no amount of bytes.
     """
     analysis = Analysis()
     if isinstance(source, Trace):

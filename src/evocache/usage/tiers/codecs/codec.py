@@ -55,7 +55,7 @@ class Codecs:
         secret: the installation's secret.
 
     Raises:
-        UsageError: for a name that is none, or one that is there twice.
+        UsageError: for a name of no codec, or one that is there twice.
     """
 
     def __init__(self, codecs: Sequence[str | Codec] = STANDARD, *, secret: bytes) -> None:
