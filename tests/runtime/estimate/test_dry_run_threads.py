@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,6 +16,7 @@ from evocache import apply, discover, plan_memory
 from evocache.memory.offload.shared_offload import offloads_of
 from evocache.memory.planner.planner import MemoryPlan
 from evocache.runtime.attach.accelerated_class import acceleration
+from evocache.runtime.attach.subclasses import plain
 from evocache.runtime.estimate.dry_run import dry_run
 from evocache.runtime.estimate.measure import describe_stages
 from tests.runtime.estimate.test_dry_run import given
@@ -39,11 +41,8 @@ def clean(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def in_the_middle(monkeypatch: pytest.MonkeyPatch, pipe: Any, action: Callable[[], Any]) -> None:
-    """Do something in another thread while a copy of a pipeline is followed by a dry run; both are over at the end.
-
-    Where the action waits for the dry run to end, the dry run goes on after a while.
-    """
-    twin, done, failed = COPIES["a shallow copy"](pipe), threading.Event(), []
+    """Do something in another thread in the middle of a dry run of a copy of a pipeline, which it does not wait for."""
+    twin, done, failed, in_time = COPIES["a shallow copy"](pipe), threading.Event(), [], []
     check = twin.check_inputs
 
     def act() -> None:
@@ -57,13 +56,14 @@ def in_the_middle(monkeypatch: pytest.MonkeyPatch, pipe: Any, action: Callable[[
 
     def wait(*args: Any, **kwargs: Any) -> None:
         thread.start()
-        done.wait(0.3)
+        in_time.append(done.wait(30))
         check(*args, **kwargs)
 
     monkeypatch.setitem(twin.__dict__, "check_inputs", wait)
     dry_run(twin, discover(pipe), (), given(Given(pipe)))
     thread.join()
     assert failed == []
+    assert in_time == [True]
 
 
 def test_a_generation_that_begins_to_be_weighed_is_weighed(pipe, monkeypatch):
@@ -100,10 +100,68 @@ def test_components_that_come_back_for_good_are_left_no_hook(pipe, monkeypatch):
     assert np.array_equal(generate(pipe, **FIRST), expected)
 
 
+def test_calls_of_other_pipelines_that_are_offloaded_go_on(pipe, monkeypatch):
+    other = FAMILIES["sd15"].build()
+    expected, found = generate(other, **FIRST), []
+    with apply(other, "none", memory=OFFLOADING):
+        in_the_middle(monkeypatch, pipe, lambda: found.append(generate(other, **FIRST)))
+    assert np.array_equal(found[0], expected)
+
+
+@pytest.mark.parametrize("offload", [{}, {"text_encoder": ("encode",), "unet": ("denoise",)}])
+def test_a_pipeline_may_wait_for_a_thread_that_calls_a_component(pipe, offload):
+    """It encodes beside other work. The dry run answers for the components in its own thread alone."""
+    cls = type(pipe)
+
+    class Encoding(cls):  # type: ignore[misc]
+        def encode_prompt(self, *args: Any, **kwargs: Any) -> Any:
+            return pool.submit(super().encode_prompt, *args, **kwargs).result(30)
+
+    expected = generate(pipe, **FIRST)
+    with ThreadPoolExecutor(1) as pool:
+        pipe.__class__ = Encoding
+        try:
+            with apply(pipe, "none", memory=MemoryPlan(None, {}, offload=offload)):
+                assert dry_run(pipe, discover(pipe), (), given(Given(pipe))).acts["denoise"]
+                assert np.array_equal(generate(pipe, **FIRST), expected)
+        finally:
+            pipe.__class__ = cls
+
+
+def test_copies_are_followed_in_turn(pipe, monkeypatch):
+    """What the first changes on the components that they share is given back before the second looks at them."""
+    twin, seen, threads = COPIES["a shallow copy"](pipe), [], []
+    check, attention = pipe.check_inputs, pipe.unet.mid_block
+
+    def follow() -> None:
+        dry_run(twin, discover(pipe), (), given(Given(pipe)))
+
+    def change(*args: Any, **kwargs: Any) -> None:
+        attention.changed = True
+        threads.append(threading.Thread(target=follow))
+        threads[0].start()
+        threads[0].join(0.3)
+        check(*args, **kwargs)
+
+    def look(*args: Any, **kwargs: Any) -> None:
+        seen.append(hasattr(attention, "changed"))
+        check(*args, **kwargs)
+
+    monkeypatch.setitem(pipe.__dict__, "check_inputs", change)
+    monkeypatch.setitem(twin.__dict__, "check_inputs", look)
+    dry_run(pipe, discover(pipe), (), given(Given(pipe)))
+    threads[0].join()
+    assert seen == [False]
+    assert not hasattr(attention, "changed")
+
+
+@pytest.mark.parametrize("weights", ["there", "on the meta device"])
 @pytest.mark.parametrize("first", ["plain", "accelerated"])
-def test_a_pipeline_that_is_accelerated_or_given_back_is_so(pipe, monkeypatch, first):
+def test_a_pipeline_that_is_accelerated_or_given_back_is_so(pipe, monkeypatch, first, weights):
     """The very pipeline is planned for in one thread, while another applies something or removes it."""
-    cls, handles = type(pipe), [apply(pipe, "fora:2")] if first == "accelerated" else []
+    if weights != "there":
+        pipe = FAMILIES["sd15"].build().to("meta")
+    handles = [apply(pipe, "fora:2")] if first == "accelerated" else []
     done = threading.Event()
 
     def act() -> None:
@@ -117,7 +175,7 @@ def test_a_pipeline_that_is_accelerated_or_given_back_is_so(pipe, monkeypatch, f
 
     def wait(*args: Any, **kwargs: Any) -> None:
         thread.start()
-        done.wait(0.3)
+        assert done.wait(30)
         check(*args, **kwargs)
 
     with monkeypatch.context() as patch:
@@ -126,6 +184,7 @@ def test_a_pipeline_that_is_accelerated_or_given_back_is_so(pipe, monkeypatch, f
         thread.join()
     assert (acceleration(pipe) is not None) == (first == "plain")
     assert ("_evocache" in pipe.__dict__) == (first == "plain")
-    generate(pipe, **FIRST)
+    if weights == "there":
+        generate(pipe, **FIRST)
     handles[0].remove()
-    assert type(pipe) is cls
+    assert type(pipe) is plain(pipe)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 from collections import OrderedDict
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from evocache import discover
+from evocache.memory.offload.stage_offload import Offload
 from evocache.runtime.estimate import restored_attributes
 from evocache.runtime.estimate.dry_run import dry_run
-from evocache.runtime.estimate.restored_attributes import restore_attributes
+from evocache.runtime.estimate.measure import describe_stages
+from evocache.runtime.estimate.restored_attributes import restore_attributes, restore_random_numbers
 from tests.pipelines import ROWS
+from tests.tiny import FAMILIES
 
 PERTURBED = ["StableDiffusionPAGPipeline", "SanaPAGPipeline"]
 
@@ -120,6 +126,69 @@ def test_attributes_of_ours_belong_to_whoever_set_them():
     ours = {name: value for name, value in vars(thing).items() if name.startswith("_evocache")}
     assert ours == {"_evocache_kept": 2, "_evocache_new": 3}
     assert not hasattr(thing, "more")
+
+
+def hang(module: nn.Module) -> Offload:
+    """Offload a module, as another thread may do."""
+    return Offload({"part": module}, {"part": ("denoise",)}, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_hooks_of_offloading_come_and_go_with_it(own):
+    """Nothing of them is put back or taken off; what others put on the module is."""
+    came, went, stays = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)
+    if own:
+        for module in (came, went, stays):
+            module.forward = functools.partial(nn.Linear.forward, module)  # type: ignore[method-assign]
+    offload, kept = hang(went), hang(stays)
+    hooked, forward = dict(vars(stays)), vars(came).get("forward")
+    with restore_attributes([came, went, stays]):
+        new = hang(came)
+        offload.remove()
+        stays.forward = lambda x: x  # type: ignore[method-assign]
+        came.more = went.more = True
+    names = {"_hf_hook", "_old_forward"}
+    assert names <= vars(came).keys()
+    assert not names & vars(went).keys()
+    assert ("forward" in vars(went)) == own
+    assert vars(stays) == hooked
+    assert not hasattr(came, "more")
+    assert not hasattr(went, "more")
+    new.remove()
+    kept.remove()
+    assert vars(came).get("forward") is forward
+    assert ("forward" in vars(stays)) == own
+
+
+def test_hooks_of_a_pipeline_are_given_back_and_taken_off_and_ours_are_not():
+    pipe = FAMILIES["sd15"].build()
+    module, stack = pipe.unet, ExitStack()
+    theirs = module.register_forward_pre_hook(lambda *_: None)
+    ours = ExitStack()
+    ours.enter_context(describe_stages(pipe, discover(pipe), lambda stage: None))
+    with restore_attributes(module.modules()):
+        theirs.remove()
+        module.register_forward_pre_hook(lambda *_: None)
+        ours.close()
+        stack.enter_context(describe_stages(pipe, discover(pipe), lambda stage: None))
+    assert [hook.__module__.partition(".")[0] for hook in module._forward_pre_hooks.values()] == ["evocache", "tests"]
+    stack.close()
+    assert list(module._forward_pre_hooks) == [theirs.id]
+
+
+def test_generators_are_as_before_the_first_of_contexts_that_overlap():
+    before = torch.get_rng_state()
+    first, second = restore_random_numbers([]), restore_random_numbers([])
+    first.__enter__()
+    torch.rand(1)
+    second.__enter__()
+    torch.rand(1)
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert torch.equal(torch.get_rng_state(), before)
+    with restore_random_numbers([]):
+        torch.rand(1)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("name", PERTURBED)

@@ -18,7 +18,8 @@ from .packed_weights import Packed, find_shared_storages, packable, weights_of
 offload_lock = threading.RLock()
 """Held while weights move, while it is decided who may move them, and while hooks that move them come and go.
 
-Who also needs `runtime.attach.interception.attaching` takes that first.
+Never held while code of a pipeline or a component runs: that may wait for threads that call components. Who also needs
+`runtime.attach.interception.attaching` takes that first.
 """
 
 

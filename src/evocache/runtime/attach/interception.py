@@ -52,7 +52,9 @@ Way = Callable[[Any], Callable[[], None]]
 """A way of attaching: changes an object and returns what changes it back."""
 
 attaching = threading.RLock()
-"""Held while something attaches or detaches; also by who looks at objects' attributes and gives them back later."""
+"""Held while something attaches or detaches, and while objects' attributes are looked at or given back.
+
+Never while code of a pipeline or a component runs: that may wait for threads that attach."""
 
 _attached: dict[int, tuple[Any, Way, list[int], Callable[[], None]]] = {}
 """By id: an object (so that the id stays its own), how it is attached, its number of users, and the undoing."""

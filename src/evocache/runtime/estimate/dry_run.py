@@ -29,15 +29,15 @@ from ...model.discover import unwrap
 from ...model.outputs import list_tensors
 from ...model.pipeline_components import find_called_denoiser, is_autoencoder, list_components
 from ..attach.call_scope import Scope, outside
-from ..attach.interception import Way, attach, attaching, detach, intercept_entry, swap_class
+from ..attach.interception import Way, attach, attaching, detach, intercept_entry
 from ..attach.scheduler_listener import CODING, autoencoder_call_shadowing, is_scheduler, listen, scheduler_shadowing
-from ..attach.subclasses import Subclasses, plain
+from ..attach.subclasses import OURS, Subclasses, plain
 from ..call_key import state_of
 from ..clock import Clock
 from ..lru import LRU
 from .acts import STAGES, Act, DryRun
 from .quiet_logs import quiet_logs
-from .restored_attributes import restore_attributes
+from .restored_attributes import restore_attributes, restore_random_numbers
 from .stand_in_tensors import Shape, remade, zeros
 
 
@@ -69,9 +69,9 @@ def dry_run(
     run = _Run(pipe, model, workspace, film)
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("callback")}
     try:
-        with quiet_logs(), _restore(pipe, (args, kwargs)), run, torch.no_grad():
+        with quiet_logs(), _restore(pipe, (args, kwargs)) as called, run, torch.no_grad():
             call: Any = (cls or plain(pipe)).__call__
-            call(pipe, *args, **kwargs)
+            call(called, *args, **kwargs)
     except Exception as error:
         if not run.seen.acts["denoise"]:
             raise PipelineError(
@@ -187,7 +187,8 @@ class _Run:
         def rehearse_once() -> tuple[Extent, Any]:
             with _disable_current_modes():
                 if (id(thing), which) not in self._shadows:
-                    self._shadows[id(thing), which] = shadow(module)
+                    with attaching, offload_lock:  # nobody hangs anything on it while it is copied
+                        self._shadows[id(thing), which] = shadow(module)
                 double = self._shadows[id(thing), which]
                 call = double if method == "__call__" else getattr(double, method)
                 seen = rehearse(double, args, kwargs, call=outside(call), fakes=Fakes(self.seen.workspace))
@@ -218,25 +219,22 @@ class _Own:
 
 
 @contextmanager
-def _restore(pipe: Any, given: Any) -> Iterator[None]:
-    """After the context, a pipeline, its components and all random generators are as they were before.
+def _restore(pipe: Any, given: Any) -> Iterator[Any]:
+    """Give what is to be called; after the context, all is as it was before but for what others did meanwhile.
 
-    A call changes components, such as processors of attention that the pipeline would put back at its end. Until the
-    context ends, no other thread attaches to them or detaches, offloads them or stops that, or weighs a generation of
-    them: what it puts on a component would be taken off at the end, and what it takes off would be put back.
+    A call changes the pipeline, components (such as processors of attention that the pipeline would put back at its
+    end) and random generators. The pipeline's own code may do anything within, wait for threads of its own included: no
+    lock is held.
     """
     generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
-    with attaching, offload_lock, torch.random.fork_rng(devices), restore_attributes(_changeable(pipe)):
+    with restore_attributes(_changeable(pipe)), restore_random_numbers(devices):
         weightless = any(weight.is_meta for module in _modules(pipe) for weight in module.parameters())
+        called = prepare_on_cpu(pipe) if weightless else pipe
         try:
-            pipe.set_progress_bar_config(disable=True)
-            if weightless:
-                attach(pipe, prepare_on_cpu)
-            yield
+            called.set_progress_bar_config(disable=True)
+            yield called
         finally:
-            if weightless:
-                detach(pipe)
             for generator, state in generators:
                 generator.set_state(state)
 
@@ -253,9 +251,11 @@ def _modules(pipe: Any) -> list[nn.Module]:
     return [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
 
 
-def prepare_on_cpu(pipe: Any) -> Callable[[], None]:
-    """Have a pipeline prepare its inputs on the CPU, wherever the weights are."""
-    return swap_class(pipe, _hosted_on_cpu)
+def prepare_on_cpu(pipe: Any) -> Any:
+    """Return a copy of a pipeline, with the same components, that prepares its inputs on the CPU, wherever they are."""
+    copied: Any = object.__new__(_hosted_on_cpu(plain(pipe)))
+    copied.__dict__.update({name: value for name, value in vars(pipe).items() if not name.startswith(OURS)})
+    return copied
 
 
 _HOST = property(lambda _: torch.device("cpu"))
