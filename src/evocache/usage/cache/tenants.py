@@ -10,6 +10,7 @@ from typing import Any
 from ...display import Displayed
 from ...errors import UsageError, short
 from ...units import in_bytes
+from ..policies.policy import EvictionPolicy
 from ..tiers import forks
 from ..tiers.tier import Tier
 from ..warner import Warner
@@ -54,6 +55,9 @@ class Tenants(Mapping[str, LearningCache], Displayed):
 
     def _try(self) -> None:
         """Make a cache in memory that nobody uses, so that wrong settings are refused now, not at the first request."""
+        if isinstance(policy := self._settings.get("policy"), EvictionPolicy):
+            mend = f'give its name, policy="{policy.name}", or leave it out'
+            raise UsageError("a policy object for many tenants", "one for each: tenants share nothing", mend)
         left = {"disk", "shared", "upkeep"} & self._settings.keys()
         if any(self._settings.get(tier) is not None for tier in ("disk", "shared")):
             left |= {"durable"}

@@ -9,6 +9,7 @@ from evocache.usage.cache.decorator import cached
 from evocache.usage.cache.learning_cache import LearningCache
 from evocache.usage.learn.comparison import compare
 from evocache.usage.patterns.requests import to_trace
+from evocache.usage.policies.lru import LRU
 from evocache.usage.tiers.codecs.codec import Codecs
 
 SETTINGS = {"secret": bytes(32), "upkeep": False}
@@ -52,6 +53,11 @@ def test_they_are_refused_at_decoration(settings, told, tenant, tmp_path, monkey
 def test_an_unknown_setting_beside_a_tenant_is_refused_at_decoration():
     with pytest.raises(TypeError, match="tttl"):
         cached(tenant="user", tttl=5)(report)
+
+
+def test_a_policy_object_of_many_tenants_is_refused():
+    with pytest.raises(UsageError, match='policy="lru"'):
+        cached(tenant="user", policy=LRU(1000), **SETTINGS)(report)
 
 
 def test_tenants_without_a_tenant_are_refused():
