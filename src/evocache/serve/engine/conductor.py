@@ -141,7 +141,7 @@ class Conductor:
             deadline = one.job.request.deadline
             slack = None if deadline is None else one.job.arrived + deadline - now
             claims.append(Claim(one.number, one.job.request.user, self._left(one), now - one.turned, slack))
-        used = self._shares.fade(now, {claim.user for claim in claims})
+        used = self._shares.update({claim.user for claim in claims})
         return [by_number[claim.number] for claim in order(claims, used)]
 
     def _left(self, one: Running) -> float:

@@ -30,26 +30,30 @@ def test_a_deadline_that_is_near_goes_before_all() -> None:
     assert numbers(poor, late, later, calm, a=0.0, b=9.0) == [3, 2, 1, 4]
 
 
-def test_shares_fade_and_newcomers_begin_with_the_least() -> None:
-    shares = Shares(half_life=10)
-    shares.fade(100, {"a", "b"})
+def test_who_comes_begins_where_the_others_are() -> None:
+    shares = Shares()
+    shares.update({"a"})
     shares.spend("a", 8)
+    assert shares.update({"a"}) == {"a": 8}
+    used = dict(shares.update({"a", "b"}))  # what a had alone is nothing that it owes
+    assert used["b"] == 8
     shares.spend("b", 4)
-    used = dict(shares.fade(110, {"a", "b", "c"}))
-    assert used == {"a": pytest.approx(4), "b": pytest.approx(2), "c": pytest.approx(2)}
-    gone = shares.fade(1e6, {"a"})
-    assert set(gone) == {"a"}
+    assert shares.update({"a"}) == {"a": 8, "b": 12}
+    shares.spend("a", 1)
+    assert shares.update({"a", "b"})["b"] == 12  # going away and coming again forgives nothing
+    shares.spend("a", 50)
+    shares.update({"a"})
+    assert set(shares.update({"a"})) == {"a"}  # those who are behind are forgotten
+    assert shares.update({"a", "c"})["c"] == pytest.approx(59)
 
 
 def test_many_jobs_of_one_user_take_no_more_than_one_of_another() -> None:
     """Two users, one with nine times the jobs: the seconds that they get are even."""
     shares, had, now = Shares(), {"a": 0.0, "b": 0.0}, 0.0
-    left = dict.fromkeys(range(10), 5.0)
-    turned = dict.fromkeys(left, 0.0)
+    turned = dict.fromkeys(range(10), 0.0)
     for _ in range(100):
-        claims = [Claim(n, "b" if n == 0 else "a", left[n], now - turned[n]) for n in left]
-        used = shares.fade(now + 1, {"a", "b"})
-        first = order(claims, used)[0]
+        claims = [Claim(n, "b" if n == 0 else "a", 5.0, now - turned[n]) for n in turned]
+        first = order(claims, shares.update({"a", "b"}))[0]
         shares.spend(first.user, 0.1)
         had[first.user] += 0.1
         now += 0.1

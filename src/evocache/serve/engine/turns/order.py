@@ -46,7 +46,7 @@ def order(claims: Collection[Claim], used: Mapping[str, float]) -> Sequence[Clai
 
     Args:
         claims: of the jobs that wait.
-        used: seconds that each user has had of late.
+        used: what each user has had (`Shares.update`).
     """
 
     def rank(one: Claim) -> tuple[bool, float, float, int]:
@@ -57,27 +57,28 @@ def order(claims: Collection[Claim], used: Mapping[str, float]) -> Sequence[Clai
 
 
 class Shares:
-    """Seconds of computing that each user has had of late: they fade, and a newcomer begins with the least of all.
+    """Virtual time of each user: seconds of computing that they had, from the time of the others on when they came.
 
-    Args:
-        half_life: seconds after which a second counts half.
+    It is start-time fair queueing (Goyal, Vin and Cheng 1996): who comes, or comes again, begins where those are that
+    are served. So nobody is owed what they left unused, or owes what they had while nobody else was there.
     """
 
-    def __init__(self, half_life: float = 30.0) -> None:
-        self._half_life = half_life
-        self._used: dict[str, float] = {}
-        self._at = 0.0
+    def __init__(self) -> None:
+        self._had: dict[str, float] = {}
+        self._active: frozenset[str] = frozenset()
+        self._now = 0.0
 
-    def fade(self, now: float, users: Collection[str]) -> Mapping[str, float]:
-        """Return what users have had by now; those without work are forgotten once theirs is small."""
-        part = 0.5 ** (max(0.0, now - self._at) / self._half_life) if self._at else 1.0
-        least = min((self._used[user] for user in users if user in self._used), default=0.0)
-        self._used = {user: had * part for user, had in self._used.items() if had * part > 1e-3 or user in users}
-        self._at = now
+    def update(self, users: Collection[str]) -> Mapping[str, float]:
+        """Return the virtual times of users who have work; others are forgotten unless they are ahead of these."""
         for user in users:
-            self._used.setdefault(user, least * part)
-        return self._used
+            if user not in self._active:
+                self._had[user] = max(self._had.get(user, 0.0), self._now)
+        self._active = frozenset(users)
+        if users:
+            self._now = max(self._now, min(self._had[user] for user in users))
+        self._had = {user: had for user, had in self._had.items() if user in self._active or had > self._now}
+        return self._had
 
     def spend(self, user: str, seconds: float) -> None:
         """Note that computing took seconds for a user."""
-        self._used[user] = self._used.get(user, 0.0) + seconds
+        self._had[user] = max(self._had.get(user, 0.0), self._now) + seconds
