@@ -14,8 +14,10 @@ import pytest
 import torch
 from diffusers import StableDiffusionPAGPipeline
 
+from evocache import apply
 from evocache.errors import BudgetError, GenerationError, PipelineError
 from evocache.serve.engine.engine import Engine
+from evocache.serve.engine.turns import batches
 from tests.serve.calls import arguments, difference, engine_threads
 from tests.tiny import FAMILIES
 
@@ -85,6 +87,39 @@ def test_what_a_pipeline_raises_is_its_own(pipe: Any, engine: Engine) -> None:
     assert bad.state == wrong.state == "failed"
     for seed, job in enumerate(good):
         assert difference(pipe(**asked(pipe, seed=seed)), job.result(60)) < 1e-5
+
+
+@pytest.mark.parametrize("stage", ["encode", "denoise", "decode"])
+@pytest.mark.parametrize("error", [RuntimeError("odd"), torch.OutOfMemoryError("too little")])
+def test_what_fails_together_is_made_anew_alone(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch, stage: str, error: Exception
+) -> None:
+    """A joint call that breaks off after its operations have run: what they took and stored is given back."""
+    whole = batches.compute_together
+
+    def broken(lanes: Any, given: Any, proven: Any) -> Any:
+        outputs = whole(lanes, given, proven)
+        if lanes[0].stage == stage:
+            raise error
+        return outputs
+
+    expected = []
+    with apply(pipe, "fora:2"):
+        expected = [pipe(**asked(pipe, seed=seed, steps=5)) for seed in range(3)]
+    monkeypatch.setattr(batches, "compute_together", broken)
+    with Engine({"pixart": pipe}) as engine:
+        jobs = [engine.submit(what="fora:2", **asked(pipe, seed=seed, steps=5)) for seed in range(3)]
+        for one, job in zip(expected, jobs, strict=True):
+            assert difference(one, job.result(60)) < 1e-5
+        assert engine.figures.anew >= 2
+
+
+def test_a_job_that_waits_for_a_job_is_told(pipe: Any, engine: Engine) -> None:
+    def callback(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        engine.submit(**asked(pipe)).result(30)
+
+    with pytest.raises(GenerationError, match="within a job"):
+        engine.submit(**asked(pipe), callback=callback).result(60)
 
 
 def test_states_are_drawn_from_as_alone(pipe: Any, engine: Engine) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ...memory.planner.planner import MemoryPlan
 from ...video.decode.frame_groups import run_cut
 from ..attach.call_scope import find
-from ..joint.lane import hand_over
+from ..joint.encoders import hand_over_whole
 from ..survey.film_output import FilmOutput
 
 STAGE = "stage"
@@ -52,5 +52,5 @@ class DecodeCall:
         if self._running.projection is not None:
             return self._running.projection.decode(autoencoder, args, kwargs, self._cut)
         if self._cut is None:
-            return hand_over(original, stage="decode")(autoencoder, *args, **kwargs)
+            return hand_over_whole(original, "decode", autoencoder, args, kwargs)
         return run_cut(autoencoder, "decode", self._cut, args, kwargs)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from ...model.pipeline_components import is_autoencoder, list_components
+from ..ops.recompute import Apart
 from .lane import hand_over, meeting
 
 
@@ -24,4 +25,12 @@ def encoders_to_hand_over(pipe: Any, but: Collection[int]) -> list[nn.Module]:
 
 def encode(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
     """Stand in for the call of an encoder: it is handed over to the meeting of its thread."""
-    return hand_over(original, stage="encode")(module, *args, **kwargs)
+    return hand_over_whole(original, "encode", module, args, kwargs)
+
+
+def hand_over_whole(original: Callable[..., Any], stage: str, thing: Any, args: Any, kwargs: Any) -> Any:
+    """Hand over a call of a component that no schedule governs; made anew, it is what it would have been."""
+    try:
+        return hand_over(original, stage=stage)(thing, *args, **kwargs)
+    except Apart:
+        return original(thing, *args, **kwargs)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import GenerationError
+from ...runtime.joint.lane import meeting
 from .isolation.generation_thread import Cancelled
 from .isolation.own_pipeline import own_pipeline
 from .turns.reservations import Reservation, reservation
@@ -115,9 +116,13 @@ class Job:
 
         Raises:
             TimeoutError: if it is not there in time.
-            GenerationError: if the job was cancelled.
+            GenerationError: if the job was cancelled; if it is asked for within another job, which would wait for ever.
             Exception: whatever the pipeline raised.
         """
+        if not self._ended.is_set() and meeting.get() is not None:
+            raise GenerationError(
+                "a job waited for within a job", "a job that its caller waits for", "wait outside of it"
+            )
         if not self._ended.wait(timeout):
             raise TimeoutError(f"no result within {timeout} seconds: {self.progress}")
         if isinstance(self._error, Cancelled):

@@ -41,7 +41,6 @@ def report(user: str, month: int = 1) -> list[object]:
         ({"owner": lambda user, month: user}, "given one mapping"),
         ({"group": lambda: "all"}, "given one mapping"),
     ],
-    ids=str,
 )
 def test_they_are_refused_at_decoration(settings, told, tenant, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -78,9 +77,7 @@ def test_a_cache_of_its_own_takes_stale_for_a_ttl_that_is_said_later():
         LearningCache("1MB", privacy="text", **SETTINGS)
 
 
-@pytest.mark.parametrize(
-    "owner", [lambda call: call.user, lambda call: call["usr"], lambda call: call["month"] + "x"], ids=str
-)
+@pytest.mark.parametrize("owner", [lambda call: call.user, lambda call: call["usr"], lambda call: call["month"] + "x"])
 def test_a_function_that_misreads_its_arguments_is_told_what_they_are(owner):
     asked = cached(owner=owner, **SETTINGS)(report)
     with pytest.raises(UsageError, match=r"owner= of report.*arguments by name.*lambda arguments: arguments\['user'\]"):
