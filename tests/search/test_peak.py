@@ -209,7 +209,7 @@ def test_pictures_keep_the_limit_in_calls_of_a_batch(pipe: Any) -> None:
     assert trial.decode_pictures([], 4, lambda _: None)["uncached"].shape == (4, 32, 32, 3)
     with pytest.raises(BudgetError):
         # of two prompts, latents can be kept within it, pictures cannot
-        ContenderTrial(pipe, quality("latent"), held, 1_000_000).shown([], 4, lambda _: None)
+        ContenderTrial(pipe, quality("latent"), held, 1_000_000).decode_pictures([], 4, lambda _: None)
 
 
 def test_generations_that_only_decode_in_slices_are_timed_so(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:

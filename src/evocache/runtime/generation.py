@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,7 @@ from .ops.latents import Signature
 from .ops.streams import argument
 from .results.figures import BranchFigures, StoreFigures
 from .results.generation_record import Record
-from .results.schedule_effect import past_the_end, without_effect
+from .results.schedule_effect import shortcomings
 from .survey.film_output import FilmOutput
 
 
@@ -125,31 +125,31 @@ class Generation(Follower):
         while self._attached:
             detach(self._attached.pop())
         self._inner.clear()
+        news: list[str] = []
         try:
             self._end_pass()
             self.store.clear()
             self.clock.ended()
             for branch in self.finished:
                 branch.end()
+            if error is None and self.compiled.gate is None:  # a gate may decide to compute all
+                names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
+                given = names, self.finished, self._schedule, self.observed
+                news = self._note(shortcomings(*given, uncounted=self._without_steps))
         finally:
-            self.call.end(self._pipe)
-        names = list(self._regions) if self.clock.ever_stepped or self.clock.step > 0 else []
-        checked = error is None and self.compiled.gate is None  # a gate may decide to compute all
-        reason = without_effect(names, self.finished, self._schedule, self.observed) if checked else None
-        if checked and self._without_steps:
-            reason = "the pipeline gives no scheduler its timesteps, and its call says no number of steps"
-        beyond = past_the_end(self.finished) if checked else None
-        self.warn(
-            None if reason is None else f"nothing was reused: {reason}",
-            None if beyond is None else f"not all of the schedule was followed: {beyond}",
-        )
+            self.call.end(self._pipe)  # which keeps what was noted
+        for message in news:
+            warn(message)
 
     def warn(self, *messages: str | None) -> None:
         """Warn the user, of each thing once in a generation; all is kept, whatever filters make of it."""
+        for message in self._note(messages):
+            warn(message)
+
+    def _note(self, messages: Iterable[str | None]) -> list[str]:
         news = [message for message in dict.fromkeys(messages) if message and message not in self.warnings]
         self.warnings += news
-        for message in news:
-            warn(message)
+        return news
 
     def _attach(self, thing: Any, way: Way) -> None:
         if id(thing) not in self._inner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ...schedule import Schedule
@@ -10,6 +10,33 @@ from ...schedule import Schedule
 if TYPE_CHECKING:
     from ..attach.observers import Observed
     from ..ops.branch import Branch
+
+
+def shortcomings(
+    names: Sequence[str],
+    branches: Sequence[Branch],
+    schedule: Schedule | None,
+    observed: Mapping[str, Observed],
+    *,
+    uncounted: bool = False,
+) -> Iterator[str]:
+    """Yield what of its schedule a generation did not follow, as a user is told it.
+
+    Args:
+        names: the pipeline's denoisers, if its scheduler made steps.
+        branches: all branches of the generation.
+        schedule: what was executed, for all steps that the scheduler made; None if no denoiser was called.
+        observed: by denoiser, a module of it that was observed.
+        uncounted: whether nothing said how many steps there are.
+    """
+    reason = without_effect(names, branches, schedule, observed)
+    if uncounted:
+        reason = "the pipeline gives no scheduler its timesteps, and its call says no number of steps"
+    if reason is not None:
+        yield f"nothing was reused: {reason}"
+    beyond = past_the_end(branches)
+    if beyond is not None:
+        yield f"not all of the schedule was followed: {beyond}"
 
 
 def without_effect(
