@@ -1,4 +1,4 @@
-"""Requests for tiny pipelines, and their results."""
+"""What engines leave behind, and how far results are apart."""
 
 from __future__ import annotations
 
@@ -8,37 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils import _pytree as pytree
-
-from tests.tiny import Tiny
-
-
-class _Asked(BaseException):
-    pass
-
-
-class _Spy:
-    """Stands in for a pipeline, and sees what its call is given."""
-
-    def __init__(self, pipe: Any) -> None:
-        self._pipe = pipe
-        self.given: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._pipe, name)
-
-    def __call__(self, **kwargs: Any) -> Any:
-        self.given = kwargs
-        raise _Asked
-
-
-def arguments(tiny: Tiny, pipe: Any, **settings: Any) -> dict[str, Any]:
-    """What a tiny pipeline's call is given, such as `seed=1, steps=4, guidance=True`."""
-    spy = _Spy(pipe)
-    try:
-        tiny.call(spy, **settings)
-    except _Asked:
-        return spy.given
-    raise AssertionError("the pipeline was not called")
 
 
 def engine_threads() -> list[threading.Thread]:

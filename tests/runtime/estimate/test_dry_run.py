@@ -17,6 +17,7 @@ from evocache.policies import parse
 from evocache.runtime.call_key import call_key
 from evocache.runtime.estimate.dry_run import dry_run
 from tests.tiny import FAMILIES, FAMILY_OF
+from tests.tiny.arguments import arguments
 from tests.tiny.video_unet import build_svd
 
 
@@ -68,19 +69,7 @@ def seen_by_hooks(one: Any) -> list[tuple[str, str, list[tuple[int, ...]]]]:
 
 def given(one: Any) -> dict[str, Any]:
     """What the family's call gives to its pipeline."""
-    seen: dict[str, Any] = {}
-
-    class Seen(BaseException):
-        pass
-
-    class Spy:
-        def __call__(self, **kwargs: Any) -> Any:
-            seen.update(kwargs)
-            raise Seen
-
-    with pytest.raises(Seen):
-        one.tiny.call(Spy())
-    return seen
+    return arguments(one.tiny, one.pipe)
 
 
 @pytest.mark.table("name", family=FAMILY_OF.get)

@@ -18,8 +18,9 @@ from evocache import apply
 from evocache.errors import BudgetError, GenerationError, PipelineError
 from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.turns import batches
-from tests.serve.calls import arguments, difference, engine_threads
+from tests.serve.calls import difference, engine_threads
 from tests.tiny import FAMILIES
+from tests.tiny.arguments import arguments
 
 PIXART = FAMILIES["pixart"]
 

@@ -11,8 +11,9 @@ import pytest
 from evocache import apply
 from evocache.runtime.attach import call_scope, interception
 from evocache.serve.engine.engine import Engine
-from tests.serve.calls import arguments, difference, engine_threads, tensors
+from tests.serve.calls import difference, engine_threads, tensors
 from tests.tiny import FAMILIES, FAMILY_OF
+from tests.tiny.arguments import arguments
 
 COMPANY = {"latent": 1e-5, "np": 5e-5}
 """Most difference from the same call alone, relative to the largest number: decoders of random weights amplify it."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils import _pytree as pytree
 
+from ..ops.stored_output import packed, repacked
 from .lane import Lane
 
 Leaf = Any
@@ -178,17 +179,14 @@ def split_rows(output: Any, rows: Sequence[int]) -> list[Any]:
     lists = _list_rows(output, rows)
     if lists is not None:
         return lists
-    leaves, spec = pytree.tree_flatten(output)
-    total, parts = sum(rows), []
-    for leaf in leaves:
-        if isinstance(leaf, torch.Tensor):
-            times, rest = divmod(len(leaf) if leaf.ndim else 0, total)
-            if rest or not times:
-                raise ValueError("an output without rows")
-            parts.append([part.clone() for part in torch.split(leaf, [count * times for count in rows])])
-        else:
-            parts.append([leaf] * len(rows))
-    return [pytree.tree_unflatten(list(part), spec) for part in zip(*parts, strict=True)]
+    wholes, packing = packed(output)
+    total, each = sum(rows), []
+    for whole in wholes:
+        times, rest = divmod(len(whole) if whole.ndim else 0, total)
+        if rest or not times:
+            raise ValueError("an output without rows")
+        each.append([part.clone() for part in torch.split(whole, [count * times for count in rows])])
+    return [repacked([parts[at] for parts in each], packing) for at in range(len(rows))]
 
 
 def _list_rows(output: Any, rows: Sequence[int]) -> list[Any] | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from ...memory.batch_parts import is_part, join_parts, mark_written, part_of
 from ..attach.call_scope import Op
 from ..ops.leaf import Keep
 from ..ops.recompute import Apart
+from ..ops.stored_output import packed, repacked
 from ..ops.table import computes
 from .module_rows import ModuleRows, Signature, signature
 
@@ -95,16 +96,15 @@ class JointOp:
         present = batch.present
         if all(self.ops[lane] is None for lane in present):
             return original(module, *args, **kwargs)
-        leaves, spec = pytree.tree_flatten((args, kwargs))
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
-        times = self.known.get(signature([leaves[i].shape for i in places]))
+        wholes, packing = packed((args, kwargs))
+        times = self.known.get(signature([whole.shape for whole in wholes]))
         if times is None:
             raise Apart
-        split = {i: batch.parts(leaves[i], n) for i, n in zip(places, times.inputs, strict=True) if n}
-        given = [
-            pytree.tree_unflatten([split[i][at] if i in split else leaf for i, leaf in enumerate(leaves)], spec)
-            for at in range(len(present))
+        split = [
+            batch.parts(whole, n) if n else [whole] * len(present)
+            for whole, n in zip(wholes, times.inputs, strict=True)
         ]
+        given = [repacked(own, packing) for own in zip(*split, strict=True)] or [(args, kwargs)] * len(present)
         shared = _Shared(self, original, module, args, kwargs, times, given)
         return shared.merge([self._lane(shared, at, lane, given[at]) for at, lane in enumerate(present)])
 
@@ -168,10 +168,16 @@ class _Shared:
         if len(lanes) == len(self._present):
             args, kwargs = self._whole
             return self._original(self.module, *args, **kwargs)
-        before, self._batch.present = self._batch.present, [self._present[at] for at in lanes]
-        try:
+        with self._among(lanes):
             args, kwargs = self._join([self._given[at] for at in lanes], self._times.inputs)
             return self._original(self.module, *args, **kwargs)
+
+    @contextmanager
+    def _among(self, lanes: Sequence[int]) -> Iterator[None]:
+        """Within the context only these lanes are in the batch."""
+        before, self._batch.present = self._batch.present, [self._present[at] for at in lanes]
+        try:
+            yield
         finally:
             self._batch.present = before
 
@@ -179,30 +185,26 @@ class _Shared:
         """The parts of an output, in its memory; those that are stored as they are count writes for themselves."""
         if len(lanes) == 1:
             return [output]
-        leaves, spec = pytree.tree_flatten(output)
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
-        if len(places) != len(self._times.outputs):
+        wholes, packing = packed(output)
+        if len(wholes) != len(self._times.outputs):
             raise Apart
-        found: list[list[Any]] = [list(leaves) for _ in lanes]
-        before, self._batch.present = self._batch.present, [self._present[at] for at in lanes]
-        try:
-            for place, times in zip(places, self._times.outputs, strict=True):
+        found: list[list[torch.Tensor]] = [list(wholes) for _ in lanes]
+        with self._among(lanes):
+            for i, (whole, times) in enumerate(zip(wholes, self._times.outputs, strict=True)):
                 if not times:
                     continue
                 counts = [self._batch.rows[lane] * times for lane in self._batch.present]
-                if len(leaves[place]) != sum(counts):
+                if len(whole) != sum(counts):
                     raise Apart
                 parts = [
                     part_of(part) if storing else part
-                    for part, storing in zip(torch.split(leaves[place], counts), self._storing(lanes), strict=True)
+                    for part, storing in zip(torch.split(whole, counts), self._storing(lanes), strict=True)
                 ]
-                self._batch.note_parts(leaves[place], parts)
-                self._batch.watch(leaves[place], parts)
+                self._batch.note_parts(whole, parts)
+                self._batch.watch(whole, parts)
                 for own, part in zip(found, parts, strict=True):
-                    own[place] = part
-        finally:
-            self._batch.present = before
-        return [pytree.tree_unflatten(own, spec) for own in found]
+                    own[i] = part
+        return [repacked(own, packing) for own in found]
 
     def merge(self, outputs: Sequence[Any]) -> Any:
         """Return what the lanes give as what the module gives for all of them."""
@@ -213,16 +215,15 @@ class _Shared:
         return self._join(outputs, self._times.outputs)
 
     def _join(self, values: Sequence[Any], times: Sequence[int]) -> Any:
-        flat = [pytree.tree_flatten(value) for value in values]
-        leaves, spec = list(flat[0][0]), flat[0][1]
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)]
-        if len(places) != len(times) or any(len(other) != len(leaves) for other, _ in flat):
+        each = [packed(value) for value in values]
+        joined, packing = list(each[0][0]), each[0][1]
+        if any(len(own) != len(times) for own, _ in each):
             raise Apart
-        for place, count in zip(places, times, strict=True):
+        for i, count in enumerate(times):
             if not count:
                 continue
-            parts = [own[place] for own, _ in flat]
-            leaves[place] = join_parts(parts)
-            self._batch.note_parts(leaves[place], parts)
-            self._batch.watch(leaves[place], parts)
-        return pytree.tree_unflatten(leaves, spec)
+            parts = [own[i] for own, _ in each]
+            joined[i] = join_parts(parts)
+            self._batch.note_parts(joined[i], parts)
+            self._batch.watch(joined[i], parts)
+        return repacked(joined, packing)

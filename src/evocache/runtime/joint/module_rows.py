@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils import _pytree as pytree
+
+from ...model.outputs import list_tensors
 
 Signature = tuple[tuple[int, ...], ...]
 """Shapes of the tensors of a call, without their first dimensions."""
@@ -45,19 +46,12 @@ class Looks:
         return dict.fromkeys(self.seen, self._watch)
 
     def _watch(self, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-        shapes = tuple(tensor.shape for tensor in tensors_in((args, kwargs)))
+        shapes = tuple(tensor.shape for tensor in list_tensors((args, kwargs)))
         output = original(module, *args, **kwargs)
-        found = tensors_in(output)
+        found = list_tensors(output)
         values = tuple(_some(tensor) for tensor in found)
         self.seen[id(module)].append(Seen(shapes, tuple(tensor.shape for tensor in found), values))
         return output
-
-
-def tensors_in(value: Any) -> list[torch.Tensor]:
-    """Return the tensors in a value, in order."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
 
 
 def _some(tensor: torch.Tensor) -> torch.Tensor:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ...model.outputs import list_tensors
 from ..attach.call_scope import Op
 from ..attach.interception import inner
 from .arguments import Flat, Reading, join, readings, split_rows
 from .lane import Lane
-from .module_rows import Looks, ModuleRows, Signature, close, rows_of, tensors_in
+from .module_rows import Looks, ModuleRows, Signature, close, rows_of
 
 FLOAT32 = 1e-5
 """Most difference between a row computed in company and alone, relative to the largest of its numbers."""
@@ -55,7 +56,7 @@ def prove(lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int]) 
             output, looks = _compute(lanes[0], *joint, modules)
             parts = split_rows(output, rows)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
+            if is_out_of_memory(error):
                 raise
             reason = f"a joint call fails: {str(error).partition(chr(10))[0]}"
             continue
@@ -68,9 +69,15 @@ def prove(lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int]) 
     return reason
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory is short."""
+    short = isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    return short or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
 def tolerance_of(output: Any) -> float:
     """Return how far a joint call may be off one alone, relative to the largest number."""
-    types = {tensor.dtype for tensor in tensors_in(output) if tensor.is_floating_point()}
+    types = {tensor.dtype for tensor in list_tensors(output) if tensor.is_floating_point()}
     return max([FLOAT32, *(EPSILONS * torch.finfo(dtype).eps for dtype in types if dtype != torch.float64)])
 
 
@@ -92,7 +99,7 @@ def _compute(lane: Lane, args: Any, kwargs: Any, modules: Sequence[int]) -> tupl
 
 
 def _alike(own: Any, part: Any, tolerance: float) -> bool:
-    expected, found = tensors_in(own), tensors_in(part)
+    expected, found = list_tensors(own), list_tensors(part)
     return len(expected) == len(found) and all(
         close(one.float(), other.float(), tolerance) if one.is_floating_point() else torch.equal(one, other)
         for one, other in zip(expected, found, strict=True)

@@ -46,8 +46,8 @@ class GenerationThread:
         context = copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
 
-    def resume(self, answer: Callable[[], Any] | None = None) -> None:
-        """Let it go on until it waits again or is over; nothing else runs meanwhile.
+    def resume(self, answer: Callable[[], Any] | None = None) -> bool:
+        """Let it go on until it waits again or is over; nothing else runs meanwhile. Returns whether it is over.
 
         Args:
             answer: called in its thread; returns or raises what the call that it waits with returns.
@@ -61,6 +61,7 @@ class GenerationThread:
         if self.over:
             self._thread.join()
             self._globals.end()
+        return self.over
 
     def cancel(self) -> None:
         """End it where it waits. A pipeline that catches this goes on, and is ended at its next denoiser call."""
@@ -70,12 +71,8 @@ class GenerationThread:
             self.over, self.error, self._call = True, Cancelled(), None
             return
         for _ in range(TRIES):
-            self.resume(_cancel)
-            if self._is_over():
+            if self.resume(_cancel):
                 return
-
-    def _is_over(self) -> bool:
-        return self.over
 
     def _run(self) -> None:
         meeting.set(self.meet)

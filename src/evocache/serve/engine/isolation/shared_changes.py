@@ -26,7 +26,7 @@ class SharedState:
         parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
         self._modules = [module for part in parts for module in part.modules() if _changing(module)]
         self._parts = parts
-        self._processors = [(m, m.processor) for m in self._modules if "processor" in vars(m) or _has_processor(m)]
+        self._processors = [(m, m.processor) for m in self._modules if _has_processor(m)]
         self._before = self._look()
 
     @property
@@ -46,7 +46,7 @@ class SharedState:
 
 
 def _has_processor(module: nn.Module) -> bool:
-    return hasattr(module, "processor") and callable(getattr(module, "processor", None))
+    return callable(getattr(module, "processor", None))
 
 
 def _changing(module: nn.Module) -> bool:

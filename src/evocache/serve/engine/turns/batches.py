@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import torch
-
 from ....runtime.joint.arguments import Flat, flat, kind_of
 from ....runtime.joint.joint_call import compute_together, may_meet, unseen
 from ....runtime.joint.lane import Lane
-from ....runtime.joint.proof import Proven, prove
+from ....runtime.joint.proof import Proven, is_out_of_memory, prove
 from ....runtime.lru import LRU
 from ....runtime.ops.recompute import Apart
 
@@ -57,7 +55,8 @@ class Batches:
             return [first]
         most = min(most, self._most.get(first.kind) or most)
         fitting = [other for other in others if other.kind == first.kind and not other.lane.alone]
-        alike = [other for other in fitting if _pattern(other.lane) == _pattern(first.lane)]
+        pattern = _pattern(first.lane)
+        alike = [other for other in fitting if _pattern(other.lane) == pattern]
         chosen, rows = [first], first.lane.rows
         for other in alike or fitting:
             if rows + other.lane.rows <= most:
@@ -111,12 +110,6 @@ class Batches:
             self._most[kind] = max(1, sum(call.lane.rows for call in calls) // 2)
         else:
             self._known[kind] = f"a joint call failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory is short."""
-    short = isinstance(error, RuntimeError) and "not enough memory" in str(error)
-    return short or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def _pattern(lane: Lane) -> object:

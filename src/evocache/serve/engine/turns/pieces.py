@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from ....runtime.joint.arguments import flat
 from ....runtime.joint.lane import Lane
+from ....runtime.ops.stored_output import packed, repacked
 
 
 def cut(lane: Lane, rows: int) -> list[Lane]:
@@ -38,9 +39,6 @@ def _parts(leaf: Any, rows: int, counts: Sequence[int]) -> Sequence[Any]:
 
 def join_outputs(outputs: Sequence[Any]) -> Any:
     """Return what a call returns from what its pieces return."""
-    flats = [pytree.tree_flatten(output) for output in outputs]
-    joined = [
-        torch.cat(leaves) if isinstance(leaves[0], torch.Tensor) else leaves[0]
-        for leaves in zip(*(leaves for leaves, _ in flats), strict=True)
-    ]
-    return pytree.tree_unflatten(joined, flats[0][1])
+    each = [packed(output) for output in outputs]
+    joined = [torch.cat(parts) for parts in zip(*(own for own, _ in each), strict=True)]
+    return repacked(joined, each[0][1])
