@@ -3,7 +3,7 @@
 In: pipelines, what is applied to them, and requests. Out: jobs, which have progress and results.
 
 - `engine`, `job`, `figures`: what a user holds
-- `conductor`, `running`: what gives the turns; a job from its start to its end
+- `conductor`, `computing`, `running`: who begins and whose turn it is; what a turn computes; a job that runs
 - `isolation`: what a generation has to itself
 - `turns`: whose turn it is, what is computed together, and what it costs
 

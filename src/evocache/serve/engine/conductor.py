@@ -1,29 +1,22 @@
-"""What gives the turns: it lets generations run until they wait, and computes what they wait for."""
+"""What gives the turns: it lets jobs begin, decides whose turn it is, and ends them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from ...errors import PipelineError
 from ...runtime.estimate.residency import offloaded, weights
-from ...runtime.ops.recompute import Apart
+from .computing import Computing
 from .figures import Figures
 from .isolation.generation_thread import Cancelled
 from .isolation.global_state import StateSwap
 from .isolation.shared_changes import SharedState
 from .job import Job
 from .running import Running
-from .turns.batches import Batches, Waiting
 from .turns.order import Claim, Shares, order
-from .turns.pieces import cut, join_outputs
-from .turns.prices import Prices
 from .turns.reservations import Room
-
-PATIENCE = 2.0
-"""Most seconds of a turn that encodes or decodes, in seconds of the latest denoising turn."""
 
 
 class Conductor:
@@ -54,7 +47,8 @@ class Conductor:
         self._pipelines, self._fronts = pipelines, fronts
         self._rows, self._open = rows, open
         self._room = Room(memory, sum(sum(weights(pipe).values()) for pipe in pipelines.values()))
-        self._batches, self._prices, self._shares = Batches(), Prices(), Shares()
+        self._shares = Shares()
+        self._computing = Computing(rows, self.figures, self._shares.spend, self._go_on)
         self._swap = StateSwap()
         self._running: list[Running] = []
         self._shared: dict[str, SharedState] = {}
@@ -116,21 +110,10 @@ class Conductor:
         if not self._running:
             return
         ones = self._by_turn(time.monotonic())
-        by_call = {id(one.waiting): one for one in ones}
-        calls = [one.waiting for one in ones if one.waiting is not None]
-        first = calls[0]
-        chosen = self._batches.company(first, calls[1:], self._most_rows(first))
-        while len(chosen) > 1 and not self._fit([by_call[id(call)] for call in chosen]):
+        chosen = self._computing.company(ones)
+        while len(chosen) > 1 and not self._fit(chosen):
             chosen.pop()
-        self.figures.turns += 1
-        self.figures.calls += len(chosen)
-        if len(chosen) > 1:
-            self.figures.together += len(chosen)
-            self._compute([by_call[id(call)] for call in chosen], chosen)
-            return
-        if len(calls) > 1:
-            self.figures.alone[self._batches.why_alone(first)] += 1
-        self._compute_alone(by_call[id(first)], first)
+        self._computing.take_turn(chosen, others=len(ones) > len(chosen))
 
     def _by_turn(self, now: float) -> Sequence[Running]:
         """The jobs that may go on, in the order of their turns."""
@@ -150,78 +133,12 @@ class Conductor:
         if call is None:
             return 0.0
         steps, work = one.left if call.lane.stage == "denoise" else (1.0, call.lane.work)
-        return self._prices.predict(call.kind, call.lane.rows, work, steps) or 0.0
-
-    def _most_rows(self, first: Waiting) -> int:
-        """How many rows a turn may have: encoding and decoding shall not hold up denoising for long."""
-        step = self._prices.turn("denoise")
-        if first.lane.stage == "denoise" or step is None or len(self._running) == 1:
-            return self._rows
-        row = self._prices.predict(first.kind, 1, first.lane.work)
-        return self._rows if not row else max(1, min(self._rows, int(PATIENCE * step / row)))
+        return self._computing.prices.predict(call.kind, call.lane.rows, work, steps) or 0.0
 
     def _fit(self, ones: Sequence[Running]) -> bool:
         if self._room.left is None:
             return True
         return self._room.together([one.job.needs for one in ones], [one.job.needs for one in self._running])
-
-    def _compute_alone(self, one: Running, call: Waiting) -> None:
-        lane, most = call.lane, self._most_rows(call)
-        if lane.rows > most and not lane.alone and self._batches.may_cut(call):
-            self._go_on(one, partial(self._in_pieces, one, cut(lane, most)))
-            return
-        began = time.perf_counter()
-
-        def compute() -> Any:
-            output = lane.compute()
-            self._note([one], [call], time.perf_counter() - began)
-            return output
-
-        self._go_on(one, compute)
-
-    def _in_pieces(self, one: Running, lanes: Sequence[Any]) -> Any:
-        """In the thread of a job: wait with one piece after the other."""
-        return join_outputs([one.thread.meet(lane) for lane in lanes])
-
-    def _compute(self, ones: Sequence[Running], calls: Sequence[Waiting]) -> None:
-        """Compute calls together, in the thread of the first, and let all go on."""
-        outputs: list[Any] | None = None
-        failed = False
-
-        def lead() -> Any:
-            nonlocal outputs, failed
-            began = time.perf_counter()
-            try:
-                outputs = self._batches.compute(calls)
-            except Exception as error:  # of all together, so no one's own
-                failed = True
-                self._batches.note_failure(calls, error)
-                raise Apart from error
-            if outputs is None:
-                return calls[0].lane.compute()
-            self._note(ones, calls, time.perf_counter() - began)
-            return outputs[0]
-
-        self._go_on(ones[0], lead)
-        if failed:
-            self.figures.anew += len(calls)
-        for at, one in enumerate(ones[1:], 1):
-            if failed:
-                self._go_on(one, _make_anew)
-            elif outputs is None:
-                self._go_on(one)
-            else:
-                self._go_on(one, partial(_give, outputs, at))
-
-    def _note(self, ones: Sequence[Running], calls: Sequence[Waiting], seconds: float) -> None:
-        """Note what a turn cost, and charge it to its jobs by their rows."""
-        rows = sum(max(1, call.lane.rows) for call in calls)
-        work = sum(call.lane.work * max(1, call.lane.rows) for call in calls) / rows
-        self._prices.note(calls[0].kind, calls[0].lane.stage, rows, work, seconds)
-        for one, call in zip(ones, calls, strict=True):
-            share = seconds * max(1, call.lane.rows) / rows
-            one.job.spend(share)
-            self._shares.spend(one.job.request.user, share)
 
     def _go_on(self, one: Running, answer: Any = None) -> None:
         one.resume(answer)
@@ -251,12 +168,3 @@ class Conductor:
         else:
             self.figures.failed += 1
         job.end(result, error)
-
-
-def _make_anew() -> Any:
-    raise Apart
-
-
-def _give(outputs: list[Any], at: int) -> Any:
-    output, outputs[at] = outputs[at], None
-    return output

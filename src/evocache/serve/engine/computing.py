@@ -1,0 +1,145 @@
+"""What a turn computes: one call or several together, in pieces where it is long, anew where it failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ...runtime.ops.recompute import Apart
+from .figures import Figures
+from .running import Running
+from .turns.batches import Batches, Waiting
+from .turns.pieces import cut, join_outputs
+from .turns.prices import Prices
+
+PATIENCE = 2.0
+"""Most seconds of a turn that encodes or decodes, in seconds of the latest denoising turn."""
+
+Spend = Callable[[str, float], None]
+GoOn = Callable[[Running, Any], None]
+
+
+class Computing:
+    """Computes the calls that jobs wait with.
+
+    Args:
+        rows: most rows of a batch.
+        figures: what was done is counted there.
+        spend: is told the user, and the seconds that were computed for it.
+        go_on: lets a job go on until it waits again: it calls the answer, if there is one, in the job's thread.
+
+    Attributes:
+        prices: what calls cost.
+    """
+
+    def __init__(self, rows: int, figures: Figures, spend: Spend, go_on: GoOn) -> None:
+        self.prices = Prices()
+        self._batches = Batches()
+        self._rows, self._figures, self._spend, self._go_on = rows, figures, spend, go_on
+
+    def company(self, ones: Sequence[Running]) -> list[Running]:
+        """Return the jobs whose calls are computed together in the next turn, the first of these among them.
+
+        Args:
+            ones: jobs that wait, in the order of their turns.
+        """
+        calls = [one.waiting for one in ones if one.waiting is not None]
+        by_call = {id(one.waiting): one for one in ones}
+        most = self._most_rows(calls[0], others=len(calls) > 1)
+        return [by_call[id(call)] for call in self._batches.company(calls[0], calls[1:], most)]
+
+    def take_turn(self, chosen: Sequence[Running], *, others: bool) -> None:
+        """Compute the calls of jobs, and let these go on until they wait again.
+
+        Args:
+            chosen: the jobs.
+            others: whether others wait besides.
+        """
+        calls = [one.waiting for one in chosen if one.waiting is not None]
+        self._figures.turns += 1
+        self._figures.calls += len(chosen)
+        if len(chosen) > 1:
+            self._figures.together += len(chosen)
+            self._together(chosen, calls)
+            return
+        if others:
+            self._figures.alone[self._batches.why_alone(calls[0])] += 1
+        self._alone(chosen[0], calls[0], self._most_rows(calls[0], others))
+
+    def _most_rows(self, first: Waiting, others: bool) -> int:
+        """How many rows a turn may have: encoding and decoding shall not hold up denoising for long."""
+        step = self.prices.turn("denoise")
+        if first.lane.stage == "denoise" or step is None or not others:
+            return self._rows
+        row = self.prices.predict(first.kind, 1, first.lane.work)
+        return self._rows if not row else max(1, min(self._rows, int(PATIENCE * step / row)))
+
+    def _alone(self, one: Running, call: Waiting, most: int) -> None:
+        lane = call.lane
+        if lane.rows > most and not lane.alone and self._batches.may_cut(call):
+            self._go_on(one, partial(_in_pieces, one, cut(lane, most)))
+            return
+        began = time.perf_counter()
+
+        def compute() -> Any:
+            output = lane.compute()
+            self._note([one], [call], time.perf_counter() - began)
+            return output
+
+        self._go_on(one, compute)
+
+    def _together(self, ones: Sequence[Running], calls: Sequence[Waiting]) -> None:
+        """Compute calls together, in the thread of the first, and let all go on."""
+        outputs: list[Any] | None = None
+        failed = False
+
+        def lead() -> Any:
+            nonlocal outputs, failed
+            began = time.perf_counter()
+            try:
+                outputs = self._batches.compute(calls)
+            except Exception as error:  # of all together, so no one's own
+                failed = True
+                self._batches.note_failure(calls, error)
+                raise Apart from error
+            if outputs is None:
+                return calls[0].lane.compute()
+            self._note(ones, calls, time.perf_counter() - began)
+            return outputs[0]
+
+        self._go_on(ones[0], lead)
+        if failed:
+            self._figures.anew += len(calls)
+        for at, one in enumerate(ones[1:], 1):
+            if failed:
+                self._go_on(one, _make_anew)
+            elif outputs is None:
+                self._go_on(one, None)
+            else:
+                self._go_on(one, partial(_give, outputs, at))
+
+    def _note(self, ones: Sequence[Running], calls: Sequence[Waiting], seconds: float) -> None:
+        """Note what a turn cost, and charge it to its jobs by their rows."""
+        rows = sum(max(1, call.lane.rows) for call in calls)
+        work = sum(call.lane.work * max(1, call.lane.rows) for call in calls) / rows
+        self.prices.note(calls[0].kind, calls[0].lane.stage, rows, work, seconds)
+        for one, call in zip(ones, calls, strict=True):
+            share = seconds * max(1, call.lane.rows) / rows
+            one.job.spend(share)
+            self._spend(one.job.request.user, share)
+
+
+def _in_pieces(one: Running, lanes: Sequence[Any]) -> Any:
+    """In the thread of a job: wait with one piece after the other."""
+    return join_outputs([one.thread.meet(lane) for lane in lanes])
+
+
+def _make_anew() -> Any:
+    raise Apart
+
+
+def _give(outputs: list[Any], at: int) -> Any:
+    output, outputs[at] = outputs[at], None
+    return output
