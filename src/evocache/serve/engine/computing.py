@@ -17,7 +17,7 @@ from .turns.prices import Prices
 PATIENCE = 2.0
 """Most seconds of a turn that encodes or decodes, in seconds of the latest denoising turn."""
 
-Spend = Callable[[str, float], None]
+Spend = Callable[[Running, float], None]
 GoOn = Callable[[Running, Any], None]
 
 
@@ -27,7 +27,7 @@ class Computing:
     Args:
         rows: most rows of a batch.
         figures: what was done is counted there.
-        spend: is told the user, and the seconds that were computed for it.
+        spend: is told a job, and the seconds that were computed for it.
         go_on: lets a job go on until it waits again: it calls the answer, if there is one, in the job's thread.
 
     Attributes:
@@ -126,9 +126,7 @@ class Computing:
         work = sum(call.lane.work * max(1, call.lane.rows) for call in calls) / rows
         self.prices.note(calls[0].kind, calls[0].lane.stage, rows, work, seconds)
         for one, call in zip(ones, calls, strict=True):
-            share = seconds * max(1, call.lane.rows) / rows
-            one.job.spend(share)
-            self._spend(one.job.request.user, share)
+            self._spend(one, seconds * max(1, call.lane.rows) / rows)
 
 
 def _in_pieces(one: Running, lanes: Sequence[Any]) -> Any:

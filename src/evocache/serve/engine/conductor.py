@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from .isolation.global_state import StateSwap
 from .isolation.shared_changes import SharedState
 from .job import Job
 from .running import Running
-from .turns.order import Claim, Shares, order
+from .turns.order import Claim, Shares, favours, order
 from .turns.reservations import Room
 
 
@@ -48,7 +49,8 @@ class Conductor:
         self._rows, self._open = rows, open
         self._room = Room(memory, sum(sum(weights(pipe).values()) for pipe in pipelines.values()))
         self._shares = Shares()
-        self._computing = Computing(rows, self.figures, self._shares.spend, self._go_on)
+        self._computing = Computing(rows, self.figures, self._spend, self._go_on)
+        self._served: defaultdict[str, float] = defaultdict(float)
         self._swap = StateSwap()
         self._running: list[Running] = []
         self._shared: dict[str, SharedState] = {}
@@ -87,6 +89,7 @@ class Conductor:
             self._count(job, error)
             return
         job.begin(one.look)
+        one.served = self._served[job.request.user]
         self._running.append(one)
         self._go_on(one)
 
@@ -114,26 +117,38 @@ class Conductor:
         while len(chosen) > 1 and not self._fit(chosen):
             chosen.pop()
         self._computing.take_turn(chosen, others=len(ones) > len(chosen))
+        for one in chosen:
+            one.served = self._served[one.job.request.user]
 
     def _by_turn(self, now: float) -> Sequence[Running]:
         """The jobs that may go on, in the order of their turns."""
         found = [one for one in self._running if one.exclusive] or self._running
         by_number = {one.number: one for one in found}
-        claims = []
-        for one in found:
-            deadline = one.job.request.deadline
-            slack = None if deadline is None else one.job.arrived + deadline - now
-            claims.append(Claim(one.number, one.job.request.user, self._left(one), now - one.turned, slack))
+        claims = [self._claim(one, now) for one in found]
+        for number, favour in favours(claims).items():
+            by_number[number].favour = favour
         used = self._shares.update({claim.user for claim in claims})
         return [by_number[claim.number] for claim in order(claims, used)]
 
-    def _left(self, one: Running) -> float:
-        """Predicted seconds of a job's work; those of the call that it waits with, where no more is known."""
-        call = one.waiting
-        if call is None:
-            return 0.0
-        steps, work = one.left if call.lane.stage == "denoise" else (1.0, call.lane.work)
-        return self._computing.prices.predict(call.kind, call.lane.rows, work, steps) or 0.0
+    def _claim(self, one: Running, now: float) -> Claim:
+        """What a job has to say for itself; its work is that of the call it waits with, where no more is known."""
+        job, call = one.job, one.waiting
+        user, deadline = job.request.user, job.request.deadline
+        turn = left = 0.0
+        if call is not None:
+            steps, work = one.left if call.lane.stage == "denoise" else (1.0, call.lane.work)
+            predict = self._computing.prices.predict
+            turn = predict(call.kind, call.lane.rows, call.lane.work) or 0.0
+            left = predict(call.kind, call.lane.rows, work, steps) or 0.0
+        slack = None if deadline is None else job.arrived + deadline - now
+        return Claim(one.number, user, left, turn, job.seconds, self._served[user] - one.served, slack)
+
+    def _spend(self, one: Running, seconds: float) -> None:
+        """Charge what a turn took to a job, and to its user."""
+        user = one.job.request.user
+        one.job.spend(seconds)
+        self._served[user] += seconds
+        self._shares.spend(user, seconds, one.favour)
 
     def _fit(self, ones: Sequence[Running]) -> bool:
         if self._room.left is None:
@@ -142,7 +157,6 @@ class Conductor:
 
     def _go_on(self, one: Running, answer: Any = None) -> None:
         one.resume(answer)
-        one.turned = time.monotonic()
         if one.over:
             self._end(one)
         elif not one.exclusive and self._shared[one.job.request.model].changed:
@@ -158,6 +172,7 @@ class Conductor:
             other.own()
         if not self._running:
             self._swap.take_back()
+            self._served.clear()
         self._count(one.job, one.thread.error, one.thread.result)
 
     def _count(self, job: Job, error: BaseException | None, result: Any = None) -> None:

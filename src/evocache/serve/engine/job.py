@@ -71,6 +71,7 @@ class Job:
         arrived: when it arrived, by `time.monotonic`.
         notes: what is said of how it ran, such as that it had the engine to itself.
         needs: the bytes that it holds; nothing, where the engine has no limit.
+        seconds: of computing that its turns took, shared with those that it was computed with by rows.
     """
 
     def __init__(self, request: Request, cancel: Callable[[Job], None]) -> None:
@@ -82,7 +83,7 @@ class Job:
         self._look: Callable[[], tuple[int, int]] | None = None
         self._started: float | None = None
         self._reserved = False
-        self._seconds = 0.0
+        self.seconds = 0.0
         self._result: Any = None
         self._error: BaseException | None = None
         self._ended = threading.Event()
@@ -92,7 +93,7 @@ class Job:
         """How far it is."""
         step, steps = (0, 0) if self._look is None else self._look()
         waited = (self._started if self._started is not None else time.monotonic()) - self.arrived
-        return Progress(self.state, step, steps, waited, self._seconds)
+        return Progress(self.state, step, steps, waited, self.seconds)
 
     @property
     def state(self) -> str:
@@ -157,7 +158,7 @@ class Job:
 
     def spend(self, seconds: float) -> None:
         """Note that computing took seconds for it."""
-        self._seconds += seconds
+        self.seconds += seconds
 
     def end(self, result: Any = None, error: BaseException | None = None) -> None:
         """Note that it is over, and let who waits go on."""

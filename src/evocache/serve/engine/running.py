@@ -25,14 +25,15 @@ class Running:
 
     Attributes:
         waiting: the call that it waits with; None before the first and after the last.
-        turned: when it had its last turn, by `time.monotonic`.
+        served: seconds that its user had had when it had its latest turn, or began.
+        favour: by what its seconds are divided where they are counted for its user.
         exclusive: whether no other may run before it is over.
     """
 
     def __init__(self, job: Job, pipe: Any, front: Any, number: int, swap: StateSwap) -> None:
         self.job = job
         self.number = number
-        self.turned = job.arrived
+        self.served, self.favour = 0.0, 1.0
         self.exclusive = False
         self.waiting: Waiting | None = None
         self._front = front

@@ -1,12 +1,17 @@
-"""Whose turn it is: deadlines, then an even share for each user, then the shortest work, which ages while it waits."""
+"""Whose turn it is: deadlines, then a share for each user, then the shortest work, which cannot be put off for ever."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 DEADLINE = 2.0
-"""A job goes first from when its deadline leaves it so many times its predicted work."""
+"""A job goes first from when its deadline leaves it so many times its predicted work, until that deadline is past."""
+
+FAVOUR = 4.0
+"""How many times less a second of short work counts than one of long work, at most. So nobody has less than this part
+of an even share, between users and between jobs of one."""
 
 
 class Claim(NamedTuple):
@@ -16,44 +21,59 @@ class Claim(NamedTuple):
         number: in the order of arrival.
         user: whose it is.
         left: predicted seconds of its work.
-        idle: seconds since its last turn, or its arrival.
+        turn: predicted seconds of its next turn.
+        had: seconds that it has had.
+        passed: seconds that its user's other jobs have had since its latest turn, or its arrival.
         slack: seconds until its deadline; None if it has none.
     """
 
     number: int
     user: str
     left: float
-    idle: float
+    turn: float = 0.0
+    had: float = 0.0
+    passed: float = 0.0
     slack: float | None = None
 
     @property
     def late(self) -> bool:
-        """Whether its deadline is near."""
-        return self.slack is not None and self.slack <= DEADLINE * self.left
+        """Whether its deadline is near, and not past: what cannot be in time any more waits as all do."""
+        return self.slack is not None and 0 < self.slack <= DEADLINE * self.left
 
     @property
-    def ratio(self) -> float:
-        """How long it waits in proportion to its work: short work goes first, long work comes to its turn as well.
-
-        It is the response ratio of Brinch Hansen's "highest response ratio next" (1971), taken from the last turn on,
-        so that a long job among many short ones has one turn after another, never all of them at once.
-        """
-        return 1.0 + self.idle / max(self.left, 1e-6)
+    def whole(self) -> float:
+        """Predicted seconds from its beginning to its end."""
+        return self.had + self.left
 
 
 def order(claims: Collection[Claim], used: Mapping[str, float]) -> Sequence[Claim]:
     """Return claims in the order of their turns.
 
+    Of one user's jobs the shortest goes first, but each has a turn at the latest when the others have had `FAVOUR`
+    times what it would have had if all had gone round.
+
     Args:
         claims: of the jobs that wait.
         used: what each user has had (`Shares.update`).
     """
+    jobs = Counter(claim.user for claim in claims)
 
-    def rank(one: Claim) -> tuple[bool, float, float, int]:
+    def rank(one: Claim) -> tuple[bool, float, float, float, int]:
         first = one.slack if one.late and one.slack is not None else used.get(one.user, 0.0)
-        return not one.late, first, -one.ratio, one.number
+        rounds = one.passed / max(one.turn, 1e-6) / jobs[one.user]
+        return not one.late, first, -rounds if rounds > FAVOUR else 0.0, one.left, one.number
 
     return sorted(claims, key=rank)
+
+
+def favours(claims: Collection[Claim]) -> Mapping[int, float]:
+    """Return by what the seconds of each job are divided where they are counted for its user, by its number.
+
+    It is how many times shorter its work is than the longest that waits, from 1 to `FAVOUR`: what somebody waits for in
+    front of a screen is not slowed to half by a long job of somebody else.
+    """
+    longest = max((claim.whole for claim in claims), default=0.0)
+    return {claim.number: min(FAVOUR, max(1.0, longest / max(claim.whole, 1e-6))) for claim in claims}
 
 
 class Shares:
@@ -79,6 +99,12 @@ class Shares:
         self._had = {user: had for user, had in self._had.items() if user in self._active or had > self._now}
         return self._had
 
-    def spend(self, user: str, seconds: float) -> None:
-        """Note that computing took seconds for a user."""
-        self._had[user] = max(self._had.get(user, 0.0), self._now) + seconds
+    def spend(self, user: str, seconds: float, favour: float = 1.0) -> None:
+        """Note that computing took seconds for a user.
+
+        Args:
+            user: the user.
+            seconds: of computing.
+            favour: by what they are divided (`favours`).
+        """
+        self._had[user] = max(self._had.get(user, 0.0), self._now) + seconds / favour
