@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from ..ops.branch import Branch
 from ..ops.branch_copy import copy_of
 from ..ops.latents import differentiated, latents_of
 from ..ops.leaf import Keep, Reuse
-from ..ops.recompute import Apart, or_recompute
+from ..ops.recompute import Again, Apart, or_recompute
 from ..ops.sliced_call import Sliced
 from ..program.plan import Row
 from .guidance import Calls, Given, GuidanceReuse, KeepHalves, alike
@@ -117,14 +117,18 @@ class DenoiserCall:
         branch = self._running.branch_of(self._denoiser, tick, args, kwargs)
         branch.observe(self._observers.found, self._observers.version, whole=differentiated(args, kwargs))
         apart = self._apart(branch, args, kwargs) if meeting.get() is not None else ""
-        before = copy_of(branch) if meeting.get() is not None and not apart else None
-        if before is None:
-            return self._under_row(branch, tick.step, original, module, args, kwargs, apart)
-        try:
-            return self._under_row(branch, tick.step, original, module, args, kwargs)
-        except Apart:
-            before.restore()
-            return self._under_row(branch, tick.step, original, module, args, kwargs, APART)
+        while meeting.get() is not None and not apart:
+            before = copy_of(branch)
+            if before is None:
+                apart = "its features are parked"
+                break
+            try:
+                return self._under_row(branch, tick.step, original, module, args, kwargs)
+            except Apart as error:
+                again = isinstance(error, Again)
+            before.restore()  # when what was computed is let go
+            apart = "" if again else APART
+        return self._under_row(branch, tick.step, original, module, args, kwargs, apart)
 
     def _under_row(
         self,
@@ -192,12 +196,7 @@ class DenoiserCall:
         table = {id_: KeepHalves(shape, (kept[0].get(id_), kept[1].get(id_))) for id_ in {**kept[0], **kept[1]}}
         inner.table = self._sliced(table)
         try:
-            try:
-                output = compute(table)
-            except Apart:  # all that was stored of it is stored anew
-                for branch in branches:
-                    branch.calls += 1
-                output = compute(None)
+            output = self._computed_at_last(compute, table, branches)
         finally:
             inner.table = before
             for branch in branches:
@@ -205,6 +204,20 @@ class DenoiserCall:
         row = branches[1].plan.row(step)
         assert row is not None
         return branches[1], row, output
+
+    @staticmethod
+    def _computed_at_last(
+        compute: Callable[[Mapping[int, Op] | None], Any], table: Mapping[int, Op], branches: Sequence[Branch]
+    ) -> Any:
+        """What a doubled batch gives; made anew as often as it was begun with others in vain."""
+        given: Mapping[int, Op] | None = table
+        while True:
+            try:
+                return compute(given)
+            except Apart as error:
+                given = table if isinstance(error, Again) else None
+            for branch in branches:  # all that was stored of it is stored anew
+                branch.calls += 1
 
     def _apart(self, branch: Branch | None, args: Any, kwargs: Any) -> str:
         """Why a call is computed by itself; empty if it may be computed with those of other generations."""

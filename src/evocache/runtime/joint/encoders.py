@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from ...model.pipeline_components import is_autoencoder, list_components
-from ..ops.recompute import Apart
+from ..ops.recompute import Again, Apart
 from .lane import hand_over, meeting
 
 
@@ -30,7 +30,10 @@ def encode(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) ->
 
 def hand_over_whole(original: Callable[..., Any], stage: str, thing: Any, args: Any, kwargs: Any) -> Any:
     """Hand over a call of a component that no schedule governs; made anew, it is what it would have been."""
-    try:
-        return hand_over(original, stage=stage)(thing, *args, **kwargs)
-    except Apart:
-        return original(thing, *args, **kwargs)
+    again = True
+    while again:
+        try:
+            return hand_over(original, stage=stage)(thing, *args, **kwargs)
+        except Apart as error:
+            again = isinstance(error, Again)
+    return original(thing, *args, **kwargs)

@@ -18,6 +18,10 @@ class Apart(Exception):  # noqa: N818  (not an error: the call is made anew)
     """A call was begun together with those of other generations, and has to be made anew, by itself."""
 
 
+class Again(Apart):
+    """The same, but it is handed over once more: memory was short, and it may be computed with fewer others."""
+
+
 def or_recompute(
     branch: BranchState, call: Callable[[], Any], recompute: Callable[[], Any], warn: Callable[[str], None]
 ) -> Any:

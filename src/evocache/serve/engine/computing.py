@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ...runtime.ops.recompute import Apart
+from ...runtime.ops.recompute import Again, Apart
 from .figures import Figures
 from .running import Running
 from .turns.batches import Batches, Waiting
@@ -93,28 +93,32 @@ class Computing:
     def _together(self, ones: Sequence[Running], calls: Sequence[Waiting]) -> None:
         """Compute calls together, in the thread of the first, and let all go on."""
         outputs: list[Any] | None = None
-        failed = False
+        anew: type[Apart] | None = None
 
         def lead() -> Any:
-            nonlocal outputs, failed
+            nonlocal outputs, anew
             began = time.perf_counter()
             try:
                 outputs = self._batches.compute(calls)
             except Exception as error:  # of all together, so no one's own
-                failed = True
-                self._batches.note_failure(calls, error)
-                raise Apart from error
+                anew = self._batches.note_failure(calls, error)
+            if anew is not None:  # when all that was computed is let go
+                raise anew
             if outputs is None:
                 return calls[0].lane.compute()
             self._note(ones, calls, time.perf_counter() - began)
             return outputs[0]
 
         self._go_on(ones[0], lead)
-        if failed:
+        if anew is not None:
             self._figures.anew += len(calls)
+        if anew is Again:
+            self._figures.split += 1
+            for one in ones:
+                one.job.note("memory was short for all that it was computed with, and it was computed with fewer")
         for at, one in enumerate(ones[1:], 1):
-            if failed:
-                self._go_on(one, _make_anew)
+            if anew is not None:
+                self._go_on(one, partial(_make_anew, anew))
             elif outputs is None:
                 self._go_on(one, None)
             else:
@@ -134,8 +138,8 @@ def _in_pieces(one: Running, lanes: Sequence[Any]) -> Any:
     return join_outputs([one.thread.meet(lane) for lane in lanes])
 
 
-def _make_anew() -> Any:
-    raise Apart
+def _make_anew(how: type[Apart]) -> Any:
+    raise how
 
 
 def _give(outputs: list[Any], at: int) -> Any:

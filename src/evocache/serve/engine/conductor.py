@@ -161,12 +161,12 @@ class Conductor:
             self._end(one)
         elif not one.exclusive and self._shared[one.job.request.model].changed:
             one.exclusive = True
-            one.job.notes.append("it changed modules that it shares with others, and had the engine to itself")
+            one.job.note("it changed modules that it shares with others, and had the engine to itself")
 
     def _end(self, one: Running) -> None:
         self._running.remove(one)
         if one.exclusive and not self._shared[one.job.request.model].restore():
-            one.job.notes.append("it left modules changed that others use")
+            one.job.note("it left modules changed that others use")
             self._shared[one.job.request.model] = SharedState(self._pipelines[one.job.request.model])
         for other in self._running:
             other.own()

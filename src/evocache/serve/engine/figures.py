@@ -14,7 +14,8 @@ class Figures:
         turns: batches that were computed.
         calls: calls of components in them.
         together: calls that were computed with others.
-        anew: calls that were begun with others and had to be made anew, by themselves.
+        anew: calls that were begun with others and had to be made anew, by themselves or with fewer.
+        split: batches that memory was short for, and that were tried again with half of their rows.
         alone: calls that were computed by themselves although others waited, by why.
         done: jobs that returned.
         failed: jobs that raised.
@@ -25,6 +26,7 @@ class Figures:
     calls: int = 0
     together: int = 0
     anew: int = 0
+    split: int = 0
     alone: Counter[str] = field(default_factory=Counter)
     done: int = 0
     failed: int = 0

@@ -160,6 +160,11 @@ class Job:
         """Note that computing took seconds for it."""
         self.seconds += seconds
 
+    def note(self, text: str) -> None:
+        """Say something of how it ran, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
     def end(self, result: Any = None, error: BaseException | None = None) -> None:
         """Note that it is over, and let who waits go on."""
         self._result, self._error, self._cancel, self._look = result, error, None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ....runtime.joint.arguments import Flat, flat, kind_of
@@ -10,7 +11,10 @@ from ....runtime.joint.joint_call import compute_together, may_meet, unseen
 from ....runtime.joint.lane import Lane
 from ....runtime.joint.proof import Proven, is_out_of_memory, prove
 from ....runtime.lru import LRU
-from ....runtime.ops.recompute import Apart
+from ....runtime.ops.recompute import Again, Apart
+
+RECOVERY = 64
+"""Joint turns after which twice the rows are tried that memory was short for."""
 
 KINDS = 256
 """How many kinds of calls are remembered."""
@@ -30,6 +34,25 @@ class Waiting(NamedTuple):
     kind: object
 
 
+@dataclass
+class Most:
+    """How many rows of a kind are computed together, since memory was short for twice as many.
+
+    Attributes:
+        rows: so many.
+        turns: joint turns since then.
+    """
+
+    rows: int
+    turns: int = 0
+
+    def kept(self) -> None:
+        """Note a turn for which memory was enough; after some, twice as many rows are tried: others may be gone."""
+        self.turns += 1
+        if self.turns >= RECOVERY:
+            self.rows, self.turns = 2 * self.rows, 0
+
+
 def waiting(lane: Lane, state: object) -> Waiting:
     """Return a call as one that waits, in a thread of a state."""
     given = flat(lane)
@@ -41,7 +64,7 @@ class Batches:
 
     def __init__(self) -> None:
         self._known: LRU[object, Proven | str] = LRU(KINDS)
-        self._most: LRU[object, int] = LRU(KINDS)
+        self._most: LRU[object, Most] = LRU(KINDS)
 
     def company(self, first: Waiting, others: Sequence[Waiting], most: int) -> list[Waiting]:
         """Return the calls that a call is computed with, itself first; it alone, if there is none.
@@ -53,7 +76,8 @@ class Batches:
         """
         if first.lane.alone or isinstance(self._known.get(first.kind), str):
             return [first]
-        most = min(most, self._most.get(first.kind) or most)
+        limit = self._most.get(first.kind)
+        most = most if limit is None else min(most, limit.rows)
         fitting = [other for other in others if other.kind == first.kind and not other.lane.alone]
         pattern = _pattern(first.lane)
         alike = [other for other in fitting if _pattern(other.lane) == pattern]
@@ -90,7 +114,11 @@ class Batches:
             self._known[kind] = proven
             if isinstance(proven, str) or not all(may_meet(lane, proven) for lane in lanes):
                 return None
-        return compute_together(lanes, given, proven)
+        outputs = compute_together(lanes, given, proven)
+        limit = self._most.get(kind)
+        if limit is not None:
+            limit.kept()
+        return outputs
 
     def why_alone(self, call: Waiting) -> str:
         """Return why a call is computed by itself although others wait."""
@@ -101,15 +129,18 @@ class Batches:
         """Return whether a call's rows are known to be computed as well in several calls."""
         return isinstance(self._known.get(call.kind), Proven)
 
-    def note_failure(self, calls: Sequence[Waiting], error: Exception) -> None:
-        """Remember that calls failed together: fewer rows of their kind are tried, or none, if memory was not short."""
+    def note_failure(self, calls: Sequence[Waiting], error: Exception) -> type[Apart]:
+        """Remember that calls failed together, and return how they are made anew.
+
+        Where memory was short, half of their rows are tried, and in time more again; else no others of their kind.
+        """
         kind = calls[0].kind
-        if isinstance(error, Apart):  # these did not fit; others of their kind may
-            return
         if is_out_of_memory(error):
-            self._most[kind] = max(1, sum(call.lane.rows for call in calls) // 2)
-        else:
+            self._most[kind] = Most(max(1, sum(call.lane.rows for call in calls) // 2))
+            return Again
+        if not isinstance(error, Apart):  # else these did not fit, and others of their kind may
             self._known[kind] = f"a joint call failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return Apart
 
 
 def _pattern(lane: Lane) -> object:
