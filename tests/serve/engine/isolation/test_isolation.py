@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
+from evocache.serve.engine.isolation.flags import read_flags
 from evocache.serve.engine.isolation.global_state import GlobalState, StateSwap
 from evocache.serve.engine.isolation.own_pipeline import own_pipeline
 from evocache.serve.engine.isolation.shared_changes import SharedState
@@ -37,6 +39,18 @@ def test_pipelines_in_a_pipeline_share_the_copies() -> None:
     own = own_pipeline(FAMILIES["kandinsky22"].build())
     assert own.decoder_pipe.scheduler is own.scheduler
     assert own.prior_pipe.prior is own.prior_prior
+
+
+FLAG_CHANGES: dict[str, Callable[[], object]] = {
+    "default type": lambda: torch.set_default_dtype(torch.float64),
+    "determinism": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
+    "precision": lambda: torch.set_float32_matmul_precision("medium"),
+    "filters": lambda: warnings.simplefilter("ignore"),
+    "attention": lambda: torch.backends.cuda.enable_flash_sdp(False),
+    "cuDNN": lambda: setattr(torch.backends.cudnn, "benchmark", True),
+    "TF32": lambda: setattr(torch.backends.cudnn, "allow_tf32", False),
+    "half sums": lambda: setattr(torch.backends.cuda.matmul, "allow_fp16_reduced_precision_reduction", False),
+}
 
 
 def draw() -> tuple[float, float, float]:
@@ -72,20 +86,90 @@ def test_each_has_states_of_its_own_and_the_process_gets_its_back() -> None:
     assert draw() == expected_outside[1]
 
 
-def test_flags_and_filters_are_exchanged_too() -> None:
+@pytest.mark.parametrize("change", FLAG_CHANGES)
+def test_flags_are_a_generation_s_own(change: str) -> None:
+    """A generation begins with what the process has outside of generations, whatever others have set meanwhile."""
     swap = StateSwap()
-    before = torch.get_default_dtype(), list(warnings.filters)
+    outside = read_flags()
     one, other = GlobalState(swap, 1), GlobalState(swap, 2)
     one.enter()
-    torch.set_default_dtype(torch.float64)
-    warnings.simplefilter("ignore")
+    FLAG_CHANGES[change]()
+    set_by_one = read_flags()
+    assert set_by_one != outside
     other.enter()
-    assert torch.get_default_dtype() == torch.float64  # what it found when it began
-    torch.set_default_dtype(torch.float32)
+    assert read_flags() == outside
     one.enter()
-    assert torch.get_default_dtype() == torch.float64
+    assert read_flags() == set_by_one
+    other.enter()
+    assert read_flags() == outside
+    one.end()
     swap.take_back()
-    assert (torch.get_default_dtype(), list(warnings.filters)) == before
+    assert read_flags() == outside
+
+
+def test_the_second_of_a_pair_of_normal_numbers_is_kept() -> None:
+    """numpy and `random` draw normal numbers in pairs, and keep the second beside their bits."""
+
+    def normal() -> tuple[float, float]:
+        return float(np.random.randn()), random.gauss(0, 1)
+
+    swap = StateSwap()
+    np.random.seed(1)
+    random.seed(1)
+    normal()
+    outside = normal()  # the second of the first pair
+    np.random.seed(1)
+    random.seed(1)
+    normal()
+    one = GlobalState(swap, 5)
+    one.enter()
+    alone = [normal() for _ in range(3)]
+    one.end()
+    assert normal() == outside
+    one, other = GlobalState(swap, 5), GlobalState(swap, 6)
+    found = []
+    for _ in range(3):
+        one.enter()
+        found.append(normal())
+        other.enter()
+        normal()
+        swap.take_back()
+    assert found == alone
+
+
+def test_seeds_give_what_seeding_gives() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2**40 + 7)
+        np.random.seed(7)
+        random.seed(2**40 + 7)
+        expected = draw()
+    swap = StateSwap()
+    for _ in range(2):  # the second time with a generator that was used before
+        state = GlobalState(swap, 2**40 + 7)
+        state.enter()
+        assert draw() == expected
+        state.end()
+
+
+def test_numpy_s_own_generator_comes_back_whatever_it_is() -> None:
+    before = np.random.get_bit_generator()
+    try:
+        np.random.set_bit_generator(np.random.PCG64(3))
+        expected = [float(np.random.randn()) for _ in range(4)]
+        mine = np.random.PCG64(3)
+        np.random.set_bit_generator(mine)
+        swap = StateSwap()
+        found = []
+        for _ in range(4):
+            state = GlobalState(swap, 1)
+            found.append(float(np.random.randn()))
+            state.enter()
+            np.random.randn()
+            state.end()
+        assert np.random.get_bit_generator() is mine
+        assert found == expected
+    finally:
+        np.random.set_bit_generator(before)
 
 
 def test_calls_in_other_states_are_told_apart() -> None:

@@ -4,7 +4,8 @@ In: a pipeline, a seed. Out: a thread that runs the pipeline's call only while i
 
 - `generation_thread`: a call as a coroutine: it goes on until it hands a component's call over
 - `own_pipeline`: a pipeline object for one request
-- `global_state`, `thread_state`: random states and flags of the process; what torch keeps for each thread
+- `global_state`: what the process has one of: `random_states`, `flags`
+- `thread_state`: what torch keeps for each thread
 - `shared_changes`: what a call changes in modules that others use
 
 Imports runtime and below; it knows no engine.
