@@ -181,7 +181,7 @@ def test_more_memory_than_there_is_is_refused_and_what_fits_waits(pipe: Any) -> 
     with Engine({"pixart": pipe}, memory="2GB") as engine:
         jobs = [engine.submit(what="fora:2", **asked(pipe, seed=seed)) for seed in range(3)]
         assert all(job.result(60) for job in jobs)
-        assert all(job.needs.features > 0 and job.needs.activations > 0 for job in jobs)
+        assert all(job.means.needs.features > 0 and job.means.needs.activations > 0 for job in jobs)
 
 
 def test_names_and_engines_that_are_not_there(pipe: Any) -> None:

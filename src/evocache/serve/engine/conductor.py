@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...errors import PipelineError
 from ...runtime.estimate.residency import offloaded, weights
+from ...runtime.joint.proof import is_out_of_memory
+from ...units import format_bytes
 from .computing import Computing
 from .figures import Figures
 from .isolation.generation_thread import Cancelled
@@ -16,8 +18,9 @@ from .isolation.global_state import StateSwap
 from .isolation.shared_changes import SharedState
 from .job import Job
 from .running import Running
+from .turns.admission import Asked, choose, line
 from .turns.order import Claim, Shares, favours, order
-from .turns.reservations import Room
+from .turns.reservations import Reservation, Room
 
 
 class Conductor:
@@ -47,7 +50,9 @@ class Conductor:
         self.figures = Figures()
         self._pipelines, self._fronts = pipelines, fronts
         self._rows, self._open = rows, open
-        self._room = Room(memory, sum(sum(weights(pipe).values()) for pipe in pipelines.values()))
+        self._weights = {name: sum(weights(pipe).values()) for name, pipe in pipelines.items()}
+        self._room = Room(memory, sum(self._weights.values()))
+        self._usual: dict[str, float] = {}
         self._shares = Shares()
         self._computing = Computing(rows, self.figures, self._spend, self._go_on)
         self._served: defaultdict[str, float] = defaultdict(float)
@@ -61,30 +66,46 @@ class Conductor:
         """Whether a job has begun and is not over."""
         return bool(self._running)
 
-    def has_room(self, job: Job) -> bool:
-        """Return whether a job may begin now."""
-        if not self._running:
-            return True
-        if len(self._running) >= self._open or any(one.exclusive for one in self._running):
-            return False
-        if self._room.left is None:
+    def admit(self, queued: Sequence[Job]) -> Job | None:
+        """Return the queued job that may begin now; None if there is room for none."""
+        if self._running and (len(self._running) >= self._open or any(one.exclusive for one in self._running)):
+            return None
+        now, jobs = time.monotonic(), dict(enumerate(queued))
+        asked = [
+            Asked(at, job.request.user, job.overtaken, self._usual.get(job.request.model, 0.0), job.slack(now))
+            for at, job in jobs.items()
+        ]
+        waiting = line(asked, Counter(one.job.request.user for one in self._running))
+        found, passed = choose(waiting, lambda one: self._has_room(jobs[one.number]))
+        for one in passed:
+            jobs[one.number].overtaken += 1
+        return None if found is None else jobs[found.number]
+
+    def _has_room(self, job: Job) -> bool:
+        if not self._running or self._room.left is None:
             return True
         try:
-            needs = job.reserve(self._pipelines[job.request.model], self._room.left)
+            needs = self._settle(job)
         except Exception:  # raised anew where it begins, and told to whom it concerns
             return True
-        return self._room.fits(needs, [one.job.needs for one in self._running])
+        return self._room.fits(needs, [one.job.means.needs for one in self._running])
+
+    def _settle(self, job: Job) -> Reservation:
+        name = job.request.model
+        pipe, front = self._pipelines[name], self._fronts.get(name)
+        return job.means.settle(pipe, front, self._room.left, self._weights[name])
 
     def begin(self, job: Job) -> None:
         """Let a job run until it waits for the first time."""
         name = job.request.model
         self._number += 1
         try:
-            if self._room.left is not None:
-                job.reserve(self._pipelines[name], self._room.left)
+            self._settle(job)
             if not any(one.job.request.model == name for one in self._running):
                 self._shared[name] = SharedState(self._pipelines[name])
-            one = Running(job, self._pipelines[name], self._fronts.get(name), self._number, self._swap)
+            for text in job.means.notices:
+                job.note(text)
+            one = Running(job, self._pipelines[name], self._number, self._swap)
         except Exception as error:  # the request's own fault: no other's
             self._count(job, error)
             return
@@ -132,16 +153,14 @@ class Conductor:
 
     def _claim(self, one: Running, now: float) -> Claim:
         """What a job has to say for itself; its work is that of the call it waits with, where no more is known."""
-        job, call = one.job, one.waiting
-        user, deadline = job.request.user, job.request.deadline
+        job, call, user = one.job, one.waiting, one.job.request.user
         turn = left = 0.0
         if call is not None:
             steps, work = one.left if call.lane.stage == "denoise" else (1.0, call.lane.work)
             predict = self._computing.prices.predict
             turn = predict(call.kind, call.lane.rows, call.lane.work) or 0.0
             left = predict(call.kind, call.lane.rows, work, steps) or 0.0
-        slack = None if deadline is None else job.arrived + deadline - now
-        return Claim(one.number, user, left, turn, job.seconds, self._served[user] - one.served, slack)
+        return Claim(one.number, user, left, turn, job.seconds, self._served[user] - one.served, job.slack(now))
 
     def _spend(self, one: Running, seconds: float) -> None:
         """Charge what a turn took to a job, and to its user."""
@@ -153,21 +172,44 @@ class Conductor:
     def _fit(self, ones: Sequence[Running]) -> bool:
         if self._room.left is None:
             return True
-        return self._room.together([one.job.needs for one in ones], [one.job.needs for one in self._running])
+        chosen, open = ([one.job.means.needs for one in some] for some in (ones, self._running))
+        return self._room.together(chosen, open)
 
     def _go_on(self, one: Running, answer: Any = None) -> None:
         one.resume(answer)
-        if one.over:
+        if one.over and self._begins_anew(one):
+            self._go_on(one)
+        elif one.over:
             self._end(one)
         elif not one.exclusive and self._shared[one.job.request.model].changed:
             one.exclusive = True
             one.job.note("it changed modules that it shares with others, and had the engine to itself")
 
-    def _end(self, one: Running) -> None:
-        self._running.remove(one)
+    def _begins_anew(self, one: Running) -> bool:
+        """Have a job that memory was short for begin anew under a tighter plan; whether there is one."""
+        error, name = one.thread.error, one.job.request.model
+        if error is None or not is_out_of_memory(error) or not one.job.means.tighten(self._pipelines[name]):
+            return False
+        del error
+        self._give_back(one)
+        if not one.begin_anew():
+            return False
+        one.exclusive = False
+        plan = one.job.means.plan
+        assert plan is not None
+        one.job.note(f"memory was short, and it began anew within {format_bytes(plan.peak)}, weights included")
+        self.figures.tightened += 1
+        return True
+
+    def _give_back(self, one: Running) -> None:
+        """Have shared modules be what they were before a job changed them."""
         if one.exclusive and not self._shared[one.job.request.model].restore():
             one.job.note("it left modules changed that others use")
             self._shared[one.job.request.model] = SharedState(self._pipelines[one.job.request.model])
+
+    def _end(self, one: Running) -> None:
+        self._running.remove(one)
+        self._give_back(one)
         for other in self._running:
             other.own()
         if not self._running:
@@ -178,6 +220,8 @@ class Conductor:
     def _count(self, job: Job, error: BaseException | None, result: Any = None) -> None:
         if error is None:
             self.figures.done += 1
+            usual = self._usual.get(job.request.model, job.seconds)
+            self._usual[job.request.model] = usual + (job.seconds - usual) / 4
         elif isinstance(error, Cancelled):
             self.figures.cancelled += 1
         else:

@@ -75,6 +75,7 @@ class Engine:
         seed: int | None = None,
         user: str = "",
         deadline: float | None = None,
+        memory: Any = None,
         **arguments: Any,
     ) -> Job:
         """Ask for a generation.
@@ -89,6 +90,8 @@ class Engine:
                 pipeline that is given no generator draws from them.
             user: whose it is: users have even shares of the engine.
             deadline: seconds until it should have ended; it goes first when that is near.
+            memory: most bytes that it may hold, weights of its pipeline included, or a memory plan, as `evocache.apply`
+                takes it; components stay on their device. Without it, it is planned where the engine has a limit.
             arguments: further arguments of the pipeline's call.
 
         Raises:
@@ -100,7 +103,7 @@ class Engine:
             raise PipelineError(f"model {name!r}", f"one of {', '.join(self._names)}", "name one of them")
         given = arguments if prompt is None else {"prompt": prompt, **arguments}
         drawn = secrets.randbits(48) if seed is None else seed
-        job = Job(Request(name, given, what, speedup, quality, drawn, user, deadline), cancel=self._wish_cancel)
+        job = Job(Request(name, given, what, speedup, quality, drawn, user, deadline, memory), cancel=self._wish_cancel)
         with self._change:
             if self._closing:
                 raise GenerationError("an engine that is closed", "one that runs", "make a new one")
@@ -161,10 +164,13 @@ class Engine:
             conductor.take_turn()
 
     def _begin_jobs(self) -> None:
-        """Let queued jobs begin in the order of their arrival, as long as there is room."""
+        """Let queued jobs begin, as long as there is room for one; who cancels or submits meanwhile waits for none."""
         while True:
             with self._change:
-                if not self._queue or not self._conductor.has_room(self._queue[0]):
-                    return
-                job = self._queue.popleft()
+                queued = list(self._queue)
+            job = self._conductor.admit(queued) if queued else None
+            if job is None:
+                return
+            with self._change:
+                self._queue.remove(job)
             self._conductor.begin(job)

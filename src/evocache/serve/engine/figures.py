@@ -16,6 +16,7 @@ class Figures:
         together: calls that were computed with others.
         anew: calls that were begun with others and had to be made anew, by themselves or with fewer.
         split: batches that memory was short for, and that were tried again with half of their rows.
+        tightened: times that a job began anew under a tighter plan, since memory was short for its call alone.
         alone: calls that were computed by themselves although others waited, by why.
         done: jobs that returned.
         failed: jobs that raised.
@@ -27,6 +28,7 @@ class Figures:
     together: int = 0
     anew: int = 0
     split: int = 0
+    tightened: int = 0
     alone: Counter[str] = field(default_factory=Counter)
     done: int = 0
     failed: int = 0

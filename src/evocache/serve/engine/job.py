@@ -11,8 +11,7 @@ from typing import Any
 from ...errors import GenerationError
 from ...runtime.joint.lane import meeting
 from .isolation.generation_thread import Cancelled
-from .isolation.own_pipeline import own_pipeline
-from .turns.reservations import Reservation, reservation
+from .means import Means
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Request:
         seed: of its random numbers.
         user: whose it is.
         deadline: seconds from its arrival until it should have ended; None if it may take any.
+        memory: bytes that it may hold, or a memory plan, as `evocache.apply` takes it; None if that is open.
     """
 
     model: str
@@ -38,6 +38,13 @@ class Request:
     seed: int = 0
     user: str = ""
     deadline: float | None = None
+    memory: Any = None
+
+    def means(self) -> Means:
+        """Return how it is to be run."""
+        wishes = {"speedup": self.speedup, "quality": self.quality}
+        asked = {name: wish for name, wish in wishes.items() if wish is not None}
+        return Means(self.arguments, self.what, asked, self.memory)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class Job:
         request: what is asked for.
         arrived: when it arrived, by `time.monotonic`.
         notes: what is said of how it ran, such as that it had the engine to itself.
-        needs: the bytes that it holds; nothing, where the engine has no limit.
+        means: how it is run.
+        overtaken: how many jobs began before it although it was before them.
         seconds: of computing that its turns took, shared with those that it was computed with by rows.
     """
 
@@ -78,11 +86,11 @@ class Job:
         self.request = request
         self.arrived = time.monotonic()
         self.notes: list[str] = []
-        self.needs = Reservation(0, 0)
+        self.means = request.means()
+        self.overtaken = 0
         self._cancel: Callable[[Job], None] | None = cancel
         self._look: Callable[[], tuple[int, int]] | None = None
         self._started: float | None = None
-        self._reserved = False
         self.seconds = 0.0
         self._result: Any = None
         self._error: BaseException | None = None
@@ -132,21 +140,10 @@ class Job:
             raise self._error
         return self._result
 
-    def reserve(self, pipe: Any, most: int) -> Reservation:
-        """Return the bytes that it holds beside the weights, planned for its call once.
-
-        Args:
-            pipe: the pipeline.
-            most: bytes that there are beside the weights.
-
-        Raises:
-            BudgetError: if its call takes more by itself.
-            PipelineError: if the pipeline refuses the call.
-        """
-        if not self._reserved:
-            self.needs = reservation(own_pipeline(pipe), self.request.arguments, self.request.what or "none", most)
-            self._reserved = True
-        return self.needs
+    def slack(self, now: float) -> float | None:
+        """Return the seconds until its deadline; None if it has none."""
+        deadline = self.request.deadline
+        return None if deadline is None else self.arrived + deadline - now
 
     def begin(self, look: Callable[[], tuple[int, int]]) -> None:
         """Note that its generation starts.
@@ -168,4 +165,5 @@ class Job:
     def end(self, result: Any = None, error: BaseException | None = None) -> None:
         """Note that it is over, and let who waits go on."""
         self._result, self._error, self._cancel, self._look = result, error, None, None
+        self.means.forget()
         self._ended.set()

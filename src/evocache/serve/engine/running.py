@@ -10,6 +10,7 @@ from .isolation.generation_thread import GenerationThread
 from .isolation.global_state import StateSwap
 from .isolation.own_pipeline import own_pipeline
 from .job import Job
+from .starting_state import StartingState
 from .turns.batches import Waiting, waiting
 
 
@@ -19,7 +20,6 @@ class Running:
     Args:
         job: the job.
         pipe: the pipeline that it shares modules with.
-        front: what its wishes are of; None for the front that ships with the model.
         number: of the job, in the order of arrival.
         swap: who has the process's state.
 
@@ -30,23 +30,32 @@ class Running:
         exclusive: whether no other may run before it is over.
     """
 
-    def __init__(self, job: Job, pipe: Any, front: Any, number: int, swap: StateSwap) -> None:
+    def __init__(self, job: Job, pipe: Any, number: int, swap: StateSwap) -> None:
         self.job = job
         self.number = number
         self.served, self.favour = 0.0, 1.0
         self.exclusive = False
+        self._shared, self._swap = pipe, swap
+        self._start = StartingState(job.request.arguments)
+        self._begin()
+
+    def _begin(self) -> None:
         self.waiting: Waiting | None = None
-        self._front = front
-        self._pipe = own_pipeline(pipe)
+        self._pipe = own_pipeline(self._shared)
         self._handle: Any = None
-        self.thread = GenerationThread(self._generate, swap, job.request.seed)
+        self.thread = GenerationThread(self._generate, self._swap, self.job.request.seed)
+
+    def begin_anew(self) -> bool:
+        """Have its call begin anew, as if it had not been; return whether its arguments are what they were."""
+        if not self._start.restore():
+            return False
+        self._begin()
+        return True
 
     def _generate(self) -> Any:
-        request, pipe = self.job.request, self._pipe
-        wishes = request.speedup is not None or request.quality is not None
-        what = request.what if request.what is not None else self._front if wishes else "none"
-        with apply(pipe, what, speedup=request.speedup, quality=request.quality) as self._handle:
-            return pipe(**request.arguments)
+        means, pipe = self.job.means, self._pipe
+        with apply(pipe, means.what, memory=means.plan) as self._handle:
+            return pipe(**self.job.request.arguments)
 
     @property
     def _follower(self) -> Any:

@@ -1,12 +1,11 @@
-"""What jobs hold: weights once, features of each that is open, and what a batch computes with."""
+"""What jobs hold: weights once, what each that is open keeps, and what a batch computes with."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 from ....errors import BudgetError
-from ....runtime.estimate.estimate import plan_memory
 
 
 class Reservation(NamedTuple):
@@ -14,26 +13,23 @@ class Reservation(NamedTuple):
 
     Attributes:
         features: what is cached for it.
-        activations: what its calls compute with, its latents included.
+        activations: what it holds besides where a call of it computes, its latents included.
+        waiting: what of that is held between its calls: latents, embeddings, arguments.
     """
 
     features: int
     activations: int
+    waiting: int = 0
 
+    @property
+    def kept(self) -> int:
+        """What it holds while others compute."""
+        return self.features + self.waiting
 
-def reservation(pipe: Any, arguments: Mapping[str, Any], what: Any, most: int) -> Reservation:
-    """Return what a call of a pipeline holds beside the weights; it is planned, nothing is computed.
-
-    Raises:
-        BudgetError: if that is more than there is.
-        PipelineError: if the pipeline refuses the call.
-    """
-    stages = plan_memory(pipe, arguments, what).as_it_is.stages
-    features = max(held.features for held in stages.values())
-    found = Reservation(features, max(held.activations for held in stages.values()))
-    if sum(found) > most:
-        raise BudgetError(most, {name: held.activations + held.features for name, held in stages.items()})
-    return found
+    @property
+    def computing(self) -> int:
+        """What a call of it takes besides."""
+        return self.activations - self.waiting
 
 
 class Room:
@@ -53,17 +49,17 @@ class Room:
         self._left = None if most is None else most - weights
 
     def fits(self, job: Reservation, open: Collection[Reservation]) -> bool:
-        """Return whether a job may begin beside those that are open: all features, and one of them computing."""
+        """Return whether a job may begin beside those that are open: what all keep, and one of them computing."""
         if self._left is None:
             return True
-        features = job.features + sum(each.features for each in open)
-        return features + max(each.activations for each in (job, *open)) <= self._left
+        all_of_them = [job, *open]
+        return sum(each.kept for each in all_of_them) + max(each.computing for each in all_of_them) <= self._left
 
     def together(self, jobs: Collection[Reservation], open: Collection[Reservation]) -> bool:
         """Return whether jobs may be computed in one batch while others are open."""
         if self._left is None:
             return True
-        return sum(each.features for each in open) + sum(each.activations for each in jobs) <= self._left
+        return sum(each.kept for each in open) + sum(each.computing for each in jobs) <= self._left
 
     @property
     def left(self) -> int | None:

@@ -1,0 +1,125 @@
+"""How a request is run: what is applied, and under which memory plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import BudgetError, PipelineError
+from ...memory.planner.planner import MemoryPlan
+from ...model import discover
+from ...runtime.choice.wishes import choose
+from ...runtime.program.program import with_point_memory
+from ...units import in_bytes
+from .isolation.own_pipeline import own_pipeline
+from .turns.call_plans import CallPlans
+from .turns.reservations import Reservation
+
+UNTOUCHED = "none"
+"""What is applied where nothing is asked for."""
+
+
+class Means:
+    """How a request is run.
+
+    Args:
+        arguments: of the call.
+        what: what is applied, as `evocache.apply` takes it.
+        wishes: speed-up and quality of a point of the front, as far as they are asked for.
+        memory: bytes that the generation may hold, or a plan; None if there is no limit of its own.
+
+    Attributes:
+        what: what is applied; a point of the front where it was chosen.
+        plan: how it is made to fit; None where nothing was planned.
+        notices: what is said of what was chosen: that nothing was measured, say.
+        needs: the bytes that it holds beside the weights; nothing, where nothing was planned.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any], what: Any, wishes: Mapping[str, float], memory: Any) -> None:
+        self.what: Any = what
+        self.plan: MemoryPlan | None = None
+        self.notices: list[str] = []
+        self.needs = Reservation(0, 0)
+        self._arguments, self._wishes, self._memory = arguments, wishes, memory
+        self._storage = "none"
+        self._plans: CallPlans | None = None
+        self._settled = False
+        self._refusal: Exception | None = None
+
+    def settle(self, pipe: Any, front: Any, left: int | None, weights: int) -> Reservation:
+        """Choose what is applied, and plan it if it has to fit; once, also where that is refused.
+
+        Args:
+            pipe: the pipeline.
+            front: what its wishes are of; None for the front that ships with the model.
+            left: bytes that there are beside all weights; None if there is no limit.
+            weights: of the pipeline.
+
+        Raises:
+            BudgetError: if it cannot be made to fit.
+            PipelineError: if the pipeline refuses the call, or a plan moves components that others use.
+            Exception: what `evocache.apply` raises for what is asked for.
+        """
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+        if not self._settled:
+            try:
+                self._settle(pipe, front, left, weights)
+            except Exception as error:
+                self._refusal = error.with_traceback(None)
+                raise
+            self._settled = True
+        return self.needs
+
+    def _settle(self, pipe: Any, front: Any, left: int | None, weights: int) -> None:
+        given = self._memory
+        if isinstance(given, MemoryPlan) and given.offload:
+            raise PipelineError(
+                "a memory plan in which components leave the device, in an engine whose requests share them",
+                "a plan in which they stay",
+                "make the plan with offload=False",
+            )
+        memory = given if given is None or isinstance(given, MemoryPlan) else in_bytes(given)
+        what = self.what if self.what is not None else front if self._wishes else UNTOUCHED
+        choice = choose(pipe, discover(pipe), what, **self._wishes, memory=memory)
+        self.what = choice.what
+        self.notices = [choice.text] if choice.notable else []
+        limits = [] if left is None else [left + weights]
+        if isinstance(memory, MemoryPlan):
+            self.plan, self._storage = memory, memory.storage
+        else:
+            budget, storage = with_point_memory(self.what, memory, None)
+            self._storage = storage or "none"
+            limits += [] if budget is None else [budget]
+        if not limits and self._storage == "none":
+            return
+        plans = self._planned(pipe)
+        if self.plan is None:
+            self.plan = plans.within(min(limits, default=plans.whole.peak))
+        self.needs = plans.reservation(self.plan)
+        if left is not None and sum(self.needs[:2]) > left:
+            stages = self.plan.stages.items()
+            raise BudgetError(left, {name: held.activations + held.features for name, held in stages})
+
+    def tighten(self, pipe: Any) -> bool:
+        """Have it run under a plan that holds less than what it was run under; whether there is one."""
+        if isinstance(self._memory, MemoryPlan):
+            return False  # it is followed as it is
+        try:
+            plans = self._planned(pipe)
+            plan = plans.tighter(self.plan)
+        except Exception:  # what memory was short for is what is told
+            return False
+        if plan is None:
+            return False
+        self.plan, self.needs = plan, plans.reservation(plan)
+        return True
+
+    def forget(self) -> None:
+        """Let go of what plans were made from: the request is over."""
+        self._plans = None
+
+    def _planned(self, pipe: Any) -> CallPlans:
+        if self._plans is None:
+            self._plans = CallPlans(own_pipeline(pipe), self._arguments, self.what, self._storage)
+        return self._plans
