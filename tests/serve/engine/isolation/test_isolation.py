@@ -1,4 +1,4 @@
-"""A request's own pipeline object, states of the process, and what is changed in shared modules."""
+"""States of the process and of threads, and what is changed in shared modules."""
 
 from __future__ import annotations
 
@@ -10,36 +10,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor
-from torch import nn
 
 from evocache.serve.engine.isolation.flags import read_flags
 from evocache.serve.engine.isolation.global_state import GlobalState, StateSwap
-from evocache.serve.engine.isolation.own_pipeline import own_pipeline
 from evocache.serve.engine.isolation.shared_changes import SharedState
 from evocache.serve.engine.isolation.thread_state import thread_state
 from tests.tiny import FAMILIES
-
-
-@pytest.mark.parametrize("name", ["pixart", "kandinsky22", "wan22"])
-def test_modules_are_shared_and_all_else_is_its_own(name: str) -> None:
-    pipe = FAMILIES[name].build()
-    own = own_pipeline(pipe)
-    assert type(own) is type(pipe)
-    for part, value in pipe.components.items():
-        mine = own.components[part]
-        shared = value is None or isinstance(value, (nn.Module, int, float, str, bool))
-        assert (mine is value) == shared, part
-    own._guidance_scale = 99
-    own.scheduler.set_timesteps(3)
-    assert getattr(pipe, "_guidance_scale", None) != 99
-    assert pipe.scheduler.timesteps is not own.scheduler.timesteps
-
-
-def test_pipelines_in_a_pipeline_share_the_copies() -> None:
-    own = own_pipeline(FAMILIES["kandinsky22"].build())
-    assert own.decoder_pipe.scheduler is own.scheduler
-    assert own.prior_pipe.prior is own.prior_prior
-
 
 FLAG_CHANGES: dict[str, Callable[[], object]] = {
     "default type": lambda: torch.set_default_dtype(torch.float64),

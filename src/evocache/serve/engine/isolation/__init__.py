@@ -3,7 +3,7 @@
 In: a pipeline, a seed. Out: a thread that runs the pipeline's call only while it has its turn.
 
 - `generation_thread`: a call as a coroutine: it goes on until it hands a component's call over
-- `own_pipeline`: a pipeline object for one request
+- `own_pipeline`: a pipeline object for one request, `own_copy`: its parts without weights
 - `global_state`: what the process has one of: `random_states`, `flags`
 - `thread_state`: what torch keeps for each thread
 - `shared_changes`: what a call changes in modules that others use

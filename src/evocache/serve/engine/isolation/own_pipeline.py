@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ....model.pipeline_components import list_components
+from .own_copy import Memo, has_parts, own_copy
 
 
 def own_pipeline(pipe: Any) -> Any:
@@ -20,16 +20,16 @@ def own_pipeline(pipe: Any) -> Any:
     return _own(pipe, {})
 
 
-def _own(pipe: Any, made: dict[int, Any]) -> Any:
-    own = made[id(pipe)] = copy.copy(pipe)
-    for name, value in list(vars(pipe).items()):
+def _own(pipe: Any, memo: Memo) -> Any:
+    own = memo[id(pipe)] = copy.copy(pipe)
+    attributes, config = vars(own), getattr(pipe, "config", {})
+    for name, value in list(attributes.items()):
         if callable(getattr(type(value), "register_modules", None)):  # a pipeline
-            vars(own)[name] = made[id(value)] if id(value) in made else _own(value, made)
-    for name, part in list_components(pipe).items():
-        if part is not None and not isinstance(part, nn.Module):
-            if id(part) not in made:
-                made[id(part)] = copy.deepcopy(part)
-            setattr(own, name, made[id(part)])
+            attributes[name] = memo[id(value)] if id(value) in memo else _own(value, memo)
+        elif isinstance(value, nn.Module):
+            continue
+        elif name in config or isinstance(value, (list, dict, set)) or has_parts(value):
+            attributes[name] = own_copy(value, memo)
     settings = getattr(pipe, "_progress_bar_config", None)
-    own._progress_bar_config = {**(settings or {}), "disable": True}
+    attributes["_progress_bar_config"] = {**(settings or {}), "disable": True}
     return own
