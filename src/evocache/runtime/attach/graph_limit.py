@@ -69,6 +69,14 @@ class Graphs:
         others = 0 if entries is None else entries - ours
         return ours < max(1, most - max(HOST, others))
 
+    def room(self) -> bool:
+        """Return whether a graph more would leave the host those that are its own."""
+        return (self.count() or len(self.counted.known)) < limit() - HOST
+
+    def count(self) -> int:
+        """Count the graphs of the function; 0 where torch does not let it be asked."""
+        return count_graphs(self.code) or 0
+
     def note_graph(self, kinds: Kinds) -> None:
         """Note that there is a graph for slots of these kinds."""
         self.counted.known.add((self.model, kinds))

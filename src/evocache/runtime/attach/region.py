@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -53,6 +54,42 @@ class Regions:
         self.roots: Sequence[nn.Module] = roots
         for root in roots:
             self._inside[id(root)] = {id(m): (i, m) for i, m in enumerate(root.modules()) if m is not root}
+
+    @property
+    def any(self) -> bool:
+        """Whether anything of the denoiser is compiled."""
+        return self.whole is not None or bool(self.roots)
+
+    def within(self, table: Mapping[Any, Op]) -> frozenset[int]:
+        """Return ids of modules of a table that lie in a compiled region: a graph is of their operations."""
+        return frozenset(id_ for id_ in table if any(id_ in inside for inside in self._inside.values()))
+
+    @property
+    def graphs(self) -> Mapping[CodeType, Graphs]:
+        """What is known of the graphs of functions that the host has compiled, by their code."""
+        found = map(self._graphs, self.roots if self.whole is None else [self.whole])
+        return {graphs.code: graphs for graphs in found}
+
+    def computed(self, original: Callable[..., Any], *, whole: bool = True) -> Callable[..., Any]:
+        """Return what computes the denoiser under the operations that its thread has set: `original`, if none of it is
+        compiled.
+
+        Args:
+            original: the class's `__call__`.
+            whole: whether everything may be handed into a region at once.
+        """
+        if not self.any:
+            return original
+
+        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+            table = inner.table or {}
+            inner.table = self.arrange(table)
+            try:
+                return self.call(table, original, whole=whole)(module, *args, **kwargs)
+            finally:
+                inner.table = table
+
+        return call
 
     def arrange(self, table: Mapping[Any, Op]) -> Mapping[Any, Op]:
         """Return a table in which compiled modules that contain others of it take them along into their region."""

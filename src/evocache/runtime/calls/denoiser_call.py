@@ -144,9 +144,8 @@ class DenoiserCall:
         before = inner.table
 
         def arrange(table: Mapping[int, Op], whole: bool) -> Callable[..., Any]:
-            table = self._sliced(table)
-            inner.table = self._regions.arrange(table)
-            return self._regions.call(table, original, whole=whole)
+            inner.table = self._sliced(table)
+            return self._regions.computed(original, whole=whole)
 
         def recomputed() -> Any:
             return arrange({}, True)(module, *args, **kwargs)
@@ -155,7 +154,8 @@ class DenoiserCall:
             table = branch.begin(step)
             run = arrange(table, branch.at_once)
             if apart is not APART and meeting.get() is not None:
-                run = hand_over(run, table, apart, work=work_of(branch, step))
+                regions = self._regions if self._regions.any else None
+                run = hand_over(run, table, apart, work=work_of(branch, step), regions=regions)
             row = branch.plan.row(step)
             compute = partial(
                 or_recompute,
@@ -189,7 +189,7 @@ class DenoiserCall:
         """
         halves = enumerate((first, other))
         branches = [self._running.branch_of(self._denoiser, Tick(step, half), *given) for half, given in halves]
-        if self._regions.whole is not None or self._regions.roots or not alike(branches[0], branches[1], step):
+        if self._regions.any or not alike(branches[0], branches[1], step):
             return None
         before = inner.table
         kept = [{id_: op for id_, op in branch.begin(step).items() if isinstance(op, Keep)} for branch in branches]
@@ -221,8 +221,6 @@ class DenoiserCall:
 
     def _apart(self, branch: Branch | None, args: Any, kwargs: Any) -> str:
         """Why a call is computed by itself; empty if it may be computed with those of other generations."""
-        if self._regions.whole is not None or self._regions.roots:
-            return "it is compiled"
         if self._cuts:
             return "it runs in slices"
         if self._running.compiled.gate is not None:

@@ -147,15 +147,25 @@ def same(one: Leaf, other: Leaf) -> bool:
 
 
 def join(
-    lanes: Sequence[Lane], given: Sequence[Flat], reading: Reading
+    lanes: Sequence[Lane], given: Sequence[Flat], reading: Reading, padding: int = 0
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Return the arguments of several calls as those of one; None if a call does not fit the reading after all."""
+    """Return the arguments of several calls as those of one; None if a call does not fit the reading after all.
+
+    Args:
+        lanes: the calls.
+        given: their arguments.
+        reading: the roles of these.
+        padding: further rows, which are copies of the first one.
+    """
     rows = [lane.rows for lane in lanes]
     leaves = []
     for role, values in zip(reading, zip(*(each.leaves for each in given), strict=True), strict=True):
         if not fits(role, values, rows):
             return None
-        leaves.append(_joined(role, values, rows))
+        if padding:
+            leaves.append(_joined(role, [*values, _copies(role, values[0], padding)], [*rows, padding]))
+        else:
+            leaves.append(_joined(role, values, rows))
     args, kwargs = pytree.tree_unflatten(leaves, given[0].spec)
     return args, kwargs
 
@@ -170,29 +180,44 @@ def _joined(role: Role, values: Sequence[Leaf], rows: Sequence[int]) -> Leaf:
     return torch.cat(tuple(values))
 
 
-def split_rows(output: Any, rows: Sequence[int]) -> list[Any]:
+def _copies(role: Role, value: Leaf, count: int) -> Leaf:
+    """The first row of an argument, so many times."""
+    if not isinstance(role, Rows):
+        return value
+    if isinstance(value, list):
+        return value[:1] * count
+    return value[: role.times].repeat(count, *[1] * (value.ndim - 1))
+
+
+def split_rows(output: Any, rows: Sequence[int], padding: int = 0) -> list[Any]:
     """Return each call's part of what the joint call returned, in memory of its own.
+
+    Args:
+        output: what it returned.
+        rows: of the calls.
+        padding: rows at the end that are nobody's.
 
     Raises:
         ValueError: if a tensor in it has not the batch as its first dimension.
     """
-    lists = _list_rows(output, rows)
+    lists = _list_rows(output, rows, padding)
     if lists is not None:
         return lists
     wholes, packing = packed(output)
-    total, each = sum(rows), []
+    total, each = sum(rows) + padding, []
     for whole in wholes:
         times, rest = divmod(len(whole) if whole.ndim else 0, total)
         if rest or not times:
             raise ValueError("an output without rows")
-        each.append([part.clone() for part in torch.split(whole, [count * times for count in rows])])
+        parts = torch.split(whole, [count * times for count in (*rows, padding)])
+        each.append([part.clone() for part in parts[: len(rows)]])
     return [repacked([parts[at] for parts in each], packing) for at in range(len(rows))]
 
 
-def _list_rows(output: Any, rows: Sequence[int]) -> list[Any] | None:
+def _list_rows(output: Any, rows: Sequence[int], padding: int) -> list[Any] | None:
     """The parts of an output that is a list of samples, bare or within a tuple of one."""
     bare = output[0] if isinstance(output, tuple) and len(output) == 1 else output
-    if not isinstance(bare, list) or len(bare) != sum(rows):
+    if not isinstance(bare, list) or len(bare) != sum(rows) + padding:
         return None
     ends = [sum(rows[: i + 1]) for i in range(len(rows))]
     parts = [bare[end - count : end] for end, count in zip(ends, rows, strict=True)]

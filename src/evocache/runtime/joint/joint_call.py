@@ -7,8 +7,10 @@ from typing import Any
 
 from ..ops.recompute import Apart
 from .arguments import Flat, join, split_rows
-from .joint_op import Batch, JointOp
+from .batch import Batch
+from .joint_op import JointOp
 from .lane import Lane
+from .padding import padded, padding_of
 from .proof import Proven, under
 
 
@@ -27,10 +29,11 @@ def compute_together(lanes: Sequence[Lane], given: Sequence[Flat], proven: Prove
         Apart: if they do not fit together after all; what their schedules stored of the call is then incomplete.
     """
     rows = [lane.rows for lane in lanes]
-    joint = join(lanes, given, proven.reading)
+    padding = padding_of(lanes)
+    joint = join(lanes, given, proven.reading, padding)
     if joint is None:
         raise Apart
-    batch, first = Batch(rows), lanes[0]
+    batch, first = Batch(rows, padded if lanes[0].regions else None), lanes[0]
     ids = {id_ for lane in lanes for id_ in lane.table}
     table = {id_: JointOp(batch, [lane.table.get(id_) for lane in lanes], proven.modules[id_] or {}) for id_ in ids}
     args, kwargs = joint
@@ -40,7 +43,7 @@ def compute_together(lanes: Sequence[Lane], given: Sequence[Flat], proven: Prove
     finally:
         batch.end()
     try:
-        return split_rows(output, rows)
+        return split_rows(output, rows, padding)
     except ValueError:
         raise Apart from None
 

@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from ...memory.batch_parts import is_part, join_parts, mark_written, part_of
+from ...memory.batch_parts import part_of
 from ..attach.call_scope import Op
+from ..attach.slot import Slot
 from ..ops.leaf import Keep
 from ..ops.recompute import Apart
 from ..ops.stored_output import packed, repacked
 from ..ops.table import computes
+from .batch import Batch
+from .joint_slot import slot_of
 from .module_rows import ModuleRows, Signature, signature
-
-
-class Batch:
-    """The lanes of a joint call, and which of them are computed at the moment.
-
-    Attributes:
-        rows: of each lane.
-        present: the lanes in the batch at hand, in order; within a module that some lanes pass by, the others alone.
-    """
-
-    def __init__(self, rows: Sequence[int]) -> None:
-        self.rows = rows
-        self.present: Sequence[int] = range(len(rows))
-        self._parts: dict[int, tuple[weakref.ref[torch.Tensor], int, Sequence[int], list[weakref.ref[torch.Tensor]]]]
-        self._parts = {}
-        self._watched: list[tuple[torch.Tensor, int, list[torch.Tensor]]] = []
-
-    def note_parts(self, tensor: torch.Tensor, parts: Sequence[torch.Tensor]) -> None:
-        """Remember of what a tensor was made: while it is as it was, its parts are these very tensors."""
-        present = tuple(self.present)
-        self._parts[id(tensor)] = (weakref.ref(tensor), tensor._version, present, [weakref.ref(p) for p in parts])
-
-    def parts(self, tensor: torch.Tensor, times: int) -> Sequence[torch.Tensor]:
-        """Return the parts of a tensor for the lanes present; the same tensors as long as somebody has them.
-
-        Raises:
-            Apart: if it has another number of rows.
-        """
-        known = self._parts.get(id(tensor))
-        if known is not None:
-            of, version, present, parts = known
-            alive = [part() for part in parts]
-            if of() is tensor and version == tensor._version and present == tuple(self.present):
-                found = [part for part in alive if part is not None]
-                if len(found) == len(alive):
-                    return found
-        counts = [self.rows[lane] * times for lane in self.present]
-        if len(tensor) != sum(counts):
-            raise Apart
-        found = list(torch.split(tensor, counts))
-        self.note_parts(tensor, found)
-        return found
-
-    def watch(self, whole: torch.Tensor, parts: Sequence[torch.Tensor]) -> None:
-        """Look at the end of the call whether somebody wrote into parts by way of the whole."""
-        mine = [part for part in parts if is_part(part)]
-        if mine:
-            self._watched.append((whole, whole._version, mine))
-
-    def end(self) -> None:
-        """Mark what was written into by way of the whole: it is stale for whoever has stored it."""
-        for whole, version, parts in self._watched:
-            if whole._version != version:
-                for part in parts:
-                    mark_written(part)
-        self._watched.clear()
 
 
 class JointOp:
@@ -107,6 +52,10 @@ class JointOp:
         given = [repacked(own, packing) for own in zip(*split, strict=True)] or [(args, kwargs)] * len(present)
         shared = _Shared(self, original, module, args, kwargs, times, given)
         return shared.merge([self._lane(shared, at, lane, given[at]) for at, lane in enumerate(present)])
+
+    def slot(self, module: Any) -> Slot | None:
+        """Return a slot that does the same within a compiled region, if all lanes have slots of one type."""
+        return slot_of(self.batch, [self.ops[lane] for lane in self.batch.present], self.known, module)
 
     def _lane(self, shared: _Shared, at: int, lane: int, given: Any) -> Any:
         op, (args, kwargs) = self.ops[lane], given
@@ -168,37 +117,26 @@ class _Shared:
         if len(lanes) == len(self._present):
             args, kwargs = self._whole
             return self._original(self.module, *args, **kwargs)
-        with self._among(lanes):
+        with self._batch.among([self._present[at] for at in lanes]):
             args, kwargs = self._join([self._given[at] for at in lanes], self._times.inputs)
             return self._original(self.module, *args, **kwargs)
 
-    @contextmanager
-    def _among(self, lanes: Sequence[int]) -> Iterator[None]:
-        """Within the context only these lanes are in the batch."""
-        before, self._batch.present = self._batch.present, [self._present[at] for at in lanes]
-        try:
-            yield
-        finally:
-            self._batch.present = before
-
     def _split(self, output: Any, lanes: Sequence[int]) -> list[Any]:
         """The parts of an output, in its memory; those that are stored as they are count writes for themselves."""
-        if len(lanes) == 1:
-            return [output]
         wholes, packing = packed(output)
         if len(wholes) != len(self._times.outputs):
             raise Apart
         found: list[list[torch.Tensor]] = [list(wholes) for _ in lanes]
-        with self._among(lanes):
+        with self._batch.among([self._present[at] for at in lanes]):
+            if len(lanes) == 1 and not self._batch.padding:
+                return [output]
             for i, (whole, times) in enumerate(zip(wholes, self._times.outputs, strict=True)):
                 if not times:
                     continue
-                counts = [self._batch.rows[lane] * times for lane in self._batch.present]
-                if len(whole) != sum(counts):
-                    raise Apart
+                views = self._batch.split(whole, times)
                 parts = [
                     part_of(part) if storing else part
-                    for part, storing in zip(torch.split(whole, counts), self._storing(lanes), strict=True)
+                    for part, storing in zip(views, self._storing(lanes), strict=True)
                 ]
                 self._batch.note_parts(whole, parts)
                 self._batch.watch(whole, parts)
@@ -210,7 +148,7 @@ class _Shared:
         """Return what the lanes give as what the module gives for all of them."""
         if self._output is not None and all(out is self._parts[at] for at, out in enumerate(outputs)):
             return self._output
-        if len(outputs) == 1:
+        if len(outputs) == 1 and not self._batch.padding:
             return outputs[0]
         return self._join(outputs, self._times.outputs)
 
@@ -223,7 +161,7 @@ class _Shared:
             if not count:
                 continue
             parts = [own[i] for own, _ in each]
-            joined[i] = join_parts(parts)
+            joined[i] = self._batch.join(parts, count)
             self._batch.note_parts(joined[i], parts)
             self._batch.watch(joined[i], parts)
         return repacked(joined, packing)

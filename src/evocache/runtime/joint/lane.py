@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..attach.call_scope import Op
+from ..attach.region import Regions
 from ..ops.latents import tensors_of
 
 
@@ -26,6 +27,7 @@ class Lane:
         rows: number of its samples, guidance's included; 0 if that is unknown.
         stage: `encode`, `denoise` or `decode`.
         work: what of the module is computed, as a share of all of it.
+        regions: what of it is compiled; None if nothing is.
     """
 
     module: Any
@@ -37,6 +39,7 @@ class Lane:
     rows: int = 0
     stage: str = "denoise"
     work: float = 1.0
+    regions: Regions | None = None
 
     def __post_init__(self) -> None:
         self.rows = self.rows or _rows(self.args, self.kwargs)
@@ -62,6 +65,7 @@ def hand_over(
     *,
     stage: str = "denoise",
     work: float = 1.0,
+    regions: Regions | None = None,
 ) -> Callable[..., Any]:
     """Return what calls a component by way of the meeting of this thread; `original` itself if there is none.
 
@@ -71,13 +75,14 @@ def hand_over(
         alone: why the call can meet no other; empty if it may.
         stage: what it is part of: `encode`, `denoise` or `decode`.
         work: what of the component is computed, as a share of all of it.
+        regions: what of it is compiled; None if nothing is.
     """
     meet = meeting.get()
     if meet is None:
         return original
 
     def met(module: Any, *args: Any, **kwargs: Any) -> Any:
-        return meet(Lane(module, original, args, kwargs, table, alone, stage=stage, work=work))
+        return meet(Lane(module, original, args, kwargs, table, alone, stage=stage, work=work, regions=regions))
 
     return met
 

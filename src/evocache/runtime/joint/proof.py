@@ -14,6 +14,7 @@ from ..attach.interception import inner
 from .arguments import Flat, Reading, join, readings, split_rows
 from .lane import Lane
 from .module_rows import Looks, ModuleRows, Signature, close, rows_of
+from .padding import padding_of
 
 FLOAT32 = 1e-5
 """Most difference between a row computed in company and alone, relative to the largest of its numbers."""
@@ -37,36 +38,59 @@ class Proven(NamedTuple):
 def prove(lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int]) -> Proven | str:
     """Return how some calls of a kind are computed together, or why they cannot be.
 
-    Each is computed alone and all together, without the operations of their schedules, and compared.
+    Each is computed alone and all together, without the operations of their schedules, and compared. What is compiled
+    is tried as it is, with as many rows as will be computed; where modules are looked at, which no graph allows, also
+    without compilation.
 
     Args:
         lanes: two or more calls.
         given: their arguments.
         modules: ids of the modules that schedules have operations on.
     """
-    rows = [lane.rows for lane in lanes]
-    alone: list[tuple[Any, Looks]] = []
     reason = "their arguments fit no batch"
+    compiled = lanes[0].regions is not None
+    trials = [_Trial(lanes, given, (), padding_of(lanes))] if compiled else []
+    if modules or not compiled:
+        trials.insert(0, _Trial(lanes, given, modules, 0))
     for reading in readings(lanes, given):
-        joint = join(lanes, given, reading)
+        found: dict[int, Mapping[Signature, ModuleRows] | None] = {}
+        for trial in trials:
+            rows = trial.run(reading)
+            if isinstance(rows, str):
+                reason = rows or reason
+                break
+            found.update(rows)
+        else:
+            return Proven(reading, found)
+    return reason
+
+
+class _Trial:
+    """Some calls, computed alone once, and together by one reading after the other."""
+
+    def __init__(self, lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int], padding: int) -> None:
+        self._lanes, self._given, self._modules, self._padding = lanes, given, modules, padding
+        self._alone: list[tuple[Any, Looks]] = []
+
+    def run(self, reading: Reading) -> Mapping[int, Mapping[Signature, ModuleRows] | None] | str:
+        """Return what has rows in modules; or why the reading is none, empty if the arguments do not fit it."""
+        lanes, modules = self._lanes, self._modules
+        rows = [lane.rows for lane in lanes]
+        joint = join(lanes, self._given, reading, self._padding)
         if joint is None:
-            continue
-        alone = alone or [_compute(lane, lane.args, lane.kwargs, modules) for lane in lanes]
+            return ""
+        self._alone = self._alone or [_compute(lane, lane.args, lane.kwargs, modules) for lane in lanes]
         try:
             output, looks = _compute(lanes[0], *joint, modules)
-            parts = split_rows(output, rows)
+            parts = split_rows(output, rows, self._padding)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
             if is_out_of_memory(error):
                 raise
-            reason = f"a joint call fails: {str(error).partition(chr(10))[0]}"
-            continue
-        tolerance = tolerance_of(output)
-        if not all(_alike(own, part, tolerance) for (own, _), part in zip(alone, parts, strict=True)):
-            reason = "a row depends on the others"
-            continue
-        found = {id_: rows_of([own.seen[id_] for _, own in alone], looks.seen[id_], rows, tolerance) for id_ in modules}
-        return Proven(reading, found)
-    return reason
+            return f"a joint call fails: {str(error).partition(chr(10))[0]}"
+        tolerance, seen = tolerance_of(output), looks.seen
+        if not all(_alike(own, part, tolerance) for (own, _), part in zip(self._alone, parts, strict=True)):
+            return "a row depends on the others"
+        return {id_: rows_of([own.seen[id_] for _, own in self._alone], seen[id_], rows, tolerance) for id_ in modules}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

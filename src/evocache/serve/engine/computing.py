@@ -63,6 +63,7 @@ class Computing:
         if len(chosen) > 1:
             self._figures.together += len(chosen)
             self._together(chosen, calls)
+            self._figures.graphs = self._batches.graphs
             return
         if others:
             self._figures.alone[self._batches.why_alone(calls[0])] += 1

@@ -14,6 +14,7 @@ class Figures:
         turns: batches that were computed.
         calls: calls of components in them.
         together: calls that were computed with others.
+        graphs: those that are compiled of components whose calls were computed together.
         anew: calls that were begun with others and had to be made anew, by themselves or with fewer.
         split: batches that memory was short for, and that were tried again with half of their rows.
         tightened: times that a job began anew under a tighter plan, since memory was short for its call alone.
@@ -26,6 +27,7 @@ class Figures:
     turns: int = 0
     calls: int = 0
     together: int = 0
+    graphs: int = 0
     anew: int = 0
     split: int = 0
     tightened: int = 0

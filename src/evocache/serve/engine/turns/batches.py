@@ -12,6 +12,8 @@ from ....runtime.joint.lane import Lane
 from ....runtime.joint.proof import Proven, is_out_of_memory, prove
 from ....runtime.lru import LRU
 from ....runtime.ops.recompute import Again, Apart
+from ....runtime.ops.table import computes
+from .sizes import Sizes, graph_of
 
 RECOVERY = 64
 """Joint turns after which twice the rows are tried that memory was short for."""
@@ -65,6 +67,7 @@ class Batches:
     def __init__(self) -> None:
         self._known: LRU[object, Proven | str] = LRU(KINDS)
         self._most: LRU[object, Most] = LRU(KINDS)
+        self._sizes = Sizes()
 
     def company(self, first: Waiting, others: Sequence[Waiting], most: int) -> list[Waiting]:
         """Return the calls that a call is computed with, itself first; it alone, if there is none.
@@ -79,6 +82,9 @@ class Batches:
         limit = self._most.get(first.kind)
         most = most if limit is None else min(most, limit.rows)
         fitting = [other for other in others if other.kind == first.kind and not other.lane.alone]
+        if first.lane.regions is not None:
+            graph = graph_of(first.lane)
+            fitting = [other for other in fitting if graph_of(other.lane) == graph]
         pattern = _pattern(first.lane)
         alike = [other for other in fitting if _pattern(other.lane) == pattern]
         chosen, rows = [first], first.lane.rows
@@ -86,6 +92,8 @@ class Batches:
             if rows + other.lane.rows <= most:
                 chosen.append(other)
                 rows += other.lane.rows
+        if first.lane.regions is not None:
+            chosen = self._sizes.company(chosen, most)
         proven = self._known.get(first.kind)
         if isinstance(proven, Proven):
             looked_at = not unseen([each.lane for each in chosen], proven)
@@ -114,6 +122,7 @@ class Batches:
             self._known[kind] = proven
             if isinstance(proven, str) or not all(may_meet(lane, proven) for lane in lanes):
                 return None
+        self._sizes.note(chosen)
         outputs = compute_together(lanes, given, proven)
         limit = self._most.get(kind)
         if limit is not None:
@@ -123,7 +132,13 @@ class Batches:
     def why_alone(self, call: Waiting) -> str:
         """Return why a call is computed by itself although others wait."""
         known = self._known.get(call.kind)
-        return call.lane.alone or (known if isinstance(known, str) else "no other of its kind waits")
+        found = call.lane.alone or (known if isinstance(known, str) else "")
+        return found or self._sizes.why_alone(call.lane) or "no other of its kind waits"
+
+    @property
+    def graphs(self) -> int:
+        """Graphs that are held of compiled components whose calls were computed together."""
+        return self._sizes.graphs
 
     def may_cut(self, call: Waiting) -> bool:
         """Return whether a call's rows are known to be computed as well in several calls."""
@@ -145,4 +160,4 @@ class Batches:
 
 def _pattern(lane: Lane) -> object:
     """What lanes have in common that compute and store the same components: nothing is copied where all do so."""
-    return frozenset((id_, type(op)) for id_, op in lane.table.items())
+    return frozenset((id_, type(op), computes(op)) for id_, op in lane.table.items())
