@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -106,6 +106,24 @@ def test_a_joint_call_that_fails_is_no_proof() -> None:
     found = proven_of(model, lanes_of(model, 1, 2))
     assert isinstance(found, str)
     assert "two at most" in found
+
+
+def test_what_is_compiled_is_proved_with_the_rows_that_it_will_have() -> None:
+    """Three rows are four where graphs are compiled: what fails of four is no kind to be computed together."""
+
+    def fails(x: torch.Tensor) -> torch.Tensor:
+        if len(x) == 4:
+            raise ValueError("not four")
+        return x
+
+    model = Model(fails)
+    lanes = lanes_of(model, 1, 2)
+    assert isinstance(proven_of(model, lanes), Proven)
+    for lane in lanes:
+        lane.regions = cast(Any, object())
+    found = proven_of(model, lanes)
+    assert isinstance(found, str)
+    assert "not four" in found
 
 
 def test_lanes_that_do_not_fit_after_all_are_made_anew() -> None:

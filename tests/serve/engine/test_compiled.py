@@ -72,17 +72,22 @@ def test_compiled_in_company_is_what_it_is_alone(case: Any) -> None:
     assert 0 < figures.graphs < 24
 
 
-def test_graphs_are_bounded_and_some_left_to_the_host() -> None:
-    """Where no more may be made, calls are computed alone, and counted; the plain call still compiles."""
+@pytest.mark.parametrize(("most", "together"), [(3, True), (2, False)])
+def test_graphs_are_bounded_and_some_left_to_the_host(most: int, together: bool) -> None:
+    """Where no more may be made, calls are computed in sizes that there are graphs for, or alone, and counted."""
     pipe = compiling.pixart()
     pipe.set_progress_bar_config(disable=True)
     expected = [pipe(**given) for _, given in requests("pixart", pipe, ("none",))]
     compiling.whole(pipe, "transformer", backend="eager", fullgraph=True)
-    with torch._dynamo.config.patch(recompile_limit=3, automatic_dynamic_shapes=False), Engine({"m": pipe}) as engine:
-        for _ in range(2):
-            jobs = [engine.submit(**given) for _, given in requests("pixart", pipe, ("none",))]
-            for one, job in zip(expected, jobs, strict=True):
-                assert difference(one, job.result(300)) < 1e-5
-        figures = engine.figures
-        assert figures.alone[NO_ROOM] > 0, figures
-        assert 0 < figures.graphs <= 3
+    with torch._dynamo.config.patch(recompile_limit=most, automatic_dynamic_shapes=False):
+        with Engine({"m": pipe}) as engine:
+            for _ in range(2):
+                jobs = [engine.submit(**given) for _, given in requests("pixart", pipe, ("none",))]
+                for one, job in zip(expected, jobs, strict=True):
+                    assert difference(one, job.result(300)) < 1e-5
+            figures = engine.figures
+        assert together or figures.alone[NO_ROOM], figures
+        assert bool(figures.graphs) is together
+        assert figures.graphs <= most
+        _, given = requests("pixart", pipe, ("none",), 1)[0]
+        assert difference(expected[0], pipe(**given)) == 0

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextvars import copy_context
 from typing import Any
 
 from ...errors import GenerationError, PipelineError
@@ -61,7 +62,8 @@ class Engine:
         self._cancelled: set[Job] = set()
         self._change = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="evocache engine", daemon=True)
+        context = copy_context()  # what torch compiles by is each context's own
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="evocache engine", daemon=True)
         self._thread.start()
 
     def submit(
