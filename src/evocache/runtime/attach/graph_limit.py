@@ -71,7 +71,8 @@ class Graphs:
 
     def room(self) -> bool:
         """Return whether a graph more would leave the host those that are its own."""
-        return (self.count() or len(self.counted.known)) < limit() - HOST
+        entries = count_graphs(self.code)
+        return (len(self.counted.known) if entries is None else entries) < limit() - HOST
 
     def count(self) -> int:
         """Count the graphs of the function; 0 where torch does not let it be asked."""

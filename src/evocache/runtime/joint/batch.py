@@ -43,7 +43,7 @@ class Batch:
 
     @contextmanager
     def among(self, lanes: Sequence[int]) -> Iterator[None]:
-        """Within the context only these lanes are in the batch."""
+        """Have only these lanes in the batch, within the context."""
         before = self.present, self.padding
         self.present = lanes
         self.padding = self._pad()
