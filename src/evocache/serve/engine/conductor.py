@@ -19,6 +19,7 @@ from .isolation.shared_changes import SharedState
 from .job import Job
 from .running import Running
 from .turns.admission import Asked, choose, line
+from .turns.known_plans import KnownPlans
 from .turns.order import Claim, Shares, favours, order
 from .turns.reservations import Reservation, Room
 
@@ -52,6 +53,7 @@ class Conductor:
         self._rows, self._open = rows, open
         self._weights = {name: sum(weights(pipe).values()) for name, pipe in pipelines.items()}
         self._room = Room(memory, sum(self._weights.values()))
+        self._known = KnownPlans()
         self._usual: dict[str, float] = {}
         self._shares = Shares()
         self._computing = Computing(rows, self.figures, self._spend, self._go_on)
@@ -93,7 +95,7 @@ class Conductor:
     def _settle(self, job: Job) -> Reservation:
         name = job.request.model
         pipe, front = self._pipelines[name], self._fronts.get(name)
-        return job.means.settle(pipe, front, self._room.left, self._weights[name])
+        return job.means.settle(pipe, front, self._room.left, self._weights[name], self._known)
 
     def begin(self, job: Job) -> None:
         """Let a job run until it waits for the first time."""
@@ -187,8 +189,8 @@ class Conductor:
 
     def _begins_anew(self, one: Running) -> bool:
         """Have a job that memory was short for begin anew under a tighter plan; whether there is one."""
-        error, name = one.thread.error, one.job.request.model
-        if error is None or not is_out_of_memory(error) or not one.job.means.tighten(self._pipelines[name]):
+        error, pipe = one.thread.error, self._pipelines[one.job.request.model]
+        if error is None or not is_out_of_memory(error) or not one.job.means.tighten(pipe, self._known):
             return False
         del error
         self._give_back(one)

@@ -165,5 +165,4 @@ class Job:
     def end(self, result: Any = None, error: BaseException | None = None) -> None:
         """Note that it is over, and let who waits go on."""
         self._result, self._error, self._cancel, self._look = result, error, None, None
-        self.means.forget()
         self._ended.set()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from ...errors import BudgetError, PipelineError
 from ...memory.planner.planner import MemoryPlan
 from ...model import discover
+from ...policies import is_spec
 from ...runtime.choice.wishes import choose
 from ...runtime.program.program import with_point_memory
+from ...schedule.front import Front
 from ...units import in_bytes
 from .isolation.own_pipeline import own_pipeline
 from .turns.call_plans import CallPlans
+from .turns.known_plans import KnownPlans
 from .turns.reservations import Reservation
 
 UNTOUCHED = "none"
@@ -42,11 +46,10 @@ class Means:
         self.needs = Reservation(0, 0)
         self._arguments, self._wishes, self._memory = arguments, wishes, memory
         self._storage = "none"
-        self._plans: CallPlans | None = None
         self._settled = False
         self._refusal: Exception | None = None
 
-    def settle(self, pipe: Any, front: Any, left: int | None, weights: int) -> Reservation:
+    def settle(self, pipe: Any, front: Any, left: int | None, weights: int, known: KnownPlans) -> Reservation:
         """Choose what is applied, and plan it if it has to fit; once, also where that is refused.
 
         Args:
@@ -54,6 +57,7 @@ class Means:
             front: what its wishes are of; None for the front that ships with the model.
             left: bytes that there are beside all weights; None if there is no limit.
             weights: of the pipeline.
+            known: plans of calls.
 
         Raises:
             BudgetError: if it cannot be made to fit.
@@ -64,14 +68,14 @@ class Means:
             raise self._refusal.with_traceback(None)
         if not self._settled:
             try:
-                self._settle(pipe, front, left, weights)
+                self._settle(pipe, front, left, weights, known)
             except Exception as error:
                 self._refusal = error.with_traceback(None)
                 raise
             self._settled = True
         return self.needs
 
-    def _settle(self, pipe: Any, front: Any, left: int | None, weights: int) -> None:
+    def _settle(self, pipe: Any, front: Any, left: int | None, weights: int, known: KnownPlans) -> None:
         given = self._memory
         if isinstance(given, MemoryPlan) and given.offload:
             raise PipelineError(
@@ -81,9 +85,11 @@ class Means:
             )
         memory = given if given is None or isinstance(given, MemoryPlan) else in_bytes(given)
         what = self.what if self.what is not None else front if self._wishes else UNTOUCHED
-        choice = choose(pipe, discover(pipe), what, **self._wishes, memory=memory)
-        self.what = choice.what
-        self.notices = [choice.text] if choice.notable else []
+        self.what = what
+        if self._wishes or isinstance(what, (Front, os.PathLike)) or (isinstance(what, str) and not is_spec(what)):
+            choice = choose(pipe, discover(pipe), what, **self._wishes, memory=memory)
+            self.what = choice.what
+            self.notices = [choice.text] if choice.notable else []
         limits = [] if left is None else [left + weights]
         if isinstance(memory, MemoryPlan):
             self.plan, self._storage = memory, memory.storage
@@ -93,7 +99,7 @@ class Means:
             limits += [] if budget is None else [budget]
         if not limits and self._storage == "none":
             return
-        plans = self._planned(pipe)
+        plans = self._planned(pipe, known)
         if self.plan is None:
             self.plan = plans.within(min(limits, default=plans.whole.peak))
         self.needs = plans.reservation(self.plan)
@@ -101,12 +107,12 @@ class Means:
             stages = self.plan.stages.items()
             raise BudgetError(left, {name: held.activations + held.features for name, held in stages})
 
-    def tighten(self, pipe: Any) -> bool:
+    def tighten(self, pipe: Any, known: KnownPlans) -> bool:
         """Have it run under a plan that holds less than what it was run under; whether there is one."""
         if isinstance(self._memory, MemoryPlan):
             return False  # it is followed as it is
         try:
-            plans = self._planned(pipe)
+            plans = self._planned(pipe, known)
             plan = plans.tighter(self.plan)
         except Exception:  # what memory was short for is what is told
             return False
@@ -115,11 +121,5 @@ class Means:
         self.plan, self.needs = plan, plans.reservation(plan)
         return True
 
-    def forget(self) -> None:
-        """Let go of what plans were made from: the request is over."""
-        self._plans = None
-
-    def _planned(self, pipe: Any) -> CallPlans:
-        if self._plans is None:
-            self._plans = CallPlans(own_pipeline(pipe), self._arguments, self.what, self._storage)
-        return self._plans
+    def _planned(self, pipe: Any, known: KnownPlans) -> CallPlans:
+        return known.of(pipe, own_pipeline, self._arguments, self.what, self._storage)

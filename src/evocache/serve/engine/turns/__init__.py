@@ -5,7 +5,8 @@ In: calls that wait, and what jobs say for themselves. Out: an order, batches, t
 - `order`: deadlines, shares of users, response ratios
 - `batches`, `pieces`: calls of a kind as one; a call of many rows as several
 - `admission`: who of those that are queued begins next
-- `prices`, `reservations`, `call_plans`: seconds of a kind of calls; bytes of jobs; what of a call can be saved
+- `prices`: seconds of a kind of calls
+- `reservations`, `call_plans`, `known_plans`: bytes of jobs, and what of them can be saved
 
 Imports runtime and below; it knows neither jobs nor threads.
 """

@@ -42,6 +42,7 @@ class CallPlans:
         given = with_own_steps(program, type(pipe).__call__, (pipe,), arguments)
         self._pipe, self._compiled, self._device = pipe, Compiled(model, program), device_of(pipe)
         self._seen = dry_run(pipe, model, (), given, workspace=cudnn_workspace.of(self._device.type))
+        self._found: dict[int, MemoryPlan] = {}
         self._footprint = footprint(pipe, self._compiled, self._seen, storage=storage)
 
     @cached_property
@@ -66,7 +67,9 @@ class CallPlans:
         """
         if self.whole.peak <= budget:
             return replace(self.whole, budget=budget)
-        return plan(self._detailed, budget, machine(self._device), offload=False)
+        if budget not in self._found:
+            self._found[budget] = plan(self._detailed, budget, machine(self._device), offload=False)
+        return self._found[budget]
 
     def tighter(self, than: MemoryPlan | None) -> MemoryPlan | None:
         """Return a plan that holds less than one, or than the call as it is: half of what can be saved, then all of it.
