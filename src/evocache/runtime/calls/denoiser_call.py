@@ -29,7 +29,7 @@ from ..program.plan import Row
 from .guidance import Calls, Given, GuidanceReuse, KeepHalves, alike
 
 APART = "it is made anew"
-"""Why a call is computed by itself at once: it was begun together with others."""
+"""Why a call is computed by itself at once: it was begun together with others, or nothing of it is computed."""
 
 
 class Running(Protocol):
@@ -101,7 +101,9 @@ class DenoiserCall:
             second = Tick(tick.step, 1)
             branch = running.branch_of(self._denoiser, second, *other)
             inside = branch.plan.touched - {branch.layout.guidance}
-            return self._one(second, original if inside else lambda *_, **__: known(), module, *other)
+            if inside:
+                return self._one(second, original, module, *other)
+            return self._one(second, lambda *_, **__: known(), module, *other, apart=APART)
 
         def both(table: Mapping[int, Op] | None) -> Any:
             call = original if table is None else hand_over(original, table, self._apart(None, args, kwargs))
@@ -112,11 +114,14 @@ class DenoiserCall:
         says = False if alone else running.uses_guidance()
         return self._guidance.run(tick, args, kwargs, calls, made=made, says=says)
 
-    def _one(self, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    def _one(
+        self, tick: Tick, original: Callable[..., Any], module: Any, args: Any, kwargs: Any, *, apart: str = ""
+    ) -> Any:
         """A call by itself: of one branch, wherever it is computed."""
         branch = self._running.branch_of(self._denoiser, tick, args, kwargs)
         branch.observe(self._observers.found, self._observers.version, whole=differentiated(args, kwargs))
-        apart = self._apart(branch, args, kwargs) if meeting.get() is not None else ""
+        if meeting.get() is not None:
+            apart = apart or self._apart(branch, args, kwargs)
         while meeting.get() is not None and not apart:
             before = copy_of(branch)
             if before is None:
