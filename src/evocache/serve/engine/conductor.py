@@ -109,7 +109,7 @@ class Conductor:
                 job.note(text)
             one = Running(job, self._pipelines[name], self._number, self._swap)
         except Exception as error:  # the request's own fault: no other's
-            self._count(job, error)
+            self.end(job, error)
             return
         job.begin(one.look)
         one.served = self._served[job.request.user]
@@ -126,8 +126,8 @@ class Conductor:
     def abandon(self, error: BaseException) -> None:
         """End all jobs because of an error that is none of theirs."""
         for one in self._running:
-            one.job.end(error=error)
             one.thread.cancel()
+            self.end(one.job, error)
         self._running.clear()
         self._swap.take_back()
 
@@ -217,9 +217,10 @@ class Conductor:
         if not self._running:
             self._swap.take_back()
             self._served.clear()
-        self._count(one.job, one.thread.error, one.thread.result)
+        self.end(one.job, one.thread.error, one.thread.result)
 
-    def _count(self, job: Job, error: BaseException | None, result: Any = None) -> None:
+    def end(self, job: Job, error: BaseException | None, result: Any = None) -> None:
+        """Count a job that is over, and let who waits for it go on."""
         if error is None:
             self.figures.done += 1
             usual = self._usual.get(job.request.model, job.seconds)

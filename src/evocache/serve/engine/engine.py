@@ -144,26 +144,30 @@ class Engine:
                 self._closing = True
                 left, self._queue = list(self._queue), deque()
             for job in left:
-                job.end(error=error)
+                self._conductor.end(job, error)
             self._conductor.abandon(error)
             raise
 
     def _give_turns(self) -> None:
-        conductor = self._conductor
-        while True:
-            with self._change:
-                while not (self._queue or self._cancelled or self._closing or conductor.busy):
-                    self._change.wait()
-                closing, cancelled = self._closing, self._cancelled
-                self._cancelled = set()
-                for job in [job for job in self._queue if closing or job in cancelled]:
-                    self._queue.remove(job)
-                    job.end(error=Cancelled())
-            conductor.cancel(None if closing else cancelled)
-            if closing:
-                return
+        while self._end_cancelled():
             self._begin_jobs()
-            conductor.take_turn()
+            self._conductor.take_turn()
+
+    def _end_cancelled(self) -> bool:
+        """Wait until there is something to do, and end what was cancelled; whether the engine goes on."""
+        conductor = self._conductor
+        with self._change:
+            while not (self._queue or self._cancelled or self._closing or conductor.busy):
+                self._change.wait()
+            closing, cancelled = self._closing, self._cancelled
+            self._cancelled = set()
+            dropped = [job for job in self._queue if closing or job in cancelled]
+            for job in dropped:
+                self._queue.remove(job)
+        for job in dropped:
+            conductor.end(job, Cancelled())
+        conductor.cancel(None if closing else cancelled)
+        return not closing
 
     def _begin_jobs(self) -> None:
         """Let queued jobs begin, as long as there is room for one; who cancels or submits meanwhile waits for none."""

@@ -16,7 +16,7 @@ from ....runtime.ops.table import computes
 from .sizes import Sizes, graph_of
 
 RECOVERY = 64
-"""Joint turns after which twice the rows are tried that memory was short for."""
+"""Turns of a kind after which twice the rows are tried that memory was not short for."""
 
 KINDS = 256
 """How many kinds of calls are remembered."""
@@ -42,14 +42,14 @@ class Most:
 
     Attributes:
         rows: so many.
-        turns: joint turns since then.
+        turns: turns of the kind since then.
     """
 
     rows: int
     turns: int = 0
 
-    def kept(self) -> None:
-        """Note a turn for which memory was enough; after some, twice as many rows are tried: others may be gone."""
+    def pass_turn(self) -> None:
+        """Note a turn; after some, twice as many rows are tried: what memory was short for may be gone."""
         self.turns += 1
         if self.turns >= RECOVERY:
             self.rows, self.turns = 2 * self.rows, 0
@@ -80,7 +80,9 @@ class Batches:
         if first.lane.alone or isinstance(self._known.get(first.kind), str):
             return [first]
         limit = self._most.get(first.kind)
-        most = most if limit is None else min(most, limit.rows)
+        if limit is not None:
+            most = min(most, limit.rows)
+            limit.pass_turn()
         fitting = [other for other in others if other.kind == first.kind and not other.lane.alone]
         if first.lane.regions is not None:
             graph = graph_of(first.lane)
@@ -123,11 +125,7 @@ class Batches:
             if isinstance(proven, str) or not all(may_meet(lane, proven) for lane in lanes):
                 return None
         self._sizes.note(chosen)
-        outputs = compute_together(lanes, given, proven)
-        limit = self._most.get(kind)
-        if limit is not None:
-            limit.kept()
-        return outputs
+        return compute_together(lanes, given, proven)
 
     def why_alone(self, call: Waiting) -> str:
         """Return why a call is computed by itself although others wait."""
