@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from evocache.runtime.joint.arguments import Rows, Same, Spread, flat, join, kind_of, readings, split_rows
+from evocache.runtime.joint.arguments import Rows, Same, Spread, join, kind_of, readings, split_rows
+from evocache.runtime.joint.flat import flat
 from evocache.runtime.joint.lane import Lane
 
 MODULE = object()
@@ -19,7 +20,8 @@ def lane(rows: int, **kwargs: Any) -> Lane:
 
 def read(*lanes: Lane) -> list[dict[str, Any]]:
     given = [flat(each) for each in lanes]
-    names = [place.rpartition("'")[0].rpartition("'")[2] or "latents" for place in given[0].places]
+    names = [place.partition("'")[2].rpartition("'")[0] or place for place in given[0].places]
+    names[0] = "latents"
     return [dict(zip(names, reading, strict=True)) for reading in readings(lanes, given)]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from evocache.runtime.attach.interception import attach, detach, intercept_part
-from evocache.runtime.joint.arguments import flat
+from evocache.runtime.joint.flat import flat
 from evocache.runtime.joint.joint_call import compute_together, may_meet, unseen
 from evocache.runtime.joint.lane import Lane
 from evocache.runtime.joint.proof import Proven, prove

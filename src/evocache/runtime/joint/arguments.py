@@ -12,12 +12,10 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils import _pytree as pytree
 
 from ..ops.stored_output import packed, repacked
+from .flat import Flat, Leaf
 from .lane import Lane
-
-Leaf = Any
 
 POSITIONS = ("rotary", "rope", "freqs", "position", "img_ids", "txt_ids")
 """Words in the names of arguments that as a rule are the same for all samples."""
@@ -45,34 +43,6 @@ Role = Rows | Same | Spread
 
 Reading = tuple[Role, ...]
 """The roles of the leaves of a call's arguments."""
-
-
-class Flat(NamedTuple):
-    """A call's arguments.
-
-    Attributes:
-        leaves: tensors, lists of samples, and all else.
-        places: the place of each, such as `1.added_cond_kwargs.resolution`.
-        spec: how they were nested.
-    """
-
-    leaves: list[Leaf]
-    places: tuple[str, ...]
-    spec: Any
-
-
-def flat(lane: Lane) -> Flat:
-    """Return the arguments of a call, flat."""
-    listed = isinstance(next(iter((*lane.args, *lane.kwargs.values())), None), list)
-
-    def is_leaf(value: Any) -> bool:
-        """Whether a value is a list with an entry for each sample; of tensors, only if the latents are one."""
-        as_long = type(value) is list and len(value) == lane.rows
-        return as_long and (listed or not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(value)))
-
-    found, spec = pytree.tree_flatten_with_path((lane.args, lane.kwargs), is_leaf=is_leaf)
-    places = tuple(pytree.keystr(path) for path, _ in found)
-    return Flat([leaf for _, leaf in found], places, spec)
 
 
 def kind_of(lane: Lane, given: Flat) -> object:
@@ -166,8 +136,7 @@ def join(
             leaves.append(_joined(role, [*values, _copies(role, values[0], padding)], [*rows, padding]))
         else:
             leaves.append(_joined(role, values, rows))
-    args, kwargs = pytree.tree_unflatten(leaves, given[0].spec)
-    return args, kwargs
+    return given[0].nested(leaves)
 
 
 def _joined(role: Role, values: Sequence[Leaf], rows: Sequence[int]) -> Leaf:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ops.recompute import Apart
-from .arguments import Flat, join, split_rows
+from .arguments import join, split_rows
 from .batch import Batch
+from .flat import Flat
 from .joint_op import JointOp
 from .lane import Lane
 from .padding import padded, padding_of

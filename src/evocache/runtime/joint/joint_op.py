@@ -10,13 +10,16 @@ import torch
 from ...memory.batch_parts import part_of
 from ..attach.call_scope import Op
 from ..attach.slot import Slot
-from ..ops.leaf import Keep
+from ..ops.leaf import Blank, Keep, Reuse
 from ..ops.recompute import Apart
-from ..ops.stored_output import packed, repacked
+from ..ops.stored_output import Packing, packed, repacked
 from ..ops.table import computes
 from .batch import Batch
 from .joint_slot import slot_of
 from .module_rows import ModuleRows, Signature, signature
+
+BY_SHAPES = (Blank, Keep, Reuse)
+"""Operations that look at nothing of their arguments but shapes."""
 
 
 class JointOp:
@@ -45,23 +48,60 @@ class JointOp:
         times = self.known.get(signature([whole.shape for whole in wholes]))
         if times is None:
             raise Apart
-        split = [
-            batch.parts(whole, n) if n else [whole] * len(present)
-            for whole, n in zip(wholes, times.inputs, strict=True)
-        ]
-        given = [repacked(own, packing) for own in zip(*split, strict=True)] or [(args, kwargs)] * len(present)
+        given = _Given(batch, wholes, packing, times.inputs)
         shared = _Shared(self, original, module, args, kwargs, times, given)
-        return shared.merge([self._lane(shared, at, lane, given[at]) for at, lane in enumerate(present)])
+        return shared.merge([self._lane(shared, at, lane, given) for at, lane in enumerate(present)])
 
     def slot(self, module: Any) -> Slot | None:
         """Return a slot that does the same within a compiled region, if all lanes have slots of one type."""
         return slot_of(self.batch, [self.ops[lane] for lane in self.batch.present], self.known, module)
 
-    def _lane(self, shared: _Shared, at: int, lane: int, given: Any) -> Any:
-        op, (args, kwargs) = self.ops[lane], given
+    def _lane(self, shared: _Shared, at: int, lane: int, given: _Given) -> Any:
+        op = self.ops[lane]
         if op is None:
             return shared.compute(at)
+        args, kwargs = given.like(at) if type(op) in BY_SHAPES else given.own(at)
         return op(lambda *_, **__: shared.compute(at), shared.module, args, kwargs)
+
+
+class _Given:
+    """The arguments of one module's call, split by lanes where somebody wants to know them.
+
+    Args:
+        batch: the lanes.
+        wholes: the tensors among the arguments.
+        packing: all else.
+        times: entries a row of each tensor; 0 where it has no rows.
+    """
+
+    def __init__(self, batch: Batch, wholes: Sequence[torch.Tensor], packing: Packing, times: Sequence[int]) -> None:
+        self._batch = batch
+        self._wholes = wholes
+        self._packing = packing
+        self._times = times
+        self._present = batch.present
+        self._own: list[Any] | None = None
+        self._like: dict[int, Any] = {}
+
+    def own(self, at: int) -> Any:
+        """Return the arguments of one of the lanes present."""
+        if self._own is None:
+            lanes = len(self._present)
+            split = [
+                self._batch.parts(whole, n) if n else [whole] * lanes
+                for whole, n in zip(self._wholes, self._times, strict=True)
+            ]
+            parts = zip(*split, strict=True) if split else [()] * lanes
+            self._own = [repacked(list(own), self._packing) for own in parts]
+        return self._own[at]
+
+    def like(self, at: int) -> Any:
+        """Return arguments of the shapes of one of the lanes present; what is in them is another's."""
+        rows = self._batch.rows[self._present[at]]
+        if rows not in self._like:
+            parts = [whole[: rows * n] if n else whole for whole, n in zip(self._wholes, self._times, strict=True)]
+            self._like[rows] = repacked(parts, self._packing)
+        return self._like[rows]
 
 
 class _Shared:
@@ -74,7 +114,7 @@ class _Shared:
         args: positional arguments of the whole batch.
         kwargs: its named arguments.
         times: entries a row of its tensors.
-        given: arguments of each lane that is present.
+        given: the arguments of each lane.
     """
 
     def __init__(
@@ -85,7 +125,7 @@ class _Shared:
         args: Any,
         kwargs: Any,
         times: ModuleRows,
-        given: Sequence[Any],
+        given: _Given,
     ) -> None:
         self.module = module
         self._batch = op.batch
@@ -117,8 +157,9 @@ class _Shared:
         if len(lanes) == len(self._present):
             args, kwargs = self._whole
             return self._original(self.module, *args, **kwargs)
+        given = [self._given.own(at) for at in lanes]
         with self._batch.among([self._present[at] for at in lanes]):
-            args, kwargs = self._join([self._given[at] for at in lanes], self._times.inputs)
+            args, kwargs = self._join(given, self._times.inputs)
             return self._original(self.module, *args, **kwargs)
 
     def _split(self, output: Any, lanes: Sequence[int]) -> list[Any]:

@@ -11,7 +11,8 @@ import torch
 from ...model.outputs import list_tensors
 from ..attach.call_scope import Op
 from ..attach.interception import inner
-from .arguments import Flat, Reading, join, readings, split_rows
+from .arguments import Reading, join, readings, split_rows
+from .flat import Flat
 from .lane import Lane
 from .module_rows import Looks, ModuleRows, Signature, close, rows_of
 from .padding import padding_of

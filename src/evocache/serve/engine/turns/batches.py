@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ....runtime.joint.arguments import Flat, flat, kind_of
+from ....runtime.joint.arguments import kind_of
+from ....runtime.joint.flat import Flat, flat
 from ....runtime.joint.joint_call import compute_together, may_meet, unseen
 from ....runtime.joint.lane import Lane
 from ....runtime.joint.proof import Proven, is_out_of_memory, prove

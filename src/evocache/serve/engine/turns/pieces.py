@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
-from ....runtime.joint.arguments import flat
+from ....runtime.joint.flat import flat
 from ....runtime.joint.lane import Lane
 from ....runtime.ops.stored_output import packed, repacked
 
@@ -23,7 +22,7 @@ def cut(lane: Lane, rows: int) -> list[Lane]:
     leaves = [_parts(leaf, lane.rows, counts) for leaf in given.leaves]
     found = []
     for at, count in enumerate(counts):
-        args, kwargs = pytree.tree_unflatten([parts[at] for parts in leaves], given.spec)
+        args, kwargs = given.nested([parts[at] for parts in leaves])
         found.append(replace(lane, args=args, kwargs=kwargs, rows=count))
     return found
 

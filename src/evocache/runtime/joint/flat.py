@@ -1,0 +1,85 @@
+"""A call's arguments as a list of leaves, and back. It is done for each call that waits: most are not nested at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils import _pytree as pytree
+
+from .lane import Lane
+
+Leaf = Any
+
+Spec = Any
+"""How an argument is nested; None for a leaf."""
+
+CONTAINERS = (list, tuple, dict)
+
+
+class Flat(NamedTuple):
+    """A call's arguments.
+
+    Attributes:
+        leaves: tensors, lists of samples, and all else.
+        places: the place of each, such as `added_cond_kwargs['resolution']`.
+        names: the place of each argument: a number, or its name.
+        specs: how each argument is nested.
+    """
+
+    leaves: list[Leaf]
+    places: tuple[str, ...]
+    names: tuple[int | str, ...]
+    specs: tuple[Spec, ...]
+
+    def nested(self, leaves: Sequence[Leaf]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return arguments that are nested as these are, of other leaves."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        at = 0
+        for name, spec in zip(self.names, self.specs, strict=True):
+            if spec is None:
+                value, at = leaves[at], at + 1
+            else:
+                end = at + spec.num_leaves
+                value, at = pytree.tree_unflatten(leaves[at:end], spec), end
+            if isinstance(name, str):
+                kwargs[name] = value
+            else:
+                args.append(value)
+        return tuple(args), kwargs
+
+
+def flat(lane: Lane) -> Flat:
+    """Return the arguments of a call, flat."""
+    rows = lane.rows
+    arguments: list[tuple[int | str, Any]] = [*enumerate(lane.args), *lane.kwargs.items()]
+    listed = bool(arguments) and isinstance(arguments[0][1], list)
+
+    def is_leaf(value: Any) -> bool:
+        """Whether a value is a list with an entry for each sample; of tensors, only if the latents are one."""
+        as_long = type(value) is list and len(value) == rows
+        return as_long and (listed or not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(value)))
+
+    leaves: list[Leaf] = []
+    places: list[str] = []
+    specs: list[Spec] = []
+    for name, value in arguments:
+        if not _may_be_nested(value):
+            leaves.append(value)
+            places.append(str(name))
+            specs.append(None)
+            continue
+        found, spec = pytree.tree_flatten_with_path(value, is_leaf=is_leaf)
+        leaves += [leaf for _, leaf in found]
+        places += [f"{name}{pytree.keystr(path)}" for path, _ in found]
+        specs.append(spec)
+    return Flat(leaves, tuple(places), tuple(name for name, _ in arguments), tuple(specs))
+
+
+def _may_be_nested(value: Any) -> bool:
+    """Whether a value may be a container: those of Python and what libraries register."""
+    return not isinstance(value, torch.Tensor) and (
+        isinstance(value, CONTAINERS) or type(value) in pytree.SUPPORTED_NODES
+    )
