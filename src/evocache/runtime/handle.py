@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from ..display import Displayed
 from ..errors import PipelineError
 from ..memory.planner.planner import Machine, MemoryPlan
@@ -14,6 +16,7 @@ from ..model import Model
 from ..schedule import Schedule
 from ..user_warnings import warn
 from .attach.accelerated_class import accelerate, acceleration, give_back
+from .attach.subclasses import plain
 from .call_context import outside_in_loop
 from .compiled import Compiled
 from .generation import Generation
@@ -94,6 +97,39 @@ class Handle(Displayed):
             state.before = former._state
             if not state.before.entered:
                 state.before.before = None  # nobody is going to end it
+        handle._install()
+        return handle
+
+    def share(self, copy: Any, place: torch.device | None = None) -> Handle:
+        """Accelerate a copy of the pipeline by the same, at once: nothing is looked up, chosen or planned again.
+
+        For many calls at a time, each on an object of its own.
+
+        Args:
+            copy: a shallow copy, of the same class and with the same modules, to which nothing is applied.
+            place: where all its calls compute, if its modules stay where they are; each call asks, if not given.
+
+        Returns:
+            The copy's handle. Removing this one does not change what is applied to the copy.
+
+        Raises:
+            PipelineError: if it is another pipeline.
+
+        >>> import copy
+        >>> handle = evocache.apply(pipe, "fora:2")
+        >>> own = copy.copy(pipe)
+        >>> handle.share(own)
+        <Handle: fora:2 on PixArtAlphaPipeline>
+        """
+        if plain(copy) is not self._state.cls or acceleration(copy) is not None:
+            raise PipelineError(
+                f"a {plain(copy).__name__}" + ("" if acceleration(copy) is None else " that is accelerated"),
+                f"a copy of the {self._state.cls.__name__} that the handle is of",
+                "pass copy.copy(handle.pipe)",
+            )
+        state = self._state.of_copy(copy, place)
+        handle = Handle(copy, state)
+        state.handle = weakref.ref(handle)
         handle._install()
         return handle
 

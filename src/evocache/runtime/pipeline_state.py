@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import weakref
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class State:
         open: calls that have begun and are not over, in the order in which they began.
         latest: the call that began last, whether it is over or not; None if there was none.
         tiers: lends calls the tier that they park features in.
+        place: where the pipeline computes, if that is the same for all calls; None where each asks.
 
     The other attributes are the handle's.
     """
@@ -66,6 +68,7 @@ class State:
         self.storage = storage
         self.measure = measure
         self.choice = ""
+        self.place: torch.device | None = None
         self.notices: tuple[str, ...] = ()
         self.memory: MemoryPlan | None = None
         self.budget: int | None = None
@@ -75,6 +78,9 @@ class State:
         self.parts = modules_of(pipe)
         self.seen = {denoiser.name: snapshot(denoiser.module) for denoiser in model.denoisers}
         """What the denoisers consist of, as they were discovered."""
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
         self.open: list[OpenCall] = []
         self.latest: OpenCall | None = None
         self.tiers = TierLending()
@@ -82,9 +88,25 @@ class State:
         self.refreshing = threading.RLock()
         """Held while the denoisers are looked at: threads that see them exchanged go on with one and the same."""
 
+    def of_copy(self, pipe: Any, place: torch.device | None = None) -> State:
+        """Return the state of a copy of the pipeline that shares its modules: the same is applied, no call is open.
+
+        Args:
+            pipe: the copy.
+            place: where all its calls compute; None where each asks.
+        """
+        own = copy.copy(self)
+        own.place = place
+        own.owner, own.handle, own.before = weakref.ref(pipe), None, None
+        own.active = own.removed = own.entered = False
+        own._begin_empty()
+        return own
+
     @property
     def device(self) -> torch.device | None:
         """Where the pipeline computes; None if its class tells."""
+        if self.place is not None:
+            return self.place
         known = next((call.device for call in reversed(self.open) if call.device is not None), None)
         pipe = self.owner()
         if known is not None or pipe is None:

@@ -214,8 +214,18 @@ def test_nothing_of_a_job_stays(pipe: Any, engine: Engine) -> None:
 
 
 def test_the_worker_s_fault_leaves_nobody_waiting(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither who runs nor who comes."""
+    begun = threading.Event()
+
+    def callback(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        begun.set()
+
     with Engine({"pixart": pipe}) as engine:
-        monkeypatch.setattr(engine._conductor, "take_turn", lambda: 1 / 0)
         monkeypatch.setattr(threading, "excepthook", lambda args: None)
-        with pytest.raises(ZeroDivisionError):
-            engine.submit(**asked(pipe)).result(60)
+        running = engine.submit(**asked(pipe, steps=1000), callback=callback)
+        assert begun.wait(60)
+        monkeypatch.setattr(engine._conductor, "take_turn", lambda: 1 / 0)
+        coming = engine.submit(**asked(pipe))
+        for job in (running, coming):
+            with pytest.raises(ZeroDivisionError):
+                job.result(60)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from ...runtime.joint.lane import Lane
 from ...runtime.ops.recompute import Again, Apart
 from .figures import Figures
+from .isolation.thread_state import thread_state
 from .running import Running
-from .turns.batches import Batches, Waiting
+from .turns.batches import Batches, Waiting, waiting
 from .turns.pieces import cut, join_outputs
 from .turns.prices import Prices
 
@@ -49,6 +51,19 @@ class Computing:
         by_call = {id(one.waiting): one for one in ones}
         most = self._most_rows(calls[0], others=len(calls) > 1)
         return [by_call[id(call)] for call in self._batches.company(calls[0], calls[1:], most)]
+
+    def fits(self, lane: Lane) -> bool:
+        """Return whether a call is computed as a whole where no other waits."""
+        return lane.rows <= self._rows
+
+    def compute_kept(self, one: Running, lane: Lane) -> Any:
+        """Compute a call in the thread of its job, which keeps its turn, and return what it returns."""
+        began = time.perf_counter()
+        output = lane.compute()
+        self._figures.turns += 1
+        self._figures.calls += 1
+        self._note([one], [waiting(lane, thread_state())], time.perf_counter() - began)
+        return output
 
     def take_turn(self, chosen: Sequence[Running], *, others: bool) -> None:
         """Compute the calls of jobs, and let these go on until they wait again.

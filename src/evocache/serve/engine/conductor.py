@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ...errors import PipelineError
 from ...runtime.estimate.residency import offloaded, weights
+from ...runtime.joint.lane import Lane
 from ...runtime.joint.proof import is_out_of_memory
 from ...units import format_bytes
 from .computing import Computing
 from .figures import Figures
-from .isolation.generation_thread import Cancelled
+from .isolation.generation_thread import Answer, Cancelled
 from .isolation.global_state import StateSwap
 from .isolation.shared_changes import SharedState
 from .job import Job
+from .prepared import Prepared
 from .running import Running
 from .turns.admission import Asked, choose, line
 from .turns.known_plans import KnownPlans
@@ -33,13 +36,20 @@ class Conductor:
         memory: most bytes; None if there is no limit.
         rows: most rows of a batch.
         open: most jobs that have begun and are not over.
+        wanted: tells whether somebody waits for the end of a turn: a job to begin, or one to be cancelled.
 
     Attributes:
         figures: what was done.
     """
 
     def __init__(
-        self, pipelines: Mapping[str, Any], fronts: Mapping[str, Any], memory: int | None, rows: int, open: int
+        self,
+        pipelines: Mapping[str, Any],
+        fronts: Mapping[str, Any],
+        memory: int | None,
+        rows: int,
+        open: int,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         for name, pipe in pipelines.items():
             if offloaded(pipe):
@@ -49,7 +59,7 @@ class Conductor:
                     "do not call enable_model_cpu_offload, and give the engine memory= instead",
                 )
         self.figures = Figures()
-        self._pipelines, self._fronts = pipelines, fronts
+        self._pipelines, self._prepared = pipelines, Prepared(pipelines, fronts)
         self._rows, self._open = rows, open
         self._weights = {name: sum(weights(pipe).values()) for name, pipe in pipelines.items()}
         self._room = Room(memory, sum(self._weights.values()))
@@ -59,6 +69,7 @@ class Conductor:
         self._computing = Computing(rows, self.figures, self._spend, self._go_on)
         self._served: defaultdict[str, float] = defaultdict(float)
         self._swap = StateSwap()
+        self._wanted = wanted
         self._running: list[Running] = []
         self._shared: dict[str, SharedState] = {}
         self._number = 0
@@ -94,8 +105,8 @@ class Conductor:
 
     def _settle(self, job: Job) -> Reservation:
         name = job.request.model
-        pipe, front = self._pipelines[name], self._fronts.get(name)
-        return job.means.settle(pipe, front, self._room.left, self._weights[name], self._known)
+        choose = partial(self._prepared.choose, name)
+        return job.means.settle(self._pipelines[name], choose, self._room.left, self._weights[name], self._known)
 
     def begin(self, job: Job) -> None:
         """Let a job run until it waits for the first time."""
@@ -107,7 +118,7 @@ class Conductor:
                 self._shared[name] = SharedState(self._pipelines[name])
             for text in job.means.notices:
                 job.note(text)
-            one = Running(job, self._pipelines[name], self._number, self._swap)
+            one = Running(job, self._pipelines[name], self._prepared, self._number, self._swap, self._keep_turn)
         except Exception as error:  # the request's own fault: no other's
             self.end(job, error)
             return
@@ -142,6 +153,15 @@ class Conductor:
         self._computing.take_turn(chosen, others=len(ones) > len(chosen))
         for one in chosen:
             one.served = self._served[one.job.request.user]
+
+    def _keep_turn(self, one: Running, lane: Lane) -> Answer | None:
+        """What computes a call of the only job that runs, in its thread, without a change of threads.
+
+        None if others run, or somebody waits for the turn to end.
+        """
+        if len(self._running) > 1 or self._wanted() or not self._computing.fits(lane):
+            return None
+        return partial(self._computing.compute_kept, one, lane)
 
     def _by_turn(self, now: float) -> Sequence[Running]:
         """The jobs that may go on, in the order of their turns."""

@@ -57,11 +57,11 @@ class Engine:
             raise PipelineError("an engine without a pipeline", "one or more, by name", 'Engine({"emoji": pipe})')
         self._names = list(pipelines)
         most = None if memory is None else in_bytes(memory)
-        self._conductor = Conductor(dict(pipelines), dict(fronts or {}), most, rows, open)
         self._queue: deque[Job] = deque()
         self._cancelled: set[Job] = set()
         self._change = threading.Condition()
         self._closing = False
+        self._conductor = Conductor(dict(pipelines), dict(fronts or {}), most, rows, open, self._is_wanted)
         context = copy_context()  # what torch compiles by is each context's own
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="evocache engine", daemon=True)
         self._thread.start()
@@ -135,6 +135,10 @@ class Engine:
         with self._change:
             self._cancelled.add(job)
             self._change.notify()
+
+    def _is_wanted(self) -> bool:
+        """Whether somebody waits for the end of the turn at hand."""
+        return bool(self._queue or self._cancelled or self._closing)
 
     def _run(self) -> None:
         try:

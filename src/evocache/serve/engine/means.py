@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import BudgetError, PipelineError
 from ...memory.planner.planner import MemoryPlan
-from ...model import discover
-from ...policies import is_spec
-from ...runtime.choice.wishes import choose
+from ...runtime.choice.wishes import Choice
 from ...runtime.program.program import with_point_memory
-from ...schedule.front import Front
 from ...units import in_bytes
 from .isolation.own_pipeline import own_pipeline
 from .turns.call_plans import CallPlans
 from .turns.known_plans import KnownPlans
 from .turns.reservations import Reservation
 
-UNTOUCHED = "none"
-"""What is applied where nothing is asked for."""
+Choose = Callable[[Any, Mapping[str, float], MemoryPlan | int | None], Choice]
 
 
 class Means:
@@ -49,12 +44,12 @@ class Means:
         self._settled = False
         self._refusal: Exception | None = None
 
-    def settle(self, pipe: Any, front: Any, left: int | None, weights: int, known: KnownPlans) -> Reservation:
+    def settle(self, pipe: Any, choose: Choose, left: int | None, weights: int, known: KnownPlans) -> Reservation:
         """Choose what is applied, and plan it if it has to fit; once, also where that is refused.
 
         Args:
             pipe: the pipeline.
-            front: what its wishes are of; None for the front that ships with the model.
+            choose: chooses what is applied, from what is asked for, wishes, and bytes or a plan.
             left: bytes that there are beside all weights; None if there is no limit.
             weights: of the pipeline.
             known: plans of calls.
@@ -68,14 +63,14 @@ class Means:
             raise self._refusal.with_traceback(None)
         if not self._settled:
             try:
-                self._settle(pipe, front, left, weights, known)
+                self._settle(pipe, choose, left, weights, known)
             except Exception as error:
                 self._refusal = error.with_traceback(None)
                 raise
             self._settled = True
         return self.needs
 
-    def _settle(self, pipe: Any, front: Any, left: int | None, weights: int, known: KnownPlans) -> None:
+    def _settle(self, pipe: Any, choose: Choose, left: int | None, weights: int, known: KnownPlans) -> None:
         given = self._memory
         if isinstance(given, MemoryPlan) and given.offload:
             raise PipelineError(
@@ -84,12 +79,9 @@ class Means:
                 "make the plan with offload=False",
             )
         memory = given if given is None or isinstance(given, MemoryPlan) else in_bytes(given)
-        what = self.what if self.what is not None else front if self._wishes else UNTOUCHED
-        self.what = what
-        if self._wishes or isinstance(what, (Front, os.PathLike)) or (isinstance(what, str) and not is_spec(what)):
-            choice = choose(pipe, discover(pipe), what, **self._wishes, memory=memory)
-            self.what = choice.what
-            self.notices = [choice.text] if choice.notable else []
+        choice = choose(self.what, self._wishes, memory)
+        self.what = choice.what
+        self.notices = [choice.text] if choice.notable else []
         limits = [] if left is None else [left + weights]
         if isinstance(memory, MemoryPlan):
             self.plan, self._storage = memory, memory.storage

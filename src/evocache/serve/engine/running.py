@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from ...runtime import apply
+from ...runtime.joint.lane import Lane
 from ...runtime.joint.work import work_left
-from .isolation.generation_thread import GenerationThread
+from .isolation.generation_thread import Answer, GenerationThread
 from .isolation.global_state import StateSwap
 from .isolation.own_pipeline import own_pipeline
 from .job import Job
+from .prepared import Prepared
 from .starting_state import StartingState
 from .turns.batches import Waiting, waiting
+
+Keeps = Callable[["Running", Lane], Answer | None]
+"""Computes a call of a job at once; returns None if the turn has to be given away."""
 
 
 class Running:
@@ -20,8 +26,10 @@ class Running:
     Args:
         job: the job.
         pipe: the pipeline that it shares modules with.
+        prepared: applies what it asks for.
         number: of the job, in the order of arrival.
         swap: who has the process's state.
+        keeps: computes its calls at once, as long as nobody else wants a turn.
 
     Attributes:
         waiting: the call that it waits with; None before the first and after the last.
@@ -30,12 +38,12 @@ class Running:
         exclusive: whether no other may run before it is over.
     """
 
-    def __init__(self, job: Job, pipe: Any, number: int, swap: StateSwap) -> None:
+    def __init__(self, job: Job, pipe: Any, prepared: Prepared, number: int, swap: StateSwap, keeps: Keeps) -> None:
         self.job = job
         self.number = number
         self.served, self.favour = 0.0, 1.0
         self.exclusive = False
-        self._shared, self._swap = pipe, swap
+        self._shared, self._swap, self._prepared, self._keeps = pipe, swap, prepared, keeps
         self._start = StartingState(job.request.arguments)
         self._begin()
 
@@ -43,7 +51,7 @@ class Running:
         self.waiting: Waiting | None = None
         self._pipe = own_pipeline(self._shared)
         self._handle: Any = None
-        self.thread = GenerationThread(self._generate, self._swap, self.job.request.seed)
+        self.thread = GenerationThread(self._generate, self._swap, self.job.request.seed, partial(self._keeps, self))
 
     def begin_anew(self) -> bool:
         """Have its call begin anew, as if it had not been; return whether its arguments are what they were."""
@@ -53,9 +61,9 @@ class Running:
         return True
 
     def _generate(self) -> Any:
-        means, pipe = self.job.means, self._pipe
-        with apply(pipe, means.what, memory=means.plan) as self._handle:
-            return pipe(**self.job.request.arguments)
+        job, pipe = self.job, self._pipe
+        with self._prepared.apply(pipe, job.request.model, job.means.what, job.means.plan) as self._handle:
+            return pipe(**job.request.arguments)
 
     @property
     def _follower(self) -> Any:

@@ -11,6 +11,9 @@ from ....runtime.joint.lane import Lane, meeting
 from .global_state import GlobalState, StateSwap
 from .thread_state import thread_state
 
+Answer = Callable[[], Any]
+"""Called in the thread of a call that waits; returns or raises what that returns."""
+
 
 class Cancelled(BaseException):
     """The request was cancelled; raised where its generation waits."""
@@ -23,6 +26,7 @@ class GenerationThread:
         call: what is run.
         swap: who has the process's state.
         seed: what its random states begin with.
+        keeps: computes a call at once, in the thread, where nobody else wants a turn; returns None where somebody does.
         name: of the thread.
 
     Attributes:
@@ -33,7 +37,14 @@ class GenerationThread:
         error: what it raised.
     """
 
-    def __init__(self, call: Callable[[], Any], swap: StateSwap, seed: int, name: str = "evocache generation") -> None:
+    def __init__(
+        self,
+        call: Callable[[], Any],
+        swap: StateSwap,
+        seed: int,
+        keeps: Callable[[Lane], Answer | None] = lambda lane: None,
+        name: str = "evocache generation",
+    ) -> None:
         self.lane: Lane | None = None
         self.state: object = None
         self.over = False
@@ -41,12 +52,13 @@ class GenerationThread:
         self.error: BaseException | None = None
         self._call: Callable[[], Any] | None = call
         self._globals = GlobalState(swap, seed)
-        self._go, self._parked = threading.Semaphore(0), threading.Semaphore(0)
-        self._answer: Callable[[], Any] | None = None
+        self._keeps = keeps
+        self._go, self._parked = _closed_gate(), _closed_gate()
+        self._answer: Answer | None = None
         context = copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
 
-    def resume(self, answer: Callable[[], Any] | None = None) -> bool:
+    def resume(self, answer: Answer | None = None) -> bool:
         """Let it go on until it waits again or is over; nothing else runs meanwhile. Returns whether it is over.
 
         Args:
@@ -91,11 +103,21 @@ class GenerationThread:
 
     def meet(self, lane: Lane) -> Any:
         """Wait with a call, in its own thread, and return what that returns."""
+        kept = self._keeps(lane)
+        if kept is not None:
+            return kept()
         self.lane, self.state = lane, thread_state()
         self._parked.release()
         self._go.acquire()
         answer, self._answer, self.lane = self._answer, None, None
         return lane.compute() if answer is None else answer()
+
+
+def _closed_gate() -> threading.Lock:
+    """A lock that nobody owns: who acquires it waits until another thread releases it."""
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
 
 
 TRIES = 1000
