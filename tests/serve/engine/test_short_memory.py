@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from evocache.runtime.joint.lane import Lane
 from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.job import Job
 from evocache.serve.engine.means import Means
+from evocache.serve.engine.prepared import Prepared
 from evocache.serve.engine.turns import batches
 from evocache.serve.engine.turns.batches import Batches
 from evocache.serve.engine.turns.known_plans import KnownPlans
@@ -171,7 +173,9 @@ def test_all_that_is_open_keeps_within_the_memory_that_is_given(pipe: Any, monke
     """Many requests: what those that are open keep, and what a batch computes with, is never more than there is."""
     means = [Means(asked(pipe), "fora:2", {}, None) for _ in range(2)]
     weights = sum(weights_of(pipe).values())
-    needs = means[0].settle(pipe, None, 1 << 40, weights, KnownPlans())
+    needs = means[0].settle(
+        pipe, partial(Prepared({"pixart": pipe}, {}).choose, "pixart"), 1 << 40, weights, KnownPlans()
+    )
     most = 3 * needs.kept + 2 * needs.computing
     with Engine({"pixart": pipe}, memory=weights + most) as engine:
         conductor, turn = engine._conductor, engine._conductor._computing.take_turn

@@ -49,14 +49,14 @@ def own_copy(thing: Any, memo: Memo) -> Any:
     elif kind in (list, set, tuple):
         made = kind(own_copy(each, memo) for each in thing)
     elif kind is dict:
-        made = {key: own_copy(value, memo) for key, value in thing.items()}
+        made = {key: own_copy(value, memo) for key, value in list(thing.items())}
     elif isinstance(thing, OrderedDict):
         made = _own_config(thing, memo)
     elif callable(getattr(kind, "convert_tokens_to_ids", None)):
         made = _own_tokenizer(thing)
     elif has_parts(thing) and "__deepcopy__" not in vars(thing):  # else somebody follows its calls
         made = kind.__new__(kind)
-        vars(made).update({name: own_copy(value, memo) for name, value in vars(thing).items()})
+        vars(made).update({name: own_copy(value, memo) for name, value in list(vars(thing).items())})
     else:
         made = copy.deepcopy(thing, memo)
     memo[id(thing)] = made
