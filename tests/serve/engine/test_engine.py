@@ -14,8 +14,10 @@ import pytest
 import torch
 from diffusers import StableDiffusionPAGPipeline
 
-from evocache import apply
+from evocache import apply, discover
 from evocache.errors import BudgetError, GenerationError, PipelineError
+from evocache.policies import parse
+from evocache.schedule.front import Front, Point
 from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.turns import batches
 from tests.serve.calls import difference, engine_threads
@@ -187,6 +189,8 @@ def test_more_memory_than_there_is_is_refused_and_what_fits_waits(pipe: Any) -> 
 def test_names_and_engines_that_are_not_there(pipe: Any) -> None:
     with pytest.raises(PipelineError, match="without a pipeline"):
         Engine({})
+    with pytest.raises(PipelineError, match=r"'sd3'.*pixart"):
+        Engine({"pixart": pipe}, front={"sd3": "front.json"})
     engine = Engine({"pixart": pipe})
     with pytest.raises(PipelineError, match=r"'sd3'.*pixart"):
         engine.submit("a fox", model="sd3")
@@ -194,6 +198,17 @@ def test_names_and_engines_that_are_not_there(pipe: Any) -> None:
     with pytest.raises(GenerationError, match="closed"):
         engine.submit("a fox")
     engine.close()  # twice is once
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_wishes_are_of_the_front_that_is_given(pipe: Any, named: bool) -> None:
+    tree = discover(pipe).tree
+    measured = {"speedup": 2.0, "quality": 30.0, "memory": 1e6}
+    front = Front(tuple(Point(parse(spec).schedule(tree, 4), {}, measured) for spec in ("fora:2",)))
+    with apply(pipe, "fora:2"):
+        expected = pipe(**asked(pipe))
+    with Engine({"pixart": pipe}, front={"pixart": front} if named else front) as engine:
+        assert difference(expected, engine.submit(speedup=1.5, **asked(pipe)).result(60)) == 0
 
 
 def test_closing_ends_what_runs(pipe: Any) -> None:

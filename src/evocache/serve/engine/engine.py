@@ -26,14 +26,15 @@ class Engine:
 
     Args:
         pipelines: by name. While the engine runs they are its own: their modules are shared by all requests.
-        fronts: what a `speedup` or `quality` that is asked for is taken from, by the name of the pipeline, as
-            `evocache.apply` takes it; the front that ships with the model, if it is not given.
+        front: what a `speedup` or `quality` that is asked for is taken from, as `evocache.apply` takes it; for several
+            pipelines a mapping from their names. The front that ships with a model, if it is not given.
         memory: most bytes that weights, features of all open requests and one batch may take, such as `"10GB"`.
         rows: most rows of a batch, guidance's included.
         open: most requests that have begun and are not over.
 
     Raises:
-        PipelineError: if there is no pipeline, or one whose components its user has offloaded.
+        PipelineError: if there is no pipeline, a front for one that there is not, or a pipeline whose components its
+            user has offloaded.
         BudgetError: if the weights alone take more than the memory.
         AmountError: if the memory is no number of bytes.
 
@@ -48,7 +49,7 @@ class Engine:
         self,
         pipelines: Mapping[str, Any],
         *,
-        fronts: Mapping[str, Any] | None = None,
+        front: Any = None,
         memory: int | float | str | None = None,
         rows: int = 32,
         open: int = 16,
@@ -56,12 +57,15 @@ class Engine:
         if not pipelines:
             raise PipelineError("an engine without a pipeline", "one or more, by name", 'Engine({"emoji": pipe})')
         self._names = list(pipelines)
+        fronts = front if isinstance(front, Mapping) else dict.fromkeys(pipelines, front)
+        for name in set(fronts) - set(pipelines):
+            raise PipelineError(f"a front for {name!r}", f"one for {', '.join(self._names)}", "name the pipeline")
         most = None if memory is None else in_bytes(memory)
         self._queue: deque[Job] = deque()
         self._cancelled: set[Job] = set()
         self._change = threading.Condition()
         self._closing = False
-        self._conductor = Conductor(dict(pipelines), dict(fronts or {}), most, rows, open, self._is_wanted)
+        self._conductor = Conductor(dict(pipelines), fronts, most, rows, open, self._is_wanted)
         context = copy_context()  # what torch compiles by is each context's own
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="evocache engine", daemon=True)
         self._thread.start()
