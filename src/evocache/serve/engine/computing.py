@@ -13,8 +13,12 @@ from .figures import Figures
 from .isolation.thread_state import thread_state
 from .running import Running
 from .turns.batches import Batches, Waiting, waiting
+from .turns.gains import Gains
 from .turns.pieces import cut, join_outputs
-from .turns.prices import Prices
+from .turns.prices import FIXED, Prices
+
+NO_GAIN = "calls of its kind cost no less together"
+"""Why a call is computed by itself although others of its kind wait."""
 
 PATIENCE = 2.0
 """Most seconds of a turn that encodes or decodes, in seconds of the latest denoising turn."""
@@ -39,6 +43,8 @@ class Computing:
     def __init__(self, rows: int, figures: Figures, spend: Spend, go_on: GoOn) -> None:
         self.prices = Prices()
         self._batches = Batches()
+        self._gains = Gains()
+        self._apart = False
         self._rows, self._figures, self._spend, self._go_on = rows, figures, spend, go_on
 
     def company(self, ones: Sequence[Running]) -> list[Running]:
@@ -50,7 +56,9 @@ class Computing:
         calls = [one.waiting for one in ones if one.waiting is not None]
         by_call = {id(one.waiting): one for one in ones}
         most = self._most_rows(calls[0], others=len(calls) > 1)
-        return [by_call[id(call)] for call in self._batches.company(calls[0], calls[1:], most)]
+        chosen = self._batches.company(calls[0], calls[1:], most)
+        self._apart = len(chosen) > 1 and not self._gains.pays(calls[0].kind)
+        return [by_call[id(call)] for call in (chosen[:1] if self._apart else chosen)]
 
     def fits(self, lane: Lane) -> bool:
         """Return whether a call is computed as a whole where no other waits."""
@@ -81,7 +89,7 @@ class Computing:
             self._figures.graphs = self._batches.graphs
             return
         if others:
-            self._figures.alone[self._batches.why_alone(calls[0])] += 1
+            self._figures.alone[NO_GAIN if self._apart else self._batches.why_alone(calls[0])] += 1
         self._alone(chosen[0], calls[0], self._most_rows(calls[0], others))
 
     def _most_rows(self, first: Waiting, others: bool) -> int:
@@ -113,6 +121,7 @@ class Computing:
 
         def lead() -> Any:
             nonlocal outputs, anew
+            known = self._batches.may_cut(calls[0])
             began = time.perf_counter()
             try:
                 outputs = self._batches.compute(calls)
@@ -122,7 +131,7 @@ class Computing:
                 raise anew
             if outputs is None:
                 return calls[0].lane.compute()
-            self._note(ones, calls, time.perf_counter() - began)
+            self._note(ones, calls, time.perf_counter() - began, usual=known)
             return outputs[0]
 
         self._go_on(ones[0], lead)
@@ -140,11 +149,21 @@ class Computing:
             else:
                 self._go_on(one, partial(_give, outputs, at))
 
-    def _note(self, ones: Sequence[Running], calls: Sequence[Waiting], seconds: float) -> None:
-        """Note what a turn cost, and charge it to its jobs by their rows."""
+    def _note(self, ones: Sequence[Running], calls: Sequence[Waiting], seconds: float, *, usual: bool = True) -> None:
+        """Note what a turn cost, and charge it to its jobs by their rows.
+
+        Args:
+            ones: the jobs.
+            calls: the call of each.
+            seconds: of computing.
+            usual: whether others like it are going to cost as much: nothing was proved in it.
+        """
+        first = calls[0]
         rows = sum(max(1, call.lane.rows) for call in calls)
         work = sum(call.lane.work * max(1, call.lane.rows) for call in calls) / rows
-        self.prices.note(calls[0].kind, calls[0].lane.stage, rows, work, seconds)
+        if usual:
+            self.prices.note(first.kind, first.lane.stage, rows, work, seconds)
+            self._gains.note(first.kind, len(calls), seconds / (rows * (work + FIXED)))
         for one, call in zip(ones, calls, strict=True):
             self._spend(one, seconds * max(1, call.lane.rows) / rows)
 

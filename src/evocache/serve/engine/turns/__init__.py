@@ -4,6 +4,7 @@ In: calls that wait, and what jobs say for themselves. Out: an order, batches, t
 
 - `order`: deadlines, shares of users, response ratios
 - `batches`, `pieces`: calls of a kind as one; a call of many rows as several
+- `gains`: whether calls of a kind cost less together
 - `admission`: who of those that are queued begins next
 - `prices`: seconds of a kind of calls
 - `reservations`, `call_plans`, `known_plans`: bytes of jobs, and what of them can be saved
