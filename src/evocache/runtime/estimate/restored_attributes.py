@@ -57,7 +57,7 @@ def restore_attributes(things: Iterable[Any]) -> Iterator[None]:
             with attaching, offload_lock:
                 for attributes, own, contents in before:
                     for container, content in contents:
-                        _refill(container, content)
+                        refill(container, content)
                     _settle(attributes, own)
 
 
@@ -102,7 +102,8 @@ def _contents(thing: Any) -> list[tuple[Any, Any]]:
     return [(value, copy.copy(value)) for value in vars(thing).values() if type(value) in _CONTAINERS]
 
 
-def _refill(container: Any, content: Any) -> None:
+def refill(container: Any, content: Any) -> None:
+    """Have a list, set or dictionary hold what a copy of it held, in its order."""
     if isinstance(container, MutableMapping):
         _settle(container, content)
     elif isinstance(container, list):
@@ -139,7 +140,7 @@ def _find_ours(now: Mapping[Any, Any], before: Mapping[Any, Any]) -> Collection[
     found = {
         key
         for key, (was, is_now) in pairs.items()
-        if str(key).startswith(OURS) or (was is not is_now and (_is_ours(was) or _is_ours(is_now)))
+        if str(key).startswith(OURS) or (was is not is_now and (is_ours(was) or is_ours(is_now)))
     }
     was, is_now = pairs.get("_hf_hook", (_LOST, _LOST))
     if was is not is_now and (isinstance(was, Summons) or isinstance(is_now, Summons)):
@@ -147,7 +148,7 @@ def _find_ours(now: Mapping[Any, Any], before: Mapping[Any, Any]) -> Collection[
     return found
 
 
-def _is_ours(value: Any) -> bool:
+def is_ours(value: Any) -> bool:
     """Return whether a value is a function that this package puts on objects of others, or what stands for one."""
     if not callable(value) or isinstance(value, nn.Module):
         return False

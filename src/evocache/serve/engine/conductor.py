@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ...errors import PipelineError
-from ...runtime.estimate.residency import offloaded, weights
+from ...errors import GenerationError
+from ...runtime.estimate.residency import weights
 from ...runtime.joint.lane import Lane
 from ...runtime.joint.proof import is_out_of_memory
 from ...units import format_bytes
@@ -17,7 +17,7 @@ from .computing import Computing
 from .figures import Figures
 from .isolation.generation_thread import Answer, Cancelled
 from .isolation.global_state import StateSwap
-from .isolation.shared_changes import SharedState
+from .isolation.sharing import Sharing
 from .job import Job
 from .prepared import Prepared
 from .running import Running
@@ -51,13 +51,7 @@ class Conductor:
         open: int,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        for name, pipe in pipelines.items():
-            if offloaded(pipe):
-                raise PipelineError(
-                    f"pipeline {name!r} whose components are offloaded",
-                    "one whose components stay on their device",
-                    "do not call enable_model_cpu_offload, and give the engine memory= instead",
-                )
+        self._sharing = Sharing(pipelines)
         self.figures = Figures()
         self._pipelines, self._prepared = pipelines, Prepared(pipelines, fronts)
         self._rows, self._open = rows, open
@@ -71,7 +65,6 @@ class Conductor:
         self._swap = StateSwap()
         self._wanted = wanted
         self._running: list[Running] = []
-        self._shared: dict[str, SharedState] = {}
         self._number = 0
 
     @property
@@ -81,6 +74,8 @@ class Conductor:
 
     def admit(self, queued: Sequence[Job]) -> Job | None:
         """Return the queued job that may begin now; None if there is room for none."""
+        if queued and len(self._running) == 1:  # nobody else was concerned until now
+            self._look_at(self._running[0])
         if self._running and (len(self._running) >= self._open or any(one.exclusive for one in self._running)):
             return None
         now, jobs = time.monotonic(), dict(enumerate(queued))
@@ -114,8 +109,7 @@ class Conductor:
         self._number += 1
         try:
             self._settle(job)
-            if not any(one.job.request.model == name for one in self._running):
-                self._shared[name] = SharedState(self._pipelines[name])
+            self._sharing.open(name, any(one.job.request.model == name for one in self._running))
             for text in job.means.notices:
                 job.note(text)
             one = Running(job, self._pipelines[name], self._prepared, self._number, self._swap, self._keep_turn)
@@ -144,6 +138,9 @@ class Conductor:
 
     def take_turn(self) -> None:
         """Compute one call, or several together, and let their generations go on until they wait again."""
+        for one in [one for one in self._running if one.held is not None]:
+            answer, one.held = one.held, None
+            self._go_on(one, answer)
         if not self._running:
             return
         ones = self._by_turn(time.monotonic())
@@ -198,14 +195,16 @@ class Conductor:
         return self._room.together(chosen, open)
 
     def _go_on(self, one: Running, answer: Any = None) -> None:
+        if any(other.exclusive and other is not one for other in self._running):
+            one.held = answer  # of a turn that both were in
+            return
         one.resume(answer)
         if one.over and self._begins_anew(one):
             self._go_on(one)
         elif one.over:
             self._end(one)
-        elif not one.exclusive and self._shared[one.job.request.model].changed:
-            one.exclusive = True
-            one.job.note("it changed modules that it shares with others, and had the engine to itself")
+        elif len(self._running) > 1:
+            self._look_at(one)
 
     def _begins_anew(self, one: Running) -> bool:
         """Have a job that memory was short for begin anew under a tighter plan; whether there is one."""
@@ -223,11 +222,24 @@ class Conductor:
         self.figures.tightened += 1
         return True
 
+    def _look_at(self, one: Running) -> None:
+        """Have nobody else go on while modules are changed that others use."""
+        one.exclusive = self._sharing.changed(one.job.request.model)
+        if one.exclusive:
+            one.job.note("it changed modules that it shares with others, and had the engine to itself meanwhile")
+
     def _give_back(self, one: Running) -> None:
-        """Have shared modules be what they were before a job changed them."""
-        if one.exclusive and not self._shared[one.job.request.model].restore():
-            one.job.note("it left modules changed that others use")
-            self._shared[one.job.request.model] = SharedState(self._pipelines[one.job.request.model])
+        """Have shared modules be what they were before a job changed them; who depends on more than can be, fails."""
+        left, concerned = self._sharing.give_back(one.job.request.model)
+        if not left:
+            return
+        what = f"{left[0]}{f' and {len(left) - 1} more' if len(left) > 1 else ''}"
+        one.job.note(f"it left changed what others use: {what}")
+        for other in [o for o in self._running if o is not one and o.job.request.model in concerned]:
+            other.thread.cancel()
+            self._running.remove(other)
+            error = GenerationError(f"{what}, changed by another job", "modules as they were", "submit it again")
+            self.end(other.job, error)
 
     def _end(self, one: Running) -> None:
         self._running.remove(one)

@@ -35,7 +35,8 @@ class Running:
         waiting: the call that it waits with; None before the first and after the last.
         served: seconds that its user had had when it had its latest turn, or began.
         favour: by what its seconds are divided where they are counted for its user.
-        exclusive: whether no other may run before it is over.
+        exclusive: whether no other may run before it is over, or has given back what it changed.
+        held: the answer to its call, which it is given when no other is exclusive.
     """
 
     def __init__(self, job: Job, pipe: Any, prepared: Prepared, number: int, swap: StateSwap, keeps: Keeps) -> None:
@@ -43,6 +44,7 @@ class Running:
         self.number = number
         self.served, self.favour = 0.0, 1.0
         self.exclusive = False
+        self.held: Any = None
         self._shared, self._swap, self._prepared, self._keeps = pipe, swap, prepared, keeps
         self._start = StartingState(job.request.arguments)
         self._begin()

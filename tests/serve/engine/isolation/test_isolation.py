@@ -9,13 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 
 from evocache.serve.engine.isolation.flags import read_flags
 from evocache.serve.engine.isolation.global_state import GlobalState, StateSwap
-from evocache.serve.engine.isolation.shared_changes import SharedState
 from evocache.serve.engine.isolation.thread_state import thread_state
-from tests.tiny import FAMILIES
 
 FLAG_CHANGES: dict[str, Callable[[], object]] = {
     "default type": lambda: torch.set_default_dtype(torch.float64),
@@ -155,14 +152,3 @@ def test_calls_in_other_states_are_told_apart() -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert thread_state() != plain
     assert thread_state() == plain
-
-
-def test_exchanged_processors_are_seen_and_put_back() -> None:
-    pipe = FAMILIES["sd15"].build()
-    state = SharedState(pipe)
-    before = dict(pipe.unet.attn_processors)
-    assert not state.changed
-    pipe.unet.set_attn_processor(AttnProcessor())
-    assert state.changed
-    assert state.restore()
-    assert pipe.unet.attn_processors == before

@@ -6,7 +6,8 @@ In: a pipeline, a seed. Out: a thread that runs the pipeline's call only while i
 - `own_pipeline`: a pipeline object for one request, `own_copy`: its parts without weights
 - `global_state`: what the process has one of: `random_states`, `flags`
 - `thread_state`: what torch keeps for each thread
-- `shared_changes`: what a call changes in modules that others use
+- `sharing`, `shared_changes`: what a call changes in modules that others use; `quick_look`, `kept_object`,
+  `kept_tensors`: by what that is seen and given back; `own_caches`: what modules change themselves
 
 Imports runtime and below; it knows no engine.
 """

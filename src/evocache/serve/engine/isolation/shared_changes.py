@@ -2,66 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from ....model.pipeline_components import list_components
+from ....runtime.attach.interception import attaching
+from .kept_object import CONTAINERS, MERGED, KeptObject, equal
+from .kept_tensors import kept_tensors
+from .quick_look import PartLook, QuickLook
 
-Read = Callable[[], object]
+TURNS = 8
+"""Hand-overs in which all modules are looked at as a whole once: numbers, words and the weights of each layer."""
+
+KNOWN = 4
+"""How many looks are remembered that were found to show no change: with and without what is ours on the modules."""
 
 
 class SharedState:
     """Looks at what pipelines change in shared modules for the time of a call, and gives it back.
 
-    That are attention processors (perturbed-attention guidance, LEDITS++, text-to-video-zero) and their scales
-    (IP-adapters), scales and choice of adapters (LoRA), and entries of configs.
+    That are attention processors (perturbed-attention guidance, LEDITS++, text-to-video-zero), scales of adapters
+    (IP-adapters, LoRA) and their choice, entries of configs, types and devices of weights (an autoencoder that decodes
+    in float32), buffers, flags and other attributes (tiles and slices, FreeU, training), hooks, and modules that are
+    exchanged or put in. Caches that modules keep for themselves are none of it (`own_caches`).
+
+    Weights that were written into cannot be given back, as nobody keeps a second copy of them. Of those that are
+    written by way of `weight.data`, which torch does not count, nothing is seen.
 
     Args:
         pipe: the pipeline, between two calls.
     """
 
     def __init__(self, pipe: Any) -> None:
-        parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
-        self._modules = [module for part in parts for module in part.modules() if _changing(module)]
-        self._parts = parts
-        self._processors = [(m, m.processor) for m in self._modules if _has_processor(m)]
-        self._before = self._look()
+        self._pipe = pipe
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take what modules are now for what they should be."""
+        parts = {name: part for name, part in list_components(self._pipe).items() if isinstance(part, nn.Module)}
+        self._parts = _modules(self._pipe)
+        self._objects = list(_objects(parts))
+        self._tensors = list(kept_tensors(parts))
+        self._quick = QuickLook(self._objects)
+        self._looks = [PartLook(self._objects[at::TURNS]) for at in range(TURNS)]
+        self._turn = 0
+        self._same: list[Any] = []
+        self._accept(self._quick())
+
+    def _accept(self, now: Any) -> None:
+        """Remember that looks as they are now show no change."""
+        self._same, self._other = [now, *self._same[: KNOWN - 1]], None
+        self._same_parts = [look() for look in self._looks]
 
     @property
     def changed(self) -> bool:
-        """Whether something is not what it was."""
-        return self._look() != self._before
+        """Whether something is not what it was, by a quick look at all and a whole one at an eighth."""
+        self._turn = (self._turn + 1) % TURNS
+        return self._has_changed([self._turn])
 
-    def restore(self) -> bool:
-        """Put back what a call left changed, as far as these are processors; whether all is what it was."""
-        for module, processor in self._processors:
-            if module.processor is not processor:
-                module.processor = processor
-        return not self.changed
+    @property
+    def left_changed(self) -> bool:
+        """Whether something is not what it was, by a whole look at all."""
+        return self._has_changed(range(TURNS))
 
-    def _look(self) -> Sequence[object]:
-        return [*(_state(module) for module in self._modules), *(_config(part) for part in self._parts)]
-
-
-def _has_processor(module: nn.Module) -> bool:
-    return callable(getattr(module, "processor", None))
-
-
-def _changing(module: nn.Module) -> bool:
-    return _has_processor(module) or isinstance(getattr(module, "scaling", None), dict)
-
-
-def _state(module: nn.Module) -> object:
-    processor, scaling = getattr(module, "processor", None), getattr(module, "scaling", None)
-    scales = getattr(processor, "scale", None)
-    found = (id(processor), tuple(scales) if isinstance(scales, list) else scales)
-    if not isinstance(scaling, dict):
+    def _has_changed(self, parts: Iterable[int]) -> bool:
+        now = self._quick()
+        known = now is not None and any(equal(now, each) for each in self._same)
+        if known and all(equal(self._looks[at](), self._same_parts[at]) for at in parts):
+            return False
+        if now is not None and equal(now, self._other):
+            return True
+        found = self.has_differences()
+        if not found:
+            self._accept(now)
+        elif not known:
+            self._other = now
         return found
-    return (*found, tuple(scaling.items()), getattr(module, "_active_adapter", None), getattr(module, "merged", None))
+
+    def has_differences(self) -> bool:
+        """Return whether a thorough look finds a change."""
+        return next(self.differences(), None) is not None
+
+    def differences(self) -> Iterator[str]:
+        """Yield paths of what is not what it was, such as `unet.mid_block.attentions.0.processor`."""
+        for kept in self._objects:
+            yield from (f"{kept.name}.{name}" for name in kept.differences())
+        yield from (kept.name for kept in self._tensors if kept.written or kept.moved)
+
+    @property
+    def exchanged(self) -> bool:
+        """Whether the pipeline has other components than it had."""
+        return _modules(self._pipe) != self._parts
+
+    def restore(self) -> list[str]:
+        """Put back what a call left changed; return paths of what could not be: weights that were written into."""
+        left = [kept.name for kept in self._tensors if kept.lost]
+        left += [f"{kept.name}.{MERGED}" for kept in self._objects if MERGED in kept.differences()]  # writes uncounted
+        with attaching:
+            for kept in self._objects:
+                if next(kept.differences(), None) is not None:
+                    kept.restore(keep=bool(left))
+        for tensor in self._tensors:
+            if not tensor.lost and (tensor.moved or tensor.written):
+                tensor.restore()
+        left = left or list(self.differences())
+        self._accept(self._quick())
+        return left
 
 
-def _config(part: nn.Module) -> object:
-    config = vars(part).get("_internal_dict")
-    return id(config), len(config) if config is not None else 0
+def _modules(pipe: Any) -> dict[str, int]:
+    return {name: id(part) for name, part in vars(pipe).items() if isinstance(part, nn.Module)}
+
+
+def _objects(parts: Mapping[str, nn.Module]) -> Iterator[KeptObject]:
+    """All modules, and the processors, configs and other plain objects that they hold, each once."""
+    seen: set[int] = set()
+    for name, part in parts.items():
+        for path, module in part.named_modules(prefix=name):
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield KeptObject(path, module)
+            for key, value in list(vars(module).items()):
+                if id(value) not in seen and _is_plain_object(value):
+                    seen.add(id(value))
+                    yield KeptObject(f"{path}.{key}", value)
+
+
+def _is_plain_object(value: Any) -> bool:
+    others = (nn.Module, torch.Tensor, type, FunctionType, MethodType, ModuleType, torch.Generator)
+    attributes = getattr(value, "__dict__", None)
+    if attributes is None or isinstance(value, others):
+        return False
+    return bool(attributes) or not isinstance(value, CONTAINERS)

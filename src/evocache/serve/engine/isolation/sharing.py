@@ -1,0 +1,80 @@
+"""What requests of an engine change in the modules that its pipelines share, from the first hand-over to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from torch import nn
+
+from ....errors import PipelineError
+from ....model.pipeline_components import list_components
+from .shared_changes import SharedState
+
+
+class Sharing:
+    """The shared modules of pipelines.
+
+    Args:
+        pipelines: by name.
+
+    Raises:
+        PipelineError: if there is one whose components its user has offloaded.
+    """
+
+    def __init__(self, pipelines: Mapping[str, Any]) -> None:
+        self._pipelines = pipelines
+        self._states: dict[str, SharedState] = {}
+        for name, pipe in pipelines.items():
+            _refuse_offloading(name, pipe)
+
+    def open(self, name: str, others: bool) -> None:
+        """Note that a request begins.
+
+        Args:
+            name: of its pipeline.
+            others: whether requests of the pipeline run. If none does, the pipeline may be another than it was: its
+                user may have loaded an adapter.
+
+        Raises:
+            PipelineError: if its user has offloaded its components.
+        """
+        state, pipe = self._states.get(name), self._pipelines[name]
+        if state is None:
+            _refuse_offloading(name, pipe)
+            self._states[name] = SharedState(pipe)
+        elif not others and (state.exchanged or state.changed):
+            _refuse_offloading(name, pipe)
+            state.refresh()
+
+    def changed(self, name: str) -> bool:
+        """Return whether a pipeline's modules are not what they were before its requests."""
+        return self._states[name].changed
+
+    def give_back(self, name: str) -> tuple[list[str], Collection[str]]:
+        """Have a pipeline's modules be what they were.
+
+        Returns:
+            Paths of what could not be given back, and the names of the pipelines that this concerns.
+        """
+        state = self._states[name]
+        if not state.left_changed:
+            return [], ()
+        left = state.restore()
+        if not left:
+            return [], ()
+        concerned = [other for other, each in self._states.items() if each.has_differences()]
+        for other in concerned:
+            self._states[other].refresh()
+        return left, concerned
+
+
+def _refuse_offloading(name: str, pipe: Any) -> None:
+    parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
+    hooks = [getattr(module, "_hf_hook", None) for part in parts for module in part.modules()]
+    if any(type(hook).__name__ == "CpuOffload" or getattr(hook, "offload", None) is True for hook in hooks):
+        raise PipelineError(
+            f"pipeline {name!r} whose components are offloaded",
+            "one whose components stay on their device",
+            "call pipe.remove_all_hooks() and pipe.to(its device), and give the engine memory= instead",
+        )
