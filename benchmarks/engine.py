@@ -10,7 +10,10 @@ quartiles of rounds. Kinds of calls are proved before the first round.
 - *40 dB*: eight requests under the fastest point of the front of at least 40 dB, against uncached ones.
 - *alone*: one request through the engine, against the plain call.
 - *cancel*: seconds from a job's cancellation to the end of the next turn of another, in seconds of a step.
-- *video*: seconds of pictures' requests, one after the other, while a video of 16 frames is made, and without.
+- *video*: seconds of pictures' requests, one after the other, while a video of 16 frames is made, and without; the
+  video is another user's, or the same one's.
+
+Videos have six steps where throughput is measured: they take seconds each.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +37,9 @@ from evocache.serve.engine.job import Job
 from evocache.tables import Column, plain, table
 
 CLIENTS = 8
+STEPS = {"zoo:emoji-motion": {"num_inference_steps": 6}}
+"""Arguments of calls of a model besides."""
+
 CACHED = {"zoo:emoji": "fora:2", "zoo:emoji-unet": "deepcache:2", "zoo:emoji-motion": "deepcache:2"}
 FLOOR = 40.0
 
@@ -101,7 +108,7 @@ def throughput(model: str, rounds: int) -> dict[str, Any]:
             print(model, name, found[name]["times the throughput"], flush=True)
 
         def equal(what: str) -> Ask:
-            return lambda: [(what, call(model, seed)) for seed in range(CLIENTS)]
+            return lambda: [(what, call(model, seed, **STEPS.get(model, {}))) for seed in range(CLIENTS)]
 
         run("equal, uncached", equal("none"), equal("none"))
         run(f"equal, {CACHED[model]}", equal(CACHED[model]), equal(CACHED[model]))
@@ -124,9 +131,15 @@ def throughput(model: str, rounds: int) -> dict[str, Any]:
                 return [(best.schedule, call(model, seed)) for seed in range(CLIENTS)]
 
             run("40 dB, against uncached", equal("none"), floored)
-        run("alone", lambda: equal("none")()[:1], lambda: equal("none")()[:1])
+        for what in ("none", CACHED[model]):
+            one = partial(_first, equal(what))
+            run(f"alone, {'uncached' if what == 'none' else what}", one, one)
         found["figures"] = {"turns": engine.figures.turns, "calls": engine.figures.calls, **engine.figures.alone}
     return found
+
+
+def _first(asked: Ask) -> Sequence[Request]:
+    return asked()[:1]
 
 
 def cancelled(rounds: int) -> dict[str, Any]:
@@ -159,8 +172,8 @@ def _noting(moments: list[float]) -> Callable[..., None]:
     return callback
 
 
-def beside_video(pictures: int) -> dict[str, Any]:
-    """Return how long pictures take beside a video, and without one."""
+def beside_video(pictures: int, owner: str) -> dict[str, Any]:
+    """Return how long pictures take beside a video of a user, and without one."""
     still, moving = zoo.load("zoo:emoji"), zoo.load("zoo:emoji-motion")
     with Engine({"still": still, "moving": moving}) as engine:
 
@@ -174,14 +187,14 @@ def beside_video(pictures: int) -> dict[str, Any]:
 
         def film() -> Job:
             arguments = call("zoo:emoji-motion", 0, num_frames=16, num_inference_steps=1000)
-            return engine.submit(model="moving", user="video", **arguments)
+            return engine.submit(model="moving", user=owner, **arguments)
 
         respond()
         apart = respond()
         video = film()
         while video.progress.step < 2:
             time.sleep(0.05)
-        began, first = time.perf_counter(), video.progress.step
+        first = video.progress.step
         together = respond()
         made = video.progress.step - first
         video.cancel()
@@ -200,6 +213,7 @@ def beside_video(pictures: int) -> dict[str, Any]:
             "beside one": round(float(np.median(together)), 3),
         },
         "seconds of a step of the video": round(step, 3),
+        "p99 of pictures rises by, steps of the video": round((p99[1] - p99[0]) / step, 2),
         "steps of the video meanwhile": made,
         "pictures": pictures,
     }
@@ -209,6 +223,7 @@ def main() -> None:
     """Measure, print a table and write `results/engine.json`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=50, help="beside a video")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--models", nargs="+", default=list(CACHED))
     parser.add_argument("--name", default="engine", help="name of the result")
@@ -226,8 +241,10 @@ def main() -> None:
     result = {"rounds": args.rounds, "clients": CLIENTS, "models": models}
     result["cancel"] = cancelled(args.rounds)
     print(result["cancel"])
-    result["video"] = beside_video(20)
-    print(result["video"])
+    result["video"] = {}
+    for whose, owner in (("of another user", "somebody"), ("of the same user", "pictures")):
+        result["video"][whose] = beside_video(args.pictures, owner)
+        print(whose, result["video"][whose])
     write(args.name, result)
 
 
