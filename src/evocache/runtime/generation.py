@@ -28,7 +28,7 @@ from .clock import Clock, Tick
 from .compiled import Compiled, CompiledPlan
 from .gates.gate_branch import GateBranch
 from .gates.gate_state import GateStates
-from .joint.encoders import encode, encoders_to_hand_over
+from .joint.encoders import encode, encode_pictures, encoders_to_hand_over
 from .open_call import Follower, OpenCall
 from .ops.branch import Branch
 from .ops.latents import Signature
@@ -54,6 +54,7 @@ class Generation(Follower):
             before each step where the caller may have changed them since the last one.
 
     Attributes:
+        scope: what happens instead of calls of components.
         warnings: what the user was warned of.
     """
 
@@ -81,7 +82,7 @@ class Generation(Follower):
         self._schedule: Schedule | None = None
         self._attached: list[Any] = []
         self._inner: set[int] = set()
-        self._scope = Scope()
+        self.scope = Scope()
         self._calls: dict[int, DenoiserCall] = {}
         self._stream = DenoiserStream()
         self._regions: dict[str, Regions] = {}
@@ -93,8 +94,7 @@ class Generation(Follower):
         self._without_steps = False
         """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
         self.since = RemovableHandle.next_id
-        self.observed: dict[str, Observed] = {}
-        """By denoiser, what of it was observed first."""
+        self.observed: dict[str, Observed] = {}  # by denoiser, what of it was observed first
         self.warnings: list[str] = []
 
     def __enter__(self) -> Generation:
@@ -104,23 +104,24 @@ class Generation(Follower):
             for name, part in list_components(self._pipe).items():
                 if is_scheduler(part):
                     self._attach(part, scheduler_shadowing)
-                    listen(self._scope, part, self)
+                    listen(self.scope, part, self)
                 elif is_autoencoder(part):
                     self._attach(part, autoencoder_shadowing)
-                    self._scope.table[id(part), "decode"] = DecodeCall(self, name)
+                    self.scope.table[id(part), "decode"] = DecodeCall(self, name)
+                    self.scope.table[id(part), "encode"] = encode_pictures
             self._attach_denoisers()
             for part in encoders_to_hand_over(self._pipe, self._calls):
                 self._attach(part, intercept_entry)
-                self._scope.table[id(part)] = encode
-            self._scope.owner = self
-            self._scope.enter()
+                self.scope.table[id(part)] = encode
+            self.scope.owner = self
+            self.scope.enter()
         except BaseException as error:
             self.__exit__(type(error))
             raise
         return self
 
     def __exit__(self, error: type[BaseException] | None = None, *_: object) -> None:
-        self._scope.leave()
+        self.scope.leave()
         self._calls.clear()
         while self._attached:
             detach(self._attached.pop())
@@ -169,7 +170,7 @@ class Generation(Follower):
             self._calls[id(outer)] = DenoiserCall(
                 self, denoiser, regions, self._cuts(denoiser), self._guidance[denoiser.name]
             )
-            self._scope.table[id(outer)] = self._denoise_at_tick(denoiser)
+            self.scope.table[id(outer)] = self._denoise_at_tick(denoiser)
 
     def _refresh_denoisers(self) -> None:
         """Once a step: where the caller has changed the denoisers, go on with what they are now, all computed anew."""

@@ -6,6 +6,7 @@ In: pipelines, what is applied to them, and requests. Out: jobs, which have prog
 - `conductor`, `computing`, `running`: who begins and whose turn it is; what a turn computes; a job that runs
 - `means`, `starting_state`: under what a request is run; what its arguments were, so that it can begin anew
 - `isolation`: what a generation has to itself
+- `preview`: what a job would give by now, as small pictures
 - `turns`: whose turn it is, what is computed together, and what it costs
 
 Imports runtime and below; no web.

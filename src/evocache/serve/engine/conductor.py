@@ -20,6 +20,7 @@ from .isolation.global_state import StateSwap
 from .isolation.sharing import Sharing
 from .job import Job
 from .prepared import Prepared
+from .preview.previewer import Previewer
 from .running import Running
 from .turns.admission import Asked, choose, line
 from .turns.known_plans import KnownPlans
@@ -64,6 +65,7 @@ class Conductor:
         self._served: defaultdict[str, float] = defaultdict(float)
         self._swap = StateSwap()
         self._wanted = wanted
+        self._previewer = Previewer(pipelines, self._sharing, self._swap, self._spend)
         self._running: list[Running] = []
         self._number = 0
 
@@ -147,6 +149,8 @@ class Conductor:
         chosen = self._computing.company(ones)
         while len(chosen) > 1 and not self._fit(chosen):
             chosen.pop()
+        if self._previewer.take_turn(chosen):
+            return
         self._computing.take_turn(chosen, others=len(ones) > len(chosen))
         for one in chosen:
             one.served = self._served[one.job.request.user]
@@ -156,7 +160,7 @@ class Conductor:
 
         None if others run, or somebody waits for the turn to end.
         """
-        if len(self._running) > 1 or self._wanted() or not self._computing.fits(lane):
+        if len(self._running) > 1 or self._wanted() or one.job.wished or not self._computing.fits(lane):
             return None
         return partial(self._computing.compute_kept, one, lane)
 

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from PIL.Image import Image
+
 from ...errors import GenerationError
 from ...runtime.joint.lane import meeting
 from .isolation.generation_thread import Cancelled
 from .means import Means
+from .preview.wish import Wish
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Job:
         notes: what is said of how it ran, such as that it had the engine to itself.
         means: how it is run.
         overtaken: how many jobs began before it although it was before them.
+        wish: the preview that was asked for last.
         seconds: of computing that its turns took, shared with those that it was computed with by rows.
     """
 
@@ -88,6 +92,7 @@ class Job:
         self.notes: list[str] = []
         self.means = request.means()
         self.overtaken = 0
+        self.wish: Wish | None = None
         self._cancel: Callable[[Job], None] | None = cancel
         self._look: Callable[[], tuple[int, int]] | None = None
         self._started: float | None = None
@@ -95,6 +100,7 @@ class Job:
         self._result: Any = None
         self._error: BaseException | None = None
         self._ended = threading.Event()
+        self._wishing = threading.Lock()
 
     @property
     def progress(self) -> Progress:
@@ -140,6 +146,40 @@ class Job:
             raise self._error
         return self._result
 
+    @property
+    def wished(self) -> bool:
+        """Whether somebody waits for a preview."""
+        return self.wish is not None and not self.wish.answered
+
+    def preview(self, timeout: float | None = None) -> list[Image]:
+        """Wait for what it would give by now, as small pictures; what it will give is the same with and without.
+
+        It is made in the next turn of the job, from its latest step; the first time, from the next step that it makes.
+        Its seconds are the user's. Of the same step there is one preview, however often it is asked for.
+
+        Args:
+            timeout: most seconds to wait.
+
+        Returns:
+            Pictures of at most 256 pixels a side, one for each that the job makes; of a video some of its first frames.
+
+        Raises:
+            TimeoutError: if they are not there in time.
+            GenerationError: if the job is over before that; if its pipeline's call cannot be ended before its time; if
+                it is asked for within another job, which would wait for ever.
+        """
+        if meeting.get() is not None:
+            raise GenerationError(
+                "a preview waited for within a job", "a preview that its caller waits for", "wait outside of it"
+            )
+        with self._wishing:
+            if self._ended.is_set():
+                raise _over()
+            if not self.wished or self.wish is None:
+                self.wish = Wish()
+            wish = self.wish
+        return wish.wait(timeout)
+
     def slack(self, now: float) -> float | None:
         """Return the seconds until its deadline; None if it has none."""
         deadline = self.request.deadline
@@ -165,4 +205,11 @@ class Job:
     def end(self, result: Any = None, error: BaseException | None = None) -> None:
         """Note that it is over, and let who waits go on."""
         self._result, self._error, self._cancel, self._look = result, error, None, None
-        self._ended.set()
+        with self._wishing:
+            self._ended.set()
+            if self.wish is not None:
+                self.wish.refuse(_over())
+
+
+def _over() -> GenerationError:
+    return GenerationError("a preview of a job that is over", "a job that denoises", "ask for its result")

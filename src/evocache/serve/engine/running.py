@@ -13,6 +13,7 @@ from .isolation.global_state import StateSwap
 from .isolation.own_pipeline import own_pipeline
 from .job import Job
 from .prepared import Prepared
+from .preview.trace import Trace
 from .starting_state import StartingState
 from .turns.batches import Waiting, waiting
 
@@ -37,6 +38,7 @@ class Running:
         favour: by what its seconds are divided where they are counted for its user.
         exclusive: whether no other may run before it is over, or has given back what it changed.
         held: the answer to its call, which it is given when no other is exclusive.
+        trace: what is kept of it for previews.
     """
 
     def __init__(self, job: Job, pipe: Any, prepared: Prepared, number: int, swap: StateSwap, keeps: Keeps) -> None:
@@ -51,6 +53,7 @@ class Running:
 
     def _begin(self) -> None:
         self.waiting: Waiting | None = None
+        self.trace = Trace()
         self._pipe = own_pipeline(self._shared)
         self._handle: Any = None
         self.thread = GenerationThread(self._generate, self._swap, self.job.request.seed, partial(self._keeps, self))
@@ -63,12 +66,14 @@ class Running:
         return True
 
     def _generate(self) -> Any:
+        self.trace.listen()
         job, pipe = self.job, self._pipe
         with self._prepared.apply(pipe, job.request.model, job.means.what, job.means.plan) as self._handle:
             return pipe(**job.request.arguments)
 
     @property
-    def _follower(self) -> Any:
+    def generation(self) -> Any:
+        """What follows its call; None before that begins."""
         handle = self._handle
         latest = None if handle is None else handle._state.latest
         return None if latest is None else latest.follower
@@ -76,7 +81,7 @@ class Running:
     @property
     def left(self) -> tuple[float, float]:
         """Denoiser calls that are left, and their work, in calls that compute everything."""
-        follower = self._follower
+        follower = self.generation
         if follower is None or not follower.clock.total:
             return 1.0, 1.0
         clock, compiled = follower.clock, follower.compiled
@@ -85,13 +90,13 @@ class Running:
 
     def own(self) -> None:
         """Give what it stores memory of its own: others with whom it was computed are gone."""
-        follower = self._follower
+        follower = self.generation
         if follower is not None:
             follower.store.own()
 
     def look(self) -> tuple[int, int]:
         """Return the step that it is in, and the number of steps."""
-        follower = self._follower
+        follower = self.generation
         return (0, 0) if follower is None else (follower.clock.step + 1, follower.clock.total)
 
     def resume(self, answer: Any = None) -> None:
