@@ -121,18 +121,46 @@ def test_latents_that_are_asked_for_are_shown_as_pictures(pipe: Any, engine: Eng
 def test_a_preview_that_fails_does_not_touch_its_job(
     pipe: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def decode(original: Any, autoencoder: Any, args: Any, kwargs: Any) -> Any:
-        autoencoder.to(torch.float64)
-        raise RuntimeError("no memory")
+    def decode(args: Any, kwargs: Any) -> Any:
+        pipe.vae.to(torch.float64)
+        raise RuntimeError("no such latents")
 
-    monkeypatch.setattr(tail, "decode_small", decode)
+    monkeypatch.setattr(tail, "with_few_latents", decode)
     expected = engine.submit(seed=1, **asked(pipe, steps=12)).result(60)
     wishes = ask_at_every_turn(engine, monkeypatch)
     job = engine.submit(seed=1, **asked(pipe, steps=12))
     assert same(expected, job.result(60))
     assert pipe.vae.dtype == torch.float32
-    with pytest.raises(GenerationError, match="RuntimeError: no memory"):
+    with pytest.raises(GenerationError, match="RuntimeError: no such latents"):
         next(wish for wish in wishes if wish.answered).wait(0)
+
+
+def test_a_pipeline_that_wants_all_of_its_picture_decodes_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = zoo.load("zoo:emoji")
+    original, sizes = pipe.image_processor.postprocess, []
+
+    def postprocess(image: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        sizes.append(image.shape[-1])
+        assert sizes[-1] == 48
+        return original(image, *args, **kwargs)
+
+    monkeypatch.setattr("evocache.serve.engine.preview.small_decode.SIDE", 8)
+    with Engine({"emoji": pipe}) as engine:
+        wishes = ask_at_every_turn(engine, monkeypatch)
+        monkeypatch.setattr(type(pipe.image_processor), "postprocess", staticmethod(postprocess))
+        engine.submit("fox", seed=3, num_inference_steps=4).result(300)
+    assert [preview[0].size for preview in shown(wishes)] == [(48, 48)] * 4
+    assert sizes == [24, 48, 48, 48, 48, 48]  # once it was tried
+
+
+def test_within_a_budget_there_are_previews(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its denoiser runs in slices, its features are parked."""
+    with Engine({"m": pipe}, memory="1GB") as engine:
+        expected = engine.submit(what="fora:2", seed=1, **asked(pipe)).result(60)
+        wishes = ask_at_every_turn(engine, monkeypatch)
+        found = engine.submit(what="fora:2", seed=1, **asked(pipe)).result(60)
+    assert same(expected, found)
+    assert len(shown(wishes)) == 4
 
 
 def test_who_asks_at_once_has_the_same_preview(pipe: Any, engine: Engine) -> None:

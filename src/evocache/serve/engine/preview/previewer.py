@@ -11,12 +11,14 @@ from PIL.Image import Image
 
 from ....errors import GenerationError
 from ....runtime.joint.lane import meeting
+from ....runtime.joint.proof import is_out_of_memory
 from ..isolation.generation_thread import GenerationThread
 from ..isolation.global_state import StateSwap
 from ..isolation.sharing import Sharing
 from ..running import Running
 from .pictures import pictures_of
 from .tail import Tail
+from .trace import Trace
 from .wish import Wish
 
 Spend = Callable[[Running, float], None]
@@ -61,8 +63,8 @@ class Previewer:
             return False
         began, request = time.perf_counter(), one.job.request
         guarded = self._sharing.changed(request.model)  # and shall stay so
-        tail = Tail(self._pipelines[request.model], one.trace, steps)
-        call = partial(_apart, tail, request.arguments, guarded)
+        tail = partial(Tail, self._pipelines[request.model], one.trace, steps)
+        call = partial(_apart, tail, one.trace, request.arguments, guarded)
         thread = GenerationThread(call, self._swap, 0, name="evocache preview")
         thread.resume()
         if not guarded and self._sharing.changed(request.model):
@@ -76,10 +78,23 @@ class Previewer:
         return True
 
 
-def _apart(tail: Tail, arguments: Mapping[str, Any], guarded: bool) -> list[Image]:
-    """In a thread of its own: hand nothing over, since all that is computed belongs to this turn."""
+def _apart(begin: Callable[[], Tail], trace: Trace, arguments: Mapping[str, Any], guarded: bool) -> list[Image]:
+    """In a thread of its own: hand nothing over, since all that is computed belongs to this turn.
+
+    Where it fails with few latents, as autoencoders of fixed tiles and pipelines that look at the size of what they
+    decoded do, all are decoded, from then on.
+    """
     meeting.set(None)
-    return pictures_of(tail.run(arguments, guarded=guarded))
+    tail = begin()
+    try:
+        return pictures_of(tail.run(arguments, guarded=guarded))
+    except GenerationError:
+        raise
+    except Exception as error:
+        if not tail.shrunk or is_out_of_memory(error):
+            raise
+    trace.whole = True
+    return pictures_of(begin().run(arguments, guarded=guarded))
 
 
 def _refusal(error: BaseException) -> GenerationError:

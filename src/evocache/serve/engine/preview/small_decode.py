@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -30,7 +31,7 @@ def small_latents(latents: torch.Tensor) -> torch.Tensor:
     """
     if latents.ndim not in (4, 5) or not latents.is_floating_point():
         return latents
-    if latents.ndim == 5:
+    if latents.ndim == 5 and latents.shape[2] > FRAMES:
         latents = latents[:, :, :FRAMES]
     height, width = latents.shape[-2:]
     pictures = latents.shape[0] * (latents.shape[2] if latents.ndim == 5 else 1)
@@ -46,9 +47,11 @@ def small_latents(latents: torch.Tensor) -> torch.Tensor:
     return pooled.reshape(latents.shape[0], -1, *pooled.shape[1:]).transpose(1, 2)
 
 
-def decode_small(original: Any, autoencoder: Any, args: Any, kwargs: Any) -> Any:
-    """Stand in for a call of `decode`: fewer latents are decoded."""
+def with_few_latents(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], bool]:
+    """Return the arguments of a call of `decode`, with fewer latents if there are many, and whether there were."""
     if args:
-        return original(autoencoder, small_latents(args[0]), *args[1:], **kwargs)
+        small = small_latents(args[0])
+        return (small, *args[1:]), dict(kwargs), small is not args[0]
     name = next(name for name, value in kwargs.items() if isinstance(value, torch.Tensor))
-    return original(autoencoder, **{**kwargs, name: small_latents(kwargs[name])})
+    small = small_latents(kwargs[name])
+    return args, {**kwargs, name: small}, small is not kwargs[name]

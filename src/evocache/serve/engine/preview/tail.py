@@ -20,7 +20,7 @@ from ....runtime.clock import Clock
 from ....runtime.estimate.restored_attributes import restore_attributes
 from ..isolation.own_pipeline import own_pipeline
 from .clean_latents import clean_latents
-from .small_decode import decode_small
+from .small_decode import with_few_latents
 from .trace import Step, Trace
 
 NOISING = ("add_noise", "scale_noise")
@@ -40,6 +40,9 @@ class Tail:
         pipe: the pipeline.
         trace: what was kept of the job.
         steps: what was stepped in the job's latest denoising step.
+
+    Attributes:
+        shrunk: whether fewer latents were decoded than there are.
     """
 
     def __init__(self, pipe: Any, trace: Trace, steps: Sequence[Step]) -> None:
@@ -50,7 +53,7 @@ class Tail:
         self._clock = Clock()
         self._at = 0
         self._latents: list[torch.Tensor] = []
-        self._decoded = False
+        self._decoded = self.shrunk = False
 
     def run(self, arguments: Mapping[str, Any], *, guarded: bool) -> Any:
         """Return what a call with these arguments returns, in this thread.
@@ -114,7 +117,10 @@ class Tail:
 
     def _decode(self, original: Any, autoencoder: Any, args: Any, kwargs: Any) -> Any:
         self._decoded = True
-        return decode_small(original, autoencoder, args, kwargs)
+        if not self._trace.whole:
+            args, kwargs, shrunk = with_few_latents(args, kwargs)
+            self.shrunk = self.shrunk or shrunk
+        return original(autoencoder, *args, **kwargs)
 
     def _step(self, original: Any, scheduler: Any, args: Any, kwargs: Any) -> Any:
         """What a scheduler returns: the job's latents. What earlier passes made is in these."""

@@ -79,11 +79,13 @@ class Trace:
     Attributes:
         denoisers: ids of the job's denoisers, from when its steps are kept.
         known: the preview that was made last, and of when it is.
+        whole: whether the job's pipeline does not do with few latents.
     """
 
     def __init__(self) -> None:
         self.denoisers: Collection[int] = ()
         self.known: tuple[tuple[int, int], Sequence[Image]] | None = None
+        self.whole = False
         self._generation: Generation | None = None
         self._encoded: LRU[object, Any] = LRU(ENCODED)
         self._forms: LRU[object, Form] = LRU(FORMS)
@@ -97,6 +99,8 @@ class Trace:
             meeting.set(partial(self._met, meet))
 
     def _met(self, meet: Meet, lane: Lane) -> Any:
+        if lane.stage == "denoise":
+            meeting.set(meet)
         output = meet(lane)
         if lane.stage == "encode":
             self.note_encoded(lane.module, lane.args, lane.kwargs, output)
