@@ -181,12 +181,12 @@ def test_all_that_is_open_keeps_within_the_memory_that_is_given(pipe: Any, monke
         conductor, turn = engine._conductor, engine._conductor._computing.take_turn
         open, sizes = [], []
 
-        def noting(chosen: Any, *, others: bool) -> None:
+        def noting(chosen: Any, others: Any) -> None:
             kept = sum(one.job.means.needs.kept for one in conductor._running)
             assert kept + sum(one.job.means.needs.computing for one in chosen) <= most
             open.append(len(conductor._running))
             sizes.append(len(chosen))
-            turn(chosen, others=others)
+            turn(chosen, others)
 
         monkeypatch.setattr(conductor._computing, "take_turn", noting)
         jobs = [engine.submit(what="fora:2", **asked(pipe, seed=seed)) for seed in range(6)]

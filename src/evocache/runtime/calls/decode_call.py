@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
+from ...memory.planner.footprint import Cut
 from ...memory.planner.planner import MemoryPlan
 from ...video.decode.frame_groups import run_cut
 from ..attach.call_scope import find
 from ..joint.encoders import hand_over_whole
+from ..joint.lane import SLICED
 from ..survey.film_output import FilmOutput
 
 STAGE = "stage"
@@ -53,4 +56,9 @@ class DecodeCall:
             return self._running.projection.decode(autoencoder, args, kwargs, self._cut)
         if self._cut is None:
             return hand_over_whole(original, "decode", autoencoder, args, kwargs)
-        return run_cut(autoencoder, "decode", self._cut, args, kwargs)
+        sliced = partial(_run_sliced, self._cut)
+        return hand_over_whole(sliced, "decode", autoencoder, args, kwargs, SLICED)
+
+
+def _run_sliced(how: Cut, autoencoder: Any, *args: Any, **kwargs: Any) -> Any:
+    return run_cut(autoencoder, "decode", how, args, kwargs)

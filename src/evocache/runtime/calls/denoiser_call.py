@@ -17,7 +17,7 @@ from ..attach.observers import GRADIENTS, Observed, Observers
 from ..attach.region import Regions
 from ..clock import Clock, Tick
 from ..compiled import Compiled
-from ..joint.lane import hand_over, meeting
+from ..joint.lane import SLICED, hand_over, meeting
 from ..joint.work import work_of
 from ..ops.branch import Branch
 from ..ops.branch_copy import copy_of
@@ -227,7 +227,7 @@ class DenoiserCall:
     def _apart(self, branch: Branch | None, args: Any, kwargs: Any) -> str:
         """Why a call is computed by itself; empty if it may be computed with those of other generations."""
         if self._cuts:
-            return "it runs in slices"
+            return SLICED
         if self._running.compiled.gate is not None:
             return "a gate decides in it"
         return "it is observed" if (branch and branch.observed) or differentiated(args, kwargs) else ""

@@ -33,12 +33,14 @@ def encode_pictures(original: Callable[..., Any], autoencoder: Any, args: Any, k
     return hand_over(original, alone="it encodes pictures", stage="encode")(autoencoder, *args, **kwargs)
 
 
-def hand_over_whole(original: Callable[..., Any], stage: str, thing: Any, args: Any, kwargs: Any) -> Any:
+def hand_over_whole(
+    original: Callable[..., Any], stage: str, thing: Any, args: Any, kwargs: Any, alone: str = ""
+) -> Any:
     """Hand over a call of a component that no schedule governs; made anew, it is what it would have been."""
     again = True
     while again:
         try:
-            return hand_over(original, stage=stage)(thing, *args, **kwargs)
+            return hand_over(original, alone=alone, stage=stage)(thing, *args, **kwargs)
         except Apart as error:
             again = isinstance(error, Again)
     return original(thing, *args, **kwargs)

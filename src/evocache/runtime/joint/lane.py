@@ -51,6 +51,9 @@ class Lane:
         return self.original(self.module, *self.args, **self.kwargs)
 
 
+SLICED = "it runs in slices"
+"""Why a call of which parts wait for one another is computed by itself."""
+
 Meet = Callable[[Lane], Any]
 """Takes a call, and returns what the denoiser returns for it. If it raises `Apart`, the call is made anew, alone."""
 

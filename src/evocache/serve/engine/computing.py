@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ...runtime.joint.lane import Lane
+from ...runtime.joint.lane import SLICED, Lane
 from ...runtime.ops.recompute import Again, Apart
 from .figures import Figures
 from .isolation.thread_state import thread_state
 from .running import Running
 from .turns.batches import Batches, Waiting, waiting
 from .turns.gains import Gains
+from .turns.pausing import PAUSED, Pausing
 from .turns.pieces import cut, join_outputs
 from .turns.prices import FIXED, Prices
 
@@ -21,10 +23,14 @@ NO_GAIN = "calls of its kind cost no less together"
 """Why a call is computed by itself although others of its kind wait."""
 
 PATIENCE = 2.0
-"""Most seconds of a turn that encodes or decodes, in seconds of the latest denoising turn."""
+"""Most seconds of a turn that encodes or decodes while others wait, in steps of those whose steps are shortest."""
+
+OVERLONG = 1.5
+"""Turns that take so many times what a turn may take are counted: an operation is not cut."""
 
 Spend = Callable[[Running, float], None]
 GoOn = Callable[[Running, Any], None]
+Pauses = Callable[[Running], bool]
 
 
 class Computing:
@@ -35,17 +41,19 @@ class Computing:
         figures: what was done is counted there.
         spend: is told a job, and the seconds that were computed for it.
         go_on: lets a job go on until it waits again: it calls the answer, if there is one, in the job's thread.
+        pauses: whether a job stops on its way through a call, for others or for its cancellation.
 
     Attributes:
         prices: what calls cost.
     """
 
-    def __init__(self, rows: int, figures: Figures, spend: Spend, go_on: GoOn) -> None:
+    def __init__(self, rows: int, figures: Figures, spend: Spend, go_on: GoOn, pauses: Pauses) -> None:
         self.prices = Prices()
         self._batches = Batches()
         self._gains = Gains()
         self._apart = False
         self._rows, self._figures, self._spend, self._go_on = rows, figures, spend, go_on
+        self._pauses = pauses
 
     def company(self, ones: Sequence[Running]) -> list[Running]:
         """Return the jobs whose calls are computed together in the next turn, the first of these among them.
@@ -55,7 +63,7 @@ class Computing:
         """
         calls = [one.waiting for one in ones if one.waiting is not None]
         by_call = {id(one.waiting): one for one in ones}
-        most = self._most_rows(calls[0], others=len(calls) > 1)
+        most = self._most_rows(calls[0], calls[1:])
         chosen = self._batches.company(calls[0], calls[1:], most)
         self._apart = len(chosen) > 1 and not self._gains.pays(calls[0].kind)
         return [by_call[id(call)] for call in (chosen[:1] if self._apart else chosen)]
@@ -66,20 +74,18 @@ class Computing:
 
     def compute_kept(self, one: Running, lane: Lane) -> Any:
         """Compute a call in the thread of its job, which keeps its turn, and return what it returns."""
-        began = time.perf_counter()
-        output = lane.compute()
         self._figures.turns += 1
         self._figures.calls += 1
-        self._note([one], [waiting(lane, thread_state())], time.perf_counter() - began)
-        return output
+        return self._computed(one, waiting(lane, thread_state()))
 
-    def take_turn(self, chosen: Sequence[Running], *, others: bool) -> None:
+    def take_turn(self, chosen: Sequence[Running], others: Sequence[Running]) -> None:
         """Compute the calls of jobs, and let these go on until they wait again.
 
         Args:
             chosen: the jobs.
-            others: whether others wait besides.
+            others: those that wait besides.
         """
+        besides = [one.waiting for one in others if one.waiting is not None]
         calls = [one.waiting for one in chosen if one.waiting is not None]
         self._figures.turns += 1
         self._figures.calls += len(chosen)
@@ -88,31 +94,70 @@ class Computing:
             self._together(chosen, calls)
             self._figures.graphs = self._batches.graphs
             return
-        if others:
+        if besides:
             self._figures.alone[NO_GAIN if self._apart else self._batches.why_alone(calls[0])] += 1
-        self._alone(chosen[0], calls[0], self._most_rows(calls[0], others))
+        self._alone(chosen[0], calls[0], besides)
 
-    def _most_rows(self, first: Waiting, others: bool) -> int:
+    def _most_rows(self, first: Waiting, others: Sequence[Waiting]) -> int:
         """How many rows a turn may have: encoding and decoding shall not hold up denoising for long."""
-        step = self.prices.turn("denoise")
-        if first.lane.stage == "denoise" or step is None or not others:
-            return self._rows
-        row = self.prices.predict(first.kind, 1, first.lane.work)
-        return self._rows if not row else max(1, min(self._rows, int(PATIENCE * step / row)))
+        limit, row = self._limit(first), self.prices.predict(first.kind, 1, first.lane.work)
+        return self._rows if limit is None or not row or not others else max(1, min(self._rows, int(limit / row)))
 
-    def _alone(self, one: Running, call: Waiting, most: int) -> None:
-        lane = call.lane
+    def _limit(self, call: Waiting) -> float | None:
+        """Most seconds of a turn while others wait; None if it may take any."""
+        step = self.prices.step
+        return None if call.lane.stage == "denoise" or step is None else PATIENCE * step
+
+    def _alone(self, one: Running, call: Waiting, others: Sequence[Waiting]) -> None:
+        lane, most = call.lane, self._most_rows(call, others)
+        if lane.alone is PAUSED:
+            self._go_on(one, None)
+            return
         if lane.rows > most and not lane.alone and self._batches.may_cut(call):
             self._go_on(one, partial(_in_pieces, one, cut(lane, most)))
             return
+        self._go_on(one, partial(self._computed, one, call))
+
+    def _computed(self, one: Running, call: Waiting) -> Any:
+        """In the thread of a job: compute its call, and note what that took."""
+        lane, limit = call.lane, self._limit(call)
+        predicted = self.prices.predict(call.kind, lane.rows, lane.work)
+        if limit is not None and (predicted is None or predicted > limit) and lane.alone != SLICED:
+            return self._pausing(one, call, limit)
         began = time.perf_counter()
+        output = lane.compute()
+        seconds = time.perf_counter() - began
+        self._figures.overlong += limit is not None and seconds > OVERLONG * limit and self._pauses(one)
+        self._note([one], [call], seconds)
+        return output
 
-        def compute() -> Any:
+    def _pausing(self, one: Running, call: Waiting, limit: float) -> Any:
+        """In the thread of a job: compute a call that is longer than a turn, and wait on the way."""
+        lane, turns, waited = call.lane, [0.0], self._pauses(one)
+        predicted = self.prices.predict(call.kind, lane.rows, lane.work) or max(limit, 1e-6)
+
+        def turned(seconds: float) -> None:
+            turns.append(seconds)
+            self._spend(one, seconds)
+            self._figures.overlong += waited and seconds > OVERLONG * limit
+
+        def pause(seconds: float) -> bool:
+            nonlocal waited
+            if not self._pauses(one):
+                return False
+            turned(seconds)
+            self._figures.paused += 1
+            left = max(0.1, 1.0 - sum(turns) / predicted) * lane.work
+            one.thread.meet(replace(lane, original=_nothing, alone=PAUSED, work=left))
+            waited = self._pauses(one)
+            return True
+
+        with Pausing(limit, pause, turned):
             output = lane.compute()
-            self._note([one], [call], time.perf_counter() - began)
-            return output
-
-        self._go_on(one, compute)
+        rows, seconds = max(1, lane.rows), sum(turns)
+        self.prices.note(call.kind, lane.stage, rows, lane.work, seconds)
+        self._gains.note(call.kind, 1, seconds / (rows * (lane.work + FIXED)))
+        return output
 
     def _together(self, ones: Sequence[Running], calls: Sequence[Waiting]) -> None:
         """Compute calls together, in the thread of the first, and let all go on."""
@@ -171,6 +216,10 @@ class Computing:
 def _in_pieces(one: Running, lanes: Sequence[Any]) -> Any:
     """In the thread of a job: wait with one piece after the other."""
     return join_outputs([one.thread.meet(lane) for lane in lanes])
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Stands in for the rest of a call."""
 
 
 def _make_anew(how: type[Apart]) -> Any:

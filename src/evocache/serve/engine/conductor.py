@@ -61,7 +61,7 @@ class Conductor:
         self._known = KnownPlans()
         self._usual: dict[str, float] = {}
         self._shares = Shares()
-        self._computing = Computing(rows, self.figures, self._spend, self._go_on)
+        self._computing = Computing(rows, self.figures, self._spend, self._go_on, self._pauses)
         self._served: defaultdict[str, float] = defaultdict(float)
         self._swap = StateSwap()
         self._wanted = wanted
@@ -151,7 +151,7 @@ class Conductor:
             chosen.pop()
         if self._previewer.take_turn(chosen):
             return
-        self._computing.take_turn(chosen, others=len(ones) > len(chosen))
+        self._computing.take_turn(chosen, [one for one in ones if one not in chosen])
         for one in chosen:
             one.served = self._served[one.job.request.user]
 
@@ -195,8 +195,16 @@ class Conductor:
     def _fit(self, ones: Sequence[Running]) -> bool:
         if self._room.left is None:
             return True
-        chosen, open = ([one.job.means.needs for one in some] for some in (ones, self._running))
-        return self._room.together(chosen, open)
+        paused = [one for one in self._running if one.paused and one not in ones]
+        chosen = [one.job.means.needs for one in (*ones, *paused)]
+        return self._room.together(chosen, [one.job.means.needs for one in self._running])
+
+    def _pauses(self, one: Running) -> bool:
+        """Whether a job stops on its way through a call: others wait, for whom there is memory beside it."""
+        others = [other for other in self._running if other is not one]
+        if one.exclusive or not all(self._fit([one, other]) for other in others):
+            return False
+        return bool(others) or self._wanted()
 
     def _go_on(self, one: Running, answer: Any = None) -> None:
         if any(other.exclusive and other is not one for other in self._running):

@@ -135,6 +135,9 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _asked(self) -> bool:
+        return bool(self._queue or self._cancelled or self._closing)
+
     def _wish_cancel(self, job: Job) -> None:
         with self._change:
             self._cancelled.add(job)

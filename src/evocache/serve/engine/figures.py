@@ -18,6 +18,8 @@ class Figures:
         anew: calls that were begun with others and had to be made anew, by themselves or with fewer.
         split: batches that memory was short for, and that were tried again with half of their rows.
         tightened: times that a job began anew under a tighter plan, since memory was short for its call alone.
+        paused: times that a call of an encoder or decoder paused on its way, since others waited.
+        overlong: turns of these that took longer than they should while others waited.
         alone: calls that were computed by themselves although others waited, by why.
         done: jobs that returned.
         failed: jobs that raised.
@@ -31,6 +33,8 @@ class Figures:
     anew: int = 0
     split: int = 0
     tightened: int = 0
+    paused: int = 0
+    overlong: int = 0
     alone: Counter[str] = field(default_factory=Counter)
     done: int = 0
     failed: int = 0

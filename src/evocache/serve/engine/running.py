@@ -16,6 +16,7 @@ from .prepared import Prepared
 from .preview.trace import Trace
 from .starting_state import StartingState
 from .turns.batches import Waiting, waiting
+from .turns.pausing import PAUSED
 
 Keeps = Callable[["Running", Lane], Answer | None]
 """Computes a call of a job at once; returns None if the turn has to be given away."""
@@ -87,6 +88,11 @@ class Running:
         clock, compiled = follower.clock, follower.compiled
         schedule = None if compiled.gate is not None else compiled.schedule(clock.total)
         return float(clock.total - clock.step), work_left(schedule, max(0, clock.step), clock.total)
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits in the middle of a call."""
+        return self.waiting is not None and self.waiting.lane.alone is PAUSED
 
     def own(self) -> None:
         """Give what it stores memory of its own: others with whom it was computed are gone."""

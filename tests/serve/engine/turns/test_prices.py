@@ -15,12 +15,15 @@ from evocache.serve.engine.turns.reservations import Reservation, Room
 def test_prices_follow_what_is_measured() -> None:
     prices = Prices()
     assert prices.predict("kind", 1, 1) is None
-    assert prices.turn("denoise") is None
+    assert prices.step is None
     for _ in range(60):
         prices.note("kind", "denoise", rows=4, work=0.5, seconds=4 * (0.5 + FIXED))
     assert prices.predict("kind", 2, 1) == pytest.approx(2 * (1 + FIXED))
     assert prices.predict("kind", 1, 3.0, calls=10) == pytest.approx(3 + 10 * FIXED)
-    assert prices.turn("denoise") == pytest.approx(4 * (0.5 + FIXED))
+    assert prices.step == pytest.approx(4 * (0.5 + FIXED))
+    prices.note("longer", "denoise", rows=1, work=1, seconds=9)
+    prices.note("other", "decode", rows=1, work=1, seconds=1e-3)
+    assert prices.step == pytest.approx(4 * (0.5 + FIXED))
     for _ in range(60):
         prices.note("kind", "denoise", rows=1, work=1, seconds=2 * (1 + FIXED))
     assert prices.predict("kind", 1, 1) == pytest.approx(2 * (1 + FIXED), rel=0.01)

@@ -3,7 +3,7 @@
 In: calls that wait, and what jobs say for themselves. Out: an order, batches, their outputs, prices.
 
 - `order`: deadlines, shares of users, response ratios
-- `batches`, `pieces`: calls of a kind as one; a call of many rows as several
+- `batches`, `pieces`, `pausing`: calls of a kind as one; a call of many rows as several; one that stops on its way
 - `gains`: whether calls of a kind cost less together
 - `admission`: who of those that are queued begins next
 - `prices`: seconds of a kind of calls

@@ -7,6 +7,9 @@ from ....runtime.lru import LRU
 KINDS = 256
 """How many kinds of calls are remembered."""
 
+STEPS = 8
+"""How many kinds of denoiser calls are remembered as those that may wait."""
+
 HALF_LIFE = 8.0
 """Turns after which a measurement counts half."""
 
@@ -19,7 +22,7 @@ class Prices:
 
     def __init__(self) -> None:
         self._rates: LRU[object, float] = LRU(KINDS)
-        self._latest: dict[str, float] = {}
+        self._steps: dict[object, float] = {}
 
     def note(self, kind: object, stage: str, rows: int, work: float, seconds: float) -> None:
         """Note that a turn took seconds.
@@ -34,7 +37,10 @@ class Prices:
         rate, known = seconds / (rows * (work + FIXED)), self._rates.get(kind)
         share = 1.0 - 0.5 ** (1.0 / HALF_LIFE)
         self._rates[kind] = rate if known is None else known + share * (rate - known)
-        self._latest[stage] = seconds
+        if stage == "denoise":
+            self._steps = {**{k: v for k, v in self._steps.items() if k != kind}, kind: seconds}
+            while len(self._steps) > STEPS:
+                del self._steps[next(iter(self._steps))]
 
     def predict(self, kind: object, rows: int, work: float, calls: float = 1.0) -> float | None:
         """Return the seconds of calls of a kind, alone in their batches; None if none was measured yet.
@@ -48,6 +54,7 @@ class Prices:
         rate = self._rates.get(kind)
         return None if rate is None else rate * rows * (work + FIXED * calls)
 
-    def turn(self, stage: str) -> float | None:
-        """Return the seconds of the latest turn of a stage; None if there was none."""
-        return self._latest.get(stage)
+    @property
+    def step(self) -> float | None:
+        """Seconds of the latest denoising turn, of the kind whose is shortest; None if there was none."""
+        return min(self._steps.values(), default=None)

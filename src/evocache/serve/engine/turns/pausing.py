@@ -1,0 +1,54 @@
+"""A call that stops for others on its way: between two of its operations, so that it gives to the bit what it gives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+SYNCHRONIZED = 8
+"""Operations after which a device is waited for, where it runs behind: to know how long they took."""
+
+
+PAUSED = "it goes on where it paused"
+"""Why a call is computed by itself: it is the rest of one."""
+
+
+class Pausing(TorchFunctionMode):
+    """Within the context, a thread pauses after the operation that a turn's time is over with.
+
+    It holds for this thread alone, and changes nothing that others use. An operation is never cut: what one takes
+    longer than a turn should, is one turn.
+
+    Args:
+        limit: seconds of a turn.
+        pause: is told the seconds of a turn that is long enough; lets others have theirs, and returns whether it did.
+        turned: is told the seconds of the last turn.
+    """
+
+    def __init__(self, limit: float, pause: Callable[[float], bool], turned: Callable[[float], None]) -> None:
+        super().__init__()
+        self._limit, self._pause, self._turned = limit, pause, turned
+        self._behind = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        self._operations = 0
+        self._began = time.perf_counter()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Do an operation, and pause after it if it is time."""
+        output = func(*args, **(kwargs or {}))
+        self._operations += 1
+        if self._behind and self._operations % SYNCHRONIZED == 0:
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - self._began
+        if seconds >= self._limit and self._pause(seconds):
+            self._began = time.perf_counter()
+        return output
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        """End the last turn."""
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        if error is None:
+            self._turned(time.perf_counter() - self._began)

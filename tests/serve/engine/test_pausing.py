@@ -1,0 +1,85 @@
+"""Encoders and decoders that pause on their way while others wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from evocache import apply
+from evocache.errors import GenerationError
+from evocache.serve.engine import computing
+from evocache.serve.engine.engine import Engine
+from evocache.serve.engine.turns.batches import Batches
+from evocache.serve.engine.turns.pausing import Pausing
+from tests.serve.calls import engine_threads, tensors
+from tests.tiny import FAMILIES
+from tests.tiny.arguments import arguments
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn is over with each operation; nothing is computed together, whose last bits would differ."""
+    monkeypatch.setattr(computing, "PATIENCE", 0.0)
+    monkeypatch.setattr(Batches, "company", lambda self, first, others, most: [first])
+
+
+@pytest.mark.parametrize("name", ["pixart", "sd15", "wan", "cogvideox", "animatediff"])
+def test_what_paused_is_the_plain_call_to_the_bit(name: str) -> None:
+    tiny, pipe = FAMILIES[name], FAMILIES[name].build()
+    pipe.set_progress_bar_config(disable=True)
+    given = [{**arguments(tiny, pipe, seed=seed, steps=3 + seed), "output_type": "np"} for seed in range(3)]
+    with apply(pipe, "fora:2"):
+        expected = [
+            tensors(pipe(**arguments(tiny, pipe, seed=s, steps=3 + s) | {"output_type": "np"})) for s in range(3)
+        ]
+    with Engine({"m": pipe}) as engine:
+        jobs = [engine.submit(what="fora:2", **one) for one in given]
+        found = [tensors(job.result(100)) for job in jobs]
+        assert engine.figures.paused > 50
+    for one, other in zip(expected, found, strict=True):
+        assert all(left.equal(right) for left, right in zip(one, other, strict=True))
+    assert not engine_threads()
+
+
+def test_what_paused_is_cancelled_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny, pipe = FAMILIES["pixart"], FAMILIES["pixart"].build()
+    pipe.set_progress_bar_config(disable=True)
+    expected = tensors(pipe(**arguments(tiny, pipe, seed=1, steps=9)))
+    with Engine({"m": pipe}) as engine:
+        meet = engine._conductor._computing._pausing
+
+        def cancelling(one: Any, call: Any, limit: float) -> Any:
+            if call.lane.stage == "decode" and one.job is first:
+                first.cancel()  # taken up at the first pause
+            return meet(one, call, limit)
+
+        monkeypatch.setattr(engine._conductor._computing, "_pausing", cancelling)
+        first = engine.submit(**arguments(tiny, pipe, seed=0, steps=3))
+        other = engine.submit(**arguments(tiny, pipe, seed=1, steps=9))
+        with pytest.raises(GenerationError, match="cancelled"):
+            first.result(100)
+        assert first.progress.seconds > 0
+        assert all(one.equal(two) for one, two in zip(expected, tensors(other.result(100)), strict=True))
+
+
+def test_it_pauses_when_its_time_is_over_and_tells_of_each_turn() -> None:
+    layer, x = torch.nn.Linear(4, 4), torch.ones(2, 4)
+    paused, turns = [], []
+
+    def pause(seconds: float) -> bool:
+        paused.append(seconds)
+        return True
+
+    with Pausing(0.0, pause, turns.append):
+        layer(x).relu()
+    assert len(paused) >= 2
+    assert len(turns) == 1
+    paused.clear()
+    with Pausing(1e9, pause, turns.append):
+        layer(x).relu()
+    assert not paused
+    layer(x)  # and nothing is left
+    with pytest.raises(ZeroDivisionError), Pausing(0.0, lambda seconds: bool(seconds / 0), turns.append):
+        layer(x)
