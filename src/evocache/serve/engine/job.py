@@ -13,6 +13,7 @@ from PIL.Image import Image
 from ...errors import GenerationError
 from ...runtime.joint.lane import meeting
 from .isolation.generation_thread import Cancelled
+from .isolation.thread_state import Surroundings
 from .means import Means
 from .preview.wish import Wish
 
@@ -81,6 +82,7 @@ class Job:
         arrived: when it arrived, by `time.monotonic`.
         notes: what is said of how it ran, such as that it had the engine to itself.
         means: how it is run.
+        surroundings: what the thread computes by that it is asked for in.
         overtaken: how many jobs began before it although it was before them.
         wish: the preview that was asked for last.
         seconds: of computing that its turns took, shared with those that it was computed with by rows.
@@ -91,6 +93,7 @@ class Job:
         self.arrived = time.monotonic()
         self.notes: list[str] = []
         self.means = request.means()
+        self.surroundings = Surroundings()
         self.overtaken = 0
         self.wish: Wish | None = None
         self._cancel: Callable[[Job], None] | None = cancel

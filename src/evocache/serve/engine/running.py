@@ -57,7 +57,8 @@ class Running:
         self.trace = Trace()
         self._pipe = own_pipeline(self._shared)
         self._handle: Any = None
-        self.thread = GenerationThread(self._generate, self._swap, self.job.request.seed, partial(self._keeps, self))
+        seed, around = self.job.request.seed, self.job.surroundings
+        self.thread = GenerationThread(self._generate, self._swap, seed, around, partial(self._keeps, self))
 
     def begin_anew(self) -> bool:
         """Have its call begin anew, as if it had not been; return whether its arguments are what they were."""

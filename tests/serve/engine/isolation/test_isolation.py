@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import random
+import threading
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
+from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.isolation.flags import read_flags
 from evocache.serve.engine.isolation.global_state import GlobalState, StateSwap
-from evocache.serve.engine.isolation.thread_state import thread_state
+from evocache.serve.engine.isolation.thread_state import Surroundings, thread_state
+from tests.serve.calls import difference
+from tests.tiny import FAMILIES
+from tests.tiny.arguments import arguments
 
 FLAG_CHANGES: dict[str, Callable[[], object]] = {
     "default type": lambda: torch.set_default_dtype(torch.float64),
     "determinism": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
     "precision": lambda: torch.set_float32_matmul_precision("medium"),
+    "TF32 of matmuls": lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", True),
     "filters": lambda: warnings.simplefilter("ignore"),
     "attention": lambda: torch.backends.cuda.enable_flash_sdp(False),
     "cuDNN": lambda: setattr(torch.backends.cudnn, "benchmark", True),
@@ -78,6 +88,8 @@ def test_flags_are_a_generation_s_own(change: str) -> None:
     one.end()
     swap.take_back()
     assert read_flags() == outside
+    with torch.backends.cudnn.flags(enabled=True):  # torch refuses where names of precisions do not agree
+        assert torch.backends.cudnn.allow_tf32
 
 
 def test_the_second_of_a_pair_of_normal_numbers_is_kept() -> None:
@@ -145,10 +157,75 @@ def test_numpy_s_own_generator_comes_back_whatever_it_is() -> None:
         np.random.set_bit_generator(before)
 
 
-def test_calls_in_other_states_are_told_apart() -> None:
+class Mode(TorchFunctionMode):
+    """One that does nothing."""
+
+
+STATES: dict[str, Callable[[], Any]] = {
+    "no gradients": torch.no_grad,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "device": lambda: torch.device("meta"),
+    "mode": Mode,
+    "attention": lambda: sdpa_kernel(SDPBackend.MATH),
+    "cuDNN": lambda: torch.backends.cudnn.flags(enabled=False),
+    "determinism": lambda: torch.backends.cudnn.flags(deterministic=True),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_calls_in_other_states_are_told_apart(state: str) -> None:
     plain = thread_state()
-    with torch.no_grad():
-        assert thread_state() != plain
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert thread_state() != plain
+    with STATES[state]():
+        inside = thread_state()
+        assert inside != plain
+        assert thread_state() == inside
     assert thread_state() == plain
+
+
+@pytest.mark.parametrize("state", ["no gradients", "inference", "autocast", "device"])
+def test_a_thread_computes_by_what_its_request_was_made_in(state: str) -> None:
+    with STATES[state]():
+        expected, around = thread_state(), Surroundings()
+    found: list[object] = []
+
+    def run() -> None:
+        with around.entered():
+            found.append(thread_state())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [expected]
+
+
+def test_a_request_does_what_the_plain_call_does_in_its_place() -> None:
+    """Under autocast, with context variables, and callbacks that need gradients."""
+    tiny, pipe = FAMILIES["pixart"], FAMILIES["pixart"].build()
+    seen: list[object] = []
+    variable: ContextVar[int] = ContextVar("variable", default=0)
+
+    def callback(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        seen.append((variable.get(), torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")))
+
+    def asked(seed: int) -> dict[str, Any]:
+        return {**arguments(tiny, pipe, steps=2, seed=seed), "callback": callback}
+
+    plain = pipe(**asked(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        variable.set(5)
+        expected = pipe(**asked(0))
+        alone, seen = seen[2:], []
+        with Engine({"m": pipe}) as engine:
+            job = engine.submit(**asked(0))
+            found = job.result(60)
+    assert seen == alone == [(5, False, True)] * 2
+    assert difference(expected, found) == 0
+    assert difference(plain, found) > 1e-4
+    with Engine({"m": pipe}) as engine:  # requests of both kinds do not meet
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            jobs = [engine.submit(**asked(0))]
+        jobs.append(engine.submit(**asked(0)))
+        assert difference(expected, jobs[0].result(60)) == 0
+        assert difference(plain, jobs[1].result(60)) == 0
+        assert engine.figures.together == 0

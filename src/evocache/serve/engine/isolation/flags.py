@@ -51,17 +51,16 @@ def _precision(backend: str, operation: str) -> Flag:
     )
 
 
-def _matmul_precision() -> Any:
-    """The precision under its older name; None where it was set under the newer ones, which the older cannot tell."""
-    try:
-        return torch.get_float32_matmul_precision()
-    except RuntimeError:
-        return None
+def _older(read: Callable[[], Any], write: Callable[[Any], object]) -> Flag:
+    """A precision under its older name: None where it was set by operation, which the older name cannot tell."""
 
+    def read_older() -> Any:
+        try:
+            return read()
+        except RuntimeError:
+            return None
 
-def _set_matmul_precision(value: Any) -> None:
-    if value is not None:
-        torch.set_float32_matmul_precision(value)
+    return Flag(read_older, lambda value: None if value is None else write(value))
 
 
 _BY_BACKEND = hasattr(torch._C, "_get_fp32_precision_getter")
@@ -79,7 +78,6 @@ _CORE = (
     "cudnn_enabled",
     "cudnn_benchmark",
     "cudnn_deterministic",
-    *(() if _BY_BACKEND else ("cublas_allow_tf32", "cudnn_allow_tf32")),
     "mkldnn_enabled",
     "flash_sdp_enabled",
     "mem_efficient_sdp_enabled",
@@ -96,11 +94,21 @@ _SETTERS = {
     "cudnn_sdp_enabled": "_set_sdp_use_cudnn",
 }
 
+
+def _precisions() -> list[Flag]:
+    """Precisions under their older names, which set several by operation at once, and then those by operation."""
+    found = [_older(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision)]
+    cudnn = _core_flag("cudnn_allow_tf32")
+    found += [] if cudnn is None else [_older(*cudnn)]
+    return found + [_precision(*of) for of in (_PRECISIONS if _BY_BACKEND else ())]
+
+
+PRECISIONS: Sequence[Flag] = tuple(_precisions())
+
 COMPUTING: Sequence[Flag] = (
+    *PRECISIONS,
     Flag(torch.get_default_dtype, torch.set_default_dtype),
     Flag(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
-    Flag(_matmul_precision, _set_matmul_precision),
-    *(_precision(*of) for of in (_PRECISIONS if _BY_BACKEND else ())),
     *(flag for name in _CORE if (flag := _core_flag(name)) is not None),
 )
 """What outputs depend on: calls that differ in it are not computed together."""
@@ -115,9 +123,10 @@ def read_flags(flags: Sequence[Flag] = FLAGS) -> tuple[Any, ...]:
 
 
 def write_flags(values: Sequence[Any], now: Sequence[Any]) -> None:
-    """Set `FLAGS` to values, where these are not what they are now."""
+    """Set `FLAGS` to values, where these are not what they are now; all precisions, if one is not."""
     if values == now:
         return
-    for flag, value, found in zip(FLAGS, values, now, strict=True):
-        if value != found:
+    precisions = values[: len(PRECISIONS)] != now[: len(PRECISIONS)]
+    for at, (flag, value, found) in enumerate(zip(FLAGS, values, now, strict=True)):
+        if value != found or (precisions and at < len(PRECISIONS)):
             flag.write(value)

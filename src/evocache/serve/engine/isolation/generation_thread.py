@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
 from typing import Any
 
 from ....runtime.joint.lane import Lane, meeting
 from .global_state import GlobalState, StateSwap
-from .thread_state import thread_state
+from .thread_state import Surroundings, thread_state
 
 Answer = Callable[[], Any]
 """Called in the thread of a call that waits; returns or raises what that returns."""
@@ -26,6 +25,7 @@ class GenerationThread:
         call: what is run.
         swap: who has the process's state.
         seed: what its random states begin with.
+        surroundings: what its thread computes by.
         keeps: computes a call at once, in the thread, where nobody else wants a turn; returns None where somebody does.
         name: of the thread.
 
@@ -42,6 +42,7 @@ class GenerationThread:
         call: Callable[[], Any],
         swap: StateSwap,
         seed: int,
+        surroundings: Surroundings,
         keeps: Callable[[Lane], Answer | None] = lambda lane: None,
         name: str = "evocache generation",
     ) -> None:
@@ -55,8 +56,8 @@ class GenerationThread:
         self._keeps = keeps
         self._go, self._parked = _closed_gate(), _closed_gate()
         self._answer: Answer | None = None
-        context = copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+        run = surroundings.context.copy().run
+        self._thread = threading.Thread(target=run, args=(self._run, surroundings), name=name, daemon=True)
 
     def resume(self, answer: Answer | None = None) -> bool:
         """Let it go on until it waits again or is over; nothing else runs meanwhile. Returns whether it is over.
@@ -86,17 +87,18 @@ class GenerationThread:
             if self.resume(_cancel):
                 return
 
-    def _run(self) -> None:
+    def _run(self, surroundings: Surroundings) -> None:
         meeting.set(self.meet)
         self._go.acquire()
         call, self._call = self._call, None
         try:
             assert call is not None
-            self.result = call()
+            with surroundings.entered():
+                self.result = call()
         except BaseException as error:  # raised where the job's result is asked for
             self.error = error
         finally:
-            del call
+            del call, surroundings
             self.lane = self._answer = None
             self.over = True
             self._parked.release()

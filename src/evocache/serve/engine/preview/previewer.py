@@ -65,7 +65,7 @@ class Previewer:
         guarded = self._sharing.changed(request.model)  # and shall stay so
         tail = partial(Tail, self._pipelines[request.model], one.trace, steps)
         call = partial(_apart, tail, one.trace, request.arguments, guarded)
-        thread = GenerationThread(call, self._swap, 0, name="evocache preview")
+        thread = GenerationThread(call, self._swap, 0, one.job.surroundings, name="evocache preview")
         thread.resume()
         if not guarded and self._sharing.changed(request.model):
             self._sharing.give_back(request.model)
