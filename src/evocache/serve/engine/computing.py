@@ -18,6 +18,7 @@ from .turns.gains import Gains
 from .turns.pausing import PAUSED, Pausing
 from .turns.pieces import cut, join_outputs
 from .turns.prices import FIXED, Prices
+from .turns.sizes import count_graphs
 
 NO_GAIN = "calls of its kind cost no less together"
 """Why a call is computed by itself although others of its kind wait."""
@@ -152,8 +153,11 @@ class Computing:
             waited = self._pauses(one)
             return True
 
+        graphs = count_graphs(lane)
         with Pausing(limit, pause, turned):
             output = lane.compute()
+        if count_graphs(lane) != graphs:
+            return output
         rows, seconds = max(1, lane.rows), sum(turns)
         self.prices.note(call.kind, lane.stage, rows, lane.work, seconds)
         self._gains.note(call.kind, 1, seconds / (rows * (lane.work + FIXED)))
@@ -166,7 +170,7 @@ class Computing:
 
         def lead() -> Any:
             nonlocal outputs, anew
-            known = self._batches.may_cut(calls[0])
+            known, graphs = self._batches.may_cut(calls[0]), count_graphs(calls[0].lane)
             began = time.perf_counter()
             try:
                 outputs = self._batches.compute(calls)
@@ -176,7 +180,8 @@ class Computing:
                 raise anew
             if outputs is None:
                 return calls[0].lane.compute()
-            self._note(ones, calls, time.perf_counter() - began, usual=known)
+            usual = known and count_graphs(calls[0].lane) == graphs
+            self._note(ones, calls, time.perf_counter() - began, usual=usual)
             return outputs[0]
 
         self._go_on(ones[0], lead)
@@ -201,7 +206,7 @@ class Computing:
             ones: the jobs.
             calls: the call of each.
             seconds: of computing.
-            usual: whether others like it are going to cost as much: nothing was proved in it.
+            usual: whether others like it are going to cost as much: nothing was proved or compiled in it.
         """
         first = calls[0]
         rows = sum(max(1, call.lane.rows) for call in calls)

@@ -30,6 +30,11 @@ def graph_of(lane: Lane) -> object:
     return frozenset((id_, type(lane.table[id_]), computes(lane.table[id_])) for id_ in inside)
 
 
+def count_graphs(lane: Lane) -> int:
+    """Count the graphs that there are of what a call computes; 0 if nothing of it is compiled."""
+    return 0 if lane.regions is None else sum(graphs.count() for graphs in lane.regions.graphs.values())
+
+
 class Sizes:
     """Knows for how many rows what is compiled was computed, and how many graphs there are of it."""
 
