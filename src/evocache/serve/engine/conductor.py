@@ -128,7 +128,11 @@ class Conductor:
         for one in list(self._running):
             if jobs is None or one.job in jobs:
                 one.thread.cancel()
-                self._end(one)
+                if not one.over:
+                    one.job.note("its pipeline catches its cancellation each time, and its thread waits for ever")
+                elif not isinstance(one.thread.error, Cancelled):
+                    one.job.note("its pipeline caught its cancellation, and what it went on to return or raise is lost")
+                self._end(one, Cancelled())
 
     def abandon(self, error: BaseException) -> None:
         """End all jobs because of an error that is none of theirs."""
@@ -253,7 +257,7 @@ class Conductor:
             error = GenerationError(f"{what}, changed by another job", "modules as they were", "submit it again")
             self.end(other.job, error)
 
-    def _end(self, one: Running) -> None:
+    def _end(self, one: Running, error: BaseException | None = None) -> None:
         self._running.remove(one)
         self._give_back(one)
         for other in self._running:
@@ -261,7 +265,7 @@ class Conductor:
         if not self._running:
             self._swap.take_back()
             self._served.clear()
-        self.end(one.job, one.thread.error, one.thread.result)
+        self.end(one.job, error or one.thread.error, None if error else one.thread.result)
 
     def end(self, job: Job, error: BaseException | None, result: Any = None) -> None:
         """Count a job that is over, and let who waits for it go on."""
