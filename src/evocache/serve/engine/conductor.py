@@ -153,7 +153,7 @@ class Conductor:
         chosen = self._computing.company(ones)
         while len(chosen) > 1 and not self._fit(chosen):
             chosen.pop()
-        if self._previewer.take_turn(chosen):
+        if not any(one.paused for one in self._running) and self._previewer.take_turn(chosen):
             return
         self._computing.take_turn(chosen, [one for one in ones if one not in chosen])
         for one in chosen:
