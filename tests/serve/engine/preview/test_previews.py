@@ -203,9 +203,9 @@ def test_jobs_that_wait_with_others_wait_for_one_preview_a_turn(pipe: Any, monke
             turns.extend(["preview"] * made)
             return made
 
-        def step(chosen: Any, **others: Any) -> None:
+        def step(chosen: Any, others: Any) -> None:
             turns.append("compute")
-            compute(chosen, **others)
+            compute(chosen, others)
 
         monkeypatch.setattr(previewer, "take_turn", preview)
         monkeypatch.setattr(computing, "take_turn", step)
