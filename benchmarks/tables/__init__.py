@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from benchmarks.tables import full_size, policies, small, usage
+from benchmarks.tables import engine, full_size, policies, small, usage
 
 RESULTS = ("README.md", "README.ko.md", "docs/benchmarks.md")
 """Pages whose tables are made of results."""
@@ -37,6 +37,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "usage": usage.eviction,
     "usage-server": usage.server,
     "usage-ahead": usage.ahead,
+    "engine": engine.throughput,
     "policies-static": policies.static,
     "policies-calibrated": policies.calibrated,
     "policies-gates": policies.gates,

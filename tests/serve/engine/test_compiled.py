@@ -10,7 +10,6 @@ import torch
 
 from evocache import apply
 from evocache.serve.engine.engine import Engine
-from evocache.serve.engine.turns.gains import Gains
 from evocache.serve.engine.turns.sizes import NO_ROOM
 from tests.composition import compiling
 from tests.serve.calls import difference
@@ -25,8 +24,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Nothing compiled or measured yet; and torch does not write down all that it traces for pytest to hear."""
-    monkeypatch.setattr(Gains, "pays", lambda *_: True)
+    """Nothing compiled yet; and torch does not write down all that it traces for pytest to hear."""
     monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
     torch._dynamo.reset()
     yield

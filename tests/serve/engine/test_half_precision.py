@@ -11,7 +11,6 @@ import torch
 
 from evocache import apply
 from evocache.serve.engine.engine import Engine
-from evocache.serve.engine.turns.gains import Gains
 from tests.serve.calls import tensors
 from tests.tiny import FAMILIES, FAMILY_OF
 from tests.tiny.arguments import arguments
@@ -43,7 +42,6 @@ def apart(expected: list[torch.Tensor], found: list[torch.Tensor]) -> float:
 def test_half_precision_in_company(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both from the requests alone, and from what they are in float32: one call with all prompts is the measure."""
     monkeypatch.setattr(logging.getLogger("diffusers"), "disabled", True)  # which modules are better in float32
-    monkeypatch.setattr(Gains, "pays", lambda *_: True)  # whatever was measured
     name, dtype, what = case
     tiny = FAMILIES[name]
     pipe = tiny.build()

@@ -67,7 +67,7 @@ class Surroundings:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Within the context the current thread computes by these."""
+        """Have the current thread compute by these within the context."""
         with ExitStack() as stack:
             if torch.get_num_threads() != self._threads:
                 torch.set_num_threads(self._threads)
