@@ -14,9 +14,14 @@ from ...model.pipeline_components import list_components
 from .acts import Act
 
 
-def weights(pipe: Any) -> dict[str, int]:
-    """Return bytes of each component's weights and buffers; what two components share counts for the first."""
-    known: set[int] = set()
+def weights(pipe: Any, known: set[int] | None = None) -> dict[str, int]:
+    """Return bytes of each component's weights and buffers; what two components share counts for the first.
+
+    Args:
+        pipe: the pipeline.
+        known: memory that was counted before, as of other pipelines; what is counted now is added.
+    """
+    known = set() if known is None else known
     out: dict[str, int] = {}
     for name, module in _modules(pipe).items():
         if isinstance(hook := getattr(module, "_hf_hook", None), Summons):  # packed, and shared with none
@@ -28,7 +33,7 @@ def weights(pipe: Any) -> dict[str, int]:
             storage = tensor.untyped_storage()
             if storage._cdata not in known and not (elsewhere and tensor.is_meta):
                 own[storage._cdata] = storage.nbytes()
-        known |= own.keys()
+        known.update(own)
         out[name] = sum(own.values())
     return out
 

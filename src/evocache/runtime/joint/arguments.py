@@ -47,12 +47,12 @@ Reading = tuple[Role, ...]
 
 def kind_of(lane: Lane, given: Flat) -> object:
     """Return what calls have in common that may be computed together, but for the number of their rows."""
-    return id(lane.module), given.places, tuple(map(_kind, given.leaves))
+    return id(lane.module), given.names, given.places, tuple(map(_kind, given.leaves))
 
 
 def _kind(leaf: Leaf) -> object:
     if isinstance(leaf, torch.Tensor):
-        return leaf.dtype, leaf.device, leaf.shape[1:], leaf.layout
+        return leaf.dtype, leaf.device, leaf.ndim > 0, leaf.shape[1:], leaf.layout
     if isinstance(leaf, list):
         return list, tuple(_kind(entry) if isinstance(entry, torch.Tensor) else type(entry) for entry in leaf[:1])
     return type(leaf), leaf if isinstance(leaf, (int, float, str, bool, torch.dtype)) else id(leaf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -71,11 +71,21 @@ def flat(lane: Lane) -> Flat:
             places.append(str(name))
             specs.append(None)
             continue
-        found, spec = pytree.tree_flatten_with_path(value, is_leaf=is_leaf)
-        leaves += [leaf for _, leaf in found]
-        places += [f"{name}{pytree.keystr(path)}" for path, _ in found]
+        found, paths, spec = _flattened(value, is_leaf)
+        leaves += found
+        places += [f"{name}{path}" for path in paths]
         specs.append(spec)
     return Flat(leaves, tuple(places), tuple(name for name, _ in arguments), tuple(specs))
+
+
+def _flattened(value: Any, is_leaf: Callable[[Any], bool]) -> tuple[list[Leaf], list[str], Spec]:
+    """The leaves of an argument, the path of each, and how it is nested; outputs of models tell no paths."""
+    try:
+        found, spec = pytree.tree_flatten_with_path(value, is_leaf=is_leaf)
+    except ValueError:
+        leaves, spec = pytree.tree_flatten(value, is_leaf=is_leaf)
+        return leaves, [f"<{type(value).__name__} {at}>" for at in range(len(leaves))], spec
+    return [leaf for _, leaf in found], [pytree.keystr(path) for path, _ in found], spec
 
 
 def _may_be_nested(value: Any) -> bool:

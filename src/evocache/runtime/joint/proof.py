@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from ...model.outputs import list_tensors
@@ -48,6 +50,12 @@ def prove(lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int]) 
         given: their arguments.
         modules: ids of the modules that schedules have operations on.
     """
+    with _draws_kept() as draws:
+        found = _prove(lanes, given, modules)
+        return "it draws random numbers" if draws() else found
+
+
+def _prove(lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int]) -> Proven | str:
     reason = "their arguments fit no batch"
     compiled = lanes[0].regions is not None
     trials = [_Trial(lanes, given, (), padding_of(lanes))] if compiled else []
@@ -72,6 +80,7 @@ class _Trial:
     def __init__(self, lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int], padding: int) -> None:
         self._lanes, self._given, self._modules, self._padding = lanes, given, modules, padding
         self._alone: list[tuple[Any, Looks]] = []
+        self._writes = False
 
     def run(self, reading: Reading) -> Mapping[int, Mapping[Signature, ModuleRows] | None] | str:
         """Return what has rows in modules; or why the reading is none, empty if the arguments do not fit it."""
@@ -80,7 +89,10 @@ class _Trial:
         joint = join(lanes, self._given, reading, self._padding)
         if joint is None:
             return ""
-        self._alone = self._alone or [_compute(lane, lane.args, lane.kwargs, modules) for lane in lanes]
+        if not self._alone:
+            self._writes = not self._compute_alone()
+        if self._writes:
+            return "it writes into its arguments"
         try:
             output, looks = _compute(lanes[0], *joint, modules)
             parts = split_rows(output, rows, self._padding)
@@ -92,6 +104,61 @@ class _Trial:
         if not all(_alike(own, part, tolerance) for (own, _), part in zip(self._alone, parts, strict=True)):
             return "a row depends on the others"
         return {id_: rows_of([own.seen[id_] for _, own in self._alone], seen[id_], rows, tolerance) for id_ in modules}
+
+    def _compute_alone(self) -> bool:
+        """Compute each call by itself, of copies of its arguments; whether it leaves these as they are."""
+        for lane, given in zip(self._lanes, self._given, strict=True):
+            leaves = [_copies(leaf) for leaf in given.leaves]
+            args, kwargs = given.nested(leaves)
+            self._alone.append(_compute(lane, args, kwargs, self._modules))
+            if any(map(_written, given.leaves, leaves)):
+                return False
+        return True
+
+
+@contextmanager
+def _draws_kept() -> Iterator[Callable[[], bool]]:
+    """Within the context nothing is drawn from the request's random states; yields what tells whether any was."""
+    before = _random_states()
+    python, numpy, torch_s, cuda = before
+    try:
+        yield lambda: not all(map(_equal, before, _random_states()))
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(torch_s)
+        for device, state in enumerate(cuda):
+            torch.cuda.set_rng_state(state, device)
+
+
+def _random_states() -> tuple[Any, Any, torch.Tensor, list[torch.Tensor]]:
+    devices: Any = torch.cuda
+    cuda = devices.get_rng_state_all() if devices.is_initialized() else []
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, (tuple, list)):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    return bool(np.array_equal(one, other))
+
+
+def _copies(leaf: Any) -> Any:
+    """A leaf of a call's arguments in memory of its own."""
+    if isinstance(leaf, list):
+        return [_copies(entry) for entry in leaf]
+    return leaf.clone() if isinstance(leaf, torch.Tensor) else leaf
+
+
+def _written(leaf: Any, copy: Any) -> bool:
+    """Whether a call wrote into what it was given, a copy."""
+    if isinstance(leaf, list):
+        return len(leaf) != len(copy) or any(map(_written, leaf, copy))
+    if not isinstance(leaf, torch.Tensor):
+        return False
+    return not torch.equal(leaf, copy) if copy.is_inference() else copy._version > 0
 
 
 def is_out_of_memory(error: BaseException) -> bool:

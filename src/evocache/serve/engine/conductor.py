@@ -57,7 +57,8 @@ class Conductor:
         self._pipelines, self._prepared = pipelines, Prepared(pipelines, fronts)
         self._rows, self._open = rows, open
         self._weights = {name: sum(weights(pipe).values()) for name, pipe in pipelines.items()}
-        self._room = Room(memory, sum(self._weights.values()))
+        counted: set[int] = set()  # pipelines may share components
+        self._room = Room(memory, sum(sum(weights(pipe, counted).values()) for pipe in pipelines.values()))
         self._known = KnownPlans()
         self._usual: dict[str, float] = {}
         self._shares = Shares()
@@ -111,7 +112,8 @@ class Conductor:
         self._number += 1
         try:
             self._settle(job)
-            self._sharing.open(name, any(one.job.request.model == name for one in self._running))
+            if self._sharing.open(name, any(one.job.request.model == name for one in self._running)):
+                self._prepared.forget()
             for text in job.means.notices:
                 job.note(text)
             one = Running(job, self._pipelines[name], self._prepared, self._number, self._swap, self._keep_turn)
@@ -166,6 +168,9 @@ class Conductor:
         """
         if len(self._running) > 1 or self._wanted() or one.job.wished or not self._computing.fits(lane):
             return None
+        user = one.job.request.user
+        self._shares.update({user})  # what it has had alone it does not owe to who comes later
+        one.served = self._served[user]
         return partial(self._computing.compute_kept, one, lane)
 
     def _by_turn(self, now: float) -> Sequence[Running]:
@@ -211,6 +216,8 @@ class Conductor:
         return bool(others) or self._wanted()
 
     def _go_on(self, one: Running, answer: Any = None) -> None:
+        if one.thread.over:  # by what another job of the turn did to what they share
+            return
         if any(other.exclusive and other is not one for other in self._running):
             one.held = answer  # of a turn that both were in
             return
@@ -259,13 +266,15 @@ class Conductor:
 
     def _end(self, one: Running, error: BaseException | None = None) -> None:
         self._running.remove(one)
-        self._give_back(one)
-        for other in self._running:
-            other.own()
-        if not self._running:
-            self._swap.take_back()
-            self._served.clear()
-        self.end(one.job, error or one.thread.error, None if error else one.thread.result)
+        try:
+            self._give_back(one)
+            for other in self._running:
+                other.own()
+            if not self._running:
+                self._swap.take_back()
+                self._served.clear()
+        finally:  # nobody waits for a job for ever, whatever fails
+            self.end(one.job, error or one.thread.error, None if error else one.thread.result)
 
     def end(self, job: Job, error: BaseException | None, result: Any = None) -> None:
         """Count a job that is over, and let who waits for it go on."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from collections import deque
 from collections.abc import Mapping
 from contextvars import copy_context
+from numbers import Integral, Real
 from typing import Any
 
-from ...errors import GenerationError, PipelineError
+from ...errors import GenerationError, PipelineError, short
+from ...runtime.joint.lane import meeting
 from ...units import in_bytes
 from .conductor import Conductor
 from .figures import Figures
@@ -102,13 +105,14 @@ class Engine:
 
         Raises:
             PipelineError: if there is no such pipeline.
-            GenerationError: if the engine is closed.
+            GenerationError: if the engine is closed; if the seed, the user or the deadline is none.
         """
         name = self._names[0] if model is None else model
         if name not in self._names:
             raise PipelineError(f"model {name!r}", f"one of {', '.join(self._names)}", "name one of them")
+        _refuse_odd(seed, user, deadline)
         given = arguments if prompt is None else {"prompt": prompt, **arguments}
-        drawn = secrets.randbits(48) if seed is None else seed
+        drawn = secrets.randbits(48) if seed is None else int(seed)
         job = Job(Request(name, given, what, speedup, quality, drawn, user, deadline, memory), cancel=self._wish_cancel)
         with self._change:
             if self._closing:
@@ -123,10 +127,15 @@ class Engine:
         return self._conductor.figures
 
     def close(self) -> None:
-        """Cancel what is queued or runs, and end all threads; the pipelines are what they were."""
+        """Cancel what is queued or runs, and end all threads; the pipelines are what they were.
+
+        Within one of its jobs, as in a callback, it returns at once: the job itself ends at its next call.
+        """
         with self._change:
             self._closing = True
             self._change.notify()
+        if meeting.get() is not None:  # the engine's thread waits for this one
+            return
         self._thread.join()
 
     def __enter__(self) -> Engine:
@@ -191,3 +200,17 @@ class Engine:
             with self._change:
                 self._queue.remove(job)
             self._conductor.begin(job)
+
+
+def _refuse_odd(seed: Any, user: Any, deadline: Any) -> None:
+    """Refuse at the door what the engine's own thread would fail at, and all jobs with it."""
+    if seed is not None and not (_is_a(Integral, seed) and -(1 << 63) <= seed < 1 << 64):
+        raise GenerationError(f"seed {short(seed)}", "a whole number of at most 64 bits", "give one, or none")
+    if not isinstance(user, str):
+        raise GenerationError(f"user {short(user)}", "a text", "name the user")
+    if deadline is not None and not (_is_a(Real, deadline) and not math.isnan(deadline)):
+        raise GenerationError(f"deadline {short(deadline)}", "seconds", "give a number, or none")
+
+
+def _is_a(kind: type, value: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)

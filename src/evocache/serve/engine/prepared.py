@@ -33,12 +33,10 @@ class _Ready(NamedTuple):
 
     Attributes:
         handle: the copy's.
-        place: where calls compute; None if the pipeline does not tell.
         what: what is applied: kept, so that nothing else comes to its address.
     """
 
     handle: Handle
-    place: torch.device | None
     what: Any
 
 
@@ -79,6 +77,11 @@ class Prepared:
             known = self._chosen[key] = _Chosen(choice, (asked, memory))
         return known.choice
 
+    def forget(self) -> None:
+        """Forget all, and the modules that it was made for: a pipeline was changed by its user."""
+        self._chosen.clear()
+        self._ready.clear()
+
     def apply(self, own: Any, model: str, what: Any, plan: MemoryPlan | None) -> Handle:
         """Apply what was chosen to a request's own pipeline object, and return the handle of that.
 
@@ -93,15 +96,15 @@ class Prepared:
         """
         if plan is not None:  # of this call alone
             return apply(own, what, memory=plan)
+        place = getattr(self._pipelines[model], "_execution_device", None)  # its user may have moved it
         key = model, _identity(what)
         ready = self._ready.get(key)
         if ready is None:
             copy = own_pipeline(self._pipelines[model])
             handle = apply(copy, what)
-            place = getattr(copy, "_execution_device", None)
-            ready = _Ready(handle, None if place is None else torch.device(place), what)
+            ready = _Ready(handle, what)
             self._ready[key] = ready
-        return ready.handle.share(own, ready.place)
+        return ready.handle.share(own, None if place is None else torch.device(place))
 
 
 def _identity(asked: Any) -> object:

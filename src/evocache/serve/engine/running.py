@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...runtime.joint.lane import Lane
+from ...runtime.joint.proof import is_out_of_memory
 from ...runtime.joint.work import work_left
 from .isolation.generation_thread import Answer, GenerationThread
 from .isolation.global_state import StateSwap
@@ -96,10 +97,17 @@ class Running:
         return self.waiting is not None and self.waiting.lane.alone is PAUSED
 
     def own(self) -> None:
-        """Give what it stores memory of its own: others with whom it was computed are gone."""
+        """Give what it stores memory of its own: others with whom it was computed are gone.
+
+        Where memory is short, it stays in that of the batch.
+        """
         follower = self.generation
-        if follower is not None:
-            follower.store.own()
+        try:
+            if follower is not None:
+                follower.store.own()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
 
     def look(self) -> tuple[int, int]:
         """Return the step that it is in, and the number of steps."""
@@ -111,7 +119,11 @@ class Running:
         self.waiting = None
         self.thread.resume(answer)
         if not self.thread.over and self.thread.lane is not None:
-            self.waiting = waiting(self.thread.lane, self.thread.state)
+            try:
+                self.waiting = waiting(self.thread.lane, self.thread.state)
+            except Exception as error:  # arguments that nothing can be told of: no other's fault
+                self.thread.cancel()
+                self.thread.error = error
 
     @property
     def over(self) -> bool:

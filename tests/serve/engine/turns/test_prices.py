@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from evocache.errors import BudgetError
+from evocache.runtime.joint.arguments import Rows, Same
+from evocache.runtime.joint.flat import flat
 from evocache.runtime.joint.lane import Lane
-from evocache.serve.engine.turns.pieces import cut, join_outputs
+from evocache.serve.engine.turns.pieces import cut, join_outputs, splits
 from evocache.serve.engine.turns.prices import FIXED, Prices
 from evocache.serve.engine.turns.reservations import Reservation, Room
 
@@ -54,3 +56,18 @@ def test_a_call_is_cut_by_its_rows() -> None:
     assert output[0].equal(lane.compute()[0])
     assert output[1] == 7
     assert cut(lane, 5) == [lane]
+
+
+def test_calls_whose_rows_belong_together_are_not_cut() -> None:
+    table, frames = torch.zeros(4, 3), torch.zeros(8, 2)
+    for given, reading, expected in (
+        ({"scale": 2.0}, [Rows(1), Same()], True),
+        ({"num_frames": 2}, [Rows(1), Same()], False),  # as of a video's autoencoder: two videos of two frames
+        ({"num_frames": 3}, [Rows(1), Same()], True),
+        ({"freqs": table}, [Rows(1), Same()], False),
+        ({"freqs": table}, [Rows(1), Rows(1)], True),
+        ({"text": frames}, [Rows(1), Rows(2)], False),
+        ({"ids": [1, 2, 3, 4]}, [Rows(1), Rows(1)], False),
+    ):
+        lane = Lane(object(), dict, (torch.zeros(4, 2),), given)
+        assert splits(flat(lane), tuple(reading), lane.rows) is expected, given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,7 @@ class GenerationThread:
         if self.over:
             self._thread.join()
             self._globals.end()
+            _let_go(self.error)
         return self.over
 
     def cancel(self) -> None:
@@ -83,6 +85,7 @@ class GenerationThread:
         if self._thread.ident is None:
             self.over, self.error, self._call = True, Cancelled(), None
             return
+        self._keeps = lambda lane: None  # whoever catches this keeps no turn
         for _ in range(TRIES):
             if self.resume(_cancel):
                 return
@@ -120,6 +123,18 @@ def _closed_gate() -> threading.Lock:
     gate = threading.Lock()
     gate.acquire()
     return gate
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Let go of what the functions held that an error came through, as latents: whoever keeps a job keeps its error."""
+    known: set[int] = set()
+    left = [error]
+    while left:
+        one = left.pop()
+        if one is not None and id(one) not in known:
+            known.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            left += [one.__cause__, one.__context__]
 
 
 TRIES = 1000

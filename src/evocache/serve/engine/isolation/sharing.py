@@ -28,8 +28,8 @@ class Sharing:
         for name, pipe in pipelines.items():
             _refuse_offloading(name, pipe)
 
-    def open(self, name: str, others: bool) -> None:
-        """Note that a request begins.
+    def open(self, name: str, others: bool) -> bool:
+        """Note that a request begins; return whether its pipeline was changed since the one before.
 
         Args:
             name: of its pipeline.
@@ -43,9 +43,12 @@ class Sharing:
         if state is None:
             _refuse_offloading(name, pipe)
             self._states[name] = SharedState(pipe)
-        elif not others and (state.exchanged or state.changed):
+            return False
+        if not others and (state.exchanged or state.changed):
             _refuse_offloading(name, pipe)
             state.refresh()
+            return True
+        return False
 
     def changed(self, name: str) -> bool:
         """Return whether a pipeline's modules are not what they were before its requests."""

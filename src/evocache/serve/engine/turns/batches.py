@@ -14,6 +14,7 @@ from ....runtime.joint.proof import Proven, is_out_of_memory, prove
 from ....runtime.lru import LRU
 from ....runtime.ops.recompute import Again, Apart
 from ....runtime.ops.table import computes
+from .pieces import splits
 from .sizes import Sizes, graph_of
 
 RECOVERY = 64
@@ -141,7 +142,8 @@ class Batches:
 
     def may_cut(self, call: Waiting) -> bool:
         """Return whether a call's rows are known to be computed as well in several calls."""
-        return isinstance(self._known.get(call.kind), Proven)
+        proven = self._known.get(call.kind)
+        return isinstance(proven, Proven) and splits(call.given, proven.reading, call.lane.rows)
 
     def note_failure(self, calls: Sequence[Waiting], error: Exception) -> type[Apart]:
         """Remember that calls failed together, and return how they are made anew.

@@ -8,9 +8,33 @@ from typing import Any
 
 import torch
 
-from ....runtime.joint.flat import flat
+from ....runtime.joint.arguments import Reading, Rows
+from ....runtime.joint.flat import Flat, flat
 from ....runtime.joint.lane import Lane
 from ....runtime.ops.stored_output import packed, repacked
+
+
+def splits(given: Flat, reading: Reading, rows: int) -> bool:
+    """Return whether a call's arguments can be cut where its rows are.
+
+    Not lists of samples, several entries a row, tables that are as long as the batch, or numbers that may say how many
+    of the rows belong together, as frames of a video do.
+
+    Args:
+        given: the arguments.
+        reading: their roles.
+        rows: of the call.
+    """
+    for leaf, role in zip(given.leaves, reading, strict=True):
+        if isinstance(role, Rows):
+            if role.times != 1 or not isinstance(leaf, torch.Tensor):
+                return False
+        elif isinstance(leaf, (torch.Tensor, list)):
+            if getattr(leaf, "ndim", 1) and len(leaf) == rows > 1:
+                return False
+        elif type(leaf) is int and leaf > 1 and rows % leaf == 0:
+            return False
+    return True
 
 
 def cut(lane: Lane, rows: int) -> list[Lane]:
