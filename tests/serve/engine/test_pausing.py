@@ -83,3 +83,32 @@ def test_it_pauses_when_its_time_is_over_and_tells_of_each_turn() -> None:
     layer(x)  # and nothing is left
     with pytest.raises(ZeroDivisionError), Pausing(0.0, lambda seconds: bool(seconds / 0), turns.append):
         layer(x)
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_component_in_which_a_call_pauses_is_entered_by_no_other(changes: bool) -> None:
+    """Its caches are of the call: the others wait for it, or it begins anew where one has the engine to itself."""
+    tiny, pipe = FAMILIES["wan"], FAMILIES["wan"].build()
+    pipe.set_progress_bar_config(disable=True)
+
+    def given(seed: int) -> dict[str, Any]:
+        return {**arguments(tiny, pipe, seed=seed, steps=2 + 3 * seed), "output_type": "np"}
+
+    def end(own: Any, step: int, timestep: Any, kwargs: Any) -> dict[str, Any]:
+        if changes and step == 4:
+            own.vae.mine = 1
+        return {}
+
+    expected = [tensors(pipe(**given(seed))) for seed in range(2)]
+    with Engine({"m": pipe}) as engine:
+        with engine._change:
+            jobs = [
+                engine.submit(user="a", **given(0)),
+                engine.submit(user="b", callback_on_step_end=end, **given(1)),
+            ]
+        found = [tensors(job.result(100)) for job in jobs]
+        assert engine.figures.paused > 50
+        assert engine.figures.anew == changes
+    assert bool(jobs[1].notes) == changes
+    for one, other in zip(expected, found, strict=True):
+        assert all(left.equal(right) for left, right in zip(one, other, strict=True))

@@ -30,7 +30,7 @@ def encode(original: Callable[..., Any], module: Any, args: Any, kwargs: Any) ->
 
 def encode_pictures(original: Callable[..., Any], autoencoder: Any, args: Any, kwargs: Any) -> Any:
     """Stand in for an autoencoder's `encode`: it is handed over as well, and returns a distribution, not rows."""
-    return hand_over(original, alone="it encodes pictures", stage="encode")(autoencoder, *args, **kwargs)
+    return hand_over_whole(original, "encode", autoencoder, args, kwargs, alone="it encodes pictures")
 
 
 def hand_over_whole(

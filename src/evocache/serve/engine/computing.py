@@ -193,7 +193,7 @@ class Computing:
                 one.job.note("memory was short for all that it was computed with, and it was computed with fewer")
         for at, one in enumerate(ones[1:], 1):
             if anew is not None:
-                self._go_on(one, partial(_make_anew, anew))
+                self._go_on(one, partial(make_anew, anew))
             elif outputs is None:
                 self._go_on(one, None)
             else:
@@ -227,7 +227,8 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Stands in for the rest of a call."""
 
 
-def _make_anew(how: type[Apart]) -> Any:
+def make_anew(how: type[Apart]) -> Any:
+    """In the thread of a job: have the call that it waits with, or is in the middle of, begin anew."""
     raise how
 
 

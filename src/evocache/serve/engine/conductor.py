@@ -12,8 +12,9 @@ from ...errors import GenerationError
 from ...runtime.estimate.residency import weights
 from ...runtime.joint.lane import Lane
 from ...runtime.joint.proof import is_out_of_memory
+from ...runtime.ops.recompute import Again
 from ...units import format_bytes
-from .computing import Computing
+from .computing import Computing, make_anew
 from .figures import Figures
 from .isolation.generation_thread import Answer, Cancelled
 from .isolation.global_state import StateSwap
@@ -157,9 +158,23 @@ class Conductor:
             chosen.pop()
         if not any(one.paused for one in self._running) and self._previewer.take_turn(chosen):
             return
+        chosen = self._let_out(chosen, ones)
         self._computing.take_turn(chosen, [one for one in ones if one not in chosen])
         for one in chosen:
             one.served = self._served[one.job.request.user]
+
+    def _let_out(self, chosen: list[Running], ones: Collection[Running]) -> list[Running]:
+        """Who has the turn: jobs, or one on its way through what they would enter, whose caches are its own till then.
+
+        Likewise where there is no memory for both. One that may not go on meanwhile begins its call anew.
+        """
+        for inside in [one for one in self._running if one.paused and one not in chosen]:
+            if inside.component is chosen[0].component or not self._fit(chosen):
+                if inside in ones:
+                    return [inside]
+                inside.resume(partial(make_anew, Again))
+                self.figures.anew += 1
+        return chosen
 
     def _keep_turn(self, one: Running, lane: Lane) -> Answer | None:
         """What computes a call of the only job that runs, in its thread, without a change of threads.

@@ -96,6 +96,11 @@ class Running:
         """Whether it waits in the middle of a call."""
         return self.waiting is not None and self.waiting.lane.alone is PAUSED
 
+    @property
+    def component(self) -> Any:
+        """What it waits to call, or paused in; None before the first call and after the last."""
+        return None if self.waiting is None else self.waiting.lane.module
+
     def own(self) -> None:
         """Give what it stores memory of its own: others with whom it was computed are gone.
 
