@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -112,3 +113,27 @@ def test_a_component_in_which_a_call_pauses_is_entered_by_no_other(changes: bool
     assert bool(jobs[1].notes) == changes
     for one, other in zip(expected, found, strict=True):
         assert all(left.equal(right) for left, right in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("where", ["part", "method"])
+def test_what_is_compiled_is_computed_as_a_whole(where: str) -> None:
+    """A mode of torch would be traced, and a graph that has to be whole refused."""
+    tiny, pipe = FAMILIES["pixart"], FAMILIES["pixart"].build()
+    pipe.set_progress_bar_config(disable=True)
+    compiled: Any = partial(torch.compile, backend="eager", fullgraph=True)
+    if where == "part":
+        pipe.vae.decoder = compiled(pipe.vae.decoder)
+    else:
+        pipe.vae.decoder.forward = compiled(pipe.vae.decoder.forward)
+    expected = [tensors(pipe(**arguments(tiny, pipe, seed=seed, steps=3))) for seed in range(2)]
+    with Engine({"m": pipe}) as engine:
+        jobs = [engine.submit(user=str(seed), **arguments(tiny, pipe, seed=seed, steps=3)) for seed in range(2)]
+        found = [tensors(job.result(100)) for job in jobs]
+    for one, other in zip(expected, found, strict=True):
+        assert all(left.equal(right) for left, right in zip(one, other, strict=True))
+
+
+def test_a_function_that_is_compiled_does_without() -> None:
+    function: Any = torch.compile(lambda x: x.relu() + 1, backend="eager", fullgraph=True)
+    with Pausing(1e9, bool, lambda seconds: None):
+        assert function(torch.ones(2)).equal(torch.full((2,), 2.0))

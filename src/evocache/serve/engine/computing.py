@@ -15,7 +15,7 @@ from .isolation.thread_state import thread_state
 from .running import Running
 from .turns.batches import Batches, Waiting, waiting
 from .turns.gains import Gains
-from .turns.pausing import PAUSED, Pausing
+from .turns.pausing import PAUSED, Pausing, may_pause
 from .turns.pieces import cut, join_outputs
 from .turns.prices import FIXED, Prices
 from .turns.sizes import count_graphs
@@ -123,7 +123,8 @@ class Computing:
         """In the thread of a job: compute its call, and note what that took."""
         lane, limit = call.lane, self._limit(call)
         predicted = self.prices.predict(call.kind, lane.rows, lane.work)
-        if limit is not None and (predicted is None or predicted > limit) and lane.alone != SLICED:
+        long = limit is not None and (predicted is None or predicted > limit)
+        if limit is not None and long and lane.alone != SLICED and may_pause(lane.module):
             return self._pausing(one, call, limit)
         began = time.perf_counter()
         output = lane.compute()

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
+
+from ....runtime.attach.region import is_compiled
 
 SYNCHRONIZED = 8
 """Operations after which a device is waited for, where it runs behind: to know how long they took."""
@@ -15,6 +18,19 @@ SYNCHRONIZED = 8
 
 PAUSED = "it goes on where it paused"
 """Why a call is computed by itself: it is the rest of one."""
+
+
+def may_pause(component: Any) -> bool:
+    """Return whether calls of a component may stop on their way: nothing of it is compiled.
+
+    Compilers of torch trace modes as well: graphs would be made anew, or refused where they have to be whole.
+    """
+    if not isinstance(component, nn.Module):
+        return True
+    return not any(
+        is_compiled(part) or any(hasattr(each, "_torchdynamo_orig_callable") for each in vars(part).values())
+        for part in component.modules()
+    )
 
 
 class Pausing(TorchFunctionMode):
@@ -39,6 +55,8 @@ class Pausing(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do an operation, and pause after it if it is time."""
         output = func(*args, **(kwargs or {}))
+        if torch.compiler.is_compiling():  # a function that is compiled, in the midst of what is not
+            return output
         self._operations += 1
         if self._behind and self._operations % SYNCHRONIZED == 0:
             torch.cuda.synchronize()
