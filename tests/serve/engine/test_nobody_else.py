@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -234,3 +237,46 @@ def test_a_pipeline_that_catches_its_cancellation_ends_at_its_next_call(pipe: An
     with pytest.raises(GenerationError, match="cancelled"):
         job.result(60)
     assert not steps
+
+
+def test_a_process_that_ends_while_a_job_runs_ends_well() -> None:
+    code = """
+import threading
+from evocache import zoo
+from evocache.serve.engine import Engine
+begun = threading.Event()
+engine = Engine({"emoji": zoo.load("zoo:emoji")})
+engine.submit("fox", num_inference_steps=500, callback=lambda *_: begun.set())
+assert begun.wait(60)
+"""
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ, timeout=120).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process is forked here")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_an_engine_of_another_process_is_refused(engine: Engine, pipe: Any) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            engine.submit(**asked(pipe))
+        except GenerationError as error:
+            os._exit(0 if "forked" in str(error) else 1)
+        os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_users_who_have_nothing_left_are_forgotten(pipe: Any, engine: Engine) -> None:
+    long = engine.submit(**asked(pipe, steps=5000), user="long")
+    for at in range(3):
+        engine.submit(**asked(pipe, steps=2), user=f"user {at}").result(60)
+    assert set(engine._conductor._served) <= {"long"}
+    long.cancel()
+
+
+def test_a_preview_that_is_asked_for_in_company_waits_for_a_step(pipe: Any, engine: Engine) -> None:
+    """The call that a job waits with when the preview is asked for is not seen."""
+    jobs = [engine.submit(**asked(pipe, seed=seed, steps=100)) for seed in range(3)]
+    for job in jobs:
+        assert job.preview(60)
+    for job in jobs:
+        job.cancel()

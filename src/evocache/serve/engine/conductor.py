@@ -161,7 +161,7 @@ class Conductor:
         chosen = self._let_out(chosen, ones)
         self._computing.take_turn(chosen, [one for one in ones if one not in chosen])
         for one in chosen:
-            one.served = self._served[one.job.request.user]
+            one.served = self._served.get(one.job.request.user, 0.0)
 
     def _let_out(self, chosen: list[Running], ones: Collection[Running]) -> list[Running]:
         """Who has the turn: jobs, or one on its way through what they would enter, whose caches are its own till then.
@@ -287,7 +287,9 @@ class Conductor:
                 other.own()
             if not self._running:
                 self._swap.take_back()
-                self._served.clear()
+            user = one.job.request.user
+            if all(other.job.request.user != user for other in self._running):
+                self._served.pop(user, None)
         finally:  # nobody waits for a job for ever, whatever fails
             self.end(one.job, error or one.thread.error, None if error else one.thread.result)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import secrets
 import threading
+import weakref
 from collections import deque
 from collections.abc import Mapping
 from contextvars import copy_context
@@ -72,6 +74,7 @@ class Engine:
         context = copy_context()  # what torch compiles by is each context's own
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="evocache engine", daemon=True)
         self._thread.start()
+        _open.add(self)
 
     def submit(
         self,
@@ -117,6 +120,8 @@ class Engine:
         with self._change:
             if self._closing:
                 raise GenerationError("an engine that is closed", "one that runs", "make a new one")
+            if not self._thread.is_alive():
+                raise GenerationError("an engine of the process that this one was forked from", "one's own", "make one")
             self._queue.append(job)
             self._change.notify()
         return job
@@ -131,12 +136,16 @@ class Engine:
 
         Within one of its jobs, as in a callback, it returns at once: the job itself ends at its next call.
         """
-        with self._change:
-            self._closing = True
-            self._change.notify()
+        self._begin_to_close()
         if meeting.get() is not None:  # the engine's thread waits for this one
             return
         self._thread.join()
+
+    def _begin_to_close(self) -> None:
+        with self._change:
+            self._closing = True
+            self._change.notify()
+        _open.discard(self)
 
     def __enter__(self) -> Engine:
         return self
@@ -200,6 +209,21 @@ class Engine:
             with self._change:
                 self._queue.remove(job)
             self._conductor.begin(job)
+
+
+_open: weakref.WeakSet[Engine] = weakref.WeakSet()
+"""Engines that run."""
+
+AT_EXIT = 10.0
+"""Most seconds that the end of the process waits for the turn that an engine is in."""
+
+
+@atexit.register
+def _close_all() -> None:
+    """End engines with the process: a thread that computes while Python is taken down aborts it."""
+    for engine in list(_open):
+        engine._begin_to_close()
+        engine._thread.join(AT_EXIT)
 
 
 def _refuse_odd(seed: Any, user: Any, deadline: Any) -> None:

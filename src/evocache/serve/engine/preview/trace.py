@@ -187,8 +187,11 @@ class Trace:
         return self._steps[when] if when is not None else []
 
     def moment(self, stage: str) -> tuple[int, int] | None:
-        """Return the pass and the number of that step."""
-        if self._generation is None:
+        """Return the pass and the number of that step.
+
+        None before a denoiser has returned: the call that a job waits with when it is first followed is not seen.
+        """
+        if self._generation is None or not self._latest:
             return None
         now = self._now()
         done = [when for when in self._steps if when[0] == now[0] and (stage == "decode" or when < now)]
