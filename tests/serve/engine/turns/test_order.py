@@ -64,6 +64,15 @@ def test_who_comes_begins_where_the_others_are() -> None:
     assert shares.update({"a", "c"})["c"] == pytest.approx(59)
 
 
+def test_who_was_alone_for_many_turns_owes_nothing_for_them() -> None:
+    """A generation that keeps its turn is charged for each call; whose turn it is, is asked when another comes."""
+    shares = Shares()
+    shares.update({"video"})
+    for _ in range(60):
+        shares.spend("video", 1)
+    assert shares.update({"video", "pictures"}) == {"video": 60, "pictures": 59}  # for its latest
+
+
 class Made:
     """A job of a simulated engine: turns of so many seconds each."""
 

@@ -94,10 +94,13 @@ class Shares:
             if user not in self._active:
                 self._had[user] = max(self._had.get(user, 0.0), self._now)
         self._active = frozenset(users)
-        if users:
-            self._now = max(self._now, min(self._had[user] for user in users))
+        self._pass(self._active)
         self._had = {user: had for user, had in self._had.items() if user in self._active or had > self._now}
         return self._had
+
+    def _pass(self, users: Collection[str]) -> None:
+        """Have the time be at least that of the user among these who had least."""
+        self._now = max(self._now, min((self._had.get(user, 0.0) for user in users), default=0.0))
 
     def spend(self, user: str, seconds: float, favour: float = 1.0) -> None:
         """Note that computing took seconds for a user.
@@ -107,4 +110,5 @@ class Shares:
             seconds: of computing.
             favour: by what they are divided (`favours`).
         """
+        self._pass(self._active)  # who is alone has many turns before it is asked whose turn it is
         self._had[user] = max(self._had.get(user, 0.0), self._now) + seconds / favour
