@@ -193,3 +193,22 @@ def test_all_that_is_open_keeps_within_the_memory_that_is_given(pipe: Any, monke
         assert all(job.result(60) for job in jobs)
     assert max(open) >= 3
     assert max(sizes) >= 2
+
+
+def test_plans_are_of_the_pipeline_as_it_is(pipe: Any) -> None:
+    """Between requests it is loaded in another type, or set to slices: its weights and plans are counted anew."""
+    own = PIXART.build()
+    own.set_progress_bar_config(disable=True)
+    given = asked(own, num_images_per_prompt=2)
+    with Engine({"pixart": own}, memory="1GB") as engine:
+        needs = []
+        for change in (lambda: None, own.vae.enable_slicing, lambda: own.to(torch.bfloat16)):
+            change()
+            job = engine.submit(**given)
+            job.result(60)
+            needs.append(job.means.needs)
+            expected = Means(given, "none", {}, None)
+            choose = partial(Prepared({"pixart": own}, {}).choose, "pixart")
+            assert needs[-1] == expected.settle(own, choose, 1 << 40, 0, KnownPlans())
+            assert engine._conductor._budget._room.left == 10**9 - sum(weights_of(own).values())
+    assert len(set(needs)) == 3

@@ -4,7 +4,8 @@ In: pipelines, what is applied to them, and requests. Out: jobs, which have prog
 
 - `engine`, `job`, `figures`: what a user holds
 - `conductor`, `computing`, `running`: who begins and whose turn it is; what a turn computes; a job that runs
-- `means`, `starting_state`: under what a request is run; what its arguments were, so that it can begin anew
+- `means`, `budget`, `starting_state`: under what a request is run; within which memory all are; what its arguments
+  were, so that it can begin anew
 - `isolation`: what a generation has to itself
 - `preview`: what a job would give by now, as small pictures
 - `turns`: whose turn it is, what is computed together, and what it costs

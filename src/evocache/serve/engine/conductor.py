@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from ...errors import GenerationError
-from ...runtime.estimate.residency import weights
 from ...runtime.joint.lane import Lane
 from ...runtime.joint.proof import is_out_of_memory
 from ...runtime.ops.recompute import Again
 from ...units import format_bytes
+from .budget import Budget
 from .computing import Computing, make_anew
 from .figures import Figures
 from .isolation.generation_thread import Answer, Cancelled
@@ -24,9 +24,7 @@ from .prepared import Prepared
 from .preview.previewer import Previewer
 from .running import Running
 from .turns.admission import Asked, choose, line
-from .turns.known_plans import KnownPlans
 from .turns.order import Claim, Shares, favours, order
-from .turns.reservations import Reservation, Room
 
 
 class Conductor:
@@ -57,10 +55,7 @@ class Conductor:
         self.figures = Figures()
         self._pipelines, self._prepared = pipelines, Prepared(pipelines, fronts)
         self._rows, self._open = rows, open
-        self._weights = {name: sum(weights(pipe).values()) for name, pipe in pipelines.items()}
-        counted: set[int] = set()  # pipelines may share components
-        self._room = Room(memory, sum(sum(weights(pipe, counted).values()) for pipe in pipelines.values()))
-        self._known = KnownPlans()
+        self._budget = Budget(pipelines, self._prepared, memory)
         self._usual: dict[str, float] = {}
         self._shares = Shares()
         self._computing = Computing(rows, self.figures, self._spend, self._go_on, self._pauses)
@@ -88,33 +83,20 @@ class Conductor:
             for at, job in jobs.items()
         ]
         waiting = line(asked, Counter(one.job.request.user for one in self._running))
-        found, passed = choose(waiting, lambda one: self._has_room(jobs[one.number]))
+        found, passed = choose(waiting, lambda one: self._budget.has_room(jobs[one.number], self._running))
         for one in passed:
             jobs[one.number].overtaken += 1
         return None if found is None else jobs[found.number]
-
-    def _has_room(self, job: Job) -> bool:
-        if not self._running or self._room.left is None:
-            return True
-        try:
-            needs = self._settle(job)
-        except Exception:  # raised anew where it begins, and told to whom it concerns
-            return True
-        return self._room.fits(needs, [one.job.means.needs for one in self._running])
-
-    def _settle(self, job: Job) -> Reservation:
-        name = job.request.model
-        choose = partial(self._prepared.choose, name)
-        return job.means.settle(self._pipelines[name], choose, self._room.left, self._weights[name], self._known)
 
     def begin(self, job: Job) -> None:
         """Let a job run until it waits for the first time."""
         name = job.request.model
         self._number += 1
         try:
-            self._settle(job)
             if self._sharing.open(name, any(one.job.request.model == name for one in self._running)):
                 self._prepared.forget()
+                self._budget.weigh()
+            self._budget.settle(job)
             for text in job.means.notices:
                 job.note(text)
             one = Running(job, self._pipelines[name], self._prepared, self._number, self._swap, self._keep_turn)
@@ -217,11 +199,7 @@ class Conductor:
         self._shares.spend(user, seconds, one.favour)
 
     def _fit(self, ones: Sequence[Running]) -> bool:
-        if self._room.left is None:
-            return True
-        paused = [one for one in self._running if one.paused and one not in ones]
-        chosen = [one.job.means.needs for one in (*ones, *paused)]
-        return self._room.together(chosen, [one.job.means.needs for one in self._running])
+        return self._budget.fits(ones, self._running)
 
     def _pauses(self, one: Running) -> bool:
         """Whether a job stops on its way through a call: others wait, for whom there is memory beside it."""
@@ -246,8 +224,8 @@ class Conductor:
 
     def _begins_anew(self, one: Running) -> bool:
         """Have a job that memory was short for begin anew under a tighter plan; whether there is one."""
-        error, pipe = one.thread.error, self._pipelines[one.job.request.model]
-        if error is None or not is_out_of_memory(error) or not one.job.means.tighten(pipe, self._known):
+        error = one.thread.error
+        if error is None or not is_out_of_memory(error) or not self._budget.tighten(one.job):
             return False
         del error
         self._give_back(one)

@@ -29,7 +29,7 @@ class Sharing:
             _refuse_offloading(name, pipe)
 
     def open(self, name: str, others: bool) -> bool:
-        """Note that a request begins; return whether its pipeline was changed since the one before.
+        """Note that a request begins; return whether its pipeline may be another since the one before, or the engine.
 
         Args:
             name: of its pipeline.
@@ -43,7 +43,7 @@ class Sharing:
         if state is None:
             _refuse_offloading(name, pipe)
             self._states[name] = SharedState(pipe)
-            return False
+            return True
         if not others and (state.exchanged or state.changed):
             _refuse_offloading(name, pipe)
             state.refresh()

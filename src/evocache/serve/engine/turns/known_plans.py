@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from ....model.pipeline_components import list_components
-from ....runtime.call_key import call_key
+from ....runtime.call_key import call_key, state
 from ....runtime.lru import LRU
 from ....runtime.program.program import Fixed, resolve
 from .call_plans import CallPlans
@@ -16,7 +16,7 @@ CALLS = 64
 
 
 class KnownPlans:
-    """Remembers what calls hold. Prompts count by their tokens: calls of equally many hold the same."""
+    """Remembers what calls hold, of pipelines as they are. Prompts count by their tokens: equally many hold the same."""
 
     def __init__(self) -> None:
         self._known: LRU[object, CallPlans] = LRU(CALLS)
@@ -40,7 +40,7 @@ class KnownPlans:
         program = resolve(what)
         applied = (program.given, program.steps) if isinstance(program, Fixed) else program
         counted = {name: _counts(shared, value) if _is_words(name) else value for name, value in arguments.items()}
-        key: Hashable = id(shared), applied, storage, call_key((), counted)
+        key: Hashable = id(shared), state(shared), applied, storage, call_key((), counted)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = CallPlans(own(shared), arguments, what, storage)

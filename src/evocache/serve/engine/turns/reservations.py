@@ -46,7 +46,12 @@ class Room:
     def __init__(self, most: int | None, weights: int) -> None:
         if most is not None and weights > most:
             raise BudgetError(most, {"weights": weights})
-        self._left = None if most is None else most - weights
+        self._most = most
+        self.weigh(weights)
+
+    def weigh(self, weights: int) -> None:
+        """Take the weights for other ones, whose bytes are told; what they leave may be less than nothing then."""
+        self._left = None if self._most is None else self._most - weights
 
     def fits(self, job: Reservation, open: Collection[Reservation]) -> bool:
         """Return whether a job may begin beside those that are open: what all keep, and one of them computing."""
