@@ -16,7 +16,7 @@ CALLS = 64
 
 
 class KnownPlans:
-    """Remembers what calls hold, of pipelines as they are. Prompts count by their tokens: equally many hold the same."""
+    """Remembers what calls hold, of pipelines as they are. Prompts count by how many tokens they have."""
 
     def __init__(self) -> None:
         self._known: LRU[object, CallPlans] = LRU(CALLS)
