@@ -76,3 +76,21 @@ def test_of_a_scheduler_that_cannot_be_made_anew_the_sample_is_what_it_is() -> N
     sample = torch.ones(1, 4, 8, 8)
     step = Step((0, 0), Odd(), (sample, 1, sample), {}, (sample * 0,), None)
     assert clean_latents(step).equal(sample * 0)
+
+
+def test_a_preview_has_latents_of_its_own() -> None:
+    """Pipelines may write into what they decode, and schedulers into what they step; the job goes on with both."""
+
+    class InPlace(diffusers.EulerDiscreteScheduler):  # type: ignore[misc]
+        def step(self, model_output: Any, timestep: Any, sample: Any, **_: Any) -> Any:
+            return (sample.sub_(model_output),)
+
+    scheduler: Any = InPlace()
+    scheduler.set_timesteps(STEPS)
+    given, left = torch.ones(1, 4, 4, 4), torch.zeros(1, 4, 4, 4)
+    for repeats in (True, False):
+        args = (given.clone(), scheduler.timesteps[AT] if repeats else None, given)
+        found = clean_latents(Step((0, AT), scheduler, args, {}, (left,), AT if repeats else None))
+        found.add_(7)
+        assert given.eq(1).all()
+        assert left.eq(0).all()

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 from .trace import Step
 
@@ -30,8 +31,8 @@ def clean_latents(step: Step) -> torch.Tensor:
             found = _to_the_end(step)
     stepped = _first_tensor(step.result)
     if found is None or found.shape != stepped.shape or not bool(torch.isfinite(found).all()):
-        return stepped
-    return found.to(stepped.dtype)
+        found = stepped
+    return found.to(stepped.dtype, copy=True)  # the job goes on with these
 
 
 def _named(step: Step) -> Mapping[str, Any]:
@@ -71,7 +72,8 @@ def _to_the_end(step: Step) -> torch.Tensor:
     if callable(getattr(made, "set_begin_index", None)):
         made.set_begin_index(at)
     kwargs = {name: value for name, value in step.kwargs.items() if name != "generator"}
-    return _first_tensor(made.step(*step.args, **kwargs))
+    args, kwargs = pytree.tree_map_only(torch.Tensor, torch.clone, (step.args, kwargs))  # some step in place
+    return _first_tensor(made.step(*args, **kwargs))
 
 
 def _index(step: Step) -> int:
