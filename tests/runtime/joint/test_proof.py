@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from evocache.runtime.attach.interception import attach, detach, intercept_part
+from evocache.runtime.joint.arguments import kind_of
 from evocache.runtime.joint.flat import flat
 from evocache.runtime.joint.joint_call import compute_together, may_meet, unseen
 from evocache.runtime.joint.lane import Lane
@@ -134,3 +135,23 @@ def test_lanes_that_do_not_fit_after_all_are_made_anew() -> None:
     other = [Lane(model, call, (torch.rand(n, 4),), {"scale": torch.rand(n, 2)}) for n in (1, 2)]
     with pytest.raises(Apart):
         compute_together(other, [flat(lane) for lane in other], proven)
+
+
+@pytest.mark.parametrize("draws", [False, True])
+def test_generators_are_in_nobodys_way_unless_they_are_drawn_from(draws: bool) -> None:
+    """Pipelines hand them to decoders, most of which do not look at them."""
+
+    class Drawing(Model):
+        def forward(self, x: torch.Tensor, scale: torch.Tensor, generator: Any = None) -> tuple[torch.Tensor]:
+            noise = torch.rand(x.shape, generator=generator) if draws else torch.zeros(())
+            return super().forward(x + noise, scale)
+
+    model = Drawing()
+    lanes = lanes_of(model, 1, 3)
+    for seed, lane in enumerate(lanes):
+        lane.kwargs["generator"] = torch.Generator().manual_seed(seed)
+    assert kind_of(lanes[0], flat(lanes[0])) == kind_of(lanes[1], flat(lanes[1]))
+    states = [lane.kwargs["generator"].get_state() for lane in lanes]
+    proven = proven_of(model, lanes)
+    assert isinstance(proven, Proven) is not draws
+    assert all(lane.kwargs["generator"].get_state().equal(state) for lane, state in zip(lanes, states, strict=True))

@@ -55,6 +55,8 @@ def _kind(leaf: Leaf) -> object:
         return leaf.dtype, leaf.device, leaf.ndim > 0, leaf.shape[1:], leaf.layout
     if isinstance(leaf, list):
         return list, tuple(_kind(entry) if isinstance(entry, torch.Tensor) else type(entry) for entry in leaf[:1])
+    if isinstance(leaf, torch.Generator):
+        return type(leaf), leaf.device
     return type(leaf), leaf if isinstance(leaf, (int, float, str, bool, torch.dtype)) else id(leaf)
 
 
@@ -108,8 +110,8 @@ def fits(role: Role, leaves: Sequence[Leaf], rows: Sequence[int]) -> bool:
 
 
 def same(one: Leaf, other: Leaf) -> bool:
-    """Return whether two arguments are the same, to the value."""
-    if one is other:
+    """Return whether two arguments are the same, to the value; generators are, since kinds that draw do not meet."""
+    if one is other or (isinstance(one, torch.Generator) and isinstance(other, torch.Generator)):
         return True
     if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
         return one.shape == other.shape and torch.equal(one, other)

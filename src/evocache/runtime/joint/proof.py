@@ -50,7 +50,7 @@ def prove(lanes: Sequence[Lane], given: Sequence[Flat], modules: Sequence[int]) 
         given: their arguments.
         modules: ids of the modules that schedules have operations on.
     """
-    with _draws_kept() as draws:
+    with _draws_kept(given) as draws:
         found = _prove(lanes, given, modules)
         return "it draws random numbers" if draws() else found
 
@@ -117,13 +117,22 @@ class _Trial:
 
 
 @contextmanager
-def _draws_kept() -> Iterator[Callable[[], bool]]:
-    """Within the context nothing is drawn from the request's random states; yields what tells whether any was."""
+def _draws_kept(given: Sequence[Flat]) -> Iterator[Callable[[], bool]]:
+    """Within the context nothing is drawn from random states or generators; yields what tells whether any was."""
     before = _random_states()
     python, numpy, torch_s, cuda = before
+    leaves = [entry for flat in given for leaf in flat.leaves for entry in (leaf if isinstance(leaf, list) else [leaf])]
+    generators = [(leaf, leaf.get_state()) for leaf in leaves if isinstance(leaf, torch.Generator)]
+
+    def drawn() -> bool:
+        own = any(not torch.equal(generator.get_state(), state) for generator, state in generators)
+        return own or not all(map(_equal, before, _random_states()))
+
     try:
-        yield lambda: not all(map(_equal, before, _random_states()))
+        yield drawn
     finally:
+        for generator, state in generators:
+            generator.set_state(state)
         random.setstate(python)
         np.random.set_state(numpy)
         torch.set_rng_state(torch_s)

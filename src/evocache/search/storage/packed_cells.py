@@ -24,7 +24,7 @@ def pack(schedule: Schedule) -> str:
 
 
 def unpack(text: str, tree: Tree, steps: int) -> Schedule:
-    """Return the leaves of an output (tensors, None, numbers), in order, and how they were nested.
+    """Return a schedule from the text of its cells.
 
     Raises:
         RunError: if the text is damaged, or of another tree.

@@ -65,6 +65,7 @@ class Conductor:
         self._previewer = Previewer(pipelines, self._sharing, self._swap, self._spend)
         self._running: list[Running] = []
         self._number = 0
+        self._noted = 0.0
 
     @property
     def busy(self) -> bool:
@@ -125,6 +126,10 @@ class Conductor:
             one.thread.cancel()
             self.end(one.job, error)
         self._running.clear()
+        self._swap.take_back()
+
+    def give_state_back(self) -> None:
+        """Have the process's own random states and flags be its again, until a job goes on."""
         self._swap.take_back()
 
     def take_turn(self) -> None:
@@ -194,6 +199,7 @@ class Conductor:
     def _spend(self, one: Running, seconds: float) -> None:
         """Charge what a turn took to a job, and to its user."""
         user = one.job.request.user
+        self._noted += seconds
         one.job.spend(seconds)
         self._served[user] += seconds
         self._shares.spend(user, seconds, one.favour)
@@ -214,7 +220,10 @@ class Conductor:
         if any(other.exclusive and other is not one for other in self._running):
             one.held = answer  # of a turn that both were in
             return
+        began, before = time.perf_counter(), self._noted
         one.resume(answer)
+        between = time.perf_counter() - began - (self._noted - before)
+        self._spend(one, max(0.0, between))  # what its pipeline and its callbacks do between calls
         if one.over and self._begins_anew(one):
             self._go_on(one)
         elif one.over:

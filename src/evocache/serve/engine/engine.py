@@ -18,6 +18,7 @@ from ...runtime.joint.lane import meeting
 from ...units import in_bytes
 from .conductor import Conductor
 from .figures import Figures
+from .isolation.baton import baton
 from .isolation.generation_thread import Cancelled
 from .job import Job, Request
 
@@ -153,9 +154,6 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self) -> bool:
-        return bool(self._queue or self._cancelled or self._closing)
-
     def _wish_cancel(self, job: Job) -> None:
         with self._change:
             self._cancelled.add(job)
@@ -163,7 +161,7 @@ class Engine:
 
     def _is_wanted(self) -> bool:
         """Whether somebody waits for the end of the turn at hand."""
-        return bool(self._queue or self._cancelled or self._closing)
+        return bool(self._queue or self._cancelled or self._closing or baton.wanted)
 
     def _run(self) -> None:
         try:
@@ -176,18 +174,28 @@ class Engine:
                 self._conductor.end(job, error)
             self._conductor.abandon(error)
             raise
+        finally:
+            baton.give(self)
 
     def _give_turns(self) -> None:
-        while self._end_cancelled():
-            self._begin_jobs()
-            self._conductor.take_turn()
+        conductor, goes_on = self._conductor, True
+        while goes_on:
+            with self._change:
+                while not (self._queue or self._cancelled or self._closing or conductor.busy):
+                    self._change.wait()
+            baton.take(self)
+            goes_on = self._end_cancelled()
+            if goes_on:
+                self._begin_jobs()
+                conductor.take_turn()
+            if baton.wanted or not conductor.busy:
+                conductor.give_state_back()
+                baton.give(self)
 
     def _end_cancelled(self) -> bool:
-        """Wait until there is something to do, and end what was cancelled; whether the engine goes on."""
+        """End what was cancelled; whether the engine goes on."""
         conductor = self._conductor
         with self._change:
-            while not (self._queue or self._cancelled or self._closing or conductor.busy):
-                self._change.wait()
             closing, cancelled = self._closing, self._cancelled
             self._cancelled = set()
             dropped = [job for job in self._queue if closing or job in cancelled]
