@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 
 from evocache.errors import GenerationError
+from evocache.serve.engine.preview import previewer
 from evocache.serve.engine.preview.pictures import pictures_of
 from evocache.serve.engine.preview.small_decode import small_latents
+from evocache.serve.engine.preview.trace import Trace
 
 PICTURE = Image.new("RGB", (40, 30), (255, 0, 0))
 
@@ -75,3 +77,25 @@ def test_they_are_means_of_neighbours() -> None:
     assert torch.allclose(small[0, 1, 1, 3, 5], latents[0, 1, 1, 6:8, 10:12].mean(), atol=1e-6)
     codes = torch.randint(0, 9, (1, 4, 64, 64))
     assert small_latents(codes) is codes
+
+
+@pytest.mark.parametrize("sliced", [False, True])
+def test_all_is_decoded_only_where_the_job_does_so_as_a_whole(sliced: bool) -> None:
+    """A job that decodes in slices, since memory is short, has no preview that decodes as a whole."""
+    trace = Trace()
+
+    class FakeTail:
+        shrunk = True
+
+        def run(self, arguments: Any, *, guarded: bool) -> Any:
+            if not trace.whole:
+                raise ValueError("too few latents")
+            return [Image.new("RGB", (8, 8))]
+
+    begin: Any = FakeTail
+    if sliced:
+        with pytest.raises(ValueError, match="too few"):
+            previewer._apart(begin, trace, {}, False, True)
+    else:
+        assert len(previewer._apart(begin, trace, {}, False, False)) == 1
+    assert trace.whole != sliced

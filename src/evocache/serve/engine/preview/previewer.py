@@ -64,7 +64,9 @@ class Previewer:
         began, request = time.perf_counter(), one.job.request
         guarded = self._sharing.changed(request.model)  # and shall stay so
         tail = partial(Tail, self._pipelines[request.model], one.trace, steps)
-        call = partial(_apart, tail, one.trace, request.arguments, guarded)
+        plan = one.job.means.plan
+        sliced = plan is not None and plan.decode is not None and bool(plan.decode.cuts)
+        call = partial(_apart, tail, one.trace, request.arguments, guarded, sliced)
         thread = GenerationThread(call, self._swap, 0, one.job.surroundings, name="evocache preview")
         thread.resume()
         if not guarded and self._sharing.changed(request.model):
@@ -78,11 +80,13 @@ class Previewer:
         return True
 
 
-def _apart(begin: Callable[[], Tail], trace: Trace, arguments: Mapping[str, Any], guarded: bool) -> list[Image]:
+def _apart(
+    begin: Callable[[], Tail], trace: Trace, arguments: Mapping[str, Any], guarded: bool, sliced: bool
+) -> list[Image]:
     """In a thread of its own: hand nothing over, since all that is computed belongs to this turn.
 
     Where it fails with few latents, as autoencoders of fixed tiles and pipelines that look at the size of what they
-    decoded do, all are decoded, from then on.
+    decoded do, all are decoded, from then on; not if there is no memory for that, as the job decodes in slices.
     """
     meeting.set(None)
     tail = begin()
@@ -91,7 +95,7 @@ def _apart(begin: Callable[[], Tail], trace: Trace, arguments: Mapping[str, Any]
     except GenerationError:
         raise
     except Exception as error:
-        if not tail.shrunk or is_out_of_memory(error):
+        if sliced or not tail.shrunk or is_out_of_memory(error):
             raise
     trace.whole = True
     return pictures_of(begin().run(arguments, guarded=guarded))
