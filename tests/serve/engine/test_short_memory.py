@@ -128,6 +128,27 @@ def test_what_was_written_into_arguments_is_not_begun_anew(pipe: Any, monkeypatc
     assert not engine.figures.tightened
 
 
+def test_lists_and_dictionaries_are_what_they_were_for_a_call_made_anew(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pipelines and callbacks take things out of what they are given."""
+    expected = pipe(**asked(pipe, num_images_per_prompt=1) | {"prompt": ["a fox", "a hen"]})
+    compute, left, prompts = Lane.compute, [1], ["a fox", "a hen"]
+
+    def short(lane: Lane) -> Any:
+        if lane.stage == "decode" and left[0]:
+            left[0] -= 1
+            prompts.pop()
+            raise torch.OutOfMemoryError("too little")
+        return compute(lane)
+
+    monkeypatch.setattr(Lane, "compute", short)
+    with Engine({"pixart": pipe}) as engine:
+        job = engine.submit(**asked(pipe) | {"prompt": prompts})
+        assert difference(expected, job.result(60)) < 1e-5
+        assert engine.figures.tightened == 1
+
+
 def test_what_does_not_fit_as_it_is_is_run_under_a_plan(pipe: Any) -> None:
     """Between what it holds as it is and the least: in slices, features parked; below that it is refused, once."""
     given = asked(pipe)

@@ -50,7 +50,8 @@ class Running:
         self.exclusive = False
         self.held: Any = None
         self._shared, self._swap, self._prepared, self._keeps = pipe, swap, prepared, keeps
-        self._start = StartingState(job.request.arguments)
+        self._arguments = job.request.arguments
+        self._start = StartingState(self._arguments)
         self._begin()
 
     def _begin(self) -> None:
@@ -63,8 +64,10 @@ class Running:
 
     def begin_anew(self) -> bool:
         """Have its call begin anew, as if it had not been; return whether its arguments are what they were."""
-        if not self._start.restore():
+        arguments = self._start.restore()
+        if arguments is None:
             return False
+        self._arguments = arguments
         self._begin()
         return True
 
@@ -72,7 +75,7 @@ class Running:
         self.trace.listen()
         job, pipe = self.job, self._pipe
         with self._prepared.apply(pipe, job.request.model, job.means.what, job.means.plan) as self._handle:
-            return pipe(**job.request.arguments)
+            return pipe(**self._arguments)
 
     @property
     def generation(self) -> Any:

@@ -10,22 +10,29 @@ from torch.utils import _pytree as pytree
 
 
 class StartingState:
-    """Keeps the states of the generators among a call's arguments, and how often its tensors were written into.
+    """Keeps a call's arguments, the states of generators among them, and how often its tensors were written into.
 
     Args:
         arguments: of the call, before it.
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        leaves = pytree.tree_leaves(dict(arguments))
+        leaves, self._nested = pytree.tree_flatten(dict(arguments))
+        self._leaves = leaves
         self._generators = [(leaf, leaf.get_state()) for leaf in leaves if isinstance(leaf, torch.Generator)]
         self._tensors = [(leaf, _version(leaf)) for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
-    def restore(self) -> bool:
-        """Put generators back; return whether all is as it was: what was written into a tensor is lost."""
+    def restore(self) -> dict[str, Any] | None:
+        """Put generators back, and return the arguments, in lists and dictionaries that nobody has changed.
+
+        None if not all is as it was: what was written into a tensor is lost.
+        """
         for generator, state in self._generators:
             generator.set_state(state)
-        return all(_version(tensor) == version for tensor, version in self._tensors)
+        if any(_version(tensor) != version for tensor, version in self._tensors):
+            return None
+        arguments: dict[str, Any] = pytree.tree_unflatten(self._leaves, self._nested)
+        return arguments
 
 
 def _version(tensor: torch.Tensor) -> int | None:
