@@ -187,6 +187,12 @@ def test_more_memory_than_there_is_is_refused_and_what_fits_waits(pipe: Any) -> 
 
 
 def test_names_and_engines_that_are_not_there(pipe: Any) -> None:
+    odd: list[dict[str, Any]] = [{"rows": 0}, {"open": -1}, {"rows": 1.5}, {"open": None}, {"rows": "8"}]
+    for settings in odd:
+        with pytest.raises(GenerationError, match=next(iter(settings))):
+            Engine({"pixart": pipe}, **settings)
+    with pytest.raises(PipelineError, match="without a pipeline"):
+        Engine(pipe)
     with pytest.raises(PipelineError, match="without a pipeline"):
         Engine({})
     with pytest.raises(PipelineError, match=r"'sd3'.*pixart"):

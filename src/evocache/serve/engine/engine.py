@@ -39,8 +39,9 @@ class Engine:
         open: most requests that have begun and are not over.
 
     Raises:
-        PipelineError: if there is no pipeline, a front for one that there is not, or a pipeline whose components its
-            user has offloaded.
+        GenerationError: if `rows` or `open` is no number of at least 1.
+        PipelineError: if there is no pipeline, or one without a name, a front for one that there is not, or a pipeline
+            whose components its user has offloaded.
         BudgetError: if the weights alone take more than the memory.
         AmountError: if the memory is no number of bytes.
 
@@ -60,8 +61,11 @@ class Engine:
         rows: int = 32,
         open: int = 16,
     ) -> None:
-        if not pipelines:
+        if not isinstance(pipelines, Mapping) or not pipelines:
             raise PipelineError("an engine without a pipeline", "one or more, by name", 'Engine({"emoji": pipe})')
+        for name, most_of in (("rows", rows), ("open", open)):
+            if not isinstance(most_of, int) or most_of < 1:
+                raise GenerationError(f"{name}={most_of!r}", "a whole number of at least 1", "give one, or none")
         self._names = list(pipelines)
         fronts = front if isinstance(front, Mapping) else dict.fromkeys(pipelines, front)
         for name in set(fronts) - set(pipelines):
