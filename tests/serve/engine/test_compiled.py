@@ -63,7 +63,7 @@ def test_compiled_in_company_is_what_it_is_alone(case: Any) -> None:
     getattr(compiling, how)(pipe, FAMILIES[family].denoisers[0], backend="eager", fullgraph=True)
     with torch._dynamo.config.patch(recompile_limit=24), Engine({"m": pipe}) as engine:
         for _ in range(2):
-            with engine._change:  # so that all are there before the first begins
+            with engine._loop.change:  # so that all are there before the first begins
                 jobs = [engine.submit(what=what, **given) for what, given in requests(family, pipe, specs, 3)]
             for one, job in zip(expected, jobs, strict=True):
                 assert difference(one, job.result(300)) < 1e-5

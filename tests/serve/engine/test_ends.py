@@ -77,7 +77,7 @@ def test_a_fault_of_the_engine_ends_what_runs_and_what_is_queued(pipe: Any, monk
 
         jobs = [engine.submit(**asked(pipe, steps=100), callback=callback) for _ in range(5)]
         assert reached.wait(60)
-        monkeypatch.setattr(engine._conductor, "take_turn", lambda: 1 / 0)
+        monkeypatch.setattr(engine._loop.conductor, "take_turn", lambda: 1 / 0)
         for job in jobs:
             with pytest.raises(ZeroDivisionError):
                 job.result(60)
@@ -91,14 +91,14 @@ def test_closing_ends_what_stopped_on_its_way(pipe: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr(computing, "PATIENCE", 0.0)
     monkeypatch.setattr(Batches, "company", lambda self, first, others, most: [first])
     engine = Engine({"pixart": pipe})
-    turn, stopped = engine._conductor._computing.take_turn, threading.Event()
+    turn, stopped = engine._loop.conductor._computing.take_turn, threading.Event()
 
     def noting(chosen: Any, others: Any) -> None:
         turn(chosen, others)
         if engine.figures.paused > 3:
             stopped.set()
 
-    monkeypatch.setattr(engine._conductor._computing, "take_turn", noting)
+    monkeypatch.setattr(engine._loop.conductor._computing, "take_turn", noting)
     jobs = [engine.submit(**asked(pipe, seed=seed, steps=20 + 80 * seed)) for seed in range(3)]
     assert stopped.wait(60)
     engine.close()

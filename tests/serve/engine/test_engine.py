@@ -225,6 +225,19 @@ def test_closing_ends_what_runs(pipe: Any) -> None:
     assert not engine_threads()
 
 
+def test_an_engine_that_is_dropped_ends_when_its_jobs_are_over() -> None:
+    pipe = PIXART.build()
+    engine = Engine({"pixart": pipe})
+    job = engine.submit(**asked(pipe))
+    kept = weakref.ref(pipe)
+    del engine, pipe
+    assert job.result(60)
+    for thread in engine_threads():
+        thread.join(60)
+    gc.collect()
+    assert kept() is None
+
+
 def test_nothing_of_a_job_stays(pipe: Any, engine: Engine) -> None:
     job = engine.submit(what="fora:2", **asked(pipe))
     generator = weakref.ref(job.request.arguments["generator"])
@@ -245,7 +258,7 @@ def test_the_worker_s_fault_leaves_nobody_waiting(pipe: Any, monkeypatch: pytest
         monkeypatch.setattr(threading, "excepthook", lambda args: None)
         running = engine.submit(**asked(pipe, steps=1000), callback=callback)
         assert begun.wait(60)
-        monkeypatch.setattr(engine._conductor, "take_turn", lambda: 1 / 0)
+        monkeypatch.setattr(engine._loop.conductor, "take_turn", lambda: 1 / 0)
         coming = engine.submit(**asked(pipe))
         for job in (running, coming):
             with pytest.raises(ZeroDivisionError):

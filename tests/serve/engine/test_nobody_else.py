@@ -269,7 +269,7 @@ def test_users_who_have_nothing_left_are_forgotten(pipe: Any, engine: Engine) ->
     long = engine.submit(**asked(pipe, steps=5000), user="long")
     for at in range(3):
         engine.submit(**asked(pipe, steps=2), user=f"user {at}").result(60)
-    assert set(engine._conductor._served) <= {"long"}
+    assert set(engine._loop.conductor._served) <= {"long"}
     long.cancel()
 
 

@@ -49,14 +49,14 @@ def test_what_paused_is_cancelled_and_others_go_on(monkeypatch: pytest.MonkeyPat
     pipe.set_progress_bar_config(disable=True)
     expected = tensors(pipe(**arguments(tiny, pipe, seed=1, steps=9)))
     with Engine({"m": pipe}) as engine:
-        meet = engine._conductor._computing._pausing
+        meet = engine._loop.conductor._computing._pausing
 
         def cancelling(one: Any, call: Any, limit: float) -> Any:
             if call.lane.stage == "decode" and one.job is first:
                 first.cancel()  # taken up at the first pause
             return meet(one, call, limit)
 
-        monkeypatch.setattr(engine._conductor._computing, "_pausing", cancelling)
+        monkeypatch.setattr(engine._loop.conductor._computing, "_pausing", cancelling)
         first = engine.submit(**arguments(tiny, pipe, seed=0, steps=3))
         other = engine.submit(**arguments(tiny, pipe, seed=1, steps=9))
         with pytest.raises(GenerationError, match="cancelled"):
@@ -102,7 +102,7 @@ def test_a_component_in_which_a_call_pauses_is_entered_by_no_other(changes: bool
 
     expected = [tensors(pipe(**given(seed))) for seed in range(2)]
     with Engine({"m": pipe}) as engine:
-        with engine._change:
+        with engine._loop.change:
             jobs = [
                 engine.submit(user="a", **given(0)),
                 engine.submit(user="b", callback_on_step_end=end, **given(1)),

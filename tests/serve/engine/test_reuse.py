@@ -54,7 +54,7 @@ def test_what_is_reused_is_each_requests_own(case: Any, monkeypatch: pytest.Monk
         with apply(pipe, what):
             expected.append(pipe(**deepcopy(given)))
     with Engine({"m": pipe}) as engine:
-        with engine._change:  # so that all are there before the first begins
+        with engine._loop.change:  # so that all are there before the first begins
             jobs = [engine.submit(what=what, **deepcopy(given)) for what, given in requests]
         for one, job in zip(expected, jobs, strict=True):
             assert difference(one, job.result(300)) < 1e-5

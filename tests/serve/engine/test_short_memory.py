@@ -84,7 +84,7 @@ def test_a_call_that_memory_is_short_for_alone_begins_anew_under_tighter_plans(
 
     def short(lane: Lane) -> Any:
         output = compute(lane)
-        here = [one.job for one in engine._conductor._running if one.thread._thread is threading.current_thread()]
+        here = [one.job for one in engine._loop.conductor._running if one.thread._thread is threading.current_thread()]
         if lane.stage == stage and left[0] and here == unlucky:
             left[0] -= 1
             raise torch.OutOfMemoryError("too little")
@@ -93,7 +93,7 @@ def test_a_call_that_memory_is_short_for_alone_begins_anew_under_tighter_plans(
     monkeypatch.setattr(Lane, "compute", short)
     monkeypatch.setattr(Batches, "company", lambda self, first, others, most: [first])
     with engine:
-        with engine._change:  # so that none begins before it is known who is unlucky
+        with engine._loop.change:  # so that none begins before it is known who is unlucky
             unlucky.append(engine.submit(what="fora:2", memory=None, **asked(pipe, seed=0)))
             other = engine.submit(**asked(pipe, seed=1))
         if failures > 2:
@@ -199,7 +199,7 @@ def test_all_that_is_open_keeps_within_the_memory_that_is_given(pipe: Any, monke
     )
     most = 3 * needs.kept + 2 * needs.computing
     with Engine({"pixart": pipe}, memory=weights + most) as engine:
-        conductor, turn = engine._conductor, engine._conductor._computing.take_turn
+        conductor, turn = engine._loop.conductor, engine._loop.conductor._computing.take_turn
         open, sizes = [], []
 
         def noting(chosen: Any, others: Any) -> None:
@@ -231,5 +231,5 @@ def test_plans_are_of_the_pipeline_as_it_is(pipe: Any) -> None:
             expected = Means(given, "none", {}, None)
             choose = partial(Prepared({"pixart": own}, {}).choose, "pixart")
             assert needs[-1] == expected.settle(own, choose, 1 << 40, 0, KnownPlans())
-            assert engine._conductor._budget._room.left == 10**9 - sum(weights_of(own).values())
+            assert engine._loop.conductor._budget._room.left == 10**9 - sum(weights_of(own).values())
     assert len(set(needs)) == 3

@@ -77,7 +77,7 @@ def test_decoders_that_are_handed_generators_decode_together(name: str) -> None:
     requests = [{**arguments(FAMILIES[name], pipe, seed=seed, steps=2), "output_type": "np"} for seed in range(3)]
     expected = [pipe(**{**given, "generator": torch.Generator().manual_seed(5)}) for given in requests]
     with Engine({name: pipe}) as engine:
-        with engine._change:
+        with engine._loop.change:
             jobs = [engine.submit(**{**given, "generator": torch.Generator().manual_seed(5)}) for given in requests]
         for one, job in zip(expected, jobs, strict=True):
             assert difference(one, job.result(60)) < 5e-5

@@ -3,6 +3,7 @@
 In: pipelines, what is applied to them, and requests. Out: jobs, which have progress and results.
 
 - `engine`, `job`, `figures`: what a user holds
+- `loop`: the thread that turns are given in
 - `conductor`, `computing`, `running`: who begins and whose turn it is; what a turn computes; a job that runs
 - `means`, `budget`, `starting_state`: under what a request is run; within which memory all are; what its arguments
   were, so that it can begin anew

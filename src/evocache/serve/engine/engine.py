@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import secrets
-import threading
 import weakref
-from collections import deque
 from collections.abc import Mapping
-from contextvars import copy_context
 from numbers import Integral, Real
 from typing import Any
 
 from ...errors import GenerationError, PipelineError, short
-from ...runtime.joint.lane import meeting
 from ...units import in_bytes
-from .conductor import Conductor
 from .figures import Figures
-from .isolation.baton import baton
-from .isolation.generation_thread import Cancelled
 from .job import Job, Request
+from .loop import Loop
 
 
 class Engine:
@@ -71,15 +64,8 @@ class Engine:
         for name in set(fronts) - set(pipelines):
             raise PipelineError(f"a front for {name!r}", f"one for {', '.join(self._names)}", "name the pipeline")
         most = None if memory is None else in_bytes(memory)
-        self._queue: deque[Job] = deque()
-        self._cancelled: set[Job] = set()
-        self._change = threading.Condition()
-        self._closing = False
-        self._conductor = Conductor(dict(pipelines), fronts, most, rows, open, self._is_wanted)
-        context = copy_context()  # what torch compiles by is each context's own
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name="evocache engine", daemon=True)
-        self._thread.start()
-        _open.add(self)
+        self._loop = Loop(dict(pipelines), fronts, most, rows, open)
+        weakref.finalize(self, self._loop.drop)  # who forgets to close it keeps no pipelines
 
     def submit(
         self,
@@ -121,121 +107,28 @@ class Engine:
         _refuse_odd(seed, user, deadline)
         given = arguments if prompt is None else {"prompt": prompt, **arguments}
         drawn = secrets.randbits(48) if seed is None else int(seed)
-        job = Job(Request(name, given, what, speedup, quality, drawn, user, deadline, memory), cancel=self._wish_cancel)
-        with self._change:
-            if self._closing:
-                raise GenerationError("an engine that is closed", "one that runs", "make a new one")
-            if not self._thread.is_alive():
-                raise GenerationError("an engine of the process that this one was forked from", "one's own", "make one")
-            self._queue.append(job)
-            self._change.notify()
+        request = Request(name, given, what, speedup, quality, drawn, user, deadline, memory)
+        job = Job(request, cancel=self._loop.cancel)
+        self._loop.submit(job)
         return job
 
     @property
     def figures(self) -> Figures:
         """What it has done so far."""
-        return self._conductor.figures
+        return self._loop.conductor.figures
 
     def close(self) -> None:
         """Cancel what is queued or runs, and end all threads; the pipelines are what they were.
 
         Within one of its jobs, as in a callback, it returns at once: the job itself ends at its next call.
         """
-        self._begin_to_close()
-        if meeting.get() is not None:  # the engine's thread waits for this one
-            return
-        self._thread.join()
-
-    def _begin_to_close(self) -> None:
-        with self._change:
-            self._closing = True
-            self._change.notify()
-        _open.discard(self)
+        self._loop.close()
 
     def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _wish_cancel(self, job: Job) -> None:
-        with self._change:
-            self._cancelled.add(job)
-            self._change.notify()
-
-    def _is_wanted(self) -> bool:
-        """Whether somebody waits for the end of the turn at hand."""
-        return bool(self._queue or self._cancelled or self._closing or baton.wanted)
-
-    def _run(self) -> None:
-        try:
-            self._give_turns()
-        except BaseException as error:  # a fault of the engine's own: nobody shall wait for it
-            with self._change:
-                self._closing = True
-                left, self._queue = list(self._queue), deque()
-            for job in left:
-                self._conductor.end(job, error)
-            self._conductor.abandon(error)
-            raise
-        finally:
-            baton.give(self)
-
-    def _give_turns(self) -> None:
-        conductor, goes_on = self._conductor, True
-        while goes_on:
-            with self._change:
-                while not (self._queue or self._cancelled or self._closing or conductor.busy):
-                    self._change.wait()
-            baton.take(self)
-            goes_on = self._end_cancelled()
-            if goes_on:
-                self._begin_jobs()
-                conductor.take_turn()
-            if baton.wanted or not conductor.busy:
-                conductor.give_state_back()
-                baton.give(self)
-
-    def _end_cancelled(self) -> bool:
-        """End what was cancelled; whether the engine goes on."""
-        conductor = self._conductor
-        with self._change:
-            closing, cancelled = self._closing, self._cancelled
-            self._cancelled = set()
-            dropped = [job for job in self._queue if closing or job in cancelled]
-            for job in dropped:
-                self._queue.remove(job)
-        for job in dropped:
-            conductor.end(job, Cancelled())
-        conductor.cancel(None if closing else cancelled)
-        return not closing
-
-    def _begin_jobs(self) -> None:
-        """Let queued jobs begin, as long as there is room for one; who cancels or submits meanwhile waits for none."""
-        while True:
-            with self._change:
-                queued = list(self._queue)
-            job = self._conductor.admit(queued) if queued else None
-            if job is None:
-                return
-            with self._change:
-                self._queue.remove(job)
-            self._conductor.begin(job)
-
-
-_open: weakref.WeakSet[Engine] = weakref.WeakSet()
-"""Engines that run."""
-
-AT_EXIT = 10.0
-"""Most seconds that the end of the process waits for the turn that an engine is in."""
-
-
-@atexit.register
-def _close_all() -> None:
-    """End engines with the process: a thread that computes while Python is taken down aborts it."""
-    for engine in list(_open):
-        engine._begin_to_close()
-        engine._thread.join(AT_EXIT)
 
 
 def _refuse_odd(seed: Any, user: Any, deadline: Any) -> None:

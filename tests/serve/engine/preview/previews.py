@@ -15,7 +15,7 @@ from evocache.serve.engine.preview.wish import Wish
 def ask_at_every_turn(engine: Engine, patch: pytest.MonkeyPatch) -> list[Wish]:
     """Have a preview asked for at each turn of each job; what is returned is filled with them."""
     wishes: list[Wish] = []
-    previewer = engine._conductor._previewer
+    previewer = engine._loop.conductor._previewer
     original = previewer.take_turn
 
     def take_turn(chosen: Any) -> bool:
@@ -26,7 +26,7 @@ def ask_at_every_turn(engine: Engine, patch: pytest.MonkeyPatch) -> list[Wish]:
         return original(chosen)
 
     patch.setattr(previewer, "take_turn", take_turn)
-    patch.setattr(engine._conductor, "_keep_turn", lambda one, lane: None)  # who is alone has turns as well
+    patch.setattr(engine._loop.conductor, "_keep_turn", lambda one, lane: None)  # who is alone has turns as well
     return wishes
 
 

@@ -195,7 +195,7 @@ def test_jobs_that_wait_with_others_wait_for_one_preview_a_turn(pipe: Any, monke
     turns: list[str] = []
     with Engine({"m": pipe}) as engine:
         ask_at_every_turn(engine, monkeypatch)
-        previewer, computing = engine._conductor._previewer, engine._conductor._computing
+        previewer, computing = engine._loop.conductor._previewer, engine._loop.conductor._computing
         take, compute = previewer.take_turn, computing.take_turn
 
         def preview(chosen: Any) -> bool:
@@ -218,7 +218,7 @@ def test_jobs_that_wait_with_others_wait_for_one_preview_a_turn(pipe: Any, monke
 
 def test_what_is_not_asked_for_is_not_kept(pipe: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     traces: list[Any] = []
-    previewer = engine._conductor._previewer
+    previewer = engine._loop.conductor._previewer
     original = previewer.take_turn
 
     def take_turn(chosen: Any) -> bool:
@@ -226,7 +226,7 @@ def test_what_is_not_asked_for_is_not_kept(pipe: Any, engine: Engine, monkeypatc
         return original(chosen)
 
     monkeypatch.setattr(previewer, "take_turn", take_turn)
-    monkeypatch.setattr(engine._conductor, "_keep_turn", lambda one, lane: None)
+    monkeypatch.setattr(engine._loop.conductor, "_keep_turn", lambda one, lane: None)
     result = engine.submit(**asked(pipe)).result(60)
     assert traces
     assert not any(trace._steps or trace._latest or trace.denoisers for trace in traces)
