@@ -10,6 +10,7 @@ import torch
 
 from evocache import apply
 from evocache.errors import GenerationError
+from evocache.runtime.joint.lane import Lane
 from evocache.serve.engine import computing
 from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.turns.batches import Batches
@@ -113,6 +114,32 @@ def test_a_component_in_which_a_call_pauses_is_entered_by_no_other(changes: bool
     assert bool(jobs[1].notes) == changes
     for one, other in zip(expected, found, strict=True):
         assert all(left.equal(right) for left, right in zip(one, other, strict=True))
+
+
+def test_memory_that_a_call_holds_that_has_stopped_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What memory is short for beside it is computed when it has ended."""
+    tiny, pipe = FAMILIES["pixart"], FAMILIES["pixart"].build()
+    pipe.set_progress_bar_config(disable=True)
+    given = [arguments(tiny, pipe, seed=seed, steps=2 + 5 * seed) for seed in range(2)]
+    expected = tensors(pipe(**arguments(tiny, pipe, seed=1, steps=7)))
+    compute, engine, refused = Lane.compute, Engine({"m": pipe}), []
+
+    def short(lane: Lane) -> Any:
+        running = engine._conductor._running
+        if lane.stage == "denoise" and any(one.paused and one.component is pipe.vae for one in running):
+            refused.append(lane)
+            raise torch.OutOfMemoryError("too little")
+        return compute(lane)
+
+    monkeypatch.setattr(Lane, "compute", short)
+    with engine:
+        with engine._change:
+            jobs = [engine.submit(user=str(seed), **one) for seed, one in enumerate(given)]
+        found = [tensors(job.result(100)) for job in jobs][1]
+        assert not engine.figures.tightened
+    assert refused
+    assert "had stopped" in jobs[1].notes[0]
+    assert all(one.equal(two) for one, two in zip(expected, found, strict=True))
 
 
 @pytest.mark.parametrize("where", ["part", "method"])

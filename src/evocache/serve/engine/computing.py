@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from ...runtime.joint.lane import SLICED, Lane
+from ...runtime.joint.proof import is_out_of_memory
 from ...runtime.ops.recompute import Again, Apart
 from .figures import Figures
 from .isolation.thread_state import thread_state
@@ -90,6 +91,8 @@ class Computing:
         calls = [one.waiting for one in chosen if one.waiting is not None]
         self._figures.turns += 1
         self._figures.calls += len(chosen)
+        for one in chosen:
+            one.short = False
         if len(chosen) > 1:
             self._figures.together += len(chosen)
             self._together(chosen, calls)
@@ -117,7 +120,22 @@ class Computing:
         if lane.rows > most and not lane.alone and self._batches.may_cut(call):
             self._go_on(one, partial(_in_pieces, one, cut(lane, most)))
             return
-        self._go_on(one, partial(self._computed, one, call))
+        beside = any(other.lane.alone is PAUSED for other in others)
+        meets_anew = not lane.alone or lane.stage != "denoise"
+        compute = self._unless_short if beside and meets_anew else self._computed
+        self._go_on(one, partial(compute, one, call))
+
+    def _unless_short(self, one: Running, call: Waiting) -> Any:
+        """In the thread of a job: compute its call beside one that has stopped; after that, if memory is short."""
+        try:
+            return self._computed(one, call)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        one.short = True
+        one.job.note("memory was short beside a call that had stopped on its way, and it was computed after that")
+        self._figures.anew += 1
+        raise Again
 
     def _computed(self, one: Running, call: Waiting) -> Any:
         """In the thread of a job: compute its call, and note what that took."""

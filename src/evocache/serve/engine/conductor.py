@@ -156,7 +156,7 @@ class Conductor:
         Likewise where there is no memory for both. One that may not go on meanwhile begins its call anew.
         """
         for inside in [one for one in self._running if one.paused and one not in chosen]:
-            if inside.component is chosen[0].component or not self._fit(chosen):
+            if inside.component is chosen[0].component or any(one.short for one in chosen) or not self._fit(chosen):
                 if inside in ones:
                     return [inside]
                 inside.resume(partial(make_anew, Again))
@@ -210,7 +210,7 @@ class Conductor:
     def _pauses(self, one: Running) -> bool:
         """Whether a job stops on its way through a call: others wait, for whom there is memory beside it."""
         others = [other for other in self._running if other is not one]
-        if one.exclusive or not all(self._fit([one, other]) for other in others):
+        if one.exclusive or any(other.short or not self._fit([one, other]) for other in others):
             return False
         return bool(others) or self._wanted()
 

@@ -40,6 +40,7 @@ class Running:
         favour: by what its seconds are divided where they are counted for its user.
         exclusive: whether no other may run before it is over, or has given back what it changed.
         held: the answer to its call, which it is given when no other is exclusive.
+        short: whether memory was short for its call beside one that has stopped on its way.
         trace: what is kept of it for previews.
     """
 
@@ -47,7 +48,7 @@ class Running:
         self.job = job
         self.number = number
         self.served, self.favour = 0.0, 1.0
-        self.exclusive = False
+        self.exclusive = self.short = False
         self.held: Any = None
         self._shared, self._swap, self._prepared, self._keeps = pipe, swap, prepared, keeps
         self._arguments = job.request.arguments
