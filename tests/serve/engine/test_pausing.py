@@ -125,7 +125,7 @@ def test_memory_that_a_call_holds_that_has_stopped_fails_nobody(monkeypatch: pyt
     compute, engine, refused = Lane.compute, Engine({"m": pipe}), []
 
     def short(lane: Lane) -> Any:
-        running = engine._conductor._running
+        running = engine._loop.conductor._running
         if lane.stage == "denoise" and any(one.paused and one.component is pipe.vae for one in running):
             refused.append(lane)
             raise torch.OutOfMemoryError("too little")
@@ -133,7 +133,7 @@ def test_memory_that_a_call_holds_that_has_stopped_fails_nobody(monkeypatch: pyt
 
     monkeypatch.setattr(Lane, "compute", short)
     with engine:
-        with engine._change:
+        with engine._loop.change:
             jobs = [engine.submit(user=str(seed), **one) for seed, one in enumerate(given)]
         found = [tensors(job.result(100)) for job in jobs][1]
         assert not engine.figures.tightened
