@@ -31,11 +31,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def paused_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others have their turns as long as there are some, before a call that has stopped goes on."""
+    """The first goes on until it stops on its way; then others do, as long as there are some."""
     by_turn = Conductor._by_turn
 
     def sorted_turns(conductor: Conductor, now: float) -> list[Running]:
-        return sorted(by_turn(conductor, now), key=lambda one: one.paused)
+        return sorted(by_turn(conductor, now), key=lambda one: (one.paused, one.number))
 
     monkeypatch.setattr(Conductor, "_by_turn", sorted_turns)
 
