@@ -31,11 +31,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def paused_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first goes on until it stops on its way; then others do, as long as there are some."""
+    """The first goes on until it stops on its way; then the other does, as long as it can."""
     by_turn = Conductor._by_turn
 
     def sorted_turns(conductor: Conductor, now: float) -> list[Running]:
-        return sorted(by_turn(conductor, now), key=lambda one: (one.paused, one.number))
+        return sorted(by_turn(conductor, now), key=lambda one: (one.paused, -one.number if one.paused else one.number))
 
     monkeypatch.setattr(Conductor, "_by_turn", sorted_turns)
 
