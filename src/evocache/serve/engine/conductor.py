@@ -196,13 +196,13 @@ class Conductor:
             left = predict(call.kind, call.lane.rows, work, steps) or 0.0
         return Claim(one.number, user, left, turn, job.seconds, self._served[user] - one.served, job.slack(now))
 
-    def _spend(self, one: Running, seconds: float) -> None:
-        """Charge what a turn took to a job, and to its user."""
+    def _spend(self, one: Running, seconds: float, *, turn: bool = True) -> None:
+        """Charge what a turn took, or what was done between turns, to a job, and to its user."""
         user = one.job.request.user
         self._noted += seconds
         one.job.spend(seconds)
         self._served[user] += seconds
-        self._shares.spend(user, seconds, one.favour)
+        self._shares.spend(user, seconds, one.favour, turn=turn)
 
     def _fit(self, ones: Sequence[Running]) -> bool:
         return self._budget.fits(ones, self._running)
@@ -223,7 +223,7 @@ class Conductor:
         began, before = time.perf_counter(), self._noted
         one.resume(answer)
         between = time.perf_counter() - began - (self._noted - before)
-        self._spend(one, max(0.0, between))  # what its pipeline and its callbacks do between calls
+        self._spend(one, max(0.0, between), turn=False)  # what its pipeline and its callbacks do between calls
         if one.over and self._begins_anew(one):
             self._go_on(one)
         elif one.over:

@@ -184,3 +184,16 @@ def test_each_job_of_a_user_comes_to_its_turn() -> None:
 
     simulate(noting, 400)
     assert long[0].had >= 400 / (4 * FAVOUR + 1) - 1.0
+
+
+def test_what_is_done_between_turns_moves_nobody_s_beginning() -> None:
+    """Who comes after a long turn, and a little work after it, goes before whose that was."""
+    shares = Shares()
+    shares.update({"video"})
+    for _ in range(5):
+        shares.spend("video", 0.5)
+        shares.spend("video", 0.01, turn=False)
+    used = shares.update({"video", "picture"})
+    shares.spend("picture", 0.02, turn=False)
+    used = shares.update({"video", "picture"})
+    assert used["picture"] < used["video"]

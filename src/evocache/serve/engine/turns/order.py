@@ -102,13 +102,16 @@ class Shares:
         """Have the time be at least that of the user among these who had least."""
         self._now = max(self._now, min((self._had.get(user, 0.0) for user in users), default=0.0))
 
-    def spend(self, user: str, seconds: float, favour: float = 1.0) -> None:
+    def spend(self, user: str, seconds: float, favour: float = 1.0, *, turn: bool = True) -> None:
         """Note that computing took seconds for a user.
 
         Args:
             user: the user.
             seconds: of computing.
             favour: by what they are divided (`favours`).
+            turn: whether they are a turn's, from whose beginning on the time is that of its user; and not what was done
+                between turns: who comes then begins where the turn before began.
         """
-        self._pass(self._active)  # who is alone has many turns before it is asked whose turn it is
+        if turn:
+            self._pass(self._active)  # who is alone has many turns before it is asked whose turn it is
         self._had[user] = max(self._had.get(user, 0.0), self._now) + seconds / favour
