@@ -9,7 +9,8 @@ from benchmarks.tables.results import results
 def throughput() -> str:
     """Return times the throughput of the plain pipeline: median of the rounds (middle half)."""
     rows = []
-    for model, cases in results("engine")["models"].items():
+    models = {**results("engine")["models"], **results("engine-emoji")["models"]}
+    for model, cases in models.items():
         for name, case in cases.items():
             if name == "figures":
                 continue
