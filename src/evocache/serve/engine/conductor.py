@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -123,7 +124,8 @@ class Conductor:
     def abandon(self, error: BaseException) -> None:
         """End all jobs because of an error that is none of theirs."""
         for one in self._running:
-            one.thread.cancel()
+            with suppress(Exception):  # what failed may fail again: all others are told all the same
+                one.thread.cancel()
             self.end(one.job, error)
         self._running.clear()
         self._swap.take_back()

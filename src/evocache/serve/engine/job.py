@@ -108,7 +108,8 @@ class Job:
     @property
     def progress(self) -> Progress:
         """How far it is."""
-        step, steps = (0, 0) if self._look is None else self._look()
+        look = self._look  # which goes when it ends, in another thread
+        step, steps = (0, 0) if look is None else look()
         waited = (self._started if self._started is not None else time.monotonic()) - self.arrived
         return Progress(self.state, step, steps, waited, self.seconds)
 
@@ -123,8 +124,9 @@ class Job:
 
     def cancel(self) -> None:
         """End it: at once while it is queued, at the end of the turn at hand while it runs. `result` raises then."""
-        if self._cancel is not None:
-            self._cancel(self)
+        cancel = self._cancel
+        if cancel is not None:
+            cancel(self)
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for what the pipeline returns.
