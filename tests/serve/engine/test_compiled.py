@@ -73,7 +73,7 @@ def test_compiled_in_company_is_what_it_is_alone(case: Any) -> None:
     assert 0 < figures.graphs < 24
 
 
-@pytest.mark.parametrize(("most", "together"), [(3, True), (2, False)])
+@pytest.mark.parametrize(("most", "together"), [(4, True), (2, False)])
 def test_graphs_are_bounded_and_some_left_to_the_host(most: int, together: bool) -> None:
     """Where no more may be made, calls are computed in sizes that there are graphs for, or alone, and counted."""
     pipe = compiling.pixart()

@@ -114,7 +114,7 @@ def run(pipe: Any, count: int, seed: int) -> list[weakref.ref[Any]]:
     assert (figures.done, figures.failed, figures.cancelled) == tuple(ended.values())
     assert min(ended.values()) > count / 20
     assert figures.together > count / 4  # how many meet is a matter of time
-    assert figures.split > 0 or count < min(COUNT.values())
+    assert figures.split > 0 or count < max(COUNT.values())
     for job, fault in jobs:
         if job.state == "failed":
             with pytest.raises((BrokenError, TypeError, torch.OutOfMemoryError)):

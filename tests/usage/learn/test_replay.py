@@ -23,11 +23,12 @@ def trace_of(asked, sizes):
     return Trace.of(key, size=np.array(sizes)[key], seconds=(key % 5 + 1) / 5, owner=owner, group=group)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(rows, vectors, st.lists(st.integers(1, 40), min_size=26, max_size=26), st.integers(10, 150))
 def test_it_decides_as_the_policy_does(asked, vector, sizes, room):
     """As long as all that is held is looked at, there is nothing to draw, and every decision is the same."""
     trace = trace_of(asked, sizes)
+    vector = np.array(vector) + 1e-3 * np.sqrt(np.arange(2, COUNT + 2))  # of equal scores either may go
     policy = simulate(Scored(room, weights=Weights.from_vector(vector)), trace)
     assert replay(Window.of(trace), np.array([vector]), room)[0].tolist() == policy.hit.tolist()
 

@@ -247,7 +247,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def make_anew(how: type[Apart]) -> Any:
-    """In the thread of a job: have the call that it waits with, or is in the middle of, begin anew."""
+    """Have the call that a job waits with, or is in the middle of, begin anew, in the thread of the job."""
     raise how
 
 

@@ -222,10 +222,13 @@ class Conductor:
         if any(other.exclusive and other is not one for other in self._running):
             one.held = answer  # of a turn that both were in
             return
-        began, before = time.perf_counter(), self._noted
+        began, before, alone = time.perf_counter(), self._noted, len(self._running) == 1
         one.resume(answer)
         between = time.perf_counter() - began - (self._noted - before)
-        self._spend(one, max(0.0, between), turn=False)  # what its pipeline and its callbacks do between calls
+        if alone:  # for as many turns as nobody else wanted: it owes them to nobody
+            one.job.spend(max(0.0, between))
+        else:  # what its pipeline and its callbacks do between calls
+            self._spend(one, max(0.0, between), turn=False)
         if one.over and self._begins_anew(one):
             self._go_on(one)
         elif one.over:
