@@ -175,11 +175,8 @@ class Computing:
         graphs = count_graphs(lane)
         with Pausing(limit, pause, turned):
             output = lane.compute()
-        if count_graphs(lane) != graphs:
-            return output
-        rows, seconds = max(1, lane.rows), sum(turns)
-        self.prices.note(call.kind, lane.stage, rows, lane.work, seconds)
-        self._gains.note(call.kind, 1, seconds / (rows * (lane.work + FIXED)))
+        if count_graphs(lane) == graphs:
+            self._note_cost([call], sum(turns))
         return output
 
     def _together(self, ones: Sequence[Running], calls: Sequence[Waiting]) -> None:
@@ -227,14 +224,19 @@ class Computing:
             seconds: of computing.
             usual: whether others like it are going to cost as much: nothing was proved or compiled in it.
         """
+        if usual:
+            self._note_cost(calls, seconds)
+        rows = sum(max(1, call.lane.rows) for call in calls)
+        for one, call in zip(ones, calls, strict=True):
+            self._spend(one, seconds * max(1, call.lane.rows) / rows)
+
+    def _note_cost(self, calls: Sequence[Waiting], seconds: float) -> None:
+        """Note what calls cost that were computed together, or by themselves."""
         first = calls[0]
         rows = sum(max(1, call.lane.rows) for call in calls)
         work = sum(call.lane.work * max(1, call.lane.rows) for call in calls) / rows
-        if usual:
-            self.prices.note(first.kind, first.lane.stage, rows, work, seconds)
-            self._gains.note(first.kind, len(calls), seconds / (rows * (work + FIXED)))
-        for one, call in zip(ones, calls, strict=True):
-            self._spend(one, seconds * max(1, call.lane.rows) / rows)
+        self.prices.note(first.kind, first.lane.stage, rows, work, seconds)
+        self._gains.note(first.kind, len(calls), seconds / (rows * (work + FIXED)))
 
 
 def _in_pieces(one: Running, lanes: Sequence[Any]) -> Any:

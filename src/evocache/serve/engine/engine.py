@@ -6,11 +6,13 @@ import math
 import secrets
 import weakref
 from collections.abc import Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 from ...errors import GenerationError, PipelineError, short
 from ...units import in_bytes
+from .conductor import Conductor
 from .figures import Figures
 from .job import Job, Request
 from .loop import Loop
@@ -64,7 +66,7 @@ class Engine:
         for name in set(fronts) - set(pipelines):
             raise PipelineError(f"a front for {name!r}", f"one for {', '.join(self._names)}", "name the pipeline")
         most = None if memory is None else in_bytes(memory)
-        self._loop = Loop(dict(pipelines), fronts, most, rows, open)
+        self._loop = Loop(partial(Conductor, dict(pipelines), fronts, most, rows, open))
         weakref.finalize(self, self._loop.drop)  # who forgets to close it keeps no pipelines
 
     def submit(

@@ -6,9 +6,8 @@ import atexit
 import threading
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any
 
 from ...errors import GenerationError
 from ...runtime.joint.lane import meeting
@@ -25,22 +24,16 @@ class Loop:
     """Lets jobs begin and gives them turns, in a thread of its own; who asks for something may be in any.
 
     Args:
-        pipelines: by name.
-        fronts: by the name of the pipeline.
-        memory: most bytes; None if there is no limit.
-        rows: most rows of a batch.
-        open: most jobs that have begun and are not over.
+        conduct: makes what gives the turns; it is given what tells whether somebody waits for the end of one.
 
     Attributes:
         conductor: gives the turns.
         change: held while the queue, or what is asked for, changes.
     """
 
-    def __init__(
-        self, pipelines: Mapping[str, Any], fronts: Mapping[str, Any], memory: int | None, rows: int, open: int
-    ) -> None:
+    def __init__(self, conduct: Callable[[Callable[[], bool]], Conductor]) -> None:
         self.change = threading.Condition()
-        self.conductor = Conductor(pipelines, fronts, memory, rows, open, self._is_wanted)
+        self.conductor = conduct(self._is_wanted)
         self._queue: deque[Job] = deque()
         self._cancelled: set[Job] = set()
         self._closing = self._dropped = False

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from ...memory import version
+
 
 class StartingState:
     """Keeps a call's arguments, the states of generators among them, and how often its tensors were written into.
@@ -20,7 +22,7 @@ class StartingState:
         leaves, self._nested = pytree.tree_flatten(dict(arguments))
         self._leaves = leaves
         self._generators = [(leaf, leaf.get_state()) for leaf in leaves if isinstance(leaf, torch.Generator)]
-        self._tensors = [(leaf, _version(leaf)) for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        self._tensors = [(leaf, version(leaf)) for leaf in leaves if isinstance(leaf, torch.Tensor)]
 
     def restore(self) -> dict[str, Any] | None:
         """Put generators back, and return the arguments, in lists and dictionaries that nobody has changed.
@@ -29,11 +31,7 @@ class StartingState:
         """
         for generator, state in self._generators:
             generator.set_state(state)
-        if any(_version(tensor) != version for tensor, version in self._tensors):
+        if any(version(tensor) != before for tensor, before in self._tensors):
             return None
         arguments: dict[str, Any] = pytree.tree_unflatten(self._leaves, self._nested)
         return arguments
-
-
-def _version(tensor: torch.Tensor) -> int | None:
-    return None if tensor.is_inference() else tensor._version

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import nn
 
+from ....memory import version
+
 SMALL = 1 << 20
 """Bytes of a buffer up to which its numbers are kept a second time."""
 
@@ -23,7 +25,7 @@ class KeptTensor:
     def __init__(self, name: str, tensor: torch.Tensor, copied: bool = False) -> None:
         self.name, self.tensor = name, tensor
         self._data = tensor.data
-        self._version = version_of(tensor)
+        self._version = version(tensor)
         self._copy = self._data.clone() if copied else None
 
     @property
@@ -34,7 +36,7 @@ class KeptTensor:
     @property
     def written(self) -> bool:
         """Whether somebody has written into it."""
-        return version_of(self.tensor) != self._version
+        return version(self.tensor) != self._version
 
     @property
     def moved(self) -> bool:
@@ -48,7 +50,7 @@ class KeptTensor:
             self.tensor.data = self._data
         if self.written and self._copy is not None:
             self._data.copy_(self._copy)
-            self._version = version_of(self.tensor)
+            self._version = version(self.tensor)
 
 
 def kept_tensors(parts: Mapping[str, nn.Module]) -> Iterator[KeptTensor]:
@@ -62,11 +64,6 @@ def kept_tensors(parts: Mapping[str, nn.Module]) -> Iterator[KeptTensor]:
             if id(tensor) not in seen:
                 seen.add(id(tensor))
                 yield KeptTensor(f"{name}.{path}", tensor, copied)
-
-
-def version_of(tensor: torch.Tensor) -> int:
-    """Return how often a tensor was written into, as far as it counts that."""
-    return 0 if tensor.is_inference() else tensor._version
 
 
 def place_of(tensor: torch.Tensor) -> int:

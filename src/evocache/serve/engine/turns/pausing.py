@@ -11,6 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from ....runtime.attach.region import is_compiled
+from ....runtime.attach.snapshot import COMPILED
 
 SYNCHRONIZED = 8
 """Operations after which a device is waited for, where it runs behind: to know how long they took."""
@@ -28,7 +29,7 @@ def may_pause(component: Any) -> bool:
     if not isinstance(component, nn.Module):
         return True
     return not any(
-        is_compiled(part) or any(hasattr(each, "_torchdynamo_orig_callable") for each in vars(part).values())
+        is_compiled(part) or any(hasattr(each, COMPILED) for each in vars(part).values())
         for part in component.modules()
     )
 
