@@ -1,4 +1,4 @@
-"""What engines leave behind, and how far results are apart."""
+"""What is asked of engines, what these leave behind, and how far results are apart."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils import _pytree as pytree
+
+from tests.tiny import FAMILIES
+from tests.tiny.arguments import arguments
+
+PIXART = FAMILIES["pixart"]
+
+
+def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
+    """Arguments of a call of the tiny PixArt, of four steps if not told otherwise."""
+    return arguments(PIXART, pipe, **{"steps": 4, **settings})
 
 
 def engine_threads() -> list[threading.Thread]:

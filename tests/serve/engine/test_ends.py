@@ -12,22 +12,7 @@ from evocache.errors import GenerationError
 from evocache.serve.engine import computing
 from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.turns.batches import Batches
-from tests.serve.calls import engine_threads
-from tests.tiny import FAMILIES
-from tests.tiny.arguments import arguments
-
-PIXART = FAMILIES["pixart"]
-
-
-@pytest.fixture(scope="module")
-def pipe() -> Any:
-    found = PIXART.build()
-    found.set_progress_bar_config(disable=True)
-    return found
-
-
-def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
-    return arguments(PIXART, pipe, **{"steps": 4, **settings})
+from tests.serve.calls import asked, engine_threads
 
 
 def stubborn(pipe: Any, times: int, returns: bool) -> Any:

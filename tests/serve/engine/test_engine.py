@@ -6,7 +6,6 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,29 +19,9 @@ from evocache.policies import parse
 from evocache.schedule.front import Front, Point
 from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.turns import batches
-from tests.serve.calls import difference, engine_threads
+from tests.serve.calls import PIXART, asked, difference, engine_threads
 from tests.tiny import FAMILIES
 from tests.tiny.arguments import arguments
-
-PIXART = FAMILIES["pixart"]
-
-
-@pytest.fixture(scope="module")
-def pipe() -> Any:
-    found = PIXART.build()
-    found.set_progress_bar_config(disable=True)
-    return found
-
-
-@pytest.fixture
-def engine(pipe: Any) -> Iterator[Engine]:
-    with Engine({"pixart": pipe}) as made:
-        yield made
-    assert not engine_threads()
-
-
-def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
-    return arguments(PIXART, pipe, **{"steps": 4, **settings})
 
 
 def test_a_cancelled_job_ends_and_others_go_on(pipe: Any, engine: Engine) -> None:

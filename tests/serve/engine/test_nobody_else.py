@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +20,7 @@ from evocache.errors import GenerationError
 from evocache.memory.store import FeatureStore
 from evocache.runtime.estimate.residency import weights
 from evocache.serve.engine import Engine
-from tests.serve.calls import difference, engine_threads
-from tests.tiny import FAMILIES
-from tests.tiny.arguments import arguments
-
-PIXART = FAMILIES["pixart"]
+from tests.serve.calls import PIXART, asked, difference, engine_threads
 
 
 @dataclass
@@ -40,17 +35,6 @@ def pipe() -> Any:
     found = PIXART.build()
     found.set_progress_bar_config(disable=True)
     return found
-
-
-@pytest.fixture
-def engine(pipe: Any) -> Iterator[Engine]:
-    with Engine({"pixart": pipe}) as made:
-        yield made
-    assert not engine_threads()
-
-
-def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
-    return arguments(PIXART, pipe, **{"steps": 4, **settings})
 
 
 @pytest.mark.parametrize(

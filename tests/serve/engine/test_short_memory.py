@@ -21,22 +21,7 @@ from evocache.serve.engine.prepared import Prepared
 from evocache.serve.engine.turns import batches
 from evocache.serve.engine.turns.batches import Batches
 from evocache.serve.engine.turns.known_plans import KnownPlans
-from tests.serve.calls import difference
-from tests.tiny import FAMILIES
-from tests.tiny.arguments import arguments
-
-PIXART = FAMILIES["pixart"]
-
-
-@pytest.fixture(scope="module")
-def pipe() -> Any:
-    found = PIXART.build()
-    found.set_progress_bar_config(disable=True)
-    return found
-
-
-def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
-    return arguments(PIXART, pipe, **{"steps": 4, **settings})
+from tests.serve.calls import PIXART, asked, difference
 
 
 @pytest.mark.parametrize("what", ["none", "fora:2", "fastercache:2,0.5,0,2"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,28 +16,14 @@ from evocache.errors import GenerationError
 from evocache.serve.engine.engine import Engine
 from evocache.serve.engine.preview import tail
 from evocache.serve.engine.preview.pictures import pictures_of
-from tests.serve.calls import engine_threads, tensors
+from tests.serve.calls import PIXART, asked, tensors
 from tests.serve.engine.preview.previews import ask_at_every_turn, psnr, shown
 from tests.tiny import FAMILIES
-from tests.tiny.arguments import arguments
-
-PIXART = FAMILIES["pixart"]
 
 
 @pytest.fixture(scope="module")
 def pipe() -> Any:
     return PIXART.build()
-
-
-@pytest.fixture
-def engine(pipe: Any) -> Iterator[Engine]:
-    with Engine({"pixart": pipe}) as made:
-        yield made
-    assert not engine_threads()
-
-
-def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
-    return arguments(PIXART, pipe, **{"steps": 4, **settings})
 
 
 def same(expected: Any, found: Any) -> bool:
