@@ -149,7 +149,7 @@ def test_the_architecture_names_every_room() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     missing = [room.name for room in ROOMS if f"`{room.name}`" not in text]
     assert not missing
-    assert len(text.split()) <= 950
+    assert len(text.split()) <= 1050
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(PACKAGE).as_posix())

@@ -25,6 +25,7 @@ RANKS = {
     "memory": 3,
     "video": 3.5,
     "runtime": 4,
+    "loading": 4.5,
     "metrics": 5,
     "search": 6,
     "usage": 6,
@@ -37,13 +38,13 @@ RANKS = {
 }
 """`a` may import `b` if `b` ranks lower. Packages of one rank do not know each other."""
 
-BESIDE = {"zoo": {"errors"}, "cli": {"zoo"}}
-"""The zoo stands outside the order: it imports nothing but errors, and only the command line imports it."""
+BESIDE = {"zoo": {"errors"}, "loading": {"zoo"}, "cli": {"zoo"}}
+"""The zoo stands outside the order: it imports nothing but errors; loading and the command line alone import it."""
 
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 TORCHLESS = ("schedule", "policies", "usage", "report")
 HOMES = {
-    "diffusers": ("model", "runtime", "zoo", "cli", "search/evaluate"),
+    "diffusers": ("model", "runtime", "loading", "zoo", "cli", "search/evaluate"),
     "ray": ("search/evaluate/ray", "serve"),
     "fastapi": ("serve/api", "serve/web"),
 }

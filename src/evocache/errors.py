@@ -21,6 +21,8 @@ Error
 ├── UsageError           a cache, trace or policy of a learning cache that was given what it cannot use
 │   └── RecordError      an event that is none, or of a newer version
 │       └── StoreError   a store of events that cannot be opened, read or written
+├── InputError           an argument, a file or a setting that cannot be used
+├── ModelError           a model that does not exist, or that cannot be loaded
 ├── DependencyError      an optional package that is not installed
 └── ZooError             an unknown or damaged embedded model
 
@@ -29,7 +31,7 @@ UserWarning
     └── RecordWarning    requests that are not recorded, or patterns that are found by a simpler method
 ```
 
-Two places add their own: `metrics.MetricError`, and the command line's `InputError` and `ModelError`.
+One place adds its own: `metrics.MetricError`.
 """
 
 from __future__ import annotations
@@ -176,6 +178,14 @@ def _amount(count: int) -> str:
     return f"{count / 1e9:.3f} GB" if count >= 1e9 else f"{count / 1e6:.3f} MB"
 
 
+class InputError(Error):
+    """An argument, a file or a setting that cannot be used."""
+
+
+class ModelError(Error):
+    """A model that does not exist, or that cannot be loaded."""
+
+
 class DependencyError(Error):
     """An optional package that is not installed; it names the command that installs it."""
 
@@ -203,6 +213,13 @@ def short(value: Any) -> str:
         return shortener.repr(value)
     except ValueError:  # a whole number of more digits than Python writes
         return f"a very large {type(value).__name__}"
+
+
+def shorten(error: BaseException, most: int = 160) -> str:
+    """Shorten another library's error to its first line."""
+    lines = str(error).strip().splitlines()
+    text = lines[0].rstrip(".") if lines else type(error).__name__
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

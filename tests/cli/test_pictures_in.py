@@ -11,7 +11,7 @@ from diffusers import StableDiffusionInpaintPipeline
 from PIL import Image
 
 from evocache.cli.inputs.call_arguments import parse_settings
-from evocache.cli.ui.failures import InputError
+from evocache.errors import InputError
 from evocache.validation.proof_file import read_proof
 from tests.tiny import SD15, SD15_IMG2IMG
 from tests.tiny.base import picture

@@ -103,7 +103,7 @@ for code, calls in ((2, {WRONG!r}), (0, {RIGHT!r})):
 
 
 def test_storages_are_those_of_the_stores():
-    from evocache.cli.inputs.dtypes import STORAGES
+    from evocache.cli.inputs.storage_names import STORAGES
     from evocache.memory.quantization import CODINGS
 
     assert sorted(STORAGES) == sorted(CODINGS)
@@ -126,7 +126,8 @@ def test_a_tree_is_that_of_the_model_and_needs_no_weights(request, monkeypatch, 
     weights()
     from diffusers import DiffusionPipeline
 
-    from evocache.cli.inputs import model_loading, model_tree
+    from evocache.cli.inputs import model_tree
+    from evocache.loading.pipelines import choose_steps
     from evocache.model import discover
 
     whole = zoo.load(model) if model.startswith("zoo:") else None
@@ -137,13 +138,13 @@ def test_a_tree_is_that_of_the_model_and_needs_no_weights(request, monkeypatch, 
     found = discover(whole)
     assert tree == found.tree
     assert dict(classes) == dict(found.classes)
-    assert steps == model_loading.choose_steps(whole)
+    assert steps == choose_steps(whole)
 
 
 @pytest.mark.filterwarnings("ignore:`torch_dtype`:FutureWarning")
 def test_a_tree_that_no_configs_tell_is_that_of_the_loaded_model(folder, monkeypatch):
     from evocache.cli.inputs import model_tree
-    from evocache.cli.ui.failures import ModelError
+    from evocache.errors import ModelError
 
     def unmade(model):
         raise ModelError(model, "a pipeline whose parts are made from configs", "load it")

@@ -6,7 +6,7 @@ In: a name. Out: an ordinary diffusers pipeline, whose call has defaults that fi
 - `prompts`, `motions`: what can be asked for
 - `judge`, `video_judge`: networks that say what is on a picture or a video
 
-Imports `errors`; only the command line imports it.
+Imports `errors`; only `loading` and the command line import it.
 """
 
 from evocache.zoo.load import load

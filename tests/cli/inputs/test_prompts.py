@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evocache.cli.inputs.prompts import drop_repeats, gather, read_prompts
-from evocache.cli.ui.failures import InputError
+from evocache.errors import InputError
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "prompts"
 

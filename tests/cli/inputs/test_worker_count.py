@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evocache.cli.inputs import worker_count
-from evocache.cli.ui.failures import InputError
+from evocache.errors import InputError
 
 SMALL = SimpleNamespace(device="cpu", components={"net": torch.nn.Linear(1000, 1000), "tokenizer": None})
 GIGABYTES = 1 << 30

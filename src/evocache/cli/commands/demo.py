@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..inputs.model_loading import await_loading, load_pipeline
+from ...errors import InputError
+from ...loading.pipelines import load_pipeline
+from ..inputs.model_loading import await_loading
 from ..inputs.number_options import MAX_SEED
 from ..ui.console import out
-from ..ui.failures import InputError, make_folder
+from ..ui.failures import make_folder
 from ..ui.machine_info import describe_in_a_line, describe_machine
 from ..ui.waits import Waits
 

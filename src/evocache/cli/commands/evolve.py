@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...errors import ZooError
+from ...errors import InputError, ZooError
+from ...loading.dtypes import check_device, check_dtype
+from ...loading.pipelines import choose_steps, load_pipeline, locate
 from ...search.config import EvolveConfig
 from ..inputs import argument_files
 from ..inputs.call_arguments import choose_batch, parse_settings, select_arguments
-from ..inputs.dtypes import check_device, check_dtype, check_storage
-from ..inputs.model_loading import MODELS, choose_steps, load_pipeline, locate
+from ..inputs.model_loading import MODELS
 from ..inputs.number_options import MAX_COUNT, MAX_SEED, MAX_STEPS, check_amount
 from ..inputs.prompts import drop_repeats, gather
+from ..inputs.storage_names import check_storage
 from ..inputs.worker_count import check_count
 from ..inputs.worker_count import count_workers as processes
 from ..ui.console import errors
-from ..ui.failures import InputError
 from ..ui.front_table import read_run_history, show_front
 from ..ui.live_display import Live
 from ..ui.stop_signals import Terminated

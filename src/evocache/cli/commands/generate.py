@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...loading.pipelines import load_pipeline
 from ...metrics.versions import read_versions
 from ..inputs import argument_files
 from ..inputs.call_arguments import (
@@ -23,7 +24,7 @@ from ..inputs.call_arguments import (
     parse_settings,
     select_arguments,
 )
-from ..inputs.model_loading import MODELS, await_loading, load_pipeline
+from ..inputs.model_loading import MODELS, await_loading
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_SEED, MAX_STEPS, check_finite
 from ..inputs.prompts import gather
 from ..inputs.schedule_choice import Choice, pick

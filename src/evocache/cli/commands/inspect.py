@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...errors import InputError, shorten
+from ...loading.pipelines import choose_steps, load_pipeline
 from ..inputs import argument_files
 from ..inputs.architecture_names import count_architecture, is_architecture
 from ..inputs.call_arguments import call_pipeline, make_example, parse_settings
-from ..inputs.model_loading import await_loading, choose_steps, load_pipeline
+from ..inputs.model_loading import await_loading
 from ..inputs.number_options import MAX_COUNT, MAX_STEPS
 from ..inputs.schedule_choice import Choice, pick
 from ..inputs.schedule_options import MinQuality, PointMemory, Schedule, Speedup
 from ..ui.console import errors
-from ..ui.failures import InputError, shorten
 from ..ui.model_view import View
 from ..ui.step_count import count_steps
 from ..ui.waits import Waits

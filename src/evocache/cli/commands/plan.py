@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...errors import InputError
+from ...loading.dtypes import check_dtype
+from ...loading.pipelines import load_pipeline, locate
 from ..inputs import argument_files
 from ..inputs.call_arguments import make_example, parse_settings
-from ..inputs.dtypes import check_dtype
-from ..inputs.model_loading import await_loading, load_pipeline, locate, predict_import
+from ..inputs.model_loading import await_loading, predict_import
 from ..inputs.number_options import MAX_COUNT, MAX_PIXELS, MAX_STEPS
 from ..inputs.schedule_choice import pick
 from ..inputs.schedule_options import Memory, MinQuality, Schedule, Speedup, Storage
 from ..ui.console import out
-from ..ui.failures import InputError
 from ..ui.waits import Waits
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ...errors import InputError
 from ..ui.console import out
-from ..ui.failures import InputError
 
 
 def report(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...errors import InputError
 from ..inputs.number_options import MAX_STEPS
 from ..inputs.schedule_choice import Choice, pick
 from ..inputs.schedule_options import MinQuality, PointMemory, Speedup
 from ..ui.command_line import Command
-from ..ui.failures import InputError, format_examples
+from ..ui.failures import format_examples
 from ..ui.picture_files import make_slug
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 In: texts and paths. Out: pipelines, prompts, arguments and choices, or an error that says what to try.
 
-- `model_loading`, `model_tree`, `weightless`, `architecture_names`, `dtypes`: models by name
+- `model_loading`, `model_tree`, `weightless`, `architecture_names`: models by name
 - `prompts`, `argument_files`, `call_arguments`: what a pipeline is called with
-- `schedule_choice`, `number_options`, `worker_count`: options that commands share
+- `schedule_choice`, `number_options`, `storage_names`, `worker_count`: options that commands share
 
 Imports `cli.ui` for errors; no command. Heavy imports stand within functions.
 """

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...errors import PipelineError
-from ..ui.failures import InputError, ModelError
+from ...errors import InputError, ModelError, PipelineError
+from ...loading.dtypes import find_dtype
 from .call_arguments import parse_settings
-from .dtypes import find_dtype
 
 if TYPE_CHECKING:
     from ...model.architectures import Architecture

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...errors import CodecError
-from ..ui.failures import InputError
+from ...errors import CodecError, InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import Error, short
-from ..ui.failures import InputError, shorten
+from ...errors import Error, InputError, short, shorten
 from . import argument_files
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..ui.failures import ModelError
+from ...errors import ModelError
+from ...loading.pipelines import choose_steps, load_pipeline, locate
 from ..ui.waits import Waits
 from .architecture_names import find_architecture, is_architecture
-from .model_loading import await_loading, choose_steps, load_pipeline, locate, predict_import
+from .model_loading import await_loading, predict_import
 from .weightless import load_weightless
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..ui.failures import InputError
+from ...errors import InputError
 
 MAX_STEPS = 10_000
 """More steps than any generation has, as in files (`schedule.size_limits`)."""

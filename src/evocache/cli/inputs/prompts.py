@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..ui.failures import InputError
+from ...errors import InputError
 
 KEYS = ("prompt", "caption", "text", "prompt_en")
 """Names of the column or key that holds the prompt, in any case, the first that is there."""

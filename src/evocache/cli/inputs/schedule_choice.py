@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..ui.failures import InputError
+from ...errors import InputError
 
 if TYPE_CHECKING:
     from ...policies import Gate, Policy

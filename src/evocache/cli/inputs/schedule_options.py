@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .dtypes import check_storage
 from .number_options import check_amount, check_finite
+from .storage_names import check_storage
 
 Schedule = Annotated[
     str | None,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .dtypes import find_dtype
-from .model_loading import describe_unloadable, locate
+from ...loading.dtypes import find_dtype
+from ...loading.pipelines import describe_unloadable, locate
 
 
 def load_weightless(model: str, *, dtype: str = "auto") -> Any:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..ui.failures import InputError
+from ...errors import InputError
 from ..ui.machine_info import count_cores
 
 BASE = 1 << 30

@@ -6,18 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import Error
+from ...errors import Error, InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-class InputError(Error):
-    """An argument or a file that a command cannot use."""
-
-
-class ModelError(Error):
-    """A model that does not exist, or that cannot be loaded."""
 
 
 def format_error(error: Error) -> RenderableType:
@@ -54,10 +46,3 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     if not os.access(made, os.W_OK | os.X_OK):
         raise InputError(f"{str(path)!r}, which cannot be written to", "a writable folder", "choose another --out")
     return made
-
-
-def shorten(error: BaseException, most: int = 160) -> str:
-    """Shorten another library's error to its first line."""
-    lines = str(error).strip().splitlines()
-    text = lines[0].rstrip(".") if lines else type(error).__name__
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import printable
-from .failures import InputError
+from ...errors import InputError, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...ui.failures import InputError
+from ....errors import InputError
 
 
 def parse_room(text: str, whole: int) -> int:

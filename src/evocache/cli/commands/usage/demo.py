@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ....errors import InputError
 from ...inputs.number_options import MAX_COUNT, MAX_SEED, check_finite
 from ...ui.console import errors, out
-from ...ui.failures import InputError
 from ...ui.waits import Waits
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ....errors import nearest
-from ...ui.failures import InputError
+from ....errors import InputError, nearest
 
 
 def check_out(path: Path | None, endings: Sequence[str]) -> None:

@@ -12,9 +12,8 @@ from uuid import UUID
 
 import typer
 
-from ....errors import Error
+from ....errors import Error, InputError
 from ...ui.console import errors, out
-from ...ui.failures import InputError
 from .sources import open_records
 
 if TYPE_CHECKING:

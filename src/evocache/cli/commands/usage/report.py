@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ....errors import InputError
 from ...inputs.number_options import MAX_COUNT
 from ...ui.console import out
-from ...ui.failures import InputError
 from ...ui.waits import Waits
 from .amounts import parse_room
 from .outputs import check_out, write_out

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ...ui.failures import InputError
+from ....errors import InputError
 from ...ui.waits import Waits
 
 if TYPE_CHECKING:

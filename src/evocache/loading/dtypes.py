@@ -1,16 +1,13 @@
-"""Types of numbers by their names."""
+"""Types of numbers, and devices, by their names."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from ..ui.failures import InputError
+from ..errors import InputError
 
 DTYPES = ("float32", "bfloat16", "float16")
-
-STORAGES = ("none", "bf16", "fp8", "int8")
-"""What features may be stored in (`memory.quantization.CODINGS`, which takes torch to be read)."""
 
 
 def find_dtype(name: str, device: str = "cuda") -> Any:
@@ -47,15 +44,3 @@ def check_device(name: str) -> str:
     if not re.fullmatch(r"(auto|cpu|cuda|mps|xpu|npu|hpu|mlu|meta)(:\d+)?", name):
         raise InputError(f"device {name!r}", "auto, cpu, cuda, cuda:1, mps or the like", "try --device cpu")
     return name
-
-
-def check_storage(names: str | None) -> str | None:
-    """Check names of what features are stored in, with commas between them, without loading anything.
-
-    Raises:
-        InputError: if there is no such storage.
-    """
-    for name in (names or "none").split(","):
-        if name.strip() not in STORAGES:
-            raise InputError(f"storage {name.strip()!r}", f"one of {', '.join(STORAGES)}", "choose one with --storage")
-    return names
