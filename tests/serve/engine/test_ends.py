@@ -90,3 +90,31 @@ def test_closing_ends_what_stopped_on_its_way(pipe: Any, monkeypatch: pytest.Mon
     assert {job.state for job in jobs} <= {"cancelled", "done"}
     assert jobs[-1].state == "cancelled"
     assert not engine_threads()
+
+
+def test_who_asked_for_it_is_called_at_the_end_and_knows_how_far_the_job_came(engine: Engine, pipe: Any) -> None:
+    called: list[tuple[str, str, int]] = []
+
+    def note(name: str, job: Any) -> None:
+        called.append((name, job.state, job.progress.step))
+        raise RuntimeError("whoever is called may fail")
+
+    def callback(step: int, timestep: Any, latents: torch.Tensor) -> None:
+        if step == 2:
+            raise ValueError("no more")
+
+    done = engine.submit(**asked(pipe))
+    done.when_over(lambda: note("done", done))
+    done.result(60)
+    failed = engine.submit(**asked(pipe), callback=callback)
+    failed.when_over(lambda: note("failed", failed))
+    with pytest.raises(ValueError, match="no more"):
+        failed.result(60)
+    early = engine.submit(**{**asked(pipe), "height": "tall"})
+    early.when_over(lambda: note("early", early))
+    with pytest.raises(TypeError):
+        early.result(60)
+    engine.close()
+    assert called == [("done", "done", 4), ("failed", "failed", 3), ("early", "failed", 0)]
+    done.when_over(lambda: note("late", done))
+    assert called[-1] == ("late", "done", 4)

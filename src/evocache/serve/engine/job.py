@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,12 +105,14 @@ class Job:
         self._error: BaseException | None = None
         self._ended = threading.Event()
         self._wishing = threading.Lock()
+        self._reached = (0, 0)
+        self._calls: list[Callable[[], None]] = []
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """How far it is, or was at its end."""
         look = self._look  # which goes when it ends, in another thread
-        step, steps = (0, 0) if look is None else look()
+        step, steps = self._reached if look is None else look()
         waited = (self._started if self._started is not None else time.monotonic()) - self.arrived
         return Progress(self.state, step, steps, waited, self.seconds)
 
@@ -150,6 +153,18 @@ class Job:
         if self._error is not None:
             raise self._error
         return self._result
+
+    def when_over(self, call: Callable[[], None]) -> None:
+        """Have something called when it is over, once: at once if it is.
+
+        It is called in the thread that ends the job, and holds up all others until it returns; what it raises is lost.
+        """
+        with self._wishing:
+            if not self._ended.is_set():
+                self._calls.append(call)
+                return
+        with suppress(Exception):
+            call()
 
     @property
     def wished(self) -> bool:
@@ -209,11 +224,17 @@ class Job:
 
     def end(self, result: Any = None, error: BaseException | None = None) -> None:
         """Note that it is over, and let who waits go on."""
+        with suppress(Exception):  # nobody waits for a job for ever, whatever fails
+            self._reached = (0, 0) if self._look is None else self._look()
         self._result, self._error, self._cancel, self._look = result, error, None, None
         with self._wishing:
             self._ended.set()
+            calls, self._calls = self._calls, []
             if self.wish is not None:
                 self.wish.refuse(_over())
+        for call in calls:
+            with suppress(Exception):  # no fault of the engine's, which goes on for others
+                call()
 
 
 def _over() -> GenerationError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from ...runtime.joint.lane import Lane
@@ -56,12 +55,13 @@ class Running:
         self._begin()
 
     def _begin(self) -> None:
+        self._seen = (0, 0)
         self.waiting: Waiting | None = None
         self.trace = Trace()
         self._pipe = own_pipeline(self._shared)
         self._handle: Any = None
         seed, around = self.job.request.seed, self.job.surroundings
-        self.thread = GenerationThread(self._generate, self._swap, seed, around, partial(self._keeps, self))
+        self.thread = GenerationThread(self._generate, self._swap, seed, around, self._meet)
 
     def begin_anew(self) -> bool:
         """Have its call begin anew, as if it had not been; return whether its arguments are what they were."""
@@ -119,9 +119,14 @@ class Running:
                 raise
 
     def look(self) -> tuple[int, int]:
-        """Return the step that it is in, and the number of steps."""
+        """Return the step that it is in, or was in when its call ended, and the number of steps."""
         follower = self.generation
-        return (0, 0) if follower is None else (follower.clock.step + 1, follower.clock.total)
+        return self._seen if follower is None else (follower.clock.step + 1, follower.clock.total)
+
+    def _meet(self, lane: Lane) -> Answer | None:
+        """Note the step where its call calls a component, in the thread of that; compute it if the turn is kept."""
+        self._seen = self.look()
+        return self._keeps(self, lane)
 
     def resume(self, answer: Any = None) -> None:
         """Let it go on until it waits again or is over."""
