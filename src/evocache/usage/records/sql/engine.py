@@ -1,4 +1,4 @@
-"""Connections to databases of events: SQLite that survives crashes and keeps no traces, and Postgres."""
+"""Connections to databases: SQLite that survives crashes and keeps no traces, and Postgres."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from ....errors import StoreError
 from ....extras import optional
-from .migrate import migrate
+from .migrate import EVENTS, Migrations, migrate
 
 PATIENCE = 5.0
 """Seconds that a database may be locked by others before it counts as away."""
@@ -27,12 +27,17 @@ _SETTINGS = (
 )
 
 
-def connect(where: str, patience: float = PATIENCE) -> Any:
+MEND = "look after it, and try again"
+"""What to do about a database that fails, if nobody knows better."""
+
+
+def connect(where: str, patience: float = PATIENCE, migrations: Migrations = EVENTS) -> Any:
     """Return an engine of SQLAlchemy for a database whose tables are up to date.
 
     Args:
         where: URL such as `sqlite:///usage.db` or `postgresql+pg8000://user@host/database`.
         patience: seconds that a lock of somebody else is waited for.
+        migrations: which tables are meant.
 
     Raises:
         DependencyError: if SQLAlchemy, Alembic or pg8000 is not installed.
@@ -45,18 +50,18 @@ def connect(where: str, patience: float = PATIENCE) -> Any:
         raise _no_url("something that is no URL") from None
     if url.drivername in ("postgresql", "postgresql+pg8000"):
         optional("pg8000")
-        return _postgres(sa, url.set(drivername="postgresql+pg8000"), patience)
+        return _postgres(sa, url.set(drivername="postgresql+pg8000"), patience, migrations)
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        return _sqlite(sa, url, patience)
+        return _sqlite(sa, url, patience, migrations)
     raise _no_url(url.render_as_string(hide_password=True))
 
 
 def _no_url(given: str) -> StoreError:
     expected = "sqlite:///usage.db, or postgresql+pg8000://user@host/database"
-    return StoreError(given, expected, "give a path for SQLite, and MemoryStore for memory")
+    return StoreError(given, expected, "give the path of a file for SQLite")
 
 
-def _postgres(sa: Any, url: Any, patience: float) -> Any:
+def _postgres(sa: Any, url: Any, patience: float, migrations: Migrations) -> Any:
     engine = sa.create_engine(
         url, pool_pre_ping=True, pool_size=2, hide_parameters=True, connect_args={"timeout": 6 * patience}
     )
@@ -69,11 +74,11 @@ def _postgres(sa: Any, url: Any, patience: float) -> Any:
 
     sa.event.listen(engine, "connect", prepare)
     with _disposed_on_error(engine), telling(engine, "opened"), engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, migrations)
     return engine
 
 
-def _sqlite(sa: Any, url: Any, patience: float) -> Any:
+def _sqlite(sa: Any, url: Any, patience: float, migrations: Migrations) -> Any:
     path = Path(url.database)
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": patience, "isolation_level": None})
 
@@ -92,7 +97,7 @@ def _sqlite(sa: Any, url: Any, patience: float) -> Any:
         with FileLock(f"{path}.lock", timeout=max(patience, 1), mode=0o600):
             _create(path)
             with writing(engine) as connection:
-                migrate(connection)
+                migrate(connection, migrations)
     return engine
 
 
@@ -123,8 +128,14 @@ def writing(engine: Any) -> Any:
 
 
 @contextmanager
-def telling(engine: Any, done: str) -> Iterator[None]:
-    """Turn errors of a database into ours, without what was to be written."""
+def telling(engine: Any, done: str, mend: str = MEND) -> Iterator[None]:
+    """Turn errors of a database into ours, without what was to be written.
+
+    Args:
+        engine: of the database.
+        done: what was being done, such as `"read"`.
+        mend: what to do about it.
+    """
     sa = optional("sqlalchemy")
     try:
         yield
@@ -140,5 +151,5 @@ def telling(engine: Any, done: str) -> Iterator[None]:
             f"{engine.url.render_as_string(hide_password=True)}, which could not be {done}: "
             f"{type(reason).__name__} {said[:200]}",
             "a database that is there, not locked, not full and not damaged",
-            "look after it; what is not written meanwhile is dropped and counted",
+            mend,
         ) from error

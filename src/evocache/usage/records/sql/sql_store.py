@@ -22,6 +22,8 @@ from .words import Words
 PAGE = 1000
 """Events that are read at a time; no transaction is held between."""
 
+_DROPPED = "look after it; what is not written meanwhile is dropped and counted"
+
 
 class SqlStore(EventStore):
     """Keeps events in a database; several processes may share it.
@@ -62,7 +64,7 @@ class SqlStore(EventStore):
         return bool(self._engine.dialect.name == "sqlite")
 
     def _append(self, events: list[Event]) -> None:
-        with telling(self._engine, "written"), writing(self._engine) as connection:
+        with telling(self._engine, "written", _DROPPED), writing(self._engine) as connection:
             ids = self._words.numbers(connection, words_of(events))
             new = self._events.insert()
             if not self._lite:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from evocache.extras import optional
 
 context = optional("alembic.context")
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+context.configure(transactional_ddl=True, **context.config.attributes)
 with context.begin_transaction():
     context.run_migrations()
