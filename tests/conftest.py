@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evocache.validation.contender import Contender
     from tests.family import Family
 
-pytest_plugins = ["tests.rotation"]
+pytest_plugins = ["tests.rotation", "tests.postgres"]
 
 settings.register_profile("hour", max_examples=20, deadline=None, database=None)
 """For `tests/fuzz`, which goes on by so many for an hour under it."""

@@ -20,9 +20,11 @@ Error
 ├── FilmError            a film that cannot be written, or a frame that does not belong to it
 ├── UsageError           a cache, trace or policy of a learning cache that was given what it cannot use
 │   └── RecordError      an event that is none, or of a newer version
-│       └── StoreError   a store of events that cannot be opened, read or written
+│       └── StoreError   a store of events, or a server's database, that cannot be opened, read or written
 ├── InputError           an argument, a file or a setting that cannot be used
 ├── ModelError           a model that does not exist, or that cannot be loaded
+├── JobError             a job of a server that is none, or does not do what was asked of it
+│   └── QuotaError       a result that there is no room for
 ├── DependencyError      an optional package that is not installed
 └── ZooError             an unknown or damaged embedded model
 
@@ -171,7 +173,15 @@ class RecordError(UsageError):
 
 
 class StoreError(RecordError):
-    """A store of events that cannot be opened, read or written: away, locked, full or damaged."""
+    """A store of events or a server's database that cannot be opened, read or written: away, locked, full, damaged."""
+
+
+class JobError(Error):
+    """A job of a server that is none, or that cannot do what was asked of it."""
+
+
+class QuotaError(JobError):
+    """A result that there is no room for, even where all that may be deleted is deleted."""
 
 
 def _amount(count: int) -> str:

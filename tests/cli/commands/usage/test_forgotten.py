@@ -31,7 +31,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def postgres():
-    from tests.usage.records.postgres import refusal, server
+    from tests.postgres import refusal, server
 
     if reason := refusal():
         pytest.skip(reason)

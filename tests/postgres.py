@@ -1,4 +1,7 @@
-"""A Postgres server of the tests' own, on a free port of this machine, in a folder that is thrown away."""
+"""A Postgres server of the tests' own, on a free port of this machine, in a folder that is thrown away; and databases.
+
+`postgres` is a server that the session shares, `database_url` runs a test over an empty database of each kind.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,40 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+MEMORY = Path("/dev/shm")
+"""Where files need no disk: tests wait for a disk hundreds of times."""
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Give a server that runs."""
+    if reason := refusal():
+        pytest.skip(reason)
+    with server() as running:
+        yield running
+
+
+@pytest.fixture
+def fast_folder() -> Iterator[Path]:
+    """Give a folder, in memory where there is such a one."""
+    fast = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    with tempfile.TemporaryDirectory(
+        dir=MEMORY if fast else None, prefix="evocache-test-", ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, fast_folder: Path) -> str:
+    """Give the URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{fast_folder / 'server.db'}"
+    running: Server = request.getfixturevalue("postgres")
+    return running.create(f"d{uuid4().hex}")
 
 
 def binaries() -> Path | None:

@@ -1,0 +1,133 @@
+"""Jobs as their owners see them: added, looked at, cancelled, deleted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import JobError
+from ..database.database import Database
+from .listing import Order, Page, page_of
+from .record import JobRecord, Kind, is_id
+from .rows import from_row, one, to_row
+from .states import OPEN
+
+
+class JobStore:
+    """Keeps jobs in the server's database. Threads may share it, and servers may share the database.
+
+    Whoever asks for a job names its id, tenant *and* owner: a job of others does not exist.
+
+    Args:
+        database: where; it is not closed with the store.
+        keep: seconds that a job is kept after its end; None for ever.
+        clock: returns seconds since 1970.
+
+    Every method raises `StoreError` if the database is away, locked or full.
+    """
+
+    def __init__(
+        self, database: Database, *, keep: float | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database, self._sa = database, database.sa
+        self._jobs = database.tables["jobs"]
+        self.keep, self.clock = keep, clock
+
+    def add(self, record: JobRecord) -> None:
+        """Keep a new job. It is durable when this returns, and may be acknowledged then.
+
+        Raises:
+            JobError: if it is not queued, or there is one of its id.
+        """
+        if record.state != "queued":
+            raise JobError(f"a job that is {record.state}", "one that is queued", "add a job before it runs")
+        with self._database.writing() as connection:
+            known = self._sa.select(self._jobs.c.id).where(self._jobs.c.id == record.id)
+            if connection.execute(known).first() is not None:
+                raise JobError("the id of a job that is there", "one of its own", "call new_id for each job")
+            connection.execute(self._jobs.insert(), to_row(record))
+
+    def get(self, id: str, tenant: str, owner: str) -> JobRecord | None:
+        """Return a job; None if its owner has no such one."""
+        if not is_id(id):
+            return None
+        with self._database.reading() as connection:
+            return one(connection, self._sa.select(self._jobs).where(self._meant(tenant, owner, id)))
+
+    def list(
+        self,
+        tenant: str,
+        owner: str,
+        kind: Kind = "video",
+        *,
+        after: str | None = None,
+        limit: int = 20,
+        order: Order = "desc",
+    ) -> Page:
+        """Return a page of an owner's jobs, in order of their creation.
+
+        Args:
+            tenant: whose key it is.
+            owner: who asks.
+            kind: of the jobs.
+            after: id of the last job of the page before.
+            limit: how many, 1 to 100.
+            order: `desc` has the latest first.
+
+        Raises:
+            JobError: if the limit is none, or the owner has no job of the id `after`.
+        """
+        with self._database.reading() as connection:
+            meant = self._sa.and_(self._meant(tenant, owner), self._jobs.c.kind == kind)
+            return page_of(connection, self._sa, self._jobs, meant, after=after, limit=limit, order=order)
+
+    def cancel(self, id: str, tenant: str, owner: str) -> JobRecord | None:
+        """End a job that is queued or running; one that is over stays as it is.
+
+        The server that runs it is told by its next `progress` or `heartbeat`.
+
+        Returns:
+            The job as it is now; None if its owner has no such one.
+        """
+        if not is_id(id):
+            return None
+        now = self.clock()
+        values = {"state": "cancelled", "ended": now, "expires": expiry(now, self.keep), "server": None, "bytes": 0}
+        with self._database.writing() as connection:
+            meant = self._meant(tenant, owner, id)
+            change = self._jobs.update().where(meant, self._jobs.c.state.in_(OPEN)).values(values)
+            connection.execute(change)
+            return one(connection, self._sa.select(self._jobs).where(meant))
+
+    def delete(self, id: str, tenant: str, owner: str) -> JobRecord | None:
+        """Delete a job in whatever state, with all that was asked for.
+
+        Its files are to be deleted after it: files that no row names are swept at the next start.
+
+        Returns:
+            The job as it was; None if its owner has no such one.
+        """
+        if not is_id(id):
+            return None
+        with self._database.writing() as connection:
+            gone = self._jobs.delete().where(self._meant(tenant, owner, id))
+            return one(connection, gone.returning(*self._jobs.c))
+
+    def waiting(self, most: int = 1000) -> tuple[JobRecord, ...]:
+        """Return queued jobs of all owners, the oldest first: for servers, to be begun by `JobRuns.begin`."""
+        columns = self._jobs.c
+        asked = self._sa.select(self._jobs).where(columns.state == "queued")
+        asked = asked.order_by(columns.created, columns.id).limit(most)
+        with self._database.reading() as connection:
+            return tuple(from_row(row) for row in connection.execute(asked).mappings())
+
+    def _meant(self, tenant: str, owner: str, id: str | None = None) -> Any:
+        columns = self._jobs.c
+        mine = self._sa.and_(columns.tenant == tenant, columns.owner == owner)
+        return mine if id is None else self._sa.and_(mine, columns.id == id)
+
+
+def expiry(ended: float, keep: float | None) -> float | None:
+    """Return when a job that has ended is deleted."""
+    return None if keep is None else ended + keep
