@@ -33,7 +33,7 @@ UserWarning
     └── RecordWarning    requests that are not recorded, or patterns that are found by a simpler method
 ```
 
-One place adds its own: `metrics.MetricError`.
+Two places add their own: `metrics.MetricError`, and the server's `Refused`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,16 @@
+"""Control: who comes in, which point of the front they get, and who goes next.
+
+In: tasks, what their owners wish, and workers. Out: runs, whose updates are the workers', or a refusal at the door.
+
+- `predict`: seconds that a task takes, and how much predicted work the workers do in a second
+- `points`, `front_control`: which points of a front a request may get; which of these it gets now
+- `backlog`: predicted work that waits and runs, by model and by owner
+- `admission`, `rates`, `refusal`: who is let in at the door, quotas of keys, and what is said to those who are not
+- `shares`, `deadlines`, `order`: who has had least; who is short of time; who goes next
+- `desk`: all of this together, without workers
+- `run`, `bench`, `dispatch`: what became of a task; which worker has which; the object that drives it
+
+Only `run` and `dispatch` know asyncio, and only the latter a clock.
+
+Imports the contracts of workers, and no torch.
+"""

@@ -1,0 +1,228 @@
+"""The door: who is let in. A place is taken before anything else is done, and given back whatever happens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+from ...errors import Error
+from ...units import format_bytes
+from .backlog import Backlog, Entry, Group
+from .front_control import FrontController
+from .predict import Capacity
+from .rates import Quota, Rates
+from .refusal import Refused
+from .shares import Owner
+
+EPSILON = 1e-9
+
+
+@dataclass(frozen=True)
+class DoorSettings:
+    """How much is let in at a time, whatever it takes to compute.
+
+    Attributes:
+        requests: most generations that are not over, and requests that are read.
+        bytes: most bytes of the pictures that came with them.
+        free: share of the limit up to which nobody is asked whether it has more than an even share.
+
+    Raises:
+        Error: if one of them is out of range.
+    """
+
+    requests: int = 512
+    bytes: int = 512 * 1024 * 1024
+    free: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.requests < 1 or self.bytes < 0 or not 0 <= self.free <= 1:
+            given = f"requests={self.requests}, bytes={self.bytes}, free={self.free:g}"
+            raise Error(given, "at least one request, no negative bytes, a share", "leave them out for the usual ones")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a request that stands at the door asks for.
+
+    Attributes:
+        owner: whose it is.
+        group: the line that it would wait in; None if that is not known yet, while it is read.
+        levels: predicted seconds of one of its generations at each level of its model's controller.
+        count: how many generations; all are let in, or none.
+        bytes: of the pictures that came with it.
+        deadline: seconds until it should have ended.
+    """
+
+    owner: Owner
+    group: Group | None = None
+    levels: tuple[float, ...] = ()
+    count: int = 1
+    bytes: int = 0
+    deadline: float | None = None
+
+    @property
+    def least(self) -> float:
+        """Predicted seconds of all of its generations at the floor."""
+        return self.count * self.levels[-1] if self.levels else 0.0
+
+
+class Ticket:
+    """A place behind the door, held until it is left; a context manager.
+
+    Generations that were taken from it keep their part until they are over, also after it was left.
+    """
+
+    def __init__(self, door: Door, demand: Demand, entries: list[Entry]) -> None:
+        self.demand = demand
+        self._door, self._entries, self._left = door, entries, False
+
+    def take(self) -> Entry | None:
+        """Return the entry of a generation that begins, which is its own from now on; None if there is none left."""
+        return self._entries.pop() if self._entries else None
+
+    def leave(self) -> None:
+        """Give the place back; it may have been given back before."""
+        if not self._left:
+            self._left = True
+            self._door._leave(self.demand, self._entries)
+            self._entries = []
+
+    def __enter__(self) -> Ticket:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.leave()
+
+
+class Door:
+    """Lets requests in, or refuses them and says when to come back.
+
+    Args:
+        settings: how much is let in.
+        backlog: what was let in.
+        capacity: how fast that is done.
+        controllers: of models, with their limits.
+        quota: what an owner's account may ask for.
+    """
+
+    def __init__(
+        self,
+        settings: DoorSettings,
+        backlog: Backlog,
+        capacity: Capacity,
+        controllers: Mapping[str, FrontController],
+        quota: Callable[[Owner], Quota],
+    ) -> None:
+        self.settings, self.rates = settings, Rates()
+        self.closed = False
+        self.bytes = self.reading = 0
+        self._backlog, self._capacity, self._controllers, self._quota = backlog, capacity, controllers, quota
+
+    def enter(self, demand: Demand, now: float) -> Ticket:
+        """Let a request in: its place is taken when this returns.
+
+        Args:
+            demand: what it asks for.
+            now: by the clock.
+
+        Raises:
+            Refused: if it is not let in.
+        """
+        if self.closed:
+            raise Refused("draining", "a request to a server that ends", "one that goes on", 5.0, status=503)
+        self._check_room(demand)
+        quota = self._quota(demand.owner)
+        self._check_quota(demand, quota, now)
+        if demand.group is not None:
+            self._controllers[demand.group.model].arrive(
+                now, [self._capacity.seconds(demand.count * seconds) for seconds in demand.levels]
+            )
+            if not self._capacity.workers:
+                raise Refused("workers", "a request to a server without a worker", "one that is ready", 5.0, status=503)
+            self._check_work(demand, demand.group, now)
+            self._check_deadline(demand, demand.group)
+        return self._let_in(demand, now)
+
+    def _let_in(self, demand: Demand, now: float) -> Ticket:
+        entries = []
+        self.bytes += demand.bytes
+        if demand.group is None:
+            self.reading += 1
+        else:
+            entries = [Entry(demand.group, demand.owner, demand.levels) for _ in range(demand.count)]
+            for entry in entries:
+                self._backlog.add(entry)
+            self.rates.charge(now, demand.owner.account, demand.count, demand.least)
+        return Ticket(self, demand, entries)
+
+    def _leave(self, demand: Demand, entries: list[Entry]) -> None:
+        self.bytes -= demand.bytes
+        if demand.group is None:
+            self.reading -= 1
+        for entry in entries:
+            self._backlog.remove(entry)
+
+    def _check_room(self, demand: Demand) -> None:
+        """Refuse what the memory of the server is not meant for."""
+        rest = _real(self._capacity.seconds(self._backlog.rest))
+        had = len(self._backlog) + self.reading
+        if had + demand.count > self.settings.requests:
+            never = demand.count > self.settings.requests
+            expected = f"at most {self.settings.requests} at a time"
+            raise Refused("requests", f"{demand.count} beside {had} that are open", expected, None if never else rest)
+        if self.bytes + demand.bytes > self.settings.bytes:
+            never = demand.bytes > self.settings.bytes
+            given = f"{format_bytes(demand.bytes)} of pictures beside {format_bytes(self.bytes)}"
+            expected = f"at most {format_bytes(self.settings.bytes)} at a time"
+            raise Refused("bytes", given, expected, None if never else rest)
+
+    def _check_quota(self, demand: Demand, quota: Quota, now: float) -> None:
+        account, count = demand.owner.account, demand.count
+        had = self._backlog.size(demand.owner)
+        if quota.queued is not None and had + count > quota.queued:
+            wait = None if count > quota.queued else self._capacity.seconds(self._backlog.rest)
+            raise Refused(
+                "quota", f"{count} beside {had} that are open", f"at most {quota.queued} of a key", _real(wait)
+            )
+        if demand.group is None:
+            return
+        text, wait = self.rates.wait(now, account, quota, count, demand.least)
+        if wait is None or wait > 0:
+            raise Refused("quota", f"more than the key's {text}", f"at most {text}", wait)
+
+    def _check_work(self, demand: Demand, group: Group, now: float) -> None:
+        """Refuse what would wait too long, and before that, what is more than an even share of what waits."""
+        controller, own = self._controllers[group.model], demand.least
+        limit = controller.limit * (controller.settings.patience if group.patient else 1.0)
+        waiting = self._backlog.waiting(group)
+        excess = self._backlog.excess(group, demand.owner, own)
+        above = self._capacity.seconds(waiting + own) - self.settings.free * limit
+        if waiting > 0 and above > 0 and excess > EPSILON:
+            given = f"{self._capacity.seconds(excess):.2g} s more than an even share of the work that waits"
+            raise Refused("share", given, "at most an even share", min(above, self._capacity.seconds(excess)))
+        wait = self._capacity.seconds(self._backlog.ahead(group, -1, own))
+        modest = excess < -EPSILON or self._backlog.holds_nothing(group, demand.owner)
+        most = limit + (controller.generation if modest else 0.0)  # who fills the line does not shut others out
+        alone = waiting <= 0 and self._capacity.seconds(own) > limit
+        if wait > most and not alone:
+            if not group.patient:
+                controller.shed(now, wait)
+            raise Refused("work", f"a request that {wait:.3g} s of work go with", f"at most {limit:.3g} s", wait - most)
+
+    def _check_deadline(self, demand: Demand, group: Group) -> None:
+        """Refuse what cannot be in time at its least point."""
+        if demand.deadline is None:
+            return
+        least = demand.levels[-1]
+        alone = self._capacity.alone(least) + self._capacity.seconds(least * (demand.count - 1))
+        end = self._capacity.seconds(self._backlog.ahead(group, -1)) + alone
+        if end > demand.deadline:
+            wait = end - demand.deadline if alone <= demand.deadline else None
+            raise Refused("deadline", f"a deadline in {demand.deadline:.3g} s", f"one of at least {end:.3g} s", wait)
+
+
+def _real(seconds: float | None) -> float | None:
+    """Seconds that may be said; 1 where there is no worker to say them of."""
+    return seconds if seconds is None or math.isfinite(seconds) else 1.0

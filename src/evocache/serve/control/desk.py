@@ -1,0 +1,230 @@
+"""All decisions together, without workers and without a clock: what is let in, at which level, who goes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from ...errors import Error, nearest
+from ..workers.card import ModelCard, PointCard
+from ..workers.task import Task
+from ..workers.updates import Made, Progressed
+from .admission import Demand, Door, DoorSettings, Ticket
+from .backlog import Backlog, Entry, Group
+from .deadlines import level_for, may_hurry
+from .front_control import ControlSettings, FrontController, Transition
+from .order import Claim, rank
+from .points import Ladder, ServerPoints, Wishes, ladder_of, server_ladder
+from .predict import Capacity, Predictor
+from .rates import Quota
+from .run import Run
+from .shares import Owner, Shares
+
+DECODING = 0.05
+"""Share of a task's work that is left when its last step begins, at least."""
+
+
+class Choice(NamedTuple):
+    """What a run is handed over with.
+
+    Attributes:
+        level: of its model's controller.
+        point: of the front; None computes everything.
+        seconds: predicted.
+    """
+
+    level: int
+    point: PointCard | None
+    seconds: float
+
+
+class Desk:
+    """Keeps what waits and runs in figures, and decides.
+
+    Args:
+        control: when points change and requests are refused.
+        door: how much is let in.
+        points: which points those get who ask for nothing, and the floor.
+        quota: what an owner's account may ask for.
+        tell: is told of each transition of a controller.
+        now: by the clock.
+    """
+
+    def __init__(
+        self,
+        control: ControlSettings,
+        door: DoorSettings,
+        points: ServerPoints,
+        quota: Callable[[Owner], Quota],
+        tell: Callable[[Transition], None],
+        now: float,
+    ) -> None:
+        self._control, self._points, self._tell = control, points, tell
+        self.cards: dict[str, ModelCard] = {}
+        self.controllers: dict[str, FrontController] = {}
+        self._ladders: dict[str, Ladder] = {}
+        self.backlog, self.capacity, self.shares = Backlog(), Capacity(), Shares()
+        self._predictor = Predictor()
+        self.door = Door(door, self.backlog, self.capacity, self.controllers, quota)
+        self._seen, self._done = now, 0.0
+
+    def know(self, card: ModelCard) -> None:
+        """Take a model in that a worker has; one that is known stays as it was."""
+        if card.name not in self.cards:
+            self.cards[card.name] = card
+            ladder = self._ladders[card.name] = server_ladder(card, self._points)
+            self.controllers[card.name] = FrontController(
+                card.name, len(ladder), card.seconds, self._control, self._tell
+            )
+
+    def tick(self, now: float, busy: bool) -> None:
+        """Note that time has passed in which nothing changed; call it before anything does.
+
+        Args:
+            now: by the clock.
+            busy: whether workers had all that they could take, in that time.
+        """
+        if busy and now > self._seen:
+            self.capacity.learn(self._done, now - self._seen, self.capacity.workers)
+        self._seen, self._done = now, 0.0
+        self.decide(now)
+
+    def decide(self, now: float) -> None:
+        """Have all controllers choose their levels."""
+        for name, controller in self.controllers.items():
+            self.backlog.levels[name] = controller.decide(now, self.waits(name))
+
+    def waits(self, model: str) -> list[float]:
+        """Return seconds that what waits and runs of a model takes at each level; what is patient counts less."""
+        plain, patient = Group(model), Group(model, patient=True)
+        return [
+            self.capacity.seconds(
+                max(
+                    self.backlog.ahead(plain, level),
+                    self.backlog.ahead(patient, level) / self._control.patience,
+                )
+            )
+            if self.capacity.workers
+            else 0.0
+            for level in range(self.controllers[model].levels)
+        ]
+
+    def ladder(self, task: Task, wishes: Wishes) -> Ladder:
+        """Return the points that a task may be given.
+
+        Raises:
+            FrontError: if none meets its wishes.
+            Error: if its model is unknown.
+        """
+        card = self.cards.get(task.model)
+        if card is None:
+            meant = nearest(task.model, self.cards)
+            names = ", ".join(sorted(self.cards)) or "a model, of which no worker has any"
+            raise Error(f"model {task.model!r}", names, f"did you mean {meant!r}?" if meant else "name one of them")
+        return ladder_of(card, task.arguments, wishes, self._points)
+
+    def price(self, task: Task, wishes: Wishes, ladder: Ladder) -> tuple[Group, tuple[float, ...]]:
+        """Return the line that a task waits in, and its predicted seconds at each level of its model's controller."""
+        card, server = self.cards[task.model], self._ladders[task.model]
+        places = range(server.first, server.last + 1)
+        levels = tuple(self._predictor.predict(card, task, ladder.at(place)) for place in places)
+        return Group(task.model, wishes.durable and wishes.deadline is None), levels
+
+    def enter(self, task: Task, wishes: Wishes, owner: Owner, count: int, bytes: int, now: float) -> Ticket:
+        """Let a request in.
+
+        Raises:
+            Refused: if it is not.
+            FrontError: if no point meets its wishes.
+            Error: if its model is unknown.
+        """
+        group, levels = self.price(task, wishes, self.ladder(task, wishes))
+        return self.door.enter(Demand(owner, group, levels, count, bytes, wishes.deadline), now)
+
+    def admit(self, task: Task, wishes: Wishes, owner: Owner, ladder: Ladder) -> Entry:
+        """Let a task in without asking at the door: it was promised before."""
+        group, levels = self.price(task, wishes, ladder)
+        entry = Entry(group, owner, levels)
+        self.backlog.add(entry)
+        return entry
+
+    def order(self, waiting: Collection[Run], now: float) -> list[Run]:
+        """Return what waits, in the order of its turns."""
+        self.shares.update({run.owner for run in waiting})
+        return sorted(waiting, key=lambda run: rank(self._claim(run, now), self.shares))
+
+    def _claim(self, run: Run, now: float) -> Claim:
+        work = run.entry.levels[self.controllers[run.task.model].level]
+        left = None if run.due is None else run.due - now
+        return Claim(run.number, run.owner, run.entry.group.patient, work, now - run.came, left, run.card.seconds)
+
+    def begin(self, run: Run, now: float) -> Task:
+        """Choose the point of a run that goes to a worker now, and return the task that it is given."""
+        level, point, seconds = self.choose(run, now)
+        run.level, run.point, run.predicted, run.begun = level, point, seconds, now
+        left = None if run.due is None or run.due <= now else run.due - now
+        hurries = left is not None and may_hurry(self.shares.ahead(run.owner), run.card.seconds)
+        self.backlog.begin(run.entry, seconds)
+        self.shares.spend(run.owner, seconds)
+        index = None if point is None else point.index
+        id = f"{run.id}~{run.deaths}" if run.deaths else run.id  # what a worker that died still says is not of this one
+        return replace(run.task, id=id, point=index, user=run.owner.name, deadline=left if hurries else None)
+
+    def choose(self, run: Run, now: float) -> Choice:
+        """Return the point of a run: its model's level, or the best after it that meets its deadline."""
+        level = self.controllers[run.task.model].level
+        place = self._ladders[run.task.model].first + level
+        place = min(max(place, run.ladder.first), run.ladder.last)
+        points = run.ladder.points[place : run.ladder.last + 1]
+        if run.due is not None:
+            rest = self.capacity.seconds(self.backlog.rest)
+            ends = [rest + self.capacity.alone(self._predictor.predict(run.card, run.task, point)) for point in points]
+            points = points[level_for(run.due - now, ends) or 0 :]
+        return Choice(level, points[0], self._predictor.predict(run.card, run.task, points[0]))
+
+    def progress(self, run: Run, update: Progressed) -> None:
+        """Note how far a run is."""
+        if update.steps > 0:
+            begun = max(0, min(update.step, update.steps) - 1) / update.steps
+            self._advance(run, 1.0 - begun * (1.0 - DECODING))
+
+    def end(self, run: Run, made: Made | None, now: float) -> None:
+        """Note that a run is over, and learn from what it gave."""
+        if made is not None:
+            self._advance(run, 0.0)
+            seconds = made.seconds.get("compute")
+            if seconds is not None:
+                self._predictor.learn(run.card, run.task, run.point, seconds)
+                self.door.rates.correct(now, run.owner.account, seconds - run.entry.least)
+        self.backlog.remove(run.entry)
+
+    def wait_again(self, run: Run) -> None:
+        """Note that a run whose worker is gone waits again."""
+        self.backlog.wait_again(run.entry)
+        run.level, run.point, run.predicted, run.begun = None, None, 0.0, None
+
+    def figures(self, waiting: Collection[Run], running: Collection[Run]) -> dict[str, Any]:
+        """Return gauges: of each model its state, level, wait and counts; how fast workers are, what is let in."""
+        models = {
+            name: {
+                "state": controller.state,
+                "level": controller.level,
+                "levels": controller.levels,
+                "wait_seconds": self.waits(name)[controller.level],
+                "waiting": sum(run.task.model == name for run in waiting),
+                "running": sum(run.task.model == name for run in running),
+            }
+            for name, controller in self.controllers.items()
+        }
+        return {
+            "models": models,
+            "capacity": self.capacity.rate,
+            "open": len(self.backlog),
+            "bytes": self.door.bytes,
+        }
+
+    def _advance(self, run: Run, left: float) -> None:
+        if left < run.entry.left:
+            self._done += run.predicted * (run.entry.left - left)
+            self.backlog.progress(run.entry, left)

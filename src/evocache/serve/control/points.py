@@ -1,0 +1,189 @@
+"""Which points of a model's front a request may be given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ...errors import FrontError, nearest, short
+from ..workers.card import ModelCard, PointCard
+from ..workers.task import Value
+
+Name = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"]
+"""Qualities by name, as clients of OpenAI's images send them; the last two are older names of medium and high."""
+
+LOWEST: Mapping[str, float] = {"low": -math.inf, "medium": 33.0, "high": 40.0, "xhigh": 50.0, "max": math.inf}
+"""The least quality that a name stands for, in dB of PSNR to uncached. While there is time enough, a request gets what
+the name above it ends with."""
+
+OLDER = {"standard": "medium", "hd": "high"}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What an owner asks for beside the generation itself.
+
+    Attributes:
+        speedup: least speed-up; None if it may take as long as it takes.
+        quality: a name, or the least quality in dB; None for `auto`, whatever the server can.
+        deadline: seconds from now until it should have ended; None if it may take any.
+        durable: whether its owner does not wait at the line: it was promised, and is run again if its worker dies.
+    """
+
+    speedup: float | None = None
+    quality: float | str | None = None
+    deadline: float | None = None
+    durable: bool = False
+
+
+@dataclass(frozen=True)
+class ServerPoints:
+    """Which points a server gives to those who ask for nothing.
+
+    Attributes:
+        best: speed-up of the best; 1 computes everything. At 1.5 evolved schedules are hardly told from uncached.
+        floor: least quality, in dB, below which nobody is given anything; None for the fastest point of the front.
+            Points whose quality nobody has measured are below any.
+
+    Raises:
+        FrontError: if one of them is no number, or the best is slower than uncached.
+    """
+
+    best: float = 1.5
+    floor: float | None = 30.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.best) and self.best >= 1):
+            raise FrontError(f"a best point of speed-up {self.best!r}", "a number of at least 1", "give 1 for uncached")
+        if self.floor is not None and not math.isfinite(self.floor):
+            raise FrontError(f"a floor of {self.floor!r}", "a quality in dB", "give a number, or none")
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Points from the best that may be given to the least: uncached first if it is one of them, then the slowest.
+
+    Attributes:
+        points: of the model, uncached (None) and then from the slowest to the fastest.
+        first: place of the best that may be given.
+        last: place of the least that may be given.
+        outside: what of the call is not as it was where the front was measured, in words; empty if all is.
+    """
+
+    points: tuple[PointCard | None, ...]
+    first: int
+    last: int
+    outside: str = ""
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def at(self, place: int) -> PointCard | None:
+        """Return the point at a place, or the nearest to it that may be given."""
+        return self.points[min(max(place, self.first), self.last)]
+
+
+def server_ladder(card: ModelCard, server: ServerPoints) -> Ladder:
+    """Return the points that requests without wishes get, the best first: the levels of the model's controller."""
+    points = (None, *card.points)
+    last = _last(points, -math.inf if server.floor is None else server.floor, unknown=server.floor is None)
+    return Ladder(points, min(_first(points, server.best), last), last)
+
+
+def ladder_of(card: ModelCard, arguments: Mapping[str, Value], wishes: Wishes, server: ServerPoints) -> Ladder:
+    """Return the points that a request may be given.
+
+    Outside of the front's context (other guidance, steps, size...) its figures say nothing: everything is computed.
+
+    Args:
+        card: of its model.
+        arguments: of its call.
+        wishes: its speed-up and quality.
+        server: what the server gives to those who ask for nothing, and its floor.
+
+    Raises:
+        FrontError: if a wish is none, or no point meets both and the server's floor.
+    """
+    speedup, quality = _read_speedup(wishes.speedup), _read_quality(wishes.quality)
+    points, all_of_it = (None, *card.points), server_ladder(card, server)
+    outside = outside_of(card, arguments)
+    if outside:
+        return Ladder(points, 0, 0, outside)
+    first, last = all_of_it.first, all_of_it.last
+    if isinstance(quality, str):
+        names = list(LOWEST)
+        above = LOWEST.get(names[min(names.index(quality) + 1, len(names) - 1)], math.inf)
+        last = min(last, _last(points, LOWEST[quality]))
+        first = min(_last(points, above), last)
+    elif quality is not None:
+        last = min(last, _last(points, quality))
+        first = min(first, last)
+    if speedup is not None:
+        first = _first(points, speedup)
+        if first > last or _speed(points[first]) < speedup:
+            raise _unreachable(card, points[: last + 1], wishes)
+    return Ladder(points, first, last)
+
+
+def outside_of(card: ModelCard, arguments: Mapping[str, Value]) -> str:
+    """Return what of a call is not as it was where the model's front was measured, in words; empty if all is."""
+    given = {**card.defaults, **arguments}
+    other = [
+        f"{name} is {short(given[name])}, measured at {short(value)}"
+        for name, value in card.context.items()
+        if name in given and given[name] != value
+    ]
+    return "; ".join(other)
+
+
+def _speed(point: PointCard | None) -> float:
+    return 1.0 if point is None else point.speedup
+
+
+def _first(points: tuple[PointCard | None, ...], speedup: float) -> int:
+    """Place of the slowest point that is so fast; of the fastest if none is."""
+    return next((at for at, point in enumerate(points) if _speed(point) >= speedup), len(points) - 1)
+
+
+def _last(points: tuple[PointCard | None, ...], quality: float, unknown: bool = False) -> int:
+    """Place of the fastest point of which it and all that are slower are so good; uncached is as good as can be."""
+
+    def good(point: PointCard | None) -> bool:
+        return point is None or (unknown if point.quality is None else point.quality >= quality)
+
+    return next((at for at, point in enumerate(points) if not good(point)), len(points)) - 1
+
+
+def _read_speedup(speedup: object) -> float | None:
+    if speedup is None:
+        return None
+    if isinstance(speedup, bool) or not isinstance(speedup, (int, float)) or not (0 < speedup < math.inf):
+        raise FrontError(f"speedup {short(speedup)}", "a number above 0", "try speedup=2")
+    return float(speedup)
+
+
+def _read_quality(quality: object) -> float | str | None:
+    """A name of `LOWEST`, a number of dB, or None."""
+    if quality is None or quality == "auto":
+        return None
+    if isinstance(quality, str):
+        name = OLDER.get(quality, quality)
+        if name not in LOWEST:
+            names = get_args(Name)
+            meant = nearest(quality, names)
+            mend = f"did you mean {meant!r}?" if meant else "try quality='high'"
+            raise FrontError(f"quality {short(quality)}", f"one of {', '.join(names)}, or a number of dB", mend)
+        return name
+    if isinstance(quality, bool) or not isinstance(quality, (int, float)) or math.isnan(quality):
+        raise FrontError(f"quality {short(quality)}", "a name, or a number of dB", "try quality='high' or quality=40")
+    return float(quality)
+
+
+def _unreachable(card: ModelCard, points: tuple[PointCard | None, ...], wishes: Wishes) -> FrontError:
+    asked = f"speedup {wishes.speedup:g}" + ("" if wishes.quality is None else f" at quality {wishes.quality}")
+    fastest = max(map(_speed, points))
+    return FrontError(
+        f"{asked} of {card.name}", f"a speed-up of at most {fastest:.4g}", "ask for less speed-up, or for less quality"
+    )

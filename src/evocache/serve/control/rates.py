@@ -1,0 +1,156 @@
+"""Quotas of keys: how much each may ask for in a minute and in a day.
+
+Windows of our own, as the clock is passed in (`limits` reads the wall's), amounts are fractions (seconds of a worker),
+and what is charged as predicted is put right when it is known, which its strategies cannot.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+
+from ...errors import Error
+
+MINUTE, DAY = 60.0, 86400.0
+
+SLOTS = 48
+"""A window is counted in so many parts: what leaves it leaves by parts."""
+
+KEYS = 4096
+"""Keys whose windows are kept; the one that was used the longest time ago is forgotten."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How much a key may ask for; None for any amount.
+
+    Attributes:
+        per_minute: pictures, or films.
+        per_day: pictures, or films.
+        seconds_per_day: seconds of a worker.
+        queued: requests that are not over.
+
+    Raises:
+        Error: if one of them is no number above 0.
+    """
+
+    per_minute: float | None = None
+    per_day: float | None = None
+    seconds_per_day: float | None = None
+    queued: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("per_minute", "per_day", "seconds_per_day", "queued"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise Error(f"a quota of {name}={value!r}", "a number above 0", "give one, or none for any amount")
+
+
+class Window:
+    """Counts amounts of the last so many seconds: of no stretch of that length is it ever less than what there was.
+
+    Args:
+        seconds: its length.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._slots: deque[tuple[int, float]] = deque()
+
+    @property
+    def _slot(self) -> float:
+        return self.seconds / SLOTS
+
+    def amount(self, now: float) -> float:
+        """Return how much there was."""
+        while self._slots and self._ends(self._slots[0][0]) <= now:
+            self._slots.popleft()
+        return sum(amount for _, amount in self._slots)
+
+    def add(self, now: float, amount: float) -> None:
+        """Count an amount."""
+        number = math.floor(now / self._slot)
+        before = 0.0
+        if self._slots and self._slots[-1][0] >= number:
+            number, before = self._slots.pop()
+        self._slots.append((number, before + amount))
+
+    def take_back(self, amount: float) -> None:
+        """Count an amount less: of what came first, so that what is counted is still no less than what there was."""
+        for at, (number, had) in enumerate(self._slots):
+            less = min(had, amount)
+            self._slots[at] = number, had - less
+            amount -= less
+
+    def wait(self, now: float, amount: float, most: float) -> float | None:
+        """Return seconds until an amount fits; 0 if it does, None if it is more than there may ever be."""
+        if amount > most:
+            return None
+        left = self.amount(now)
+        if left + amount <= most:
+            return 0.0
+        for number, had in self._slots:
+            left -= had
+            if left + amount <= most:
+                return self._ends(number) - now
+        return self.seconds
+
+    def _ends(self, number: int) -> float:
+        """When the last of a slot is out of the window."""
+        return (number + 1) * self._slot + self.seconds
+
+
+class _Account:
+    def __init__(self) -> None:
+        self.minute, self.day, self.work = Window(MINUTE), Window(DAY), Window(DAY)
+
+
+class Rates:
+    """Windows of all keys."""
+
+    def __init__(self) -> None:
+        self._accounts: OrderedDict[object, _Account] = OrderedDict()
+
+    def wait(self, now: float, account: object, quota: Quota, count: int, seconds: float) -> tuple[str, float | None]:
+        """Return which part of a quota a request exceeds, in words, and seconds until it does not; empty and 0 if none.
+
+        Args:
+            now: by the clock.
+            account: the key.
+            quota: what it may ask for.
+            count: pictures that are asked for.
+            seconds: of a worker that they are predicted to take.
+        """
+        of, checks = self._of(account), []
+        for window, amount, most, text in (
+            (of.minute, float(count), quota.per_minute, "pictures a minute"),
+            (of.day, float(count), quota.per_day, "pictures a day"),
+            (of.work, seconds, quota.seconds_per_day, "seconds of a worker a day"),
+        ):
+            if most is not None:
+                checks.append((f"{most:g} {text}", window.wait(now, amount, most)))
+        never = next((check for check in checks if check[1] is None), None)
+        return never or max(checks, key=lambda check: check[1] or 0.0, default=("", 0.0))
+
+    def charge(self, now: float, account: object, count: int, seconds: float) -> None:
+        """Count what a key asked for."""
+        of = self._of(account)
+        of.minute.add(now, count)
+        of.day.add(now, count)
+        of.work.add(now, seconds)
+
+    def correct(self, now: float, account: object, seconds: float) -> None:
+        """Count seconds more, or less, than were predicted."""
+        work = self._of(account).work
+        if seconds > 0:
+            work.add(now, seconds)
+        else:
+            work.take_back(-seconds)
+
+    def _of(self, account: object) -> _Account:
+        found = self._accounts.setdefault(account, _Account())
+        self._accounts.move_to_end(account)
+        while len(self._accounts) > KEYS:
+            self._accounts.popitem(last=False)
+        return found
