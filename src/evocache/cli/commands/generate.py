@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...loading.example_call import IMAGE
 from ...loading.pipelines import load_pipeline
 from ...metrics.versions import read_versions
 from ..inputs import argument_files
 from ..inputs.call_arguments import (
-    IMAGE,
     choose_batch,
     generate_pictures,
     parse_settings,

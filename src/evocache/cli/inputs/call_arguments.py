@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import Error, InputError, short, shorten
+from ...loading.example_call import IMAGE, MASK, make_example_call
 from . import argument_files
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ def select_arguments(pipe: Any, **wanted: Any) -> dict[str, Any]:
                 mend = "save such a pipeline: AutoPipelineForImage2Image, or ...ForInpainting, .from_pipe(pipe)"
             raise InputError(f"argument {name} for a {type(pipe).__name__}", f"one of {', '.join(known)}", mend)
     return given
-
-
-IMAGE, MASK = "image", "mask_image"
-"""What diffusers' pipelines call a picture and the mask over it; some call the mask `mask`."""
 
 
 def parse_settings(
@@ -94,30 +91,13 @@ def choose_batch(wanted: int | None, usual: int, given: Mapping[str, Any]) -> in
     return wanted or (1 if any(name in given for name in (IMAGE, MASK)) else usual)
 
 
-PROMPT = "fox on a light blue background"
-
-
 def make_example(pipe: Any, further: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments of a call such as a user would make: a prompt and a picture where the pipeline takes them.
-
-    Args:
-        pipe: the pipeline.
-        further: what the user says.
+    """Return arguments of a call such as a user would make, with what the user says besides.
 
     Raises:
         InputError: if the pipeline does not take an argument.
     """
-    from PIL import Image
-
-    accepted = inspect.signature(type(pipe).__call__).parameters
-    given: dict[str, Any] = {"prompt": PROMPT} if "prompt" in accepted else {}
-    image = accepted.get("image")
-    if image is not None and (not given or image.default is image.empty or "strength" in accepted):
-        size = [int(further.get(name) or 512) for name in ("width", "height")]
-        given[IMAGE] = Image.new("RGB", (size[0], size[1]), "grey")
-        if MASK in accepted:
-            given[MASK] = Image.new("L", (size[0], size[1]), "white")
-    return select_arguments(pipe, **{**given, **further})
+    return select_arguments(pipe, **{**make_example_call(pipe, further), **further})
 
 
 def make_generators(seeds: Sequence[int]) -> list[torch.Generator]:

@@ -51,13 +51,7 @@ def fingerprint(pipe: Any, workload: Workload, quality: Quality) -> dict[str, Pa
         workload: prompts, seeds, call and batch.
         quality: how outputs are judged.
     """
-    parts: dict[str, Part] = {"pipeline": type(pipe).__name__}
-    components = list_components(pipe) if hasattr(pipe, "components") else {}
-    components |= {d.name: d.module for d in discover(pipe).denoisers if d.name not in components}
-    own = {name: value for name, value in _config(pipe).items() if name not in components}
-    parts |= {f"pipeline.{name}": _plain(value) for name, value in sorted(own.items())}
-    for name, component in components.items():
-        parts |= {f"{name}{what}": value for what, value in _component(component).items()}
+    parts = describe_pipeline(pipe)
     parts["prompts"] = f"{len(workload.prompts)} texts, {digest_value(workload.prompts)}"
     parts["seeds"] = f"from {workload.seeds[0]}, {digest_value(workload.seeds)}"
     parts["batch"] = workload.batch
@@ -65,6 +59,18 @@ def fingerprint(pipe: Any, workload: Workload, quality: Quality) -> dict[str, Pa
     parts |= {f"call.{name}": _plain(value) for name, value in sorted(call.items())}
     parts["quality"] = quality.name
     parts["quality.measure"] = digest_value((quality.output, quality.measure))
+    return parts
+
+
+def describe_pipeline(pipe: Any) -> dict[str, Part]:
+    """Describe what a pipeline's outputs depend on beside its call, by name: class, settings, components."""
+    parts: dict[str, Part] = {"pipeline": type(pipe).__name__}
+    components = list_components(pipe) if hasattr(pipe, "components") else {}
+    components |= {d.name: d.module for d in discover(pipe).denoisers if d.name not in components}
+    own = {name: value for name, value in _config(pipe).items() if name not in components}
+    parts |= {f"pipeline.{name}": _plain(value) for name, value in sorted(own.items())}
+    for name, component in components.items():
+        parts |= {f"{name}{what}": value for what, value in _component(component).items()}
     return parts
 
 
