@@ -4,6 +4,8 @@ In: tasks. Out: updates, the last of each task its end.
 
 - `task`, `updates`, `card`: what a worker is asked for, what it tells, what it says of its models
 - `worker`: what a worker is
+- `local`: a worker in this process; `teller`: tells in order, of each task one end
+- `models`: what workers hold
 
-Imports the engine and below.
+Imports the engine and below; neither torch nor diffusers before a worker starts.
 """

@@ -38,7 +38,7 @@ class WorkerSettings:
 
 
 class Worker(Protocol):
-    """Holds models on one device. Methods may be called from any thread and return at once, but for `start`."""
+    """Holds models on one device. Methods may be called from any thread; all but `start` and `close` return at once."""
 
     def start(self, tell: Tell) -> Sequence[ModelCard]:
         """Load and warm up the models, and return what they are. Takes as long as that takes.
@@ -48,7 +48,11 @@ class Worker(Protocol):
         """
 
     def submit(self, task: Task) -> None:
-        """Begin a task as soon as there is room; what becomes of it is told."""
+        """Begin a task as soon as there is room; what becomes of it is told.
+
+        Raises:
+            GenerationError: if a task of its id is not over, or the worker does not run; nothing is told then.
+        """
 
     def cancel(self, id: str) -> None:
         """End a task within a step; of one that is over or unknown nothing happens."""

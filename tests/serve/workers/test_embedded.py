@@ -1,0 +1,35 @@
+"""The embedded model, as a worker has it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evocache import zoo
+from evocache.serve.workers.local import LocalWorker
+from evocache.serve.workers.task import Task
+from evocache.serve.workers.updates import Made
+from evocache.serve.workers.worker import WorkerSettings
+from tests.cli.conftest import weights
+from tests.serve.workers.told import Told, plainly
+
+FOX = {"prompt": "a red fox"}
+
+
+def test_the_embedded_model_is_served_as_it_is_called() -> None:
+    weights()
+    told, worker = Told(), LocalWorker(WorkerSettings({"emoji": "zoo:emoji"}, {}, threads=1))
+    (card,) = worker.start(told)
+    assert (card.kind, card.defaults["height"], card.defaults["num_inference_steps"]) == ("picture", 48, 20)
+    assert len(card.points) == 10
+    assert card.context == {"guidance_scale": 2.5, "height": 48, "width": 48}
+    worker.submit(Task("fox", "emoji", FOX, 11))
+    worker.submit(Task("fast", "emoji", FOX, 11, point=2))
+    pipe = zoo.load("zoo:emoji")
+    expected = plainly(pipe, 11, **FOX)
+    made = told.end("fox").picture.pixels
+    assert np.abs(np.frombuffer(made, np.uint8).astype(int) - np.frombuffer(expected, np.uint8)).max() <= 1
+    worker.submit(Task("alone", "emoji", FOX, 11))
+    assert told.end("alone").picture.pixels == expected
+    assert isinstance(told.end("fast"), Made)
+    assert told.end("fast").picture.pixels != expected
+    worker.close()
