@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -48,7 +47,7 @@ def database_url(request: pytest.FixtureRequest, fast_folder: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{fast_folder / 'server.db'}"
     running: Server = request.getfixturevalue("postgres")
-    return running.create(f"d{uuid4().hex}")
+    return running.empty()
 
 
 def binaries() -> Path | None:
@@ -92,6 +91,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self._folder, self._data = folder, folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
+        self._shared: str | None = None
         found = binaries()
         assert found is not None
         self.binaries = found
@@ -149,6 +149,14 @@ class Server:
         """Make an empty database, and return its URL."""
         self.tool("createdb", database)
         return self.url(database)
+
+    def empty(self) -> str:
+        """Return the URL of a database that tests use in turns, without what the last one left there."""
+        if self._shared is None:
+            self._shared = self.create("shared")
+        else:
+            self.tool("psql", "-q", "-d", "shared", "-c", "DROP SCHEMA public CASCADE", "-c", "CREATE SCHEMA public")
+        return self._shared
 
     def tool(self, name: str, *arguments: str) -> bytes:
         """What one of Postgres' programs prints."""
