@@ -50,6 +50,10 @@ class JobRuns:
         lease: seconds of silence after which a server counts as dead.
         crashes: so many times a job may end what runs it.
 
+    Attributes:
+        server: name of this server.
+        first: whether it is known that all servers before it are dead.
+
     Every method raises `StoreError` if the database is away, locked or full.
     """
 
@@ -59,8 +63,9 @@ class JobRuns:
         self.lease, self.crashes = lease, crashes
         self.server = f"server_{secrets.token_hex(8)}"
         self._presence = Presence(database.path)
+        self.first = self._presence.alone
         try:
-            if self._presence.alone:
+            if self.first:
                 with database.writing() as connection:
                     connection.execute(self._servers.delete())
             self.heartbeat()
