@@ -22,10 +22,10 @@ EIGHT = 1 / 2.43
 STEPS = 10
 PICTURE = Picture(b"", 0, 0)
 POINTS = (
-    PointCard(0, "front5", 1.6, 47.0, 20),
-    PointCard(1, "front4", 2.2, 42.0, 18),
-    PointCard(2, "front3", 3.0, 33.0, 14),
-    PointCard(3, "front2", 4.4, 24.0, 10),
+    PointCard(0, "front6", 1.6, 47.0, 20),
+    PointCard(1, "front5", 2.2, 43.0, 18),
+    PointCard(2, "front3", 2.87, 30.2, 14),
+    PointCard(3, "front2", 4.2, 23.7, 10),
 )
 CARD = ModelCard(
     name="emoji",

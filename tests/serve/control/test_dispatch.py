@@ -37,7 +37,7 @@ def test_cancelled_while_it_waits_and_while_it_runs():
         assert isinstance(await first, Cancelled)
         assert asyncio.get_running_loop().time() < 0.2  # a step takes .08 s
         assert isinstance(await third, Made)
-        assert dispatcher.figures()["counts"] == {"cancelled": 2, "made": 1}
+        assert dispatcher.figures()["ends"] == {"cancelled": 2, "made": 1}
 
     run(main())
 

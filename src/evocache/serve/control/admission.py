@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,6 +18,12 @@ from .refusal import Refused
 from .shares import Owner
 
 EPSILON = 1e-9
+
+SOON = 5.0
+"""Seconds after which another server, or another worker, may be there."""
+
+EXTRA = 1.0
+"""Generations above the limit that are kept for those who have less of the line than others, and go before these."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Demand:
         count: how many generations; all are let in, or none.
         bytes: of the pictures that came with it.
         deadline: seconds until it should have ended.
+        alone: predicted seconds of one of its generations at its floor, if nothing is computed with it.
     """
 
     owner: Owner
@@ -61,6 +69,7 @@ class Demand:
     count: int = 1
     bytes: int = 0
     deadline: float | None = None
+    alone: float = 0.0
 
     @property
     def least(self) -> float:
@@ -117,6 +126,7 @@ class Door:
     ) -> None:
         self.settings, self.rates = settings, Rates()
         self.closed = False
+        self.refused: Counter[str] = Counter()
         self.bytes = self.reading = 0
         self._backlog, self._capacity, self._controllers, self._quota = backlog, capacity, controllers, quota
 
@@ -130,20 +140,26 @@ class Door:
         Raises:
             Refused: if it is not let in.
         """
-        if self.closed:
-            raise Refused("draining", "a request to a server that ends", "one that goes on", 5.0, status=503)
-        self._check_room(demand)
-        quota = self._quota(demand.owner)
-        self._check_quota(demand, quota, now)
-        if demand.group is not None:
-            self._controllers[demand.group.model].arrive(
-                now, [self._capacity.seconds(demand.count * seconds) for seconds in demand.levels]
-            )
-            if not self._capacity.workers:
-                raise Refused("workers", "a request to a server without a worker", "one that is ready", 5.0, status=503)
-            self._check_work(demand, demand.group, now)
-            self._check_deadline(demand, demand.group)
+        try:
+            self._check(demand, now)
+        except Refused as refused:
+            self.refused[refused.reason] += 1
+            raise
         return self._let_in(demand, now)
+
+    def _check(self, demand: Demand, now: float) -> None:
+        if self.closed:
+            raise Refused("draining", "a request to a server that ends", "one that goes on", SOON, status=503)
+        self._check_room(demand)
+        self._check_quota(demand, self._quota(demand.owner), now)
+        if demand.group is None:
+            return
+        if not self._capacity.workers:
+            raise Refused("workers", "a request to a server without a worker", "one that is ready", SOON, status=503)
+        came = [self._capacity.seconds(demand.count * seconds) for seconds in demand.levels]
+        self._controllers[demand.group.model].arrive(now, came)
+        self._check_work(demand, demand.group, now)
+        self._check_deadline(demand, demand.group)
 
     def _let_in(self, demand: Demand, now: float) -> Ticket:
         entries = []
@@ -183,9 +199,8 @@ class Door:
         had = self._backlog.size(demand.owner)
         if quota.queued is not None and had + count > quota.queued:
             wait = None if count > quota.queued else self._capacity.seconds(self._backlog.rest)
-            raise Refused(
-                "quota", f"{count} beside {had} that are open", f"at most {quota.queued} of a key", _real(wait)
-            )
+            given, expected = f"{count} beside {had} that are open", f"at most {quota.queued} of a key"
+            raise Refused("quota", given, expected, _real(wait))
         if demand.group is None:
             return
         text, wait = self.rates.wait(now, account, quota, count, demand.least)
@@ -194,29 +209,39 @@ class Door:
 
     def _check_work(self, demand: Demand, group: Group, now: float) -> None:
         """Refuse what would wait too long, and before that, what is more than an even share of what waits."""
-        controller, own = self._controllers[group.model], demand.least
-        limit = controller.limit * (controller.settings.patience if group.patient else 1.0)
-        waiting = self._backlog.waiting(group)
+        controller, rate = self._controllers[group.model], self._capacity.rate
+        patience = controller.settings.patience if group.patient else 1.0
+        limit, generation = controller.limit * patience * rate, controller.generation * patience * rate
+        waiting, own = self._backlog.waiting(group), demand.least
+        above = waiting + own - self.settings.free * limit
         excess = self._backlog.excess(group, demand.owner, own)
-        above = self._capacity.seconds(waiting + own) - self.settings.free * limit
-        if waiting > 0 and above > 0 and excess > EPSILON:
-            given = f"{self._capacity.seconds(excess):.2g} s more than an even share of the work that waits"
-            raise Refused("share", given, "at most an even share", min(above, self._capacity.seconds(excess)))
-        wait = self._capacity.seconds(self._backlog.ahead(group, -1, own))
-        modest = excess < -EPSILON or self._backlog.holds_nothing(group, demand.owner)
-        most = limit + (controller.generation if modest else 0.0)  # who fills the line does not shut others out
-        alone = waiting <= 0 and self._capacity.seconds(own) > limit
-        if wait > most and not alone:
+        if waiting > 0 and above > EPSILON and excess > EPSILON:
+            given = f"{excess / rate:.2g} s of work more than an even share of what waits"
+            raise Refused("share", given, "at most an even share", min(above, excess) / rate)
+        work = self._work(demand, group)
+        # who fills the line does not shut others out: these have their turns before it
+        turn = work - waiting - own + self._backlog.turn(group, demand.owner, own)
+        over = max(turn - limit, work - limit - EXTRA * generation)
+        if over > EPSILON and (waiting > 0 or own <= limit):  # what is longer than the limit is let in where none waits
             if not group.patient:
-                controller.shed(now, wait)
-            raise Refused("work", f"a request that {wait:.3g} s of work go with", f"at most {limit:.3g} s", wait - most)
+                controller.shed(now, work / rate)
+            wait = over if own <= limit else waiting
+            given, expected = f"{(limit + over) / rate:.3g} s of work", f"at most {limit / rate:.3g} s"
+            raise Refused("work", given, expected, wait / rate)
+
+    def _work(self, demand: Demand, group: Group) -> float:
+        """Predicted seconds of work until a request would be over: what is there, its own, and what runs beside it.
+
+        Where workers are full, half of those that it runs beside came after it.
+        """
+        ahead = self._backlog.ahead(group, -1, demand.least)
+        return ahead + min(demand.levels[-1] * (self._capacity.room - 1), ahead) / 2
 
     def _check_deadline(self, demand: Demand, group: Group) -> None:
         """Refuse what cannot be in time at its least point."""
         if demand.deadline is None:
             return
-        least = demand.levels[-1]
-        alone = self._capacity.alone(least) + self._capacity.seconds(least * (demand.count - 1))
+        alone = self._capacity.alone(demand.alone) + self._capacity.seconds(demand.least - demand.levels[-1])
         end = self._capacity.seconds(self._backlog.ahead(group, -1)) + alone
         if end > demand.deadline:
             wait = end - demand.deadline if alone <= demand.deadline else None

@@ -166,16 +166,23 @@ class Backlog:
             return 0.0
         return max(0.0, line.rest) + max(0.0, line.waiting[min(level, len(line.waiting) - 1)])
 
-    def holds_nothing(self, group: Group, owner: Owner) -> bool:
-        """Return whether nothing that waits in a group is an owner's account's."""
+    def turn(self, group: Group, owner: Owner, more: float) -> float:
+        """Return predicted seconds at the floor of what waits in a group that go before an owner's, and more, is over.
+
+        Users of an account have even shares, and so have accounts: what others have there counts at most as much as its
+        own, for each of them.
+        """
         line = self._lines.get(group)
-        return line is None or owner.account not in line.by_account
+        accounts = {} if line is None else line.by_account
+        users = {} if line is None else line.by_user.get(owner.account, {})
+        mine = _with_others(users, owner.user, users.get(owner.user, 0.0) + more)
+        return _with_others(accounts, owner.account, mine)
 
     def excess(self, group: Group, owner: Owner, more: float) -> float:
         """Return how many predicted seconds more than an even share an owner would have of what waits in a group.
 
         Shares are even between accounts, and within an account between its users. Who has nothing there may have one
-        request, whatever it takes.
+        request, whatever it takes; it is negative where an owner has less than its share.
 
         Args:
             group: the line.
@@ -186,6 +193,10 @@ class Backlog:
         accounts = {} if line is None else line.by_account
         users = {} if line is None else line.by_user.get(owner.account, {})
         return max(_excess(accounts, owner.account, more), _excess(users, owner.user, more))
+
+
+def _with_others(sums: Mapping[object, float], name: object, own: float) -> float:
+    return own + sum(min(own, held) for other, held in sums.items() if other != name)
 
 
 def _excess(sums: Mapping[object, float], name: object, more: float) -> float:

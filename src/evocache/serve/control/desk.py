@@ -85,9 +85,10 @@ class Desk:
             now: by the clock.
             busy: whether workers had all that they could take, in that time.
         """
-        if busy and now > self._seen:
-            self.capacity.learn(self._done, now - self._seen, self.capacity.workers)
-        self._seen, self._done = now, 0.0
+        if now > self._seen:
+            if busy:
+                self.capacity.learn(self._done, now - self._seen, self.capacity.workers)
+            self._seen, self._done = now, 0.0
         self.decide(now)
 
     def decide(self, now: float) -> None:
@@ -139,8 +140,10 @@ class Desk:
             FrontError: if no point meets its wishes.
             Error: if its model is unknown.
         """
-        group, levels = self.price(task, wishes, self.ladder(task, wishes))
-        return self.door.enter(Demand(owner, group, levels, count, bytes, wishes.deadline), now)
+        ladder = self.ladder(task, wishes)
+        group, levels = self.price(task, wishes, ladder)
+        alone = self._predictor.predict(self.cards[task.model], task, ladder.points[ladder.last], alone=True)
+        return self.door.enter(Demand(owner, group, levels, count, bytes, wishes.deadline, alone), now)
 
     def admit(self, task: Task, wishes: Wishes, owner: Owner, ladder: Ladder) -> Entry:
         """Let a task in without asking at the door: it was promised before."""
@@ -179,9 +182,13 @@ class Desk:
         points = run.ladder.points[place : run.ladder.last + 1]
         if run.due is not None:
             rest = self.capacity.seconds(self.backlog.rest)
-            ends = [rest + self.capacity.alone(self._predictor.predict(run.card, run.task, point)) for point in points]
+            ends = [rest + self._alone(run, point) for point in points]
             points = points[level_for(run.due - now, ends) or 0 :]
         return Choice(level, points[0], self._predictor.predict(run.card, run.task, points[0]))
+
+    def _alone(self, run: Run, point: PointCard | None) -> float:
+        """Seconds of the clock that a run takes by itself."""
+        return self.capacity.alone(self._predictor.predict(run.card, run.task, point, alone=True))
 
     def progress(self, run: Run, update: Progressed) -> None:
         """Note how far a run is."""
@@ -189,13 +196,20 @@ class Desk:
             begun = max(0, min(update.step, update.steps) - 1) / update.steps
             self._advance(run, 1.0 - begun * (1.0 - DECODING))
 
-    def end(self, run: Run, made: Made | None, now: float) -> None:
-        """Note that a run is over, and learn from what it gave."""
+    def end(self, run: Run, made: Made | None, room: int, now: float) -> None:
+        """Note that a run is over, and learn from what it gave.
+
+        Args:
+            run: the run.
+            made: what it gave; None if that is nothing.
+            room: how many tasks its worker takes.
+            now: by the clock.
+        """
         if made is not None:
             self._advance(run, 0.0)
             seconds = made.seconds.get("compute")
             if seconds is not None:
-                self._predictor.learn(run.card, run.task, run.point, seconds)
+                self._predictor.learn(run.card, run.task, run.point, seconds, run.beside, room)
                 self.door.rates.correct(now, run.owner.account, seconds - run.entry.least)
         self.backlog.remove(run.entry)
 
@@ -219,9 +233,11 @@ class Desk:
         }
         return {
             "models": models,
+            "workers": self.capacity.workers,
             "capacity": self.capacity.rate,
             "open": len(self.backlog),
             "bytes": self.door.bytes,
+            "refused": dict(self.door.refused),
         }
 
     def _advance(self, run: Run, left: float) -> None:

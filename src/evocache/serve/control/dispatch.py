@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..workers.card import ModelCard
 from ..workers.task import Task
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
 from ..workers.worker import Worker
-from .admission import Demand, DoorSettings, Ticket
+from .admission import SOON, Demand, DoorSettings, Ticket
 from .bench import Bench, Seat
 from .desk import Desk
 from .front_control import ControlSettings, Transition, log_transition
@@ -93,7 +93,7 @@ class Dispatcher:
         for card in cards:
             self._desk.know(card)
         seats.append(self._bench.add(worker, cards, open))
-        self._desk.capacity.workers = len(self._bench.seats)
+        self._count_workers()
         self._pump()
         return cards
 
@@ -102,7 +102,7 @@ class Dispatcher:
         self._tick()
         for seat in [seat for seat in self._bench.seats if seat.worker is worker]:
             held = self._bench.remove(seat)
-            self._desk.capacity.workers = len(self._bench.seats)
+            self._count_workers()
             for run in held:
                 self._lose(run, Failed("worker", "the process that computed it is gone"))
         self._pump()
@@ -139,9 +139,7 @@ class Dispatcher:
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
-        now = self._tick()
-        with self._count_refusals():
-            return self._desk.enter(task, wishes or Wishes(), owner or Owner(), count, bytes, now)
+        return self._desk.enter(task, wishes or Wishes(), owner or Owner(), count, bytes, self._tick())
 
     def read(self, owner: Owner | None = None, bytes: int = 0) -> Ticket:
         """Let a request in whose body is read, which takes room before it is known what it asks for.
@@ -153,9 +151,7 @@ class Dispatcher:
         Raises:
             Refused: if there is no room.
         """
-        now = self._tick()
-        with self._count_refusals():
-            return self._desk.door.enter(Demand(owner or Owner(), bytes=bytes), now)
+        return self._desk.door.enter(Demand(owner or Owner(), bytes=bytes), self._tick())
 
     def submit(
         self, task: Task, wishes: Wishes | None = None, owner: Owner | None = None, ticket: Ticket | None = None
@@ -178,7 +174,7 @@ class Dispatcher:
         entry = None if ticket is None else ticket.take()
         if entry is None:
             if self.draining:
-                raise Refused("draining", "a request to a server that ends", "one that goes on", 5.0, status=503)
+                raise Refused("draining", "a request to a server that ends", "one that goes on", SOON, status=503)
             entry = self._desk.admit(task, wishes, owner, ladder)
         self._submitted += 1
         run = Run(self._submitted, task, wishes, owner, self._desk.cards[task.model], ladder, entry, now)
@@ -189,11 +185,7 @@ class Dispatcher:
         return run
 
     async def drain(self, seconds: float) -> int:
-        """Let nobody in any more, wait for what is there, and cancel what is not over in time; returns how many.
-
-        Args:
-            seconds: to wait.
-        """
+        """Let nobody in any more, wait some seconds for what is there, cancel the rest, and return how many that were."""
         self._desk.door.closed = True
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
@@ -211,18 +203,13 @@ class Dispatcher:
             await asyncio.to_thread(seat.worker.close)
 
     def figures(self) -> dict[str, Any]:
-        """Return counts and gauges: what waits and runs, levels and waits of models, ends, refusals, capacity."""
+        """Return gauges of models, workers and the door, and counts of ends, of refusals, and of lost workers."""
         self._tick()
-        figures = self._desk.figures(self._waiting, self._bench.running())
-        return {**figures, "workers": len(self._bench.seats), "counts": dict(self._counts)}
+        return {**self._desk.figures(self._waiting, self._bench.running()), "ends": dict(self._counts)}
 
-    @contextmanager
-    def _count_refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except Refused as refused:
-            self._counts[f"refused_{refused.reason}"] += 1
-            raise
+    def _count_workers(self) -> None:
+        self._desk.capacity.workers = len(self._bench.seats)
+        self._desk.capacity.room = sum(seat.open for seat in self._bench.seats)
 
     def _tick(self) -> float:
         now = self._clock()
@@ -245,6 +232,7 @@ class Dispatcher:
     def _hand_over(self, run: Run, seat: Seat, now: float) -> None:
         self._waiting.discard(run)
         task = self._desk.begin(run, now)
+        run.beside = float(len(seat.runs))
         seat.runs[task.id] = run
         try:
             seat.worker.submit(task)
@@ -260,10 +248,11 @@ class Dispatcher:
         now = self._tick()
         if isinstance(update, End):
             del seat.runs[id]
+            run.beside = (run.beside + len(seat.runs)) / 2
             if isinstance(update, Failed) and update.reason == "worker":
                 self._lose(run, update)
             else:
-                self._end(run, update, now)
+                self._end(run, update, now, seat.open)
             self._pump()
             return
         if isinstance(update, Progressed):
@@ -282,8 +271,8 @@ class Dispatcher:
         else:
             self._end(run, failed, self._clock())
 
-    def _end(self, run: Run, end: End, now: float) -> None:
-        self._desk.end(run, end if isinstance(end, Made) else None, now)
+    def _end(self, run: Run, end: End, now: float, room: int = 1) -> None:
+        self._desk.end(run, end if isinstance(end, Made) else None, room, now)
         run.ended = now
         self._counts[type(end).__name__.lower()] += 1
         run.tell(end)

@@ -35,7 +35,7 @@ class ControlSettings:
     """
 
     target: float = 3.0
-    limit: float = 5.0
+    limit: float = 6.0
     calm: float = 5.0
     easy: float = 0.5
     fit: float = 0.8

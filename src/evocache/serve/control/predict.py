@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..workers.card import ModelCard, PointCard
 from ..workers.task import Picture, Task, Value
@@ -17,6 +17,14 @@ DOUBT = 2.0
 
 KINDS = 1024
 """Kinds that are remembered: sizes and steps are chosen by users."""
+
+GAIN = 0.75
+"""Share of its time alone that a task is taken to need where a worker is full, as long as none was seen."""
+
+CROWD = 0.5
+"""Share of a worker's room from which on it is full, as far as what batches gain is concerned."""
+
+FULL = "full"
 
 RATIO = 64.0
 """Most times that a task is taken to be longer, or shorter, than its card says."""
@@ -38,30 +46,54 @@ class Predictor:
     A card tells what one uncached generation takes alone. A point takes its share of that; other steps, pixels and
     frames take in proportion. The ratio of what tasks took to this is learned as an exponentially weighted mean for the
     model, for the model and point, and for these at the same steps and size; a kind of which few were seen leans on the
-    wider one. What batches gain is in it, as a worker tells of each task its part of the batches that it was in.
+    wider one. What batches gain is learned from tasks in company, and kept apart: else what was learned while a server
+    was idle would have it refuse requests when many come.
     """
 
     def __init__(self) -> None:
         self._ratios: OrderedDict[Kind, tuple[float, float]] = OrderedDict()
 
-    def predict(self, card: ModelCard, task: Task, point: PointCard | None) -> float:
-        """Return the seconds that a task takes at a point of its model's front; None computes everything."""
-        ratio = 1.0
-        for kind in _kinds(card, task, point):
-            seen, mean = self._ratios.get(kind, (0.0, 1.0))
-            ratio += (mean - ratio) * seen / (seen + DOUBT)
+    def predict(self, card: ModelCard, task: Task, point: PointCard | None, *, alone: bool = False) -> float:
+        """Return the seconds that a task takes.
+
+        Args:
+            card: of its model.
+            task: the task.
+            point: of the model's front that it runs at; None computes everything.
+            alone: whether nothing is computed with it; otherwise workers are taken to be full.
+        """
+        kinds = list(_kinds(card, task, point))
+        ratio = self._ratio(1.0, kinds)
+        if not alone:
+            ratio = self._ratio(ratio * GAIN, [(*kind, FULL) for kind in kinds])
         return base_seconds(card, task, point) * ratio
 
-    def learn(self, card: ModelCard, task: Task, point: PointCard | None, seconds: float) -> None:
-        """Note what a task took; times that are none are left out."""
-        base = base_seconds(card, task, point)
+    def _ratio(self, ratio: float, kinds: Iterable[Kind]) -> float:
+        for kind in kinds:
+            seen, mean = self._ratios.get(kind, (0.0, 1.0))
+            ratio += (mean - ratio) * seen / (seen + DOUBT)
+        return ratio
+
+    def learn(
+        self, card: ModelCard, task: Task, point: PointCard | None, seconds: float, beside: float, room: int
+    ) -> None:
+        """Note what a task took; times that are none are left out.
+
+        Args:
+            card: of its model.
+            task: the task.
+            point: of the model's front that it ran at.
+            seconds: of computing, shared with those that it was computed with.
+            beside: how many others the worker had meanwhile.
+            room: how many tasks the worker takes.
+        """
         if not (math.isfinite(seconds) and seconds > 0):
             return
-        ratio = min(RATIO, max(1.0 / RATIO, seconds / base))
-        keep = 0.5 ** (1.0 / HALF_LIFE)
-        for kind in _kinds(card, task, point):
+        ratio = min(RATIO, max(1.0 / RATIO, seconds / base_seconds(card, task, point)))
+        kinds, full = list(_kinds(card, task, point)), beside >= CROWD * (room - 1)
+        for kind in [*(kinds if beside <= 0 else ()), *((*kind, FULL) for kind in kinds if full)]:
             seen, mean = self._ratios.pop(kind, (0.0, 1.0))
-            now = keep * seen + 1.0
+            now = 0.5 ** (1.0 / HALF_LIFE) * seen + 1.0
             self._ratios[kind] = now, mean + (ratio - mean) / now
         while len(self._ratios) > KINDS:
             self._ratios.popitem(last=False)
@@ -72,10 +104,14 @@ class Capacity:
 
     Predictions are seconds of computing, shared among those that are computed together, so it is near 1. It is more
     where predictions do not know yet what batches gain, and less where other programs use the machine.
+
+    Attributes:
+        workers: how many there are.
+        room: how many tasks they compute at a time, all together.
     """
 
     def __init__(self) -> None:
-        self.workers = 0
+        self.workers = self.room = 0
         self._done = self._busy = 0.0
 
     @property

@@ -40,6 +40,7 @@ class Run:
         deaths: workers that died while they had it.
         stopped: whether it was cancelled, be it over or not.
         progress: the latest that was told.
+        beside: how many others its worker had, on average of its beginning and its end.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Run:
         self.ended: float | None = None
         self.deaths = 0
         self.stopped = False
+        self.beside = 0.0
         self.progress = Progressed(0, 0)
         self.stop: Callable[[], None] = lambda: None
         self.show: Callable[[], None] = lambda: None
