@@ -182,7 +182,7 @@ class Door:
 
     def _check_room(self, demand: Demand) -> None:
         """Refuse what the memory of the server is not meant for."""
-        rest = _real(self._capacity.seconds(self._backlog.rest))
+        rest = _soon(self._capacity.seconds(self._backlog.rest))
         had = len(self._backlog) + self.reading
         if had + demand.count > self.settings.requests:
             never = demand.count > self.settings.requests
@@ -200,7 +200,7 @@ class Door:
         if quota.queued is not None and had + count > quota.queued:
             wait = None if count > quota.queued else self._capacity.seconds(self._backlog.rest)
             given, expected = f"{count} beside {had} that are open", f"at most {quota.queued} of a key"
-            raise Refused("quota", given, expected, _real(wait))
+            raise Refused("quota", given, expected, _soon(wait))
         if demand.group is None:
             return
         text, wait = self.rates.wait(now, account, quota, count, demand.least)
@@ -248,6 +248,6 @@ class Door:
             raise Refused("deadline", f"a deadline in {demand.deadline:.3g} s", f"one of at least {end:.3g} s", wait)
 
 
-def _real(seconds: float | None) -> float | None:
-    """Seconds that may be said; 1 where there is no worker to say them of."""
-    return seconds if seconds is None or math.isfinite(seconds) else 1.0
+def _soon(seconds: float | None) -> float | None:
+    """Seconds until a place is free, as far as that is known: until what runs is over, but at least one."""
+    return seconds if seconds is None else max(1.0, seconds) if math.isfinite(seconds) else 1.0

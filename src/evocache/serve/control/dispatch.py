@@ -185,7 +185,7 @@ class Dispatcher:
         return run
 
     async def drain(self, seconds: float) -> int:
-        """Let nobody in any more, wait some seconds for what is there, cancel the rest, and return how many that were."""
+        """Let nobody in any more, wait some seconds for what is there, cancel the rest, and return their number."""
         self._desk.door.closed = True
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
