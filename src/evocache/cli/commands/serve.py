@@ -1,0 +1,79 @@
+"""`evocache serve`: a server for models, as OpenAI's clients speak to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...errors import InputError
+from ...loading.pipelines import locate
+from ..inputs.model_loading import MODELS
+from ..ui.console import errors
+
+
+def serve(
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help=f"{MODELS} Several; NAME=MODEL has requests call it NAME.")
+    ] = None,
+    front: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder of a run or a front's file, for the only model, or as NAME=RUN. Else what ships with it."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    memory: Annotated[str | None, typer.Option(help="Most bytes of a worker, weights included, such as 10GB.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that compute.")] = 1,
+    open_: Annotated[int, typer.Option("--open", min=1, max=256, help="Generations that run at a time in each.")] = 16,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, max=512, help="Threads of each worker on the CPU.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="For jobs, results and the cache; what is there is served again. Else nothing lasts.")
+    ] = None,
+    database: Annotated[str | None, typer.Option(help="URL of a Postgres database, for several servers.")] = None,
+    shared: Annotated[str | None, typer.Option(help="URL of a Valkey server, for several servers.")] = None,
+    drain: Annotated[float, typer.Option(min=0, max=3600, help="Seconds that what runs may take at the end.")] = 30.0,
+) -> None:
+    """Serve models to OpenAI's clients: pictures, videos, previews; many at a time."""
+    from ...serve.run import run
+    from ...serve.settings import Settings
+
+    models = {name: locate(source) for name, source in map(_named, model or ["zoo:emoji"])}
+    settings = Settings(
+        models,
+        _fronts(front or [], list(models)),
+        host,
+        port,
+        memory,
+        workers,
+        device,
+        dtype,
+        open_,
+        threads,
+        folder,
+        database,
+        shared,
+        drain=drain,
+    )
+    run(settings, lambda url: errors().print(f"{', '.join(models)} on {url}", markup=False, highlight=False))
+
+
+def _named(text: str) -> tuple[str, str]:
+    """The name that requests call a model, and the model."""
+    name, found, source = text.partition("=")
+    return (name, source) if found else (text, text)
+
+
+def _fronts(given: list[str], models: list[str]) -> dict[str, str]:
+    fronts = {}
+    for text in given:
+        name, found, run = text.partition("=")
+        if not found and len(models) > 1:
+            raise InputError(f"--front {text}", f"NAME=RUN, as there are {len(models)} models", f"say {models[0]}={text}")
+        name, run = (name, run) if found else (models[0], text)
+        if name not in models:
+            raise InputError(f"a front for {name!r}", f"one for {', '.join(models)}", "name one of them")
+        fronts[name] = run
+    return fronts

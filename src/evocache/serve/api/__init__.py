@@ -1,0 +1,14 @@
+"""The HTTP interface: OpenAI's images, videos and models, and extensions.
+
+In: HTTP requests. Out: answers, streams and errors as OpenAI's clients read them.
+
+- `app`: the application
+- `images`, `models`, `health`: routes
+- `schemas`: bodies
+- `errors`: what a request is refused or failed with
+- `parts`: what routes are given
+- `leaving`: work that ends with its client
+- `encode`: pictures as files
+
+Imports the service and below.
+"""

@@ -1,0 +1,101 @@
+"""Errors as OpenAI's clients read them: `{"error": {"message", "type", "param", "code"}}`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from ...errors import Error
+from ..requests.fit import Misfit
+
+log = logging.getLogger("evocache.serve")
+
+INVALID, SERVER = "invalid_request_error", "server_error"
+
+
+class ApiError(Exception):
+    """What a request is refused or failed with.
+
+    Args:
+        status: of HTTP. Clients repeat 408, 409, 429 and from 500 by themselves.
+        message: what is wrong, and what to do.
+        code: a name for programs.
+        param: name of the field that is meant.
+        type: kind of error; by the status, if not given.
+        headers: besides, such as `Retry-After`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        type: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.type = type or (SERVER if status >= 500 else INVALID)
+        self.headers = headers or {}
+        super().__init__(message)
+
+    def body(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    def response(self) -> JSONResponse:
+        """Return the answer."""
+        return JSONResponse(self.body(), self.status, headers=self.headers)
+
+
+CODES = {401: "invalid_api_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Have an application answer all errors in one form, without traces of its insides."""
+
+    @app.exception_handler(ApiError)
+    async def told(_: Request, error: ApiError) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return of_validation(error.errors()).response()
+
+    @app.exception_handler(Misfit)
+    async def unfit(_: Request, error: Misfit) -> JSONResponse:
+        return ApiError(400, error.text, code="invalid_value", param=error.param).response()
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        code = CODES.get(error.status_code, "error")
+        headers = dict(error.headers or {})
+        return ApiError(error.status_code, str(error.detail), code=code, headers=headers).response()
+
+    @app.exception_handler(Error)
+    async def ours(_: Request, error: Error) -> JSONResponse:
+        return ApiError(400, str(error), code="invalid_value").response()
+
+    @app.exception_handler(Exception)
+    async def fault(_: Request, error: Exception) -> JSONResponse:
+        log.error("a request failed", exc_info=error)
+        return ApiError(500, "a fault of the server; it is logged there", code="internal_error").response()
+
+
+def of_validation(errors: Any) -> ApiError:
+    """Return what the first of pydantic's errors says, with the name of its field."""
+    first = errors[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header", "form")]
+    param = place[0] if place else None
+    if first["type"] == "extra_forbidden":
+        return ApiError(400, f"unknown field {param!r}", code="unknown_field", param=param)
+    if first["type"] == "json_invalid":
+        return ApiError(400, "the body is no JSON", code="invalid_json")
+    where = f"{'.'.join(place)}: " if place else ""
+    return ApiError(400, f"{where}{first['msg']}", code=first["type"], param=param)

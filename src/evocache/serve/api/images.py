@@ -1,0 +1,149 @@
+"""Pictures from prompts: `POST /v1/images/generations`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import StreamingResponse
+
+from ..requests.answer import Answer
+from ..requests.fit import find_card
+from ..requests.identity import Identity
+from ..requests.request import GenerationRequest
+from ..service import Service
+from ..workers.updates import Previewed, Progressed, Update
+from .encode import encode
+from .errors import ApiError
+from .leaving import while_there
+from .parts import caller, model_of, service_of
+from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, Usage
+
+router = APIRouter()
+
+KEEP_ALIVE = 10.0
+"""Seconds after which a stream says that it is alive; clients give up on silent ones."""
+
+
+@router.post("/v1/images/generations", response_model=Images, response_model_exclude_none=True)
+async def generate(
+    body: ImagesGeneration,
+    request: Request,
+    service: Annotated[Service, Depends(service_of)],
+    who: Annotated[Identity, Depends(caller)],
+) -> Any:
+    """Make pictures from a prompt."""
+    asked = body.asked(model_of(service, body.model, "picture"))
+    who = Identity(who.tenant, who.key, body.claimed_user, who.scopes)
+    service.check(asked)
+    if body.stream:
+        return await stream(service, asked, who, body, "image_generation", body.ignored())
+    answers = await while_there(request, service.generate(asked, who))
+    return await asyncio.to_thread(images, answers, asked, body, service, body.ignored())
+
+
+def images(
+    answers: list[Answer], asked: GenerationRequest, body: PicturesWanted, service: Service, ignored: list[str]
+) -> Images:
+    """Return the body of an answer."""
+    data = [ImageData(b64_json=_base64(answer, body)) for answer in answers]
+    return Images(created=int(time.time()), data=data, **_common(answers, body, ignored))
+
+
+def _base64(answer: Answer, body: PicturesWanted) -> str:
+    return base64.b64encode(encode(answer.picture, body.output_format, body.output_compression)).decode()
+
+
+def _common(answers: list[Answer], body: PicturesWanted, ignored: list[str]) -> dict[str, Any]:
+    """What every answer says of itself."""
+    picture = answers[0].picture
+    said = {"pictures": [answer.account.as_json() for answer in answers]}
+    return {
+        "output_format": body.output_format,
+        "quality": str(body.quality or "auto"),
+        "size": f"{picture.width}x{picture.height}",
+        "safety_identifier": body.claimed_user or None,
+        "evocache": {**said, **({"ignored": ignored} if ignored else {})},
+    }
+
+
+async def stream(
+    service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted, prefix: str, ignored: list[str]
+) -> StreamingResponse:
+    """Return a stream of events; a refusal comes before the first of them, as an answer of its own."""
+    updates: asyncio.Queue[tuple[int, Update]] = asyncio.Queue()
+    making = asyncio.ensure_future(
+        service.generate(asked, who, watch=lambda at, update: updates.put_nowait((at, update)), previews=body.partial_images)
+    )
+    first = asyncio.ensure_future(updates.get())
+    await asyncio.wait({making, first}, return_when=asyncio.FIRST_COMPLETED)
+    if making.done():
+        first.cancel()
+        making.result()  # raises what it was refused with
+    return StreamingResponse(
+        _events(making, first, updates, body, prefix, ignored),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
+
+
+async def _events(
+    making: asyncio.Future[list[Answer]],
+    first: asyncio.Future[tuple[int, Update]],
+    updates: asyncio.Queue[tuple[int, Update]],
+    body: PicturesWanted,
+    prefix: str,
+    ignored: list[str],
+) -> AsyncIterator[str]:
+    sent = 0
+    try:
+        getting: asyncio.Future[tuple[int, Update]] = first
+        while not making.done() or not updates.empty() or getting.done():
+            await asyncio.wait({making, getting}, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done():
+                if making.done():
+                    break
+                yield ": waiting\n\n"
+                continue
+            at, update = getting.result()
+            getting = asyncio.ensure_future(updates.get())
+            if isinstance(update, Progressed):
+                yield f": picture {at} step {update.step}/{update.steps}\n\n"
+            elif isinstance(update, Previewed):
+                partial = {"partial_image_index": sent, "b64_json": _png(update)}
+                sent += 1
+                yield _event(f"{prefix}.partial_image", {**partial, **_stream_common(body)})
+        getting.cancel()
+        answers = making.result()
+        for answer in answers:
+            completed = {"b64_json": await asyncio.to_thread(_base64, answer, body), "usage": Usage().model_dump()}
+            yield _event(f"{prefix}.completed", {**completed, **_stream_common(body), **_common([answer], body, ignored)})
+    except ApiError as error:
+        yield f"data: {json.dumps(error.body())}\n\n"
+    finally:
+        if not making.done():
+            making.cancel()
+            await asyncio.wait({making})
+
+
+def _stream_common(body: PicturesWanted) -> dict[str, Any]:
+    return {
+        "created_at": int(time.time()),
+        "size": body.size or "auto",
+        "quality": str(body.quality or "auto"),
+        "background": "opaque",
+        "output_format": body.output_format,
+    }
+
+
+def _png(update: Previewed) -> str:
+    return base64.b64encode(encode(update.picture)).decode()
+
+
+def _event(kind: str, data: dict[str, Any]) -> str:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n"

@@ -1,0 +1,73 @@
+"""Fields of our own that every request which generates may have, under the names that other servers have for them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ...requests.request import Level, Wishes
+
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+"""Numbers that every generator takes, and JSON keeps."""
+
+PIPELINE = ("prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "true_cfg_scale", "strength")
+"""Fields that are arguments of pipelines' calls as they stand."""
+
+OLD_QUALITIES = {"standard": "auto", "hd": "high"}
+"""Names of qualities of older models of OpenAI."""
+
+
+class Generating(BaseModel):
+    """What every request that generates may say.
+
+    Fields of ours may stand at the top, or within an object `evocache`.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
+
+    prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
+    model: Annotated[str, Field(max_length=256)] | None = None
+    negative_prompt: Annotated[str, Field(max_length=32_000)] | None = None
+    num_inference_steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, le=100)] | None = None
+    true_cfg_scale: Annotated[float, Field(ge=0, le=100)] | None = None
+    seed: Seed | None = None
+    speedup: Annotated[float, Field(gt=0, le=100)] | None = None
+    deadline_ms: Annotated[int, Field(gt=0, le=86_400_000)] | None = None
+    cache: Literal["use", "refresh", "off"] = "use"
+    learn: bool = False
+    user: Annotated[str, Field(max_length=512)] | None = None
+    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unfold(cls, given: Any) -> Any:
+        """Take what is within `evocache`, or named `evocache[...]` in a form, as if it stood at the top."""
+        if not isinstance(given, dict):
+            return given
+        flat = {name: value for name, value in given.items() if name != "evocache"}
+        inner = given.get("evocache")
+        if inner is not None and not isinstance(inner, dict):
+            raise ValueError("evocache: expected an object")
+        named = {name[9:-1]: flat.pop(name) for name in list(flat) if name.startswith("evocache[") and name[-1] == "]"}
+        for name, value in {**named, **(inner or {})}.items():
+            if flat.get(name) is not None:
+                raise ValueError(f"{name} stands twice: at the top, and within evocache")
+            flat[name] = value
+        return flat
+
+    @property
+    def claimed_user(self) -> str:
+        """Whom the request names as its user."""
+        return self.safety_identifier or self.user or ""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the pipeline's call that are given."""
+        found = {name: getattr(self, name, None) for name in PIPELINE}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def wishes(self, quality: Level | float | None) -> Wishes:
+        """Return what is wished beside."""
+        deadline = None if self.deadline_ms is None else self.deadline_ms / 1000
+        return Wishes(self.speedup, quality, deadline, self.cache, self.learn)

@@ -1,0 +1,90 @@
+"""Bodies of requests for pictures, and of their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from ...requests.request import GenerationRequest, Level
+from .extensions import OLD_QUALITIES, Generating
+from .size import Size, sides
+
+Format = Literal["png", "webp", "jpeg"]
+
+
+class PicturesWanted(Generating):
+    """What requests for pictures, made or edited, have in common.
+
+    `quality` is one of OpenAI's names, or the least quality in the measure of the model's front.
+    """
+
+    n: Annotated[int, Field(ge=1, le=10)] = 1
+    size: Size | None = None
+    quality: Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"] | float | None = None
+    response_format: Literal["b64_json", "url"] = "b64_json"
+    output_format: Format = "png"
+    output_compression: Annotated[int, Field(ge=0, le=100)] = 100
+    background: Literal["opaque", "auto"] | None = None
+    stream: bool = False
+    partial_images: Annotated[int, Field(ge=0, le=3)] = 0
+
+    def asked(self, model: str) -> GenerationRequest:
+        """Return what is asked for, of a model of the server."""
+        quality: Any = self.quality
+        level: Level | float | None = OLD_QUALITIES.get(quality, quality) if isinstance(quality, str) else quality
+        arguments = {**self.arguments(), **sides(self.size)}
+        return GenerationRequest(model, arguments, seed=self.seed, count=self.n, wishes=self.wishes(level))
+
+
+class ImagesGeneration(PicturesWanted):
+    """The body of `POST /v1/images/generations`.
+
+    `moderation`, `style` and `complexity` are taken and change nothing; the answer says so.
+    """
+
+    moderation: Literal["low", "auto"] | None = None
+    style: Literal["vivid", "natural"] | None = None
+    complexity: Literal["low", "medium", "high"] | None = None
+
+    def ignored(self) -> list[str]:
+        """Return names of fields that are given and change nothing."""
+        return [name for name in ("moderation", "style", "complexity") if getattr(self, name) is not None]
+
+
+class ImageData(BaseModel):
+    """One picture of an answer, in one of two forms."""
+
+    b64_json: str | None = None
+    url: str | None = None
+    revised_prompt: None = None
+
+
+class TokensDetails(BaseModel):
+    """Tokens by kind; there are none."""
+
+    image_tokens: int = 0
+    text_tokens: int = 0
+
+
+class Usage(BaseModel):
+    """Tokens, which diffusion has none of; clients expect the numbers."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_tokens_details: TokensDetails = TokensDetails()
+
+
+class Images(BaseModel):
+    """The answer to a request for pictures; `evocache` says how each was made."""
+
+    created: int
+    data: list[ImageData]
+    background: Literal["opaque"] = "opaque"
+    output_format: Format
+    quality: str
+    size: str
+    safety_identifier: str | None = None
+    usage: Usage = Usage()
+    evocache: dict[str, Any]

@@ -1,0 +1,106 @@
+"""Whether a model takes what is asked for; before anything is queued."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..workers.card import ModelCard
+from .request import GenerationRequest
+
+SMALLEST, LONGEST_SIDE = 8, 8192
+"""Fewest and most pixels of a side."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes at most in one request.
+
+    Attributes:
+        pixels: of a picture that is made, or of all frames of a film.
+        steps: of denoising.
+        count: of pictures.
+        prompt: characters of a prompt.
+    """
+
+    pixels: int = 4096 * 4096
+    steps: int = 200
+    count: int = 10
+    prompt: int = 32_000
+
+
+class Misfit(Exception):
+    """A request that a model, or this server, does not take.
+
+    Args:
+        param: name of the field.
+        text: why, and what would be taken.
+    """
+
+    def __init__(self, param: str, text: str) -> None:
+        self.param, self.text = param, text
+        super().__init__(text)
+
+
+def find_card(cards: Mapping[str, ModelCard], name: str | None, kind: str) -> ModelCard:
+    """Return the model that is named, or the first of a kind.
+
+    Raises:
+        KeyError: if there is none of that name.
+        Misfit: if it makes something else.
+    """
+    if name is None:
+        of_kind = [card for card in cards.values() if card.kind == kind]
+        if not of_kind:
+            raise Misfit("model", f"this server has no model that makes a {kind}: {', '.join(cards)}")
+        return of_kind[0]
+    card = cards[name]
+    if card.kind != kind:
+        raise Misfit("model", f"{name!r} makes a {card.kind}, not a {kind}")
+    return card
+
+
+def check(request: GenerationRequest, card: ModelCard, limits: Limits, names: Mapping[str, str]) -> GenerationRequest:
+    """Check a request against a model, and return it with what the model's calls have by themselves left out.
+
+    Args:
+        request: what is asked for.
+        card: the model.
+        limits: of this server.
+        names: of fields by the names of arguments, where they differ (`height` and `width` are `size`).
+
+    Raises:
+        Misfit: if the model takes no such argument, or a limit is passed.
+    """
+    for argument in (*request.arguments, *request.pictures):
+        if argument not in card.arguments:
+            field = names.get(argument, argument)
+            near = difflib.get_close_matches(argument, card.arguments, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(sorted(card.arguments))}"
+            raise Misfit(field, f"{card.name} takes no {field}{hint}")
+    values = {**card.defaults, **request.arguments}
+    prompt = values.get("prompt")
+    if isinstance(prompt, str) and len(prompt) > limits.prompt:
+        raise Misfit("prompt", f"a prompt of {len(prompt)} characters; at most {limits.prompt} are taken")
+    steps = values.get("num_inference_steps")
+    if isinstance(steps, int) and not 1 <= steps <= limits.steps:
+        raise Misfit("num_inference_steps", f"{steps} steps; from 1 to {limits.steps} are taken")
+    if not 1 <= request.count <= limits.count:
+        raise Misfit("n", f"{request.count} at once; from 1 to {limits.count} are made")
+    sides = [values.get("width"), values.get("height")]
+    pixels = 1
+    for side in sides:
+        if isinstance(side, int):
+            if not SMALLEST <= side <= LONGEST_SIDE:
+                raise Misfit(names.get("width", "width"), f"a side of {side} pixels; from {SMALLEST} to {LONGEST_SIDE}")
+            pixels *= side
+    frames = values.get("num_frames")
+    if isinstance(frames, int):
+        if frames < 1:
+            raise Misfit(names.get("num_frames", "num_frames"), f"{frames} frames; at least 1")
+        pixels *= frames
+    if pixels > limits.pixels:
+        raise Misfit(names.get("width", "width"), f"{pixels} pixels; at most {limits.pixels} are made")
+    own = {name: value for name, value in request.arguments.items() if card.defaults.get(name, ...) != value}
+    return replace(request, arguments=own)

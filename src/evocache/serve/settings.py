@@ -1,0 +1,48 @@
+"""What a server is told when it is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .requests.fit import Limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a server is told.
+
+    Attributes:
+        models: names of the zoo, folders or hub ids, by the names that requests call them.
+        fronts: folders of runs or files of fronts, by the names of models.
+        host: address that it listens on.
+        port: 0 takes a free one.
+        memory: most bytes of a worker, weights included; None for no limit.
+        workers: processes, each on a device of its own where there are several; 0 computes in the server's process.
+        device: of the workers.
+        dtype: of the models.
+        open: most generations that run at a time in a worker.
+        threads: of torch in a worker on the CPU.
+        folder: for the database, results and the cache on the disk; None keeps all in a folder that goes at the end.
+        database: URL of a Postgres database in place of a file of SQLite.
+        shared: URL of a Valkey server that several servers share results by.
+        limits: of one request.
+        drain: seconds that what runs may take to end when the server is told to.
+    """
+
+    models: Mapping[str, str]
+    fronts: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    memory: str | None = None
+    workers: int = 1
+    device: str = "auto"
+    dtype: str = "auto"
+    open: int = 16
+    threads: int | None = None
+    folder: Path | None = None
+    database: str | None = None
+    shared: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    drain: float = 30.0

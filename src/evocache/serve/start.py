@@ -1,0 +1,23 @@
+"""Put a service together as its settings say."""
+
+from __future__ import annotations
+
+from .service import Service
+from .settings import Settings
+from .workers.local import LocalWorker
+from .workers.worker import Worker, WorkerSettings
+
+
+def create_service(settings: Settings) -> Service:
+    """Create the service that settings describe; nothing is loaded before it is begun."""
+    wanted = WorkerSettings(
+        settings.models,
+        settings.fronts,
+        settings.memory,
+        settings.device,
+        settings.dtype,
+        settings.open,
+        settings.threads,
+    )
+    workers: list[Worker] = [LocalWorker(wanted)]
+    return Service(settings, workers)
