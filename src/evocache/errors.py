@@ -25,6 +25,7 @@ Error
 ├── ModelError           a model that does not exist, or that cannot be loaded
 ├── JobError             a job of a server that is none, or does not do what was asked of it
 │   └── QuotaError       a result that there is no room for
+├── ServeError           a server that cannot be what it is told to be
 ├── DependencyError      an optional package that is not installed
 └── ZooError             an unknown or damaged embedded model
 
@@ -194,6 +195,10 @@ class InputError(Error):
 
 class ModelError(Error):
     """A model that does not exist, or that cannot be loaded."""
+
+
+class ServeError(Error):
+    """A server that cannot be what it is told to be."""
 
 
 class DependencyError(Error):

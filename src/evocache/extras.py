@@ -23,6 +23,9 @@ EXTRAS = {
     "pg8000": "usage",
     "valkey": "usage",
     "pyarrow": "usage",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "multipart": "serve",
 }
 """By package, the extra of evocache that installs it."""
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
-from .control.dispatch import Dispatcher, Run
+from ..errors import Error
+from .control.dispatch import Dispatcher
+from .control.points import Wishes
+from .control.run import Run
+from .control.shares import Owner
 from .requests.answer import Account, Answer
-from .requests.failures import Unmade
+from .requests.failures import UnmadeError
 from .requests.fit import check
 from .requests.identity import Identity
 from .requests.request import GenerationRequest
@@ -20,6 +24,8 @@ from .workers.card import ModelCard
 from .workers.task import Task
 from .workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .workers.worker import Worker
+
+log = logging.getLogger("evocache.serve")
 
 Watch = Callable[[int, Update], None]
 """Takes the number of a picture among those asked for, and what became of it."""
@@ -46,22 +52,27 @@ class Service:
     def __init__(self, settings: Settings, workers: Sequence[Worker]) -> None:
         self.settings = settings
         self.began = int(time.time())
-        self._dispatcher = Dispatcher(workers)
+        self._workers = workers
+        self._dispatcher = Dispatcher()
+        self._starting: list[asyncio.Task[None]] = []
+        self._why = "models are being loaded"
 
     @property
-    def cards(self) -> dict[str, ModelCard]:
+    def cards(self) -> Mapping[str, ModelCard]:
         """The models that are loaded, by name."""
-        return dict(self._dispatcher.cards)
+        return self._dispatcher.cards
 
     def unready(self) -> str:
         """Return why no requests are taken; empty if they are."""
-        return self._dispatcher.unready()
+        if self._dispatcher.draining:
+            return "the server is about to end"
+        return "" if self._dispatcher.ready else self._why
 
     def check(self, asked: GenerationRequest) -> GenerationRequest:
         """Check a request against its model and the limits of the server.
 
         Raises:
-            Misfit: if the model takes no such argument, or a limit is passed.
+            UnfitError: if the model takes no such argument, or a limit is passed.
         """
         return check(asked, self.cards[asked.model], self.settings.limits, NAMES)
 
@@ -77,75 +88,89 @@ class Service:
             previews: how many of each are told on the way.
 
         Raises:
-            Misfit: if the model takes no such request.
+            UnfitError: if the model takes no such request.
             Refused: if there is no room for it now.
-            Unmade: if one of it failed; the others are cancelled then.
+            UnmadeError: if one of it failed; the others are cancelled then.
         """
         asked = self.check(asked)
         first = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
-        making = [
-            asyncio.ensure_future(self._make(asked, who, first + at, _numbered(watch, at), previews))
-            for at in range(asked.count)
-        ]
-        try:
-            return await asyncio.gather(*making)
-        finally:
-            for one in making:
-                one.cancel()
-            await asyncio.wait(making)
-
-    async def _make(
-        self, asked: GenerationRequest, who: Identity, seed: int, watch: Callable[[Update], None], previews: int
-    ) -> Answer:
-        id = f"gen_{secrets.token_hex(16)}"
-        task = Task(id, asked.model, asked.arguments, seed, asked.pictures, user=who.owner, deadline=asked.wishes.deadline)
-        run = self._dispatcher.submit(task, asked.wishes, who)
-        try:
-            end = await _follow(run, watch, previews)
-        finally:
-            run.cancel()
-        if isinstance(end, Failed):
-            raise Unmade(end.reason, end.text)
-        if isinstance(end, Cancelled):
-            raise Unmade("cancelled", "it was cancelled")
-        return Answer(end.picture, _account(run, seed, end))
+        tasks = [_task(asked, first + at) for at in range(asked.count)]
+        wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline)
+        owner = Owner(who.tenant, who.key, who.user)
+        size = sum(len(picture.pixels) for picture in asked.pictures.values())
+        with self._dispatcher.enter(tasks[0], wishes, owner, count=len(tasks), bytes=size) as ticket:
+            runs = [self._dispatcher.submit(task, wishes, owner, ticket) for task in tasks]
+            following = [
+                asyncio.ensure_future(_follow(run, _numbered(watch, at), previews)) for at, run in enumerate(runs)
+            ]
+            try:
+                return await asyncio.gather(*following)
+            finally:
+                for run in runs:
+                    run.cancel()
+                for one in following:
+                    one.cancel()
 
     async def __aenter__(self) -> Service:
         """Begin; models are loaded meanwhile."""
-        await self._dispatcher.start()
+        self._starting = [asyncio.create_task(self._start(worker)) for worker in self._workers]
         return self
+
+    async def _start(self, worker: Worker) -> None:
+        try:
+            await self._dispatcher.add(worker, self.settings.open)
+        except Error as error:
+            self._why = str(error)
+            log.error("a worker cannot start: %s", error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what runs, after the time that it may take, and the workers."""
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._dispatcher.close(self.settings.drain)
+        for one in self._starting:
+            one.cancel()
+        await self._dispatcher.drain(self.settings.drain)
+        await self._dispatcher.close()
 
 
-async def _follow(run: Run, watch: Callable[[Update], None], previews: int) -> Made | Failed | Cancelled:
-    """Pass on what becomes of a run until its end; ask for previews at even parts of its steps."""
-    asked = 0
+def _task(asked: GenerationRequest, seed: int) -> Task:
+    return Task(f"gen_{secrets.token_hex(16)}", asked.model, asked.arguments, seed, asked.pictures)
+
+
+async def _follow(run: Run, watch: Callable[[Update], None], previews: int) -> Answer:
+    """Pass on what becomes of a run until its end, and ask for previews at even parts of its steps."""
+    wanted = 0
     async for update in run:
-        if isinstance(update, (Made, Failed, Cancelled)):
-            return update
+        if isinstance(update, Made):
+            return Answer(update.picture, _account(run, update))
+        if isinstance(update, Failed):
+            raise UnmadeError(update.reason, update.text)
+        if isinstance(update, Cancelled):
+            raise UnmadeError("cancelled", "it was cancelled")
         watch(update)
-        if isinstance(update, Progressed) and asked < previews and update.step * (previews + 1) >= (asked + 1) * update.steps:
-            asked += 1
+        if isinstance(update, Progressed) and wanted < previews and _is_due(update, wanted, previews):
+            wanted += 1
             run.preview()
     raise AssertionError("a run without an end")
 
 
-def _account(run: Run, seed: int, made: Made) -> Account:
-    point = run.point
+def _is_due(progress: Progressed, made: int, previews: int) -> bool:
+    """Whether the next preview of so many is due, where they lie evenly between the first step and the last."""
+    return progress.step * (previews + 1) >= (made + 1) * progress.steps
+
+
+def _account(run: Run, made: Made) -> Account:
+    point, card = run.point, run.card
+    begun = run.came if run.begun is None else run.begun
+    outside = f"everything was computed, since the front of {card.name} says nothing here: {run.ladder.outside}"
     return Account(
         run.task.id,
-        seed,
+        run.task.seed,
         "uncached" if point is None else point.label,
         None if point is None else point.speedup,
         None if point is None else point.quality,
-        seconds={"queue": run.queued, **made.seconds},
-        notes=(*run.notes, *made.notes),
+        seconds={"queue": begun - run.came, **made.seconds, "predicted": run.predicted},
+        notes=(*((outside,) if run.ladder.outside else ()), *made.notes),
     )
 
 

@@ -28,6 +28,7 @@ class Settings:
         database: URL of a Postgres database in place of a file of SQLite.
         shared: URL of a Valkey server that several servers share results by.
         limits: of one request.
+        body: most bytes of a request.
         drain: seconds that what runs may take to end when the server is told to.
     """
 
@@ -45,4 +46,5 @@ class Settings:
     database: str | None = None
     shared: str | None = None
     limits: Limits = field(default_factory=Limits)
+    body: int = 64 << 20
     drain: float = 30.0

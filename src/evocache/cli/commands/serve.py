@@ -19,7 +19,7 @@ def serve(
     ] = None,
     front: Annotated[
         list[str] | None,
-        typer.Option(help="Folder of a run or a front's file, for the only model, or as NAME=RUN. Else what ships with it."),
+        typer.Option(help="Folder of a run, or file of a front; NAME=RUN where there are several models."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
@@ -30,7 +30,8 @@ def serve(
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=512, help="Threads of each worker on the CPU.")] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="For jobs, results and the cache; what is there is served again. Else nothing lasts.")
+        Path | None,
+        typer.Option(help="For jobs, results and the cache; without it nothing lasts."),
     ] = None,
     database: Annotated[str | None, typer.Option(help="URL of a Postgres database, for several servers.")] = None,
     shared: Annotated[str | None, typer.Option(help="URL of a Valkey server, for several servers.")] = None,
@@ -71,7 +72,7 @@ def _fronts(given: list[str], models: list[str]) -> dict[str, str]:
     for text in given:
         name, found, run = text.partition("=")
         if not found and len(models) > 1:
-            raise InputError(f"--front {text}", f"NAME=RUN, as there are {len(models)} models", f"say {models[0]}={text}")
+            raise InputError(f"--front {text}", "NAME=RUN, as there are several models", f"say {models[0]}={text}")
         name, run = (name, run) if found else (models[0], text)
         if name not in models:
             raise InputError(f"a front for {name!r}", f"one for {', '.join(models)}", "name one of them")

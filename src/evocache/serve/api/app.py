@@ -12,7 +12,7 @@ from ..service import Service
 from . import health, images, models
 from .errors import handle_errors
 from .guard import Guard, anybody
-from .leaving import LEFT, ClientLeft
+from .leaving import LEFT, ClientLeftError
 from .schemas.errors import ErrorBody
 
 STATUSES = {
@@ -54,10 +54,10 @@ def create_app(service: Service, hosts: frozenset[str] = LOOPBACK) -> FastAPI:
     app.state.service = service
     handle_errors(app)
 
-    app.add_middleware(Guard, hosts=hosts, identify=anybody)
+    app.add_middleware(Guard, hosts=hosts, identify=anybody, most=service.settings.body)
 
-    @app.exception_handler(ClientLeft)
-    async def left(_: Request, error: ClientLeft) -> Response:
+    @app.exception_handler(ClientLeftError)
+    async def left(_: Request, error: ClientLeftError) -> Response:
         return Response(status_code=LEFT)
 
     for room in (health, models, images):

@@ -11,7 +11,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ...errors import Error
-from ..requests.fit import Misfit
+from ..control.refusal import Refused
+from ..requests.failures import UnmadeError
+from ..requests.fit import UnfitError
 
 log = logging.getLogger("evocache.serve")
 
@@ -68,9 +70,17 @@ def handle_errors(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         return of_validation(error.errors()).response()
 
-    @app.exception_handler(Misfit)
-    async def unfit(_: Request, error: Misfit) -> JSONResponse:
+    @app.exception_handler(UnfitError)
+    async def unfit(_: Request, error: UnfitError) -> JSONResponse:
         return ApiError(400, error.text, code="invalid_value", param=error.param).response()
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        return of_refusal(error).response()
+
+    @app.exception_handler(UnmadeError)
+    async def unmade(_: Request, error: UnmadeError) -> JSONResponse:
+        return of_failure(error).response()
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
@@ -99,3 +109,21 @@ def of_validation(errors: Any) -> ApiError:
         return ApiError(400, "the body is no JSON", code="invalid_json")
     where = f"{'.'.join(place)}: " if place else ""
     return ApiError(400, f"{where}{first['msg']}", code=first["type"], param=param)
+
+
+def of_refusal(refused: Refused) -> ApiError:
+    """Return what a request is told that is not taken now."""
+    headers = {"Retry-After": str(refused.retry_after), "x-should-retry": str(refused.should_retry).lower()}
+    kind = "rate_limit_error" if refused.status == 429 else SERVER
+    return ApiError(refused.status, str(refused), code=f"refused_{refused.reason}", type=kind, headers=headers)
+
+
+def of_failure(unmade: UnmadeError) -> ApiError:
+    """Return what a request is told whose generation failed."""
+    if unmade.reason == "input":
+        return ApiError(400, unmade.text, code="invalid_value")
+    if unmade.reason == "memory":
+        return ApiError(400, unmade.text, code="too_much_memory")
+    if unmade.reason == "worker":
+        return ApiError(503, unmade.text, code="worker_lost", headers={"Retry-After": "1"})
+    return ApiError(500, unmade.text, code="cancelled" if unmade.reason == "cancelled" else "generation_failed")

@@ -1,4 +1,4 @@
-"""What every request passes before any route: a name for it, its host and origin, its type, its size, who it is from."""
+"""What every request passes before any route: its host and origin, its type and size, and who it is from."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..requests.identity import Identity
 from .errors import ApiError
-
-BODY = 64 << 20
-"""Most bytes of a body, if not otherwise said."""
 
 SECURITY = {
     "x-content-type-options": "nosniff",
@@ -40,7 +38,7 @@ class Guard:
         most: bytes of a body.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], identify: Identify, most: int = BODY) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], identify: Identify, most: int) -> None:
         self._app, self._hosts, self._identify, self._most = app, hosts, identify, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +71,7 @@ class Guard:
             message = await receive()
             count += len(message.get("body", b""))
             if count > self._most:
-                raise too_large(self._most)
+                raise HTTPException(413, f"a body of more than {self._most} bytes")
             return message
 
         await self._app(scope, receiving, sending)

@@ -13,13 +13,13 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from ..requests.answer import Answer
-from ..requests.fit import find_card
+from ..requests.failures import UnmadeError
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..service import Service
 from ..workers.updates import Previewed, Progressed, Update
 from .encode import encode
-from .errors import ApiError
+from .errors import of_failure
 from .leaving import while_there
 from .parts import caller, model_of, service_of
 from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, Usage
@@ -78,7 +78,9 @@ async def stream(
     """Return a stream of events; a refusal comes before the first of them, as an answer of its own."""
     updates: asyncio.Queue[tuple[int, Update]] = asyncio.Queue()
     making = asyncio.ensure_future(
-        service.generate(asked, who, watch=lambda at, update: updates.put_nowait((at, update)), previews=body.partial_images)
+        service.generate(
+            asked, who, watch=lambda at, update: updates.put_nowait((at, update)), previews=body.partial_images
+        )
     )
     first = asyncio.ensure_future(updates.get())
     await asyncio.wait({making, first}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,7 +106,8 @@ async def _events(
     try:
         getting: asyncio.Future[tuple[int, Update]] = first
         while not making.done() or not updates.empty() or getting.done():
-            await asyncio.wait({making, getting}, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {making, getting}
+            await asyncio.wait(either, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
             if not getting.done():
                 if making.done():
                     break
@@ -122,9 +125,11 @@ async def _events(
         answers = making.result()
         for answer in answers:
             completed = {"b64_json": await asyncio.to_thread(_base64, answer, body), "usage": Usage().model_dump()}
-            yield _event(f"{prefix}.completed", {**completed, **_stream_common(body), **_common([answer], body, ignored)})
-    except ApiError as error:
-        yield f"data: {json.dumps(error.body())}\n\n"
+            yield _event(
+                f"{prefix}.completed", {**completed, **_stream_common(body), **_common([answer], body, ignored)}
+            )
+    except UnmadeError as error:
+        yield f"data: {json.dumps(of_failure(error).body())}\n\n"
     finally:
         if not making.done():
             making.cancel()

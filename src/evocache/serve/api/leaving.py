@@ -14,7 +14,7 @@ LEFT = 499
 """The status of an answer that nobody waits for any more, in logs."""
 
 
-class ClientLeft(Exception):
+class ClientLeftError(Exception):
     """Nobody waits for the answer any more."""
 
 
@@ -22,14 +22,14 @@ async def while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Re
     """Do work as long as the client of a request waits for it; its body has been read.
 
     Raises:
-        ClientLeft: if the client left; the work was cancelled then, and has ended.
+        ClientLeftError: if the client left; the work was cancelled then, and has ended.
     """
     working = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(_wait_for_leave(request))
     try:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise ClientLeft
+            raise ClientLeftError
         return await working
     finally:
         watching.cancel()

@@ -27,7 +27,7 @@ def model_of(service: Service, name: str | None, kind: str) -> str:
 
     Raises:
         ApiError: 404, if there is none of that name.
-        Misfit: if it makes something else.
+        UnfitError: if it makes something else.
     """
     try:
         return find_card(service.cards, name, kind).name

@@ -30,7 +30,7 @@ class Limits:
     prompt: int = 32_000
 
 
-class Misfit(Exception):
+class UnfitError(Exception):
     """A request that a model, or this server, does not take.
 
     Args:
@@ -48,16 +48,16 @@ def find_card(cards: Mapping[str, ModelCard], name: str | None, kind: str) -> Mo
 
     Raises:
         KeyError: if there is none of that name.
-        Misfit: if it makes something else.
+        UnfitError: if it makes something else.
     """
     if name is None:
         of_kind = [card for card in cards.values() if card.kind == kind]
         if not of_kind:
-            raise Misfit("model", f"this server has no model that makes a {kind}: {', '.join(cards)}")
+            raise UnfitError("model", f"this server has no model that makes a {kind}: {', '.join(cards)}")
         return of_kind[0]
     card = cards[name]
     if card.kind != kind:
-        raise Misfit("model", f"{name!r} makes a {card.kind}, not a {kind}")
+        raise UnfitError("model", f"{name!r} makes a {card.kind}, not a {kind}")
     return card
 
 
@@ -71,36 +71,38 @@ def check(request: GenerationRequest, card: ModelCard, limits: Limits, names: Ma
         names: of fields by the names of arguments, where they differ (`height` and `width` are `size`).
 
     Raises:
-        Misfit: if the model takes no such argument, or a limit is passed.
+        UnfitError: if the model takes no such argument, or a limit is passed.
     """
     for argument in (*request.arguments, *request.pictures):
         if argument not in card.arguments:
             field = names.get(argument, argument)
             near = difflib.get_close_matches(argument, card.arguments, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(sorted(card.arguments))}"
-            raise Misfit(field, f"{card.name} takes no {field}{hint}")
+            raise UnfitError(field, f"{card.name} takes no {field}{hint}")
     values = {**card.defaults, **request.arguments}
     prompt = values.get("prompt")
     if isinstance(prompt, str) and len(prompt) > limits.prompt:
-        raise Misfit("prompt", f"a prompt of {len(prompt)} characters; at most {limits.prompt} are taken")
+        raise UnfitError("prompt", f"a prompt of {len(prompt)} characters; at most {limits.prompt} are taken")
     steps = values.get("num_inference_steps")
     if isinstance(steps, int) and not 1 <= steps <= limits.steps:
-        raise Misfit("num_inference_steps", f"{steps} steps; from 1 to {limits.steps} are taken")
+        raise UnfitError("num_inference_steps", f"{steps} steps; from 1 to {limits.steps} are taken")
     if not 1 <= request.count <= limits.count:
-        raise Misfit("n", f"{request.count} at once; from 1 to {limits.count} are made")
+        raise UnfitError("n", f"{request.count} at once; from 1 to {limits.count} are made")
     sides = [values.get("width"), values.get("height")]
     pixels = 1
     for side in sides:
         if isinstance(side, int):
             if not SMALLEST <= side <= LONGEST_SIDE:
-                raise Misfit(names.get("width", "width"), f"a side of {side} pixels; from {SMALLEST} to {LONGEST_SIDE}")
+                raise UnfitError(
+                    names.get("width", "width"), f"a side of {side} pixels; from {SMALLEST} to {LONGEST_SIDE}"
+                )
             pixels *= side
     frames = values.get("num_frames")
     if isinstance(frames, int):
         if frames < 1:
-            raise Misfit(names.get("num_frames", "num_frames"), f"{frames} frames; at least 1")
+            raise UnfitError(names.get("num_frames", "num_frames"), f"{frames} frames; at least 1")
         pixels *= frames
     if pixels > limits.pixels:
-        raise Misfit(names.get("width", "width"), f"{pixels} pixels; at most {limits.pixels} are made")
+        raise UnfitError(names.get("width", "width"), f"{pixels} pixels; at most {limits.pixels} are made")
     own = {name: value for name, value in request.arguments.items() if card.defaults.get(name, ...) != value}
     return replace(request, arguments=own)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from ...requests.request import GenerationRequest, Level
+from ...requests.request import GenerationRequest
 from .extensions import OLD_QUALITIES, Generating
 from .size import Size, sides
 
@@ -31,8 +31,8 @@ class PicturesWanted(Generating):
 
     def asked(self, model: str) -> GenerationRequest:
         """Return what is asked for, of a model of the server."""
-        quality: Any = self.quality
-        level: Level | float | None = OLD_QUALITIES.get(quality, quality) if isinstance(quality, str) else quality
+        quality = self.quality
+        level: Any = OLD_QUALITIES.get(quality, quality) if isinstance(quality, str) else quality
         arguments = {**self.arguments(), **sides(self.size)}
         return GenerationRequest(model, arguments, seed=self.seed, count=self.n, wishes=self.wishes(level))
 

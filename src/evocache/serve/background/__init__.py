@@ -1,0 +1,10 @@
+"""Jobs in the background: videos and pictures that are promised, and made when it is their turn.
+
+In: jobs of the store. Out: results as files, and jobs that have ended.
+
+- `request_text`: what is asked for as the text that a job keeps
+- `results`: what was made as files: films, thumbnails, sheets, pictures
+- `runner`: has jobs made, and tells the store what becomes of them
+
+Imports jobs, control and requests; no web.
+"""
