@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from ..errors import Error
+from .background.background import Background
 from .control.dispatch import Dispatcher
-from .control.points import Wishes
+from .control.points import UNCACHED, Wishes
 from .control.run import Run
 from .control.shares import Owner
+from .jobs.retention import Quota
 from .requests.answer import Account, Answer
 from .requests.failures import UnmadeError
 from .requests.fit import check
@@ -56,11 +58,18 @@ class Service:
         self._dispatcher = Dispatcher()
         self._starting: list[asyncio.Task[None]] = []
         self._why = "models are being loaded"
+        self._background: Background | None = None
 
     @property
     def cards(self) -> Mapping[str, ModelCard]:
         """The models that are loaded, by name."""
         return self._dispatcher.cards
+
+    @property
+    def background(self) -> Background:
+        """Videos and pictures that are promised."""
+        assert self._background is not None, "it has begun"
+        return self._background
 
     def unready(self) -> str:
         """Return why no requests are taken; empty if they are."""
@@ -113,6 +122,17 @@ class Service:
 
     async def __aenter__(self) -> Service:
         """Begin; models are loaded meanwhile."""
+        settings = self.settings
+        self._background = await asyncio.to_thread(
+            Background,
+            self._dispatcher,
+            _account,
+            settings.folder,
+            settings.database,
+            keep=settings.keep,
+            quota=Quota(settings.disk_bytes),
+        )
+        await self._background.start()
         self._starting = [asyncio.create_task(self._start(worker)) for worker in self._workers]
         return self
 
@@ -130,6 +150,7 @@ class Service:
         for one in self._starting:
             one.cancel()
         await self._dispatcher.drain(self.settings.drain)
+        await self.background.close()
         await self._dispatcher.close()
 
 
@@ -166,7 +187,7 @@ def _account(run: Run, made: Made) -> Account:
     return Account(
         run.task.id,
         run.task.seed,
-        "uncached" if point is None else point.label,
+        UNCACHED if point is None else point.label,
         None if point is None else point.speedup,
         None if point is None else point.quality,
         seconds={"queue": begun - run.came, **made.seconds, "predicted": run.predicted},

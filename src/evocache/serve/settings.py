@@ -29,6 +29,8 @@ class Settings:
         shared: URL of a Valkey server that several servers share results by.
         limits: of one request.
         body: most bytes of a request.
+        keep: seconds that results of videos and pictures in the background are kept; None for ever.
+        disk_bytes: that they may take; the oldest leave first.
         drain: seconds that what runs may take to end when the server is told to.
     """
 
@@ -47,4 +49,6 @@ class Settings:
     shared: str | None = None
     limits: Limits = field(default_factory=Limits)
     body: int = 64 << 20
+    keep: float | None = 86400.0
+    disk_bytes: int | None = 10_000_000_000
     drain: float = 30.0

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ...errors import Error
+from ...errors import Error, QuotaError, StoreError
 from ..control.refusal import Refused
 from ..requests.failures import UnmadeError
 from ..requests.fit import UnfitError
@@ -87,6 +87,15 @@ def handle_errors(app: FastAPI) -> None:
         code = CODES.get(error.status_code, "error")
         headers = dict(error.headers or {})
         return ApiError(error.status_code, str(error.detail), code=code, headers=headers).response()
+
+    @app.exception_handler(QuotaError)
+    async def full(_: Request, error: QuotaError) -> JSONResponse:
+        return ApiError(507, str(error), code="no_room", headers={"x-should-retry": "false"}).response()
+
+    @app.exception_handler(StoreError)
+    async def away(_: Request, error: StoreError) -> JSONResponse:
+        log.error("the database failed: %s", error)
+        return ApiError(503, "the database is away", code="store_away", headers={"Retry-After": "2"}).response()
 
     @app.exception_handler(Error)
     async def ours(_: Request, error: Error) -> JSONResponse:

@@ -61,10 +61,16 @@ def validate(schema: type[Body], fields: dict[str, Any]) -> Body:
         raise of_validation(error.errors()) from None
 
 
-def form_body(schema: type[BaseModel], files: Iterable[str], required: Iterable[str] = ()) -> dict[str, Any]:
-    """Describe a form for OpenAPI: fields of a schema, and files beside them."""
+def form_body(
+    schema: type[BaseModel], files: Iterable[str], required: Iterable[str] = (), *, json_too: bool = False
+) -> dict[str, Any]:
+    """Describe a form for OpenAPI: fields of a schema, and files beside them; where they may be JSON as well, that."""
     described = schema.model_json_schema(ref_template="#/components/schemas/{model}")
     properties = {**described.get("properties", {}), **{name: {"type": "string", "format": "binary"} for name in files}}
     needed = [*described.get("required", []), *required]
     form = {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
+    content = {
+        "multipart/form-data": {"schema": form},
+        **({"application/json": {"schema": described}} if json_too else {}),
+    }
+    return {"requestBody": {"required": True, "content": content}}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from fastapi import Request
 
 from ..requests.fit import find_card
@@ -34,3 +37,18 @@ def model_of(service: Service, name: str | None, kind: str) -> str:
     except KeyError:
         there = ", ".join(service.cards)
         raise ApiError(404, f"no model {name!r}; there is {there}", code="model_not_found", param="model") from None
+
+
+async def read_json(request: Request) -> Any:
+    """Return the body of a request, an object of JSON.
+
+    Raises:
+        ApiError: if it is none.
+    """
+    try:
+        found = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        raise ApiError(400, "the body is no JSON", code="invalid_json") from None
+    if not isinstance(found, dict):
+        raise ApiError(400, "the body is no object", code="invalid_json")
+    return found

@@ -37,7 +37,6 @@ def keep_film(files: ResultFiles, job: JobRecord, picture: Picture, frames_per_s
     frames = frames_of(picture)
 
     def write(path: Path) -> None:
-        path.unlink()  # what is there holds its name until now
         with film(path, fps=frames_per_second) as out:
             for frame in frames:
                 out.write(frame)
@@ -53,9 +52,7 @@ def keep_film(files: ResultFiles, job: JobRecord, picture: Picture, frames_per_s
 
 def keep_pictures(files: ResultFiles, job: JobRecord, pictures: Sequence[Picture]) -> tuple[ResultFile, ...]:
     """Keep pictures as PNG: `picture-0` and so on."""
-    return tuple(
-        files.keep(job, f"picture-{at}", "image/png", _png(picture)) for at, picture in enumerate(pictures)
-    )
+    return tuple(files.keep(job, f"picture-{at}", "image/png", _png(picture)) for at, picture in enumerate(pictures))
 
 
 def frames_of(picture: Picture) -> np.ndarray:

@@ -18,6 +18,9 @@ LOWEST: Mapping[str, float] = {"low": -math.inf, "medium": 33.0, "high": 40.0, "
 """The least quality that a name stands for, in dB of PSNR to uncached. While there is time enough, a request gets what
 the name above it ends with."""
 
+UNCACHED = "uncached"
+"""The label of what is no point: everything is computed."""
+
 OLDER = {"standard": "medium", "hd": "high"}
 
 
@@ -30,12 +33,15 @@ class Wishes:
         quality: a name, or the least quality in dB; None for `auto`, whatever the server can.
         deadline: seconds from now until it should have ended; None if it may take any.
         durable: whether its owner does not wait at the line: it was promised, and is run again if its worker dies.
+        point: label of the point that it had when it was begun before, `uncached` for none; it gets no other one, as
+            long as the model's front has it.
     """
 
     speedup: float | None = None
     quality: float | str | None = None
     deadline: float | None = None
     durable: bool = False
+    point: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,9 @@ def ladder_of(card: ModelCard, arguments: Mapping[str, Value], wishes: Wishes, s
     speedup, quality = _read_speedup(wishes.speedup), _read_quality(wishes.quality)
     points, all_of_it = (None, *card.points), server_ladder(card, server)
     outside = outside_of(card, arguments)
+    before = [at for at, point in enumerate(points) if wishes.point == (UNCACHED if point is None else point.label)]
+    if before:
+        return Ladder(points, before[0], before[0], outside)
     if outside:
         return Ladder(points, 0, 0, outside)
     first, last = all_of_it.first, all_of_it.last

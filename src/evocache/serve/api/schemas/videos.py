@@ -1,0 +1,133 @@
+"""Bodies of requests for videos, and of their answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ....errors import JobError
+from ...background.request_text import read_request
+from ...jobs.record import JobRecord
+from ...requests.request import GenerationRequest
+from ...workers.card import ModelCard
+from .extensions import Generating
+from .size import Size, sides
+
+STATUS: dict[str, Literal["queued", "in_progress", "completed", "failed"]] = {
+    "queued": "queued",
+    "running": "in_progress",
+    "done": "completed",
+    "failed": "failed",
+    "cancelled": "failed",
+}
+"""What clients call the states of jobs."""
+
+
+class VideoCreate(Generating):
+    """The body of `POST /v1/videos`, as JSON or as a form; `input_reference` is a file of the latter.
+
+    `quality` is one of OpenAI's names, or the least quality in the measure of the model's front.
+    """
+
+    seconds: Annotated[float, Field(gt=0, le=600)] | None = None
+    size: Size | None = None
+    num_frames: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    quality: Literal["low", "medium", "high", "xhigh", "max", "auto"] | float | None = None
+
+    def asked(self, card: ModelCard) -> GenerationRequest:
+        """Return what is asked for, of a model."""
+        arguments = {**self.arguments(), **sides(self.size)}
+        frames = self.num_frames
+        if frames is None and self.seconds is not None:
+            frames = max(1, round(self.seconds * card.frames_per_second))
+        if frames is not None:
+            arguments["num_frames"] = frames
+        return GenerationRequest(card.name, arguments, seed=self.seed, wishes=self.wishes(self.quality))
+
+
+class Remix(BaseModel):
+    """The body of a remix: the same once more, of another prompt."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
+
+
+class VideoError(BaseModel):
+    """Why a video failed."""
+
+    code: str
+    message: str
+
+
+class Video(BaseModel):
+    """A video, wanted or made; `evocache` says how it was made."""
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int
+    created_at: int
+    completed_at: int | None = None
+    expires_at: int | None = None
+    seconds: str
+    size: str
+    prompt: str | None = None
+    remixed_from_video_id: str | None = None
+    error: VideoError | None = None
+    evocache: dict[str, Any] | None = None
+
+
+class VideoList(BaseModel):
+    """A page of videos."""
+
+    object: Literal["list"] = "list"
+    data: list[Video]
+    has_more: bool
+    first_id: str | None = None
+    last_id: str | None = None
+
+
+class VideoDeleted(BaseModel):
+    """That a video is gone."""
+
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: Literal[True] = True
+
+
+def video_of(job: JobRecord, card: ModelCard | None, progress: int) -> Video:
+    """Return a job as clients see it.
+
+    Args:
+        job: the job.
+        card: its model; None if it is served no more.
+        progress: of 100.
+    """
+    try:
+        arguments = dict(read_request(job.request).arguments)
+    except JobError:  # of a newer version
+        arguments = {}
+    values = {**(card.defaults if card is not None else {}), **arguments}
+    frames, rate = values.get("num_frames"), card.frames_per_second if card is not None else 8
+    error = None if job.error is None else VideoError(code=job.error.code, message=job.error.text)
+    if job.state == "cancelled":
+        error = VideoError(code="cancelled", message="it was cancelled")
+    return Video(
+        id=job.id,
+        model=job.model,
+        status=STATUS[job.state],
+        progress=100 if job.state == "done" else progress,
+        created_at=int(job.created),
+        completed_at=int(job.ended) if job.state == "done" and job.ended is not None else None,
+        expires_at=None if job.expires is None else int(job.expires),
+        seconds=f"{frames / rate:g}" if isinstance(frames, int) else "0",
+        size=f"{values['width']}x{values['height']}" if {"width", "height"} <= values.keys() else "auto",
+        prompt=str(values["prompt"]) if "prompt" in values else None,
+        remixed_from_video_id=job.remixed_from,
+        error=error,
+        evocache=None if job.result is None else json.loads(job.result.details),
+    )

@@ -1,0 +1,195 @@
+"""Videos and pictures that are promised: kept before they are acknowledged, run, looked at, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import tempfile
+import time
+from pathlib import Path
+
+from ...errors import StoreError
+from ..control.dispatch import Dispatcher
+from ..control.points import Wishes
+from ..control.shares import Owner
+from ..database.database import Database
+from ..jobs.calls import Calls
+from ..jobs.files import ResultFiles
+from ..jobs.listing import Order, Page
+from ..jobs.record import JobRecord, Kind, new_id
+from ..jobs.retention import Quota, Retention
+from ..jobs.runs import JobRuns
+from ..jobs.store import JobStore
+from ..requests.identity import Identity
+from ..requests.request import GenerationRequest
+from ..workers.task import Task
+from .request_text import write_request
+from .runner import JobRunner, Tell
+
+log = logging.getLogger("evocache.serve")
+
+SWEEP = 60.0
+"""Seconds between two looks for results whose time is over."""
+
+BYTES_PER_PIXEL = 1.5
+"""Room that a result is expected to take; most take a half of it."""
+
+SEEDS = 1 << 32
+"""How many seeds are drawn from where none is given."""
+
+
+class Background:
+    """Jobs of a server, as those see them who ask for them.
+
+    Its methods that touch the disk are coroutines, whose work is done by threads.
+
+    Args:
+        dispatcher: who has tasks made.
+        account: makes the account of a run.
+        folder: for the database and results; None keeps both in a folder that goes at the end.
+        url: of a Postgres database in place of a file of SQLite in the folder.
+        keep: seconds that a result is kept.
+        quota: how much room results have.
+
+    Raises:
+        StoreError: if the database or the folder cannot be opened.
+        DependencyError: if the extra `[serve]` is not installed.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        account: Tell,
+        folder: Path | None,
+        url: str | None = None,
+        *,
+        keep: float | None = 86400.0,
+        quota: Quota | None = None,
+    ) -> None:
+        self._own = tempfile.TemporaryDirectory(prefix="evocache-") if folder is None else None
+        place = Path(self._own.name) if self._own is not None else folder
+        assert place is not None
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._dispatcher = dispatcher
+        self._database = Database(url or f"sqlite:///{(place / 'server.db').absolute()}")
+        self._store = JobStore(self._database, keep=keep)
+        self._runs = JobRuns(self._store, self._database)
+        self._files = ResultFiles(place / "results")
+        self._retention = Retention(self._store, self._database, self._files, Calls(self._database, self._runs), quota)
+        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, account)
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up what a server that died had begun, and begin to run jobs."""
+        recovered = await asyncio.to_thread(self._runs.recover)
+        if recovered.queued or recovered.failed:
+            again, failed = len(recovered.queued), len(recovered.failed)
+            log.warning("of jobs that a server had begun that died, %d run again, and %d failed", again, failed)
+        await asyncio.to_thread(self._retention.sweep_files, time.time() - 3600)
+        self._runner.start()
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    async def close(self) -> None:
+        """Put what is not over back to the queue, and close the database."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
+        await self._runner.close()
+        await asyncio.to_thread(self._database.close)
+        if self._own is not None:
+            await asyncio.to_thread(self._own.cleanup)
+
+    async def add(
+        self, asked: GenerationRequest, who: Identity, kind: Kind, remixed_from: str | None = None
+    ) -> JobRecord:
+        """Promise a job: it is durable when this returns.
+
+        Args:
+            asked: what is asked for, which fits its model.
+            who: who asks.
+            kind: what it makes.
+            remixed_from: id of the job that it is made from.
+
+        Raises:
+            Refused: if too much waits.
+            QuotaError: if there is no room for its result.
+            FrontError: if no point of the model's front meets its wishes.
+            StoreError: if the database is away, locked or full.
+        """
+        card = self._dispatcher.cards[asked.model]
+        seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
+        wished = Wishes(asked.wishes.speedup, asked.wishes.quality, durable=True)
+        size = sum(len(picture.pixels) for picture in asked.pictures.values())
+        task = Task("", asked.model, asked.arguments, seed, asked.pictures)
+        with self._dispatcher.enter(task, wished, Owner(who.tenant, who.key, who.user), count=asked.count, bytes=size):
+            values = {**card.defaults, **asked.arguments}
+            sides = [values.get(name) for name in ("width", "height", "num_frames")]
+            pixels = asked.count
+            for side in sides:
+                pixels *= side if isinstance(side, int) else 1
+            record = JobRecord(
+                id=new_id(kind),
+                kind=kind,
+                tenant=who.tenant,
+                owner=who.key,
+                user=who.user,
+                model=asked.model,
+                request=write_request(asked),
+                seed=seed,
+                created=time.time(),
+                bytes=int(BYTES_PER_PIXEL * pixels),
+                remixed_from=remixed_from,
+            )
+            await asyncio.to_thread(self._retention.add, record)
+        self._runner.wake()
+        return record
+
+    async def get(self, id: str, who: Identity) -> JobRecord | None:
+        """Return a job; None if who asks has no such one."""
+        return await asyncio.to_thread(self._store.get, id, who.tenant, who.key)
+
+    def progress(self, job: JobRecord) -> int:
+        """Return how far a job is, of 100."""
+        return self._runner.progress(job)
+
+    async def list(self, who: Identity, kind: Kind, after: str | None, limit: int, order: Order) -> Page:
+        """Return a page of jobs.
+
+        Raises:
+            JobError: if the limit is none, or `after` no job of who asks.
+        """
+        return await asyncio.to_thread(
+            self._store.list, who.tenant, who.key, kind, after=after, limit=limit, order=order
+        )
+
+    async def delete(self, id: str, who: Identity) -> JobRecord | None:
+        """Delete a job and what it made; one that runs is ended. None if who asks has no such one."""
+        record = await asyncio.to_thread(self._retention.delete, id, who.tenant, who.key)
+        if record is not None:
+            self._runner.stop(id)
+        return record
+
+    async def cancel(self, id: str, who: Identity) -> JobRecord | None:
+        """End a job that is not over; return it as it is then, or None if who asks has no such one."""
+        record = await asyncio.to_thread(self._store.cancel, id, who.tenant, who.key)
+        if record is not None:
+            self._runner.stop(id)
+        return record
+
+    async def path(self, job: JobRecord, variant: str) -> Path:
+        """Return the file of a part of a job's result.
+
+        Raises:
+            JobError: if it has no such part.
+            StoreError: if the file is gone.
+        """
+        return await asyncio.to_thread(self._files.path, job, variant)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._retention.sweep)
+            except StoreError as error:
+                log.error("old results cannot be deleted now: %s", error)
+            await asyncio.sleep(SWEEP)
