@@ -22,7 +22,8 @@ POINTS = (
 STILL = ModelCard(
     "stub",
     "picture",
-    frozenset({"prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "height", "width"}),
+    frozenset({"prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "height", "width", "strength"})
+    | {"image", "mask_image"},
     {"num_inference_steps": 20, "guidance_scale": 2.5, "height": 8, "width": 8},
     POINTS,
     seconds=0.02,

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from ..service import Service
-from . import health, images, models, videos
+from . import edits, health, images, models, videos
 from .errors import handle_errors
 from .guard import Guard, anybody
 from .leaving import LEFT, ClientLeftError
@@ -60,6 +60,6 @@ def create_app(service: Service, hosts: frozenset[str] = LOOPBACK) -> FastAPI:
     async def left(_: Request, error: ClientLeftError) -> Response:
         return Response(status_code=LEFT)
 
-    for room in (health, models, images, videos):
+    for room in (health, models, images, edits, videos):
         app.include_router(room.router)
     return app

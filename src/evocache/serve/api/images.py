@@ -7,6 +7,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -39,29 +40,42 @@ async def generate(
 ) -> Any:
     """Make pictures from a prompt."""
     asked = body.asked(model_of(service, body.model, "picture"))
-    who = Identity(who.tenant, who.key, body.claimed_user, who.scopes)
+    return await answer_with(request, service, asked, replace(who, user=body.claimed_user), body, "image_generation")
+
+
+async def answer_with(
+    request: Request, service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted, prefix: str
+) -> Any:
+    """Answer with pictures, at once or as a stream, as long as the client waits for them.
+
+    Args:
+        request: that is answered.
+        service: makes them.
+        asked: what is asked for.
+        who: who asks.
+        body: how the answer is to be.
+        prefix: of the names of a stream's events.
+    """
     service.check(asked)
     if body.stream:
-        return await stream(service, asked, who, body, "image_generation", body.ignored())
+        return await stream(service, asked, who, body, prefix)
     answers = await while_there(request, service.generate(asked, who))
-    return await asyncio.to_thread(images, answers, asked, body, service, body.ignored())
+    return await asyncio.to_thread(images, answers, body)
 
 
-def images(
-    answers: list[Answer], asked: GenerationRequest, body: PicturesWanted, service: Service, ignored: list[str]
-) -> Images:
+def images(answers: list[Answer], body: PicturesWanted) -> Images:
     """Return the body of an answer."""
     data = [ImageData(b64_json=_base64(answer, body)) for answer in answers]
-    return Images(created=int(time.time()), data=data, **_common(answers, body, ignored))
+    return Images(created=int(time.time()), data=data, **_common(answers, body))
 
 
 def _base64(answer: Answer, body: PicturesWanted) -> str:
     return base64.b64encode(encode(answer.picture, body.output_format, body.output_compression)).decode()
 
 
-def _common(answers: list[Answer], body: PicturesWanted, ignored: list[str]) -> dict[str, Any]:
+def _common(answers: list[Answer], body: PicturesWanted) -> dict[str, Any]:
     """What every answer says of itself."""
-    picture = answers[0].picture
+    picture, ignored = answers[0].picture, body.ignored()
     said = {"pictures": [answer.account.as_json() for answer in answers]}
     return {
         "output_format": body.output_format,
@@ -73,7 +87,7 @@ def _common(answers: list[Answer], body: PicturesWanted, ignored: list[str]) -> 
 
 
 async def stream(
-    service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted, prefix: str, ignored: list[str]
+    service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted, prefix: str
 ) -> StreamingResponse:
     """Return a stream of events; a refusal comes before the first of them, as an answer of its own."""
     updates: asyncio.Queue[tuple[int, Update]] = asyncio.Queue()
@@ -88,7 +102,7 @@ async def stream(
         first.cancel()
         making.result()  # raises what it was refused with
     return StreamingResponse(
-        _events(making, first, updates, body, prefix, ignored),
+        _events(making, first, updates, body, prefix),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
@@ -100,7 +114,6 @@ async def _events(
     updates: asyncio.Queue[tuple[int, Update]],
     body: PicturesWanted,
     prefix: str,
-    ignored: list[str],
 ) -> AsyncIterator[str]:
     sent = 0
     try:
@@ -125,9 +138,7 @@ async def _events(
         answers = making.result()
         for answer in answers:
             completed = {"b64_json": await asyncio.to_thread(_base64, answer, body), "usage": Usage().model_dump()}
-            yield _event(
-                f"{prefix}.completed", {**completed, **_stream_common(body), **_common([answer], body, ignored)}
-            )
+            yield _event(f"{prefix}.completed", {**completed, **_stream_common(body), **_common([answer], body)})
     except UnmadeError as error:
         yield f"data: {json.dumps(of_failure(error).body())}\n\n"
     finally:

@@ -6,7 +6,7 @@ import io
 import warnings
 from collections.abc import Callable
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from ..workers.task import Picture
 from .errors import ApiError
@@ -54,7 +54,12 @@ def _read(file: bytes, field: str, pixels: int, shape: Callable[[Image.Image], I
                 raise ApiError(400, f"{field}: a film; one picture is taken", code="invalid_image", param=field)
             image.load()
             shaped = shape(ImageOps.exif_transpose(image) or image)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
+    except ApiError:
+        raise
+    except Image.DecompressionBombError as error:
+        said = f"{field}: at most {pixels} pixels are read"
+        raise ApiError(413, said, code="picture_too_large", param=field) from error
+    except Exception as error:  # decoders raise many kinds for files that are none
         said = f"{field}: no picture that can be read; PNG, WebP and JPEG are taken"
         raise ApiError(400, said, code="invalid_image", param=field) from error
     channels = len(shaped.getbands())

@@ -123,7 +123,7 @@ class Desk:
             meant = nearest(task.model, self.cards)
             names = ", ".join(sorted(self.cards)) or "a model, of which no worker has any"
             raise Error(f"model {task.model!r}", names, f"did you mean {meant!r}?" if meant else "name one of them")
-        return ladder_of(card, task.arguments, wishes, self._points)
+        return ladder_of(card, task.arguments, wishes, self._points, task.pictures)
 
     def price(self, task: Task, wishes: Wishes, ladder: Ladder) -> tuple[Group, tuple[float, ...]]:
         """Return the line that a task waits in, and its predicted seconds at each level of its model's controller."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -98,23 +98,31 @@ def server_ladder(card: ModelCard, server: ServerPoints) -> Ladder:
     return Ladder(points, min(_first(points, server.best), last), last)
 
 
-def ladder_of(card: ModelCard, arguments: Mapping[str, Value], wishes: Wishes, server: ServerPoints) -> Ladder:
+def ladder_of(
+    card: ModelCard,
+    arguments: Mapping[str, Value],
+    wishes: Wishes,
+    server: ServerPoints,
+    pictures: Collection[str] = (),
+) -> Ladder:
     """Return the points that a request may be given.
 
-    Outside of the front's context (other guidance, steps, size...) its figures say nothing: everything is computed.
+    Outside of the front's context (other guidance, steps, size, given pictures) its figures say nothing: everything is
+    computed.
 
     Args:
         card: of its model.
         arguments: of its call.
         wishes: its speed-up and quality.
         server: what the server gives to those who ask for nothing, and its floor.
+        pictures: names of arguments that are pictures.
 
     Raises:
         FrontError: if a wish is none, or no point meets both and the server's floor.
     """
     speedup, quality = _read_speedup(wishes.speedup), _read_quality(wishes.quality)
     points, all_of_it = (None, *card.points), server_ladder(card, server)
-    outside = outside_of(card, arguments)
+    outside = outside_of(card, arguments, pictures)
     before = [at for at, point in enumerate(points) if wishes.point == (UNCACHED if point is None else point.label)]
     if before:
         return Ladder(points, before[0], before[0], outside)
@@ -136,7 +144,7 @@ def ladder_of(card: ModelCard, arguments: Mapping[str, Value], wishes: Wishes, s
     return Ladder(points, first, last)
 
 
-def outside_of(card: ModelCard, arguments: Mapping[str, Value]) -> str:
+def outside_of(card: ModelCard, arguments: Mapping[str, Value], pictures: Collection[str] = ()) -> str:
     """Return what of a call is not as it was where the model's front was measured, in words; empty if all is."""
     given = {**card.defaults, **arguments}
     other = [
@@ -144,6 +152,10 @@ def outside_of(card: ModelCard, arguments: Mapping[str, Value]) -> str:
         for name, value in card.context.items()
         if name in given and given[name] != value
     ]
+    if card.points:
+        other += [
+            f"{name} is given, and was not where it was measured" for name in pictures if name not in card.defaults
+        ]
     return "; ".join(other)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -19,6 +19,8 @@ class PicturesWanted(Generating):
     `quality` is one of OpenAI's names, or the least quality in the measure of the model's front.
     """
 
+    without_effect: ClassVar[tuple[str, ...]] = ()
+
     n: Annotated[int, Field(ge=1, le=10)] = 1
     size: Size | None = None
     quality: Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"] | float | None = None
@@ -28,6 +30,10 @@ class PicturesWanted(Generating):
     background: Literal["opaque", "auto"] | None = None
     stream: bool = False
     partial_images: Annotated[int, Field(ge=0, le=3)] = 0
+
+    def ignored(self) -> list[str]:
+        """Return names of fields that are given and change nothing."""
+        return [name for name in self.without_effect if getattr(self, name) is not None]
 
     def asked(self, model: str) -> GenerationRequest:
         """Return what is asked for, of a model of the server."""
@@ -43,13 +49,24 @@ class ImagesGeneration(PicturesWanted):
     `moderation`, `style` and `complexity` are taken and change nothing; the answer says so.
     """
 
+    without_effect: ClassVar[tuple[str, ...]] = ("moderation", "style", "complexity")
+
     moderation: Literal["low", "auto"] | None = None
     style: Literal["vivid", "natural"] | None = None
     complexity: Literal["low", "medium", "high"] | None = None
 
-    def ignored(self) -> list[str]:
-        """Return names of fields that are given and change nothing."""
-        return [name for name in ("moderation", "style", "complexity") if getattr(self, name) is not None]
+
+class ImagesEdit(PicturesWanted):
+    """The fields of `POST /v1/images/edits`; `image` and `mask` are files beside them.
+
+    `strength` says how much of the picture is made anew, from 0 to 1. `input_fidelity` is taken and changes nothing;
+    the answer says so.
+    """
+
+    without_effect: ClassVar[tuple[str, ...]] = ("input_fidelity",)
+
+    strength: Annotated[float, Field(gt=0, le=1)] | None = None
+    input_fidelity: Literal["high", "low"] | None = None
 
 
 class ImageData(BaseModel):

@@ -1,0 +1,84 @@
+"""Pictures that begin with others, through the official client."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from PIL import Image
+
+from tests.serve.stub_worker import StubWorker
+
+
+def file(image: Image.Image, format: str = "png") -> bytes:
+    out = io.BytesIO()
+    image.save(out, format)
+    return out.getvalue()
+
+
+def test_a_picture_is_given_to_the_pipeline(client: openai.OpenAI, worker: StubWorker):
+    given = Image.effect_noise((32, 16), 50).convert("RGB")
+    answer = client.images.edit(image=file(given), prompt="a fox", extra_body={"strength": 0.4, "seed": 3})
+    (task,) = worker.tasks
+    picture = task.pictures["image"]
+    assert (picture.width, picture.height, picture.channels) == (32, 16, 3)
+    assert picture.pixels == given.tobytes()
+    assert task.arguments == {"prompt": "a fox", "strength": 0.4, "width": 16, "height": 16}
+    assert task.point is None
+    assert answer.evocache["pictures"][0]["notes"]  # type: ignore[attr-defined]
+
+
+def test_what_a_mask_leaves_clear_is_made_anew(client: openai.OpenAI, worker: StubWorker):
+    mask = Image.new("RGBA", (8, 8), (0, 0, 0, 255))
+    mask.paste((0, 0, 0, 0), (0, 0, 4, 8))
+    client.images.edit(image=[file(Image.new("RGB", (8, 8), "red"))], mask=file(mask), prompt="a fox", size="16x16")
+    given = worker.tasks[0].pictures["mask_image"]
+    assert given.channels == 1
+    assert given.pixels == bytes([255] * 4 + [0] * 4) * 8
+    assert worker.tasks[0].arguments["width"] == 16
+
+
+def bomb() -> bytes:
+    """A small file of very many pixels."""
+    return file(Image.new("1", (20_000, 20_000)))
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "param"),
+    [
+        ({}, 400, "image"),
+        ({"image": b"no picture"}, 400, "image"),
+        ({"image": file(Image.new("RGB", (8, 8)), "gif")}, 400, "image"),
+        ({"image": file(Image.effect_noise((64, 64), 50))[:-2000]}, 400, "image"),
+        ({"image": file(Image.new("RGB", (8, 8))), "mask": file(Image.new("L", (4, 8)))}, 400, "mask"),
+        ({"other": file(Image.new("RGB", (8, 8)))}, 400, "other"),
+        ({"image": bomb()}, 413, "image"),
+    ],
+    ids=["none", "text", "gif", "cut", "mask", "field", "bomb"],
+)
+def test_what_is_no_picture_is_refused(
+    address: str, worker: StubWorker, files: dict[str, Any], status: int, param: str
+):
+    parts = {"prompt": (None, "a fox"), **{name: (f"{name}.png", data) for name, data in files.items()}}
+    answer = httpx.post(f"{address}/v1/images/edits", files=parts)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
+    assert not worker.tasks
+
+
+def test_addresses_of_pictures_are_refused(address: str, worker: StubWorker):
+    parts = {"prompt": (None, "a fox"), "image": (None, "http://169.254.169.254/picture.png")}
+    answer = httpx.post(f"{address}/v1/images/edits", files=parts)
+    assert answer.status_code == 400
+    assert not worker.tasks
+
+
+def test_partial_images_of_an_edit(client: openai.OpenAI, worker: StubWorker):
+    worker.seconds = 0.05
+    picture = file(Image.new("RGB", (8, 8)))
+    events = list(client.images.edit(image=picture, prompt="a fox", stream=True, partial_images=1))
+    assert [event.type for event in events] == ["image_edit.partial_image", "image_edit.completed"]
+    assert base64.b64decode(events[-1].b64_json)
