@@ -15,6 +15,7 @@ from .commands.plan import plan
 from .commands.policies import policies
 from .commands.report import report
 from .commands.schedule import schedule
+from .commands.serve import serve
 from .commands.usage.group import usage
 from .ui.command_line import Command, Group
 from .ui.failures import format_examples
@@ -92,6 +93,14 @@ app.command(
     cls=Command,
     epilog=format_examples("evocache report runs/emoji", "evocache report runs/emoji --out emoji.html --no-png"),
 )(report)
+app.command(
+    cls=Command,
+    epilog=format_examples(
+        "evocache serve",
+        "evocache serve -m ./my-pipeline --front runs/mine --memory 10GB --folder served",
+        "evocache serve -m small=zoo:emoji -m film=zoo:emoji-motion --port 0",
+    ),
+)(serve)
 app.add_typer(schedule, name="schedule")
 app.add_typer(usage, name="usage")
 app.command(cls=Command, epilog=format_examples("evocache policies", "evocache policies --json"))(policies)

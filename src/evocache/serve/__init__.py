@@ -1,12 +1,16 @@
-"""Serving many generations at once.
+"""Serving many generations at once, to many people.
 
 In: requests. Out: what pipelines make of them.
 
 - `engine`: runs unmodified pipelines step by step, many generations at a time
 - `workers`: engines in processes of their own, supervised
+- `requests`: what is asked for and answered, apart from any protocol
 - `control`: who is let in, at which point of the front, and who goes next
 - `database`: the server's tables, in SQLite or Postgres
 - `jobs`: requests that are durable before they are acknowledged, and their results
+- `background`: has these made
+- `service`, `settings`, `start`: all of it together
+- `api`, `run`: HTTP, as OpenAI's clients speak it
 
 Imports all below it, and nothing of the command line.
 """
