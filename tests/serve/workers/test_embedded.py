@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
+import torch
 
 from evocache import zoo
 from evocache.serve.workers.local import LocalWorker
+from evocache.serve.workers.process import ProcessWorker
 from evocache.serve.workers.task import Task
-from evocache.serve.workers.updates import Made
+from evocache.serve.workers.updates import Made, Previewed, Progressed
 from evocache.serve.workers.worker import WorkerSettings
 from tests.cli.conftest import weights
 from tests.serve.workers.told import Told, plainly
@@ -32,4 +36,28 @@ def test_the_embedded_model_is_served_as_it_is_called() -> None:
     assert told.end("alone").picture.pixels == expected
     assert isinstance(told.end("fast"), Made)
     assert told.end("fast").picture.pixels != expected
+    worker.close()
+
+
+def test_in_a_process_of_its_own_it_is_the_same_until_that_is_killed() -> None:
+    weights()
+    told, gone = Told(), threading.Event()
+    settings = WorkerSettings({"emoji": "zoo:emoji"}, {}, device="cpu", threads=torch.get_num_threads())
+    worker = ProcessWorker(settings, when_gone=lambda why: gone.set())
+    (card,) = worker.start(told)
+    assert len(card.points) == 10
+    worker.submit(Task("fox", "emoji", FOX, 11))
+    expected = plainly(zoo.load("zoo:emoji"), 11, **FOX)
+    assert told.end("fox").picture.pixels == expected
+    worker.submit(Task("long", "emoji", {**FOX, "num_inference_steps": 500}, 11))
+    told.first("long", Progressed)
+    worker.preview("long")
+    assert told.first("long", Previewed).picture.width == 48
+    worker.ping()
+    worker.submit(Task("odd", "emoji", {**FOX, "height": 33}, 11))
+    assert told.end("odd").reason == "input"
+    assert worker.figures()["open"] == 1
+    worker.kill()
+    assert told.end("long").reason == "worker"
+    assert gone.wait(30)
     worker.close()

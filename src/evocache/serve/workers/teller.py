@@ -43,6 +43,11 @@ class Teller:
         """Return how many tasks are open."""
         return len(self._open)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the thread that tells."""
+        return threading.current_thread() is self._thread
+
     def open(self, id: str) -> None:
         """Note that there is a task.
 
@@ -71,7 +76,7 @@ class Teller:
             closed, self._closed = self._closed, True
             self._last = self._last if closed else last
         self._inbox.put(None)
-        if threading.current_thread() is not self._thread:
+        if not self.is_here:
             self._thread.join()
 
     def _run(self) -> None:
