@@ -214,8 +214,10 @@ class Desk:
         self.backlog.remove(run.entry)
 
     def wait_again(self, run: Run) -> None:
-        """Note that a run whose worker is gone waits again."""
+        """Note that a run whose worker is gone waits again; it keeps its point, so that it gives what it would have."""
         self.backlog.wait_again(run.entry)
+        place = run.ladder.points.index(run.point)
+        run.ladder = replace(run.ladder, first=place, last=place)
         run.level, run.point, run.predicted, run.begun = None, None, 0.0, None
 
     def figures(self, waiting: Collection[Run], running: Collection[Run]) -> dict[str, Any]:
