@@ -11,7 +11,7 @@ import torch
 
 from evocache import zoo
 from evocache.errors import InputError, ModelError, ZooError
-from evocache.loading.dtypes import check_device, find_dtype
+from evocache.loading.dtypes import check_device, choose_device, find_dtype
 from evocache.loading.pipelines import choose_steps, count_stored_bytes, load_pipeline, locate
 from tests.cli.conftest import weights
 from tests.tiny import FAMILIES
@@ -83,3 +83,13 @@ def test_names_are_found_without_torch() -> None:
         "assert 'torch' not in sys.modules",
     )
     assert subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode == 0
+
+
+def test_gpus_are_shared_out_by_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_device("cpu", 3) == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [choose_device(name, 1) for name in ("auto", "cuda")] == ["cpu", "cuda"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [choose_device("auto", slot) for slot in range(4)] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+    assert choose_device("cuda:1", 2) == "cuda:1"

@@ -35,6 +35,21 @@ def check_dtype(name: str) -> str:
     return name
 
 
+def choose_device(name: str, slot: int = 0) -> str:
+    """Return the device that is meant by a name: of `auto` and `cuda`, one of the GPUs, `auto` the CPU without one.
+
+    Args:
+        name: of a device.
+        slot: which of the GPUs, counted over and over.
+    """
+    if name not in ("auto", "cuda"):
+        return name
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return f"cuda:{slot % count}" if count else "cpu" if name == "auto" else name
+
+
 def check_device(name: str) -> str:
     """Check the form of a device's name, without loading anything; whether there is one is seen when it is used.
 

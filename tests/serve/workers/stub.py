@@ -42,6 +42,8 @@ class StubWorker:
             raise BudgetError(1000, {"weights": 2000})
         if "fails" in self._settings.models:
             raise RuntimeError("no luck\nat all")
+        if "slow" in self._settings.models:
+            time.sleep(1000)
         if "dies" in self._settings.models:
             os._exit(3)
         self._teller = Teller(tell)

@@ -10,8 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,29 +21,11 @@ from evocache.serve.workers.process import ProcessWorker
 from evocache.serve.workers.task import Picture, Task
 from evocache.serve.workers.updates import Cancelled, Failed, Made, Previewed, Progressed
 from evocache.serve.workers.worker import WorkerSettings
+from tests.serve.workers.processes import is_alive, state_of, wait_for
 from tests.serve.workers.stub import STUB, card
 from tests.serve.workers.told import Told
 
 LONG = {"prompt": "a fox", "steps": 100_000}
-
-
-def state_of(pid: int) -> str:
-    """The letter of a process's state; Z if it is dead."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "Z"
-
-
-def is_alive(pid: int) -> bool:
-    return state_of(pid) != "Z"
-
-
-def wait_for(met: Callable[[], Any], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 def made(*names: str, **more: Any) -> ProcessWorker:

@@ -6,6 +6,7 @@ In: tasks. Out: updates, the last of each task its end.
 - `worker`: what a worker is
 - `local`: a worker in this process; `teller`: tells in order, of each task one end
 - `models`: what workers hold
+- `supervisor`: several of them, replaced where they die or hang
 - `process`: a worker in a process of its own; `child`: that process; `channel`, `messages`: what both say
 
 Imports the engine and below; neither torch nor diffusers before a worker starts.

@@ -74,12 +74,13 @@ class LocalWorker:
             raise InputError(given, f"models by name: {', '.join(settings.models) or 'zoo:emoji'}", "name the model")
         import torch
 
+        from ...loading.dtypes import choose_device
         from ..engine import Engine
         from .models.loaded import load_parts
 
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
-        where = {"device": settings.device, "dtype": settings.dtype}
+        where = {"device": choose_device(settings.device, settings.slot), "dtype": settings.dtype}
         models = [load_parts(key, name, settings.fronts.get(key), **where) for key, name in settings.models.items()]
         pipelines = {name: pipe for parts in models for name, pipe in parts.pipelines.items()}
         self._device = str(next(iter(pipelines.values())).device)

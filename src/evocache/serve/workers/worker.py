@@ -26,6 +26,7 @@ class WorkerSettings:
         dtype: `auto`, `float32`, `bfloat16`, `float16`.
         open: most tasks that run at a time; 1 computes one after the other.
         threads: of torch on the CPU; as many as torch takes without.
+        slot: which of the GPUs is taken, where the device is `auto` or `cuda`: of two GPUs, slot 2 takes the first.
     """
 
     models: Mapping[str, str]
@@ -35,6 +36,7 @@ class WorkerSettings:
     dtype: str = "auto"
     open: int = 16
     threads: int | None = None
+    slot: int = 0
 
 
 class Worker(Protocol):
