@@ -67,7 +67,7 @@ class Dispatcher:
         )
         self._bench = Bench()
         self._waiting: set[Run] = set()
-        self._submitted = 0
+        self._submitted, self._pumping = 0, False
         self._counts: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -181,7 +181,9 @@ class Dispatcher:
         run.stop, run.show = partial(self._cancel, run), partial(self._preview, run)
         self._waiting.add(run)
         self._idle.clear()
-        self._pump()
+        if not self._pumping:  # what comes at once is looked at together: its points are chosen by all of it
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
         return run
 
     async def drain(self, seconds: float) -> int:
@@ -218,8 +220,7 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Hand over what there is room for."""
-        now = self._clock()
-        self._desk.decide(now)
+        self._pumping, now = False, self._tick()
         while self._waiting and self._bench.seats and not self._bench.full:
             for run in self._desk.order(self._waiting, now):
                 seat = self._bench.seat_for(run)
