@@ -211,6 +211,8 @@ class Desk:
             if seconds is not None:
                 self._predictor.learn(run.card, run.task, run.point, seconds, run.beside, room)
                 self.door.rates.correct(now, run.owner.account, seconds - run.entry.least)
+        else:
+            self.door.rates.refund(run.owner.account, run.entry.least * run.entry.left)
         self.backlog.remove(run.entry)
 
     def wait_again(self, run: Run) -> None:
