@@ -57,9 +57,10 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     uvicorn: Any = optional("uvicorn")
     from .api.app import create_app
     from .start import create_service
+    from .web import pages, state
 
     config = uvicorn.Config(
-        create_app(create_service(settings), LOOPBACK),
+        create_app(create_service(settings), LOOPBACK, (pages.router, state.router)),
         log_config=None,
         access_log=False,
         server_header=False,

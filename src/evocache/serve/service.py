@@ -6,12 +6,15 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from ..errors import Error
 from .background.background import Background
 from .control.dispatch import Dispatcher
+from .control.front_control import Transition, log_transition
 from .control.points import UNCACHED, Wishes
 from .control.run import Run
 from .control.shares import Owner
@@ -22,7 +25,7 @@ from .requests.fit import check
 from .requests.identity import Identity
 from .requests.request import GenerationRequest
 from .settings import Settings
-from .workers.card import ModelCard
+from .workers.card import ModelCard, PointCard
 from .workers.task import Task
 from .workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .workers.worker import Worker
@@ -34,6 +37,9 @@ Watch = Callable[[int, Update], None]
 
 SEEDS = 1 << 32
 """How many seeds are drawn from where none is given."""
+
+TRANSITIONS = 50
+"""How many of the last changes of level are remembered."""
 
 NAMES = {"width": "size", "height": "size", "num_frames": "seconds"}
 """Fields of requests by the names of pipelines' arguments, where they differ."""
@@ -49,13 +55,15 @@ class Service:
     Attributes:
         settings: what the server is told.
         began: when it began, in seconds since 1970.
+        transitions: the last changes of models' levels, the latest last.
     """
 
     def __init__(self, settings: Settings, workers: Sequence[Worker]) -> None:
         self.settings = settings
         self.began = int(time.time())
         self._workers = workers
-        self._dispatcher = Dispatcher()
+        self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS)
+        self._dispatcher = Dispatcher(tell=self._note)
         self._starting: list[asyncio.Task[None]] = []
         self._why = "models are being loaded"
         self._background: Background | None = None
@@ -64,6 +72,10 @@ class Service:
     def cards(self) -> Mapping[str, ModelCard]:
         """The models that are loaded, by name."""
         return self._dispatcher.cards
+
+    def offered(self, model: str) -> Sequence[PointCard]:
+        """Return the points of a model that may be asked for, the slowest first."""
+        return self._dispatcher.offered(model)
 
     @property
     def background(self) -> Background:
@@ -76,6 +88,14 @@ class Service:
         if self._dispatcher.draining:
             return "the server is about to end"
         return "" if self._dispatcher.ready else self._why
+
+    def figures(self) -> dict[str, Any]:
+        """Return counts and gauges of the dispatcher, and of each worker's in `engines`."""
+        return {**self._dispatcher.figures(), "engines": [dict(worker.figures()) for worker in self._workers]}
+
+    def _note(self, change: Transition) -> None:
+        self.transitions.append(change)
+        log_transition(change)
 
     def check(self, asked: GenerationRequest) -> GenerationRequest:
         """Check a request against its model and the limits of the server.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from ..service import Service
 from . import edits, health, images, models, videos
@@ -34,12 +34,13 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names of this machine for itself."""
 
 
-def create_app(service: Service, hosts: frozenset[str] = LOOPBACK) -> FastAPI:
+def create_app(service: Service, hosts: frozenset[str] = LOOPBACK, others: Iterable[APIRouter] = ()) -> FastAPI:
     """Create the application of a service, which starts and ends with it.
 
     Args:
         service: what makes.
         hosts: names that the server goes by.
+        others: routes besides those of the API, such as those of its pages.
     """
 
     @asynccontextmanager
@@ -62,4 +63,6 @@ def create_app(service: Service, hosts: frozenset[str] = LOOPBACK) -> FastAPI:
 
     for room in (health, models, images, edits, videos):
         app.include_router(room.router)
+    for router in others:
+        app.include_router(router)
     return app

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ..workers.card import ModelCard
+from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
 from ..workers.worker import Worker
@@ -111,6 +111,10 @@ class Dispatcher:
     def cards(self) -> Mapping[str, ModelCard]:
         """Models that workers have, or had, by name."""
         return self._desk.cards
+
+    def offered(self, model: str) -> Sequence[PointCard]:
+        """Return the points of a model that may be asked for, the slowest first."""
+        return self._desk.offered(model)
 
     @property
     def ready(self) -> bool:
