@@ -62,7 +62,7 @@ def test_the_state_is_numbers_alone(address: str, worker: StubWorker):
         answer = client.get("/v1/admin/state")
         state = answer.json()
     assert answer.headers["cache-control"] == "no-store"
-    assert state["counts"] == {"made": 1, "failed": 1}
+    assert state["ends"] == {"made": 1, "failed": 1}
     assert state["models"]["stub"]["points"] == {"good": 1}
     assert state["models"]["stub"]["front"] == ["good", "fast", "rough"]
     assert state["models"]["stub"]["state"] == "normal"

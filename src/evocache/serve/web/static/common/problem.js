@@ -4,7 +4,6 @@ import {make} from "./dom.js";
 
 const WORDS = {
   0: "No connection.",
-  200: "The generation failed.",
   400: "The server does not take this.",
   401: "This server needs an API key.",
   403: "This is not allowed for you.",
@@ -18,7 +17,15 @@ const WORDS = {
   507: "The disk of the server is full.",
 };
 
-export const inWords = (problem) => WORDS[problem.status] ?? (problem.status >= 500 ? WORDS[500] : WORDS[400]);
+const CODES = {
+  generation_failed: "The generation failed.",
+  cancelled: "The generation was cancelled.",
+  worker_lost: "The process that computed this died.",
+  too_much_memory: "There is too little memory for this.",
+  model_not_found: "There is no such model.",
+};
+
+export const inWords = (problem) => CODES[problem.code] ?? WORDS[problem.status] ?? (problem.status >= 400 && problem.status < 500 ? WORDS[400] : WORDS[500]);
 
 export class ProblemBox {
   constructor(place) {

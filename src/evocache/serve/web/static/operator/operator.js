@@ -49,7 +49,7 @@ function show(state) {
 
 // What happened in a second since the last look.
 function ratesOf(state, now) {
-  const counts = {time: now, made: state.counts?.made ?? 0, calls: total(state.engines, "calls"), turns: total(state.engines, "turns")};
+  const counts = {time: now, made: state.ends?.made ?? 0, calls: total(state.engines, "calls"), turns: total(state.engines, "turns")};
   const rates = {made: null, batch: null};
   if (before && now > before.time && counts.made >= before.made) {
     rates.made = (counts.made - before.made) / (now - before.time);
@@ -96,7 +96,8 @@ function showLists(state, models) {
   byId("users").replaceChildren(bars((state.owners ?? []).map(([waits, runs], at) =>
     [`no. ${at + 1}`, waits + runs, `${whole(waits)} wait, ${whole(runs)} run`]), "nobody"));
   const count = (counts) => Object.entries(counts ?? {}).map(([name, value]) => [words(name), value]);
-  byId("ends").replaceChildren(bars(count(state.counts), "none yet"));
+  const refused = count(state.refused).map(([name, value]) => [`refused: ${name}`, value]);
+  byId("ends").replaceChildren(bars([...count(state.ends), ...refused], "none yet"));
   byId("jobs").replaceChildren(bars(count(state.jobs), "none"));
   showOptional("reuse", state.reuse);
   showOptional("drift", state.drift);
