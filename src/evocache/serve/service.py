@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ..errors import Error
 from .background.background import Background
 from .control.dispatch import Dispatcher
 from .control.front_control import Transition, log_transition
 from .control.points import UNCACHED, Wishes
 from .control.run import Run
 from .control.shares import Owner
+from .crew import LOADING, Crew, PlainCrew, SupervisedCrew
 from .jobs.retention import Quota
 from .requests.answer import Account, Answer
 from .requests.failures import UnmadeError
@@ -26,6 +26,7 @@ from .requests.identity import Identity
 from .requests.request import GenerationRequest
 from .settings import Settings
 from .workers.card import ModelCard, PointCard
+from .workers.supervisor import Supervisor
 from .workers.task import Task
 from .workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .workers.worker import Worker
@@ -50,7 +51,7 @@ class Service:
 
     Args:
         settings: what the server is told.
-        workers: who computes.
+        workers: who computes; those of a supervisor are replaced when they die.
 
     Attributes:
         settings: what the server is told.
@@ -58,14 +59,13 @@ class Service:
         transitions: the last changes of models' levels, the latest last.
     """
 
-    def __init__(self, settings: Settings, workers: Sequence[Worker]) -> None:
+    def __init__(self, settings: Settings, workers: Sequence[Worker] | Supervisor) -> None:
         self.settings = settings
         self.began = int(time.time())
-        self._workers = workers
+        self._crew: Crew = SupervisedCrew(workers) if isinstance(workers, Supervisor) else PlainCrew(workers)
         self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS)
         self._dispatcher = Dispatcher(tell=self._note)
-        self._starting: list[asyncio.Task[None]] = []
-        self._why = "models are being loaded"
+        self._starting: asyncio.Task[None] | None = None
         self._background: Background | None = None
 
     @property
@@ -87,11 +87,11 @@ class Service:
         """Return why no requests are taken; empty if they are."""
         if self._dispatcher.draining:
             return "the server is about to end"
-        return "" if self._dispatcher.ready else self._why
+        return "" if self._dispatcher.ready else self._crew.why_unready or LOADING
 
     def figures(self) -> dict[str, Any]:
         """Return counts and gauges of the dispatcher, and of each worker's in `engines`."""
-        return {**self._dispatcher.figures(), "engines": [dict(worker.figures()) for worker in self._workers]}
+        return {**self._dispatcher.figures(), "engines": [dict(one) for one in self._crew.figures().values()]}
 
     def _note(self, change: Transition) -> None:
         self.transitions.append(change)
@@ -153,25 +153,18 @@ class Service:
             quota=Quota(settings.disk_bytes),
         )
         await self._background.start()
-        self._starting = [asyncio.create_task(self._start(worker)) for worker in self._workers]
+        self._starting = asyncio.create_task(self._crew.start(self._dispatcher, self.settings.open))
         return self
-
-    async def _start(self, worker: Worker) -> None:
-        try:
-            await self._dispatcher.add(worker, self.settings.open)
-        except Error as error:
-            self._why = str(error)
-            log.error("a worker cannot start: %s", error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what runs, after the time that it may take, and the workers."""
-        for one in self._starting:
-            one.cancel()
+        if self._starting is not None:
+            self._starting.cancel()
         await self._dispatcher.drain(self.settings.drain)
         await self.background.close()
-        await self._dispatcher.close()
+        await self._crew.close()
 
 
 def _task(asked: GenerationRequest, seed: int) -> Task:
