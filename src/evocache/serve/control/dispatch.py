@@ -10,16 +10,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ..workers.card import ModelCard, PointCard
+from ..workers.card import ModelCard
 from ..workers.task import Task
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
-from ..workers.worker import Tell, Worker
+from ..workers.worker import Worker
 from .admission import SOON, Demand, DoorSettings, Ticket
 from .bench import Bench, Seat
 from .desk import Desk
 from .front_control import ControlSettings, Transition, log_transition
 from .points import ServerPoints, Wishes
-from .rates import Quota
+from .rates import Left, Quota
 from .refusal import Refused
 from .run import End, Run
 from .shares import Owner
@@ -61,7 +61,7 @@ class Dispatcher:
         clock: Callable[[], float] = time.monotonic,
         tell: Callable[[Transition], None] = log_transition,
     ) -> None:
-        self._clock = clock
+        self._clock, self._quota = clock, quota
         self._desk = Desk(
             control or ControlSettings(), door or DoorSettings(), points or ServerPoints(), quota, tell, clock()
         )
@@ -82,28 +82,20 @@ class Dispatcher:
         Raises:
             Error: of evocache, if it cannot start.
         """
-        cards = await asyncio.to_thread(worker.start, self.teller())
-        self.join(worker, cards, open)
-        return cards
-
-    def teller(self) -> Tell:
-        """Return what workers tell their updates, in any thread."""
-        loop = asyncio.get_running_loop()
+        loop, seats = asyncio.get_running_loop(), list[Seat]()
 
         def tell(id: str, update: Update) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
-                loop.call_soon_threadsafe(self._told, id, update)
+                loop.call_soon_threadsafe(lambda: self._told(seats[0], id, update))
 
-        return tell
-
-    def join(self, worker: Worker, cards: Sequence[ModelCard], open: int = 16) -> None:
-        """Hand tasks to a worker that has started, and that tells `teller()`."""
+        cards = await asyncio.to_thread(worker.start, tell)
         self._tick()
         for card in cards:
             self._desk.know(card)
-        self._bench.add(worker, cards, open)
+        seats.append(self._bench.add(worker, cards, open))
         self._count_workers()
         self._pump()
+        return cards
 
     def remove(self, worker: Worker) -> None:
         """Take away a worker that is gone; what it had goes back, or fails."""
@@ -119,10 +111,6 @@ class Dispatcher:
     def cards(self) -> Mapping[str, ModelCard]:
         """Models that workers have, or had, by name."""
         return self._desk.cards
-
-    def offered(self, model: str) -> Sequence[PointCard]:
-        """Return the points of a model that may be asked for, the slowest first."""
-        return self._desk.offered(model)
 
     @property
     def ready(self) -> bool:
@@ -164,6 +152,10 @@ class Dispatcher:
             Refused: if there is no room.
         """
         return self._desk.door.enter(Demand(owner or Owner(), bytes=bytes), self._tick())
+
+    def quota_left(self, owner: Owner) -> list[Left]:
+        """Return what is left of each part of the quota of an owner's account; nothing where it has none."""
+        return self._desk.door.rates.left(self._clock(), owner.account, self._quota(owner))
 
     def submit(
         self, task: Task, wishes: Wishes | None = None, owner: Owner | None = None, ticket: Ticket | None = None
@@ -210,6 +202,12 @@ class Dispatcher:
             await asyncio.wait_for(self._idle.wait(), GRACE)
         return len(left)
 
+    async def close(self) -> None:
+        """End all runs and close the workers."""
+        await self.drain(0.0)
+        for seat in self._bench.seats:
+            await asyncio.to_thread(seat.worker.close)
+
     def figures(self) -> dict[str, Any]:
         """Return gauges of models, workers and the door, and counts of ends, of refusals, and of lost workers."""
         self._tick()
@@ -245,14 +243,13 @@ class Dispatcher:
             seat.worker.submit(task)
         except Exception as error:  # a worker that cannot even be asked is gone
             failed = Failed("worker", f"{type(error).__name__}: {error}")
-            asyncio.get_running_loop().call_soon(self._told, task.id, failed)
+            asyncio.get_running_loop().call_soon(self._told, seat, task.id, failed)
 
-    def _told(self, id: str, update: Update) -> None:
+    def _told(self, seat: Seat, id: str, update: Update) -> None:
         """Take what a worker tells; of what it does not have any more it may tell what it likes."""
-        seat = self._bench.holder(id)
-        if seat is None:
+        run = seat.runs.get(id)
+        if run is None:
             return
-        run = seat.runs[id]
         now = self._tick()
         if isinstance(update, End):
             del seat.runs[id]

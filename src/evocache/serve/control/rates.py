@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import Error
 
 MINUTE, DAY = 60.0, 86400.0
+
+PICTURES, SECONDS = "pictures", "seconds"
+"""What windows count."""
 
 SLOTS = 48
 """A window is counted in so many parts: what leaves it leaves by parts."""
@@ -45,6 +50,24 @@ class Quota:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise Error(f"a quota of {name}={value!r}", "a number above 0", "give one, or none for any amount")
+
+
+class Left(NamedTuple):
+    """What is left of a part of a quota.
+
+    Attributes:
+        of: the part, in words.
+        unit: what it counts: `pictures` (films as well), or `seconds` of a worker.
+        limit: how much there is in all.
+        remaining: how much of it is left.
+        reset: seconds until all of it is left again.
+    """
+
+    of: str
+    unit: str
+    limit: float
+    remaining: float
+    reset: float
 
 
 class Window:
@@ -96,6 +119,10 @@ class Window:
                 return self._ends(number) - now
         return self.seconds
 
+    def reset(self, now: float) -> float:
+        """Return seconds until nothing is counted any more, if nothing is added."""
+        return max(0.0, self._ends(self._slots[-1][0]) - now) if self.amount(now) and self._slots else 0.0
+
     def _ends(self, number: int) -> float:
         """When the last of a slot is out of the window."""
         return (number + 1) * self._slot + self.seconds
@@ -122,16 +149,19 @@ class Rates:
             count: pictures that are asked for.
             seconds: of a worker that they are predicted to take.
         """
-        of, checks = self._of(account), []
-        for window, amount, most, text in (
-            (of.minute, float(count), quota.per_minute, "pictures a minute"),
-            (of.day, float(count), quota.per_day, "pictures a day"),
-            (of.work, seconds, quota.seconds_per_day, "seconds of a worker a day"),
-        ):
-            if most is not None:
-                checks.append((f"{most:g} {text}", window.wait(now, amount, most)))
+        checks = [
+            (f"{most:g} {text}", window.wait(now, seconds if unit == SECONDS else float(count), most))
+            for window, most, unit, text in self._windows(account, quota)
+        ]
         never = next((check for check in checks if check[1] is None), None)
         return never or max(checks, key=lambda check: check[1] or 0.0, default=("", 0.0))
+
+    def left(self, now: float, account: object, quota: Quota) -> list[Left]:
+        """Return what is left of each part of a quota."""
+        return [
+            Left(text, unit, most, max(0.0, most - window.amount(now)), window.reset(now))
+            for window, most, unit, text in self._windows(account, quota)
+        ]
 
     def charge(self, now: float, account: object, count: int, seconds: float) -> None:
         """Count what a key asked for."""
@@ -142,14 +172,22 @@ class Rates:
 
     def correct(self, now: float, account: object, seconds: float) -> None:
         """Count seconds more, or less, than were predicted."""
+        work = self._of(account).work
         if seconds > 0:
-            self._of(account).work.add(now, seconds)
+            work.add(now, seconds)
         else:
-            self.refund(account, -seconds)
+            work.take_back(-seconds)
 
-    def refund(self, account: object, seconds: float) -> None:
-        """Count predicted seconds less: of what was not made."""
-        self._of(account).work.take_back(seconds)
+    def _windows(self, account: object, quota: Quota) -> Iterator[tuple[Window, float, str, str]]:
+        """Windows that a quota bounds, with what they count, in what, in words."""
+        of = self._of(account)
+        for window, most, unit, text in (
+            (of.minute, quota.per_minute, PICTURES, "pictures a minute"),
+            (of.day, quota.per_day, PICTURES, "pictures a day"),
+            (of.work, quota.seconds_per_day, SECONDS, "seconds of a worker a day"),
+        ):
+            if most is not None:
+                yield window, most, unit, text
 
     def _of(self, account: object) -> _Account:
         found = self._accounts.setdefault(account, _Account())

@@ -2,8 +2,9 @@
 
 In: its URL. Out: connections, in transactions that are durable once they end.
 
-- `database`: opens it; reading and writing
-- `schema`: tables as queries see them: `jobs`, `calls`, `servers` of the room `jobs`, `api_keys` of the API's keys
+- `place`: where it is; `database`: opens it; reading and writing
+- `schema`: tables as queries see them: `jobs`, `calls`, `servers` of the room `jobs`, `api_keys` of `access`,
+  `key_usage` of `observe`
 - `versions`: the migrations that make them
 - `alone`: whether another server on this machine has the same file of SQLite
 

@@ -8,7 +8,7 @@ from ...extras import optional
 
 
 def tables() -> Any:
-    """Return the tables `jobs`, `calls`, `servers` and `api_keys` in a new `sqlalchemy.MetaData`.
+    """Return the tables `jobs`, `calls`, `servers`, `api_keys` and `key_usage` in a new `sqlalchemy.MetaData`.
 
     Times are seconds since 1970; columns that hold JSON say so.
 
@@ -20,6 +20,7 @@ def tables() -> Any:
     _jobs(sa, metadata)
     _calls(sa, metadata)
     _api_keys(sa, metadata)
+    _key_usage(sa, metadata)
     return metadata
 
 
@@ -52,8 +53,6 @@ def _jobs(sa: Any, metadata: Any) -> None:
         sa.Index("jobs_owner", "tenant", "owner", "kind", "created", "id"),
         sa.Index("jobs_state", "state", "created", "id"),
         sa.Index("jobs_ended", "ended", "id"),
-        sa.Index("jobs_expires", "expires"),
-        sa.Index("jobs_room", "tenant", "state", "ended", "bytes"),
     )
 
 
@@ -93,4 +92,20 @@ def _api_keys(sa: Any, metadata: Any) -> None:
         sa.Column("revoked", sa.Double()),
         sa.Column("quotas", sa.Text(), nullable=False),  # JSON
         sa.Index("api_keys_tenant", "tenant"),
+    )
+
+
+def _key_usage(sa: Any, metadata: Any) -> None:
+    counts = ("requests", "made", "exact", "joined", "refused", "failed")
+    sa.Table(
+        "key_usage",
+        metadata,
+        sa.Column("day", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("tenant", sa.Text(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("model", sa.Text(), primary_key=True),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in counts),
+        sa.Column("computed", sa.Double(), nullable=False),
+        sa.Column("saved", sa.Double(), nullable=False),
+        sa.Index("key_usage_key", "tenant", "key", "day"),
     )
