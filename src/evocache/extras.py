@@ -26,6 +26,8 @@ EXTRAS = {
     "fastapi": "serve",
     "uvicorn": "serve",
     "multipart": "serve",
+    "prometheus_client": "serve",
+    "opentelemetry": "traces",
 }
 """By package, the extra of evocache that installs it."""
 
