@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from evocache.serve.api.app import create_app
+from evocache.serve.api.entrance.slow_clients import PatientProtocol
 from evocache.serve.run import listen
 from evocache.serve.service import Service
 
@@ -21,7 +22,11 @@ def running(service: Service, **settings: Any) -> Iterator[str]:
     """Serve while the block runs; gives the address."""
     with listen("127.0.0.1", 0) as listening:
         config = uvicorn.Config(
-            create_app(service, **settings), log_config=None, access_log=False, timeout_graceful_shutdown=5
+            create_app(service, **settings),
+            http=PatientProtocol,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=_serve, args=(server, listening), daemon=True)

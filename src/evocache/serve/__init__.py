@@ -6,10 +6,12 @@ In: requests. Out: what pipelines make of them.
 - `workers`: engines in processes of their own, supervised
 - `requests`: what is asked for and answered, apart from any protocol
 - `control`: who is let in, at which point of the front, and who goes next
+- `access`: who may come in, what for, and how much of it
+- `observe`: figures, lines and spans of what was done
 - `database`: the server's tables, in SQLite or Postgres
 - `jobs`: requests that are durable before they are acknowledged, and their results
 - `background`: has these made
-- `service`, `settings`, `start`, `crew`: all of it together
+- `service`, `settings`, `start`: all of it together
 - `api`, `run`: HTTP, as OpenAI's clients speak it
 
 Imports all below it, and nothing of the command line.

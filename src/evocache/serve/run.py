@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ..errors import ServeError
 from ..extras import optional
+from .access.exposure import check_exposure
+from .access.key_store import KeyStore
+from .database.database import Database
+from .database.place import FILE, url_of
+from .observe.logs import set_up_logs
+from .observe.traces import make_traces
 from .settings import Settings
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine for itself."""
+HEAD_BYTES = 32 << 10
+"""Most bytes of the head of a request."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,29 +49,51 @@ def run(settings: Settings, told: Callable[[str], None] = lambda url: None) -> N
         told: is told the address when it listens; models are loaded meanwhile.
 
     Raises:
-        ServeError: if the address cannot be listened at.
+        ServeError: if the address cannot be listened at, or others than this machine reach it, there are no keys, and
+            `settings.insecure` is not set.
+        StoreError: if the database cannot be opened.
         DependencyError: if the extra `[serve]` is not installed.
     """
     optional("fastapi")
     optional("uvicorn")
+    check_exposure(settings.exposure, _has_keys(settings), settings.insecure)
+    set_up_logs(settings.log)
     with listen(settings.host, settings.port) as server:
         host, port = server.getsockname()[:2]
         told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         asyncio.run(_serve(settings, server))
 
 
+def _has_keys(settings: Settings) -> bool:
+    """Whether there are keys; a database that is not there yet has none, and is not made for that."""
+    if settings.exposure.local or (settings.database is None and settings.folder is None):
+        return False
+    folder = settings.folder or Path()
+    if settings.database is None and not (folder / FILE).exists():
+        return False
+    with Database(url_of(folder, settings.database)) as database:
+        return KeyStore(database).any()
+
+
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     uvicorn: Any = optional("uvicorn")
     from .api.app import create_app
+    from .api.entrance.slow_clients import PatientProtocol
     from .start import create_service
-    from .web import pages, state
 
+    traces = make_traces()
     config = uvicorn.Config(
-        create_app(create_service(settings), LOOPBACK, (pages.router, state.router)),
+        create_app(create_service(settings), traces),
+        http=PatientProtocol,
+        ws="none",
+        h11_max_incomplete_event_size=HEAD_BYTES,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(settings.drain)),
     )
-    await uvicorn.Server(config).serve(sockets=[listening])
+    try:
+        await uvicorn.Server(config).serve(sockets=[listening])
+    finally:
+        traces.close()

@@ -6,27 +6,31 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from ..errors import Error
+from .access.key_ring import KeyRing
+from .access.key_store import KeyStore
+from .access.links import Links
 from .background.background import Background
+from .control.admission import Ticket
 from .control.dispatch import Dispatcher
-from .control.front_control import Transition, log_transition
 from .control.points import UNCACHED, Wishes
+from .control.rates import Left
 from .control.run import Run
 from .control.shares import Owner
-from .crew import LOADING, Crew, PlainCrew, SupervisedCrew
 from .jobs.retention import Quota
+from .observe.observer import Observer
+from .observe.outcome import End, Outcome
 from .requests.answer import Account, Answer
 from .requests.failures import UnmadeError
 from .requests.fit import check
 from .requests.identity import Identity
 from .requests.request import GenerationRequest
 from .settings import Settings
-from .workers.card import ModelCard, PointCard
-from .workers.supervisor import Supervisor
+from .workers.card import ModelCard
 from .workers.task import Task
 from .workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .workers.worker import Worker
@@ -39,9 +43,6 @@ Watch = Callable[[int, Update], None]
 SEEDS = 1 << 32
 """How many seeds are drawn from where none is given."""
 
-TRANSITIONS = 50
-"""How many of the last changes of level are remembered."""
-
 NAMES = {"width": "size", "height": "size", "num_frames": "seconds"}
 """Fields of requests by the names of pipelines' arguments, where they differ."""
 
@@ -51,31 +52,32 @@ class Service:
 
     Args:
         settings: what the server is told.
-        workers: who computes; those of a supervisor are replaced when they die.
+        workers: who computes.
 
     Attributes:
         settings: what the server is told.
         began: when it began, in seconds since 1970.
-        transitions: the last changes of models' levels, the latest last.
+        keys: API keys, as requests are let in by.
+        observer: is told how requests ended.
+        links: signs addresses of results.
     """
 
-    def __init__(self, settings: Settings, workers: Sequence[Worker] | Supervisor) -> None:
+    def __init__(self, settings: Settings, workers: Sequence[Worker]) -> None:
         self.settings = settings
         self.began = int(time.time())
-        self._crew: Crew = SupervisedCrew(workers) if isinstance(workers, Supervisor) else PlainCrew(workers)
-        self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS)
-        self._dispatcher = Dispatcher(tell=self._note)
-        self._starting: asyncio.Task[None] | None = None
+        self._workers = workers
+        self.keys = KeyRing(None)
+        self.observer = Observer()
+        self.links = Links(self.settings.secret or secrets.token_bytes(32))
+        self._dispatcher = Dispatcher(quota=lambda owner: self.keys.quota(owner))
+        self._starting: list[asyncio.Task[None]] = []
+        self._why = "models are being loaded"
         self._background: Background | None = None
 
     @property
     def cards(self) -> Mapping[str, ModelCard]:
         """The models that are loaded, by name."""
         return self._dispatcher.cards
-
-    def offered(self, model: str) -> Sequence[PointCard]:
-        """Return the points of a model that may be asked for, the slowest first."""
-        return self._dispatcher.offered(model)
 
     @property
     def background(self) -> Background:
@@ -87,15 +89,7 @@ class Service:
         """Return why no requests are taken; empty if they are."""
         if self._dispatcher.draining:
             return "the server is about to end"
-        return "" if self._dispatcher.ready else self._crew.why_unready or LOADING
-
-    def figures(self) -> dict[str, Any]:
-        """Return counts and gauges of the dispatcher, and of each worker's in `engines`."""
-        return {**self._dispatcher.figures(), "engines": [dict(one) for one in self._crew.figures().values()]}
-
-    def _note(self, change: Transition) -> None:
-        self.transitions.append(change)
-        log_transition(change)
+        return "" if self._dispatcher.ready else self._why
 
     def check(self, asked: GenerationRequest) -> GenerationRequest:
         """Check a request against its model and the limits of the server.
@@ -121,7 +115,26 @@ class Service:
             Refused: if there is no room for it now.
             UnmadeError: if one of it failed; the others are cancelled then.
         """
-        asked = self.check(asked)
+        asked, came = self.check(asked), time.monotonic()
+
+        def tell(end: End, answers: Sequence[Answer] = (), reason: str = "") -> None:
+            accounts = tuple(answer.account for answer in answers)
+            took = time.monotonic() - came
+            outcome = Outcome(who.tenant, who.key, asked.model, end, took, accounts, reason)
+            self.observer.told(outcome, self.cards[asked.model], asked.arguments)
+
+        try:
+            answers = await self._make(asked, who, watch, previews)
+        except UnmadeError as error:
+            tell("failed", reason=error.reason)
+            raise
+        except asyncio.CancelledError:
+            tell("left")
+            raise
+        tell("made", answers)
+        return answers
+
+    async def _make(self, asked: GenerationRequest, who: Identity, watch: Watch | None, previews: int) -> list[Answer]:
         first = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
         tasks = [_task(asked, first + at) for at in range(asked.count)]
         wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline)
@@ -140,31 +153,66 @@ class Service:
                 for one in following:
                     one.cancel()
 
+    def figures(self) -> Mapping[str, Any]:
+        """Return what the dispatcher counts, and as `engines` what each worker does."""
+        return {**self._dispatcher.figures(), "engines": [worker.figures() for worker in self._workers]}
+
+    def read(self, owner: Owner, bytes: int) -> Ticket:
+        """Let a request in whose body is read.
+
+        Raises:
+            Refused: if there is no room.
+        """
+        return self._dispatcher.read(owner, bytes)
+
+    def quota_left(self, owner: Owner) -> list[Left]:
+        """Return what is left of each part of the quota of a key."""
+        return self._dispatcher.quota_left(owner)
+
+    def _account_in_background(self, run: Run, made: Made) -> Account:
+        """Make the account of a run that was promised, and tell of it."""
+        account, owner = _account(run, made), run.owner
+        took = (run.came if run.ended is None else run.ended) - run.came
+        outcome = Outcome(owner.tenant, owner.key, run.card.name, "made", took, (account,))
+        self.observer.told(outcome, run.card, run.task.arguments)
+        return account
+
     async def __aenter__(self) -> Service:
         """Begin; models are loaded meanwhile."""
         settings = self.settings
         self._background = await asyncio.to_thread(
             Background,
             self._dispatcher,
-            _account,
+            self._account_in_background,
             settings.folder,
             settings.database,
             keep=settings.keep,
             quota=Quota(settings.disk_bytes),
         )
+        database = self._background.database
+        self.keys = KeyRing(KeyStore(database))
+        self.observer.open(database)
         await self._background.start()
-        self._starting = asyncio.create_task(self._crew.start(self._dispatcher, self.settings.open))
+        self._starting = [asyncio.create_task(self._start(worker)) for worker in self._workers]
         return self
+
+    async def _start(self, worker: Worker) -> None:
+        try:
+            await self._dispatcher.add(worker, self.settings.open)
+        except Error as error:
+            self._why = str(error)
+            log.error("a worker cannot start: %s", error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what runs, after the time that it may take, and the workers."""
-        if self._starting is not None:
-            self._starting.cancel()
+        for one in self._starting:
+            one.cancel()
         await self._dispatcher.drain(self.settings.drain)
+        await self.observer.close()
         await self.background.close()
-        await self._crew.close()
+        await self._dispatcher.close()
 
 
 def _task(asked: GenerationRequest, seed: int) -> Task:

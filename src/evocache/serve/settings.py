@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from .access.exposure import Exposure, exposure_of
 from .requests.fit import Limits
 
 
@@ -31,6 +33,11 @@ class Settings:
         body: most bytes of a request.
         keep: seconds that results of videos and pictures in the background are kept; None for ever.
         disk_bytes: that they may take; the oldest leave first.
+        names: of hosts that the server goes by besides those of loopback; `*` for any.
+        origins: of pages of other sites that may ask.
+        insecure: whether others may reach it without keys.
+        secret: of the installation, that links are signed with; one of this run if None.
+        log: form of the log's lines.
         drain: seconds that what runs may take to end when the server is told to.
     """
 
@@ -51,4 +58,18 @@ class Settings:
     body: int = 64 << 20
     keep: float | None = 86400.0
     disk_bytes: int | None = 10_000_000_000
+    names: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    insecure: bool = False
+    secret: bytes | None = field(default=None, repr=False)
+    log: Literal["text", "json"] = "text"
     drain: float = 30.0
+
+    @property
+    def exposure(self) -> Exposure:
+        """Whom the server is reached by.
+
+        Raises:
+            ServeError: if an origin is none.
+        """
+        return exposure_of(self.host, self.names, self.origins)

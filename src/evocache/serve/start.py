@@ -5,8 +5,7 @@ from __future__ import annotations
 from .service import Service
 from .settings import Settings
 from .workers.local import LocalWorker
-from .workers.supervisor import Supervisor
-from .workers.worker import WorkerSettings
+from .workers.worker import Worker, WorkerSettings
 
 
 def create_service(settings: Settings) -> Service:
@@ -20,6 +19,5 @@ def create_service(settings: Settings) -> Service:
         settings.open,
         settings.threads,
     )
-    if settings.workers == 0:
-        return Service(settings, [LocalWorker(wanted)])
-    return Service(settings, Supervisor(wanted, settings.workers))
+    workers: list[Worker] = [LocalWorker(wanted)]
+    return Service(settings, workers)

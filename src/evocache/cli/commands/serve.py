@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ...errors import InputError
+from ...loading.pipelines import locate
 from ..inputs.model_loading import MODELS
-from ..inputs.served_models import read_fronts, read_models
 from ..ui.console import errors
+
+
+class LogFormat(str, Enum):
+    """Forms of the log's lines."""
+
+    text = "text"
+    json = "json"
 
 
 def serve(
@@ -34,16 +43,26 @@ def serve(
     ] = None,
     database: Annotated[str | None, typer.Option(help="URL of a Postgres database, for several servers.")] = None,
     shared: Annotated[str | None, typer.Option(help="URL of a Valkey server, for several servers.")] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name that the server goes by, as behind a proxy; more than one may be given, * is any."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="Origin whose pages may ask, such as https://studio.example.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let others than this machine in without keys.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="Form of the log's lines.")] = LogFormat.text,
     drain: Annotated[float, typer.Option(min=0, max=3600, help="Seconds that what runs may take at the end.")] = 30.0,
 ) -> None:
     """Serve models to OpenAI's clients: pictures, videos, previews; many at a time."""
     from ...serve.run import run
     from ...serve.settings import Settings
+    from ...usage.keys.secret import installation_secret
 
-    models = read_models(model)
+    models = {name: locate(source) for name, source in map(_named, model or ["zoo:emoji"])}
     settings = Settings(
         models,
-        read_fronts(front, list(models)),
+        _fronts(front or [], list(models)),
         host,
         port,
         memory,
@@ -55,6 +74,30 @@ def serve(
         folder,
         database,
         shared,
+        names=frozenset(allow_host or ()),
+        origins=frozenset(allow_origin or ()),
+        insecure=insecure,
+        secret=installation_secret(),
+        log=log_format.value,
         drain=drain,
     )
     run(settings, lambda url: errors().print(f"{', '.join(models)} on {url}", markup=False, highlight=False))
+
+
+def _named(text: str) -> tuple[str, str]:
+    """The name that requests call a model, and the model."""
+    name, found, source = text.partition("=")
+    return (name, source) if found else (text, text)
+
+
+def _fronts(given: list[str], models: list[str]) -> dict[str, str]:
+    fronts = {}
+    for text in given:
+        name, found, run = text.partition("=")
+        if not found and len(models) > 1:
+            raise InputError(f"--front {text}", "NAME=RUN, as there are several models", f"say {models[0]}={text}")
+        name, run = (name, run) if found else (models[0], text)
+        if name not in models:
+            raise InputError(f"a front for {name!r}", f"one for {', '.join(models)}", "name one of them")
+        fronts[name] = run
+    return fronts

@@ -4,6 +4,7 @@ In: HTTP requests. Out: answers, streams and errors as OpenAI's clients read the
 
 - `app`: the application
 - `images`, `models`, `health`: routes
+- `entrance`: what every request passes; `reports`: usage, metrics, results by links
 - `schemas`: bodies
 - `errors`: what a request is refused or failed with
 - `parts`: what routes are given

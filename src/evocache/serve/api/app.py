@@ -8,11 +8,14 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from ..observe.traces import Traces
 from ..service import Service
 from . import edits, health, images, models, videos
+from .entrance.guard import Guard
+from .entrance.watch import Watch
 from .errors import handle_errors
-from .guard import Guard, anybody
 from .leaving import LEFT, ClientLeftError
+from .reports import metrics, results, usage
 from .schemas.errors import ErrorBody
 
 STATUSES = {
@@ -30,17 +33,16 @@ STATUSES = {
 """Answers that every route may give besides its own."""
 
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Names of this machine for itself."""
-
-
-def create_app(service: Service, hosts: frozenset[str] = LOOPBACK, others: Iterable[APIRouter] = ()) -> FastAPI:
+def create_app(service: Service, traces: Traces | None = None, routers: Iterable[APIRouter] = ()) -> FastAPI:
     """Create the application of a service, which starts and ends with it.
 
     Args:
         service: what makes.
-        hosts: names that the server goes by.
-        others: routes besides those of the API, such as those of its pages.
+        traces: makes spans of requests.
+        routers: of rooms above this one, such as pages.
+
+    Raises:
+        ServeError: if the service's settings name an origin that is none.
     """
 
     @asynccontextmanager
@@ -51,18 +53,25 @@ def create_app(service: Service, hosts: frozenset[str] = LOOPBACK, others: Itera
     errors: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": text} for status, text in STATUSES.items()
     }
-    app = FastAPI(title="evocache", lifespan=lifespan, responses=errors, redirect_slashes=False)
+    app = FastAPI(
+        title="evocache",
+        lifespan=lifespan,
+        responses=errors,
+        redirect_slashes=False,
+        docs_url=None,  # those pages load scripts from elsewhere
+        redoc_url=None,
+    )
     app.state.service = service
     handle_errors(app)
 
-    app.add_middleware(Guard, hosts=hosts, identify=anybody, most=service.settings.body)
+    app.add_middleware(Guard, service=service, exposure=service.settings.exposure)
+    app.add_middleware(Watch, service=service, traces=traces)  # outside of the guard
 
     @app.exception_handler(ClientLeftError)
     async def left(_: Request, error: ClientLeftError) -> Response:
         return Response(status_code=LEFT)
 
-    for room in (health, models, images, edits, videos):
-        app.include_router(room.router)
-    for router in others:
+    rooms = (health, models, images, edits, videos, usage, metrics, results)
+    for router in (*(room.router for room in rooms), *routers):
         app.include_router(router)
     return app

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from ...errors import Error, QuotaError, StoreError
 from ..control.refusal import Refused
+from ..observe.notes import notes
 from ..requests.failures import UnmadeError
 from ..requests.fit import UnfitError
 
@@ -52,11 +53,23 @@ class ApiError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
     def response(self) -> JSONResponse:
-        """Return the answer."""
+        """Return the answer; its code stands in the line of the request."""
+        of = notes()
+        if of is not None:
+            of.code = self.code
         return JSONResponse(self.body(), self.status, headers=self.headers)
 
 
-CODES = {401: "invalid_api_key", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+CODES = {
+    401: "invalid_api_key",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "too_slow",
+    413: "too_large",
+    429: "refused_bytes",
+}
+"""Codes of refusals that have none of their own."""
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -94,17 +107,11 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(StoreError)
     async def away(_: Request, error: StoreError) -> JSONResponse:
-        log.error("the database failed: %s", error)
-        return ApiError(503, "the database is away", code="store_away", headers={"Retry-After": "2"}).response()
+        return store_away(error).response()
 
     @app.exception_handler(Error)
     async def ours(_: Request, error: Error) -> JSONResponse:
         return ApiError(400, str(error), code="invalid_value").response()
-
-    @app.exception_handler(Exception)
-    async def fault(_: Request, error: Exception) -> JSONResponse:
-        log.error("a request failed", exc_info=error)
-        return ApiError(500, "a fault of the server; it is logged there", code="internal_error").response()
 
 
 def of_validation(errors: Any) -> ApiError:
@@ -118,6 +125,12 @@ def of_validation(errors: Any) -> ApiError:
         return ApiError(400, "the body is no JSON", code="invalid_json")
     where = f"{'.'.join(place)}: " if place else ""
     return ApiError(400, f"{where}{first['msg']}", code=first["type"], param=param)
+
+
+def store_away(error: StoreError) -> ApiError:
+    """Return what a request is told while the database is away."""
+    log.error("the database failed: %s", error)
+    return ApiError(503, "the database is away", code="store_away", headers={"Retry-After": "2"})
 
 
 def of_refusal(refused: Refused) -> ApiError:

@@ -14,6 +14,7 @@ from ..control.dispatch import Dispatcher
 from ..control.points import Wishes
 from ..control.shares import Owner
 from ..database.database import Database
+from ..database.place import url_of
 from ..jobs.calls import Calls
 from ..jobs.files import ResultFiles
 from ..jobs.listing import Order, Page
@@ -72,13 +73,18 @@ class Background:
         assert place is not None
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._dispatcher = dispatcher
-        self._database = Database(url or f"sqlite:///{(place / 'server.db').absolute()}")
+        self._database = Database(url_of(place, url))
         self._store = JobStore(self._database, keep=keep)
         self._runs = JobRuns(self._store, self._database)
         self._files = ResultFiles(place / "results")
         self._retention = Retention(self._store, self._database, self._files, Calls(self._database, self._runs), quota)
         self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, account)
         self._sweeping: asyncio.Task[None] | None = None
+
+    @property
+    def database(self) -> Database:
+        """The server's database, which is closed with this."""
+        return self._database
 
     async def start(self) -> None:
         """Take up what a server that died had begun, and begin to run jobs."""
@@ -149,6 +155,10 @@ class Background:
         """Return a job; None if who asks has no such one."""
         return await asyncio.to_thread(self._store.get, id, who.tenant, who.key)
 
+    async def find(self, id: str) -> JobRecord | None:
+        """Return a job of whoever; for links, which were signed for its owner."""
+        return await asyncio.to_thread(self._store.find, id)
+
     def progress(self, job: JobRecord) -> int:
         """Return how far a job is, of 100."""
         return self._runner.progress(job)
@@ -176,10 +186,6 @@ class Background:
         if record is not None:
             self._runner.stop(id)
         return record
-
-    async def count(self) -> dict[str, int]:
-        """Return how many jobs of all owners there are, by state."""
-        return await asyncio.to_thread(self._store.count)
 
     async def path(self, job: JobRecord, variant: str) -> Path:
         """Return the file of a part of a job's result.

@@ -1,0 +1,54 @@
+"""Results that signed links lead to: `GET /v1/results/{id}/{variant}`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse
+
+from ....errors import JobError, StoreError
+from ...requests.identity import Identity
+from ...service import Service
+from ..errors import ApiError
+from ..parts import service_of
+
+router = APIRouter()
+
+
+@router.get("/v1/results/{id}/{variant}", response_class=FileResponse)
+async def result(
+    id: str,
+    variant: str,
+    request: Request,
+    service: Annotated[Service, Depends(service_of)],
+    expires: str = "",
+    mark: str = "",
+    signature: str = "",
+) -> FileResponse:
+    """Send a part of a result to whoever has a link to it that is signed and not over."""
+    if not service.links.check(id, variant, {"expires": expires, "mark": mark, "signature": signature}):
+        raise ApiError(403, "this link is not valid, or not any more; ask for a new one", code="invalid_link")
+    job = await service.background.find(id)
+    if job is None or job.result is None or not service.links.is_of(mark, job.tenant, job.owner):
+        raise _gone()
+    file = next((file for file in job.result.files if file.variant == variant), None)
+    if file is None:
+        raise _gone()
+    try:
+        path = await service.background.path(job, variant)
+    except StoreError:
+        raise
+    except JobError:
+        raise _gone() from None
+    return FileResponse(path, media_type=file.media_type, headers={"cache-control": "private, no-store"})
+
+
+def link_to(request: Request, service: Service, id: str, variant: str, who: Identity) -> str:
+    """Return the address of a part of a result of who asks, which needs no key and ends after a while."""
+    path = service.links.sign(id, variant, who.tenant, who.key)
+    return str(request.base_url).rstrip("/") + path
+
+
+def _gone() -> ApiError:
+    return ApiError(404, "there is no such result any more", code="not_found")
