@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 
 from evocache import apply
+from evocache.runtime.calls.branch_choice import Branches
 from evocache.runtime.calls.conditioning import Memory, conditioning
 from evocache.runtime.calls.conditioning_digests import Digests, Seen
-from evocache.runtime.ops.latents import signature
+from evocache.runtime.clock import Tick
+from evocache.runtime.ops.latents import signature, tensors_of
 from tests.runtime.prompted import Pipe, Transformer
 
 SPECS = ("fora:4", "taylorseer:4,1", "steps:0,4", "fbcache:0.9", "teacache:0.9")
@@ -158,10 +162,12 @@ def test_all_samples_of_a_list_count(spec, sizes, later):
 
 def test_signatures_cover_all_that_a_call_is_given():
     x, text = torch.zeros(2, 3), torch.zeros(1, 4, 8)
-    base = signature(([x, x],), {"timestep": torch.zeros(2), "text": text, "more": {"ids": [x]}})
+    base = signature(*tensors_of(([x, x],), {"timestep": torch.zeros(2), "text": text, "more": {"ids": [x]}}))
     assert base is not None
     assert base.shape == (2, 3)
-    assert base == signature(([x, x],), {"timestep": torch.zeros(()), "text": text + 1, "more": {"ids": [x]}})
+    same = tensors_of(([x, x],), {"timestep": torch.zeros(()), "text": text + 1, "more": {"ids": [x]}})
+    assert base == signature(*same)
+    assert base.is_of(*same)
     for args, kwargs in [
         (([x],), {"text": text, "more": {"ids": [x]}}),
         (([x, x.double()],), {"text": text, "more": {"ids": [x]}}),
@@ -169,22 +175,71 @@ def test_signatures_cover_all_that_a_call_is_given():
         (([x, x],), {"text": text, "more": {"ids": [x, x]}}),
         (([x, x],), {"text": text}),
     ]:
-        assert signature(args, kwargs) != base
-    assert signature((3, torch.zeros(2)), {}) is None
+        assert signature(*tensors_of(args, kwargs)) != base
+        assert not base.is_of(*tensors_of(args, kwargs))
+    assert signature(*tensors_of((3, torch.zeros(2)), {})) is None
 
 
 def test_what_tells_a_call_s_conditioning():
     x, t = torch.zeros(1, 3), torch.zeros(1, 1)
     prompts = torch.zeros(2, 4, 8)
-    told = conditioning((x, t), {"text": prompts[:1], "more": [prompts]}, t)
+    told = conditioning(tensors_of((x, t), {"text": prompts[:1], "more": [prompts]})[1], t)
     assert set(told) == {"text", "more.0"}
     memory = Memory(told)
-    assert not memory.changed(conditioning((x, t), {"text": prompts[:1], "more": [prompts]}, t))
-    assert memory.changed(conditioning((x, t), {"text": prompts[1:], "more": [prompts]}, t)) == {"text"}
+    assert not memory.changed(conditioning(tensors_of((x, t), {"text": prompts[:1], "more": [prompts]})[1], t))
+    assert memory.changed(conditioning(tensors_of((x, t), {"text": prompts[1:], "more": [prompts]})[1], t)) == {"text"}
     memory.note(told)
     del prompts
     assert not memory.alive
-    assert memory.changed(conditioning((x, t), {"text": torch.zeros(1, 4, 8)}, t)) == {"text"}
+    assert memory.changed(conditioning(tensors_of((x, t), {"text": torch.zeros(1, 4, 8)})[1], t)) == {"text"}
     # what was made for one call, and is gone, tells nothing
-    gone = [conditioning((x,), {"text": torch.zeros(1, 4, 8)}) for _ in range(2)]
+    gone = [conditioning(tensors_of((x,), {"text": torch.zeros(1, 4, 8)})[1]) for _ in range(2)]
     assert not Memory(gone[0]).changed(gone[1])
+
+
+def test_a_call_that_is_given_what_the_last_was_is_told_without_the_rules():
+    """The branch is the one that the rules choose, in whatever order calls of several prompts come."""
+    draw = random.Random(0)
+    quick = 0
+    for _ in range(60):
+        prompts = [torch.zeros(1, 4, 8) for _ in range(3)]
+        shapes = [torch.zeros(1, 3, 2), torch.zeros(1, 3, 4)]
+        calls = []
+        for step in range(12):
+            for call_index in range(draw.choice((1, 2, 2, 2, 3))):
+                prompt = prompts[call_index if draw.random() < 0.8 else draw.randrange(3)]
+                prompt = prompt + draw.randrange(2) if draw.random() < 0.1 else prompt
+                latents = shapes[draw.random() < 0.05].clone()
+                role, guides = call_index > 0 and draw.random() < 0.5, draw.choice((None, None, True))
+                calls.append((Tick(step, call_index), (latents, prompt), role, guides))
+        found = []
+        for by_rules in (False, True):
+            branches, names, told = Branches(), [], []
+            branches._again = (lambda *_: None) if by_rules else _counting(branches._again, told)
+            for tick, args, role, guides in calls:
+                branch = branches.of("unet", tick, (args, {}), _Branch, role=role, guides=guides)
+                names.append((branch.name, branch.dropped))
+            found.append(names)
+            quick += sum(told)
+        assert found[0] == found[1]
+    assert quick > 200
+
+
+def _counting(function, told):
+    def counted(*args):
+        found = function(*args)
+        told.append(found is not None)
+        return found
+
+    return counted
+
+
+class _Branch:
+    predicted = frozenset()
+    dropped = None
+
+    def __init__(self, name, signature):
+        self.name, self.signature = name, signature
+
+    def drop(self, step):
+        self.dropped = step

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..clock import Tick
 from ..ops.branch import Branch
-from ..ops.latents import Signature, signature, tensors_of
+from ..ops.latents import Placed, Signature, signature, tensors_of
 from .conditioning import Identity, Memory, conditioning
 from .conditioning_digests import Digests, Seen
 
@@ -19,7 +19,11 @@ Open = Callable[[str, Signature | None], Branch]
 """Opens a branch under a name that no other branch of the generation has."""
 
 
-@dataclass
+_NONE = Digests({})
+"""Of a call by whose values nothing was asked."""
+
+
+@dataclass(eq=False)
 class _Held:
     """A branch, the last call that it served, and what it was conditioned on.
 
@@ -102,18 +106,22 @@ class Branches:
             guides: what the pipeline says of whether it guides; a branch that is only known by its place ends with it.
         """
         self._retire(tick.step)
+        samples, others = tensors_of(*given)
+        again = self._again(denoiser, tick, samples, others, timestep, role, guides)
+        if again is not None:
+            return again
         peers = [held for held in self._held if held.denoiser == denoiser]
         same = next((held for held in peers if (held.step, held.call_index) == tick and held.role == role), None)
         if same is not None:
             return same.branch
-        shapes, identities = signature(*given), conditioning(*given, timestep)
+        shapes, identities = signature(samples, others), conditioning(others, timestep)
         free = [held for held in peers if held.step < tick.step]
         usual = max(
             (held for held in free if held.call_index == tick.call_index), key=lambda held: held.step, default=None
         )
         fit = [held for held in free if held.role == role and held.branch.signature == shapes]
         scores = {id(held): len(_distinguishing(held, identities, peers)) for held in fit}
-        digests, same_values = self._by_values(denoiser, tick.step, given, identities, peers, fit, guides)
+        digests, same_values = self._by_values(denoiser, tick.step, others, identities, peers, fit, guides)
         fit = [held for held in fit if not _changed(held, identities)]
         if same_values is not None:
             fit = [held for held in fit if id(held) in same_values]
@@ -136,11 +144,42 @@ class Branches:
         )
         return branch
 
+    def _again(
+        self,
+        denoiser: str,
+        tick: Tick,
+        samples: Sequence[Placed],
+        others: Sequence[Placed],
+        timestep: Any,
+        role: object,
+        guides: bool | None,
+    ) -> Branch | None:
+        """The branch of the latest call of this place in a step, if this one is given all that it was given.
+
+        Then no other branch has more in common with it. None if it is not, or the rules have to tell.
+        """
+        usual: _Held | None = None
+        for held in self._held:
+            if held.denoiser == denoiser and held.call_index == tick.call_index:
+                if held.step >= tick.step:
+                    return None
+                if usual is None or held.step > usual.step:
+                    usual = held
+        if usual is None or usual.role != role or usual.guides != guides:
+            return None
+        shapes, memory = usual.branch.signature, usual.memory
+        alike = isinstance(shapes, Signature) and shapes.is_of(samples, others)
+        if not alike or not memory.is_given(others, timestep):
+            return None
+        usual.step, usual.digests = tick.step, _NONE
+        memory.note_again()
+        return usual.branch
+
     def _by_values(
         self,
         denoiser: str,
         step: int,
-        given: tuple[Any, Mapping[str, Any]],
+        others: Sequence[Placed],
         identities: Mapping[str, Identity],
         peers: Sequence[_Held],
         fit: Sequence[_Held],
@@ -153,12 +192,12 @@ class Branches:
         """
         distinct = len(peers) > 1 and any(_distinguishing(held, identities, peers) for held in fit)
         if guides is not None or distinct:
-            return Digests({}), None
+            return _NONE, None
         anew = {p for p, i in identities.items() if _prompts(p) and not any(held.memory.knows(p, i) for held in peers)}
         anew -= {p for p in anew if any(not _conditions(held, p, identities[p]) for held in peers)}
         if not anew:
-            return Digests({}), None
-        digests = Digests({place: tensor for place, tensor in tensors_of(*given)[1] if place in anew})
+            return _NONE, None
+        digests = Digests({place: tensor for place, tensor in others if place in anew})
         if not fit:
             return digests, None
         alike = self._seen.setdefault(denoiser, Seen()).alike(digests, [h.digests for h in fit], sorted(anew), step)

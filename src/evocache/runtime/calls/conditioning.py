@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from ..ops.latents import tensors_of
+from ..ops.latents import Placed
 
 
 class Identity(NamedTuple):
@@ -20,21 +21,28 @@ class Identity(NamedTuple):
     offset: int
     shape: tuple[int, ...]
 
+    def is_of(self, tensor: torch.Tensor) -> bool:
+        """Return whether a tensor has this identity; False for one that has no storage."""
+        try:
+            address = tensor.untyped_storage()._cdata
+        except (NotImplementedError, RuntimeError):
+            return False
+        same = bool(address == self.storage.cdata) and tensor.storage_offset() == self.offset
+        return same and tensor.shape == self.shape
+
     @property
     def alive(self) -> bool:
         """Whether somebody still holds the tensor, or a view of it."""
         return not self.storage.expired()  # type: ignore[no-untyped-call]
 
 
-def conditioning(args: Sequence[Any], kwargs: Mapping[str, Any], timestep: Any = None) -> dict[str, Identity]:
+def conditioning(others: Sequence[Placed], timestep: Any = None) -> dict[str, Identity]:
     """Identity of the tensors that a call is given besides its latents and timestep, by their place in its arguments.
 
     Args:
-        args: positional arguments.
-        kwargs: named arguments.
+        others: its tensors but for the latents, as `tensors_of` returns them.
         timestep: the one that is the timestep.
     """
-    _, others = tensors_of(args, kwargs)
     found = {}
     for place, tensor in others:
         if tensor is not timestep:
@@ -64,6 +72,27 @@ class Memory:
         self._telling |= again
         self._fresh -= again
         self.given = given
+
+    def is_given(self, others: Sequence[Placed], timestep: Any = None) -> bool:
+        """Return whether a call is given at all places what the last one was given, and nothing else.
+
+        Args:
+            others: as of `conditioning`.
+            timestep: likewise.
+        """
+        left = len(self.given)  # places are told once each
+        for place, tensor in others:
+            if tensor is not timestep:
+                known = self.given.get(place)
+                if known is None or not known.is_of(tensor):
+                    return False
+                left -= 1
+        return left == 0
+
+    def note_again(self) -> None:
+        """Note that a call of the branch was given what the last one was given."""
+        if self._fresh or not self._telling.issuperset(self.given):
+            self.note(self.given)
 
     def changed(self, given: Mapping[str, Identity]) -> frozenset[str]:
         """Places at which a call is given other conditioning than the branch's."""

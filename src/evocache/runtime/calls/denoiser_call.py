@@ -21,7 +21,7 @@ from ..joint.lane import SLICED, hand_over, meeting
 from ..joint.work import work_of
 from ..ops.branch import Branch
 from ..ops.branch_copy import copy_of
-from ..ops.latents import differentiated, latents_of
+from ..ops.latents import Signature, differentiated, latents_of
 from ..ops.leaf import Keep, Reuse
 from ..ops.recompute import Again, Apart, or_recompute
 from ..ops.sliced_call import Sliced
@@ -160,7 +160,8 @@ class DenoiserCall:
             run = arrange(table, branch.at_once)
             if apart is not APART and meeting.get() is not None:
                 regions = self._regions if self._regions.any else None
-                run = hand_over(run, table, apart, work=work_of(branch, step), regions=regions)
+                rows = branch.signature.rows if isinstance(branch.signature, Signature) else 0
+                run = hand_over(run, table, apart, work=work_of(branch, step), regions=regions, rows=rows)
             row = branch.plan.row(step)
             compute = partial(
                 or_recompute,

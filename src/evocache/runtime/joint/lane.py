@@ -69,6 +69,7 @@ def hand_over(
     stage: str = "denoise",
     work: float = 1.0,
     regions: Regions | None = None,
+    rows: int = 0,
 ) -> Callable[..., Any]:
     """Return what calls a component by way of the meeting of this thread; `original` itself if there is none.
 
@@ -79,13 +80,14 @@ def hand_over(
         stage: what it is part of: `encode`, `denoise` or `decode`.
         work: what of the component is computed, as a share of all of it.
         regions: what of it is compiled; None if nothing is.
+        rows: number of its samples; 0 if they are to be counted.
     """
     meet = meeting.get()
     if meet is None:
         return original
 
     def met(module: Any, *args: Any, **kwargs: Any) -> Any:
-        return meet(Lane(module, original, args, kwargs, table, alone, stage=stage, work=work, regions=regions))
+        return meet(Lane(module, original, args, kwargs, table, alone, rows, stage, work, regions))
 
     return met
 

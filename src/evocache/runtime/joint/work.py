@@ -8,9 +8,8 @@ from ..ops.branch import Branch
 
 def work_of(branch: Branch, step: int) -> float:
     """Return what a call computes at a step, as a share of all leaves."""
-    row = branch.plan.row(step)
-    leaves = list(branch.plan.schedule.tree.leaves)
-    return 1.0 if row is None or not leaves else float(row.executed[leaves].mean())
+    plan = branch.plan
+    return 1.0 if plan.row(step) is None else plan.work[step - plan.start]
 
 
 def work_left(schedule: Schedule | None, step: int, steps: int) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .branch import Branch
+
+_CHANGED = frozenset((dict, list, set, np.ndarray))
+"""Types of what a branch's calls change in place."""
 
 
 class BranchCopy:
@@ -21,17 +22,16 @@ class BranchCopy:
 
     def __init__(self, branch: Branch) -> None:
         self._branch = branch
-        self._known = {name: _copied(value) for name, value in vars(branch).items()}
+        self._known = dict(vars(branch))
+        for name, value in self._known.items():
+            if type(value) in _CHANGED:
+                self._known[name] = value.copy()
         self._stored = branch.store.entries(branch.key)
 
     def restore(self) -> None:
         """Have the branch be what it was."""
         vars(self._branch).update(self._known)
         self._branch.store.replace(self._branch.key, self._stored)
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, (dict, list, set, np.ndarray)) else value
 
 
 def copy_of(branch: Branch) -> BranchCopy | None:

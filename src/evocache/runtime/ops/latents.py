@@ -10,6 +10,9 @@ import torch
 Placed = tuple[str, torch.Tensor]
 """A tensor and its place in the arguments."""
 
+_PLAIN = frozenset((type(None), bool, int, float, str, torch.dtype, torch.device))
+"""Types of arguments that hold no tensors; asking whether these are tensors takes longer than it looks."""
+
 
 def latents_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
     """Return the first tensor of more than one dimension among the arguments, and in lists of them.
@@ -30,15 +33,21 @@ def tensors_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Pla
     samples: list[Placed] = []
     others: list[Placed] = []
     for place, value in (*enumerate(args), *kwargs.items()):
-        (others if samples else samples).extend(_tensors(value, str(place)))
+        if type(value) is torch.Tensor:
+            if value.ndim > 1:
+                (others if samples else samples).append((str(place), value))
+        elif type(value) not in _PLAIN:
+            (others if samples else samples).extend(_tensors(value, str(place)))
     return samples, others
 
 
 def _tensors(value: Any, place: str) -> Iterator[Placed]:
+    if type(value) in _PLAIN:
+        return
     if isinstance(value, torch.Tensor):
         if value.ndim > 1:
             yield place, value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):
         for key, entry in value.items():
             yield from _tensors(entry, f"{place}.{key}")
     elif isinstance(value, (list, tuple)):
@@ -73,13 +82,37 @@ class Signature(NamedTuple):
     """
 
     shape: tuple[int, ...]
-    samples: tuple[object, ...]
-    others: tuple[object, ...]
+    samples: tuple[tuple[str, tuple[int, ...], torch.dtype, torch.device], ...]
+    others: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of samples: those of one tensor, or the entries of a list of samples of any sizes."""
+        return len(self.samples) if "." in self.samples[0][0] else self.shape[0]
+
+    def is_of(self, samples: Sequence[Placed], others: Sequence[Placed]) -> bool:
+        """Return whether `signature` would return the same of some tensors; nothing is made for it."""
+        return (
+            len(samples) == len(self.samples)
+            and len(others) == len(self.others)
+            and all(
+                place == known[0] and one.shape == known[1] and one.dtype == known[2] and one.device == known[3]
+                for (place, one), known in zip(samples, self.samples, strict=True)
+            )
+            and all(
+                place == known[0] and one.shape == known[1]
+                for (place, one), known in zip(others, self.others, strict=True)
+            )
+        )
 
 
-def signature(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature | None:
-    """Calls that differ in it have no features in common; None if there are no latents."""
-    samples, others = tensors_of(args, kwargs)
+def signature(samples: Sequence[Placed], others: Sequence[Placed]) -> Signature | None:
+    """Return what is the same of calls that may have features in common; None if there are no latents.
+
+    Args:
+        samples: the latents of a call, as `tensors_of` returns them.
+        others: its other tensors.
+    """
     if not samples:
         return None
     return Signature(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress, pairwise
@@ -86,6 +86,12 @@ class Plan:
         rows = tuple(Row(frozenset(stores[s]), recalls[s], blanks[s], executed[s]) for s in range(schedule.steps))
         touched = frozenset().union(*(set_ for row in rows for set_ in (row.stores, row.recalls, row.blanks)))
         return cls(schedule, start, rows, touched)
+
+    @cached_property
+    def work(self) -> Sequence[float]:
+        """What each row computes, as a share of all leaves; all of it, if there are none."""
+        leaves = list(self.schedule.tree.leaves)
+        return [float(row.executed[leaves].mean()) if leaves else 1.0 for row in self.rows]
 
     def row(self, step: int) -> Row | None:
         """Return the row of a step of the generation.
