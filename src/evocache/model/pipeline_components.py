@@ -27,7 +27,13 @@ def is_autoencoder(thing: Any) -> bool:
     return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))
 
 
-def find_called_denoiser(pipe: Any, name: str, module: nn.Module) -> nn.Module:
-    """Return the object that a pipeline calls for a denoiser: the module, or what `torch.compile` wrapped around it."""
-    held = list_components(pipe).get(name)
+def find_called_denoiser(components: Mapping[str, Any], name: str, module: nn.Module) -> nn.Module:
+    """Return the object that a pipeline calls for a denoiser: the module, or what `torch.compile` wrapped around it.
+
+    Args:
+        components: of the pipeline (`list_components`).
+        name: of the denoiser.
+        module: the denoiser.
+    """
+    held = components.get(name)
     return held if isinstance(held, nn.Module) else module

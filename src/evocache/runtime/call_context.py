@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from ..model import Model
 from ..model.discover import discover, unwrap
 from ..model.kinds import list_modules
 from ..schedule.front.context import STEPS, Context, Value, describe_differences
-from .program.step_arguments import OWN, leaves_steps_open
+from .program.step_arguments import OWN, leaves_steps_open, signature_of
 
 SIZES = ("height", "width")
 FURTHER = ("num_frames", "video_length", "audio_length_in_s", "strength")
@@ -150,7 +149,7 @@ def _values(
     """What is found in the arguments of a call."""
     values: dict[str, Value] = {}
     try:
-        bound = inspect.signature(call).bind_partial(pipe, *args, **given)
+        bound = signature_of(call).bind_partial(pipe, *args, **given)
     except TypeError:  # the pipeline will say what is wrong with it
         return values
     bound.apply_defaults()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -72,8 +72,7 @@ class Generation(Follower):
     ) -> None:
         self.compiled = compiled
         self.clock = Clock(steps)
-        self.call = call
-        self.memory = call.memory
+        self.call, self.memory = call, call.memory
         self.store = FeatureStore(coding=self.memory.storage if self.memory else "none")
         self.projection = projection
         self._branches = Branches()
@@ -91,8 +90,7 @@ class Generation(Follower):
         self._current = current if previews else None
         self._checked_step = -1
         self._inside = regions
-        self._without_steps = False
-        """Whether a denoiser was called although nothing said how many steps there are, so that it was computed."""
+        self._without_steps = False  # whether a denoiser computed since nothing said how many steps there are
         self.since = RemovableHandle.next_id
         self.observed: dict[str, Observed] = {}  # by denoiser, what of it was observed first
         self.warnings: list[str] = []
@@ -101,7 +99,8 @@ class Generation(Follower):
         self.call.begin(self, self._pipe)
         self.store.tier = self.call.tier
         try:
-            for name, part in list_components(self._pipe).items():
+            components = list_components(self._pipe)
+            for name, part in components.items():
                 if is_scheduler(part):
                     self._attach(part, scheduler_shadowing)
                     listen(self.scope, part, self)
@@ -109,8 +108,8 @@ class Generation(Follower):
                     self._attach(part, autoencoder_shadowing)
                     self.scope.table[id(part), "decode"] = DecodeCall(self, name)
                     self.scope.table[id(part), "encode"] = encode_pictures
-            self._attach_denoisers()
-            for part in encoders_to_hand_over(self._pipe, self._calls):
+            self._attach_denoisers(components)
+            for part in encoders_to_hand_over(components, self._calls):
                 self._attach(part, intercept_entry)
                 self.scope.table[id(part)] = encode
             self.scope.owner = self
@@ -158,10 +157,10 @@ class Generation(Follower):
             self._inner.add(id(thing))
             self._attached.append(thing)
 
-    def _attach_denoisers(self) -> None:
+    def _attach_denoisers(self, components: Mapping[str, Any]) -> None:
         """Attach to the denoisers, and have an operation for each."""
         for denoiser in self.compiled.model.denoisers:
-            outer = find_called_denoiser(self._pipe, denoiser.name, denoiser.module)
+            outer = find_called_denoiser(components, denoiser.name, denoiser.module)
             regions = Regions(outer, denoiser, denoiser.name in self._inside)
             self._regions[denoiser.name], self._guidance[denoiser.name] = regions, GuidanceReuse()
             self._attach(outer, intercept_entry)
@@ -182,7 +181,7 @@ class Generation(Follower):
             self._end_pass()
             self.store.clear()
             self.compiled, self._inside, self.governors = compiled, regions, GateStates(compiled)
-            self._attach_denoisers()
+            self._attach_denoisers(list_components(self._pipe))
 
     def _end_pass(self) -> None:
         self._branches.end_pass()

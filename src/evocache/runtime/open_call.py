@@ -11,7 +11,7 @@ import torch
 
 from ..errors import GenerationError
 from ..memory.offload.shared_offload import begin_use, end_use, offloads_of
-from ..memory.offload.stage_offload import ComponentUse, Offload
+from ..memory.offload.stage_offload import ComponentUse, Offload, is_any_away
 from ..memory.planner.planner import Held, MemoryPlan
 from ..memory.tiers.tier import Tier
 from ..memory.tiers.tier_lending import TierLending
@@ -146,7 +146,7 @@ class OpenCall:
             GenerationError: if calls that use the same components are open under another offloading.
         """
         account, self._account = self._account, None
-        if account is not None:
+        if account is not None and (self.memory is not None or is_any_away()):
             end_use(self._begin_use(account, pipe))
 
     def _begin_use(self, account: Account, pipe: Any) -> ComponentUse:

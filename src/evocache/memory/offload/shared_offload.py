@@ -14,7 +14,7 @@ from torch import nn
 
 from ...errors import GenerationError, PipelineError
 from ...model.pipeline_components import list_components
-from .stage_offload import ComponentUse, Offload, Summons, find_offloadable, offload_lock
+from .stage_offload import ComponentUse, Offload, Summons, find_offloadable, is_any_away, offload_lock
 
 _open: list[ComponentUse] = []
 """The uses of all calls that are open, in the order in which they began."""
@@ -28,7 +28,11 @@ _kept: weakref.WeakSet[Offload] = weakref.WeakSet()
 
 def offloads_of(pipe: Any) -> list[Offload]:
     """Return what keeps components of a pipeline off its device at the moment; nothing if all are there."""
-    hooks = (getattr(module, "_hf_hook", None) for module in _modules(pipe).values())
+    return _offloads_on(_modules(pipe)) if is_any_away() else []
+
+
+def _offloads_on(modules: Mapping[str, nn.Module]) -> list[Offload]:
+    hooks = (getattr(module, "_hf_hook", None) for module in modules.values())
     return list(dict.fromkeys(hook.offload for hook in hooks if isinstance(hook, Summons)))
 
 
@@ -64,7 +68,7 @@ def begin_use(
     """
     modules = _modules(pipe)
     with offload_lock:
-        found = offloads_of(pipe)
+        found = _offloads_on(modules)
         kept = [one for one in _kept if keeper in one.keepers]
         if stages:
             if not (len(found) == 1 and found[0].keeps(modules, stages)):
@@ -80,7 +84,7 @@ def begin_use(
                 _settle(former)
         use = ComponentUse([*modules.values()])
         _open.append(use)
-        _under[use] = found if stages else offloads_of(pipe)
+        _under[use] = found if stages else _offloads_on(modules)
         for offload in _under[use]:
             offload.uses.append(use)
         return use

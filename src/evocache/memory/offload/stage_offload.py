@@ -181,6 +181,7 @@ class Summons(ModelHook):  # type: ignore[misc]
         self.offload = offload
         self.name = name
         self.execution_device = offload.device
+        _summons.add(self)
 
     def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Called by accelerate before `forward`, and by diffusers before the methods that it hooks."""
@@ -189,6 +190,15 @@ class Summons(ModelHook):  # type: ignore[misc]
 
     def __deepcopy__(self, memo: Any) -> Summons:
         return self
+
+
+_summons: weakref.WeakSet[Summons] = weakref.WeakSet()
+"""All that are on a component, as long as they are: copies of a module share it."""
+
+
+def is_any_away() -> bool:
+    """Return whether any component of the process is kept away; else nothing has to be looked for."""
+    return len(_summons) > 0
 
 
 def find_offloadable(pipe: Any) -> dict[str, nn.Module]:

@@ -86,7 +86,8 @@ def find(key: Hashable) -> Op | None:
         return None
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        for scope in reversed(_entered.get(frame, ())):
+        scopes = _entered.get(frame)
+        for scope in () if scopes is None else reversed(scopes):
             op = scope.table.get(key)
             if op is not None:
                 return op

@@ -101,7 +101,11 @@ class Observers:
         self._values: list[Any] = []
         self._foreign: list[Any] = []
         before = self.found
-        hows = {id(module): how for module in self._modules if (how := self._how(module)) is not None}
+        hows = {
+            id(module): how
+            for module, own in zip(self._modules, self._places, strict=True)
+            if _may_show(own) and (how := self._how(module)) is not None
+        }
         paths = {id(module): path for path, module in self._denoiser.named_modules()} if hows else {}
         self.found = {id_: Observed(paths.get(id_, ""), how) for id_, how in hows.items()}
         self.version += before != self.found
@@ -136,6 +140,15 @@ class Observers:
         if id(processor) not in self._known:
             self._known[id(processor)] = processor, may_keep(processor)
         return self._handed or self._known[id(processor)][1]
+
+
+def _may_show(own: Mapping[str, Any]) -> bool:
+    """Whether something is on a module that it may be observed by; on most there is nothing."""
+    hooks = own.get(HOOKS[0]) or own.get(HOOKS[1]) or own.get(HOOKS[2]) or own.get(HOOKS[3])
+    return bool(hooks) or "forward" in own or "processor" in own or "processor" in own.get("_modules", _NOTHING)
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def _hands(kwargs: Mapping[str, Any]) -> bool:

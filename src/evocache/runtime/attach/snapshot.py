@@ -10,7 +10,7 @@ from torch import nn
 
 from ...model.kinds import list_modules
 from .region import is_compiled
-from .subclasses import plain
+from .subclasses import plain_class
 
 COMPILED = "_torchdynamo_orig_callable"
 """What torch leaves on a function that it compiled."""
@@ -42,13 +42,14 @@ class Snapshot:
 
 
 def snapshot(module: nn.Module) -> Snapshot:
-    """Look at a module and all in it."""
+    """Look at a module and all in it; before each generation, so that little of it is a loop in Python."""
     parts = list_modules(module)
-    marked, compiled = getattr(module, "_cache_config", None) is not None, False
-    dtypes: set[torch.dtype] = set()
-    for part in parts:
-        own = part.__dict__
-        marked = marked or "_diffusers_hook" in own or hasattr(own.get("forward"), COMPILED)
-        compiled = compiled or is_compiled(part)
-        dtypes.update(weight.dtype for weight in part._parameters.values() if weight is not None)
-    return Snapshot(tuple(map(weakref.ref, parts)), tuple(map(plain, parts)), frozenset(dtypes), marked, compiled)
+    held, kinds = [part.__dict__ for part in parts], list(map(type, parts))
+    hooked = [
+        own for own in held if "_diffusers_hook" in own or ("forward" in own and hasattr(own["forward"], COMPILED))
+    ]
+    marked = bool(hooked) or getattr(module, "_cache_config", None) is not None
+    classes = {kind: plain_class(kind) for kind in set(kinds)}
+    dtypes = {weight.dtype for part in parts for weight in part._parameters.values() if weight is not None}
+    found = tuple(map(weakref.ref, parts)), tuple(map(classes.__getitem__, kinds))
+    return Snapshot(*found, frozenset(dtypes), marked, any(map(is_compiled, parts)))

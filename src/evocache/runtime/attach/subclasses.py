@@ -46,7 +46,11 @@ class Subclasses:
 
 def plain(thing: Any) -> type:
     """Return the class of an object, as it is when nothing is attached."""
-    cls = type(thing)
+    return plain_class(type(thing))
+
+
+def plain_class(cls: type) -> type:
+    """Return what a class is when nothing is attached to the objects of it."""
     found: type = cls.__dict__.get(_PLAIN, cls)
     return found
 

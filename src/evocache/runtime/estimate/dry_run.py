@@ -95,7 +95,8 @@ class _Run:
         self._ledger = Ledger(call=self._own)
         self._extent: Extent | None = None
         self._shadows: dict[object, nn.Module] = {}
-        self._denoisers = {id(find_called_denoiser(pipe, d.name, d.module)): d.name for d in model.denoisers}
+        parts = list_components(pipe)
+        self._denoisers = {id(find_called_denoiser(parts, d.name, d.module)): d.name for d in model.denoisers}
         self._scope = Scope()
         self._exit = ExitStack()
 

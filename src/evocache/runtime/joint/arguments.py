@@ -50,9 +50,16 @@ def kind_of(lane: Lane, given: Flat) -> object:
     return id(lane.module), given.names, given.places, tuple(map(_kind, given.leaves))
 
 
+_BY_VALUE = frozenset((type(None), bool, int, float, str, torch.dtype))
+"""Types of arguments that are of one kind where they are equal."""
+
+
 def _kind(leaf: Leaf) -> object:
+    if type(leaf) in _BY_VALUE:
+        return type(leaf), leaf
     if isinstance(leaf, torch.Tensor):
-        return leaf.dtype, leaf.device, leaf.ndim > 0, leaf.shape[1:], leaf.layout
+        shape = leaf.shape
+        return leaf.dtype, leaf.device, len(shape) > 0, shape[1:], leaf.layout
     if isinstance(leaf, list):
         return list, tuple(_kind(entry) if isinstance(entry, torch.Tensor) else type(entry) for entry in leaf[:1])
     if isinstance(leaf, torch.Generator):

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from torch import nn
 
-from ...model.pipeline_components import is_autoencoder, list_components
+from ...model.pipeline_components import is_autoencoder
 from ..ops.recompute import Again, Apart
 from .lane import hand_over, meeting
 
 
-def encoders_to_hand_over(pipe: Any, but: Collection[int]) -> list[nn.Module]:
-    """Return a pipeline's components with weights that are neither autoencoders nor among those of some ids.
+def encoders_to_hand_over(components: Mapping[str, Any], but: Collection[int]) -> list[nn.Module]:
+    """Return those of a pipeline's components with weights that are neither autoencoders nor among some ids.
 
     There are none where this thread hands nothing over.
     """
     if meeting.get() is None:
         return []
-    parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
+    parts = [part for part in components.values() if isinstance(part, nn.Module)]
     return [part for part in parts if id(part) not in but and not is_autoencoder(part)]
 
 

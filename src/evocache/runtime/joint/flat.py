@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch.utils import _pytree as pytree
 
+from ..lru import LRU
 from .lane import Lane
 
 Leaf = Any
@@ -66,7 +68,13 @@ def flat(lane: Lane) -> Flat:
     places: list[str] = []
     specs: list[Spec] = []
     for name, value in arguments:
-        if not _may_be_nested(value):
+        if _is_bare(value):
+            paths, spec = _known.get_or_make(tuple(value), partial(_of_bare, value))
+            leaves += value.values()
+            places += [f"{name}{path}" for path in paths]
+            specs.append(spec)
+            continue
+        if type(value) in _BARE or not _may_be_nested(value):
             leaves.append(value)
             places.append(str(name))
             specs.append(None)
@@ -76,6 +84,27 @@ def flat(lane: Lane) -> Flat:
         places += [f"{name}{path}" for path in paths]
         specs.append(spec)
     return Flat(leaves, tuple(places), tuple(name for name, _ in arguments), tuple(specs))
+
+
+_BARE = frozenset((torch.Tensor, type(None), bool, int, float, str, torch.dtype))
+"""Types of what is a leaf, and of what most dictionaries of arguments hold."""
+
+_known: LRU[tuple[str, ...], tuple[list[str], Spec]] = LRU(64)
+"""Paths and nesting of dictionaries of leaves, by their keys."""
+
+
+def _is_bare(value: Any) -> bool:
+    """Whether a value is a dictionary of leaves by name, as most containers among arguments are."""
+    return type(value) is dict and _BARE.issuperset(map(type, value.values())) and _NAMES.issuperset(map(type, value))
+
+
+_NAMES = frozenset((str,))
+
+
+def _of_bare(value: dict[str, Any]) -> tuple[list[str], Spec]:
+    """The paths of a dictionary of leaves, and how it is nested."""
+    _, paths, spec = _flattened(value, lambda _: False)
+    return paths, spec
 
 
 def _flattened(value: Any, is_leaf: Callable[[Any], bool]) -> tuple[list[Leaf], list[str], Spec]:

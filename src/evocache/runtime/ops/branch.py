@@ -29,7 +29,7 @@ class Branch(BranchState):
         self.called(step)
         row = self.plan.row(step)
         if row is None:
-            self.executed += 1
+            self.executed = self.executed + 1
             self.recalls = {}
             return {}
         self.enter(row)

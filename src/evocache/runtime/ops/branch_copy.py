@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Hashable
 
+from ...memory.stored_piece import Piece
 from .branch import Branch
 
-_CHANGED = frozenset((dict, list, set, np.ndarray))
-"""Types of what a branch's calls change in place."""
+_CHANGED = frozenset((dict, list, set))
+"""Types of what a branch's calls change in place; arrays are made anew."""
 
 
 class BranchCopy:
@@ -23,10 +24,12 @@ class BranchCopy:
     def __init__(self, branch: Branch) -> None:
         self._branch = branch
         self._known = dict(vars(branch))
-        for name, value in self._known.items():
-            if type(value) in _CHANGED:
-                self._known[name] = value.copy()
-        self._stored = branch.store.entries(branch.key)
+        self._stored: dict[Hashable, list[Piece]] = {}
+        if branch.plan.touched:  # else nothing is noted of a call but how many there were
+            for name, value in self._known.items():
+                if type(value) in _CHANGED:
+                    self._known[name] = value.copy()
+            self._stored = branch.store.entries(branch.key)
 
     def restore(self) -> None:
         """Have the branch be what it was."""

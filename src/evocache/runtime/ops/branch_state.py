@@ -108,7 +108,7 @@ class BranchState:
         """Begin a denoiser call."""
         self.calls += 1
         self.row = step - self.plan.start
-        self._before = self.executed.copy()
+        self._before = self.executed
 
     def recompute_all(self) -> None:
         """Have the call at hand, which is made once more, compute everything."""
@@ -118,7 +118,7 @@ class BranchState:
 
     def enter(self, row: Row) -> None:
         """Have the denoiser call at hand follow a row."""
-        self.executed += row.executed
+        self.executed = self.executed + row.executed  # what was before is kept
         self.recalls, self.stores, self._unread = row.recalls, row.stores, row.dying
 
     def finish(self) -> None:

@@ -78,7 +78,12 @@ class Computing:
         """Compute a call in the thread of its job, which keeps its turn, and return what it returns."""
         self._figures.turns += 1
         self._figures.calls += 1
-        return self._computed(one, waiting(lane, thread_state()))
+        if lane.stage != "denoise" or one.is_priced():
+            return self._computed(one, waiting(lane, thread_state()))
+        began = time.perf_counter()
+        output = lane.compute()
+        self._spend(one, time.perf_counter() - began)
+        return output
 
     def take_turn(self, chosen: Sequence[Running], others: Sequence[Running]) -> None:
         """Compute the calls of jobs, and let these go on until they wait again.
@@ -140,10 +145,11 @@ class Computing:
     def _computed(self, one: Running, call: Waiting) -> Any:
         """In the thread of a job: compute its call, and note what that took."""
         lane, limit = call.lane, self._limit(call)
-        predicted = self.prices.predict(call.kind, lane.rows, lane.work)
-        long = limit is not None and (predicted is None or predicted > limit)
-        if limit is not None and long and lane.alone != SLICED and may_pause(lane.module):
-            return self._pausing(one, call, limit)
+        if limit is not None:
+            predicted = self.prices.predict(call.kind, lane.rows, lane.work)
+            long = predicted is None or predicted > limit
+            if long and lane.alone != SLICED and may_pause(lane.module):
+                return self._pausing(one, call, limit)
         began = time.perf_counter()
         output = lane.compute()
         seconds = time.perf_counter() - began

@@ -173,7 +173,8 @@ class Conductor:
         if len(self._running) > 1 or self._wanted() or one.job.wished or not self._computing.fits(lane):
             return None
         user = one.job.request.user
-        self._shares.update({user})  # what it has had alone it does not owe to who comes later
+        if not self._shares.is_alone(user):
+            self._shares.update({user})  # what it has had alone it does not owe to who comes later
         one.served = self._served[user]
         return partial(self._computing.compute_kept, one, lane)
 

@@ -54,6 +54,7 @@ class Prepared:
         self._pipelines, self._fronts = pipelines, fronts
         self._chosen: LRU[object, _Chosen] = LRU(KEPT)
         self._ready: LRU[object, _Ready] = LRU(KEPT)
+        self._places: dict[str, tuple[object, torch.device | None]] = {}
 
     def choose(self, model: str, asked: Any, wishes: Mapping[str, float], memory: MemoryPlan | int | None) -> Choice:
         """Return what is applied to a pipeline, as `evocache.apply` chooses it.
@@ -81,6 +82,7 @@ class Prepared:
         """Forget all, and the modules that it was made for: a pipeline was changed by its user."""
         self._chosen.clear()
         self._ready.clear()
+        self._places.clear()
 
     def apply(self, own: Any, model: str, what: Any, plan: MemoryPlan | None) -> Handle:
         """Apply what was chosen to a request's own pipeline object, and return the handle of that.
@@ -96,7 +98,6 @@ class Prepared:
         """
         if plan is not None:  # of this call alone
             return apply(own, what, memory=plan)
-        place = getattr(self._pipelines[model], "_execution_device", None)  # its user may have moved it
         key = model, _identity(what)
         ready = self._ready.get(key)
         if ready is None:
@@ -104,7 +105,16 @@ class Prepared:
             handle = apply(copy, what)
             ready = _Ready(handle, what)
             self._ready[key] = ready
-        return ready.handle.share(own, None if place is None else torch.device(place))
+        return ready.handle.share(own, self._place(model))
+
+    def _place(self, model: str) -> torch.device | None:
+        """Where a pipeline computes; None if it does not say. It looks for that in all of its modules."""
+        pipe = self._pipelines[model]
+        now, known = getattr(pipe, "device", None), self._places.get(model)
+        if known is None or known[0] != now:  # its user may have moved it
+            place = getattr(pipe, "_execution_device", None)
+            known = self._places[model] = now, None if place is None else torch.device(place)
+        return known[1]
 
 
 def _identity(asked: Any) -> object:

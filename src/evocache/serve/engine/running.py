@@ -18,6 +18,10 @@ from .starting_state import StartingState
 from .turns.batches import Waiting, waiting
 from .turns.pausing import PAUSED
 
+PRICED = 7
+"""Of so many denoiser calls of a job that keeps its turn one is priced, and the first two: they cost alike, and telling
+of what kind a call is takes longer than giving it its turn. Odd, as schedules often compute at every other step."""
+
 Keeps = Callable[["Running", Lane], Answer | None]
 """Computes a call of a job at once; returns None if the turn has to be given away."""
 
@@ -52,6 +56,7 @@ class Running:
         self._shared, self._swap, self._prepared, self._keeps = pipe, swap, prepared, keeps
         self._arguments = job.request.arguments
         self._start = StartingState(self._arguments)
+        self._kept = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -104,6 +109,11 @@ class Running:
     def component(self) -> Any:
         """What it waits to call, or paused in; None before the first call and after the last."""
         return None if self.waiting is None else self.waiting.lane.module
+
+    def is_priced(self) -> bool:
+        """Return whether what a denoiser call that keeps its turn costs is to be noted; it is counted."""
+        self._kept += 1
+        return self._kept <= 2 or self._kept % PRICED == 0
 
     def own(self) -> None:
         """Give what it stores memory of its own: others with whom it was computed are gone.

@@ -11,7 +11,7 @@ from PIL.Image import Image
 
 from ....memory.rehearsal.rehearsal import signature
 from ....model.outputs import list_tensors
-from ....model.pipeline_components import find_called_denoiser, is_autoencoder
+from ....model.pipeline_components import find_called_denoiser, is_autoencoder, list_components
 from ....runtime.attach.call_scope import Op
 from ....runtime.attach.scheduler_listener import STEPPING
 from ....runtime.estimate.stand_in_tensors import Shape, remade, zeros
@@ -128,8 +128,8 @@ class Trace:
         if self._generation is generation:
             return
         self._generation = generation
-        found = generation.compiled.model.denoisers
-        self.denoisers = {id(find_called_denoiser(pipe, each.name, each.module)) for each in found}
+        found, parts = generation.compiled.model.denoisers, list_components(pipe)
+        self.denoisers = {id(find_called_denoiser(parts, each.name, each.module)) for each in found}
         table = generation.scope.table
         for key, op in list(table.items()):
             if isinstance(key, tuple) and key[1] in STEPPING:

@@ -30,7 +30,7 @@ class Waiting(NamedTuple):
     Attributes:
         lane: the call.
         given: its arguments.
-        kind: what it has in common with those that it may be computed with.
+        kind: stands for what it has in common with those that it may be computed with.
     """
 
     lane: Lane
@@ -60,7 +60,11 @@ class Most:
 def waiting(lane: Lane, state: object) -> Waiting:
     """Return a call as one that waits, in a thread of a state."""
     given = flat(lane)
-    return Waiting(lane, given, (kind_of(lane, given), state))
+    return Waiting(lane, given, _kinds.get_or_make((kind_of(lane, given), state), object))
+
+
+_kinds: LRU[object, object] = LRU(2 * KINDS)
+"""What stands for a kind: it is looked up by it many times in each turn, and what it consists of takes long to hash."""
 
 
 class Batches:

@@ -98,6 +98,10 @@ class Shares:
         self._had = {user: had for user, had in self._had.items() if user in self._active or had > self._now}
         return self._had
 
+    def is_alone(self, user: str) -> bool:
+        """Return whether nobody but a user has work, as far as was told."""
+        return len(self._active) == 1 and user in self._active
+
     def _pass(self, users: Collection[str]) -> None:
         """Have the time be at least that of the user among these who had least."""
         self._now = max(self._now, min((self._had.get(user, 0.0) for user in users), default=0.0))
