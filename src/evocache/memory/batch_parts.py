@@ -23,6 +23,16 @@ def part_of(view: torch.Tensor) -> torch.Tensor:
     return part
 
 
+def split_parts(whole: torch.Tensor, counts: Sequence[int]) -> list[torch.Tensor]:
+    """Return the rows of a whole as parts: so many, one after the other."""
+    if type(whole) is not torch.Tensor or whole.requires_grad:
+        return [part_of(view) for view in torch.split(whole, list(counts))]
+    parts: list[torch.Tensor] = list(torch.unsafe_split_with_sizes(whole, list(counts)))  # whose writes it counts apart
+    for part in parts:
+        part.__dict__[_PART] = True
+    return parts
+
+
 def is_part(tensor: torch.Tensor) -> bool:
     """Return whether a tensor is a part of a batch's."""
     return _PART in tensor.__dict__
@@ -33,16 +43,18 @@ def join_parts(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     first = parts[0]
     if not all(map(is_part, parts)) or not first.is_contiguous():
         return torch.cat(tuple(parts))
-    storage, place, rows = first.untyped_storage().data_ptr(), first.storage_offset(), 0
+    storage, place, shape, dtype = first.untyped_storage(), first.storage_offset(), first.shape, first.dtype
+    address, rows = storage._cdata, 0
     for part in parts:
-        adjacent = part.untyped_storage().data_ptr() == storage and part.storage_offset() == place
-        if not adjacent or not part.is_contiguous() or part.shape[1:] != first.shape[1:] or part.dtype != first.dtype:
+        adjacent = part.untyped_storage()._cdata == address and part.storage_offset() == place
+        own = part.shape
+        alike = own == shape or own[1:] == shape[1:]
+        if not adjacent or not alike or not part.is_contiguous() or part.dtype != dtype:
             return torch.cat(tuple(parts))
         place += part.numel()
-        rows += len(part)
-    whole = torch.empty(0, dtype=first.dtype, device=first.device)
-    shape = (rows, *first.shape[1:])
-    whole.set_(first.untyped_storage(), first.storage_offset(), shape, first.stride())
+        rows += own[0]
+    whole = torch.empty(0, dtype=dtype, device=first.device)
+    whole.set_(storage, first.storage_offset(), (rows, *shape[1:]), first.stride())
     return whole
 
 

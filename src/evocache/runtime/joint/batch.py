@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ...memory.batch_parts import is_part, join_parts, mark_written
+from ...memory.batch_parts import is_part, join_parts, mark_written, part_of, split_parts
 from ..ops.recompute import Apart
 
 Size = Callable[[int], int]
@@ -62,6 +62,25 @@ class Batch:
         if len(tensor) != sum(counts) + self.padding * times:
             raise Apart
         return list(torch.split(tensor, [*counts, self.padding * times]))[: len(counts)]
+
+    def split_stored(self, tensor: torch.Tensor, times: int, stored: Sequence[bool]) -> list[torch.Tensor]:
+        """Return the rows of each lane that is present; of those that store them, as parts that count writes apart.
+
+        Args:
+            tensor: the whole.
+            times: its entries a row.
+            stored: which lanes store them.
+
+        Raises:
+            Apart: if it has another number of rows.
+        """
+        if not all(stored) or self.padding:
+            views = self.split(tensor, times)
+            return [part_of(view) if own else view for view, own in zip(views, stored, strict=True)]
+        counts = [self.rows[lane] * times for lane in self.present]
+        if tensor.shape[0] != sum(counts):
+            raise Apart
+        return split_parts(tensor, counts)
 
     def join(self, parts: Sequence[torch.Tensor], times: int) -> torch.Tensor:
         """Return the rows of the lanes that are present, and further ones, which are copies of the first, as one."""

@@ -7,19 +7,22 @@ from typing import Any
 
 import torch
 
-from ...memory.batch_parts import part_of
 from ..attach.call_scope import Op
 from ..attach.slot import Slot
 from ..ops.leaf import Blank, Keep, Reuse
 from ..ops.recompute import Apart
-from ..ops.stored_output import Packing, packed, repacked
+from ..ops.stored_output import packed, repacked
 from ..ops.table import computes
 from .batch import Batch
+from .given import Given
 from .joint_slot import slot_of
 from .module_rows import ModuleRows, Signature, signature
 
-BY_SHAPES = (Blank, Keep, Reuse)
+BY_SHAPES = frozenset((Blank, Keep, Reuse))
 """Operations that look at nothing of their arguments but shapes."""
+
+_NOTHING, _ALL_KEEP = {type(None)}, {Keep}
+"""Types of what lanes do where all just compute, and where all store what they are given."""
 
 
 class JointOp:
@@ -42,66 +45,30 @@ class JointOp:
         """Stand in for the call of the module."""
         batch = self.batch
         present = batch.present
-        if all(self.ops[lane] is None for lane in present):
+        ops = [self.ops[lane] for lane in present]
+        kinds = set(map(type, ops))
+        if kinds == _NOTHING:
             return original(module, *args, **kwargs)
-        wholes, packing = packed((args, kwargs))
-        times = self.known.get(signature([whole.shape for whole in wholes]))
+        given = Given(batch, args, kwargs)
+        times = self.known.get(signature([whole.shape for whole in given.wholes]))
         if times is None:
             raise Apart
-        given = _Given(batch, wholes, packing, times.inputs)
+        given.read(times.inputs)
         shared = _Shared(self, original, module, args, kwargs, times, given)
+        if kinds == _ALL_KEEP:
+            return shared.keep(ops)
         return shared.merge([self._lane(shared, at, lane, given) for at, lane in enumerate(present)])
 
     def slot(self, module: Any) -> Slot | None:
         """Return a slot that does the same within a compiled region, if all lanes have slots of one type."""
         return slot_of(self.batch, [self.ops[lane] for lane in self.batch.present], self.known, module)
 
-    def _lane(self, shared: _Shared, at: int, lane: int, given: _Given) -> Any:
+    def _lane(self, shared: _Shared, at: int, lane: int, given: Given) -> Any:
         op = self.ops[lane]
         if op is None:
             return shared.compute(at)
         args, kwargs = given.like(at) if type(op) in BY_SHAPES else given.own(at)
         return op(lambda *_, **__: shared.compute(at), shared.module, args, kwargs)
-
-
-class _Given:
-    """The arguments of one module's call, split by lanes where somebody wants to know them.
-
-    Args:
-        batch: the lanes.
-        wholes: the tensors among the arguments.
-        packing: all else.
-        times: entries a row of each tensor; 0 where it has no rows.
-    """
-
-    def __init__(self, batch: Batch, wholes: Sequence[torch.Tensor], packing: Packing, times: Sequence[int]) -> None:
-        self._batch = batch
-        self._wholes = wholes
-        self._packing = packing
-        self._times = times
-        self._present = batch.present
-        self._own: list[Any] | None = None
-        self._like: dict[int, Any] = {}
-
-    def own(self, at: int) -> Any:
-        """Return the arguments of one of the lanes present."""
-        if self._own is None:
-            lanes = len(self._present)
-            split = [
-                self._batch.parts(whole, n) if n else [whole] * lanes
-                for whole, n in zip(self._wholes, self._times, strict=True)
-            ]
-            parts = zip(*split, strict=True) if split else [()] * lanes
-            self._own = [repacked(list(own), self._packing) for own in parts]
-        return self._own[at]
-
-    def like(self, at: int) -> Any:
-        """Return arguments of the shapes of one of the lanes present; what is in them is another's."""
-        rows = self._batch.rows[self._present[at]]
-        if rows not in self._like:
-            parts = [whole[: rows * n] if n else whole for whole, n in zip(self._wholes, self._times, strict=True)]
-            self._like[rows] = repacked(parts, self._packing)
-        return self._like[rows]
 
 
 class _Shared:
@@ -125,7 +92,7 @@ class _Shared:
         args: Any,
         kwargs: Any,
         times: ModuleRows,
-        given: _Given,
+        given: Given,
     ) -> None:
         self.module = module
         self._batch = op.batch
@@ -135,19 +102,29 @@ class _Shared:
         self._times = times
         self._given = given
         self._present = op.batch.present
-        self._computing = [at for at, lane in enumerate(self._present) if computes(op.ops[lane])]
+        self._computing: list[int] | None = None
         self._parts: dict[int, Any] = {}
         self._output: Any = None
 
     def compute(self, at: int) -> Any:
         """Return what the module gives one of the lanes: computed with all that were to compute it, else by itself."""
         if at not in self._parts:
+            if self._computing is None:
+                self._computing = [i for i, lane in enumerate(self._present) if computes(self._ops[lane])]
             together = self._computing if at in self._computing else [at]
             output = self._run(together)
             self._parts.update(zip(together, self._split(output, together), strict=True))
             if len(together) == len(self._present):
                 self._output = output
         return self._parts[at]
+
+    def keep(self, ops: Sequence[Any]) -> Any:
+        """Return what the module gives where all lanes store their part of it, as it is."""
+        args, kwargs = self._whole
+        output = self._original(self.module, *args, **kwargs)
+        for at, (op, part) in enumerate(zip(ops, self._split(output, range(len(ops))), strict=True)):
+            op.stored(part, *self._given.like(at))
+        return output
 
     def _storing(self, lanes: Sequence[int]) -> Iterator[bool]:
         """Which lanes store what they are given as it is."""
@@ -174,11 +151,7 @@ class _Shared:
             for i, (whole, times) in enumerate(zip(wholes, self._times.outputs, strict=True)):
                 if not times:
                     continue
-                views = self._batch.split(whole, times)
-                parts = [
-                    part_of(part) if storing else part
-                    for part, storing in zip(views, self._storing(lanes), strict=True)
-                ]
+                parts = self._batch.split_stored(whole, times, list(self._storing(lanes)))
                 self._batch.note_parts(whole, parts)
                 self._batch.watch(whole, parts)
                 for own, part in zip(found, parts, strict=True):

@@ -76,7 +76,7 @@ class ModuleRows(NamedTuple):
 
 def signature(shapes: Sequence[torch.Size]) -> Signature:
     """Return what calls of a module have in common that differ in rows alone."""
-    return tuple(tuple(shape[1:]) for shape in shapes)
+    return tuple([shape[1:] for shape in shapes])
 
 
 def rows_of(

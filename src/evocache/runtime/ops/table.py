@@ -133,6 +133,9 @@ def table(
 
 def computes(op: Op | None) -> bool:
     """Return whether the module itself is to run at an operation, as far as that is known beforehand."""
+    kind = type(op)
+    if kind is Keep or kind is Reuse:
+        return kind is Keep
     if isinstance(op, Watched):
         return computes(op.inner)
     if isinstance(op, BlockOp):
