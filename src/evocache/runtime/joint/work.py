@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from ...schedule import Schedule
+from ..lru import LRU
 from ..ops.branch import Branch
 
 
@@ -14,7 +18,20 @@ def work_of(branch: Branch, step: int) -> float:
 
 def work_left(schedule: Schedule | None, step: int, steps: int) -> float:
     """Return the work from a step on, in calls that compute everything; without a schedule each counts as one."""
-    leaves = [] if schedule is None else list(schedule.tree.leaves)
-    if schedule is None or not leaves:
+    left = None if schedule is None else _known.get_or_make(schedule, partial(_left, schedule))
+    if not left:
         return float(max(0, steps - step))
-    return float(schedule.executed[step:, leaves].mean(axis=1).sum())
+    return left[step] if step < len(left) else 0.0
+
+
+_known: LRU[Schedule, Sequence[float]] = LRU(64)
+"""Of schedules, the work from each step on: asked for in each turn, of all jobs that wait."""
+
+
+def _left(schedule: Schedule) -> Sequence[float]:
+    """The work of a schedule from each step on; nothing if it has no leaves."""
+    leaves = list(schedule.tree.leaves)
+    if not leaves:
+        return ()
+    found: list[float] = schedule.executed[::-1, leaves].mean(axis=1).cumsum()[::-1].tolist()
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from ...memory.planner.planner import MemoryPlan
 from ...model import discover
@@ -54,7 +55,7 @@ class Prepared:
         self._pipelines, self._fronts = pipelines, fronts
         self._chosen: LRU[object, _Chosen] = LRU(KEPT)
         self._ready: LRU[object, _Ready] = LRU(KEPT)
-        self._places: dict[str, tuple[object, torch.device | None]] = {}
+        self._places: dict[str, tuple[list[torch.device], torch.device | None]] = {}
 
     def choose(self, model: str, asked: Any, wishes: Mapping[str, float], memory: MemoryPlan | int | None) -> Choice:
         """Return what is applied to a pipeline, as `evocache.apply` chooses it.
@@ -108,9 +109,10 @@ class Prepared:
         return ready.handle.share(own, self._place(model))
 
     def _place(self, model: str) -> torch.device | None:
-        """Where a pipeline computes; None if it does not say. It looks for that in all of its modules."""
-        pipe = self._pipelines[model]
-        now, known = getattr(pipe, "device", None), self._places.get(model)
+        """Where a pipeline computes; None if it does not say. It looks for that in all modules: it is asked once."""
+        pipe, known = self._pipelines[model], self._places.get(model)
+        parts = [part for part in vars(pipe).values() if isinstance(part, nn.Module)]
+        now = [weight.device for part in parts if (weight := next(part.parameters(), None)) is not None]
         if known is None or known[0] != now:  # its user may have moved it
             place = getattr(pipe, "_execution_device", None)
             known = self._places[model] = now, None if place is None else torch.device(place)
