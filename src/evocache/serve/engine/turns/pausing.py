@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.compiler import is_compiling
 from torch.overrides import TorchFunctionMode
 
 from ....runtime.attach.region import is_compiled
@@ -29,7 +30,7 @@ def may_pause(component: Any) -> bool:
     if not isinstance(component, nn.Module):
         return True
     return not any(
-        is_compiled(part) or any(hasattr(each, COMPILED) for each in vars(part).values())
+        is_compiled(part) or any(callable(each) and hasattr(each, COMPILED) for each in vars(part).values())
         for part in component.modules()
     )
 
@@ -55,8 +56,8 @@ class Pausing(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do an operation, and pause after it if it is time."""
-        output = func(*args, **(kwargs or {}))
-        if torch.compiler.is_compiling():  # a function that is compiled, in the midst of what is not
+        output = func(*args, **kwargs) if kwargs else func(*args)
+        if is_compiling():  # a function that is compiled, in the midst of what is not
             return output
         self._operations += 1
         if self._behind and self._operations % SYNCHRONIZED == 0:
