@@ -201,7 +201,7 @@ def _place(timestep: Any, timesteps: Any) -> int | None:
         return None
     ahead = timestep.data_ptr() - timesteps.data_ptr()
     stride = timesteps.element_size() * max(timesteps.stride(0), 1)
-    return ahead // stride if 0 <= ahead < stride * len(timesteps) and ahead % stride == 0 else None
+    return ahead // stride if 0 <= ahead < stride * timesteps.shape[0] and ahead % stride == 0 else None
 
 
 def _matches(timestep: int | float, timesteps: torch.Tensor, scheduler: Any) -> torch.Tensor:

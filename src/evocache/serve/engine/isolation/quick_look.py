@@ -38,8 +38,11 @@ class QuickLook:
         self._training = [vars(kept.thing) for kept in objects if isinstance(kept.thing, _TRAINED)]
         containers = {id(value): value for kept in watched for value in kept.containers.values()}
         containers |= {id(own): own for kept in objects if (own := kept.containers.get("_modules"))}
-        self._dicts = [value for value in containers.values() if isinstance(value, dict)]
         self._lists = [value for value in containers.values() if isinstance(value, list)]
+        self._contents = [
+            *(dict.values(value) for value in containers.values() if isinstance(value, dict)),
+            *self._lists,
+        ]
         self._sets = [value for value in containers.values() if isinstance(value, set)]
         self._weights = countable(_a_weight(kept.thing) for kept in watched)
 
@@ -51,7 +54,7 @@ class QuickLook:
                 list(map(len, self._held)),
                 [get(own) for get, own in self._own],
                 list(map(_is_training, self._training)),
-                list(chain(chain.from_iterable(map(dict.values, self._dicts)), chain.from_iterable(self._lists))),
+                list(chain.from_iterable(self._contents)),
                 list(map(len, self._lists)),
                 list(map(frozenset, self._sets)),
                 list(map(_version, self._weights)),
@@ -73,7 +76,7 @@ class PartLook:
         self._own = [(kept.get, own) for kept, own in zip(objects, self._held, strict=True)]
         registered = ("_parameters", "_modules", "_buffers")
         held = (value for kept in objects for key, value in kept.containers.items() if key in registered)
-        self._dicts = [value for value in held if isinstance(value, dict)]
+        self._contents = [dict.values(value) for value in held if isinstance(value, dict)]
         self._weights = countable(
             tensor for own in self._held for key in registered[::2] for tensor in own.get(key, {}).values()
         )
@@ -84,7 +87,7 @@ class PartLook:
             return (
                 list(map(len, self._held)),
                 [get(own) for get, own in self._own],
-                list(chain.from_iterable(map(dict.values, self._dicts))),
+                list(chain.from_iterable(self._contents)),
                 list(map(_version, self._weights)),
                 list(map(_data_ptr, self._weights)),
             )
