@@ -13,6 +13,7 @@ from .commands.generate import generate
 from .commands.inspect import inspect
 from .commands.keys import keys
 from .commands.plan import plan
+from .commands.play import play
 from .commands.policies import policies
 from .commands.report import report
 from .commands.schedule import schedule
@@ -102,6 +103,10 @@ app.command(
         "evocache serve -m small=zoo:emoji -m film=zoo:emoji-motion --port 0",
     ),
 )(serve)
+app.command(
+    cls=Command,
+    epilog=format_examples("evocache play", "evocache play -m zoo:emoji -m zoo:emoji-motion --port 0"),
+)(play)
 app.add_typer(schedule, name="schedule")
 app.add_typer(usage, name="usage")
 app.add_typer(keys, name="keys")

@@ -3,7 +3,8 @@
 In: a zoo name, the folder of a diffusers pipeline, or a hub id. Out: a pipeline on its device.
 
 - `pipelines`: where a model is, how many bytes it has, and the pipeline itself
-- `siblings`, `example_call`: pipelines on the same parts that begin with a picture; a call to try one with
+- `siblings`, `masked`: pipelines on the same parts that begin with a picture, or paint under a mask
+- `example_call`: a call to try a pipeline with
 - `dtypes`: names of types and devices
 
 Imports `runtime` and the zoo; torch and diffusers within functions.

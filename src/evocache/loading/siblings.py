@@ -8,9 +8,14 @@ from typing import Any
 
 from ..model.pipeline_components import list_components
 from .example_call import IMAGE, MASK
+from .masked import paint_under_masks
 
 KINDS = {IMAGE: "Img2ImgPipeline", MASK: "InpaintPipeline"}
 """How the names of diffusers' pipelines end that are given something besides."""
+
+
+CHANNELS = (None, 4, 9)
+"""Channels of a U-Net's latents that diffusers' pipelines paint under masks with; None where there is no U-Net."""
 
 
 def find_siblings(pipe: Any) -> dict[str, Any]:
@@ -27,6 +32,8 @@ def find_siblings(pipe: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for given, end in KINDS.items():
         cls = getattr(diffusers, name.removesuffix("Pipeline") + end, None)
+        if given == MASK and cls is not None and _count_channels(pipe) not in CHANNELS and IMAGE in found:
+            cls = paint_under_masks(type(found[IMAGE]))
         if cls is None or given not in inspect.signature(cls.__call__).parameters:
             continue
         options = _choose_parts(pipe, inspect.signature(cls.__init__).parameters)
@@ -34,6 +41,12 @@ def find_siblings(pipe: Any) -> dict[str, Any]:
             found[given] = cls(**options)
             found[given].set_progress_bar_config(disable=True)
     return found
+
+
+def _count_channels(pipe: Any) -> int | None:
+    """Channels that a pipeline's U-Net takes; None if it has none."""
+    found = getattr(getattr(getattr(pipe, "unet", None), "config", None), "in_channels", None)
+    return found if isinstance(found, int) else None
 
 
 def _choose_parts(pipe: Any, accepted: Mapping[str, inspect.Parameter]) -> dict[str, Any] | None:

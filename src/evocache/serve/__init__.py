@@ -11,7 +11,7 @@ In: requests. Out: what pipelines make of them.
 - `database`: the server's tables, in SQLite or Postgres
 - `jobs`: requests that are durable before they are acknowledged, and their results
 - `background`: has these made
-- `service`, `settings`, `start`: all of it together
+- `service`, `settings`, `start`, `crew`: all of it together
 - `api`, `run`: HTTP, as OpenAI's clients speak it
 
 Imports all below it, and nothing of the command line.

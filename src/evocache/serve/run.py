@@ -80,10 +80,11 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     from .api.app import create_app
     from .api.entrance.slow_clients import PatientProtocol
     from .start import create_service
+    from .web import pages, state
 
     traces = make_traces()
     config = uvicorn.Config(
-        create_app(create_service(settings), traces),
+        create_app(create_service(settings), traces, (pages.router, state.router)),
         http=PatientProtocol,
         ws="none",
         h11_max_incomplete_event_size=HEAD_BYTES,

@@ -6,21 +6,23 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ..errors import Error
 from .access.key_ring import KeyRing
 from .access.key_store import KeyStore
 from .access.links import Links
 from .background.background import Background
 from .control.admission import Ticket
 from .control.dispatch import Dispatcher
+from .control.front_control import Transition, log_transition
 from .control.points import UNCACHED, Wishes
 from .control.rates import Left
 from .control.run import Run
 from .control.shares import Owner
+from .crew import LOADING, Crew, PlainCrew, SupervisedCrew
 from .jobs.retention import Quota
 from .observe.observer import Observer
 from .observe.outcome import End, Outcome
@@ -30,7 +32,8 @@ from .requests.fit import check
 from .requests.identity import Identity
 from .requests.request import GenerationRequest
 from .settings import Settings
-from .workers.card import ModelCard
+from .workers.card import ModelCard, PointCard
+from .workers.supervisor import Supervisor
 from .workers.task import Task
 from .workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .workers.worker import Worker
@@ -43,6 +46,9 @@ Watch = Callable[[int, Update], None]
 SEEDS = 1 << 32
 """How many seeds are drawn from where none is given."""
 
+TRANSITIONS = 50
+"""How many of the last changes of level are remembered."""
+
 NAMES = {"width": "size", "height": "size", "num_frames": "seconds"}
 """Fields of requests by the names of pipelines' arguments, where they differ."""
 
@@ -52,32 +58,37 @@ class Service:
 
     Args:
         settings: what the server is told.
-        workers: who computes.
+        workers: who computes; those of a supervisor are replaced when they die.
 
     Attributes:
         settings: what the server is told.
         began: when it began, in seconds since 1970.
+        transitions: the last changes of models' levels, the latest last.
         keys: API keys, as requests are let in by.
         observer: is told how requests ended.
         links: signs addresses of results.
     """
 
-    def __init__(self, settings: Settings, workers: Sequence[Worker]) -> None:
+    def __init__(self, settings: Settings, workers: Sequence[Worker] | Supervisor) -> None:
         self.settings = settings
         self.began = int(time.time())
-        self._workers = workers
+        self._crew: Crew = SupervisedCrew(workers) if isinstance(workers, Supervisor) else PlainCrew(workers)
         self.keys = KeyRing(None)
         self.observer = Observer()
         self.links = Links(self.settings.secret or secrets.token_bytes(32))
-        self._dispatcher = Dispatcher(quota=lambda owner: self.keys.quota(owner))
-        self._starting: list[asyncio.Task[None]] = []
-        self._why = "models are being loaded"
+        self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS)
+        self._dispatcher = Dispatcher(quota=lambda owner: self.keys.quota(owner), tell=self._note)
+        self._starting: asyncio.Task[None] | None = None
         self._background: Background | None = None
 
     @property
     def cards(self) -> Mapping[str, ModelCard]:
         """The models that are loaded, by name."""
         return self._dispatcher.cards
+
+    def offered(self, model: str) -> Sequence[PointCard]:
+        """Return the points of a model that may be asked for, the slowest first."""
+        return self._dispatcher.offered(model)
 
     @property
     def background(self) -> Background:
@@ -89,7 +100,15 @@ class Service:
         """Return why no requests are taken; empty if they are."""
         if self._dispatcher.draining:
             return "the server is about to end"
-        return "" if self._dispatcher.ready else self._why
+        return "" if self._dispatcher.ready else self._crew.why_unready or LOADING
+
+    def figures(self) -> dict[str, Any]:
+        """Return counts and gauges of the dispatcher, and of each worker's in `engines`."""
+        return {**self._dispatcher.figures(), "engines": [dict(one) for one in self._crew.figures().values()]}
+
+    def _note(self, change: Transition) -> None:
+        self.transitions.append(change)
+        log_transition(change)
 
     def check(self, asked: GenerationRequest) -> GenerationRequest:
         """Check a request against its model and the limits of the server.
@@ -153,10 +172,6 @@ class Service:
                 for one in following:
                     one.cancel()
 
-    def figures(self) -> Mapping[str, Any]:
-        """Return what the dispatcher counts, and as `engines` what each worker does."""
-        return {**self._dispatcher.figures(), "engines": [worker.figures() for worker in self._workers]}
-
     def read(self, owner: Owner, bytes: int) -> Ticket:
         """Let a request in whose body is read.
 
@@ -193,26 +208,19 @@ class Service:
         self.keys = KeyRing(KeyStore(database))
         self.observer.open(database)
         await self._background.start()
-        self._starting = [asyncio.create_task(self._start(worker)) for worker in self._workers]
+        self._starting = asyncio.create_task(self._crew.start(self._dispatcher, self.settings.open))
         return self
-
-    async def _start(self, worker: Worker) -> None:
-        try:
-            await self._dispatcher.add(worker, self.settings.open)
-        except Error as error:
-            self._why = str(error)
-            log.error("a worker cannot start: %s", error)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what runs, after the time that it may take, and the workers."""
-        for one in self._starting:
-            one.cancel()
+        if self._starting is not None:
+            self._starting.cancel()
         await self._dispatcher.drain(self.settings.drain)
         await self.observer.close()
         await self.background.close()
-        await self._dispatcher.close()
+        await self._crew.close()
 
 
 def _task(asked: GenerationRequest, seed: int) -> Task:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from .service import Service
 from .settings import Settings
 from .workers.local import LocalWorker
-from .workers.worker import Worker, WorkerSettings
+from .workers.supervisor import Supervisor
+from .workers.worker import WorkerSettings
 
 
 def create_service(settings: Settings) -> Service:
@@ -19,5 +20,6 @@ def create_service(settings: Settings) -> Service:
         settings.open,
         settings.threads,
     )
-    workers: list[Worker] = [LocalWorker(wanted)]
-    return Service(settings, workers)
+    if settings.workers == 0:
+        return Service(settings, [LocalWorker(wanted)])
+    return Service(settings, Supervisor(wanted, settings.workers))

@@ -54,7 +54,9 @@ def cost(together: int) -> float:
 
 
 class StubWorker:
-    """Computes all of its tasks together, a step at a time, in the time of the loop that it is made in.
+    """Computes tasks of a model together, a step at a time, in the time of the loop that it is made in.
+
+    Models take turns: the one that had least time is next.
 
     Args:
         cards: what it says it holds.
@@ -70,6 +72,7 @@ class StubWorker:
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[str, tuple[Task, int, float]] = {}  # steps that are done, seconds that were computed
         self._turns = False
+        self._used: dict[str, float] = dict.fromkeys(self.cards, 0.0)
         self._cancelled: set[str] = set()
 
     def start(self, tell: Tell) -> Sequence[ModelCard]:
@@ -119,14 +122,19 @@ class StubWorker:
             del self._tasks[id]
             self._tell(id, Cancelled())
         self._cancelled.clear()
-        chosen = list(self._tasks)[: self.rows]
+        models = {task.model for task, _, _ in self._tasks.values()}
+        turn = min(models, key=lambda model: self._used[model], default="")
+        chosen = [id for id, (task, _, _) in self._tasks.items() if task.model == turn][: self.rows]
         self._turns = bool(chosen)
         if chosen:
             gain = cost(len(chosen)) / SOLO
             each = {id: self._seconds(self._tasks[id][0]) * gain / STEPS for id in chosen}
             for id in chosen:
                 self._tell(id, Progressed(self._tasks[id][1] + 1, STEPS))
-            self._loop.call_later(sum(each.values()), self._stepped, each)
+            took = sum(each.values())
+            self._used = {name: max(used, self._used[turn]) for name, used in self._used.items()}
+            self._used[turn] += took
+            self._loop.call_later(took, self._stepped, each)
 
     def _stepped(self, each: dict[str, float]) -> None:
         for id, seconds in each.items():

@@ -143,6 +143,16 @@ def test_quotas_of_keys():
     hall.enter(count=2, now=100.0)
 
 
+def test_what_was_not_made_is_not_charged():
+    hall = Hall(quota=Quota(seconds_per_day=1.0))
+    hall.enter(seconds=0.4, count=2).leave()
+    ticket = hall.enter(seconds=0.4, count=2)
+    ticket.take()
+    ticket.leave()
+    refused(hall, "quota", seconds=0.7)
+    hall.enter(seconds=0.6)
+
+
 def test_a_closed_door_and_one_without_workers_say_503():
     hall = Hall()
     hall.capacity.workers = 0

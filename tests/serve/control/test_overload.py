@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import pytest
 
 from evocache.serve.control.front_control import ControlSettings, Transition
-from evocache.serve.control.points import ServerPoints
+from evocache.serve.control.points import ServerPoints, Wishes
 from evocache.serve.control.shares import Owner
 from evocache.serve.workers.card import ModelCard
+from evocache.serve.workers.updates import Failed
 
 from .load import CAPACITY, Log, ask, send
-from .stub import CARD, POINTS, SOLO, StubWorker, dispatcher_with
+from .stub import CARD, POINTS, SOLO, StubWorker, dispatcher_with, task
 from .virtual import run
 
 LIMIT = ControlSettings().limit
@@ -102,6 +103,24 @@ def test_one_user_with_nearly_all_of_a_keys_load_costs_its_other_users_nothing()
     seen = overload(6, owners=[(Owner(user="a"), 0.9), (Owner(user="b"), 0.1)])
     others = Log([sent for sent in seen.log.sent if sent.owner.user == "b"])
     assert others.share >= 0.97
+
+
+def test_films_that_were_promised_neither_shut_pictures_out_nor_are_shut_out():
+    async def main() -> None:
+        film = replace(CARD, name="film", kind="video", seconds=10 * SOLO)
+        dispatcher = await dispatcher_with(StubWorker([CARD, film]), tell=lambda change: None)
+        promised, owner = Wishes(durable=True), Owner(key="f")
+        films = []
+        for _ in range(20):
+            wanted = task("film")
+            films.append(dispatcher.submit(wanted, promised, owner, dispatcher.enter(wanted, promised, owner)))
+        log = await send(dispatcher, [(Owner(), 0.5 * CAPACITY)], SECONDS)
+        assert log.share == 1
+        assert log.percentile() <= 5 * SOLO
+        assert sum(film.over for film in films) >= 6
+        assert not any([isinstance(await film, Failed) for film in films])
+
+    run(main())
 
 
 def test_less_than_the_capacity_is_served_at_the_best():

@@ -266,3 +266,13 @@ def test_the_room_holds_however_many_come_at_once(store, keeper):
 def test_a_limit_that_is_none_is_refused(values):
     with pytest.raises(JobError, match="of a quota"):
         Quota(**values)
+
+
+def test_room_is_summed_without_reading_requests(fast_folder):
+    """From an index alone, however much is asked for in the rows."""
+    with Database(f"sqlite:///{fast_folder / 'server.db'}") as database, database.reading() as connection:
+        for condition in ("", " WHERE tenant = 'acme'"):
+            sums = "sum(CASE WHEN state = 'queued' THEN bytes END), max(ended)"
+            asked = f"EXPLAIN QUERY PLAN SELECT {sums} FROM jobs{condition}"
+            plan = " ".join(row[3] for row in connection.exec_driver_sql(asked))
+            assert "USING COVERING INDEX jobs_room" in plan

@@ -204,6 +204,17 @@ def test_a_server_does_not_take_its_own_jobs(store, runs, clock):
     assert runs.finish(begun, result(begun))
 
 
+def test_a_server_that_was_taken_for_dead_and_begins_a_job_lives(store, make_runs, clock):
+    """It was silent, and others forgot it; neither they nor it itself takes away what it begins then."""
+    mine, other = make_runs(), make_runs()
+    clock.now += 31.0
+    other.heartbeat()
+    other.recover()
+    begun = mine.begin(added(store).id)
+    assert mine.recover().queued == other.recover().queued == ()
+    assert mine.finish(begun, result(begun))
+
+
 def test_a_server_that_leaves_puts_its_jobs_back(store, make_runs):
     leaving, other = make_runs(), make_runs()
     job = added(store)

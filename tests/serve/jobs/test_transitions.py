@@ -82,6 +82,7 @@ class Jobs(RuleBasedStateMachine):
     @rule(target=claims, id=jobs, server=SERVERS)
     def begin(self, id, server):
         begun = self.servers[server].begin(id)
+        self.heard[server] = self.clock.now
         was = self.expected.get(id)
         if was is None or was.state != "queued":
             assert begun is None

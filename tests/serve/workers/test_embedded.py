@@ -10,7 +10,7 @@ import torch
 from evocache import zoo
 from evocache.serve.workers.local import LocalWorker
 from evocache.serve.workers.process import ProcessWorker
-from evocache.serve.workers.task import Task
+from evocache.serve.workers.task import Picture, Task
 from evocache.serve.workers.updates import Made, Previewed, Progressed
 from evocache.serve.workers.worker import WorkerSettings
 from tests.cli.conftest import weights
@@ -36,6 +36,25 @@ def test_the_embedded_model_is_served_as_it_is_called() -> None:
     assert told.end("alone").picture.pixels == expected
     assert isinstance(told.end("fast"), Made)
     assert told.end("fast").picture.pixels != expected
+    worker.close()
+
+
+def test_a_mask_on_the_parts_of_the_embedded_unet_keeps_what_is_black() -> None:
+    weights()
+    told, worker = Told(), LocalWorker(WorkerSettings({"unet": "zoo:emoji-unet"}, {}, threads=1))
+    (card,) = worker.start(told)
+    assert {"image", "mask_image", "strength"} <= card.arguments
+    worker.submit(Task("fox", "unet", {"prompt": "fox on a light blue background"}, 7))
+    fox = told.end("fox").picture
+    mask = Picture(bytes([0] * 24 + [255] * 24) * 48, 48, 48, channels=1)
+    given = {"image": fox, "mask_image": mask}
+    worker.submit(Task("painted", "unet", {"prompt": "fox on a red background"}, 7, given))
+    before, after = (
+        np.frombuffer(one.pixels, np.uint8).reshape(48, 48, 3).astype(int) for one in (fox, told.end("painted").picture)
+    )
+    assert abs(after - before)[:, :20].mean() < 6
+    warmer = (after - before)[..., 0] - (after - before)[..., 2]
+    assert warmer[:8, 40:].mean() > 10 + 2 * abs(warmer[:8, :8].mean())
     worker.close()
 
 

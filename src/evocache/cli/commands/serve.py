@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ...errors import InputError
-from ...loading.pipelines import locate
 from ..inputs.model_loading import MODELS
+from ..inputs.served_models import read_fronts, read_models
 from ..ui.console import errors
 
 
@@ -59,10 +58,10 @@ def serve(
     from ...serve.settings import Settings
     from ...usage.keys.secret import installation_secret
 
-    models = {name: locate(source) for name, source in map(_named, model or ["zoo:emoji"])}
+    models = read_models(model)
     settings = Settings(
         models,
-        _fronts(front or [], list(models)),
+        read_fronts(front, list(models)),
         host,
         port,
         memory,
@@ -82,22 +81,3 @@ def serve(
         drain=drain,
     )
     run(settings, lambda url: errors().print(f"{', '.join(models)} on {url}", markup=False, highlight=False))
-
-
-def _named(text: str) -> tuple[str, str]:
-    """The name that requests call a model, and the model."""
-    name, found, source = text.partition("=")
-    return (name, source) if found else (text, text)
-
-
-def _fronts(given: list[str], models: list[str]) -> dict[str, str]:
-    fronts = {}
-    for text in given:
-        name, found, run = text.partition("=")
-        if not found and len(models) > 1:
-            raise InputError(f"--front {text}", "NAME=RUN, as there are several models", f"say {models[0]}={text}")
-        name, run = (name, run) if found else (models[0], text)
-        if name not in models:
-            raise InputError(f"a front for {name!r}", f"one for {', '.join(models)}", "name one of them")
-        fronts[name] = run
-    return fronts

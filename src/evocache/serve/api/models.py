@@ -60,7 +60,7 @@ def _body(service: Service, card: ModelCard) -> ModelBody:
         "defaults": dict(card.defaults),
         "seconds": round(card.seconds, 3),
         "bytes": card.bytes,
-        "points": [asdict(point) for point in card.points],
+        "points": [asdict(point) for point in service.offered(card.name)],
         "context": dict(card.context),
         **({"frames_per_second": card.frames_per_second} if card.kind == "video" else {}),
     }

@@ -187,6 +187,10 @@ class Background:
             self._runner.stop(id)
         return record
 
+    async def count(self) -> dict[str, int]:
+        """Return how many jobs of all owners there are, by state."""
+        return await asyncio.to_thread(self._store.count)
+
     async def path(self, job: JobRecord, variant: str) -> Path:
         """Return the file of a part of a job's result.
 

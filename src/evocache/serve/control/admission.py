@@ -80,7 +80,8 @@ class Demand:
 class Ticket:
     """A place behind the door, held until it is left; a context manager.
 
-    Generations that were taken from it keep their part until they are over, also after it was left.
+    Generations that were taken from it keep their part until they are over, also after it was left. The seconds of
+    those that were not are given back to the quota of their key.
     """
 
     def __init__(self, door: Door, demand: Demand, entries: list[Entry]) -> None:
@@ -179,6 +180,7 @@ class Door:
             self.reading -= 1
         for entry in entries:
             self._backlog.remove(entry)
+            self.rates.refund(demand.owner.account, entry.least)
 
     def _check_room(self, demand: Demand) -> None:
         """Refuse what the memory of the server is not meant for."""

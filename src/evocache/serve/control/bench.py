@@ -83,6 +83,10 @@ class Bench:
         seat.runs.clear()
         return held
 
+    def holder(self, id: str) -> Seat | None:
+        """Return the worker that has a run, by the id that it knows it by; None if none has."""
+        return next((seat for seat in self.seats if id in seat.runs), None)
+
     def find(self, run: Run) -> tuple[Seat, str] | None:
         """Return the worker that has a run, and the id that it knows it by; None if none has it."""
         pairs = ((seat, id) for seat in self.seats for id, other in seat.runs.items() if other is run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from .backlog import Backlog, Entry, Group
 from .deadlines import level_for, may_hurry
 from .front_control import ControlSettings, FrontController, Transition
 from .order import Claim, rank
-from .points import Ladder, ServerPoints, Wishes, ladder_of, server_ladder
+from .points import UNCACHED, Ladder, ServerPoints, Wishes, ladder_of, server_ladder
 from .predict import Capacity, Predictor
 from .rates import Quota
 from .run import Run
@@ -64,6 +65,7 @@ class Desk:
         self.cards: dict[str, ModelCard] = {}
         self.controllers: dict[str, FrontController] = {}
         self._ladders: dict[str, Ladder] = {}
+        self._made: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.backlog, self.capacity, self.shares = Backlog(), Capacity(), Shares()
         self._predictor = Predictor()
         self.door = Door(door, self.backlog, self.capacity, self.controllers, quota)
@@ -110,6 +112,11 @@ class Desk:
             else 0.0
             for level in range(self.controllers[model].levels)
         ]
+
+    def offered(self, model: str) -> tuple[PointCard, ...]:
+        """Return the points of a model that may be asked for: those above the server's floor."""
+        ladder = self._ladders[model]
+        return tuple(point for point in ladder.points[: ladder.last + 1] if point is not None)
 
     def ladder(self, task: Task, wishes: Wishes) -> Ladder:
         """Return the points that a task may be given.
@@ -207,10 +214,13 @@ class Desk:
         """
         if made is not None:
             self._advance(run, 0.0)
+            self._made[run.task.model][UNCACHED if run.point is None else run.point.label] += 1
             seconds = made.seconds.get("compute")
             if seconds is not None:
                 self._predictor.learn(run.card, run.task, run.point, seconds, run.beside, room)
                 self.door.rates.correct(now, run.owner.account, seconds - run.entry.least)
+        else:
+            self.door.rates.refund(run.owner.account, run.entry.least * run.entry.left)
         self.backlog.remove(run.entry)
 
     def wait_again(self, run: Run) -> None:
@@ -221,7 +231,11 @@ class Desk:
         run.level, run.point, run.predicted, run.begun = None, None, 0.0, None
 
     def figures(self, waiting: Collection[Run], running: Collection[Run]) -> dict[str, Any]:
-        """Return gauges: of each model its state, level, wait and counts; how fast workers are, what is let in."""
+        """Return gauges: of each model its state, level, wait and counts; how fast workers are, what is let in.
+
+        `points` counts what was made by the labels of points, `owners` what waits and runs of each who asks, unnamed.
+        """
+        waits, runs = (Counter(run.owner for run in some) for some in (waiting, running))
         models = {
             name: {
                 "state": controller.state,
@@ -230,6 +244,7 @@ class Desk:
                 "wait_seconds": self.waits(name)[controller.level],
                 "waiting": sum(run.task.model == name for run in waiting),
                 "running": sum(run.task.model == name for run in running),
+                "points": dict(self._made[name]),
             }
             for name, controller in self.controllers.items()
         }
@@ -240,6 +255,7 @@ class Desk:
             "open": len(self.backlog),
             "bytes": self.door.bytes,
             "refused": dict(self.door.refused),
+            "owners": sorted(([waits[one], runs[one]] for one in waits | runs), reverse=True),
         }
 
     def _advance(self, run: Run, left: float) -> None:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ..workers.card import ModelCard
+from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
-from ..workers.worker import Worker
+from ..workers.worker import Tell, Worker
 from .admission import SOON, Demand, DoorSettings, Ticket
 from .bench import Bench, Seat
 from .desk import Desk
@@ -82,20 +82,28 @@ class Dispatcher:
         Raises:
             Error: of evocache, if it cannot start.
         """
-        loop, seats = asyncio.get_running_loop(), list[Seat]()
+        cards = await asyncio.to_thread(worker.start, self.teller())
+        self.join(worker, cards, open)
+        return cards
+
+    def teller(self) -> Tell:
+        """Return what workers tell their updates, in any thread."""
+        loop = asyncio.get_running_loop()
 
         def tell(id: str, update: Update) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
-                loop.call_soon_threadsafe(lambda: self._told(seats[0], id, update))
+                loop.call_soon_threadsafe(self._told, id, update)
 
-        cards = await asyncio.to_thread(worker.start, tell)
+        return tell
+
+    def join(self, worker: Worker, cards: Sequence[ModelCard], open: int = 16) -> None:
+        """Hand tasks to a worker that has started, and that tells `teller()`."""
         self._tick()
         for card in cards:
             self._desk.know(card)
-        seats.append(self._bench.add(worker, cards, open))
+        self._bench.add(worker, cards, open)
         self._count_workers()
         self._pump()
-        return cards
 
     def remove(self, worker: Worker) -> None:
         """Take away a worker that is gone; what it had goes back, or fails."""
@@ -111,6 +119,10 @@ class Dispatcher:
     def cards(self) -> Mapping[str, ModelCard]:
         """Models that workers have, or had, by name."""
         return self._desk.cards
+
+    def offered(self, model: str) -> Sequence[PointCard]:
+        """Return the points of a model that may be asked for, the slowest first."""
+        return self._desk.offered(model)
 
     @property
     def ready(self) -> bool:
@@ -202,12 +214,6 @@ class Dispatcher:
             await asyncio.wait_for(self._idle.wait(), GRACE)
         return len(left)
 
-    async def close(self) -> None:
-        """End all runs and close the workers."""
-        await self.drain(0.0)
-        for seat in self._bench.seats:
-            await asyncio.to_thread(seat.worker.close)
-
     def figures(self) -> dict[str, Any]:
         """Return gauges of models, workers and the door, and counts of ends, of refusals, and of lost workers."""
         self._tick()
@@ -243,13 +249,14 @@ class Dispatcher:
             seat.worker.submit(task)
         except Exception as error:  # a worker that cannot even be asked is gone
             failed = Failed("worker", f"{type(error).__name__}: {error}")
-            asyncio.get_running_loop().call_soon(self._told, seat, task.id, failed)
+            asyncio.get_running_loop().call_soon(self._told, task.id, failed)
 
-    def _told(self, seat: Seat, id: str, update: Update) -> None:
+    def _told(self, id: str, update: Update) -> None:
         """Take what a worker tells; of what it does not have any more it may tell what it likes."""
-        run = seat.runs.get(id)
-        if run is None:
+        seat = self._bench.holder(id)
+        if seat is None:
             return
+        run = seat.runs[id]
         now = self._tick()
         if isinstance(update, End):
             del seat.runs[id]

@@ -172,11 +172,14 @@ class Rates:
 
     def correct(self, now: float, account: object, seconds: float) -> None:
         """Count seconds more, or less, than were predicted."""
-        work = self._of(account).work
         if seconds > 0:
-            work.add(now, seconds)
+            self._of(account).work.add(now, seconds)
         else:
-            work.take_back(-seconds)
+            self.refund(account, -seconds)
+
+    def refund(self, account: object, seconds: float) -> None:
+        """Count predicted seconds less: of what was not made."""
+        self._of(account).work.take_back(seconds)
 
     def _windows(self, account: object, quota: Quota) -> Iterator[tuple[Window, float, str, str]]:
         """Windows that a quota bounds, with what they count, in what, in words."""

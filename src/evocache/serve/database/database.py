@@ -15,6 +15,9 @@ from .schema import tables
 
 SERVER = Migrations("jobs and keys", Path(__file__).parent / "versions", "server_version")
 
+CONNECTIONS = 8
+"""To Postgres, that are kept open."""
+
 
 class Database:
     """A database whose tables are up to date. Threads may share it, and processes may open the same.
@@ -34,7 +37,7 @@ class Database:
     def __init__(self, where: str, *, patience: float = PATIENCE) -> None:
         self.sa = optional("sqlalchemy")
         self.tables = tables().tables
-        self._engine = connect(where, patience, SERVER)
+        self._engine = connect(where, patience, SERVER, connections=CONNECTIONS)
 
     @property
     def path(self) -> Path | None:

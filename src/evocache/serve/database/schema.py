@@ -53,6 +53,8 @@ def _jobs(sa: Any, metadata: Any) -> None:
         sa.Index("jobs_owner", "tenant", "owner", "kind", "created", "id"),
         sa.Index("jobs_state", "state", "created", "id"),
         sa.Index("jobs_ended", "ended", "id"),
+        sa.Index("jobs_expires", "expires"),
+        sa.Index("jobs_room", "tenant", "state", "ended", "bytes"),
     )
 
 

@@ -75,7 +75,7 @@ class JobRuns:
         self._presence.settle()
 
     def begin(self, id: str) -> JobRecord | None:
-        """Begin a queued job.
+        """Begin a queued job; whoever begins one lives, so this is a `heartbeat`, too.
 
         Returns:
             The job, which is this server's now; None if it is queued no more.
@@ -84,6 +84,7 @@ class JobRuns:
         values = {"state": "running", "server": self.server, "started": self._store.clock(), "progress": 0}
         change = self._jobs.update().where(self._queued(id)).values(attempts=columns.attempts + 1, **values)
         with self._database.writing() as connection:
+            self._beat(connection)
             return one(connection, change.returning(*columns))
 
     def choose(self, job: JobRecord, point: Point, number: int = 0) -> Point | None:
@@ -156,11 +157,8 @@ class JobRuns:
         Returns:
             Ids of the jobs that are this server's. Others that it runs were cancelled, deleted or taken: stop them.
         """
-        until = self._store.clock() + self.lease
         with self._database.writing() as connection:
-            mine = self._servers.c.name == self.server
-            if not connection.execute(self._servers.update().where(mine).values(until=until)).rowcount:
-                connection.execute(self._servers.insert(), {"name": self.server, "until": until})
+            self._beat(connection)
             columns = self._jobs.c
             asked = self._sa.select(columns.id).where(columns.state == "running", columns.server == self.server)
             return frozenset(connection.execute(asked).scalars())
@@ -176,7 +174,7 @@ class JobRuns:
             names = self._servers.c
             seen = self._sa.select(names.name, names.until).order_by(names.name).with_for_update()  # one at a time
             rows = connection.execute(seen).all()
-            living = [name for name, until in rows if until > now or name == self.server]
+            living = [self.server, *(name for name, until in rows if until > now and name != self.server)]
             lost = self._jobs.c.server.not_in(living)
             queued, failed = self._crash(connection, self._sa.and_(self._jobs.c.state == "running", lost))
             left = self._calls.update().where(self._calls.c.state == "running", self._calls.c.server.not_in(living))
@@ -187,13 +185,20 @@ class JobRuns:
     def close(self) -> None:
         """Leave: what this server still runs goes back to the queue, and others need not wait for its lease."""
         jobs, calls = self._jobs, self._calls
-        with self._database.writing() as connection:
-            connection.execute(self._servers.delete().where(self._servers.c.name == self.server))
-            mine = jobs.update().where(jobs.c.state == "running", jobs.c.server == self.server)
-            connection.execute(mine.values(state="queued", server=None, progress=0))
-            left = calls.update().where(calls.c.state == "running", calls.c.server == self.server)
-            connection.execute(left.values(state="interrupted", ended=self._store.clock()))
-        self._presence.close()
+        try:
+            with self._database.writing() as connection:
+                connection.execute(self._servers.delete().where(self._servers.c.name == self.server))
+                mine = jobs.update().where(jobs.c.state == "running", jobs.c.server == self.server)
+                connection.execute(mine.values(state="queued", server=None, progress=0))
+                left = calls.update().where(calls.c.state == "running", calls.c.server == self.server)
+                connection.execute(left.values(state="interrupted", ended=self._store.clock()))
+        finally:
+            self._presence.close()
+
+    def _beat(self, connection: Any) -> None:
+        until, mine = self._store.clock() + self.lease, self._servers.c.name == self.server
+        if not connection.execute(self._servers.update().where(mine).values(until=until)).rowcount:
+            connection.execute(self._servers.insert(), {"name": self.server, "until": until})
 
     def _mine(self, job: JobRecord) -> Any:
         """The condition that a job is this server's, and in the attempt that it was in."""

@@ -129,6 +129,13 @@ class JobStore:
         with self._database.reading() as connection:
             return tuple(from_row(row) for row in connection.execute(asked).mappings())
 
+    def count(self) -> dict[str, int]:
+        """Return how many jobs of all owners there are, by state."""
+        state = self._jobs.c.state
+        with self._database.reading() as connection:
+            rows = connection.execute(self._sa.select(state, self._sa.func.count()).group_by(state))
+            return {str(state): int(number) for state, number in rows}
+
     def _meant(self, tenant: str, owner: str, id: str | None = None) -> Any:
         columns = self._jobs.c
         mine = self._sa.and_(columns.tenant == tenant, columns.owner == owner)

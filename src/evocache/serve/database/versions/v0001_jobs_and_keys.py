@@ -77,6 +77,8 @@ def _make_jobs(op: Any, sa: Any) -> None:
     op.create_index("jobs_owner", "jobs", ["tenant", "owner", "kind", "created", "id"])
     op.create_index("jobs_state", "jobs", ["state", "created", "id"])
     op.create_index("jobs_ended", "jobs", ["ended", "id"])
+    op.create_index("jobs_expires", "jobs", ["expires"])
+    op.create_index("jobs_room", "jobs", ["tenant", "state", "ended", "bytes"])
 
 
 def downgrade() -> None:

@@ -31,13 +31,14 @@ MEND = "look after it, and try again"
 """What to do about a database that fails, if nobody knows better."""
 
 
-def connect(where: str, patience: float = PATIENCE, migrations: Migrations = EVENTS) -> Any:
+def connect(where: str, patience: float = PATIENCE, migrations: Migrations = EVENTS, *, connections: int = 2) -> Any:
     """Return an engine of SQLAlchemy for a database whose tables are up to date.
 
     Args:
         where: URL such as `sqlite:///usage.db` or `postgresql+pg8000://user@host/database`.
         patience: seconds that a lock of somebody else is waited for.
         migrations: which tables are meant.
+        connections: to Postgres that are kept open; more are opened where they are needed at a time.
 
     Raises:
         DependencyError: if SQLAlchemy, Alembic or pg8000 is not installed.
@@ -50,7 +51,7 @@ def connect(where: str, patience: float = PATIENCE, migrations: Migrations = EVE
         raise _no_url("something that is no URL") from None
     if url.drivername in ("postgresql", "postgresql+pg8000"):
         optional("pg8000")
-        return _postgres(sa, url.set(drivername="postgresql+pg8000"), patience, migrations)
+        return _postgres(sa, url.set(drivername="postgresql+pg8000"), patience, migrations, connections)
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         return _sqlite(sa, url, patience, migrations)
     raise _no_url(url.render_as_string(hide_password=True))
@@ -61,10 +62,9 @@ def _no_url(given: str) -> StoreError:
     return StoreError(given, expected, "give the path of a file for SQLite")
 
 
-def _postgres(sa: Any, url: Any, patience: float, migrations: Migrations) -> Any:
-    engine = sa.create_engine(
-        url, pool_pre_ping=True, pool_size=2, hide_parameters=True, connect_args={"timeout": 6 * patience}
-    )
+def _postgres(sa: Any, url: Any, patience: float, migrations: Migrations, connections: int) -> Any:
+    options = {"pool_pre_ping": True, "pool_size": connections, "hide_parameters": True}
+    engine = sa.create_engine(url, connect_args={"timeout": 6 * patience}, **options)
 
     def prepare(connection: Any, _: Any) -> None:
         cursor = connection.cursor()

@@ -1,0 +1,93 @@
+"""Measure the server through HTTP, and write `results/serve.json`.
+
+    python -m benchmarks.serve [--rounds 5] [--only alone together overload] [--seconds 300]
+
+Processor seconds are those of the server and its workers, read from the system, interleaved with what they are held
+against; the client's are not counted. The model is zoo:emoji, on one thread a worker.
+
+- *alone*: one request at a time, uncached, against the plain pipeline in this process; and a stored result.
+- *together*: eight clients at once against one, and the same server with one generation at a time.
+- *overload*: twice and ten times what eight clients get done, arrivals at random, for `--seconds` each; then six times,
+  of which one user sends nine tenths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import httpx
+import torch
+
+from benchmarks.environment import RESULTS, write
+from benchmarks.serve import alone, overload, together
+from benchmarks.serve.server import Server, serving
+
+PARTS = ("alone", "together", "overload")
+
+
+def measure_capacity(server: Server) -> dict[str, float]:
+    """Return the seconds of an uncached generation alone, and how many requests a second eight clients get done."""
+    with httpx.Client(timeout=120) as client:
+        one = server.generate(client, "fox", speedup=1, cache="off")["seconds"]["compute"]
+    eight = together.compare({"eight clients": server}, 3)["eight clients"]
+    rate = together.CLIENTS / eight["processor seconds"]["median"]
+    return {"seconds of a generation": round(one, 3), "requests a second": round(rate, 3)}
+
+
+def overloaded(seconds: float) -> dict[str, Any]:
+    """Return what becomes of requests when more come than can be done."""
+    found: dict[str, Any] = {}
+    even = {f"user {at}": 1.0 for at in range(8)}
+    greedy = {"greedy": 9.0, **{f"user {at}": 1 / 7 for at in range(7)}}
+    with serving() as server:
+        capacity = found["capacity"] = measure_capacity(server)
+        generation, rate = capacity["seconds of a generation"], capacity["requests a second"]
+        for name, times, users in (("2 times", 2, even), ("10 times", 10, even), ("6 times, one user", 6, greedy)):
+            before = server.resident()
+            sent = overload.load(server, times * rate, seconds, users)
+            found[name] = overload.describe(sent, generation)
+            found[name]["megabytes grown"] = round((server.resident() - before) / 1e6, 1)
+            after = overload.load(server, 0.25 * rate, 20, even)
+            late = [one for one in after if one.at > 10]
+            found[name]["qualities from ten seconds after"] = sorted({str(one.quality) for one in late})
+            print(name, json.dumps(found[name]), flush=True)
+    return found
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=300.0, help="of each overload")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--name", default="serve")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    file = RESULTS / f"{args.name}.json"
+    result: dict[str, Any] = json.loads(file.read_text()) if file.is_file() and set(args.only) < set(PARTS) else {}
+    result.pop("environment", None)
+    if "alone" in args.only:
+        with serving() as server:
+            result["alone"] = {
+                "overhead": alone.overhead(server, args.rounds),
+                "exact": alone.exact(server, args.rounds),
+            }
+        print(json.dumps(result["alone"]), flush=True)
+    if "together" in args.only:
+        with serving() as server, serving("--open", "1") as single:
+            servers = {"eight clients": server, "eight clients, one generation at a time": single}
+            uncached = together.compare(servers, args.rounds, speedup=1)
+            result["together"] = {
+                "uncached": uncached,
+                "at the server's choice": together.compare(servers, args.rounds),
+            }
+        print(json.dumps(result["together"]), flush=True)
+    if "overload" in args.only:
+        result["overload"] = overloaded(args.seconds)
+    write(args.name, result)
+
+
+if __name__ == "__main__":
+    main()

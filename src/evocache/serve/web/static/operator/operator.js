@@ -1,0 +1,130 @@
+// The operator's page: figures of the server, each second, and lines of the last minutes.
+
+import {read} from "../common/api.js";
+import {byId, bytes, make, number, seconds, whole} from "../common/dom.js";
+import {askForKey} from "../common/key_form.js";
+import {ProblemBox} from "../common/problem.js";
+import {Chart} from "./chart.js";
+import {bars, fillTable, tiles, words} from "./parts.js";
+
+const EVERY = 1000, SPAN = 300;
+const box = new ProblemBox(byId("problem"));
+const sum = (values) => values.reduce((one, other) => one + other, 0);
+const total = (engines, name) => sum(engines.map((engine) => engine[name] ?? 0));
+let charts = null, before = null;
+
+async function look() {
+  let again = EVERY;
+  try {
+    if (!document.hidden) show(await read("/v1/admin/state"));
+  } catch (problem) {
+    byId("status").textContent = "no figures";
+    if (problem.status === 401 || problem.status === 403) {
+      askForKey(look);
+      box.show(problem);
+      return;
+    }
+    again = 1000 * (problem.wait ?? 3);
+    box.show(problem);
+    before = null;
+  }
+  setTimeout(look, again);
+}
+
+function show(state) {
+  const now = performance.now() / 1000, models = Object.entries(state.models);
+  box.clear();
+  document.querySelector("main").hidden = false;
+  byId("status").textContent = state.unready || `ready, up ${seconds(Math.round(state.uptime))}`;
+  const waiting = sum(models.map(([, model]) => model.waiting ?? 0)), running = sum(models.map(([, model]) => model.running ?? 0));
+  const rates = ratesOf(state, now);
+  tiles(byId("tiles"), [["waiting", whole(waiting)], ["running", whole(running)],
+    ["made a minute", rates.made === null ? "–" : number(60 * rates.made)],
+    ["calls a batch", rates.batch === null ? "–" : number(rates.batch)], ["workers", whole(state.workers ?? 0)],
+    ["seconds of work done a second", number(state.capacity ?? 0)]]);
+  drawCharts(now, models, waiting, running, rates);
+  showModels(models);
+  showLists(state, models);
+}
+
+// What happened in a second since the last look.
+function ratesOf(state, now) {
+  const counts = {time: now, made: state.ends?.made ?? 0, calls: total(state.engines, "calls"), turns: total(state.engines, "turns")};
+  const rates = {made: null, batch: null};
+  if (before && now > before.time && counts.made >= before.made) {
+    rates.made = (counts.made - before.made) / (now - before.time);
+    const turns = counts.turns - before.turns;
+    rates.batch = turns > 0 ? (counts.calls - before.calls) / turns : null;
+  }
+  before = counts;
+  return rates;
+}
+
+function drawCharts(now, models, waiting, running, rates) {
+  const names = models.map(([name]) => name).slice(0, 4);
+  if (!charts || charts.names.join() !== names.join()) {
+    charts = {names, queue: new Chart("Queue", ["waiting", "running"], number, SPAN),
+      wait: new Chart("Predicted wait", names, seconds, SPAN), level: new Chart("Level of the front", names, number, SPAN),
+      made: new Chart("Made a second", ["made"], number, SPAN), batch: new Chart("Calls a batch", ["calls"], number, SPAN)};
+    byId("charts").replaceChildren(...["queue", "wait", "level", "made", "batch"].map((name) => charts[name].place));
+    byId("span").textContent = `since this page was opened, at most ${SPAN / 60} minutes`;
+  }
+  const of = (name) => models.slice(0, 4).map(([, model]) => model[name] ?? null);
+  charts.queue.take(now, [waiting, running]);
+  charts.wait.take(now, of("wait_seconds"));
+  charts.level.take(now, of("level"));
+  charts.made.take(now, [rates.made]);
+  charts.batch.take(now, [rates.batch]);
+}
+
+function showModels(models) {
+  fillTable(byId("models"), ["model", "state", "level", "waiting", "running", "predicted wait", "one uncached"],
+    models.map(([name, model]) => [name, make("span", {className: `state-${model.state}`}, model.state ?? "–"),
+      model.levels ? `${model.level} of ${model.levels - 1}` : "–", whole(model.waiting ?? 0), whole(model.running ?? 0),
+      seconds(model.wait_seconds), seconds(model.seconds)]));
+}
+
+function showLists(state, models) {
+  byId("points").replaceChildren(...models.flatMap(([name, model]) => {
+    const order = ["uncached", ...model.front], made = sum(Object.values(model.points));
+    const rows = Object.entries(model.points).sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))
+      .map(([label, count]) => [label, count, `${whole(count)}, ${whole(100 * count / made)} %`]);
+    return [make("h3", {}, name), bars(rows, "nothing made yet")];
+  }));
+  byId("changes").replaceChildren(...(state.transitions.length ? state.transitions.map(describeChange)
+    : [make("li", {className: "hint"}, "none yet")]));
+  byId("users").replaceChildren(bars((state.owners ?? []).map(([waits, runs], at) =>
+    [`no. ${at + 1}`, waits + runs, `${whole(waits)} wait, ${whole(runs)} run`]), "nobody"));
+  const count = (counts) => Object.entries(counts ?? {}).map(([name, value]) => [words(name), value]);
+  const refused = count(state.refused).map(([name, value]) => [`refused: ${name}`, value]);
+  byId("ends").replaceChildren(bars([...count(state.ends), ...refused], "none yet"));
+  byId("jobs").replaceChildren(bars(count(state.jobs), "none"));
+  showOptional("reuse", state.reuse);
+  showOptional("drift", state.drift);
+  fillTable(byId("workers"), ["worker", "open", "turns", "calls", "done", "failed", "cancelled", "memory"],
+    state.engines.map((engine, at) => [`no. ${at + 1}`, ...["open", "turns", "calls", "done", "failed", "cancelled"]
+      .map((name) => (name in engine ? whole(engine[name]) : "–")), "bytes" in engine ? bytes(engine.bytes) : "–"]));
+}
+
+// Figures that not every server has: counts as bars, the rest as lines.
+function showOptional(name, figures) {
+  byId(`${name}-section`).hidden = !figures || !Object.keys(figures).length;
+  if (byId(`${name}-section`).hidden) return;
+  const {counts, ...rest} = figures;
+  const lines = Object.entries(rest).filter(([, value]) => typeof value === "number")
+    .map(([what, value]) => make("p", {}, `${words(what)}: ${told(what, value)}`));
+  byId(name).replaceChildren(...(counts ? [bars(Object.entries(counts).map(([what, value]) => [words(what), value]), "none yet")] : []),
+    ...lines);
+}
+
+function told(name, value) {
+  if (name.includes("seconds")) return seconds(value);
+  return name.includes("bytes") ? bytes(value) : number(value);
+}
+
+function describeChange({ago, model, before: from, after, wait}) {
+  return make("li", {}, `${seconds(ago)} ago, ${model}: `, make("span", {className: `state-${from[0]}`}, `${from[0]} ${from[1]}`), " → ",
+    make("span", {className: `state-${after[0]}`}, `${after[0]} ${after[1]}`), `, at a predicted wait of ${seconds(wait)}`);
+}
+
+look();

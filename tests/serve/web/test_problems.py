@@ -1,0 +1,92 @@
+"""What the page says when something is refused or fails."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.serve.stub_worker import StubWorker
+from tests.serve.web.looking import done, until_text
+
+GENERATIONS = "**/v1/images/generations"
+
+
+def refusal(status: int, message: str, **headers: str) -> dict[str, Any]:
+    body = {"error": {"message": message, "type": "t", "param": None, "code": "c"}}
+    return {"status": status, "body": json.dumps(body), "content_type": "application/json", "headers": headers}
+
+
+def test_a_failure_is_told_and_can_be_tried_again(page: Any, worker: StubWorker):
+    page.fill("#prompt", "fail pipeline")
+    page.click("#go")
+    page.wait_for_selector("#problem:not([hidden])")
+    said = page.inner_text("#problem")
+    assert "The generation failed." in said
+    assert "it failed, as it was told to" in said
+    page.fill("#prompt", "a fox")
+    page.click("#problem button")
+    done(page)
+    assert page.is_hidden("#problem")
+    assert len(worker.tasks) == 2
+
+
+def test_what_the_server_does_not_take_is_said_in_its_words(page: Any, worker: StubWorker):
+    page.fill("#steps", "900")
+    page.fill("#prompt", "a fox")
+    page.click("#go")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "900 steps; from 1 to 200 are taken" in page.inner_text("#problem")
+    assert not worker.tasks
+
+
+def test_nothing_is_asked_without_a_prompt(page: Any, worker: StubWorker):
+    page.click("#go")
+    assert "Write a prompt first" in page.inner_text("#problem")
+    assert page.evaluate("document.activeElement.id") == "prompt"
+    assert not worker.tasks
+
+
+def test_seconds_until_there_is_room_are_counted_down(page: Any, worker: StubWorker):
+    said = refusal(429, "more than it can do", **{"retry-after": "2"})
+    page.route(GENERATIONS, lambda route: route.fulfill(**said))
+    page.fill("#prompt", "a fox")
+    page.click("#go")
+    until_text(page, "#problem", "room in 2 s")
+    assert page.is_disabled("#problem button")
+    until_text(page, "#problem", "room in 1 s")
+    page.unroute(GENERATIONS)
+    page.click("#problem button")  # waits until it is enabled
+    done(page)
+    assert len(worker.tasks) == 1
+
+
+def test_a_lost_connection_is_told(page: Any):
+    page.route(GENERATIONS, lambda route: route.abort())
+    page.fill("#prompt", "a fox")
+    page.click("#go")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "The server does not answer" in page.inner_text("#problem")
+
+
+@pytest.mark.parametrize("path", ["/", "/operator"])
+def test_a_key_is_asked_for_and_kept_for_this_tab(opened: Any, address: str, path: str):
+    given: list[str | None] = []
+
+    def guard(route: Any) -> None:
+        given.append(route.request.headers.get("authorization"))
+        right = given[-1] == "Bearer evo_right"
+        route.continue_() if right else route.fulfill(**refusal(401, "a key is needed"))
+
+    opened.route("**/v1/**", guard)
+    opened.goto(address + path)
+    opened.wait_for_selector("#key-form:not([hidden])")
+    opened.fill("#key", "evo_right")
+    opened.press("#key", "Enter")
+    opened.wait_for_selector("#go:enabled" if path == "/" else "main:not([hidden])")
+    assert opened.is_hidden("#key-form")
+    assert opened.is_hidden("#problem")
+    assert opened.evaluate("[sessionStorage.length, localStorage.length]") == [1, 0]
+    assert given[0] is None
+    assert given[-1] == "Bearer evo_right"
