@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from evocache.serve.api import app
-from evocache.serve.requests.identity import INFERENCE, Identity
+from evocache.serve.access.scopes import scope_of
+from evocache.serve.requests.identity import ADMIN
 from evocache.serve.web.figures import only_numbers
 from evocache.serve.web.pages import STATIC, static_files
 from tests.serve.stub_worker import StubWorker
@@ -72,14 +72,9 @@ def test_the_state_is_numbers_alone(address: str, worker: StubWorker):
     assert "somebody" not in answer.text
 
 
-def test_the_state_needs_the_scope_of_an_administrator(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest):
-    identity = Identity(key="key_1", scopes=frozenset({INFERENCE}))
-    monkeypatch.setattr(app, "anybody", lambda scope, headers: identity)
-    address = request.getfixturevalue("address")
-    answer = httpx.get(f"{address}/v1/admin/state")
-    assert answer.status_code == 403
-    assert answer.json()["error"]["code"] == "admin_needed"
-    assert httpx.get(f"{address}/operator").status_code == 200  # which holds no figures
+def test_figures_are_the_operators_and_pages_anybodys():
+    assert scope_of("/v1/admin/state") == ADMIN
+    assert {scope_of(path) for path in ("/", "/operator", "/web/play/play.js")} == {None}
 
 
 def test_only_numbers_are_kept():
