@@ -3,7 +3,7 @@
 In: HTTP requests. Out: answers, streams and errors as OpenAI's clients read them.
 
 - `app`: the application
-- `images`, `models`, `health`: routes
+- `images`, `edits`, `promised`, `videos`, `models`, `health`: routes
 - `entrance`: what every request passes; `reports`: usage, metrics, results by links
 - `schemas`: bodies
 - `errors`: what a request is refused or failed with

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from ..observe.traces import Traces
 from ..service import Service
-from . import edits, health, images, models, videos
+from . import edits, health, images, models, promised, videos
 from .entrance.guard import Guard
 from .entrance.watch import Watch
 from .errors import handle_errors
@@ -71,7 +71,7 @@ def create_app(service: Service, traces: Traces | None = None, routers: Iterable
     async def left(_: Request, error: ClientLeftError) -> Response:
         return Response(status_code=LEFT)
 
-    rooms = (health, models, images, edits, videos, usage, metrics, results)
+    rooms = (health, models, images, promised, edits, videos, usage, metrics, results)
     for router in (*(room.router for room in rooms), *routers):
         app.include_router(router)
     return app

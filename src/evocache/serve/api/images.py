@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
+from ..control.deadlines import read_deadline
 from ..requests.answer import Answer
 from ..requests.failures import UnmadeError
 from ..requests.identity import Identity
@@ -23,9 +24,13 @@ from .encode import encode
 from .errors import of_failure
 from .leaving import while_there
 from .parts import caller, model_of, service_of
+from .promised import promise
 from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, Usage
 
 router = APIRouter()
+
+READ_TIMEOUT = "x-stainless-read-timeout"
+"""The header in which clients say how many seconds they wait for an answer."""
 
 KEEP_ALIVE = 10.0
 """Seconds after which a stream says that it is alive; clients give up on silent ones."""
@@ -56,9 +61,14 @@ async def answer_with(
         body: how the answer is to be.
         prefix: of the names of a stream's events.
     """
+    if body.background is True:
+        return await promise(service, asked, who, body)
+    if asked.wishes.deadline is None:  # as long as its client waits
+        waits = read_deadline(None, request.headers.get(READ_TIMEOUT))
+        asked = replace(asked, wishes=replace(asked.wishes, deadline=waits))
     service.check(asked)
     if body.stream:
-        return await stream(service, asked, who, body, prefix)
+        return await stream(request, service, asked, who, body, prefix)
     answers = await while_there(request, service.generate(asked, who))
     return await asyncio.to_thread(images, answers, body)
 
@@ -87,7 +97,7 @@ def _common(answers: list[Answer], body: PicturesWanted) -> dict[str, Any]:
 
 
 async def stream(
-    service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted, prefix: str
+    request: Request, service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted, prefix: str
 ) -> StreamingResponse:
     """Return a stream of events; a refusal comes before the first of them, as an answer of its own."""
     updates: asyncio.Queue[tuple[int, Update]] = asyncio.Queue()
@@ -97,8 +107,14 @@ async def stream(
         )
     )
     first = asyncio.ensure_future(updates.get())
-    await asyncio.wait({making, first}, return_when=asyncio.FIRST_COMPLETED)
-    if making.done():
+    either: set[asyncio.Future[Any]] = {making, first}
+    try:
+        await while_there(request, asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED))
+    except BaseException:
+        making.cancel()
+        first.cancel()
+        raise
+    if making.done() and not first.done():
         first.cancel()
         making.result()  # raises what it was refused with
     return StreamingResponse(

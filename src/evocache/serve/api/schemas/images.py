@@ -16,6 +16,8 @@ Format = Literal["png", "webp", "jpeg"]
 class PicturesWanted(Generating):
     """What requests for pictures, made or edited, have in common.
 
+    `background` is that of the pictures, or, as a truth, whether they are promised, and made in the background.
+
     `quality` is one of OpenAI's names, or the least quality in the measure of the model's front.
     """
 
@@ -27,7 +29,7 @@ class PicturesWanted(Generating):
     response_format: Literal["b64_json", "url"] = "b64_json"
     output_format: Format = "png"
     output_compression: Annotated[int, Field(ge=0, le=100)] = 100
-    background: Literal["opaque", "auto"] | None = None
+    background: Literal["opaque", "auto"] | bool | None = None
     stream: bool = False
     partial_images: Annotated[int, Field(ge=0, le=3)] = 0
 
@@ -75,6 +77,37 @@ class ImageData(BaseModel):
     b64_json: str | None = None
     url: str | None = None
     revised_prompt: None = None
+
+
+class PromisedError(BaseModel):
+    """Why promised pictures failed."""
+
+    code: str
+    message: str
+
+
+class PromisedImages(BaseModel):
+    """Pictures that are promised, or made; `evocache` says how they were made."""
+
+    id: str
+    object: Literal["image.generation"] = "image.generation"
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int
+    created_at: int
+    completed_at: int | None = None
+    expires_at: int | None = None
+    data: list[ImageData] | None = None
+    error: PromisedError | None = None
+    evocache: dict[str, Any] | None = None
+
+
+class ImagesDeleted(BaseModel):
+    """That promised pictures are gone."""
+
+    id: str
+    object: Literal["image.generation.deleted"] = "image.generation.deleted"
+    deleted: Literal[True] = True
 
 
 class TokensDetails(BaseModel):

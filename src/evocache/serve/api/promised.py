@@ -1,0 +1,92 @@
+"""Pictures that are promised: `background: true`, `GET` and `DELETE /v1/images/{id}`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from ..jobs.record import JobRecord
+from ..requests.identity import Identity
+from ..requests.request import GenerationRequest
+from ..service import Service
+from .errors import ApiError
+from .parts import caller, service_of
+from .schemas.images import ImageData, ImagesDeleted, PicturesWanted, PromisedError, PromisedImages
+from .schemas.videos import STATUS
+
+router = APIRouter()
+
+Serving = Annotated[Service, Depends(service_of)]
+Caller = Annotated[Identity, Depends(caller)]
+
+
+async def promise(service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted) -> JSONResponse:
+    """Promise pictures: they are durable before this answers, and made when it is their turn.
+
+    Args:
+        service: makes them.
+        asked: what is asked for.
+        who: who asks.
+        body: of the request.
+
+    Raises:
+        ApiError: if they are to be streamed, or in another format than PNG.
+    """
+    if body.stream or body.output_format != "png":
+        field = "stream" if body.stream else "output_format"
+        raise ApiError(
+            400, f"{field}: pictures in the background are PNG, and no stream", code="invalid_value", param=field
+        )
+    job = await service.background.add(service.check(asked), who, "picture")
+    told = (await _told(service, job)).model_dump(exclude_none=True)
+    return JSONResponse(told, 202, headers={"location": f"/v1/images/{job.id}"})
+
+
+@router.get("/v1/images/{id}", response_model=PromisedImages, response_model_exclude_none=True)
+async def retrieve(id: str, service: Serving, who: Caller) -> Any:
+    """Tell of promised pictures, with these once they are made."""
+    job = await service.background.get(id, who)
+    if job is None or job.kind != "picture":
+        raise _unknown()
+    return await _told(service, job)
+
+
+@router.delete("/v1/images/{id}")
+async def delete(id: str, service: Serving, who: Caller) -> ImagesDeleted:
+    """Delete promised pictures; if they are being made that is ended."""
+    job = await service.background.get(id, who)
+    if job is None or job.kind != "picture" or await service.background.delete(id, who) is None:
+        raise _unknown()
+    return ImagesDeleted(id=id)
+
+
+def _unknown() -> ApiError:
+    return ApiError(404, "there are no such pictures", code="not_found", param="id")
+
+
+async def _told(service: Service, job: JobRecord) -> PromisedImages:
+    data = None
+    if job.result is not None:
+        paths = [await service.background.path(job, file.variant) for file in job.result.files]
+        files = [await asyncio.to_thread(path.read_bytes) for path in paths]
+        data = [ImageData(b64_json=base64.b64encode(file).decode()) for file in files]
+    error = None if job.error is None else PromisedError(code=job.error.code, message=job.error.text)
+    if job.state == "cancelled":
+        error = PromisedError(code="cancelled", message="it was cancelled")
+    return PromisedImages(
+        id=job.id,
+        model=job.model,
+        status=STATUS[job.state],
+        progress=100 if job.state == "done" else service.background.progress(job),
+        created_at=int(job.created),
+        completed_at=int(job.ended) if job.state == "done" and job.ended is not None else None,
+        expires_at=None if job.expires is None else int(job.expires),
+        data=data,
+        error=error,
+        evocache=None if job.result is None else json.loads(job.result.details),
+    )

@@ -1,0 +1,64 @@
+"""Pictures in the background."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.serve.stub_worker import StubWorker, picture_of
+
+
+def until(address: str, id: str, *states: str) -> dict[str, Any]:
+    for _ in range(1000):
+        found: dict[str, Any] = httpx.get(f"{address}/v1/images/{id}").json()
+        if found["status"] in states:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{found['status']} for ever")
+
+
+def test_pictures_in_the_background(address: str, worker: StubWorker):
+    body = {"prompt": "a fox", "background": True, "n": 2, "seed": 7}
+    answer = httpx.post(f"{address}/v1/images/generations", json=body)
+    assert answer.status_code == 202
+    promised = answer.json()
+    assert answer.headers["location"] == f"/v1/images/{promised['id']}"
+    made = until(address, promised["id"], "completed")
+    pictures = [Image.open(io.BytesIO(base64.b64decode(one["b64_json"]))).tobytes() for one in made["data"]]
+    tasks = sorted(worker.tasks, key=lambda task: task.seed)
+    assert pictures == [picture_of(task).pixels for task in tasks]
+    assert [one["seed"] for one in made["evocache"]["pictures"]] == [7, 8]
+    assert httpx.delete(f"{address}/v1/images/{promised['id']}").json()["deleted"]
+    assert httpx.get(f"{address}/v1/images/{promised['id']}").status_code == 404
+
+
+def test_a_promised_failure_is_told(address: str):
+    body = {"prompt": "fail input", "background": True}
+    promised = httpx.post(f"{address}/v1/images/generations", json=body).json()
+    assert until(address, promised["id"], "failed")["error"]["code"] == "invalid_value"
+
+
+def test_what_cannot_be_promised_is_refused(address: str, worker: StubWorker):
+    for further in ({"stream": True}, {"output_format": "webp"}):
+        body = {"prompt": "a fox", "background": True, **further}
+        answer = httpx.post(f"{address}/v1/images/generations", json=body)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(further)))
+    assert not worker.tasks
+
+
+def test_a_queued_stream_ends_with_its_client(address: str, worker: StubWorker):
+    worker.gate.clear()
+    with httpx.Client(timeout=0.3) as client, pytest.raises(httpx.ReadTimeout):
+        client.post(f"{address}/v1/images/generations", json={"prompt": "a fox", "stream": True, "seed": 1})
+    for _ in range(1000):
+        if worker.tasks and not worker.open_tasks:
+            break
+        time.sleep(0.005)
+    assert worker.tasks
+    assert not worker.open_tasks
