@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Callable
 
@@ -11,8 +12,11 @@ from PIL import Image, ImageOps
 from ..workers.task import Picture
 from .errors import ApiError
 
-BYTES, PIXELS = 50 << 20, 64 << 20
-"""Most bytes of a file, and most pixels of what it holds."""
+BYTES, PIXELS = 50 << 20, 16 << 20
+"""Most bytes of a file, and most pixels of what it holds: unpacking takes some 16 bytes a pixel."""
+
+AT_ONCE = threading.BoundedSemaphore(2)
+"""Pictures that are unpacked at a time: a file of 60 kB can hold as many pixels as are allowed."""
 
 FORMATS = ("PNG", "WEBP", "JPEG")
 
@@ -44,7 +48,7 @@ def _read(file: bytes, field: str, pixels: int, shape: Callable[[Image.Image], I
     if len(file) > BYTES:
         raise ApiError(413, f"{field}: a file of more than {BYTES} bytes", code="file_too_large", param=field)
     try:
-        with warnings.catch_warnings():
+        with AT_ONCE, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are looked at here
             image = Image.open(io.BytesIO(file), formats=FORMATS)
             if image.width * image.height > pixels:

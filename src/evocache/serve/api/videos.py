@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -46,7 +47,9 @@ async def create(request: Request, response: Response, service: Serving, who: Ca
     if files:
         if len(files[REFERENCE]) > 1:
             raise ApiError(400, "one picture is taken", code="invalid_value", param=REFERENCE)
-        asked = replace(asked, pictures={"image": read_picture(files[REFERENCE][0], REFERENCE)})
+        asked = replace(
+            asked, pictures={"image": await asyncio.to_thread(read_picture, files[REFERENCE][0], REFERENCE)}
+        )
     who = replace(who, user=body.claimed_user)
     return _told(service, response, await service.background.add(service.check(asked), who, "video"))
 
