@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.serve.stub_worker import StubWorker, picture_of
 from tests.serve.web.looking import PICTURE, done, pixels, until_text
@@ -22,7 +24,7 @@ def test_enter_generates_what_the_form_says(page: Any, worker: StubWorker):
     assert (task.seed, task.point) == (7, 1)
     assert pixels(page) == picture_of(task, 64, 64).pixels
     account = page.inner_text("#account")
-    assert "fast, 2.5×" in account
+    assert "2.5× (fast)" in account
     assert "38 dB to uncached" in account
     assert "made for this request" in account
 
@@ -137,6 +139,24 @@ def test_side_by_side_with_uncached(page: Any, worker: StubWorker):
     assert "Difference" in page.inner_text("figcaption >> nth=0")
     page.click("#difference")
     assert page.locator(PICTURE).count() == 2
+
+
+def test_pictures_that_are_given(page: Any, worker: StubWorker, tmp_path: Path):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    page.set_input_files("#image", tmp_path / "red.png")
+    assert "image is given, measured at none" in page.inner_text("#outside")
+    page.fill("#strength", "0.5")
+    page.fill("#seed", "7")
+    page.fill("#prompt", "a fox")
+    page.click("#go")
+    done(page)
+    (task,) = worker.tasks
+    assert task.pictures["image"].pixels == b"\xff\x00\x00" * 64 * 64
+    assert (task.arguments["strength"], task.seed, task.point) == (0.5, 7, None)
+    page.click("#account summary")
+    command, python = page.locator("#account pre").all_inner_texts()
+    assert "/v1/images/edits -F image=@picture.png" in command
+    assert 'client.images.edit(image=open("picture.png", "rb"), model="stub"' in python
 
 
 def test_the_same_from_a_program(page: Any):

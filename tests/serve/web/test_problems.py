@@ -90,3 +90,16 @@ def test_a_key_is_asked_for_and_kept_for_this_tab(opened: Any, address: str, pat
     assert opened.evaluate("[sessionStorage.length, localStorage.length]") == [1, 0]
     assert given[0] is None
     assert given[-1] == "Bearer evo_right"
+
+
+def test_a_server_that_loads_its_models_is_waited_for(opened: Any, address: str):
+    loading = refusal(503, "models are being loaded")
+    opened.route("**/v1/models", lambda route: route.fulfill(json={"object": "list", "data": []}))
+    opened.route("**/readyz", lambda route: route.fulfill(**loading))
+    opened.goto(address)
+    until_text(opened, "#status", "models are being loaded")
+    assert opened.is_disabled("#go")
+    assert opened.is_hidden("#more")
+    opened.unroute("**/v1/models")
+    opened.wait_for_selector("#go:enabled")
+    assert "ready" in opened.inner_text("#status")

@@ -2,7 +2,7 @@
 
 import {make} from "../common/dom.js";
 
-const WIDTH = 340, HEIGHT = 110, LEFT = 34, BOTTOM = 18, TOP = 8;
+const WIDTH = 340, HEIGHT = 110, LEFT = 42, BOTTOM = 18, TOP = 8;
 const SHORTEST = 60;
 const CLASSES = ["first", "second", "third", "fourth"];
 

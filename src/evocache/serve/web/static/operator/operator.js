@@ -41,7 +41,7 @@ function show(state) {
   tiles(byId("tiles"), [["waiting", whole(waiting)], ["running", whole(running)],
     ["made a minute", rates.made === null ? "–" : number(60 * rates.made)],
     ["calls a batch", rates.batch === null ? "–" : number(rates.batch)], ["workers", whole(state.workers ?? 0)],
-    ["seconds of work done a second", number(state.capacity ?? 0)]]);
+    ["held by workers", bytes(total(state.engines, "bytes"))]]);
   drawCharts(now, models, waiting, running, rates);
   showModels(models);
   showLists(state, models);

@@ -9,7 +9,7 @@ const STAGES = {queue: "Waited for a worker", wait: "Waited in the worker", comp
 
 export function describePoint(account) {
   if (!account.point || account.point === "uncached") return "uncached";
-  return [account.point, account.speedup ? times(account.speedup) : null].filter(Boolean).join(", ");
+  return account.speedup ? `${times(account.speedup)} (${account.point})` : account.point;
 }
 
 export function accountOf({title, account, took}) {

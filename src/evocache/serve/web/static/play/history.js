@@ -1,7 +1,6 @@
 // What was made before, in this browser's own database: pictures, accounts, and what was asked for.
 
-import {byId, make} from "../common/dom.js";
-import {describePoint} from "./account.js";
+import {byId, make, times} from "../common/dom.js";
 
 const MOST = 60;
 
@@ -68,8 +67,8 @@ export class History {
     const shot = entry.shots[0], url = URL.createObjectURL(shot.blob);
     this.urls.push(url);
     const words = make("span", {className: "words"}, entry.asked.prompt);
-    const which = make("span", {className: "which"}, entry.shots.length > 1 ? `${describePoint(shot.account)} | uncached`
-      : describePoint(shot.account));
+    const speed = shot.account.speedup ? times(shot.account.speedup) : "uncached";
+    const which = make("span", {className: "which"}, entry.shots.length > 1 ? `${speed} | uncached` : speed);
     const image = make("img", {alt: "", loading: "lazy"});
     image.src = url;
     return make("li", {}, make("button", {type: "button", title: new Date(entry.at).toLocaleString(),

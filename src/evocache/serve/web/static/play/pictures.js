@@ -11,7 +11,7 @@ export class Pictures {
     this.button = byId("difference");
     this.urls = [];
     this.button.addEventListener("click", () => this._toggle());
-    this.clear("Your picture will appear here.");
+    this.clear("connecting …");
   }
 
   clear(text) {

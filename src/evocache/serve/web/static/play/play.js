@@ -41,6 +41,8 @@ async function start() {
       throw new Problem("It has no models.", 503, {wait: 2});
     }
     settings.offer(models);
+    byId("more").hidden = false;
+    pictures.clear("Your picture will appear here.");
     status(models.length === 1 ? "ready" : `ready, ${models.length} models`);
     box.clear();
     byId("go").disabled = false;
@@ -48,6 +50,7 @@ async function start() {
     byId("go").disabled = true;
     if (problem.status === 503) {
       status(problem.message);
+      pictures.clear(`Not ready yet: ${problem.message}.`);
       setTimeout(start, 1000);
       return;
     }

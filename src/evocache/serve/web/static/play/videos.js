@@ -65,7 +65,7 @@ class VideoItem {
   constructor(video, fresh, list) {
     this.list = list;
     this.fresh = fresh;
-    this.picture = make("div", {className: "frame"}, make("p", {}, "…"));
+    this.picture = make("div", {className: "frame"}, make("p", {}, "not made yet"));
     this.words = make("p", {className: "words"}, video.prompt ?? "");
     this.bar = make("progress", {max: 100, value: 0, "aria-label": "Progress of the video"});
     this.state = make("span", {className: "hint"});
@@ -140,6 +140,7 @@ class VideoItem {
     this._put(film ? make("video", {...properties, "aria-label": this.video.prompt ?? ""})
       : make("img", {alt: this.video.prompt ?? "", src: this.url}));
     if (film) await this.picture.firstChild.play().catch(() => {});
+    this.play.hidden = true;
     if (asked) this.picture.scrollIntoView({block: "nearest"});
   }
 
