@@ -27,6 +27,9 @@ REQUESTS = "evocache.requests"
 OURS = ("evocache", "uvicorn")
 """Loggers whose messages hold nothing of a request."""
 
+PROBES = ("/healthz", "/readyz", "/metrics")
+"""Routes that machines ask every few seconds; their lines are written where all is."""
+
 FRAMES = 20
 """Most lines of code that are written of an exception."""
 
@@ -68,7 +71,8 @@ def log_request(of: Notes, seconds: float) -> None:
         "reuse": of.reuse,
     }
     known = {name: value for name, value in line.items() if value or name in ("id", "route", "status", "seconds")}
-    logging.getLogger(REQUESTS).info("request", extra={"evocache": known})
+    level = logging.DEBUG if of.route in PROBES else logging.INFO
+    logging.getLogger(REQUESTS).log(level, "request", extra={"evocache": known})
 
 
 class JsonFormatter(logging.Formatter):

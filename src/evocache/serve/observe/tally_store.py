@@ -68,6 +68,7 @@ class TallyBook:
         self.tallies = tallies or Tallies()
         self._store, self._every = store, every
         self._writing: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     def start(self) -> None:
         """Begin to write."""
@@ -87,14 +88,15 @@ class TallyBook:
         """Write what is not written yet; where that fails it is tried again with the next."""
         if self._store is None:
             return
-        sums = self.tallies.take()
-        if not sums:
-            return
-        try:
-            await asyncio.to_thread(self._store.add, sums, self.tallies.today)
-        except StoreError as error:
-            self.tallies.put_back(sums)
-            log.error("sums of usage cannot be written now: %s", error)
+        async with self._turn:
+            sums = self.tallies.take()
+            if not sums:
+                return
+            try:
+                await asyncio.to_thread(self._store.add, sums, self.tallies.today)
+            except StoreError as error:
+                self.tallies.put_back(sums)
+                log.error("sums of usage cannot be written now: %s", error)
 
     async def read(self, tenant: str, key: str, days: int) -> list[tuple[Place, Tally]]:
         """Return the sums of a key of the last so many days, today's included, in order of days and models.
@@ -103,13 +105,14 @@ class TallyBook:
             StoreError: if the database cannot be read.
         """
         since = self.tallies.today - days + 1
-        await self.write()
-        stored = [] if self._store is None else await asyncio.to_thread(self._store.read, tenant, key, since)
+        async with self._turn:  # what is being written is neither here nor there
+            stored = [] if self._store is None else await asyncio.to_thread(self._store.read, tenant, key, since)
+            waiting = self.tallies.of(tenant, key)
         merged: dict[Place, Tally] = dict(stored)
-        for place, one in self.tallies.of(tenant, key):
+        for place, one in waiting:
             if place.day >= since:
                 merged.setdefault(place, Tally()).add(one)
-        return sorted(merged.items())
+        return sorted(merged.items(), key=lambda item: item[0])
 
     async def _write_on(self) -> None:
         while True:
