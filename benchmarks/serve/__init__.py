@@ -4,4 +4,5 @@
 - `alone`: one request at a time against the plain pipeline; requests answered from stored results
 - `together`: eight clients against one after the other
 - `overload`: more than can be done, for minutes
+- `loadgen`: MLPerf's LoadGen, where it is installed
 """

@@ -1,6 +1,6 @@
 """Measure the server through HTTP, and write `results/serve.json`.
 
-    python -m benchmarks.serve [--rounds 5] [--only alone together overload] [--seconds 300]
+    python -m benchmarks.serve [--rounds 5] [--only alone together overload loadgen] [--seconds 300]
 
 Processor seconds are those of the server and its workers, read from the system, interleaved with what they are held
 against; the client's are not counted. The model is zoo:emoji, on one thread a worker.
@@ -9,12 +9,15 @@ against; the client's are not counted. The model is zoo:emoji, on one thread a w
 - *together*: eight clients at once against one, and the same server with one generation at a time.
 - *overload*: twice and ten times what eight clients get done, arrivals at random, for `--seconds` each; then six times,
   of which one user sends nine tenths.
+- *loadgen*: MLPerf's LoadGen, where it is installed, a minute each: SingleStream, and Server at .7 of what eight
+  clients get done, without and with stored results. MLPerf-style, and not compliant.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -24,7 +27,7 @@ from benchmarks.environment import RESULTS, write
 from benchmarks.serve import alone, overload, together
 from benchmarks.serve.server import Server, serving
 
-PARTS = ("alone", "together", "overload")
+PARTS = ("alone", "together", "overload", "loadgen")
 
 
 def measure_capacity(server: Server) -> dict[str, float]:
@@ -54,6 +57,24 @@ def overloaded(seconds: float) -> dict[str, Any]:
             found[name]["qualities from ten seconds after"] = sorted({str(one.quality) for one in late})
             print(name, json.dumps(found[name]), flush=True)
     return found
+
+
+def loaded(seconds: float) -> dict[str, Any]:
+    """Return what LoadGen finds; why it was not run, where it is not installed."""
+    if find_spec("mlperf_loadgen") is None:
+        return {"skipped": "mlcommons-loadgen is not installed"}
+    from benchmarks.serve import loadgen
+
+    with serving() as server:
+        capacity = measure_capacity(server)
+        rate, bound = 0.7 * capacity["requests a second"], 5 * capacity["seconds of a generation"]
+        return {
+            f"{scenario}, cache {cache}": loadgen.run(
+                server, scenario, cache=cache, seconds=seconds, rate=rate, bound=bound
+            )
+            for scenario in ("SingleStream", "Server")
+            for cache in ("off", "use")
+        }
 
 
 def main() -> None:
@@ -86,6 +107,9 @@ def main() -> None:
         print(json.dumps(result["together"]), flush=True)
     if "overload" in args.only:
         result["overload"] = overloaded(args.seconds)
+    if "loadgen" in args.only:
+        result["loadgen"] = loaded(min(60.0, args.seconds))
+        print(json.dumps(result["loadgen"]), flush=True)
     write(args.name, result)
 
 

@@ -18,6 +18,9 @@ import httpx
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
+TRIES = 20
+"""Times that a request is sent that is refused."""
+
 PATIENCE = 180.0
 """Seconds that a server may take to be ready."""
 
@@ -28,10 +31,14 @@ class Server:
     Args:
         process: its own; workers are its children.
         address: such as `http://127.0.0.1:40123`.
+
+    Attributes:
+        refused: times that it refused a request of `generate`.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], address: str) -> None:
         self.process, self.address = process, address
+        self.refused = 0
 
     def processors(self) -> float:
         """Return the processor seconds of the server and its workers so far."""
@@ -42,12 +49,17 @@ class Server:
         return sum(_resident(pid) for pid in _tree(self.process.pid))
 
     def generate(self, client: httpx.Client, prompt: str, **body: Any) -> dict[str, Any]:
-        """Ask for a picture, and return the account of it.
+        """Ask for a picture, again when it says so where it is refused, and return the account of it.
 
         Raises:
-            httpx.HTTPStatusError: if it is refused or fails.
+            httpx.HTTPStatusError: if it fails, or is refused `TRIES` times.
         """
-        answer = client.post(f"{self.address}/v1/images/generations", json={"prompt": prompt, **body})
+        for _ in range(TRIES):
+            answer = client.post(f"{self.address}/v1/images/generations", json={"prompt": prompt, **body})
+            if answer.status_code != 429:
+                break
+            self.refused += 1
+            time.sleep(float(answer.headers["retry-after"]))
         answer.raise_for_status()
         account: dict[str, Any] = answer.json()["evocache"]["pictures"][0]
         return account
