@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from evocache import LearningCache
@@ -54,3 +56,23 @@ def test_values_are_copies(held):
     next(iter(held.values())).append(9)
     dict(held.items())["b"].append(9)
     assert (held["a"], held["b"]) == ([1], [2])
+
+
+def test_coroutines_look_up_memory_and_what_is_below(now, tmp_path):
+    settings = {"secret": b"s" * 32, "upkeep": False, "disk": tmp_path, "clock": lambda: now[0]}
+
+    async def look(cache, *keys):
+        return [await cache.aget(key, "none", owner="ada") for key in keys]
+
+    with LearningCache("1MB", **settings) as first:
+        first["a"] = [1]
+        assert asyncio.run(look(first, "a", "b")) == [[1], "none"]
+    with LearningCache("1MB", **settings) as second:
+        assert asyncio.run(look(second, "a", "b", "a")) == [[1], "none", [1]]
+        assert "a" in second
+        assert (second.stats.requests, second.stats.disk_hits, second.stats.hits) == (3, 1, 2)
+
+
+def test_what_is_no_longer_fresh_is_not_found_by_coroutines(held, now):
+    now[0] = 11.0
+    assert asyncio.run(held.aget("a")) is None

@@ -152,7 +152,7 @@ class Answers:
     def _lead(self, flight: Flight, compute: Compute) -> Steps[Any]:
         token = self.flights.lead(flight)
         try:
-            entry = (yield Blocking(lambda: self._from_below(flight))) if self.below else None
+            entry = (yield Blocking(lambda: self.from_below(flight))) if self.below else None
             given, value = (False, None) if entry is None else self.give(entry)
             if not given:
                 value, entry = yield from self._compute(flight, compute)
@@ -166,7 +166,7 @@ class Answers:
 
     def _compute(self, flight: Flight, compute: Compute) -> Steps[Found]:
         """Compute an answer, which somebody asked for or not, and have it kept."""
-        number = self.contents.requests if flight.late else self._missed(flight.question, compute)
+        number = self.contents.requests if flight.late else self.missed(flight.question, compute)
         began = self.clock()
         try:
             value = yield Computed(compute)
@@ -176,7 +176,7 @@ class Answers:
             raise
         return value, (yield from self._computed(flight, compute, value, began, number))
 
-    def _missed(self, question: Question, compute: Compute | None = None) -> int:
+    def missed(self, question: Question, compute: Compute | None = None) -> int:
         """Note a request that found no entry, and return its number."""
         contents = self.contents
         with contents.lock:
@@ -267,7 +267,7 @@ class Answers:
             self.contents.insert(entry, number)
             return True
 
-    def _from_below(self, flight: Flight) -> Entry | None:
+    def from_below(self, flight: Flight) -> Entry | None:
         """Return the answer of a tier below, which is held in memory from now on; None where that fails."""
         question = flight.question
         try:
@@ -280,7 +280,7 @@ class Answers:
         except Exception as error:
             self._warner.warn("below", f"an answer in a tier is passed over: {type(error).__name__}: {error}")
             return None
-        self._insert(flight, entry, self._missed(question))
+        self._insert(flight, entry, self.missed(question))
         if flight.void:  # the nearer tiers may have been given it again
             self.below.delete(question.name)
         self._count(seconds_saved=found.seconds)

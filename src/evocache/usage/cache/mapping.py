@@ -132,6 +132,33 @@ class AnswersMapping(MutableMapping[Hashable, Any]):
         """
         return self._answers.put(Question(key, self._name(key), owner, group, ttl, size, seconds), value)
 
+    async def aget(self, key: Hashable, default: Any = None, *, owner: Hashable | None = None) -> Any:
+        """Return the value of a key that memory or a tier below holds, fresh; else the default.
+
+        It is a request, answered or not; a thread waits for disk and server.
+
+        Args:
+            key: the key.
+            default: what is given where it is not held.
+            owner: who asks: a label to learn from.
+
+        Raises:
+            UsageError: if the key, or the owner, has no encoding.
+        """
+        question = Question(key, self._name(key), owner)
+        question.check(self._answers.names)
+        entry = self._entries.get(question.name)
+        if entry is not None and (now := self._clock()) < entry.fresh:
+            self._ring.append((self._number(), entry, owner, now, "hit"))
+        else:
+            with self._answers.flights.apart(question) as flight:
+                below = self._answers.below
+                entry = await asyncio.to_thread(self._answers.from_below, flight) if below else None
+            if entry is None:
+                self._answers.missed(question)
+        given, value = (False, None) if entry is None else self._answers.give(entry)
+        return value if given else default
+
     def invalidate(self, key: Hashable) -> bool:
         """Forget a key in this process and all tiers, and return whether it was held in memory.
 
