@@ -40,6 +40,18 @@ class Choice(NamedTuple):
     seconds: float
 
 
+class Outlook(NamedTuple):
+    """What a task would be given now.
+
+    Attributes:
+        ladder: points that it may be given.
+        place: on the ladder, of the point that it would be given if it had no deadline.
+    """
+
+    ladder: Ladder
+    place: int
+
+
 class Desk:
     """Keeps what waits and runs in figures, and decides.
 
@@ -132,6 +144,20 @@ class Desk:
             raise Error(f"model {task.model!r}", names, f"did you mean {meant!r}?" if meant else "name one of them")
         return ladder_of(card, task.arguments, wishes, self._points, task.pictures)
 
+    def outlook(self, task: Task, wishes: Wishes) -> Outlook:
+        """Return what a task would be given now.
+
+        Raises:
+            FrontError: if no point meets its wishes.
+            Error: if its model is unknown.
+        """
+        ladder = self.ladder(task, wishes)
+        return Outlook(ladder, self._place(task.model, ladder))
+
+    def _place(self, model: str, ladder: Ladder) -> int:
+        place = self._ladders[model].first + self.controllers[model].level
+        return min(max(place, ladder.first), ladder.last)
+
     def price(self, task: Task, wishes: Wishes, ladder: Ladder) -> tuple[Group, tuple[float, ...]]:
         """Return the line that a task waits in, and its predicted seconds at each level of its model's controller."""
         card, server = self.cards[task.model], self._ladders[task.model]
@@ -184,9 +210,7 @@ class Desk:
     def choose(self, run: Run, now: float) -> Choice:
         """Return the point of a run: its model's level, or the best after it that meets its deadline."""
         level = self.controllers[run.task.model].level
-        place = self._ladders[run.task.model].first + level
-        place = min(max(place, run.ladder.first), run.ladder.last)
-        points = run.ladder.points[place : run.ladder.last + 1]
+        points = run.ladder.points[self._place(run.task.model, run.ladder) : run.ladder.last + 1]
         if run.due is not None:
             rest = self.capacity.seconds(self.backlog.rest)
             ends = [rest + self._alone(run, point) for point in points]

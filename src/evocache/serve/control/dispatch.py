@@ -16,7 +16,7 @@ from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
 from ..workers.worker import Tell, Worker
 from .admission import SOON, Demand, DoorSettings, Ticket
 from .bench import Bench, Seat
-from .desk import Desk
+from .desk import Desk, Outlook
 from .front_control import ControlSettings, Transition, log_transition
 from .points import ServerPoints, Wishes
 from .rates import Left, Quota
@@ -133,6 +133,16 @@ class Dispatcher:
     def draining(self) -> bool:
         """Whether it ends: what is cancelled then was not cancelled by its owner."""
         return self._desk.door.closed
+
+    def outlook(self, task: Task, wishes: Wishes | None = None) -> Outlook:
+        """Return which points a task may be given, and which it would be given now; nothing is queued.
+
+        Raises:
+            FrontError: if no point of the model's front meets the wishes.
+            Error: if no worker has its model.
+        """
+        self._tick()
+        return self._desk.outlook(task, wishes or Wishes())
 
     def enter(
         self, task: Task, wishes: Wishes | None = None, owner: Owner | None = None, *, count: int = 1, bytes: int = 0
