@@ -11,6 +11,7 @@ In: requests. Out: what pipelines make of them.
 - `database`: the server's tables, in SQLite or Postgres
 - `jobs`: requests that are durable before they are acknowledged, and their results
 - `background`: has these made
+- `reuse`: what is stored or being made is not made again
 - `service`, `settings`, `start`, `crew`: all of it together
 - `api`, `run`: HTTP, as OpenAI's clients speak it
 

@@ -7,7 +7,8 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -31,20 +32,16 @@ from .requests.failures import UnmadeError
 from .requests.fit import check
 from .requests.identity import Identity
 from .requests.request import GenerationRequest
+from .reuse.asking import Watch
+from .reuse.reuse import Reuse
 from .settings import Settings
 from .workers.card import ModelCard, PointCard
 from .workers.supervisor import Supervisor
 from .workers.task import Task
-from .workers.updates import Cancelled, Failed, Made, Progressed, Update
+from .workers.updates import Made
 from .workers.worker import Worker
 
 log = logging.getLogger("evocache.serve")
-
-Watch = Callable[[int, Update], None]
-"""Takes the number of a picture among those asked for, and what became of it."""
-
-SEEDS = 1 << 32
-"""How many seeds are drawn from where none is given."""
 
 TRANSITIONS = 50
 """How many of the last changes of level are remembered."""
@@ -67,6 +64,7 @@ class Service:
         keys: API keys, as requests are let in by.
         observer: is told how requests ended.
         links: signs addresses of results.
+        reuse: what is stored, and what is being made.
     """
 
     def __init__(self, settings: Settings, workers: Sequence[Worker] | Supervisor) -> None:
@@ -78,6 +76,14 @@ class Service:
         self.links = Links(self.settings.secret or secrets.token_bytes(32))
         self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS)
         self._dispatcher = Dispatcher(quota=lambda owner: self.keys.quota(owner), tell=self._note)
+        self.reuse = Reuse(
+            settings.reuse,
+            _account,
+            folder=settings.folder,
+            database=settings.database,
+            shared=settings.shared,
+            secret=settings.secret,
+        )
         self._starting: asyncio.Task[None] | None = None
         self._background: Background | None = None
 
@@ -103,8 +109,9 @@ class Service:
         return "" if self._dispatcher.ready else self._crew.why_unready or LOADING
 
     def figures(self) -> dict[str, Any]:
-        """Return counts and gauges of the dispatcher, and of each worker's in `engines`."""
-        return {**self._dispatcher.figures(), "engines": [dict(one) for one in self._crew.figures().values()]}
+        """Return counts and gauges of the dispatcher, of each worker in `engines`, and of `reuse` across requests."""
+        engines = [dict(one) for one in self._crew.figures().values()]
+        return {**self._dispatcher.figures(), "engines": engines, "reuse": self.reuse.figures()}
 
     def _note(self, change: Transition) -> None:
         self.transitions.append(change)
@@ -154,23 +161,19 @@ class Service:
         return answers
 
     async def _make(self, asked: GenerationRequest, who: Identity, watch: Watch | None, previews: int) -> list[Answer]:
-        first = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
-        tasks = [_task(asked, first + at) for at in range(asked.count)]
         wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline)
         owner = Owner(who.tenant, who.key, who.user)
         size = sum(len(picture.pixels) for picture in asked.pictures.values())
-        with self._dispatcher.enter(tasks[0], wishes, owner, count=len(tasks), bytes=size) as ticket:
-            runs = [self._dispatcher.submit(task, wishes, owner, ticket) for task in tasks]
-            following = [
-                asyncio.ensure_future(_follow(run, _numbered(watch, at), previews)) for at, run in enumerate(runs)
-            ]
-            try:
-                return await asyncio.gather(*following)
-            finally:
-                for run in runs:
-                    run.cancel()
-                for one in following:
-                    one.cancel()
+
+        @contextmanager
+        def begin(tasks: Sequence[Task]) -> Iterator[Sequence[Run]]:
+            with self._dispatcher.enter(tasks[0], wishes, owner, count=len(tasks), bytes=size) as ticket:
+                yield [self._dispatcher.submit(task, wishes, owner, ticket) for task in tasks]
+
+        outlook = self._dispatcher.outlook(Task("", asked.model, asked.arguments, 0), wishes)
+        return await self.reuse.answer(
+            asked, who, self.cards[asked.model], outlook, begin, watch=watch, previews=previews
+        )
 
     def read(self, owner: Owner, bytes: int) -> Ticket:
         """Let a request in whose body is read.
@@ -221,32 +224,7 @@ class Service:
         await self.observer.close()
         await self.background.close()
         await self._crew.close()
-
-
-def _task(asked: GenerationRequest, seed: int) -> Task:
-    return Task(f"gen_{secrets.token_hex(16)}", asked.model, asked.arguments, seed, asked.pictures)
-
-
-async def _follow(run: Run, watch: Callable[[Update], None], previews: int) -> Answer:
-    """Pass on what becomes of a run until its end, and ask for previews at even parts of its steps."""
-    wanted = 0
-    async for update in run:
-        if isinstance(update, Made):
-            return Answer(update.picture, _account(run, update))
-        if isinstance(update, Failed):
-            raise UnmadeError(update.reason, update.text)
-        if isinstance(update, Cancelled):
-            raise UnmadeError("cancelled", "it was cancelled")
-        watch(update)
-        if isinstance(update, Progressed) and wanted < previews and _is_due(update, wanted, previews):
-            wanted += 1
-            run.preview()
-    raise AssertionError("a run without an end")
-
-
-def _is_due(progress: Progressed, made: int, previews: int) -> bool:
-    """Whether the next preview of so many is due, where they lie evenly between the first step and the last."""
-    return progress.step * (previews + 1) >= (made + 1) * progress.steps
+        await self.reuse.close()
 
 
 def _account(run: Run, made: Made) -> Account:
@@ -262,7 +240,3 @@ def _account(run: Run, made: Made) -> Account:
         seconds={"queue": begun - run.came, **made.seconds, "predicted": run.predicted},
         notes=(*((outside,) if run.ladder.outside else ()), *made.notes),
     )
-
-
-def _numbered(watch: Watch | None, at: int) -> Callable[[Update], None]:
-    return (lambda update: None) if watch is None else lambda update: watch(at, update)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from .access.exposure import Exposure, exposure_of
 from .requests.fit import Limits
+from .reuse.settings import ReuseSettings
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Settings:
         secret: of the installation, that links are signed with; one of this run if None.
         log: form of the log's lines.
         drain: seconds that what runs may take to end when the server is told to.
+        reuse: what is shared across requests, and how much is kept.
     """
 
     models: Mapping[str, str]
@@ -64,6 +66,7 @@ class Settings:
     secret: bytes | None = field(default=None, repr=False)
     log: Literal["text", "json"] = "text"
     drain: float = 30.0
+    reuse: ReuseSettings = field(default_factory=ReuseSettings)
 
     @property
     def exposure(self) -> Exposure:

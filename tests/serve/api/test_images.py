@@ -112,6 +112,15 @@ def test_partial_images_are_streamed(client: openai.OpenAI, worker: StubWorker):
     assert opened(events[-1].b64_json).tobytes() == expected(worker)
 
 
+def test_what_is_there_already_is_streamed_as_one_event(client: openai.OpenAI, worker: StubWorker):
+    for _ in range(2):
+        wanted = {"seed": 7}
+        events = list(client.images.generate(prompt="a fox", stream=True, partial_images=2, extra_body=wanted))
+    assert [event.type for event in events] == ["image_generation.completed"]
+    assert opened(events[0].b64_json).tobytes() == expected(worker)
+    assert len(worker.tasks) == 1
+
+
 def test_a_failure_within_a_stream_reaches_the_client(client: openai.OpenAI):
     with pytest.raises(openai.APIError) as failed:
         list(client.images.generate(prompt="fail pipeline", stream=True))

@@ -85,8 +85,8 @@ def test_what_lies_outside_of_the_front_is_said_before(page: Any, worker: StubWo
 
 
 def test_seeds_are_drawn_unless_they_are_locked(page: Any, worker: StubWorker):
-    page.fill("#prompt", "a fox")
-    for locked in (False, False, True):
+    for prompt, locked in (("a fox", False), ("a fox", False), ("a hen", True)):
+        page.fill("#prompt", prompt)
         page.set_checked("#locked", locked)
         page.click("#go")
         page.wait_for_selector("#go:visible")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ...units import in_bytes
 from ..inputs.model_loading import MODELS
 from ..inputs.served_models import read_fronts, read_models
 from ..ui.console import errors
@@ -51,9 +52,17 @@ def serve(
     ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Let others than this machine in without keys.")] = False,
     log_format: Annotated[LogFormat, typer.Option(help="Form of the log's lines.")] = LogFormat.text,
+    cache: Annotated[str, typer.Option(help="Memory for results, so that none is made twice; 0 keeps none.")] = "256MB",
+    reuse_unseeded: Annotated[
+        bool, typer.Option("--reuse-unseeded", help="Give who names no seed what was made before, not another picture.")
+    ] = False,
+    share_within_tenant: Annotated[
+        bool, typer.Option("--share-within-tenant", help="Let owners of a tenant share results; times tell of them.")
+    ] = False,
     drain: Annotated[float, typer.Option(min=0, max=3600, help="Seconds that what runs may take at the end.")] = 30.0,
 ) -> None:
     """Serve models to OpenAI's clients: pictures, videos, previews; many at a time."""
+    from ...serve.reuse.settings import ReuseSettings
     from ...serve.run import run
     from ...serve.settings import Settings
     from ...usage.keys.secret import installation_secret
@@ -79,5 +88,6 @@ def serve(
         secret=installation_secret(),
         log=log_format.value,
         drain=drain,
+        reuse=ReuseSettings(in_bytes(cache), unseeded=reuse_unseeded, within_tenant=share_within_tenant),
     )
     run(settings, lambda url: errors().print(f"{', '.join(models)} on {url}", markup=False, highlight=False))

@@ -80,7 +80,9 @@ def images(answers: list[Answer], body: PicturesWanted) -> Images:
 
 
 def _base64(answer: Answer, body: PicturesWanted) -> str:
-    return base64.b64encode(encode(answer.picture, body.output_format, body.output_compression)).decode()
+    format, compression = body.output_format, body.output_compression
+    file = answer.files.get(format) if format == "png" or compression == 100 else None
+    return base64.b64encode(file or encode(answer.picture, format, compression)).decode()
 
 
 def _common(answers: list[Answer], body: PicturesWanted) -> dict[str, Any]:
@@ -114,7 +116,7 @@ async def stream(
         making.cancel()
         first.cancel()
         raise
-    if making.done() and not first.done():
+    if making.done() and making.exception() is not None:
         first.cancel()
         making.result()  # raises what it was refused with
     return StreamingResponse(

@@ -43,7 +43,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was made, and how."""
+    """What was made, and how.
+
+    Attributes:
+        picture: what was made.
+        account: how.
+        files: the same by format (`png`, lossless `webp`), where it is there as a file already.
+    """
 
     picture: Picture
     account: Account
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)

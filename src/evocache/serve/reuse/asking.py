@@ -1,0 +1,182 @@
+"""One request, answered from what is stored, from what is being made, and by having the rest made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from ..control.desk import Outlook
+from ..control.points import UNCACHED
+from ..control.refusal import Refused
+from ..control.run import Run
+from ..requests.answer import Account, Answer
+from ..workers.task import Task
+from ..workers.updates import Update
+from .flights import Flights, Seat
+from .keys import Question
+from .records import Note
+from .results import Results
+
+Begin = Callable[[Sequence[Task]], AbstractContextManager[Sequence[Run]]]
+"""Lets tasks in at the door and has them begun, or raises `Refused`; what it gives back is left when they are over."""
+
+Watch = Callable[[int, Update], None]
+"""Takes the number of a picture among those asked for, and what became of it."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request allows.
+
+    Attributes:
+        outlook: what it would be given now.
+        cache: what it allows (`requests.request.Wishes.cache`).
+        repeats: whether an equal result answers it.
+        deadline: seconds from now.
+        hurries: whether it has a deadline, or asks for a speed-up.
+        watch: is told what becomes of it.
+        previews: most that are told of each picture.
+    """
+
+    outlook: Outlook
+    cache: Literal["use", "refresh", "off"]
+    repeats: bool
+    deadline: float | None
+    hurries: bool
+    watch: Watch | None
+    previews: int
+
+
+class Asking:
+    """A request for some pictures.
+
+    Args:
+        asked: what it allows.
+        questions: the pictures.
+        notes: what is noted of each.
+        results: what is stored.
+        flights: what is being made.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        questions: Sequence[Question],
+        notes: Sequence[Note],
+        results: Results,
+        flights: Flights,
+    ) -> None:
+        self._asked, self._questions, self._notes = asked, questions, notes
+        self._results, self._flights = results, flights
+        self._stored: dict[int, Answer] = {}
+        self._seats: dict[int, Seat] = {}
+
+    async def answer(self, begin: Begin) -> list[Answer]:
+        """Return the answers; what nobody waits for any more ends, however this ends.
+
+        Args:
+            begin: has what is missing made.
+
+        Raises:
+            Refused: if something has to be made, and there is no room for it now.
+            UnmadeError: if one of them failed.
+        """
+        ended = "failed"
+        try:
+            await self._look(self._asked.outlook.place)
+            try:
+                return await self._make(begin)
+            except Refused:
+                await self._look(self._asked.outlook.ladder.last)  # what is asked for, though less than was hoped for
+                if self._missing:
+                    raise
+                return await self._wait()
+        except Refused:
+            ended = "shed"
+            raise
+        finally:
+            for seat in self._seats.values():
+                seat.leave()
+            self._note_unanswered(ended)
+
+    @property
+    def _missing(self) -> list[int]:
+        return [at for at in range(len(self._questions)) if at not in self._stored and at not in self._seats]
+
+    async def _look(self, worst: int) -> None:
+        """Look for what is being made, and for what is stored.
+
+        Args:
+            worst: place of the least point that a stored result may have.
+        """
+        if self._asked.cache != "use" or not self._asked.repeats:
+            return
+        self._join()
+        for at in self._missing:
+            found = await self._results.find(self._questions[at], lambda label: self._is_good(label, worst))
+            if found is None:
+                continue
+            stored, task = found.stored, self._questions[at].task
+            said = stored.point, stored.speedup, stored.quality, "exact", {"load": found.seconds}, stored.notes
+            account = Account(task.id, task.seed, *said)  # type: ignore[arg-type]
+            self._stored[at] = Answer(found.picture, account, stored.files)
+            size, saved = len(stored.file), stored.seconds
+            took = {"load": found.seconds}
+            self._notes[at].end("hit", took, size=size, saved=saved, tier=found.tier, point=stored.point)
+        self._join()  # what was begun while others were looked for
+
+    def _is_good(self, label: str, worst: int) -> bool:
+        labels = [UNCACHED if point is None else point.label for point in self._asked.outlook.ladder.points]
+        return label in labels[: worst + 1]
+
+    def _join(self) -> None:
+        asked = self._asked
+        for at in self._missing:
+            flight = self._flights.find(self._questions[at], asked.outlook, asked.hurries)
+            if flight is not None:
+                watch, kept = self._watch(at), partial(self._note, at)
+                self._seats[at] = flight.join(watch, asked.previews, kept, deadline=asked.deadline)
+
+    async def _make(self, begin: Begin) -> list[Answer]:
+        missing = self._missing
+        if not missing:
+            return await self._wait()
+        keep = None if self._asked.cache == "off" else self._results.keep
+        with begin([self._questions[at].task for at in missing]) as runs:
+            for at, run in zip(missing, runs, strict=True):
+                flight = self._flights.begin(self._questions[at], run, keep, open=keep is not None)
+                watch, kept = self._watch(at), partial(self._note, at)
+                self._seats[at] = flight.join(watch, self._asked.previews, kept, joined=False)
+            return await self._wait()
+
+    async def _wait(self) -> list[Answer]:
+        await asyncio.gather(*(seat.answer for seat in self._seats.values()))
+        made = {at: seat.answer.result() for at, seat in self._seats.items()}
+        return [self._stored[at] if at in self._stored else made[at] for at in range(len(self._questions))]
+
+    def _watch(self, at: int) -> Callable[[Update], None]:
+        watch = self._asked.watch
+        return (lambda update: None) if watch is None else partial(watch, at)
+
+    def _note(self, at: int, answer: Answer, bytes: int, seconds: float) -> None:
+        """Note a picture that was made, once it is known what it takes."""
+        account, seat, note = answer.account, self._seats[at], self._notes[at]
+        if not seat.joined:
+            stages = {stage: took for stage, took in account.seconds.items() if stage != "predicted"}
+            note.end("skipped" if self._asked.cache == "off" else "miss", stages, size=bytes, point=account.point)
+        elif account.reuse == "exact":
+            note.end("hit", {"wait": seat.waited}, size=bytes, saved=seconds, tier="memory", point=account.point)
+        else:
+            note.end("joined", {"wait": seat.waited}, size=bytes, saved=seconds, point=account.point)
+
+    def _note_unanswered(self, kind: str) -> None:
+        """Note what has no answer, and will have none."""
+        for at, note in enumerate(self._notes):
+            seat = self._seats.get(at)
+            answered = seat is not None and seat.answer.done() and not seat.answer.cancelled()
+            if not answered or (seat is not None and seat.answer.exception() is not None):
+                note.end(kind)

@@ -1,0 +1,281 @@
+"""What is being made, and all who wait for it: equal requests are made once, and each is told of it as if alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from ..control.desk import Outlook
+from ..control.run import End, Run
+from ..requests.answer import Account, Answer
+from ..requests.failures import UnmadeError
+from ..workers.updates import Failed, Made, Previewed, Progressed, Update
+from .keys import Question
+
+log = logging.getLogger("evocache.serve")
+
+Watch = Callable[[Update], None]
+"""Takes what becomes of one picture."""
+
+Kept = Callable[[Answer, int, float], None]
+"""Is told an answer, the bytes that it takes where it is stored, and the seconds that computing it took."""
+
+Keep = Callable[[Question, Answer], Awaitable[int]]
+"""Stores a result, and returns its bytes."""
+
+
+class Seat:
+    """The place of one who waits for a flight.
+
+    Args:
+        flight: what is waited for.
+        watch: is told what becomes of it.
+        previews: most that are told.
+        joined: whether it was being made for somebody else.
+        came: when, by the flight's clock.
+        kept: is told of the answer, if there is one.
+
+    Attributes:
+        waited: seconds until the answer was there.
+    """
+
+    def __init__(
+        self,
+        flight: Flight,
+        watch: Watch,
+        previews: int,
+        joined: bool,
+        came: float,
+        kept: Kept,
+    ) -> None:
+        self._flight, self._watch = flight, watch
+        self.joined, self.came, self.kept = joined, came, kept
+        self._previews, self._asked, self._told = previews, 0, 0
+        self.waited = 0.0
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def tell(self, update: Update) -> None:
+        """Take an update; previews as long as some are wished for. What it raises reaches nobody else."""
+        if isinstance(update, Previewed):
+            if self._told >= self._previews:
+                return
+            self._told += 1
+        try:
+            self._watch(update)
+        except Exception:
+            log.exception("who watches a generation failed")
+
+    def wants_preview(self, progress: Progressed) -> bool:
+        """Whether a preview is due, where they lie evenly between the first step and the last; each is due once."""
+        due = progress.step * (self._previews + 1) >= (self._asked + 1) * progress.steps
+        if self._asked >= self._previews or not due:
+            return False
+        self._asked += 1
+        return True
+
+    def leave(self) -> None:
+        """Wait no more; who is the last to leave ends what is made, within a step."""
+        if not self.answer.done() or self.answer.cancelled():
+            self.answer.cancel()
+            self._flight.leave(self)
+
+
+class Flight:
+    """A run, and all who wait for it. It is over when its result is stored.
+
+    Args:
+        question: what is made.
+        run: makes it.
+        account: makes the account of a run.
+        clock: the dispatcher's.
+    """
+
+    def __init__(
+        self, question: Question, run: Run, account: Callable[[Run, Made], Account], clock: Callable[[], float]
+    ) -> None:
+        self.question, self.run = question, run
+        self._account, self._clock = account, clock
+        self._seats: list[Seat] = []
+        self._answer: Answer | None = None
+        self.left = False
+        """Whether all who waited have left, so that it ends."""
+
+    def fits(self, outlook: Outlook, hurries: bool) -> bool:
+        """Return whether it is what a request would get.
+
+        Its point is none below what is asked for; if that has to be fast, it is none that is slower either. What is
+        made already is as good at least as what would be made now.
+
+        Args:
+            outlook: what the request would be given now.
+            hurries: whether it asks for a speed-up, or has a deadline.
+        """
+        run, ladder = self.run, outlook.ladder
+        if self.left or (run.over and self._answer is None):
+            return False
+        first, last = run.ladder.first, run.ladder.last
+        if run.begun is not None:
+            first = last = run.ladder.points.index(run.point)
+        if self._answer is not None:
+            return first <= outlook.place
+        return last <= ladder.last and (not hurries or first >= ladder.first)
+
+    def join(
+        self,
+        watch: Watch,
+        previews: int,
+        kept: Kept,
+        *,
+        deadline: float | None = None,
+        joined: bool = True,
+    ) -> Seat:
+        """Return a seat of somebody who waits as well, and is told all from now on.
+
+        Args:
+            watch: is told what becomes of it.
+            previews: most that are told.
+            kept: is told of the answer, if there is one.
+            deadline: seconds from now; what waits goes by the nearest of all.
+            joined: whether it is made for somebody else.
+        """
+        now = self._clock()
+        seat = Seat(self, watch, previews, joined, now, kept)
+        self._seats.append(seat)
+        if deadline is not None:
+            self.run.hasten(now + deadline)
+        if self._answer is not None:
+            self._give(seat)
+        elif joined and self.run.progress.steps:
+            seat.tell(self.run.progress)
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Take somebody off who waits no more."""
+        if seat in self._seats:
+            self._seats.remove(seat)
+        if not self._seats and not self.run.over:
+            self.left = True
+            self.run.cancel()
+
+    async def fly(self, keep: Keep | None) -> None:
+        """Tell all who wait what becomes of the run, and have its result stored."""
+        end = await self._pass_on()
+        if not isinstance(end, Made):
+            for seat in self._waiting():
+                seat.answer.set_exception(_failure(end))
+                seat.answer.exception()  # seen: who left does not ask
+            return
+        answer = self._answer = Answer(end.picture, self._account(self.run, end))
+        for seat in self._waiting():
+            self._give(seat)
+        bytes = len(end.picture.pixels)
+        if keep is not None:
+            with suppress(Exception):
+                bytes = await self._store(keep, answer) or bytes
+        for seat in self._seats:
+            if not seat.answer.cancelled():
+                seat.kept(seat.answer.result(), bytes, answer.account.seconds.get("compute", 0.0))
+
+    def _waiting(self) -> list[Seat]:
+        return [seat for seat in self._seats if not seat.answer.done()]
+
+    async def _store(self, keep: Keep, answer: Answer) -> int:
+        try:
+            return await keep(self.question, answer)
+        except Exception:
+            log.exception("a result could not be stored")
+            raise
+
+    async def _pass_on(self) -> End:
+        async for update in self.run:
+            if isinstance(update, End):
+                return update
+            for seat in self._seats:
+                seat.tell(update)
+            if isinstance(update, Progressed):
+                wishes = [seat.wants_preview(update) for seat in self._seats]  # of all: one preview is enough for them
+                if any(wishes):
+                    self.run.preview()
+        raise AssertionError("a run without an end")
+
+    def _give(self, seat: Seat) -> None:
+        seat.waited = max(0.0, self._clock() - seat.came)
+        seat.answer.set_result(self._answer_of(seat))
+
+    def _answer_of(self, seat: Seat) -> Answer:
+        """The answer as one of those who wait is given it."""
+        assert self._answer is not None
+        if not seat.joined:
+            return self._answer
+        run, account = self.run, self._answer.account
+        over = run.ended is not None and seat.came >= run.ended
+        begun = run.came if run.begun is None else run.begun
+        seconds = {**account.seconds, "queue": max(0.0, begun - seat.came)}
+        told = (
+            replace(account, reuse="exact", seconds={}) if over else replace(account, reuse="joined", seconds=seconds)
+        )
+        return Answer(self._answer.picture, told)
+
+
+class Flights:
+    """What is being made, by the name of its result.
+
+    Args:
+        account: makes the account of a run.
+        clock: the dispatcher's.
+    """
+
+    def __init__(self, account: Callable[[Run, Made], Account], clock: Callable[[], float] = time.monotonic) -> None:
+        self._account, self._clock = account, clock
+        self._flights: dict[str, list[Flight]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._flights.values()))
+
+    def find(self, question: Question, outlook: Outlook, hurries: bool) -> Flight | None:
+        """Return what is being made for a question, if it fits."""
+        flights: Sequence[Flight] = self._flights.get(question.name, ())
+        return next((flight for flight in flights if flight.fits(outlook, hurries)), None)
+
+    def begin(self, question: Question, run: Run, keep: Keep | None, *, open: bool) -> Flight:
+        """Follow a run.
+
+        Args:
+            question: what it makes.
+            run: makes it.
+            keep: stores the result; None if it is not to be stored.
+            open: whether others may join.
+        """
+        flight = Flight(question, run, self._account, self._clock)
+        if open:
+            self._flights.setdefault(question.name, []).append(flight)
+        task = asyncio.ensure_future(flight.fly(keep))
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._over(flight, done))
+        return flight
+
+    def _over(self, flight: Flight, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        flights = self._flights.get(flight.question.name, [])
+        if flight in flights:
+            flights.remove(flight)
+            if not flights:
+                del self._flights[flight.question.name]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a generation could not be followed", exc_info=error)
+
+    async def close(self) -> None:
+        """Wait until all is over, runs that were cancelled and results that are being stored."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _failure(end: End) -> UnmadeError:
+    if isinstance(end, Failed):
+        return UnmadeError(end.reason, end.text)
+    return UnmadeError("cancelled", "it was cancelled")

@@ -1,0 +1,132 @@
+"""All reuse across requests together: what a service asks before it has anything made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...usage.keys.secret import installation_secret
+from ..control.desk import Outlook
+from ..control.run import Run
+from ..requests.answer import Account, Answer
+from ..requests.identity import Identity
+from ..requests.request import GenerationRequest
+from ..workers.card import ModelCard
+from ..workers.task import Task
+from ..workers.updates import Made
+from .asking import Asked, Asking, Begin, Watch
+from .flights import Flights
+from .keys import Keys
+from .records import FILE, Records
+from .results import Results
+from .settings import ReuseSettings
+
+SEEDS = 1 << 32
+"""How many seeds are drawn from where none is given."""
+
+CACHE = "cache"
+"""Name of the folder of results, in the server's folder."""
+
+
+class Reuse:
+    """Answers requests from what is stored and what is being made, and has the rest made.
+
+    Args:
+        settings: what is shared, and how much is kept.
+        account: makes the account of a run that is over.
+        folder: of the server; None if nothing is to outlive it.
+        database: URL for records, in place of a file in the folder.
+        shared: URL of a server that machines share.
+        secret: keys digests; if None, the installation's where something is to outlive the server.
+        clock: the dispatcher's.
+    """
+
+    def __init__(
+        self,
+        settings: ReuseSettings,
+        account: Callable[[Run, Made], Account],
+        *,
+        folder: Path | None = None,
+        database: str | None = None,
+        shared: str | None = None,
+        secret: bytes | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        if secret is None:
+            lasts = folder is not None or database is not None or shared is not None
+            secret = installation_secret() if lasts else os.urandom(32)
+        self._keys = Keys(secret, within_tenant=settings.within_tenant)
+        self._results = Results(settings, secret, None if folder is None else folder / CACHE, shared)
+        self._flights = Flights(account, clock)
+        self.records = Records(self._keys, database or (None if folder is None else folder / FILE))
+
+    async def answer(
+        self,
+        request: GenerationRequest,
+        who: Identity,
+        card: ModelCard,
+        outlook: Outlook,
+        begin: Begin,
+        *,
+        watch: Watch | None = None,
+        previews: int = 0,
+    ) -> list[Answer]:
+        """Answer a request; if this is cancelled, what nobody else waits for ends within a step.
+
+        Args:
+            request: what is asked for, as `requests.fit.check` returned it.
+            who: who asks.
+            card: of its model.
+            outlook: what it would be given now.
+            begin: lets what is missing in at the door, and has it made.
+            watch: is told what becomes of each picture.
+            previews: most that are told of each.
+
+        Raises:
+            Refused: if something has to be made, and there is no room for it now.
+            UnmadeError: if one of them failed; the others end, unless somebody else waits for them.
+        """
+        wishes, seeded = request.wishes, request.seed is not None
+        base = Task("", request.model, request.arguments, 0, request.pictures)
+        repeats = seeded or (self._settings.unseeded and wishes.cache != "off")
+        if request.seed is not None:
+            first = request.seed
+        else:
+            first = self._keys.seed(base, card, who) if repeats else secrets.randbelow(SEEDS)
+        questions = []
+        for at in range(request.count):
+            task = replace(base, id=f"gen_{secrets.token_hex(16)}", seed=first + at)
+            questions.append(self._keys.question(task, card, who, seeded=seeded, at=at))
+        asked = Asked(
+            outlook,
+            wishes.cache,
+            repeats,
+            wishes.deadline,
+            wishes.speedup is not None or wishes.deadline is not None,
+            watch,
+            previews,
+        )
+        notes = [self.records.note(question, learn=wishes.learn) for question in questions]
+        return await Asking(asked, questions, notes, self._results, self._flights).answer(begin)
+
+    def figures(self) -> dict[str, Any]:
+        """Return counts of all requests by how they were answered, and gauges of what is made and kept."""
+        gauges = {"seconds_saved": self.records.saved, "flights": len(self._flights), **self._results.figures()}
+        return {"counts": dict(self.records.counts), **gauges}
+
+    def figures_of(self, tenant: str) -> dict[str, int]:
+        """Return counts of a tenant's requests by how they were answered; they do not depend on other tenants."""
+        return dict(self.records.by_tenant.get(tenant, {}))
+
+    async def close(self) -> None:
+        """Wait until what is being stored is stored, write what is to be written, and let files go."""
+        await self._flights.close()
+        await self._results.close()
+        await asyncio.to_thread(self.records.close)
