@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
         ServeError: if that address is taken, or none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    server = socket.socket(family)
+    server = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio turns Nagle off where it says so
     try:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((host, port))
