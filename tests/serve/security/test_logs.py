@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +13,11 @@ import httpx
 import pytest
 
 from evocache.serve.access.key_store import KeyStore
-from evocache.serve.observe.logs import Format, set_up_logs
+from evocache.serve.observe.logs import OUTPUT, Format, set_up_logs
 from evocache.serve.observe.traces import NoTraces, OtelTraces, make_traces
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
+from evocache.serve.workers import process
 from tests.serve.api.test_images import expected
 from tests.serve.running_server import running
 from tests.serve.security.conftest import Serve, bearer, generate
@@ -126,6 +128,23 @@ def test_messages_of_other_libraries_are_left_out(lines: io.StringIO):
     assert "diffusers.pipelines.pipe" in text
     assert "it serves" in text
     assert len(text.splitlines()) == 3
+
+
+def test_of_what_workers_write_places_and_kinds_are_logged(lines: io.StringIO):
+    """Their processes hold all libraries, and a traceback ends with what was wrong, in words."""
+    try:
+        {}[PROMPT]
+    except KeyError:
+        written = [*traceback.format_exc().splitlines(), f"RuntimeWarning: {PROMPT}", PROMPT, "Fatal Python error: x"]
+    for line in written:
+        logging.getLogger(OUTPUT).info("%s: %s", "worker 1", line)
+    text = lines.getvalue()
+    assert PROMPT not in text
+    assert "test_logs.py" in text
+    assert "worker 1: KeyError" in text
+    assert "worker 1: Traceback" in text
+    assert "Fatal Python error" in text
+    assert process.OUTPUT.name == OUTPUT
 
 
 def test_metrics_have_the_names_of_peers(serve: Serve, worker: StubWorker):

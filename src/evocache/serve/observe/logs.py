@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -29,6 +30,13 @@ OURS = ("evocache", "uvicorn")
 
 PROBES = ("/healthz", "/readyz", "/metrics")
 """Routes that machines ask every few seconds; their lines are written where all is."""
+
+OUTPUT = "evocache.serve.workers.output"
+"""Logger of what processes of workers write, as `name: line`."""
+
+_PLACE = re.compile(r'\s*File "[^"]+", line \d+,? in [\w.<>]+')
+_KIND = re.compile(r"(?:Fatal Python error|Windows fatal exception|Traceback|(?:\w+\.)*\w+(?:Error|Exception)\b)")
+"""Lines of tracebacks that say where; and how the others begin that say what, before any message."""
 
 FRAMES = 20
 """Most lines of code that are written of an exception."""
@@ -110,9 +118,20 @@ def _said(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
 
 
 def _message(record: logging.LogRecord) -> str:
+    if record.name == OUTPUT:
+        return _of_worker(record)
     if record.name.partition(".")[0] in OURS:
         return record.getMessage()
     return f"a message of {record.name}:{record.lineno} is left out, as it may quote a request"
+
+
+def _of_worker(record: logging.LogRecord) -> str:
+    """What a line that a worker wrote may say: where something failed, and the kind of failure."""
+    name, _, line = record.getMessage().partition(": ")
+    kind = _KIND.match(line)
+    if _PLACE.fullmatch(line):
+        return f"{name}: {line.strip()}"
+    return f"{name}: {kind[0]}" if kind else f"{name}: a line is left out, as it may quote a request"
 
 
 def _types(error: BaseException) -> Iterator[str]:

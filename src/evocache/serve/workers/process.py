@@ -40,6 +40,9 @@ COMMAND = "import sys; sys.path = [p for p in sys.path if p]; from evocache.serv
 
 log = logging.getLogger(__name__)
 
+OUTPUT = logging.getLogger("evocache.serve.workers.output")
+"""Logger of what processes write: words of any library, of which a server's log takes what quotes no request."""
+
 
 class ProcessWorker:
     """Computes tasks in a process that it starts, as `Worker` says.
@@ -244,7 +247,7 @@ class ProcessWorker:
             while line := written.readline(LINE):
                 text = line.decode(errors="replace").rstrip()
                 if text:
-                    log.info("%s: %s", self.name, text)
+                    OUTPUT.info("%s: %s", self.name, text)
 
     def _join(self) -> None:
         if self._teller is not None and self._teller.is_here:  # the others wait for what is told
