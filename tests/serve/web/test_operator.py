@@ -36,6 +36,18 @@ def test_it_shows_what_the_server_does(opened: Any, address: str, worker: StubWo
     assert "somebody" not in text
 
 
+def test_lines_go_on_after_a_visit_to_the_other_page(opened: Any, address: str):
+    opened.goto(f"{address}/operator")
+    opened.wait_for_selector("main:not([hidden])")
+    until(opened, "document.querySelector('#charts polyline').getAttribute('points').split(' ').length >= 3")
+    opened.click("nav a[href='/']")
+    opened.wait_for_selector("#go:enabled")
+    opened.click("nav a[href='/operator']")
+    opened.wait_for_selector("#charts polyline", state="attached")
+    points = opened.get_attribute("#charts polyline >> nth=0", "points")
+    assert len(points.split(" ")) >= 3
+
+
 @pytest.mark.parametrize("path", ["/", "/operator"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])

@@ -72,6 +72,7 @@ def test_auto_leaves_the_choice_to_the_server(page: Any, worker: StubWorker):
 def test_what_lies_outside_of_the_front_is_said_before(page: Any, worker: StubWorker):
     page.fill("#guidance", "5")
     assert "guidance scale is 5, measured at 2.5" in page.inner_text("#outside")
+    assert page.get_attribute("#point", "aria-valuetext") == "uncached: everything is computed, about 0.8 s"
     page.fill("#steps", "10")
     assert "about 0.4 s" in page.inner_text("#point-said")
     page.fill("#width", "32")

@@ -7,10 +7,11 @@ import {ProblemBox} from "../common/problem.js";
 import {Chart} from "./chart.js";
 import {bars, fillTable, tiles, words} from "./parts.js";
 
-const EVERY = 1000, SPAN = 300;
+const EVERY = 1000, SPAN = 300, SAMPLES = "evocache samples";
 const box = new ProblemBox(byId("problem"));
 const sum = (values) => values.reduce((one, other) => one + other, 0);
 const total = (engines, name) => sum(engines.map((engine) => engine[name] ?? 0));
+const LINES = ["queue", "wait", "level", "made", "batch"];
 let charts = null, before = null;
 
 async function look() {
@@ -32,7 +33,7 @@ async function look() {
 }
 
 function show(state) {
-  const now = performance.now() / 1000, models = Object.entries(state.models);
+  const now = Date.now() / 1000, models = Object.entries(state.models);
   box.clear();
   document.querySelector("main").hidden = false;
   byId("status").textContent = state.unready || `ready, up ${seconds(Math.round(state.uptime))}`;
@@ -66,8 +67,9 @@ function drawCharts(now, models, waiting, running, rates) {
     charts = {names, queue: new Chart("Queue", ["waiting", "running"], number, SPAN),
       wait: new Chart("Predicted wait", names, seconds, SPAN), level: new Chart("Level of the front", names, number, SPAN),
       made: new Chart("Made a second", ["made"], number, SPAN), batch: new Chart("Calls a batch", ["calls"], number, SPAN)};
-    byId("charts").replaceChildren(...["queue", "wait", "level", "made", "batch"].map((name) => charts[name].place));
-    byId("span").textContent = `since this page was opened, at most ${SPAN / 60} minutes`;
+    byId("charts").replaceChildren(...LINES.map((name) => charts[name].place));
+    byId("span").textContent = `since this page was opened in this tab, at most ${SPAN / 60} minutes`;
+    restoreSamples();
   }
   const of = (name) => models.slice(0, 4).map(([, model]) => model[name] ?? null);
   charts.queue.take(now, [waiting, running]);
@@ -76,6 +78,19 @@ function drawCharts(now, models, waiting, running, rates) {
   charts.made.take(now, [rates.made]);
   charts.batch.take(now, [rates.batch]);
 }
+
+// Samples outlive a visit to the other page.
+function restoreSamples() {
+  const kept = JSON.parse(sessionStorage.getItem(SAMPLES) ?? "null");
+  sessionStorage.removeItem(SAMPLES);
+  if (kept?.names.join() === charts.names.join()) for (const name of LINES) charts[name].samples = kept[name];
+}
+
+addEventListener("pagehide", () => {
+  if (!charts) return;
+  const kept = Object.fromEntries(LINES.map((name) => [name, charts[name].samples]));
+  sessionStorage.setItem(SAMPLES, JSON.stringify({names: charts.names, ...kept}));
+});
 
 function showModels(models) {
   fillTable(byId("models"), ["model", "state", "level", "waiting", "running", "predicted wait", "one uncached"],
@@ -100,7 +115,7 @@ function showLists(state, models) {
   byId("ends").replaceChildren(bars([...count(state.ends), ...refused], "none yet"));
   byId("jobs").replaceChildren(bars(count(state.jobs), "none"));
   showOptional("reuse", state.reuse);
-  showOptional("drift", state.drift);
+  showDrift(state.drift);
   fillTable(byId("workers"), ["worker", "open", "turns", "calls", "done", "failed", "cancelled", "memory"],
     state.engines.map((engine, at) => [`no. ${at + 1}`, ...["open", "turns", "calls", "done", "failed", "cancelled"]
       .map((name) => (name in engine ? whole(engine[name]) : "–")), "bytes" in engine ? bytes(engine.bytes) : "–"]));
@@ -115,6 +130,15 @@ function showOptional(name, figures) {
     .map(([what, value]) => make("p", {}, `${words(what)}: ${told(what, value)}`));
   byId(name).replaceChildren(...(counts ? [bars(Object.entries(counts).map(([what, value]) => [words(what), value]), "none yet")] : []),
     ...lines);
+}
+
+// Changes of the hit rate and of what is popular, the latest first.
+function showDrift(drift) {
+  byId("drift-section").hidden = !drift;
+  const found = Object.entries(drift ?? {}).flatMap(([of, changes]) => changes.map((change) => ({of, ...change})));
+  const lines = found.sort((one, other) => one.ago - other.ago).map(({of, ago, before: from, after}) =>
+    make("p", {}, `${seconds(Math.round(ago))} ago: ${words(of)} ${number(100 * from)} → ${number(100 * after)} %`));
+  byId("drift").replaceChildren(...(lines.length ? lines : [make("p", {className: "hint"}, "none found")]));
 }
 
 function told(name, value) {

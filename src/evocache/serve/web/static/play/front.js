@@ -69,7 +69,7 @@ export class FrontSlider {
   describe(card, values) {
     const chosen = this.chosen, whole = uncachedSeconds(card, values), outside = outsideOf(card, values);
     const exact = outside || chosen.label === UNCACHED;
-    let title = chosen.label === UNCACHED ? "uncached" : times(chosen.speedup ?? 1), more;
+    let title = exact ? "uncached" : times(chosen.speedup ?? 1), more;
     if (chosen.label === AUTO) {
       title = "auto";
       more = outside ? `everything is computed, about ${seconds(whole)}` : `at most about ${seconds(whole)} once it begins`;
