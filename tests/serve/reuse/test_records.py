@@ -12,10 +12,14 @@ from typer.testing import CliRunner
 from evocache.cli.app import app
 from evocache.serve.control.refusal import Refused
 from evocache.serve.requests.failures import UnmadeError
+from evocache.serve.reuse.keys import Keys
+from evocache.serve.reuse.records import Records
+from evocache.serve.workers.task import Task
 from evocache.usage.keys.digest import Digester
 from evocache.usage.keys.secret import installation_secret
 from evocache.usage.records.event import Event
 from evocache.usage.records.open_store import open_store
+from tests.serve.stub_worker import STILL
 
 from .served import ADA, BEN, Served, serve
 
@@ -123,3 +127,16 @@ def test_counts_of_a_tenant_are_its_own():
         assert served.service.reuse.figures_of("nobody") == {}
 
     serve(main)
+
+
+def test_changes_of_the_hit_rate_are_noticed():
+    keys = Keys(b"s" * 32)
+    records = Records(keys)
+    question = keys.question(Task("gen_1", "stub", {"prompt": "a fox"}, 7), STILL, ADA, seeded=True)
+    for kind in ["miss"] * 1200 + ["skipped"] * 50 + ["hit"] * 1200:
+        records.note(question, learn=False).end(kind)
+    records.close()
+    point, *_ = records.drift.points
+    assert point.of == "hit rate"
+    assert 1250 < point.now < 1800
+    assert point.before < point.after

@@ -10,7 +10,9 @@ import pytest
 
 from evocache.serve.access.scopes import scope_of
 from evocache.serve.requests.identity import ADMIN
-from evocache.serve.web.figures import only_numbers
+from evocache.serve.service import Service
+from evocache.serve.settings import Settings
+from evocache.serve.web.figures import drift_of, only_numbers
 from evocache.serve.web.pages import STATIC, static_files
 from tests.serve.stub_worker import StubWorker
 
@@ -68,6 +70,8 @@ def test_the_state_is_numbers_alone(address: str, worker: StubWorker):
     assert state["models"]["stub"]["state"] == "normal"
     assert state["engines"] == [{"tasks": 2}]
     assert state["jobs"] == {}
+    assert state["reuse"]["counts"] == {"miss": 1, "failed": 1}
+    assert state["drift"] == {}
     assert "secret" not in answer.text
     assert "somebody" not in answer.text
 
@@ -75,6 +79,16 @@ def test_the_state_is_numbers_alone(address: str, worker: StubWorker):
 def test_figures_are_the_operators_and_pages_anybodys():
     assert scope_of("/v1/admin/state") == ADMIN
     assert {scope_of(path) for path in ("/", "/operator", "/web/play/play.js")} == {None}
+
+
+def test_changes_of_usage_are_told(worker: StubWorker):
+    drift = Service(Settings({"stub": "stub"}), [worker]).reuse.records.drift
+    for at in range(3000):
+        drift.add(at, at > 1500, time=float(at))
+    change, *_ = drift_of(drift.points)["hit_rate"]
+    assert change["before"] < 0.1
+    assert change["after"] > 0.1
+    assert change["ago"] > 1e9
 
 
 def test_only_numbers_are_kept():

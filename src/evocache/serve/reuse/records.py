@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...errors import Error
 from ...usage.cache.event_log import text_of
+from ...usage.patterns.drift import Drift, TwoHalves
 from ...usage.records.event import Event
 from ...usage.records.open_store import open_store
 from ...usage.records.recorder import Recorder
@@ -24,6 +25,12 @@ FILE = "usage.db"
 
 CONTEXT = 128
 """Most characters of a context."""
+
+HITS: Mapping[str, bool] = {"hit": True, "joined": True, "miss": False}
+"""Whether an answer was there, or on its way, when it was asked for; of other kinds that says nothing."""
+
+CHANGES = 20
+"""Most changes of usage that are remembered."""
 
 
 class Note:
@@ -83,6 +90,8 @@ class Records:
         """Seconds of computing that were saved so far."""
         self.by_tenant: dict[str, Counter[str]] = {}
         """The same of each tenant; nothing in it depends on the others."""
+        self.drift = Drift(hits=TwoHalves(), popularity=TwoHalves(), most=CHANGES)
+        """When the hit rate, and what is popular, changed."""
         self._recorder = Recorder(partial(open_store, where, privacy="text"))  # of those alone who agreed: see `write`
 
     def note(self, question: Question, *, learn: bool) -> Note:
@@ -125,6 +134,7 @@ class Records:
         except Error as error:
             log.warning("a request is not recorded: %s", error)
             return
+        self.drift.add(self.counts.total(), HITS.get(kind), event.group, came)
         self._recorder.record(event)
 
     def flush(self) -> bool:

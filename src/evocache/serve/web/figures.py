@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...usage.patterns.drift import DriftPoint
 from ..service import Service
 
 FRESH = 2.0
@@ -44,6 +45,7 @@ class Overview:
                        for card in service.cards.values()},
             "engines": engines,
             "jobs": self._jobs,
+            "drift": drift_of(service.reuse.records.drift.points),
             "transitions": [
                 {
                     "ago": round(now - change.time, 1),
@@ -55,6 +57,16 @@ class Overview:
                 for change in reversed(service.transitions)
             ],
         }  # fmt: skip
+
+
+def drift_of(points: Sequence[DriftPoint]) -> dict[str, list[dict[str, float]]]:
+    """Return changes of usage by what changed: how many seconds ago each was found, and means before and after it."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for point in points:
+        ago = 0.0 if point.time is None else round(max(0.0, time.time() - point.time), 1)
+        change = {"ago": ago, "before": round(point.before, 4), "after": round(point.after, 4)}
+        found.setdefault(point.of.replace(" ", "_"), []).append(change)
+    return found
 
 
 def _model(points: Any, figures: Mapping[str, Any], seconds: float) -> dict[str, Any]:
