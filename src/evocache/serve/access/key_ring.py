@@ -1,43 +1,33 @@
-"""Keys as requests are let in by: looked up in memory, and read again from the database after a few seconds."""
+"""Keys as requests are let in by: all of them in memory, read again from the database where they changed."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from ..control.rates import Quota
 from ..control.shares import Owner
 from ..requests.identity import Identity
 from .key import ApiKey, hash_secret
-from .key_store import KeyStore
+from .key_store import KeyStore, Stamp
 
 FRESH = 2.0
-"""Seconds that what was read counts: a key that is revoked lets nobody in after that."""
-
-KNOWN = 4096
-"""Secrets that are remembered, valid or not; the one that was used the longest time ago is forgotten."""
+"""Seconds after which it is looked whether keys changed: one that is revoked lets nobody in after that."""
 
 LONGEST = 512
 """Most characters of a secret; longer ones are not even hashed."""
 
 
-@dataclass(frozen=True)
-class _Read:
-    key: ApiKey | None
-    until: float
-
-
 class KeyRing:
-    """Tells who holds a secret. Its methods are called in one loop; the database is read in threads.
+    """Tells who holds a secret. Its methods are called in one loop; the database is read in a thread, once for all.
 
-    Secrets that are unknown, revoked or over are answered alike, in the same steps.
+    Secrets that are unknown, revoked or over are answered alike, in the same steps, and none of them asks the database:
+    whoever guesses keeps nobody else waiting.
 
     Args:
         store: of keys; None where the server has no database, and thus no keys.
-        fresh: seconds that what was read counts.
+        fresh: seconds after which it is looked whether keys changed.
         clock: seconds that only grow.
     """
 
@@ -45,18 +35,20 @@ class KeyRing:
         self, store: KeyStore | None, *, fresh: float = FRESH, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._store, self._fresh, self._clock = store, fresh, clock
-        self._read: OrderedDict[bytes, _Read] = OrderedDict()
-        self._quotas: OrderedDict[tuple[str, str], Quota] = OrderedDict()
-        self._locked = False
+        self._keys: Mapping[bytes, ApiKey] = {}
+        self._quotas: Mapping[tuple[str, str], Quota] = {}
+        self._stamp: Stamp | None = None
         self._looked = -float("inf")
+        self._turn = asyncio.Lock()
 
     async def locked(self) -> bool:
-        """Return whether a secret is needed: there is a key, or there was one."""
-        now = self._clock()
-        if not self._locked and self._store is not None and now >= self._looked + self._fresh:
-            self._locked = await asyncio.to_thread(self._store.any)
-            self._looked = now
-        return self._locked
+        """Return whether a secret is needed: there is a key, or there was one.
+
+        Raises:
+            StoreError: if the database cannot be read; then nobody is let in.
+        """
+        await self._look()
+        return bool(self._keys)
 
     async def identify(self, secret: str) -> Identity | None:
         """Return who holds a secret; None if nobody does.
@@ -64,28 +56,28 @@ class KeyRing:
         Raises:
             StoreError: if the database cannot be read; then nobody is let in.
         """
+        await self._look()
         if self._store is None or len(secret) > LONGEST:
             return None
-        hashed, now = hash_secret(secret), self._clock()
-        found = self._read.get(hashed)
-        if found is None or now >= found.until:
-            found = _Read(await asyncio.to_thread(self._store.find, hashed), now + self._fresh)
-            self._keep(hashed, found)
-        self._read.move_to_end(hashed)
-        key = found.key
+        key = self._keys.get(hash_secret(secret))
         return key.identity if key is not None and key.is_valid(self._store.clock()) else None
 
     def quota(self, owner: Owner) -> Quota:
         """Return what an owner's key may ask for; anything where it is unknown, as it is where there are no keys."""
         return self._quotas.get(owner.account, Quota())
 
-    def _keep(self, hashed: bytes, found: _Read) -> None:
-        self._read[hashed] = found
-        while len(self._read) > KNOWN:
-            self._read.popitem(last=False)
-        if found.key is not None:
-            account = found.key.tenant, found.key.id
-            self._quotas[account] = found.key.quota
-            self._quotas.move_to_end(account)
-            while len(self._quotas) > KNOWN:
-                self._quotas.popitem(last=False)
+    async def _look(self) -> None:
+        """Read keys that changed, if the last look is too long ago; who comes meanwhile waits for that one."""
+        store = self._store
+        if store is None or self._clock() < self._looked + self._fresh:
+            return
+        async with self._turn:
+            now = self._clock()
+            if now < self._looked + self._fresh:
+                return
+            stamp = await asyncio.to_thread(store.stamp)
+            if stamp != self._stamp:
+                self._keys = await asyncio.to_thread(store.by_hash)
+                self._quotas = {(key.tenant, key.id): key.quota for key in self._keys.values()}
+                self._stamp = stamp
+            self._looked = now

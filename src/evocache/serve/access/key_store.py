@@ -1,4 +1,4 @@
-"""API keys in the server's database: made, listed, revoked, found by what is stored of their secrets."""
+"""API keys in the server's database: made, listed, revoked, read by what is stored of their secrets."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import InputError, short
 from ..control.rates import Quota
 from ..database.database import Database
 from ..requests.identity import INFERENCE
 from .key import ApiKey, hash_secret, new_id, new_secret
+
+
+class Stamp(NamedTuple):
+    """What tells one state of the keys from another."""
+
+    keys: int
+    revoked: int
+    latest: float | None
 
 
 class KeyStore:
@@ -78,12 +86,18 @@ class KeyStore:
             raise InputError(f"the key {short(id)}", "the id of a key", "see `evocache keys list`")
         return _key(row)
 
-    def find(self, hashed: bytes) -> ApiKey | None:
-        """Return the key of which this is stored; None if there is none."""
-        asked = self._sa.select(self._keys).where(self._keys.c.hash == hashed)
+    def by_hash(self) -> dict[bytes, ApiKey]:
+        """Return all keys, revoked ones too, by what is stored of their secrets."""
         with self._database.reading() as connection:
-            row = connection.execute(asked).mappings().first()
-        return None if row is None else _key(row)
+            rows = connection.execute(self._sa.select(self._keys)).mappings()
+            return {bytes(row["hash"]): _key(row) for row in rows}
+
+    def stamp(self) -> Stamp:
+        """Return what is another after any change: how many keys there are, and are revoked, and when the last came."""
+        count, columns = self._sa.func.count, self._keys.c
+        asked = self._sa.select(count(columns.id), count(columns.revoked), self._sa.func.max(columns.created))
+        with self._database.reading() as connection:
+            return Stamp(*connection.execute(asked).one())
 
     def any(self) -> bool:
         """Return whether there has ever been a key: then nobody comes in without."""
