@@ -5,4 +5,5 @@
 - `together`: eight clients against one after the other
 - `overload`: more than can be done, for minutes
 - `loadgen`: MLPerf's LoadGen, where it is installed
+- `fuzz`: the whole API by its description, for minutes (`python -m benchmarks.serve.fuzz`)
 """

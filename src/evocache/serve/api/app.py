@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from ..observe.traces import Traces
 from ..service import Service
 from . import edits, health, images, models, promised, videos
+from .description import describe_truly
 from .entrance.guard import Guard
 from .entrance.watch import Watch
 from .errors import handle_errors
@@ -74,4 +75,5 @@ def create_app(service: Service, traces: Traces | None = None, routers: Iterable
     rooms = (health, models, images, promised, edits, videos, usage, metrics, results)
     for router in (*(room.router for room in rooms), *routers):
         app.include_router(router)
+    describe_truly(app)
     return app

@@ -35,8 +35,11 @@ READ_TIMEOUT = "x-stainless-read-timeout"
 KEEP_ALIVE = 10.0
 """Seconds after which a stream says that it is alive; clients give up on silent ones."""
 
+OR_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+"""What an answer may be as well, as OpenAPI says it."""
 
-@router.post("/v1/images/generations", response_model=Images, response_model_exclude_none=True)
+
+@router.post("/v1/images/generations", response_model=Images, response_model_exclude_none=True, responses=OR_EVENTS)
 async def generate(
     body: ImagesGeneration,
     request: Request,
