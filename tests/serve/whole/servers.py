@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import asdict
@@ -31,8 +32,9 @@ class Servers:
     def __init__(self) -> None:
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-m", "tests.serve.whole.stub_server"]
+        self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            command, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1
+            command, env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, bufsize=1
         )
         self._said: queue.Queue[list[str]] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -96,6 +98,10 @@ class Servers:
         self._reader.join(30)
         assert self._process.stdout is not None
         self._process.stdout.close()
+        if kind is not None:  # pytest shows it
+            self._log.seek(0)
+            sys.stderr.write(self._log.read()[-20_000:].decode(errors="replace"))
+        self._log.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

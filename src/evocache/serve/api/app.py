@@ -24,6 +24,7 @@ STATUSES = {
     401: "no key, or one that is not valid",
     403: "not for this key, host or origin",
     404: "there is none",
+    408: "the body came too slowly",
     413: "too large",
     415: "no JSON",
     429: "too much at the moment: `Retry-After` says when there will be room",
