@@ -25,8 +25,11 @@ from schemathesis.specs.openapi.checks import (
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
-VIDEOS = 10
-"""Videos that requests may mean."""
+MADE = 10
+"""Videos, or pictures in the background, that requests may mean."""
+
+PROMISING = {"/v1/images": "/v1/images/generations"}
+"""Where those are asked for that are looked at elsewhere."""
 
 FREE: dict[str, Any] = {"database": None, "deadline": None}
 
@@ -67,7 +70,7 @@ class Api:
         """Send requests of an operation, and check each answer: no fault of the server, a status, a type and a body
         that are described.
 
-        Some of those that the description allows mean a video that is there, or bring a picture that can be read.
+        Some of those that the description allows mean something that is there, or bring a picture that can be read.
 
         Args:
             operation: that is asked for.
@@ -76,7 +79,7 @@ class Api:
             number: of the draw.
         """
         tried = Tried()
-        videos = self._make_videos() if "{id}" in operation.path else []
+        made = self._promise(operation.path.partition("/{id}")[0]) if "{id}" in operation.path else []
 
         @seed(number)
         @settings(
@@ -86,11 +89,11 @@ class Api:
             phases=[Phase.generate],
             suppress_health_check=HealthCheck,
         )
-        @given(operation.as_strategy(generation_mode=mode), st.integers(0, 2 * VIDEOS - 1))
+        @given(operation.as_strategy(generation_mode=mode), st.integers(0, 2 * MADE - 1))
         def ask(case: Case, choice: int) -> None:
-            if videos and choice < VIDEOS:
-                case.path_parameters["id"] = videos[choice]
-            if mode is GenerationMode.POSITIVE and isinstance(case.body, dict) and choice < VIDEOS:
+            if made and choice < MADE:
+                case.path_parameters["id"] = made[choice]
+            if mode is GenerationMode.POSITIVE and isinstance(case.body, dict) and choice < MADE:
                 case.body.update({name: self._picture for name in PICTURES if name in case.body})
             answer = case.call(base_url=self.address, timeout=60)
             tried.statuses[answer.status_code] += 1
@@ -106,13 +109,14 @@ class Api:
             assert mode is GenerationMode.NEGATIVE
         return tried
 
-    def _make_videos(self) -> list[str]:
+    def _promise(self, path: str) -> list[str]:
+        """Ask for videos, or for pictures in the background; return their ids."""
+        path = PROMISING.get(path, "/v1/videos")
         with httpx.Client(base_url=self.address) as client:
-            made: list[dict[str, Any]] = [
-                client.post("/v1/videos", json={"prompt": f"fox {number}"}).raise_for_status().json()
-                for number in range(VIDEOS)
-            ]
-        return [one["id"] for one in made]
+            bodies = [{"prompt": f"fox {number}"} for number in range(MADE)]
+            if path != "/v1/videos":
+                bodies = [{**body, "background": True} for body in bodies]
+            return [client.post(path, json=body).raise_for_status().json()["id"] for body in bodies]
 
 
 def _png() -> bytes:

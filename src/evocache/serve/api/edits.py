@@ -16,7 +16,7 @@ from ..workers.card import ModelCard
 from ..workers.task import Picture
 from .errors import ApiError
 from .forms import form_body, read_form
-from .images import OR_EVENTS, answer_with
+from .images import OTHER_ANSWERS, answer_with
 from .parts import caller, model_of, service_of
 from .pictures import read_mask, read_picture
 from .schemas.images import Images, ImagesEdit
@@ -37,7 +37,7 @@ GRID = 16
     "/v1/images/edits",
     response_model=Images,
     response_model_exclude_none=True,
-    responses=OR_EVENTS,
+    responses=OTHER_ANSWERS,
     openapi_extra=form_body(ImagesEdit, [IMAGE, MASK], [IMAGE]),
 )
 async def edit(

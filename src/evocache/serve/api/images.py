@@ -25,7 +25,7 @@ from .errors import of_failure
 from .leaving import while_there
 from .parts import caller, model_of, service_of
 from .promised import promise
-from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, Usage
+from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, PromisedImages, Usage
 
 router = APIRouter()
 
@@ -35,11 +35,14 @@ READ_TIMEOUT = "x-stainless-read-timeout"
 KEEP_ALIVE = 10.0
 """Seconds after which a stream says that it is alive; clients give up on silent ones."""
 
-OR_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
-"""What an answer may be as well, as OpenAPI says it."""
+OTHER_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    202: {"model": PromisedImages, "description": "promised: `background` was true"},
+}
+"""What an answer may be as well: a stream, or a promise."""
 
 
-@router.post("/v1/images/generations", response_model=Images, response_model_exclude_none=True, responses=OR_EVENTS)
+@router.post("/v1/images/generations", response_model=Images, response_model_exclude_none=True, responses=OTHER_ANSWERS)
 async def generate(
     body: ImagesGeneration,
     request: Request,
