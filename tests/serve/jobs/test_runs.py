@@ -259,7 +259,16 @@ def test_many_servers_take_back_a_job_once(store, make_runs, clock):
     for thread in threads:
         thread.join()
     assert sorted(found) == sorted(jobs)
-    assert {job.crashes for job in store.waiting()} == {1}
+    assert {job.crashes for job in store.waiting()} == {0}, "nothing of them was computed"
+
+
+def test_a_job_that_only_waited_in_servers_that_died_does_not_fail(store, make_runs, clock):
+    job, servers = added(store), [make_runs() for _ in range(5)]
+    for server in servers[:4]:
+        assert server.begin(job.id)
+        clock.now += 31.0
+        assert servers[4].recover().queued == (job.id,)
+    assert (store.get(job.id, *MINE).attempts, store.get(job.id, *MINE).crashes) == (4, 0)
 
 
 @pytest.mark.parametrize(("crashes", "text"), [(1, "killed its worker"), (3, "killed its worker 3 times")])

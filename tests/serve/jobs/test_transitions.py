@@ -175,7 +175,11 @@ class Jobs(RuleBasedStateMachine):
         lost = {id for id, holder in self.holder.items() if holder in silent}
         found = self.servers[server].recover()
         for id in lost:
-            self._crash(id)
+            if self.expected[id].points:
+                self._crash(id)
+            else:
+                self.holder.pop(id)
+                self.expected[id] = replace(self.expected[id], state="queued", progress=0)
         assert {*found.queued, *found.failed} == lost
         assert all(self.expected[id].state == "queued" for id in found.queued)
         assert all(self.expected[id].state == "failed" for id in found.failed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import evocache.serve.api.app
 import evocache.serve.web.pages
 import evocache.serve.web.state  # noqa: F401 - loaded once, before servers are forked
 from evocache.serve import start
+from evocache.serve.database.database import Database
 from evocache.serve.run import run
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
@@ -62,7 +64,16 @@ def serve(orders: Orders) -> None:
     run(settings, lambda url: say("address", url))
 
 
+def warm_up() -> None:
+    """Load before servers are forked what each would load by itself."""
+    import av  # noqa: F401
+
+    with tempfile.TemporaryDirectory() as folder, Database(f"sqlite:///{folder}/server.db"):
+        pass
+
+
 def main() -> None:
+    warm_up()
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -19,7 +19,7 @@ from ..jobs.calls import Calls
 from ..jobs.files import ResultFiles
 from ..jobs.listing import Order, Page
 from ..jobs.record import JobRecord, Kind, new_id
-from ..jobs.retention import Quota, Retention
+from ..jobs.retention import HOUR, Quota, Retention
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
@@ -72,6 +72,7 @@ class Background:
         place = Path(self._own.name) if self._own is not None else folder
         assert place is not None
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._began = time.time()
         self._dispatcher = dispatcher
         self._database = Database(url_of(place, url))
         self._store = JobStore(self._database, keep=keep)
@@ -92,7 +93,8 @@ class Background:
         if recovered.queued or recovered.failed:
             again, failed = len(recovered.queued), len(recovered.failed)
             log.warning("of jobs that a server had begun that died, %d run again, and %d failed", again, failed)
-        await asyncio.to_thread(self._retention.sweep_files, time.time() - 3600)
+        before = self._began if self._runs.first else self._began - HOUR
+        await asyncio.to_thread(self._retention.sweep_files, before)
         self._runner.start()
         self._sweeping = asyncio.create_task(self._sweep())
 

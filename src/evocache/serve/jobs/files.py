@@ -25,7 +25,7 @@ ENDINGS = {
 """Ends of names by media type."""
 
 _NAME = re.compile(r"(?P<id>(?:video|picture)_[0-9a-f]{32})\.[0-9]+\.[a-z]+(?:-[0-9]+)?\.[a-z0-9]+\Z")
-_PART = re.compile(r"part-[0-9a-f]{16}-")
+_PART = re.compile(r"\.?part-[0-9a-f]{16}-")  # with a dot: the draft of a film, beside its part
 _VARIANT = re.compile(r"[a-z]+(?:-[0-9]+)?\Z")
 
 

@@ -107,7 +107,7 @@ class JobRecord:
         state: what it does.
         points: by number of the picture, the point that was chosen when it was first begun.
         attempts: how often it was begun.
-        crashes: how often what ran it died.
+        crashes: how often what computed it died.
         progress: of 100; what is done of the present attempt.
         started: when it was last begun.
         ended: when it was done, failed or cancelled.

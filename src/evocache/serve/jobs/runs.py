@@ -166,6 +166,9 @@ class JobRuns:
     def recover(self) -> Recovered:
         """Take back what servers that died had begun: at the start, and now and then where there are several.
 
+        A job of which nothing was computed yet, so that it has no point, cannot be why its server died: it goes back
+        and counts no crash.
+
         A server is dead if it was silent for longer than its lease. The first server on a file of SQLite knows when it
         is made that all before it are.
         """
@@ -176,11 +179,15 @@ class JobRuns:
             rows = connection.execute(seen).all()
             living = [self.server, *(name for name, until in rows if until > now and name != self.server)]
             lost = self._jobs.c.server.not_in(living)
-            queued, failed = self._crash(connection, self._sa.and_(self._jobs.c.state == "running", lost))
+            had_begun = self._sa.and_(self._jobs.c.state == "running", lost)
+            untouched = self._sa.and_(had_begun, self._jobs.c.points == points_text({}))
+            change = self._jobs.update().where(untouched).values(state="queued", server=None, progress=0)
+            back = tuple(connection.execute(change.returning(self._jobs.c.id)).scalars())
+            queued, failed = self._crash(connection, had_begun)
             left = self._calls.update().where(self._calls.c.state == "running", self._calls.c.server.not_in(living))
             interrupted = connection.execute(left.values(state="interrupted", ended=now)).rowcount
             connection.execute(self._servers.delete().where(names.name.not_in(living)))
-        return Recovered(queued, failed, interrupted)
+        return Recovered(back + queued, failed, interrupted)
 
     def close(self) -> None:
         """Leave: what this server still runs goes back to the queue, and others need not wait for its lease."""
