@@ -62,3 +62,20 @@ def test_a_queued_stream_ends_with_its_client(address: str, worker: StubWorker):
         time.sleep(0.005)
     assert worker.tasks
     assert not worker.open_tasks
+
+
+def test_a_plain_call_leaves_a_stone(address: str, worker: StubWorker):
+    made = httpx.post(f"{address}/v1/images/generations", json={"prompt": "a fox"})
+    failed = httpx.post(f"{address}/v1/images/generations", json={"prompt": "fail input", "stream": True})
+    ids = [answer.headers["x-evocache-id"] for answer in (made, failed)]
+    left = [httpx.get(f"{address}/v1/images/{id}").json() for id in ids]
+    assert [one["status"] for one in left] == ["completed", "failed"]
+    assert not any("data" in one or "prompt" in str(one) for one in left)
+
+
+def test_a_call_whose_client_left_says_so(address: str, worker: StubWorker):
+    worker.gate.clear()
+    with httpx.stream("POST", f"{address}/v1/images/generations", json={"prompt": "a fox", "stream": True}) as answer:
+        id = answer.headers["x-evocache-id"]
+        assert httpx.get(f"{address}/v1/images/{id}").json()["status"] == "in_progress"
+    assert until(address, id, "failed")["error"]["code"] == "cancelled"

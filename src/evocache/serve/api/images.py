@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from ..control.deadlines import read_deadline
 from ..requests.answer import Answer
@@ -28,6 +28,9 @@ from .promised import promise
 from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, PromisedImages, Usage
 
 router = APIRouter()
+
+CALL = "x-evocache-id"
+"""The header with the id that a plain call is known by afterwards, at `/v1/images/{id}`."""
 
 READ_TIMEOUT = "x-stainless-read-timeout"
 """The header in which clients say how many seconds they wait for an answer."""
@@ -75,8 +78,10 @@ async def answer_with(
     service.check(asked)
     if body.stream:
         return await stream(request, service, asked, who, body, prefix)
-    answers = await while_there(request, service.generate(asked, who))
-    return await asyncio.to_thread(images, answers, body)
+    with service.background.tombstones.call(who) as id:
+        answers = await while_there(request, service.generate(asked, who))
+        made = await asyncio.to_thread(images, answers, body)
+    return JSONResponse(made.model_dump(mode="json", exclude_none=True), headers={CALL: id})
 
 
 def images(answers: list[Answer], body: PicturesWanted) -> Images:
@@ -109,11 +114,15 @@ async def stream(
 ) -> StreamingResponse:
     """Return a stream of events; a refusal comes before the first of them, as an answer of its own."""
     updates: asyncio.Queue[tuple[int, Update]] = asyncio.Queue()
-    making = asyncio.ensure_future(
-        service.generate(
-            asked, who, watch=lambda at, update: updates.put_nowait((at, update)), previews=body.partial_images
-        )
-    )
+    named: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def make() -> list[Answer]:
+        with service.background.tombstones.call(who) as id:
+            named.set_result(id)
+            return await service.generate(asked, who, watch=lambda *told: updates.put_nowait(told), previews=previews)
+
+    previews = body.partial_images
+    making = asyncio.ensure_future(make())
     first = asyncio.ensure_future(updates.get())
     either: set[asyncio.Future[Any]] = {making, first}
     try:
@@ -128,7 +137,7 @@ async def stream(
     return StreamingResponse(
         _events(making, first, updates, body, prefix),
         media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        headers={"cache-control": "no-store", "x-accel-buffering": "no", CALL: await named},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from ..jobs.calls import Call
 from ..jobs.record import JobRecord
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
@@ -20,6 +21,13 @@ from .schemas.images import ImageData, ImagesDeleted, PicturesWanted, PromisedEr
 from .schemas.videos import STATUS
 
 router = APIRouter()
+
+LEFT = {
+    "failed": "it failed, as its answer said",
+    "cancelled": "its client left before it was made",
+    "interrupted": "the server ended before it was made; plain calls are not run again",
+}
+"""What is said of plain calls that gave nothing."""
 
 Serving = Annotated[Service, Depends(service_of)]
 Caller = Annotated[Identity, Depends(caller)]
@@ -49,11 +57,14 @@ async def promise(service: Service, asked: GenerationRequest, who: Identity, bod
 
 @router.get("/v1/images/{id}", response_model=PromisedImages, response_model_exclude_none=True)
 async def retrieve(id: str, service: Serving, who: Caller) -> Any:
-    """Tell of promised pictures, with these once they are made."""
+    """Tell of promised pictures, with these once they are made; of a plain call, whose answer was all, how it ended."""
     job = await service.background.get(id, who)
-    if job is None or job.kind != "picture":
+    if job is not None and job.kind == "picture":
+        return await _told(service, job)
+    call = await service.background.tombstones.get(id, who)
+    if call is None:
         raise _unknown()
-    return await _told(service, job)
+    return _left(call)
 
 
 @router.delete("/v1/images/{id}")
@@ -67,6 +78,18 @@ async def delete(id: str, service: Serving, who: Caller) -> ImagesDeleted:
 
 def _unknown() -> ApiError:
     return ApiError(404, "there are no such pictures", code="not_found", param="id")
+
+
+def _left(call: Call) -> PromisedImages:
+    """What is left of a plain call: no pictures, and not what was asked for."""
+    over = None if call.state in ("running", "done") else PromisedError(code=call.state, message=LEFT[call.state])
+    status: Any = {"running": "in_progress", "done": "completed"}.get(call.state, "failed")
+    ended = int(call.ended) if call.state == "done" and call.ended is not None else None
+    progress = 100 if call.state == "done" else 0
+    created = int(call.created)
+    return PromisedImages(
+        id=call.id, status=status, progress=progress, created_at=created, completed_at=ended, error=over
+    )
 
 
 async def _told(service: Service, job: JobRecord) -> PromisedImages:

@@ -27,6 +27,7 @@ from ..requests.request import GenerationRequest
 from ..workers.task import Task
 from .request_text import write_request
 from .runner import JobRunner, Tell
+from .tombstones import Tombstones
 
 log = logging.getLogger("evocache.serve")
 
@@ -53,6 +54,9 @@ class Background:
         keep: seconds that a result is kept.
         quota: how much room results have.
 
+    Attributes:
+        tombstones: what is left of plain calls.
+
     Raises:
         StoreError: if the database or the folder cannot be opened.
         DependencyError: if the extra `[serve]` is not installed.
@@ -78,7 +82,9 @@ class Background:
         self._store = JobStore(self._database, keep=keep)
         self._runs = JobRuns(self._store, self._database)
         self._files = ResultFiles(place / "results")
-        self._retention = Retention(self._store, self._database, self._files, Calls(self._database, self._runs), quota)
+        calls = Calls(self._database, self._runs)
+        self._retention = Retention(self._store, self._database, self._files, calls, quota)
+        self.tombstones = Tombstones(calls)
         self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, account)
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -96,6 +102,7 @@ class Background:
         before = self._began if self._runs.first else self._began - HOUR
         await asyncio.to_thread(self._retention.sweep_files, before)
         self._runner.start()
+        self.tombstones.start()
         self._sweeping = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
@@ -103,6 +110,7 @@ class Background:
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.gather(self._sweeping, return_exceptions=True)
+        await self.tombstones.close()
         await self._runner.close()
         await asyncio.to_thread(self._database.close)
         if self._own is not None:

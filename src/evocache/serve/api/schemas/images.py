@@ -91,7 +91,7 @@ class PromisedImages(BaseModel):
 
     id: str
     object: Literal["image.generation"] = "image.generation"
-    model: str
+    model: str | None = None
     status: Literal["queued", "in_progress", "completed", "failed"]
     progress: int
     created_at: int
