@@ -19,6 +19,9 @@ def test_it_shows_what_the_server_does(opened: Any, address: str, worker: StubWo
     opened.wait_for_selector("main:not([hidden])")
     assert "fast\n3, 100 %" in opened.inner_text("#points")
     assert "made\n3" in opened.inner_text("#ends")
+    assert "made\n3" in opened.inner_text("#reuse")
+    assert "0 % were there or on their way" in opened.inner_text("#reuse")
+    assert opened.inner_text("#drift") == "none found"
     assert opened.locator("#models tbody tr").count() == 2
     assert opened.inner_text("#tiles li:nth-child(1) strong") == "0"
     worker.gate.clear()

@@ -114,22 +114,25 @@ function showLists(state, models) {
   const refused = count(state.refused).map(([name, value]) => [`refused: ${name}`, value]);
   byId("ends").replaceChildren(bars([...count(state.ends), ...refused], "none yet"));
   byId("jobs").replaceChildren(bars(count(state.jobs), "none"));
-  showOptional("reuse", state.reuse);
+  showReuse(state.reuse);
   showDrift(state.drift);
   fillTable(byId("workers"), ["worker", "open", "turns", "calls", "done", "failed", "cancelled", "memory"],
     state.engines.map((engine, at) => [`no. ${at + 1}`, ...["open", "turns", "calls", "done", "failed", "cancelled"]
       .map((name) => (name in engine ? whole(engine[name]) : "–")), "bytes" in engine ? bytes(engine.bytes) : "–"]));
 }
 
-// Figures that not every server has: counts as bars, the rest as lines.
-function showOptional(name, figures) {
-  byId(`${name}-section`).hidden = !figures || !Object.keys(figures).length;
-  if (byId(`${name}-section`).hidden) return;
-  const {counts, ...rest} = figures;
-  const lines = Object.entries(rest).filter(([, value]) => typeof value === "number")
-    .map(([what, value]) => make("p", {}, `${words(what)}: ${told(what, value)}`));
-  byId(name).replaceChildren(...(counts ? [bars(Object.entries(counts).map(([what, value]) => [words(what), value]), "none yet")] : []),
-    ...lines);
+const ANSWERS = {hit: "a stored result", joined: "joined one in flight", miss: "made", skipped: "made, reuse not wanted",
+  failed: "failed", shed: "refused"};
+
+function showReuse(reuse) {
+  byId("reuse-section").hidden = !reuse;
+  if (!reuse) return;
+  const {hit = 0, joined = 0, miss = 0} = reuse.counts, asked = hit + joined + miss;
+  const rows = Object.keys(ANSWERS).filter((kind) => reuse.counts[kind]).map((kind) => [ANSWERS[kind], reuse.counts[kind]]);
+  const rate = asked ? `${number(100 * (hit + joined) / asked)} % were there or on their way; ` : "";
+  byId("reuse").replaceChildren(bars(rows, "nothing asked yet"),
+    make("p", {}, `${rate}${seconds(reuse.seconds_saved ?? 0)} of computing saved.`),
+    make("p", {className: "hint"}, `${whole(reuse.results ?? 0)} results kept, ${bytes(reuse.bytes ?? 0)}; ${whole(reuse.flights ?? 0)} in flight.`));
 }
 
 // Changes of the hit rate and of what is popular, the latest first.
@@ -141,13 +144,8 @@ function showDrift(drift) {
   byId("drift").replaceChildren(...(lines.length ? lines : [make("p", {className: "hint"}, "none found")]));
 }
 
-function told(name, value) {
-  if (name.includes("seconds")) return seconds(value);
-  return name.includes("bytes") ? bytes(value) : number(value);
-}
-
 function describeChange({ago, model, before: from, after, wait}) {
-  return make("li", {}, `${seconds(ago)} ago, ${model}: `, make("span", {className: `state-${from[0]}`}, `${from[0]} ${from[1]}`), " → ",
+  return make("li", {}, `${seconds(Math.round(ago))} ago, ${model}: `, make("span", {className: `state-${from[0]}`}, `${from[0]} ${from[1]}`), " → ",
     make("span", {className: `state-${after[0]}`}, `${after[0]} ${after[1]}`), `, at a predicted wait of ${seconds(wait)}`);
 }
 
