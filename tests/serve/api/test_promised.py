@@ -65,6 +65,7 @@ def test_a_queued_stream_ends_with_its_client(address: str, worker: StubWorker):
 
 
 def test_a_plain_call_leaves_a_stone(address: str, worker: StubWorker):
+    worker.seconds = 0.05
     made = httpx.post(f"{address}/v1/images/generations", json={"prompt": "a fox"})
     failed = httpx.post(f"{address}/v1/images/generations", json={"prompt": "fail input", "stream": True})
     ids = [answer.headers["x-evocache-id"] for answer in (made, failed)]
@@ -79,3 +80,27 @@ def test_a_call_whose_client_left_says_so(address: str, worker: StubWorker):
         id = answer.headers["x-evocache-id"]
         assert httpx.get(f"{address}/v1/images/{id}").json()["status"] == "in_progress"
     assert until(address, id, "failed")["error"]["code"] == "cancelled"
+
+
+def test_pictures_behind_links(address: str, worker: StubWorker):
+    body = {"prompt": "a fox", "response_format": "url", "n": 2, "seed": 3}
+    answer = httpx.post(f"{address}/v1/images/generations", json=body)
+    links = [one["url"] for one in answer.json()["data"]]
+    pictures = [Image.open(io.BytesIO(httpx.get(link).content)).tobytes() for link in links]
+    assert pictures == [picture_of(task).pixels for task in sorted(worker.tasks, key=lambda task: task.seed)]
+    assert httpx.get(links[0].replace("signature=", "signature=0")).status_code == 403
+    failed = httpx.post(f"{address}/v1/images/generations", json={**body, "prompt": "fail input"})
+    assert (failed.status_code, failed.json()["error"]["code"]) == (400, "invalid_value")
+
+
+def test_who_leaves_wants_no_links(address: str, worker: StubWorker):
+    worker.gate.clear()
+    body = {"prompt": "a fox", "response_format": "url"}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{address}/v1/images/generations", json=body, timeout=0.5)
+    for _ in range(1000):
+        if worker.tasks and not worker.open_tasks:
+            break
+        time.sleep(0.005)
+    assert worker.tasks
+    assert not worker.open_tasks

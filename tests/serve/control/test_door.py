@@ -305,3 +305,10 @@ def test_durable_requests_wait_in_a_longer_line_that_does_not_shut_others_out():
         assert dispatcher.figures()["models"]["emoji"]["waiting"] > 40
 
     run(main())
+
+
+@pytest.mark.parametrize("count", [1, 5, 9, 11, 40])
+def test_an_idle_server_lets_everything_in(count: int):
+    hall = Hall()
+    hall.capacity.room = 16
+    hall.enter(count=count).leave()

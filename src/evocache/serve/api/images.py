@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from ..control.deadlines import read_deadline
+from ..jobs.record import JobRecord
 from ..requests.answer import Answer
 from ..requests.failures import UnmadeError
 from ..requests.identity import Identity
@@ -24,7 +25,7 @@ from .encode import encode
 from .errors import of_failure
 from .leaving import while_there
 from .parts import caller, model_of, service_of
-from .promised import promise
+from .promised import link, promise
 from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, PromisedImages, Usage
 
 router = APIRouter()
@@ -72,6 +73,9 @@ async def answer_with(
     """
     if body.background is True:
         return await promise(service, asked, who, body)
+    if body.response_format == "url":
+        data, job = await link(request, service, asked, who, body)
+        return _linked(data, job, body)
     if asked.wishes.deadline is None:  # as long as its client waits
         waits = read_deadline(None, request.headers.get(READ_TIMEOUT))
         asked = replace(asked, wishes=replace(asked.wishes, deadline=waits))
@@ -88,6 +92,20 @@ def images(answers: list[Answer], body: PicturesWanted) -> Images:
     """Return the body of an answer."""
     data = [ImageData(b64_json=_base64(answer, body)) for answer in answers]
     return Images(created=int(time.time()), data=data, **_common(answers, body))
+
+
+def _linked(data: list[ImageData], job: JobRecord, body: PicturesWanted) -> Images:
+    """Return the body of an answer whose pictures are behind links."""
+    ignored, details = body.ignored(), json.loads(job.result.details) if job.result is not None else {}
+    return Images(
+        created=int(job.created),
+        data=data,
+        output_format="png",
+        quality=str(body.quality or "auto"),
+        size=body.size or "auto",
+        safety_identifier=body.claimed_user or None,
+        evocache={**details, **({"ignored": ignored} if ignored else {})},
+    )
 
 
 def _base64(answer: Answer, body: PicturesWanted) -> str:

@@ -7,7 +7,7 @@ import base64
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from ..jobs.calls import Call
@@ -16,7 +16,9 @@ from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..service import Service
 from .errors import ApiError
+from .leaving import ClientLeftError, while_there
 from .parts import caller, service_of
+from .reports.results import link_to
 from .schemas.images import ImageData, ImagesDeleted, PicturesWanted, PromisedError, PromisedImages
 from .schemas.videos import STATUS
 
@@ -45,14 +47,47 @@ async def promise(service: Service, asked: GenerationRequest, who: Identity, bod
     Raises:
         ApiError: if they are to be streamed, or in another format than PNG.
     """
-    if body.stream or body.output_format != "png":
-        field = "stream" if body.stream else "output_format"
-        raise ApiError(
-            400, f"{field}: pictures in the background are PNG, and no stream", code="invalid_value", param=field
-        )
+    _check(body, "in the background")
     job = await service.background.add(service.check(asked), who, "picture")
     told = (await _told(service, job)).model_dump(exclude_none=True)
     return JSONResponse(told, 202, headers={"location": f"/v1/images/{job.id}"})
+
+
+async def link(
+    request: Request, service: Service, asked: GenerationRequest, who: Identity, body: PicturesWanted
+) -> tuple[list[ImageData], JobRecord]:
+    """Make pictures that are kept as files, as long as the client waits for them, and return links to them.
+
+    Args:
+        request: that is answered.
+        service: makes them.
+        asked: what is asked for.
+        who: who asks.
+        body: of the request.
+
+    Raises:
+        ApiError: if they are to be streamed, or in another format than PNG; if they cannot be made.
+        ClientLeftError: if the client left; they are deleted then.
+    """
+    _check(body, "behind links")
+    job = await service.background.add(service.check(asked), who, "picture")
+    try:
+        over = await while_there(request, service.background.wait(job.id, who))
+    except ClientLeftError:
+        await service.background.delete(job.id, who)
+        raise
+    if over is None or over.result is None:
+        failed = over.error if over is not None else None
+        code, said = ("cancelled", "it was cancelled") if failed is None else (failed.code, failed.text)
+        raise ApiError(400 if code == "invalid_value" else 500, said, code=code)
+    return [ImageData(url=link_to(request, service, job.id, file.variant, who)) for file in over.result.files], over
+
+
+def _check(body: PicturesWanted, where: str) -> None:
+    """Refuse what is asked for beside files."""
+    if body.stream or body.output_format != "png":
+        field = "stream" if body.stream else "output_format"
+        raise ApiError(400, f"{field}: pictures {where} are PNG, and no stream", code="invalid_value", param=field)
 
 
 @router.get("/v1/images/{id}", response_model=PromisedImages, response_model_exclude_none=True)

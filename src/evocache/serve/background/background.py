@@ -37,6 +37,9 @@ SWEEP = 60.0
 BYTES_PER_PIXEL = 1.5
 """Room that a result is expected to take; most take a half of it."""
 
+LOOK = 0.25
+"""Seconds after which it is looked again whether a job is over that another server runs."""
+
 SEEDS = 1 << 32
 """How many seeds are drawn from where none is given."""
 
@@ -168,6 +171,14 @@ class Background:
     async def find(self, id: str) -> JobRecord | None:
         """Return a job of whoever; for links, which were signed for its owner."""
         return await asyncio.to_thread(self._store.find, id)
+
+    async def wait(self, id: str, who: Identity) -> JobRecord | None:
+        """Wait until a job is over, whichever server runs it; None if it is deleted before."""
+        while True:
+            job = await self.get(id, who)
+            if job is None or not job.open:
+                return job
+            await self._runner.wait(id, LOOK)
 
     def progress(self, job: JobRecord) -> int:
         """Return how far a job is, of 100."""

@@ -95,6 +95,14 @@ class JobRunner:
         if id in self._making:
             self._making[id].cancel()
 
+    async def wait(self, id: str, seconds: float) -> None:
+        """Wait until this server has ended a job, or so many seconds."""
+        making = self._making.get(id)
+        if making is None:
+            await asyncio.sleep(seconds / 10)
+        else:
+            await asyncio.wait({making}, timeout=seconds)
+
     def progress(self, job: JobRecord) -> int:
         """Return the progress of a job, of 100, as this server knows it, else as the store does."""
         share = self._steps[job.id][1] if job.id in self._steps else 0.0

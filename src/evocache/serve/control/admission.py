@@ -237,7 +237,8 @@ class Door:
         Where workers are full, half of those that it runs beside came after it.
         """
         ahead = self._backlog.ahead(group, -1, demand.least)
-        return ahead + min(demand.levels[-1] * (self._capacity.room - 1), ahead) / 2
+        others = max(0.0, ahead - demand.least)
+        return ahead + min(demand.levels[-1] * (self._capacity.room - 1), others) / 2
 
     def _check_deadline(self, demand: Demand, group: Group) -> None:
         """Refuse what cannot be in time at its least point."""
