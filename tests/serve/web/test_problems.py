@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evocache.serve.access.key_store import KeyStore
+from evocache.serve.database.database import Database
+from evocache.serve.database.place import url_of
+from evocache.serve.service import Service
+from evocache.serve.settings import Settings
+from tests.serve.running_server import running
 from tests.serve.stub_worker import StubWorker
+from tests.serve.web.conftest import ROUTERS
 from tests.serve.web.looking import done, until_text
 
 GENERATIONS = "**/v1/images/generations"
@@ -103,3 +111,26 @@ def test_a_server_that_loads_its_models_is_waited_for(opened: Any, address: str)
     opened.unroute("**/v1/models")
     opened.wait_for_selector("#go:enabled")
     assert "ready" in opened.inner_text("#status")
+
+
+def test_a_server_with_keys_is_played_with_by_their_holders(opened: Any, worker: StubWorker, fast_folder: Path):
+    with Database(url_of(fast_folder)) as database:
+        _, secret = KeyStore(database).create("acme", "ann")
+    service = Service(Settings({"stub": "stub", "moving": "moving"}, folder=fast_folder), [worker])
+    with running(service, routers=ROUTERS) as address:
+        opened.goto(address)
+        opened.wait_for_selector("#key-form:not([hidden])")
+        opened.fill("#key", "evo_wrong")
+        opened.press("#key", "Enter")
+        opened.wait_for_selector("#key-form:not([hidden])")
+        opened.fill("#key", secret)
+        opened.press("#key", "Enter")
+        opened.wait_for_selector("#go:enabled")
+        opened.fill("#prompt", "a fox")
+        opened.click("#go")
+        done(opened)
+        opened.select_option("#model", "moving")
+        opened.fill("#prompt", "a hen that runs")
+        opened.click("#go")
+        opened.wait_for_selector("li[data-status=completed] :is(video, .frame img)")
+    assert [task.arguments["prompt"] for task in worker.tasks] == ["a fox", "a hen that runs"]
