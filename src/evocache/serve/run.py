@@ -14,6 +14,7 @@ from .access.exposure import check_exposure
 from .access.key_store import KeyStore
 from .database.database import Database
 from .database.place import FILE, url_of
+from .ending import LAST_WORDS, end_in_order
 from .observe.logs import set_up_logs
 from .observe.traces import make_traces
 from .settings import Settings
@@ -82,9 +83,9 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     from .start import create_service
     from .web import pages, state
 
-    traces = make_traces()
+    traces, service = make_traces(), create_service(settings)
     config = uvicorn.Config(
-        create_app(create_service(settings), traces, (pages.router, state.router)),
+        create_app(service, traces, (pages.router, state.router)),
         http=PatientProtocol,
         ws="none",
         h11_max_incomplete_event_size=HEAD_BYTES,
@@ -92,9 +93,11 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, round(settings.drain)),
+        timeout_graceful_shutdown=LAST_WORDS,
     )
+    server = uvicorn.Server(config)
+    end_in_order(server, service)
     try:
-        await uvicorn.Server(config).serve(sockets=[listening])
+        await server.serve(sockets=[listening])
     finally:
         traces.close()

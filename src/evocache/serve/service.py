@@ -214,13 +214,20 @@ class Service:
         self._starting = asyncio.create_task(self._crew.start(self._dispatcher, self.settings.open))
         return self
 
+    async def drain(self) -> None:
+        """Let nobody in any more, and wait for what runs, as long as `settings.drain` says; the rest is ended.
+
+        Called once more, it waits no longer.
+        """
+        await self._dispatcher.drain(0.0 if self._dispatcher.draining else self.settings.drain)
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what runs, after the time that it may take, and the workers."""
         if self._starting is not None:
             self._starting.cancel()
-        await self._dispatcher.drain(self.settings.drain)
+        await self.drain()
         await self.observer.close()
         await self.background.close()
         await self._crew.close()

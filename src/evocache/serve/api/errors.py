@@ -148,4 +148,6 @@ def of_failure(unmade: UnmadeError) -> ApiError:
         return ApiError(400, unmade.text, code="too_much_memory")
     if unmade.reason == "worker":
         return ApiError(503, unmade.text, code="worker_lost", headers={"Retry-After": "1"})
-    return ApiError(500, unmade.text, code="cancelled" if unmade.reason == "cancelled" else "generation_failed")
+    if unmade.reason == "cancelled":  # not by its client, who would not be told: the server ends
+        return ApiError(503, "the server ends before it was made", code="cancelled", headers={"Retry-After": "5"})
+    return ApiError(500, unmade.text, code="generation_failed")

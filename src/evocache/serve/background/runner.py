@@ -38,6 +38,9 @@ LOOK = 2.0
 NOTE = 2.0
 """Seconds between two times that progress is kept."""
 
+WRITING = 10.0
+"""Seconds that results which are made may take to be written when the server ends."""
+
 CODES = {
     "input": "invalid_value",
     "memory": "too_much_memory",
@@ -109,10 +112,15 @@ class JobRunner:
         return max(job.progress, min(99, int(100 * share)))
 
     async def close(self) -> None:
-        """Begin no more jobs, and put what is not over back to the queue."""
-        for task in [*self._tasks, *self._making.values()]:
+        """Begin no more jobs, keep what has been made, and put what is not over back to the queue."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._making.values(), return_exceptions=True)
+        making = [*self._making.values()]
+        if making and self._dispatcher.draining:  # their runs are over: what was made is written
+            await asyncio.wait(making, timeout=WRITING)
+        for task in making:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *making, return_exceptions=True)
         await asyncio.to_thread(self._runs.close)
 
     async def _run(self) -> None:
