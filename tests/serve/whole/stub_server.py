@@ -21,6 +21,7 @@ from evocache.serve.database.database import Database
 from evocache.serve.run import run
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
+from evocache.serve.workers.task import Task
 from tests.serve.stub_worker import MOVING, STILL, StubWorker
 
 
@@ -45,6 +46,17 @@ class Orders:
     port: int = 0
 
 
+class ForgetfulWorker(StubWorker):
+    """A stub that remembers nothing of tasks that are over: what a server holds is the server's own."""
+
+    def submit(self, task: Task) -> None:
+        super().submit(task)
+        with self._lock:
+            self.tasks.clear()
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self._wishes &= self._open.keys()
+
+
 def say(*words: object) -> None:
     """Write a line at once, whole even where the process is killed: it is shorter than what a pipe takes at a time."""
     os.write(1, f"{' '.join(map(str, words))}\n".encode())
@@ -59,7 +71,7 @@ def serve(orders: Orders) -> None:
         open=orders.open,
         drain=orders.drain,
     )
-    worker = StubWorker(STILL, MOVING, steps=orders.steps, seconds=orders.seconds)
+    worker = ForgetfulWorker(STILL, MOVING, steps=orders.steps, seconds=orders.seconds)
     start.create_service = lambda settings: Service(settings, [worker])
     run(settings, lambda url: say("address", url))
 
