@@ -37,6 +37,8 @@ def main() -> None:
         while time.monotonic() < until:
             number += 1
             for operation in api.operations():
+                if time.monotonic() > until:
+                    break
                 for mode in GenerationMode:
                     tried = api.try_out(operation, mode, EXAMPLES, number)
                     statuses.setdefault(operation.label, Counter()).update(tried.statuses)

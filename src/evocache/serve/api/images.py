@@ -39,8 +39,14 @@ READ_TIMEOUT = "x-stainless-read-timeout"
 KEEP_ALIVE = 10.0
 """Seconds after which a stream says that it is alive; clients give up on silent ones."""
 
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
+
 OTHER_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    200: {"content": {"text/event-stream": {"schema": EVENT}}},
     202: {"model": PromisedImages, "description": "promised: `background` was true"},
 }
 """What an answer may be as well: a stream, or a promise."""
