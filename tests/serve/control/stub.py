@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+from evocache.errors import GenerationError
 from evocache.serve.control.dispatch import Dispatcher
 from evocache.serve.workers.card import ModelCard, PointCard
 from evocache.serve.workers.task import Picture, Task
@@ -67,7 +68,7 @@ class StubWorker:
         self.cards, self.rows = {card.name: card for card in cards}, rows
         self.given: list[Task] = []
         self.previews: list[str] = []
-        self.dead = self.closed = False
+        self.gone = self.closed = False
         self.deadly: Callable[[Task], bool] = lambda task: False
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[str, tuple[Task, int, float]] = {}  # steps that are done, seconds that were computed
@@ -80,6 +81,8 @@ class StubWorker:
         return list(self.cards.values())
 
     def submit(self, task: Task) -> None:
+        if self.gone:
+            raise GenerationError("a task for a worker that is closed", "one that runs", "start another")
         self.given.append(task)
         if self.deadly(task):
             self._tasks[task.id] = task, 0, 0.0

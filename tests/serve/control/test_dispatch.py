@@ -140,6 +140,47 @@ def test_a_worker_that_is_taken_away_gives_back_what_it_had():
     run(main())
 
 
+def test_a_worker_that_has_just_died_is_given_nothing_and_nothing_is_blamed_for_it():
+    async def main() -> None:
+        dying, other = StubWorker(), StubWorker()
+        dispatcher = await dispatcher_with(dying, other, open=2)
+        runs = [dispatcher.submit(task(), Wishes(durable=at % 2 == 1)) for at in range(12)]
+        await asyncio.sleep(0.1)
+        held = len(dying.given)
+        dying.gone = True
+        dying.die()  # of which the supervisor tells later
+        ends = [type(await one) for one in runs]
+        assert (held, len(dying.given)) == (2, 2)
+        assert sum(one.deaths for one in runs) == held
+        assert ends.count(Failed) == sum(not one.wishes.durable for one in runs if one.deaths)
+        assert ends.count(Made) == 12 - ends.count(Failed)
+        dispatcher.remove(dying)
+        assert dispatcher.figures()["workers"] == 1
+        assert dispatcher.figures()["ends"]["lost"] == held
+
+    run(main())
+
+
+def test_what_a_dying_worker_still_tells_is_heard():
+    async def main() -> None:
+        dying, other = StubWorker(), StubWorker()
+        dispatcher = await dispatcher_with(dying, open=2)
+        first, second = dispatcher.submit(task()), dispatcher.submit(task())
+        await asyncio.sleep(0.1)
+        first.cancel()
+        dying.gone = True
+        third = dispatcher.submit(task())
+        assert isinstance(await first, Cancelled)
+        await asyncio.sleep(0)
+        assert not dispatcher.ready
+        assert isinstance(await second, Made)
+        await dispatcher.add(other, 2)
+        assert isinstance(await third, Made)
+        assert third.deaths == 0
+
+    run(main())
+
+
 def test_draining_lets_nobody_in_waits_and_cancels_the_rest():
     async def main() -> None:
         worker = StubWorker()

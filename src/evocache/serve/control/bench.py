@@ -51,10 +51,19 @@ class Seat:
 
 
 class Bench:
-    """All workers."""
+    """All workers.
+
+    Attributes:
+        seats: of those that take tasks.
+    """
 
     def __init__(self) -> None:
         self.seats: list[Seat] = []
+        self._leaving: list[Seat] = []
+
+    @property
+    def _all(self) -> list[Seat]:
+        return [*self.seats, *self._leaving]
 
     @property
     def full(self) -> bool:
@@ -68,7 +77,7 @@ class Bench:
 
     def running(self) -> Collection[Run]:
         """Return all runs that workers have."""
-        return [run for seat in self.seats for run in seat.runs.values()]
+        return [run for seat in self._all for run in seat.runs.values()]
 
     def add(self, worker: Worker, cards: Sequence[ModelCard], open: int) -> Seat:
         """Add a worker that has started."""
@@ -76,18 +85,26 @@ class Bench:
         self.seats.append(seat)
         return seat
 
-    def remove(self, seat: Seat) -> Collection[Run]:
-        """Take a worker away; returns what it had, and it has nothing any more."""
+    def dismiss(self, seat: Seat) -> None:
+        """Give a worker nothing any more; it keeps what it has until that is over, or the worker is removed."""
         self.seats.remove(seat)
-        held = list(seat.runs.values())
-        seat.runs.clear()
+        self._leaving.append(seat)
+
+    def remove(self, worker: Worker) -> Collection[Run]:
+        """Take a worker away; returns what it had, and it has nothing any more."""
+        gone = [seat for seat in self._all if seat.worker is worker]
+        self.seats = [seat for seat in self.seats if seat not in gone]
+        self._leaving = [seat for seat in self._leaving if seat not in gone]
+        held = [run for seat in gone for run in seat.runs.values()]
+        for seat in gone:
+            seat.runs.clear()
         return held
 
     def holder(self, id: str) -> Seat | None:
         """Return the worker that has a run, by the id that it knows it by; None if none has."""
-        return next((seat for seat in self.seats if id in seat.runs), None)
+        return next((seat for seat in self._all if id in seat.runs), None)
 
     def find(self, run: Run) -> tuple[Seat, str] | None:
         """Return the worker that has a run, and the id that it knows it by; None if none has it."""
-        pairs = ((seat, id) for seat in self.seats for id, other in seat.runs.items() if other is run)
+        pairs = ((seat, id) for seat in self._all for id, other in seat.runs.items() if other is run)
         return next(pairs, None)

@@ -247,11 +247,19 @@ class Desk:
             self.door.rates.refund(run.owner.account, run.entry.least * run.entry.left)
         self.backlog.remove(run.entry)
 
-    def wait_again(self, run: Run) -> None:
-        """Note that a run whose worker is gone waits again; it keeps its point, so that it gives what it would have."""
+    def wait_again(self, run: Run, *, begun: bool = True) -> None:
+        """Note that a run whose worker is gone waits again.
+
+        Args:
+            run: the run.
+            begun: whether the worker had it; then it keeps its point, so that it gives what it would have.
+        """
         self.backlog.wait_again(run.entry)
-        place = run.ladder.points.index(run.point)
-        run.ladder = replace(run.ladder, first=place, last=place)
+        if begun:
+            place = run.ladder.points.index(run.point)
+            run.ladder = replace(run.ladder, first=place, last=place)
+        else:
+            self.shares.spend(run.owner, -run.predicted)
         run.level, run.point, run.predicted, run.begun = None, None, 0.0, None
 
     def figures(self, waiting: Collection[Run], running: Collection[Run]) -> dict[str, Any]:

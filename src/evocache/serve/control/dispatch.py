@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from ...errors import GenerationError
 from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
@@ -108,11 +109,10 @@ class Dispatcher:
     def remove(self, worker: Worker) -> None:
         """Take away a worker that is gone; what it had goes back, or fails."""
         self._tick()
-        for seat in [seat for seat in self._bench.seats if seat.worker is worker]:
-            held = self._bench.remove(seat)
-            self._count_workers()
-            for run in held:
-                self._lose(run, Failed("worker", "the process that computed it is gone"))
+        held = self._bench.remove(worker)
+        self._count_workers()
+        for run in held:
+            self._lose(run, Failed("worker", "the process that computed it is gone"))
         self._pump()
 
     @property
@@ -257,8 +257,14 @@ class Dispatcher:
         seat.runs[task.id] = run
         try:
             seat.worker.submit(task)
-        except Exception as error:  # a worker that cannot even be asked is gone
-            failed = Failed("worker", f"{type(error).__name__}: {error}")
+        except GenerationError:  # it has just gone, of which nothing that it was not given is guilty
+            del seat.runs[task.id]
+            self._bench.dismiss(seat)
+            self._count_workers()
+            self._desk.wait_again(run, begun=False)
+            self._waiting.add(run)
+        except Exception as error:  # it cannot be told of this task
+            failed = Failed("pipeline", f"{type(error).__name__}: {error}")
             asyncio.get_running_loop().call_soon(self._told, task.id, failed)
 
     def _told(self, id: str, update: Update) -> None:
