@@ -82,3 +82,24 @@ def test_partial_images_of_an_edit(client: openai.OpenAI, worker: StubWorker):
     events = list(client.images.edit(image=picture, prompt="a fox", stream=True, partial_images=1))
     assert [event.type for event in events] == ["image_edit.partial_image", "image_edit.completed"]
     assert base64.b64decode(events[-1].b64_json)
+
+
+@pytest.mark.parametrize("path", ["/v1/images/edits", "/v1/videos", "/v1/images/generations"])
+def test_requests_without_a_body_are_refused(address: str, path: str):
+    answer = httpx.post(f"{address}{path}")
+    assert answer.status_code in (400, 415)
+    assert answer.json()["error"]["code"] in ("unsupported_media_type", "invalid_json", "missing")
+
+
+def test_types_of_bodies_may_have_capitals(address: str, worker: StubWorker):
+    asked = httpx.Request(
+        "POST",
+        f"{address}/v1/images/edits",
+        data={"prompt": "a fox"},
+        files={"image": file(Image.new("RGB", (8, 8)))},
+    )
+    asked.headers["content-type"] = asked.headers["content-type"].replace("multipart/form-data", "Multipart/Form-Data")
+    asked.read()
+    with httpx.Client() as client:
+        assert client.send(asked).status_code == 200
+    assert worker.tasks

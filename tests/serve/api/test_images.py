@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +17,11 @@ import openai
 import pytest
 from PIL import Image
 
+from evocache.serve.control.admission import DoorSettings
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
+from evocache.serve.workers.card import ModelCard
+from evocache.serve.workers.worker import Tell
 from tests.serve.running_server import running
 from tests.serve.stub_worker import StubWorker, picture_of
 
@@ -180,3 +187,50 @@ def test_large_bodies_are_not_read(chunked: bool):
         assert answer.status_code == 413
         assert answer.json()["error"]["code"]
     assert not worker.tasks
+
+
+def test_until_models_are_loaded_requests_are_told_to_come_again():
+    loaded = threading.Event()
+
+    class Slow(StubWorker):
+        def start(self, tell: Tell) -> Sequence[ModelCard]:
+            loaded.wait(20)
+            return super().start(tell)
+
+    with running(Service(Settings({"stub": "stub"}), [Slow()])) as url:
+        try:
+            asked = [
+                httpx.post(f"{url}/v1/images/generations", json={"prompt": "a fox"}),
+                httpx.post(f"{url}/v1/images/generations", json={"prompt": "a fox", "model": "stub"}),
+                httpx.post(f"{url}/v1/videos", json={"prompt": "a fox"}),
+                httpx.get(f"{url}/v1/models/stub"),
+            ]
+        finally:
+            loaded.set()
+        assert [answer.status_code for answer in asked] == [503] * 4
+        assert all(answer.json()["error"]["code"] == "not_ready" for answer in asked)
+        assert all(answer.headers["retry-after"] for answer in asked)
+
+
+def test_a_refusal_within_a_stream_reaches_the_client(worker: StubWorker, tmp_path: Path):
+    service = Service(Settings({"stub": "stub"}, folder=tmp_path), [worker])
+    with running(service) as url, ThreadPoolExecutor(1) as others:
+        body = {"prompt": "a fox", "seed": 7}
+        worker.gate.clear()
+        while httpx.get(f"{url}/readyz").status_code != 200:
+            time.sleep(0.005)
+        other = others.submit(httpx.post, f"{url}/v1/images/generations", json=body)
+        while not worker.tasks:
+            time.sleep(0.005)
+        service._dispatcher._desk.door.settings = DoorSettings(requests=2)
+        answer = httpx.post(f"{url}/v1/images/generations", json={**body, "n": 3, "stream": True})
+        worker.gate.set()
+        assert other.result().status_code == 200
+    last = answer.text.strip().rpartition("data: ")[2]
+    assert json.loads(last)["error"]["code"] == "refused_requests"
+
+
+def test_fields_that_change_nothing_are_named(address: str):
+    body = {"prompt": "a fox", "partial_images": 2, "style": "vivid"}
+    answer = httpx.post(f"{address}/v1/images/generations", json=body)
+    assert set(answer.json()["evocache"]["ignored"]) == {"partial_images", "style"}

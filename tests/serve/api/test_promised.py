@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from evocache.serve.service import Service
+from evocache.serve.settings import Settings
+from tests.serve.running_server import running
 from tests.serve.stub_worker import StubWorker, picture_of
 
 
@@ -45,7 +49,7 @@ def test_a_promised_failure_is_told(address: str):
 
 
 def test_what_cannot_be_promised_is_refused(address: str, worker: StubWorker):
-    for further in ({"stream": True}, {"output_format": "webp"}):
+    for further in ({"stream": True}, {"output_format": "webp"}, {"deadline_ms": 1000}):
         body = {"prompt": "a fox", "background": True, **further}
         answer = httpx.post(f"{address}/v1/images/generations", json=body)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(further)))
@@ -104,3 +108,25 @@ def test_who_leaves_wants_no_links(address: str, worker: StubWorker):
         time.sleep(0.005)
     assert worker.tasks
     assert not worker.open_tasks
+
+
+@pytest.mark.parametrize("way", [{"background": True}, {"response_format": "url"}])
+def test_what_changes_nothing_of_jobs_is_named(address: str, way: dict[str, Any]):
+    body = {"prompt": "a fox", "cache": "refresh", "learn": True, **way}
+    said = httpx.post(f"{address}/v1/images/generations", json=body).json()["evocache"]
+    assert said["ignored"] == ["cache", "learn"]
+    late = httpx.post(f"{address}/v1/images/generations", json={"prompt": "a fox", "deadline_ms": 1000, **way})
+    assert (late.status_code, late.json()["error"]["param"]) == (400, "deadline_ms")
+
+
+def test_pictures_whose_files_are_gone_are_not_found(tmp_path: Path, worker: StubWorker):
+    with running(Service(Settings({"stub": "stub"}, folder=tmp_path), [worker])) as url:
+        body = {"prompt": "a fox", "response_format": "url"}
+        while httpx.get(f"{url}/readyz").status_code != 200:
+            time.sleep(0.005)
+        link = httpx.post(f"{url}/v1/images/generations", json=body).json()["data"][0]["url"]
+        id = link.split("/v1/results/")[1].split("/")[0]
+        for file in (tmp_path / "results").glob("*/*.png"):
+            file.unlink()
+        assert httpx.get(link).status_code == 404
+        assert httpx.get(f"{url}/v1/images/{id}").status_code == 404

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from PIL import Image
@@ -107,3 +108,16 @@ def test_a_restart_forgets_nothing(tmp_path: Path):
         assert until(client, video.id, "completed").prompt == "a fox"
     assert second.tasks[0].seed == first.tasks[1].seed
     assert second.tasks[0].point == first.tasks[1].point
+
+
+def test_what_changes_nothing_of_videos_is_named(address: str):
+    body = {"prompt": "a fox", "cache": "refresh", "learn": True}
+    assert httpx.post(f"{address}/v1/videos", json=body).json()["evocache"]["ignored"] == ["cache", "learn"]
+    late = httpx.post(f"{address}/v1/videos", json={"prompt": "a fox", "deadline_ms": 1000})
+    assert (late.status_code, late.json()["error"]["param"]) == (400, "deadline_ms")
+
+
+def test_promised_pictures_are_no_videos_to_delete(address: str):
+    made = httpx.post(f"{address}/v1/images/generations", json={"prompt": "a fox", "background": True}).json()
+    assert httpx.delete(f"{address}/v1/videos/{made['id']}").status_code == 404
+    assert httpx.get(f"{address}/v1/images/{made['id']}").status_code == 200

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from evocache.errors import StoreError
 from evocache.serve.access.scopes import OPEN, OPEN_BELOW, scope_of
 from evocache.serve.api.app import create_app
 from evocache.serve.api.entrance import bodies, slow_clients
@@ -266,3 +267,16 @@ def test_every_route_says_who_may_ask():
     assert all(path.startswith("/v1/") for path, scope in scopes.items() if scope == "inference")
     assert scope_of("//metrics") == scope_of("/metrics/x") == scope_of("/v1/admin/state") == "admin"
     assert all(path.endswith("/") for path in OPEN_BELOW)
+
+
+def test_what_is_open_to_all_does_not_ask_the_database(worker: StubWorker):
+    class Away:
+        async def locked(self) -> bool:
+            raise StoreError("a database", "one that answers", "wait")
+
+    service = Service(Settings({"stub": "stub"}), [worker])
+    with running(service) as url:
+        keys, service.keys = service.keys, Away()  # type: ignore[assignment]
+        statuses = [httpx.get(url + path).status_code for path in ("/healthz", "/openapi.json", "/v1/models")]
+        service.keys = keys
+    assert statuses == [200, 200, 503]

@@ -15,7 +15,7 @@ from ..service import Service
 from ..workers.card import ModelCard
 from ..workers.task import Picture
 from .errors import ApiError
-from .forms import form_body, read_form
+from .forms import form_body, is_form, read_form
 from .images import OTHER_ANSWERS, answer_with
 from .parts import caller, model_of, service_of
 from .pictures import read_mask, read_picture
@@ -49,7 +49,7 @@ async def edit(
 
     What the mask leaves clear, or light if it is opaque, is made anew; the rest stays.
     """
-    if not request.headers["content-type"].startswith("multipart/"):
+    if not is_form(request):
         raise ApiError(415, "a picture comes as a file, in multipart/form-data", code="unsupported_media_type")
     body, files = await read_form(request, ImagesEdit, [IMAGE, MASK])
     name = model_of(service, body.model, "picture")

@@ -20,6 +20,11 @@ Files = dict[str, list[bytes]]
 """Contents by the name of the field, `image[]` as `image`."""
 
 
+def is_form(request: Request) -> bool:
+    """Return whether a request says that its body is a form."""
+    return request.headers.get("content-type", "").strip().lower().startswith("multipart/")
+
+
 async def read_form(request: Request, schema: type[Body], files: Iterable[str]) -> tuple[Body, Files]:
     """Read a form.
 

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from ..service import Service
-from .errors import ApiError
-from .parts import service_of
+from .parts import service_of, unready
 
 router = APIRouter()
 
@@ -31,5 +30,5 @@ async def ready(service: Annotated[Service, Depends(service_of)]) -> Health:
     """Say whether models are loaded and requests are taken."""
     why = service.unready()
     if why:
-        raise ApiError(503, why, code="not_ready", headers={"Retry-After": "1"})
+        raise unready(why)
     return Health()

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from ..control.deadlines import read_deadline
+from ..control.refusal import Refused
 from ..jobs.record import JobRecord
 from ..requests.answer import Answer
 from ..requests.failures import UnmadeError
@@ -22,10 +23,11 @@ from ..requests.request import GenerationRequest
 from ..service import Service
 from ..workers.updates import Previewed, Progressed, Update
 from .encode import encode
-from .errors import of_failure
+from .errors import of_failure, of_refusal
 from .leaving import while_there
 from .parts import caller, model_of, service_of
 from .promised import link, promise
+from .schemas.extensions import ignored_in
 from .schemas.images import ImageData, Images, ImagesGeneration, PicturesWanted, PromisedImages, Usage
 
 router = APIRouter()
@@ -102,7 +104,7 @@ def images(answers: list[Answer], body: PicturesWanted) -> Images:
 
 def _linked(data: list[ImageData], job: JobRecord, body: PicturesWanted) -> Images:
     """Return the body of an answer whose pictures are behind links."""
-    ignored, details = body.ignored(), json.loads(job.result.details) if job.result is not None else {}
+    details = json.loads(job.result.details) if job.result is not None else {}
     return Images(
         created=int(job.created),
         data=data,
@@ -110,7 +112,7 @@ def _linked(data: list[ImageData], job: JobRecord, body: PicturesWanted) -> Imag
         quality=str(body.quality or "auto"),
         size=body.size or "auto",
         safety_identifier=body.claimed_user or None,
-        evocache={**details, **({"ignored": ignored} if ignored else {})},
+        **ignored_in(body, details, promised=True),
     )
 
 
@@ -122,14 +124,14 @@ def _base64(answer: Answer, body: PicturesWanted) -> str:
 
 def _common(answers: list[Answer], body: PicturesWanted) -> dict[str, Any]:
     """What every answer says of itself."""
-    picture, ignored = answers[0].picture, body.ignored()
+    picture = answers[0].picture
     said = {"pictures": [answer.account.as_json() for answer in answers]}
     return {
         "output_format": body.output_format,
         "quality": str(body.quality or "auto"),
         "size": f"{picture.width}x{picture.height}",
         "safety_identifier": body.claimed_user or None,
-        "evocache": {**said, **({"ignored": ignored} if ignored else {})},
+        **ignored_in(body, said),
     }
 
 
@@ -173,8 +175,8 @@ async def _events(
     prefix: str,
 ) -> AsyncIterator[str]:
     sent = 0
+    getting: asyncio.Future[tuple[int, Update]] = first
     try:
-        getting: asyncio.Future[tuple[int, Update]] = first
         while not making.done() or not updates.empty() or getting.done():
             either: set[asyncio.Future[Any]] = {making, getting}
             await asyncio.wait(either, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
@@ -191,14 +193,15 @@ async def _events(
                 partial = {"partial_image_index": sent, "b64_json": _png(update)}
                 sent += 1
                 yield _event(f"{prefix}.partial_image", {**partial, **_stream_common(body)})
-        getting.cancel()
         answers = making.result()
         for answer in answers:
             completed = {"b64_json": await asyncio.to_thread(_base64, answer, body), "usage": Usage().model_dump()}
             yield _event(f"{prefix}.completed", {**completed, **_stream_common(body), **_common([answer], body)})
-    except UnmadeError as error:
-        yield f"data: {json.dumps(of_failure(error).body())}\n\n"
+    except (UnmadeError, Refused) as error:  # of several, some may be refused after others are being made
+        told = of_failure(error) if isinstance(error, UnmadeError) else of_refusal(error)
+        yield f"data: {json.dumps(told.body())}\n\n"
     finally:
+        getting.cancel()
         if not making.done():
             making.cancel()
             await asyncio.wait({making})

@@ -12,7 +12,7 @@ from ..requests.identity import Identity
 from ..service import Service
 from ..workers.card import ModelCard
 from .errors import ApiError
-from .parts import caller, service_of
+from .parts import caller, cards_of, service_of
 
 router = APIRouter()
 
@@ -47,7 +47,7 @@ async def retrieve_model(
     name: str, service: Annotated[Service, Depends(service_of)], who: Annotated[Identity, Depends(caller)]
 ) -> ModelBody:
     """Tell of one model."""
-    card = service.cards.get(name)
+    card = cards_of(service).get(name)
     if card is None:
         raise ApiError(404, f"no model {name!r}", code="model_not_found", param="model")
     return _body(service, card)

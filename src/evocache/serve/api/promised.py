@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from typing import Annotated, Any
@@ -18,7 +17,8 @@ from ..service import Service
 from .errors import ApiError
 from .leaving import ClientLeftError, while_there
 from .parts import caller, service_of
-from .reports.results import link_to
+from .reports.results import link_to, read_file
+from .schemas.extensions import Generating, ignored_in
 from .schemas.images import ImageData, ImagesDeleted, PicturesWanted, PromisedError, PromisedImages
 from .schemas.videos import STATUS
 
@@ -45,12 +45,13 @@ async def promise(service: Service, asked: GenerationRequest, who: Identity, bod
         body: of the request.
 
     Raises:
-        ApiError: if they are to be streamed, or in another format than PNG.
+        ApiError: if they are to be streamed, in another format than PNG, or in a time.
     """
     _check(body, "in the background")
     job = await service.background.add(service.check(asked), who, "picture")
-    told = (await _told(service, job)).model_dump(exclude_none=True)
-    return JSONResponse(told, 202, headers={"location": f"/v1/images/{job.id}"})
+    told = await _told(service, job)
+    told = told.model_copy(update=ignored_in(body, told.evocache, promised=True))
+    return JSONResponse(told.model_dump(exclude_none=True), 202, headers={"location": f"/v1/images/{job.id}"})
 
 
 async def link(
@@ -66,7 +67,7 @@ async def link(
         body: of the request.
 
     Raises:
-        ApiError: if they are to be streamed, or in another format than PNG; if they cannot be made.
+        ApiError: if they are to be streamed, in another format than PNG, or in a time; if they cannot be made.
         ClientLeftError: if the client left; they are deleted then.
     """
     _check(body, "behind links")
@@ -88,6 +89,18 @@ def _check(body: PicturesWanted, where: str) -> None:
     if body.stream or body.output_format != "png":
         field = "stream" if body.stream else "output_format"
         raise ApiError(400, f"{field}: pictures {where} are PNG, and no stream", code="invalid_value", param=field)
+    refuse_deadline(body, f"pictures {where}")
+
+
+def refuse_deadline(body: Generating, what: str) -> None:
+    """Refuse a deadline of what is promised.
+
+    Raises:
+        ApiError: if there is one.
+    """
+    if body.deadline_ms is not None:
+        said = f"deadline_ms: {what} are made when it is their turn; leave it out, or ask for pictures in a plain call"
+        raise ApiError(400, said, code="invalid_value", param="deadline_ms")
 
 
 @router.get("/v1/images/{id}", response_model=PromisedImages, response_model_exclude_none=True)
@@ -130,8 +143,7 @@ def _left(call: Call) -> PromisedImages:
 async def _told(service: Service, job: JobRecord) -> PromisedImages:
     data = None
     if job.result is not None:
-        paths = [await service.background.path(job, file.variant) for file in job.result.files]
-        files = [await asyncio.to_thread(path.read_bytes) for path in paths]
+        files = [await read_file(service, job, file) for file in job.result.files]
         data = [ImageData(b64_json=base64.b64encode(file).decode()) for file in files]
     error = None if job.error is None else PromisedError(code=job.error.code, message=job.error.text)
     if job.state == "cancelled":

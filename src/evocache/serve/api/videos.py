@@ -16,9 +16,12 @@ from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..service import Service
 from .errors import ApiError
-from .forms import form_body, read_form, validate
-from .parts import caller, model_of, read_json, service_of
+from .forms import form_body, is_form, read_form, validate
+from .parts import caller, cards_of, model_of, read_json, service_of
 from .pictures import read_picture
+from .promised import refuse_deadline
+from .reports.results import send_file
+from .schemas.extensions import ignored_in
 from .schemas.videos import Remix, Video, VideoCreate, VideoDeleted, VideoList, video_of
 
 router = APIRouter()
@@ -38,11 +41,12 @@ BODIES = form_body(VideoCreate, [REFERENCE], json_too=True)
 async def create(request: Request, response: Response, service: Serving, who: Caller) -> Any:
     """Promise a video; it is made when it is its turn, also if the server ends before that."""
     files: dict[str, list[bytes]] = {}
-    if request.headers["content-type"].startswith("multipart/"):
+    if is_form(request):
         body, files = await read_form(request, VideoCreate, [REFERENCE])
     else:
         body = validate(VideoCreate, await read_json(request))
     card = service.cards[model_of(service, body.model, "video")]
+    refuse_deadline(body, "videos")
     asked = body.asked(card)
     if files:
         if len(files[REFERENCE]) > 1:
@@ -51,7 +55,8 @@ async def create(request: Request, response: Response, service: Serving, who: Ca
             asked, pictures={"image": await asyncio.to_thread(read_picture, files[REFERENCE][0], REFERENCE)}
         )
     who = replace(who, user=body.claimed_user)
-    return _told(service, response, await service.background.add(service.check(asked), who, "video"))
+    told = _told(service, response, await service.background.add(service.check(asked), who, "video"))
+    return told.model_copy(update=ignored_in(body, told.evocache, promised=True))
 
 
 @router.get("/v1/videos", response_model=VideoList, response_model_exclude_none=True)
@@ -83,6 +88,7 @@ async def retrieve(id: str, response: Response, service: Serving, who: Caller) -
 @router.delete("/v1/videos/{id}")
 async def delete(id: str, service: Serving, who: Caller) -> VideoDeleted:
     """Delete a video; if it is being made it is ended."""
+    await _job(service, id, who)
     if await service.background.delete(id, who) is None:
         raise _unknown(id)
     return VideoDeleted(id=id)
@@ -106,15 +112,14 @@ async def content(
     if job.result is None:
         raise ApiError(404, f"it has no content: it {job.state}", code="no_content")
     file = next(file for file in job.result.files if file.variant == variant)
-    path = await service.background.path(job, variant)
-    return FileResponse(path, media_type=file.media_type, headers={"cache-control": "private, no-store"})
+    return await send_file(service, job, file)
 
 
 @router.post("/v1/videos/{id}/remix", response_model=Video, response_model_exclude_none=True)
 async def remix(id: str, body: Remix, response: Response, service: Serving, who: Caller) -> Any:
     """Promise a video like another one, seed included, of another prompt."""
     before = await _job(service, id, who)
-    if before.model not in service.cards:
+    if before.model not in cards_of(service):
         raise ApiError(404, f"model {before.model!r} is served no more", code="model_not_found")
     asked = read_request(before.request)
     asked = GenerationRequest(

@@ -21,7 +21,7 @@ from .browsers import check_browser
 from .headers import cross_origin_headers, preflight_headers, quota_headers
 
 NOBODY = Identity("", "", scopes=frozenset())
-"""Who asks for what is open to all, of a server that has keys."""
+"""Who asks for what is open to all."""
 
 PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers of requests that somebody else passed on."""
@@ -89,10 +89,10 @@ class Guard:
             StoreError: if keys cannot be looked up.
         """
         needed, keys = scope_of(scope["path"]), self._service.keys
+        if needed is None:  # before the database is asked, which may be away
+            return NOBODY
         locked = await keys.locked()
         found = await keys.identify(_bearer(headers)) if locked else Identity()
-        if needed is None:
-            return found or NOBODY
         if needed == ADMIN:
             if self._is_at_home(scope, headers):
                 return found or Identity(scopes=frozenset({ADMIN}))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse
 
-from ....errors import JobError, StoreError
+from ....errors import StoreError
+from ...jobs.record import JobRecord, ResultFile
 from ...requests.identity import Identity
 from ...service import Service
 from ..errors import ApiError
@@ -35,13 +37,41 @@ async def result(
     file = next((file for file in job.result.files if file.variant == variant), None)
     if file is None:
         raise _gone()
+    return await send_file(service, job, file)
+
+
+async def send_file(service: Service, job: JobRecord, file: ResultFile) -> FileResponse:
+    """Return a part of a job's result as an answer.
+
+    Raises:
+        ApiError: 404, if it was deleted meanwhile.
+    """
     try:
-        path = await service.background.path(job, variant)
-    except StoreError:
-        raise
-    except JobError:
-        raise _gone() from None
-    return FileResponse(path, media_type=file.media_type, headers={"cache-control": "private, no-store"})
+        path = await service.background.path(job, file.variant)
+        stat = await asyncio.to_thread(path.stat)
+    except (StoreError, FileNotFoundError) as error:
+        raise gone_or(error) from None
+    headers = {"cache-control": "private, no-store"}
+    return FileResponse(path, media_type=file.media_type, headers=headers, stat_result=stat)
+
+
+async def read_file(service: Service, job: JobRecord, file: ResultFile) -> bytes:
+    """Return the bytes of a part of a job's result.
+
+    Raises:
+        ApiError: 404, if it was deleted meanwhile.
+    """
+    try:
+        path = await service.background.path(job, file.variant)
+        return await asyncio.to_thread(path.read_bytes)
+    except (StoreError, FileNotFoundError) as error:
+        raise gone_or(error) from None
+
+
+def gone_or(error: Exception) -> Exception:
+    """Return what is told of a file that is not there; an error of another kind as it is."""
+    missing = error if isinstance(error, FileNotFoundError) else error.__cause__
+    return _gone() if isinstance(missing, FileNotFoundError) else error
 
 
 def link_to(request: Request, service: Service, id: str, variant: str, who: Identity) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -25,6 +25,8 @@ class Generating(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", strict=False, allow_inf_nan=False)
+
+    without_effect: ClassVar[tuple[str, ...]] = ()
 
     prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
     model: Annotated[str, Field(max_length=256)] | None = None
@@ -57,6 +59,16 @@ class Generating(BaseModel):
             flat[name] = value
         return flat
 
+    def ignored(self, *, promised: bool = False) -> list[str]:
+        """Return names of fields that are given and change nothing.
+
+        Args:
+            promised: whether it is made as a job, which is always computed, and recorded nowhere to learn from.
+        """
+        found = [name for name in self.without_effect if getattr(self, name) is not None]
+        found += ["cache"] if promised and self.cache == "refresh" else []
+        return [*found, "learn"] if promised and self.learn else found
+
     @property
     def claimed_user(self) -> str:
         """Whom the request names as its user."""
@@ -71,3 +83,9 @@ class Generating(BaseModel):
         """Return what is wished beside."""
         deadline = None if self.deadline_ms is None else self.deadline_ms / 1000
         return Wishes(self.speedup, quality, deadline, self.cache, self.learn)
+
+
+def ignored_in(body: Generating, said: dict[str, Any] | None, *, promised: bool = False) -> dict[str, Any]:
+    """Return the `evocache` of an answer, with the names of fields of its request that changed nothing."""
+    ignored = body.ignored(promised=promised)
+    return {"evocache": {**(said or {}), "ignored": ignored} if ignored else said}

@@ -21,8 +21,6 @@ class PicturesWanted(Generating):
     `quality` is one of OpenAI's names, or the least quality in the measure of the model's front.
     """
 
-    without_effect: ClassVar[tuple[str, ...]] = ()
-
     n: Annotated[int, Field(ge=1, le=10)] = 1
     size: Size | None = None
     quality: Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"] | float | None = None
@@ -33,9 +31,11 @@ class PicturesWanted(Generating):
     stream: bool = False
     partial_images: Annotated[int, Field(ge=0, le=3)] = 0
 
-    def ignored(self) -> list[str]:
-        """Return names of fields that are given and change nothing."""
-        return [name for name in self.without_effect if getattr(self, name) is not None]
+    def ignored(self, *, promised: bool = False) -> list[str]:
+        """Return names of fields that are given and change nothing, as `partial_images` without a stream."""
+        found = super().ignored(promised=promised)
+        found += ["partial_images"] if self.partial_images and not self.stream else []
+        return [*found, "response_format"] if self.background is True and self.response_format == "url" else found
 
     def asked(self, model: str) -> GenerationRequest:
         """Return what is asked for, of a model of the server."""
