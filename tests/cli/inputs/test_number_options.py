@@ -31,7 +31,7 @@ def numbers():
 
 NUMBERS = [*numbers()]
 
-REQUIRED = {"inspect": ["zoo:emoji"], "show": ["none"], "convert": ["none", "out.json"]}
+REQUIRED = {"inspect": ["zoo:emoji"], "create": ["somebody"], "show": ["none"], "convert": ["none", "out.json"]}
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import InputError
+from ..inputs.number_options import MAX_COUNT, check_finite
 from ..ui.command_line import Command
 from ..ui.console import errors, out
 from ..ui.failures import format_examples
@@ -65,11 +66,24 @@ def create(
     database: Database = None,
     tenant: Annotated[str, typer.Option(help="Whose data its holder sees; tenants share nothing.")] = "default",
     scope: Annotated[list[Scope] | None, typer.Option(help="What it is for; both may be given.")] = None,
-    days: Annotated[float | None, typer.Option(min=0, help="Days that it is valid; for ever if not given.")] = None,
-    per_minute: Annotated[float | None, typer.Option(help="Most pictures or films a minute.")] = None,
-    per_day: Annotated[float | None, typer.Option(help="Most pictures or films a day.")] = None,
-    seconds_per_day: Annotated[float | None, typer.Option(help="Most seconds of a worker a day.")] = None,
-    queued: Annotated[int | None, typer.Option(help="Most generations that are not over at a time.")] = None,
+    days: Annotated[
+        float | None,
+        typer.Option(help="Days that it is valid; for ever if not given.", callback=check_finite("--days", above=0)),
+    ] = None,
+    per_minute: Annotated[
+        float | None,
+        typer.Option(help="Most pictures or films a minute.", callback=check_finite("--per-minute", above=0)),
+    ] = None,
+    per_day: Annotated[
+        float | None, typer.Option(help="Most pictures or films a day.", callback=check_finite("--per-day", above=0))
+    ] = None,
+    seconds_per_day: Annotated[
+        float | None,
+        typer.Option(help="Most seconds of a worker a day.", callback=check_finite("--seconds-per-day", above=0)),
+    ] = None,
+    queued: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Most generations that are not over at a time.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key and print its secret, which is shown this once: the database has only its digest."""
