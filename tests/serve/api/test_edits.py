@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -11,6 +14,8 @@ import openai
 import pytest
 from PIL import Image
 
+from evocache.serve.api import edits
+from evocache.serve.api.pictures import AT_ONCE
 from tests.serve.stub_worker import StubWorker
 
 
@@ -103,3 +108,38 @@ def test_types_of_bodies_may_have_capitals(address: str, worker: StubWorker):
     with httpx.Client() as client:
         assert client.send(asked).status_code == 200
     assert worker.tasks
+
+
+def test_pictures_that_wait_to_be_unpacked_hold_up_nothing_else(address: str, monkeypatch: pytest.MonkeyPatch):
+    """Two are unpacked at a time; the database answers meanwhile, and the bodies of those that wait have places."""
+    go, read, many = threading.Event(), edits._read, 40
+    unpacking: list[int] = []
+
+    def held(files: Any) -> Any:
+        unpacking.append(1)
+        assert go.wait(30)
+        return read(files)
+
+    def send(_: int) -> int:
+        parts = {"prompt": (None, "a fox"), "image": ("image.png", file(Image.new("RGB", (8, 8))))}
+        return httpx.post(f"{address}/v1/images/edits", files=parts, timeout=60).status_code
+
+    monkeypatch.setattr(edits, "_read", held)
+    with ThreadPoolExecutor(many) as clients:
+        sent = [clients.submit(send, at) for at in range(many)]
+        try:
+            while not unpacking:
+                time.sleep(0.005)
+            for _ in range(1000):
+                lines = httpx.get(f"{address}/metrics").text.splitlines()
+                line = next(line for line in lines if line.startswith("evocache:open_bytes "))
+                if float(line.split()[1]) > 100 * many:
+                    break
+                time.sleep(0.005)
+            else:
+                raise AssertionError("bodies have no places")
+            assert httpx.get(f"{address}/v1/videos").status_code == 200
+            assert len(unpacking) <= AT_ONCE
+        finally:
+            go.set()
+        assert 200 in {one.result() for one in sent}  # some are more work than is let in at a time

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,16 @@ import httpx
 import pytest
 from PIL import Image
 
+from evocache.serve.access.key_ring import KeyRing
+from evocache.serve.background.request_text import read_arguments, read_request, write_request
+from evocache.serve.control.rates import Quota
+from evocache.serve.control.refusal import Refused
+from evocache.serve.control.shares import Owner
+from evocache.serve.requests.identity import Identity
+from evocache.serve.requests.request import GenerationRequest
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
+from evocache.serve.workers.task import Picture
 from tests.serve.running_server import running
 from tests.serve.stub_worker import StubWorker, picture_of
 
@@ -130,3 +140,43 @@ def test_pictures_whose_files_are_gone_are_not_found(tmp_path: Path, worker: Stu
             file.unlink()
         assert httpx.get(link).status_code == 404
         assert httpx.get(f"{url}/v1/images/{id}").status_code == 404
+
+
+def test_given_pictures_are_kept_small_and_without_loss():
+    noise = Image.effect_noise((64, 32), 50)
+    mask = Picture(noise.tobytes(), 64, 32, channels=1)
+    given = {"image": Picture(bytes(2048 * 2048 * 3), 2048, 2048), "mask_image": mask}
+    text = write_request(GenerationRequest("stub", {"prompt": "a fox"}, given, seed=7))
+    assert len(text) < 100_000
+    assert read_request(text).pictures == given
+    assert read_arguments(text) == {"prompt": "a fox"}
+
+
+def test_requests_of_before_are_read():
+    text = write_request(GenerationRequest("stub", {"prompt": "a fox"}))
+    pixels = base64.b64encode(bytes(12)).decode()
+    picture = {"width": 2, "height": 2, "frames": 1, "channels": 3, "pixels": pixels}
+    old = {**json.loads(text), "pictures": {"image": picture}}
+    assert read_request(json.dumps(old)).pictures == {"image": Picture(bytes(12), 2, 2)}
+
+
+def test_a_quota_of_seconds_bounds_what_is_promised(worker: StubWorker):
+    class Bounded(KeyRing):
+        def quota(self, owner: Owner) -> Quota:
+            return Quota(seconds_per_day=0.1)
+
+    added: list[str] = []
+
+    async def promise() -> None:
+        async with Service(Settings({"stub": "stub"}), [worker]) as service:
+            while service.unready():
+                await asyncio.sleep(0.005)
+            service.keys = Bounded(None)
+            worker.gate.clear()
+            asked = GenerationRequest("stub", {"prompt": "a fox"})
+            while len(added) < 50:
+                added.append((await service.background.add(asked, Identity(), "picture")).id)
+
+    with pytest.raises(Refused, match="seconds of a worker a day"):
+        asyncio.run(promise())
+    assert added

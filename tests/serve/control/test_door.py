@@ -153,6 +153,34 @@ def test_what_was_not_made_is_not_charged():
     hall.enter(seconds=0.6)
 
 
+def test_what_is_promised_stays_charged_once_it_is_let_in():
+    hall = Hall(quota=Quota(seconds_per_day=1.0))
+    with hall.enter(seconds=0.4, count=2) as ticket:
+        ticket.keep()
+    assert not len(hall.backlog)
+    refused(hall, "quota", seconds=0.3)
+    hall.enter(seconds=0.2)
+
+
+def test_bodies_of_one_account_leave_room_for_others():
+    hall = Hall(DoorSettings(requests=8, bytes=1000))
+
+    def read(key: str, bytes: int) -> Ticket:
+        return hall.door.enter(Demand(Owner(key=key), bytes=bytes), 0.0)
+
+    held = [read("a", 100) for _ in range(4)]
+    with pytest.raises(Refused, match="bodies"):
+        read("a", 0)
+    held[0].grow(100)
+    with pytest.raises(Refused, match="bodies"):
+        held[0].grow(100)
+    held.append(read("b", 500))
+    assert hall.door.bytes == 1000
+    for ticket in held:
+        ticket.leave()
+    assert hall.door.bytes == len(hall.door.reading) == 0
+
+
 def test_a_closed_door_and_one_without_workers_say_503():
     hall = Hall()
     hall.capacity.workers = 0
@@ -210,7 +238,7 @@ def test_it_is_never_above_its_limits_and_every_place_is_given_back(moves, worke
             limit = CONTROL.limit * (CONTROL.patience if patient else 1.0) * hall.capacity.rate
             extra = EXTRA * (CONTROL.patience if patient else 1.0) * hall.capacity.rate
             assert alone or hall.backlog.ahead(group, -1) <= limit + extra + 1e-6
-            assert len(hall.backlog) + hall.door.reading <= 8
+            assert len(hall.backlog) + len(hall.door.reading) <= 8
             assert hall.door.bytes <= 100
             assert hall.backlog.size(demand.owner) <= 5
         elif move == "begin" and tickets:
@@ -238,7 +266,7 @@ def test_it_is_never_above_its_limits_and_every_place_is_given_back(moves, worke
         ticket.leave()
     for entry in taken:
         hall.backlog.remove(entry)
-    assert (len(hall.backlog), hall.door.bytes, hall.door.reading, hall.backlog.rest) == (0, 0, 0, 0)
+    assert (len(hall.backlog), hall.door.bytes, len(hall.door.reading), hall.backlog.rest) == (0, 0, 0, 0)
     assert hall.backlog.ahead(GROUP, 0) == 0
     hall.enter(count=5)
 

@@ -6,16 +6,18 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from evocache.errors import StoreError
+from evocache.serve.access.key_ring import KeyRing
 from evocache.serve.access.scopes import OPEN, OPEN_BELOW, scope_of
 from evocache.serve.api.app import create_app
 from evocache.serve.api.entrance import bodies, slow_clients
+from evocache.serve.control.admission import DoorSettings
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
 from tests.serve.running_server import running
@@ -34,6 +36,12 @@ def home() -> Iterator[tuple[str, StubWorker]]:
     worker = StubWorker(STILL, MOVING)
     with running(Service(Settings({"stub": "stub", "moving": "moving"}), [worker])) as url:
         yield url, worker
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
 
 
 def raw(address: str, text: str | bytes, wait: float = 10.0) -> bytes:
@@ -205,16 +213,23 @@ def test_a_connection_that_asks_again_later_is_kept(serve: Serve, monkeypatch: p
             time.sleep(0.2)
 
 
-def test_bodies_that_are_read_have_places_at_the_door(serve: Serve, worker: StubWorker):
+def test_bodies_that_are_read_have_places_at_the_door(opened: ExitStack, worker: StubWorker):
     """Bytes that come in count before anything is known of the request, and are given back however it ends."""
-    url = serve(body=300 << 20)
+    service = Service(Settings({"stub": "stub"}), [worker])
+    url = opened.enter_context(running(service))
+    while httpx.get(f"{url}/readyz").status_code != 200:
+        time.sleep(0.005)
+    service._dispatcher._desk.door.settings = DoorSettings(bytes=8 << 20)
     address = urlsplit(url)
     head = "POST /v1/videos HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n"
-    big = f"{head}content-length: {290 << 20}\r\n\r\n".encode()
+    part = b"--x\r\ncontent-disposition: form-data; name=input_reference; filename=a\r\n\r\n"
+    big = f"{head}content-length: {60 << 20}\r\n\r\n".encode() + part
     with socket.create_connection((address.hostname, address.port), 10) as connection:
         connection.sendall(big)
-        _wait_for_open_bytes(url, 290 << 20)
-        answer = raw(url, big)
+        _wait_for_open_bytes(url, 1 << 20)  # what came counts, not what is said to come
+        connection.sendall(bytes(5 << 19))
+        _wait_for_open_bytes(url, 3 << 20)
+        answer = raw(url, big + bytes(5 << 19))  # a half is for bodies of one account
         assert answer.startswith(b"HTTP/1.1 429")
         assert b'"refused_bytes"' in answer
         assert b"retry-after:" in answer.lower()
@@ -270,13 +285,13 @@ def test_every_route_says_who_may_ask():
 
 
 def test_what_is_open_to_all_does_not_ask_the_database(worker: StubWorker):
-    class Away:
+    class Away(KeyRing):
         async def locked(self) -> bool:
             raise StoreError("a database", "one that answers", "wait")
 
     service = Service(Settings({"stub": "stub"}), [worker])
     with running(service) as url:
-        keys, service.keys = service.keys, Away()  # type: ignore[assignment]
+        keys, service.keys = service.keys, Away(None)
         statuses = [httpx.get(url + path).status_code for path in ("/healthz", "/openapi.json", "/v1/models")]
         service.keys = keys
     assert statuses == [200, 200, 503]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -18,7 +18,7 @@ from .errors import ApiError
 from .forms import form_body, is_form, read_form
 from .images import OTHER_ANSWERS, answer_with
 from .parts import caller, model_of, service_of
-from .pictures import read_mask, read_picture
+from .pictures import read_mask, read_picture, unpack
 from .schemas.images import Images, ImagesEdit
 
 router = APIRouter()
@@ -53,7 +53,7 @@ async def edit(
         raise ApiError(415, "a picture comes as a file, in multipart/form-data", code="unsupported_media_type")
     body, files = await read_form(request, ImagesEdit, [IMAGE, MASK])
     name = model_of(service, body.model, "picture")
-    pictures = await asyncio.to_thread(_read, files)
+    pictures = await unpack(request, partial(_read, files))
     asked = body.asked(name)
     if body.size in (None, "auto"):
         size = choose_size(pictures[IMAGE], service.cards[name])

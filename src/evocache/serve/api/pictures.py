@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
+from fastapi import Request
 from PIL import Image, ImageOps
 
 from ..workers.task import Picture
@@ -15,10 +18,23 @@ from .errors import ApiError
 BYTES, PIXELS = 50 << 20, 16 << 20
 """Most bytes of a file, and most pixels of what it holds: unpacking takes some 16 bytes a pixel."""
 
-AT_ONCE = threading.BoundedSemaphore(2)
+AT_ONCE = 2
 """Pictures that are unpacked at a time: a file of 60 kB can hold as many pixels as are allowed."""
 
+UNPACKING = ThreadPoolExecutor(AT_ONCE, "evocache-pictures")
+"""Threads of their own, so that what waits for its turn holds no thread that keys, jobs and results need."""
+
 FORMATS = ("PNG", "WEBP", "JPEG")
+
+
+Read = TypeVar("Read")
+
+
+async def unpack(request: Request, read: Callable[[], Read]) -> Read:
+    """Read pictures of a request's form in their turn, and then give back the place that its body had at the door."""
+    read_ones = await asyncio.get_running_loop().run_in_executor(UNPACKING, read)
+    request.state.body.leave()
+    return read_ones
 
 
 def read_picture(file: bytes, field: str, pixels: int = PIXELS) -> Picture:
@@ -48,7 +64,7 @@ def _read(file: bytes, field: str, pixels: int, shape: Callable[[Image.Image], I
     if len(file) > BYTES:
         raise ApiError(413, f"{field}: a file of more than {BYTES} bytes", code="file_too_large", param=field)
     try:
-        with AT_ONCE, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are looked at here
             image = Image.open(io.BytesIO(file), formats=FORMATS)
             if image.width * image.height > pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -18,7 +19,7 @@ from ..service import Service
 from .errors import ApiError
 from .forms import form_body, is_form, read_form, validate
 from .parts import caller, cards_of, model_of, read_json, service_of
-from .pictures import read_picture
+from .pictures import read_picture, unpack
 from .promised import refuse_deadline
 from .reports.results import send_file
 from .schemas.extensions import ignored_in
@@ -51,9 +52,8 @@ async def create(request: Request, response: Response, service: Serving, who: Ca
     if files:
         if len(files[REFERENCE]) > 1:
             raise ApiError(400, "one picture is taken", code="invalid_value", param=REFERENCE)
-        asked = replace(
-            asked, pictures={"image": await asyncio.to_thread(read_picture, files[REFERENCE][0], REFERENCE)}
-        )
+        picture = await unpack(request, partial(read_picture, files[REFERENCE][0], REFERENCE))
+        asked = replace(asked, pictures={"image": picture})
     who = replace(who, user=body.claimed_user)
     told = _told(service, response, await service.background.add(service.check(asked), who, "video"))
     return told.model_copy(update=ignored_in(body, told.evocache, promised=True))
@@ -121,7 +121,7 @@ async def remix(id: str, body: Remix, response: Response, service: Serving, who:
     before = await _job(service, id, who)
     if before.model not in cards_of(service):
         raise ApiError(404, f"model {before.model!r} is served no more", code="model_not_found")
-    asked = read_request(before.request)
+    asked = await asyncio.to_thread(read_request, before.request)
     asked = GenerationRequest(
         asked.model, {**asked.arguments, "prompt": body.prompt}, asked.pictures, before.seed, asked.count, asked.wishes
     )

@@ -141,12 +141,14 @@ class Background:
         wished = Wishes(asked.wishes.speedup, asked.wishes.quality, durable=True)
         size = sum(len(picture.pixels) for picture in asked.pictures.values())
         task = Task("", asked.model, asked.arguments, seed, asked.pictures)
-        with self._dispatcher.enter(task, wished, Owner(who.tenant, who.key, who.user), count=asked.count, bytes=size):
+        owner = Owner(who.tenant, who.key, who.user)
+        with self._dispatcher.enter(task, wished, owner, count=asked.count, bytes=size) as ticket:
             values = {**card.defaults, **asked.arguments}
             sides = [values.get(name) for name in ("width", "height", "num_frames")]
             pixels = asked.count
             for side in sides:
                 pixels *= side if isinstance(side, int) else 1
+            request = await asyncio.to_thread(write_request, asked)
             record = JobRecord(
                 id=new_id(kind),
                 kind=kind,
@@ -154,13 +156,14 @@ class Background:
                 owner=who.key,
                 user=who.user,
                 model=asked.model,
-                request=write_request(asked),
+                request=request,
                 seed=seed,
                 created=time.time(),
-                bytes=int(BYTES_PER_PIXEL * pixels),
+                bytes=int(BYTES_PER_PIXEL * pixels) + len(request),
                 remixed_from=remixed_from,
             )
             await asyncio.to_thread(self._retention.add, record)
+            ticket.keep()
         self._runner.wake()
         return record
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from ...errors import Error
@@ -13,7 +13,7 @@ from ...units import format_bytes
 from .backlog import Backlog, Entry, Group
 from .front_control import FrontController
 from .predict import Capacity
-from .rates import Quota, Rates
+from .rates import Quota, Rates, Reading
 from .refusal import Refused
 from .shares import Owner
 
@@ -81,7 +81,7 @@ class Ticket:
     """A place behind the door, held until it is left; a context manager.
 
     Generations that were taken from it keep their part until they are over, also after it was left. The seconds of
-    those that were not are given back to the quota of their key.
+    those that were not are given back to the quota of their key, unless what was let in is promised, and made later.
     """
 
     def __init__(self, door: Door, demand: Demand, entries: list[Entry]) -> None:
@@ -91,6 +91,23 @@ class Ticket:
     def take(self) -> Entry | None:
         """Return the entry of a generation that begins, which is its own from now on; None if there is none left."""
         return self._entries.pop() if self._entries else None
+
+    def grow(self, bytes: int) -> None:
+        """Have room for more of a body that is read.
+
+        Raises:
+            Refused: if there is none.
+        """
+        if not self._left:
+            self._door._grow(self.demand, bytes)
+            self.demand = replace(self.demand, bytes=self.demand.bytes + bytes)
+
+    def keep(self) -> None:
+        """Give the place back, and leave its seconds charged: what it was for was promised."""
+        if not self._left:
+            self._left = True
+            self._door._leave(self.demand, self._entries, refund=False)
+            self._entries = []
 
     def leave(self) -> None:
         """Give the place back; it may have been given back before."""
@@ -128,7 +145,7 @@ class Door:
         self.settings, self.rates = settings, Rates()
         self.closed = False
         self.refused: Counter[str] = Counter()
-        self.bytes = self.reading = 0
+        self.bytes, self.reading = 0, Reading()
         self._backlog, self._capacity, self._controllers, self._quota = backlog, capacity, controllers, quota
 
     def enter(self, demand: Demand, now: float) -> Ticket:
@@ -166,7 +183,7 @@ class Door:
         entries = []
         self.bytes += demand.bytes
         if demand.group is None:
-            self.reading += 1
+            self.reading.add(demand.owner.account, 1, demand.bytes)
         else:
             entries = [Entry(demand.group, demand.owner, demand.levels) for _ in range(demand.count)]
             for entry in entries:
@@ -174,18 +191,29 @@ class Door:
             self.rates.charge(now, demand.owner.account, demand.count, demand.least)
         return Ticket(self, demand, entries)
 
-    def _leave(self, demand: Demand, entries: list[Entry]) -> None:
+    def _grow(self, demand: Demand, bytes: int) -> None:
+        try:
+            self._check_room(replace(demand, count=0, bytes=bytes))
+        except Refused as refused:
+            self.refused[refused.reason] += 1
+            raise
+        self.bytes += bytes
+        self.reading.add(demand.owner.account, 0, bytes)
+
+    def _leave(self, demand: Demand, entries: list[Entry], *, refund: bool = True) -> None:
+        account = demand.owner.account
         self.bytes -= demand.bytes
         if demand.group is None:
-            self.reading -= 1
+            self.reading.add(account, -1, -demand.bytes)
         for entry in entries:
             self._backlog.remove(entry)
-            self.rates.refund(demand.owner.account, entry.least)
+            if refund:
+                self.rates.refund(account, entry.least)
 
     def _check_room(self, demand: Demand) -> None:
         """Refuse what the memory of the server is not meant for."""
         rest = _soon(self._capacity.seconds(self._backlog.rest))
-        had = len(self._backlog) + self.reading
+        had = len(self._backlog) + len(self.reading)
         if had + demand.count > self.settings.requests:
             never = demand.count > self.settings.requests
             expected = f"at most {self.settings.requests} at a time"
@@ -195,6 +223,9 @@ class Door:
             given = f"{format_bytes(demand.bytes)} of pictures beside {format_bytes(self.bytes)}"
             expected = f"at most {format_bytes(self.settings.bytes)} at a time"
             raise Refused("bytes", given, expected, None if never else rest)
+        if demand.group is None:
+            most, account = self.settings, demand.owner.account
+            self.reading.check(account, demand.count, demand.bytes, requests=most.requests, most=most.bytes, wait=rest)
 
     def _check_quota(self, demand: Demand, quota: Quota, now: float) -> None:
         account, count = demand.owner.account, demand.count

@@ -1,4 +1,4 @@
-"""Quotas of keys: how much each may ask for in a minute and in a day.
+"""Quotas of keys: how much each may ask for in a minute and in a day, and how much of the door its bodies hold.
 
 Windows of our own, as the clock is passed in (`limits` reads the wall's), amounts are fractions (seconds of a worker),
 and what is charged as predicted is put right when it is known, which its strategies cannot.
@@ -7,12 +7,14 @@ and what is charged as predicted is put right when it is known, which its strate
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...errors import Error
+from ...units import format_bytes
+from .refusal import Refused
 
 MINUTE, DAY = 60.0, 86400.0
 
@@ -21,6 +23,9 @@ PICTURES, SECONDS = "pictures", "seconds"
 
 SLOTS = 48
 """A window is counted in so many parts: what leaves it leaves by parts."""
+
+BODIES = 0.5
+"""Share of the door that bodies of one account may hold while they are read: slow ones shut out nobody else."""
 
 KEYS = 4096
 """Keys whose windows are kept; the one that was used the longest time ago is forgotten."""
@@ -198,3 +203,45 @@ class Rates:
         while len(self._accounts) > KEYS:
             self._accounts.popitem(last=False)
         return found
+
+
+class Reading:
+    """Counts bodies that are read."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[object] = Counter()
+        self._bytes: Counter[object] = Counter()
+
+    def __len__(self) -> int:
+        return self._counts.total()
+
+    def check(
+        self, account: object, count: int, bytes: int, *, requests: int, most: int, wait: float | None = None
+    ) -> None:
+        """Refuse a body, or more of one, where others of its account have their part.
+
+        Args:
+            account: whose it is.
+            count: 1, or 0 for more of a body that is there.
+            bytes: that come.
+            requests: most at the door.
+            most: bytes at the door.
+            wait: seconds until there may be room.
+
+        Raises:
+            Refused: if they have.
+        """
+        count, all_bytes = self._counts[account] + count, self._bytes[account] + bytes
+        bodies, room = max(1, int(BODIES * requests)), int(BODIES * most)
+        if count > bodies:
+            raise Refused("requests", f"{count} bodies of a key that are read", f"at most {bodies} at a time", wait)
+        if bytes and all_bytes > room:
+            given, expected = f"{format_bytes(all_bytes)} of a key's bodies", f"at most {format_bytes(room)} at a time"
+            raise Refused("bytes", given, expected, wait if bytes <= room else None)
+
+    def add(self, account: object, count: int, bytes: int) -> None:
+        """Count a body, more of one, or, below 0, less."""
+        for counter, more in ((self._counts, count), (self._bytes, bytes)):
+            counter[account] += more
+            if not counter[account]:
+                del counter[account]

@@ -17,7 +17,7 @@ JSON_BYTES = 1 << 20
 """Most bytes of a body of JSON: it is read in one piece, and holds words and numbers."""
 
 PART = 1 << 20
-"""Bytes that a place is taken for where a body does not say how long it is."""
+"""Bytes that a place grows by as a body comes: what it says that it is long costs who says it nothing."""
 
 PATIENCE, SLOWEST = 20.0, 32_768.0
 """Seconds that any body may take, and bytes a second that it has to come with besides."""
@@ -51,27 +51,29 @@ class Body:
         if method in WRITES and kind not in (JSON, FORM) and (self._has_one or kind):
             said = f"a body of type {kind!r}; {JSON} is taken, and {FORM} for files"
             raise ApiError(415, said, code="unsupported_media_type")
-        self._most = most if kind == FORM else min(most, JSON_BYTES)
+        self._is_form = kind == FORM
+        self._most = most if self._is_form else min(most, JSON_BYTES)
         if length is not None and length > self._most:
             raise ApiError(413, too_large(self._most), code="body_too_large", headers={"connection": "close"})
         self._known, self._receive, self._enter = length, receive, enter
-        self._tickets: list[Ticket] = []
-        self._count = 0
+        self._ticket: Ticket | None = None
+        self._count = self._booked = 0
         self._ends: float | None = None
         self._over = not self._has_one
 
     def __enter__(self) -> Body:
-        """Take a place for what it says that it is long.
+        """Take a place for its first part.
 
         Raises:
             Refused: if there is none.
         """
         if self._has_one:
-            self._tickets.append(self._enter(PART if self._known is None else self._known))
+            self._booked = self._next()
+            self._ticket = self._enter(self._booked)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        self.leave()
 
     async def receive(self) -> Message:
         """Return the next message of ASGI.
@@ -90,23 +92,32 @@ class Body:
         self._count += len(message.get("body", b""))
         if self._count > self._most:
             raise HTTPException(413, too_large(self._most), {"connection": "close"})
-        while self._known is None and self._count > len(self._tickets) * PART:
+        while self._count > self._booked:
             self._grow()
         if not message.get("more_body", False):
             self._over = True
-            self._leave()
+            if not self._is_form:
+                self.leave()
         return message
 
     def _grow(self) -> None:
+        more = self._next()
+        assert self._ticket is not None, "it has a place as long as more of it comes"
         try:
-            self._tickets.append(self._enter(PART))
+            self._ticket.grow(more)
         except Refused as error:  # in a form that routes which read a body pass on
             raise HTTPException(error.status, str(error), of_refusal(error).headers) from None
+        self._booked += more
 
-    def _leave(self) -> None:
-        for ticket in self._tickets:
-            ticket.leave()
-        self._tickets = []
+    def _next(self) -> int:
+        """Bytes of its next part."""
+        return PART if self._known is None else max(1, min(PART, self._known - self._booked))
+
+    def leave(self) -> None:
+        """Give its place back; that of a form is held until its pictures are unpacked, or its answer is over."""
+        if self._ticket is not None:
+            self._ticket.leave()
+            self._ticket = None
 
 
 def too_large(most: int) -> str:

@@ -60,6 +60,7 @@ class Guard:
             owner = Owner(who.tenant, who.key)
             enter = partial(self._service.read, owner)
             with Body(method, headers, self._service.settings.body, receive, enter) as body:
+                scope["state"]["body"] = body
                 await self._app(scope, body.receive, self._sending(send, said, owner))
         except ApiError as error:
             await error.response()(scope, receive, self._sending(send, said))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ....errors import JobError
-from ...background.request_text import read_request
+from ...background.request_text import read_arguments
 from ...jobs.record import JobRecord
 from ...requests.request import GenerationRequest
 from ...workers.card import ModelCard
@@ -108,7 +108,7 @@ def video_of(job: JobRecord, card: ModelCard | None, progress: int) -> Video:
         progress: of 100.
     """
     try:
-        arguments = dict(read_request(job.request).arguments)
+        arguments = read_arguments(job.request)
     except JobError:  # of a newer version
         arguments = {}
     values = {**(card.defaults if card is not None else {}), **arguments}
