@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ServeError
 from ..extras import optional
 from .access.exposure import check_exposure
+from .access.key import ApiKey
 from .access.key_store import KeyStore
 from .database.database import Database
 from .database.place import FILE, url_of
 from .ending import LAST_WORDS, end_in_order
 from .observe.logs import set_up_logs
 from .observe.traces import make_traces
+from .reuse.settings import LEAST
 from .settings import Settings
 
 HEAD_BYTES = 32 << 10
@@ -57,7 +59,9 @@ def run(settings: Settings, told: Callable[[str], None] = lambda url: None) -> N
     """
     optional("fastapi")
     optional("uvicorn")
-    check_exposure(settings.exposure, _has_keys(settings), settings.insecure)
+    keys = _keys_of(settings)
+    check_exposure(settings.exposure, bool(keys), settings.insecure)
+    settings = give_room(settings, keys)
     set_up_logs(settings.log)
     with listen(settings.host, settings.port) as server:
         host, port = server.getsockname()[:2]
@@ -65,15 +69,20 @@ def run(settings: Settings, told: Callable[[str], None] = lambda url: None) -> N
         asyncio.run(_serve(settings, server))
 
 
-def _has_keys(settings: Settings) -> bool:
-    """Whether there are keys; a database that is not there yet has none, and is not made for that."""
-    if settings.exposure.local or (settings.database is None and settings.folder is None):
-        return False
-    folder = settings.folder or Path()
-    if settings.database is None and not (folder / FILE).exists():
-        return False
-    with Database(url_of(folder, settings.database)) as database:
-        return KeyStore(database).any()
+def _keys_of(settings: Settings) -> list[ApiKey]:
+    """All keys; a database that is not there yet has none, and is not made for that."""
+    if settings.folder is None or (settings.database is None and not (settings.folder / FILE).exists()):
+        return []
+    with Database(url_of(settings.folder, settings.database)) as database:
+        return KeyStore(database).list()
+
+
+def give_room(settings: Settings, keys: Iterable[ApiKey]) -> Settings:
+    """Return settings in which each tenant with a key has room for results, where they do not say how many have."""
+    if settings.reuse.tenants is not None:
+        return settings
+    tenants = len({key.tenant for key in keys if key.revoked is None})
+    return replace(settings, reuse=replace(settings.reuse, tenants=max(LEAST, tenants)))
 
 
 async def _serve(settings: Settings, listening: socket.socket) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..errors import ServeError
 from .access.exposure import Exposure, exposure_of
 from .requests.fit import Limits
 from .reuse.settings import ReuseSettings
@@ -28,7 +29,8 @@ class Settings:
         open: most generations that run at a time in a worker.
         threads: of torch in a worker on the CPU.
         folder: for the database, results and the cache on the disk; None keeps all in a folder that goes at the end.
-        database: URL of a Postgres database in place of a file of SQLite.
+        database: URL of a Postgres database in place of a file of SQLite; results are in the folder, which its servers
+            share.
         shared: URL of a Valkey server that several servers share results by.
         limits: of one request.
         body: most bytes of a request.
@@ -41,6 +43,9 @@ class Settings:
         log: form of the log's lines.
         drain: seconds that what runs may take to end when the server is told to.
         reuse: what is shared across requests, and how much is kept.
+
+    Raises:
+        ServeError: if there is a database, and no folder: its jobs would outlive their results.
     """
 
     models: Mapping[str, str]
@@ -67,6 +72,11 @@ class Settings:
     log: Literal["text", "json"] = "text"
     drain: float = 30.0
     reuse: ReuseSettings = field(default_factory=ReuseSettings)
+
+    def __post_init__(self) -> None:
+        if self.database is not None and self.folder is None:
+            given, expected = "a database without a folder", "a folder for results, which last as long as its jobs"
+            raise ServeError(given, expected, "give --folder too; servers of one database share it")
 
     @property
     def exposure(self) -> Exposure:

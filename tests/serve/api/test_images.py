@@ -17,6 +17,7 @@ import openai
 import pytest
 from PIL import Image
 
+from evocache.serve.api.schemas.images import ImagesGeneration
 from evocache.serve.control.admission import DoorSettings
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
@@ -234,3 +235,8 @@ def test_fields_that_change_nothing_are_named(address: str):
     body = {"prompt": "a fox", "partial_images": 2, "style": "vivid"}
     answer = httpx.post(f"{address}/v1/images/generations", json=body)
     assert set(answer.json()["evocache"]["ignored"]) == {"partial_images", "style"}
+
+
+def test_older_names_of_qualities_are_those_of_fronts():
+    asked = [ImagesGeneration(prompt="a fox", quality=name).asked("stub") for name in ("standard", "hd")]
+    assert [one.wishes.quality for one in asked] == ["standard", "hd"]

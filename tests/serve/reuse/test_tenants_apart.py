@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from evocache.serve.access.key_store import KeyStore
 from evocache.serve.database.database import Database
 from evocache.serve.database.place import url_of
 from evocache.serve.reuse.settings import ReuseSettings
+from evocache.serve.run import give_room
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
 from tests.serve.running_server import running
@@ -63,7 +65,7 @@ def plain(value: Any) -> Any:
 
 
 def seen(response: httpx.Response) -> tuple[Any, ...]:
-    times = "date", "x-request-id", "openai-processing-ms"
+    times = "date", "x-request-id", "x-evocache-id", "openai-processing-ms"
     headers = {name: value for name, value in response.headers.items() if name not in times}
     body = response.json()
     lengths = {"content-length": len(json.dumps(plain(body)))}  # ids and seconds have lengths of their own
@@ -117,3 +119,16 @@ def test_nobody_joins_another_tenant(folder: Path):
         assert sorted([reuse["acme-a"], reuse["acme-b"]]) in (["joined", "none"], ["exact", "none"])
         assert reuse["other-a"] == "none"
         assert len(worker.tasks) == 2
+
+
+def test_each_tenant_with_a_key_has_room(fast_folder: Path):
+    with Database(url_of(fast_folder)) as database:
+        store = KeyStore(database)
+        for at in range(7):
+            store.create(f"tenant-{at}", "a", ["inference"])
+        store.revoke(store.create("gone", "a", ["inference"])[0].id)
+        keys = store.list()
+    settings = Settings({"stub": "stub"}, folder=fast_folder)
+    assert give_room(settings, keys).reuse.tenants == 7
+    assert give_room(settings, []).reuse.tenants == 4
+    assert give_room(replace(settings, reuse=ReuseSettings(tenants=2)), keys).reuse.tenants == 2

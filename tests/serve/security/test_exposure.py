@@ -78,3 +78,9 @@ class _ListenedError(Exception):
 
 def _listen(host: str, port: int) -> None:
     raise _ListenedError
+
+
+def test_a_database_needs_a_folder_for_results(tmp_path: Path):
+    with pytest.raises(ServeError, match="--folder"):
+        Settings({"stub": "stub"}, database="postgresql+pg8000://localhost/a")
+    assert Settings({"stub": "stub"}, database="postgresql+pg8000://localhost/a", folder=tmp_path).folder

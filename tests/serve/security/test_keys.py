@@ -55,7 +55,7 @@ def test_what_is_no_key_is_refused(store: KeyStore, tenant: str, name: str, scop
         store.create(tenant, name, scopes)
     with pytest.raises(InputError):
         store.create("a", "b", ["root"])
-    assert not store.any()
+    assert not store.list()
 
 
 def test_a_revoked_key_stays_revoked(store: KeyStore):
@@ -66,7 +66,7 @@ def test_a_revoked_key_stays_revoked(store: KeyStore):
     found = store.by_hash().get(hash_secret(secret))
     assert found is not None
     assert not found.is_valid(found.created)
-    assert store.any()
+    assert store.list()
     with pytest.raises(InputError):
         store.revoke("key_none")
 

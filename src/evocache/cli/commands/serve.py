@@ -41,7 +41,7 @@ def serve(
         Path | None,
         typer.Option(help="For jobs, results and the cache; without it nothing lasts."),
     ] = None,
-    database: Annotated[str | None, typer.Option(help="URL of a Postgres database, for several servers.")] = None,
+    database: Annotated[str | None, typer.Option(help="URL of a Postgres database; --folder is for results.")] = None,
     shared: Annotated[str | None, typer.Option(help="URL of a Valkey server, for several servers.")] = None,
     allow_host: Annotated[
         list[str] | None,
@@ -59,6 +59,10 @@ def serve(
     share_within_tenant: Annotated[
         bool, typer.Option("--share-within-tenant", help="Let owners of a tenant share results; times tell of them.")
     ] = False,
+    tenants: Annotated[
+        int | None,
+        typer.Option(min=1, max=4096, help="Tenants with room for results; as many as have keys, and 4 at least."),
+    ] = None,
     drain: Annotated[float, typer.Option(min=0, max=3600, help="Seconds that what runs may take at the end.")] = 30.0,
 ) -> None:
     """Serve models to OpenAI's clients: pictures, videos, previews; many at a time."""
@@ -88,6 +92,8 @@ def serve(
         secret=installation_secret(),
         log=log_format.value,
         drain=drain,
-        reuse=ReuseSettings(in_bytes(cache), unseeded=reuse_unseeded, within_tenant=share_within_tenant),
+        reuse=ReuseSettings(
+            in_bytes(cache), tenants=tenants, unseeded=reuse_unseeded, within_tenant=share_within_tenant
+        ),
     )
     run(settings, lambda url: errors().print(f"{', '.join(models)} on {url}", markup=False, highlight=False))

@@ -99,11 +99,6 @@ class KeyStore:
         with self._database.reading() as connection:
             return Stamp(*connection.execute(asked).one())
 
-    def any(self) -> bool:
-        """Return whether there has ever been a key: then nobody comes in without."""
-        with self._database.reading() as connection:
-            return connection.execute(self._sa.select(self._keys.c.id).limit(1)).first() is not None
-
 
 def _row(key: ApiKey) -> dict[str, Any]:
     known = {name: value for name, value in asdict(key.quota).items() if value is not None}

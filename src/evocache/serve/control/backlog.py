@@ -133,13 +133,6 @@ class Backlog:
         """Predicted seconds that are left of what runs."""
         return sum(max(0.0, line.rest) for line in self._lines.values())
 
-    def count(self, *, running: bool) -> Mapping[Group, int]:
-        """Return how many entries of each group wait, or run."""
-        return {
-            group: sum((entry.running is not None) == running for entry in line.entries)
-            for group, line in self._lines.items()
-        }
-
     def waiting(self, group: Group) -> float:
         """Return predicted seconds at the floor of what waits in a group."""
         line = self._lines.get(group)

@@ -15,7 +15,7 @@ from ...usage.cache.tenants import Tenants
 from ..requests.answer import Answer
 from ..workers.task import Picture
 from .keys import Question
-from .settings import ReuseSettings
+from .settings import LEAST, ReuseSettings
 from .stored import StoredResult
 
 log = logging.getLogger("evocache.serve")
@@ -55,8 +55,9 @@ class Results:
         self, settings: ReuseSettings, secret: bytes, folder: Path | None = None, shared: str | None = None
     ) -> None:
         below: dict[str, Any] = {"disk": folder, "shared": shared}
+        tenants = LEAST if settings.tenants is None else settings.tenants
         rooms = {"disk_bytes": settings.disk, "shared_bytes": settings.disk}
-        self._tenants = Tenants(settings.memory, settings.tenants, secret=secret, **below, **rooms)
+        self._tenants = Tenants(settings.memory, tenants, secret=secret, **below, **rooms)
 
     async def find(self, question: Question, good: Callable[[str], bool]) -> Found | None:
         """Return the result of a question; None if there is none, or none that is good enough.

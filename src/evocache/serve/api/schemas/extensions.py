@@ -14,9 +14,6 @@ Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 PIPELINE = ("prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "true_cfg_scale", "strength")
 """Fields that are arguments of pipelines' calls as they stand."""
 
-OLD_QUALITIES = {"standard": "auto", "hd": "high"}
-"""Names of qualities of older models of OpenAI."""
-
 
 class Generating(BaseModel):
     """What every request that generates may say.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from ...requests.request import GenerationRequest
-from .extensions import OLD_QUALITIES, Generating
+from .extensions import Generating
 from .size import Size, sides
 
 Format = Literal["png", "webp", "jpeg"]
@@ -39,8 +39,7 @@ class PicturesWanted(Generating):
 
     def asked(self, model: str) -> GenerationRequest:
         """Return what is asked for, of a model of the server."""
-        quality = self.quality
-        level: Any = OLD_QUALITIES.get(quality, quality) if isinstance(quality, str) else quality
+        level: Any = self.quality  # older names too
         arguments = {**self.arguments(), **sides(self.size)}
         return GenerationRequest(model, arguments, seed=self.seed, count=self.n, wishes=self.wishes(level))
 
