@@ -215,6 +215,19 @@ def test_a_server_that_was_taken_for_dead_and_begins_a_job_lives(store, make_run
     assert mine.finish(begun, result(begun))
 
 
+def test_a_server_gives_back_what_it_does_not_run(store, make_runs):
+    runs, other = make_runs(), make_runs()
+    first, second, theirs, queued = (record(seed=seed) for seed in range(4))
+    for job in (first, second, theirs, queued):
+        store.add(job)
+    for job in (first, second):
+        runs.begin(job.id)
+    other.begin(theirs.id)
+    runs.give_back({first.id, theirs.id, queued.id})
+    states = [store.find(job.id).state for job in (first, second, theirs, queued)]
+    assert states == ["queued", "running", "running", "queued"]
+
+
 def test_a_server_that_leaves_puts_its_jobs_back(store, make_runs):
     leaving, other = make_runs(), make_runs()
     job = added(store)
@@ -259,7 +272,7 @@ def test_many_servers_take_back_a_job_once(store, make_runs, clock):
     for thread in threads:
         thread.join()
     assert sorted(found) == sorted(jobs)
-    assert {job.crashes for job in store.waiting()} == {0}, "nothing of them was computed"
+    assert {store.find(job.id).crashes for job in store.waiting()} == {0}, "nothing of them was computed"
 
 
 def test_a_job_that_only_waited_in_servers_that_died_does_not_fail(store, make_runs, clock):

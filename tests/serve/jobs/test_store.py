@@ -147,9 +147,28 @@ def test_waiting_jobs_of_all_come_in_order(store, runs):
     several(store)
     waiting = store.waiting()
     assert len(waiting) == 35
-    assert [job.created for job in waiting] == sorted(job.created for job in waiting)
+    for owner in {(job.tenant, job.owner) for job in waiting}:
+        ages = [job.created for job in waiting if (job.tenant, job.owner) == owner]
+        assert ages == sorted(ages)
     assert runs.begin(waiting[0].id) is not None
-    assert store.waiting(3) == waiting[1:4]
+    assert waiting[0] not in store.waiting()
+    assert len(store.waiting(3)) == 3
+
+
+def test_each_owner_has_its_turn_in_the_queue(store):
+    jobs = [record(created=float(at), owner=f"acme/{owner}") for at, owner in enumerate("aaabba")]
+    for job in jobs:
+        store.add(job)
+    assert [job.created for job in store.waiting()] == [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
+    assert [job.created for job in store.waiting(2)] == [0.0, 3.0]
+
+
+def test_only_jobs_of_models_that_are_served_wait(store):
+    other, mine = record(model="other"), record(model="mine", created=2000.0)
+    store.add(other)
+    store.add(mine)
+    assert [job.id for job in store.waiting(1, {"mine"})] == [mine.id]
+    assert store.waiting(1, ()) == ()
 
 
 def test_a_queued_job_is_cancelled(store, runs, clock):

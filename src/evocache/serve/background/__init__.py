@@ -5,7 +5,8 @@ In: jobs of the store. Out: results as files, and jobs that have ended.
 - `request_text`: what is asked for as the text that a job keeps
 - `results`: what was made as files: films, thumbnails, sheets, pictures
 - `tombstones`: what is left of plain calls
-- `runner`: has jobs made, and tells the store what becomes of them
+- `runner`: begins jobs in their turn; `making`: has one made, and tells the store what became of it
+- `threads`: work that is never left half done
 
 Imports jobs, control and requests; no web.
 """

@@ -25,8 +25,9 @@ from ..jobs.store import JobStore
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..workers.task import Task
+from .making import Tell
 from .request_text import write_request
-from .runner import JobRunner, Tell
+from .runner import JobRunner
 from .tombstones import Tombstones
 
 log = logging.getLogger("evocache.serve")

@@ -1,33 +1,22 @@
-"""Have jobs made: begun in their turn, followed to their end, and the store told of it."""
+"""Begin jobs in their turn, follow those that this server has begun, and stop what is no longer its own."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import secrets
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections import Counter
+from collections.abc import Iterable
 
-from ...errors import Error, QuotaError, StoreError
+from ...errors import StoreError
 from ..control.dispatch import Dispatcher
-from ..control.points import UNCACHED, Wishes
-from ..control.run import Run
-from ..control.shares import Owner
 from ..jobs.files import ResultFiles
-from ..jobs.record import Failure, JobRecord, Point, Result
+from ..jobs.record import JobRecord
 from ..jobs.runs import JobRuns
-from ..jobs.store import JobStore
-from ..requests.answer import Account
-from ..requests.request import GenerationRequest
-from ..workers.task import Picture, Task
-from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
-from .request_text import read_request
-from .results import keep_film, keep_pictures
+from ..jobs.store import JobStore, QueuedJob
+from .making import JobMaker, Tell
+from .threads import in_thread
 
 log = logging.getLogger("evocache.serve")
-
-Kept = TypeVar("Kept")
 
 AHEAD = 32
 """Jobs that a server has begun and are not over; others are left to other servers on the database."""
@@ -35,22 +24,14 @@ AHEAD = 32
 LOOK = 2.0
 """Seconds after which it is looked whether another server left something to do."""
 
+REST = 15.0
+"""Seconds for which no job is begun after one could not be kept."""
+
 NOTE = 2.0
 """Seconds between two times that progress is kept."""
 
 WRITING = 10.0
 """Seconds that results which are made may take to be written when the server ends."""
-
-CODES = {
-    "input": "invalid_value",
-    "memory": "too_much_memory",
-    "worker": "worker_lost",
-    "pipeline": "generation_failed",
-}
-"""Codes of failures by whose fault they were."""
-
-Tell = Callable[[Run, Made], Account]
-"""Makes the account of a run that is over."""
 
 
 class JobRunner:
@@ -78,9 +59,13 @@ class JobRunner:
         *,
         ahead: int = AHEAD,
     ) -> None:
-        self._dispatcher, self._store, self._runs, self._files = dispatcher, store, runs, files
-        self._account, self._ahead = account, ahead
+        self._dispatcher, self._store, self._runs, self._ahead = dispatcher, store, runs, ahead
+        self._maker = JobMaker(dispatcher, store, runs, files, account, self._step)
         self._making: dict[str, asyncio.Task[None]] = {}
+        self._owners: dict[str, tuple[str, str]] = {}
+        self._moving: set[str] = set()
+        """Ids of jobs that are being begun or given back."""
+        self._resting = 0.0
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._steps: dict[str, tuple[JobRecord, float]] = {}
@@ -133,38 +118,77 @@ class JobRunner:
             await _wait(self._wake, LOOK)
 
     async def _begin_waiting(self) -> None:
-        if not self._dispatcher.ready:
+        if not self._may_begin():
             return
-        for job in await asyncio.to_thread(self._store.waiting, self._ahead):
-            if len(self._making) >= self._ahead:
+        served = frozenset(self._dispatcher.cards)
+        for job in self._in_turn(await asyncio.to_thread(self._store.waiting, self._ahead, served)):
+            if not self._may_begin():
                 return
-            if job.model not in self._dispatcher.cards or job.id in self._making:
-                continue
-            begun = await asyncio.to_thread(self._runs.begin, job.id)
+            if job.id not in self._making and job.id not in self._moving:
+                await self._begin(job)
+
+    def _may_begin(self) -> bool:
+        rested = asyncio.get_running_loop().time() >= self._resting
+        return rested and self._dispatcher.ready and len(self._making) < self._ahead
+
+    def _in_turn(self, jobs: Iterable[QueuedJob]) -> list[QueuedJob]:
+        """Return jobs in the order in which they are begun: who has fewer that were begun goes first."""
+        had, turns = Counter(self._owners.values()), list[tuple[int, QueuedJob]]()
+        for job in jobs:
+            turns.append((had[job.tenant, job.owner], job))
+            had[job.tenant, job.owner] += 1
+        return [job for _, job in sorted(turns, key=lambda turn: turn[0])]
+
+    async def _begin(self, job: QueuedJob) -> None:
+        self._moving.add(job.id)
+        try:
+            begun = await in_thread(self._runs.begin, job.id)
             if begun is not None:
-                making = asyncio.create_task(self._make(begun))
-                self._making[job.id] = making
-                making.add_done_callback(lambda _, id=job.id: self._over(id))  # type: ignore[misc]
+                self._owners[job.id] = job.tenant, job.owner
+                making = self._making[job.id] = asyncio.create_task(self._make(begun))
+                making.add_done_callback(lambda _: self._over(job.id))
+        finally:
+            self._moving.discard(job.id)
+
+    async def _make(self, job: JobRecord) -> None:
+        if not await self._maker.make(job):
+            self._resting = asyncio.get_running_loop().time() + REST
+
+    def _step(self, job: JobRecord, share: float) -> None:
+        self._steps[job.id] = job, share
 
     def _over(self, id: str) -> None:
-        self._making.pop(id, None)
-        self._steps.pop(id, None)
+        for known in (self._making, self._owners, self._steps):
+            known.pop(id, None)
         self._wake.set()
 
     async def _beat(self) -> None:
-        """Say that this server lives, and stop what is no longer its own."""
+        """Say that this server lives, stop what is no longer its own, and give back what is, but is not made."""
         while True:
             await asyncio.sleep(self._runs.lease / 3)
+            making, moving = {**self._making}, {*self._moving}
             try:
                 mine = await asyncio.to_thread(self._runs.heartbeat)
+                for id in making.keys() - mine:
+                    making[id].cancel()
+                await self._give_back(mine - making.keys() - moving - self._making.keys() - self._moving)
                 recovered = await asyncio.to_thread(self._runs.recover)
             except StoreError as error:
                 log.error("the database cannot be told that this server lives: %s", error)
                 continue
-            for id in [id for id in self._making if id not in mine]:
-                self._making[id].cancel()
             if recovered.queued:
                 self._wake.set()
+
+    async def _give_back(self, ids: frozenset[str]) -> None:
+        """Put jobs back into the queue that nobody makes, since what became of them could not be kept."""
+        if not ids:
+            return
+        self._moving |= ids
+        try:
+            await in_thread(self._runs.give_back, ids)
+        finally:
+            self._moving -= ids
+        self._wake.set()
 
     async def _note(self) -> None:
         """Keep how far jobs are, now and then, for other servers and for who asks after this one has died."""
@@ -176,102 +200,19 @@ class JobRunner:
             for id, (job, percent) in now.items():
                 if percent > told.get(id, 0):
                     told[id] = percent
-                    await self._tell(self._runs.progress, job, min(99, percent))
+                    await self._keep_progress(job, percent)
 
-    async def _make(self, job: JobRecord) -> None:
+    async def _keep_progress(self, job: JobRecord, percent: int) -> None:
         try:
-            asked = read_request(job.request)
-            made = await self._generate(job, asked)
-            result = await asyncio.to_thread(self._keep, job, asked, made)
-            if not await asyncio.to_thread(self._runs.finish, job, result):
-                await asyncio.to_thread(self._files.discard, job)
-        except asyncio.CancelledError:
-            raise
-        except _Stopped:
-            if self._dispatcher.draining:
-                await self._tell(self._runs.release, job)
-        except _Failure as error:
-            await self._tell(self._runs.fail, job, Failure(CODES[error.failed.reason], error.failed.text))
-        except QuotaError as error:
-            await self._tell(self._runs.fail, job, Failure("no_room", str(error)))
-        except Error as error:
-            await self._tell(self._runs.fail, job, Failure("invalid_value", str(error)))
-        except Exception:
-            log.exception("a job failed by a fault of the server")
-            await self._tell(
-                self._runs.fail, job, Failure("internal_error", "a fault of the server; it is logged there")
-            )
-
-    async def _tell(self, change: Callable[..., Any], *arguments: Any) -> None:
-        try:
-            await asyncio.to_thread(change, *arguments)
+            await asyncio.to_thread(self._runs.progress, job, min(99, percent))
         except StoreError as error:
-            log.error("what became of a job could not be kept, so that it will run again: %s", error)
-
-    async def _generate(self, job: JobRecord, asked: GenerationRequest) -> list[tuple[Run, Made]]:
-        """Have all pictures of a job made; if one fails the others end."""
-        card = self._dispatcher.cards[job.model]
-        owner = Owner(job.tenant, job.owner, job.user)
-        runs = []
-        for at in range(asked.count):
-            before = job.points[at].label if at in job.points else None
-            wished = Wishes(asked.wishes.speedup, asked.wishes.quality, durable=True, point=before)
-            task = Task(f"gen_{secrets.token_hex(16)}", card.name, asked.arguments, job.seed + at, asked.pictures)
-            runs.append(self._dispatcher.submit(task, wished, owner))
-        shares = [0.0] * len(runs)
-
-        def note(at: int, update: Update) -> None:
-            if isinstance(update, Progressed) and update.steps:
-                shares[at] = max(shares[at], update.step / update.steps)
-                self._steps[job.id] = (job, sum(shares) / len(shares))
-
-        try:
-            return await asyncio.gather(*(self._follow(job, at, run, note) for at, run in enumerate(runs)))
-        finally:
-            for run in runs:
-                run.cancel()
-
-    async def _follow(self, job: JobRecord, at: int, run: Run, note: Callable[[int, Update], None]) -> tuple[Run, Made]:
-        chosen = False
-        async for update in run:
-            if isinstance(update, Made):
-                return run, update
-            if isinstance(update, Failed):
-                raise _Failure(update)
-            if isinstance(update, Cancelled):
-                raise _Stopped
-            note(at, update)
-            if not chosen:
-                chosen = True
-                point = Point(None, UNCACHED) if run.point is None else Point(run.point.index, run.point.label)
-                if await asyncio.to_thread(self._runs.choose, job, point, at) is None:
-                    raise _Stopped
-        raise AssertionError("a run without an end")
-
-    def _keep(self, job: JobRecord, asked: GenerationRequest, made: Sequence[tuple[Run, Made]]) -> Result:
-        pictures: list[Picture] = [one.picture for _, one in made]
-        if job.kind == "video":
-            files = keep_film(self._files, job, pictures[0], made[0][0].card.frames_per_second)
-        else:
-            files = keep_pictures(self._files, job, pictures)
-        accounts = [self._account(run, one).as_json() for run, one in made]
-        return Result(files, json.dumps({"pictures": accounts}))
-
-
-class _Stopped(Exception):  # noqa: N818
-    """A run was cancelled."""
-
-
-class _Failure(Exception):  # noqa: N818
-    """A run failed."""
-
-    def __init__(self, failed: Failed) -> None:
-        self.failed = failed
-        super().__init__(failed.text)
+            log.error("how far a job is could not be kept: %s", error)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, or some seconds; unlike `asyncio.wait_for` it misses no cancellation."""
+    waiting = asyncio.ensure_future(event.wait())
     try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except (asyncio.TimeoutError, TimeoutError):
-        return
+        await asyncio.wait({waiting}, timeout=seconds)
+    finally:
+        waiting.cancel()

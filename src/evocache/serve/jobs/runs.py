@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +140,12 @@ class JobRuns:
     def release(self, job: JobRecord) -> bool:
         """Put a job back into the queue that was stopped in good order, as by a server that drains."""
         return self._change(self._mine(job), {"state": "queued", "server": None, "progress": 0})
+
+    def give_back(self, ids: Collection[str]) -> None:
+        """Put jobs back into the queue that are this server's, and that it does not run."""
+        columns = self._jobs.c
+        mine = self._sa.and_(columns.state == "running", columns.server == self.server, columns.id.in_([*ids]))
+        self._change(mine, {"state": "queued", "server": None, "progress": 0})
 
     def crash(self, job: JobRecord) -> State | None:
         """Put a job back into the queue whose worker died; one that did so too often fails.

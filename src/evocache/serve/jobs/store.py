@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
 from ...errors import JobError
 from ..database.database import Database
 from .listing import Order, Page, page_of
 from .record import JobRecord, Kind, is_id
-from .rows import from_row, one, to_row
+from .rows import one, to_row
 from .states import OPEN
+
+
+class QueuedJob(NamedTuple):
+    """Whose turn it is.
+
+    Attributes:
+        id: of the job.
+        tenant: whose key it was.
+        owner: who asked.
+        created: when it was added, in seconds since 1970.
+    """
+
+    id: str
+    tenant: str
+    owner: str
+    created: float
 
 
 class JobStore:
@@ -121,13 +137,27 @@ class JobStore:
             gone = self._jobs.delete().where(self._meant(tenant, owner, id))
             return one(connection, gone.returning(*self._jobs.c))
 
-    def waiting(self, most: int = 1000) -> tuple[JobRecord, ...]:
-        """Return queued jobs of all owners, the oldest first: for servers, to be begun by `JobRuns.begin`."""
-        columns = self._jobs.c
-        asked = self._sa.select(self._jobs).where(columns.state == "queued")
-        asked = asked.order_by(columns.created, columns.id).limit(most)
+    def waiting(self, most: int = 1000, models: Collection[str] | None = None) -> tuple[QueuedJob, ...]:
+        """Return queued jobs, for servers, to be begun by `JobRuns.begin`.
+
+        The oldest of each owner comes first, the oldest of these before the others, then the second of each.
+
+        Args:
+            most: how many.
+            models: that are meant; None for all.
+        """
+        sa, columns = self._sa, self._jobs.c
+        meant = columns.state == "queued"
+        if models is not None:
+            meant = sa.and_(meant, columns.model.in_([*models]))
+        ages = columns.created, columns.id
+        place = sa.func.row_number().over(partition_by=(columns.tenant, columns.owner), order_by=ages).label("place")
+        names = ("id", "tenant", "owner", "created")
+        queue = sa.select(*(columns[name] for name in names), place).where(meant).subquery()
+        asked = sa.select(*(queue.c[name] for name in names))
+        asked = asked.order_by(queue.c.place, queue.c.created, queue.c.id).limit(most)
         with self._database.reading() as connection:
-            return tuple(from_row(row) for row in connection.execute(asked).mappings())
+            return tuple(QueuedJob(*row) for row in connection.execute(asked))
 
     def count(self) -> dict[str, int]:
         """Return how many jobs of all owners there are, by state."""

@@ -1,0 +1,29 @@
+"""Work of threads that is never left half done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+async def in_thread(work: Callable[Given, Found], /, *arguments: Given.args, **named: Given.kwargs) -> Found:
+    """Have work done by a thread, and return what it returns.
+
+    Who is cancelled meanwhile is so once the work is over: a thread cannot be stopped, and what it still writes would
+    come after what is written next.
+    """
+    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    cancelled: asyncio.CancelledError | None = None
+    while not working.done():
+        try:
+            await asyncio.wait({working})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        working.exception()  # it is of no use to anybody
+        raise cancelled
+    return working.result()
