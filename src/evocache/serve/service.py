@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -225,13 +225,15 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what runs, after the time that it may take, and the workers."""
-        if self._starting is not None:
-            self._starting.cancel()
-        await self.drain()
-        await self.observer.close()
-        await self.background.close()
-        await self._crew.close()
-        await self.reuse.close()
+        async with AsyncExitStack() as steps:  # the last first, and each whatever befalls the others
+            steps.push_async_callback(self.reuse.close)
+            steps.push_async_callback(self._crew.close)
+            steps.push_async_callback(self.background.close)
+            steps.push_async_callback(self.observer.close)
+            steps.push_async_callback(self.background.stop)  # of which the observer is told
+            steps.push_async_callback(self.drain)
+            if self._starting is not None:
+                self._starting.cancel()
 
 
 def _account(run: Run, made: Made) -> Account:

@@ -280,3 +280,15 @@ def test_of_a_job_that_is_deleted_as_it_is_kept_no_file_stays(tmp_path: Path, sl
         assert results(tmp_path) == []
 
     run(tmp_path, StubWorker(), act)
+
+
+def test_a_database_that_is_away_at_the_end_keeps_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async def act(background: Background) -> None:
+        monkeypatch.setattr(background._runs, "close", failing(background._runs.close, 1))
+
+    closed: list[bool] = []
+    worker = StubWorker()
+    worker.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        run(tmp_path, worker, act)
+    assert closed == [True]

@@ -7,6 +7,7 @@ import logging
 import secrets
 import tempfile
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from ...errors import StoreError
@@ -109,13 +110,17 @@ class Background:
         self.tombstones.start()
         self._sweeping = asyncio.create_task(self._sweep())
 
+    async def stop(self) -> None:
+        """Run no more jobs, and put what is not over back to the queue."""
+        async with AsyncExitStack() as steps:
+            steps.push_async_callback(self._runner.close)
+            steps.push_async_callback(self.tombstones.close)
+            if self._sweeping is not None:
+                self._sweeping.cancel()
+                await asyncio.gather(self._sweeping, return_exceptions=True)
+
     async def close(self) -> None:
-        """Put what is not over back to the queue, and close the database."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.gather(self._sweeping, return_exceptions=True)
-        await self.tombstones.close()
-        await self._runner.close()
+        """Close the database, once jobs have stopped."""
         await asyncio.to_thread(self._database.close)
         if self._own is not None:
             await asyncio.to_thread(self._own.cleanup)
