@@ -198,19 +198,23 @@ def test_jobs_that_wait_when_a_server_ends_run_in_the_next_one(tmp_path: Path):
         worker.gate.clear()
         async with serving(tmp_path, worker) as service:
             await until(lambda: _value(not service.unready()))
-            runs, jobs = service.background._runs, []
+            runs, begun = service.background._runs, list[str]()
             begin = runs.begin
 
             def ends(id: str) -> JobRecord | None:
-                service._dispatcher._desk.door.closed = (
-                    len(worker.tasks) == 2
-                )  # it begins to end in the middle of a look
+                begun.append(id)
+                if len(begun) == 3:  # in the middle of a look
+                    service._dispatcher._desk.door.closed = True
                 return begin(id)
 
             runs.begin = ends  # type: ignore[method-assign]
+            service.background._runner._ahead = 0
             jobs = [await service.background.add(FOX, ME, "picture") for _ in range(8)]
+            service.background._runner._ahead = runner.AHEAD
+            service.background._runner.wake()
             await until(lambda: _value(service._dispatcher.draining))
             await asyncio.sleep(0.1)
+            assert len(begun) == 3
         async with serving(tmp_path, StubWorker()) as service:
             ends_of = [await over(service.background, job) for job in jobs]
             assert [job.state for job in ends_of] == ["done"] * 8
