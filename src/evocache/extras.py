@@ -25,7 +25,6 @@ EXTRAS = {
     "pyarrow": "usage",
     "fastapi": "serve",
     "uvicorn": "serve",
-    "multipart": "serve",
     "prometheus_client": "serve",
     "opentelemetry": "traces",
 }

@@ -70,7 +70,7 @@ class Seat:
             log.exception("who watches a generation failed")
 
     def wants_preview(self, progress: Progressed) -> bool:
-        """Whether a preview is due, where they lie evenly between the first step and the last; each is due once."""
+        """Return whether a preview is due, of those that lie evenly between first and last step; each is due once."""
         due = progress.step * (self._previews + 1) >= (self._asked + 1) * progress.steps
         if self._asked >= self._previews or not due:
             return False
