@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..inputs.model_loading import MODELS
-from ..inputs.served_models import read_fronts, read_models
+from ..inputs.served_models import Fronts, Models, read_fronts, read_models
 from ..ui.console import errors
 
 PATIENCE = 5.0
@@ -18,13 +17,8 @@ PATIENCE = 5.0
 
 
 def play(
-    model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help=f"{MODELS} Several; NAME=MODEL has requests call it NAME.")
-    ] = None,
-    front: Annotated[
-        list[str] | None,
-        typer.Option(help="Folder of a run, or file of a front; NAME=RUN where there are several models."),
-    ] = None,
+    model: Models = None,
+    front: Fronts = None,
     host: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 starts one at a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,

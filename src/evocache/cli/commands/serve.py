@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from ...units import in_bytes
-from ..inputs.model_loading import MODELS
-from ..inputs.served_models import read_fronts, read_models
+from ..inputs.served_models import Fronts, Models, read_fronts, read_models
 from ..ui.console import errors
 
 
@@ -22,13 +21,8 @@ class LogFormat(str, Enum):
 
 
 def serve(
-    model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help=f"{MODELS} Several; NAME=MODEL has requests call it NAME.")
-    ] = None,
-    front: Annotated[
-        list[str] | None,
-        typer.Option(help="Folder of a run, or file of a front; NAME=RUN where there are several models."),
-    ] = None,
+    model: Models = None,
+    front: Fronts = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     memory: Annotated[str | None, typer.Option(help="Most bytes of a worker, weights included, such as 10GB.")] = None,

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+import typer
 
 from ...errors import InputError
 from ...loading.pipelines import locate
+from .model_loading import MODELS
+
+Models = Annotated[
+    list[str] | None, typer.Option("--model", "-m", help=f"{MODELS} Several; NAME=MODEL has requests call it NAME.")
+]
+Fronts = Annotated[
+    list[str] | None,
+    typer.Option(help="Folder of a run, or file of a front; NAME=RUN where there are several models."),
+]
 
 USUAL = ("zoo:emoji",)
 """What is served if nothing is named."""
