@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections import deque
@@ -40,8 +39,6 @@ from .workers.supervisor import Supervisor
 from .workers.task import Task
 from .workers.updates import Made
 from .workers.worker import Worker
-
-log = logging.getLogger("evocache.serve")
 
 TRANSITIONS = 50
 """How many of the last changes of level are remembered."""
@@ -163,11 +160,10 @@ class Service:
     async def _make(self, asked: GenerationRequest, who: Identity, watch: Watch | None, previews: int) -> list[Answer]:
         wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline)
         owner = Owner(who.tenant, who.key, who.user)
-        size = sum(len(picture.pixels) for picture in asked.pictures.values())
 
         @contextmanager
         def begin(tasks: Sequence[Task]) -> Iterator[Sequence[Run]]:
-            with self._dispatcher.enter(tasks[0], wishes, owner, count=len(tasks), bytes=size) as ticket:
+            with self._dispatcher.enter(tasks[0], wishes, owner, count=len(tasks), bytes=asked.bytes) as ticket:
                 yield [self._dispatcher.submit(task, wishes, owner, ticket) for task in tasks]
 
         outlook = self._dispatcher.outlook(Task("", asked.model, asked.arguments, 0), wishes)

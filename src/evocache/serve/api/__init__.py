@@ -9,7 +9,6 @@ In: HTTP requests. Out: answers, streams and errors as OpenAI's clients read the
 - `errors`: what a request is refused or failed with
 - `parts`: what routes are given
 - `leaving`: work that ends with its client
-- `encode`: pictures as files
 
 Imports the service and below.
 """

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from ...errors import Error, QuotaError, StoreError
 from ..control.refusal import Refused
 from ..observe.notes import notes
+from ..requests.failures import CODES as FAILURES
 from ..requests.failures import UnmadeError
 from ..requests.fit import UnfitError
 
@@ -142,12 +143,11 @@ def of_refusal(refused: Refused) -> ApiError:
 
 def of_failure(unmade: UnmadeError) -> ApiError:
     """Return what a request is told whose generation failed."""
-    if unmade.reason == "input":
-        return ApiError(400, unmade.text, code="invalid_value")
-    if unmade.reason == "memory":
-        return ApiError(400, unmade.text, code="too_much_memory")
+    code = FAILURES[unmade.reason]
+    if unmade.reason in ("input", "memory"):
+        return ApiError(400, unmade.text, code=code)
     if unmade.reason == "worker":
-        return ApiError(503, unmade.text, code="worker_lost", headers={"Retry-After": "1"})
+        return ApiError(503, unmade.text, code=code, headers={"Retry-After": "1"})
     if unmade.reason == "cancelled":  # not by its client, who would not be told: the server ends
-        return ApiError(503, "the server ends before it was made", code="cancelled", headers={"Retry-After": "5"})
-    return ApiError(500, unmade.text, code="generation_failed")
+        return ApiError(503, "the server ends before it was made", code=code, headers={"Retry-After": "5"})
+    return ApiError(500, unmade.text, code=code)

@@ -17,12 +17,12 @@ from ..control.deadlines import read_deadline
 from ..control.refusal import Refused
 from ..jobs.record import JobRecord
 from ..requests.answer import Answer
+from ..requests.encode import encode
 from ..requests.failures import UnmadeError
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..service import Service
 from ..workers.updates import Previewed, Progressed, Update
-from .encode import encode
 from .errors import of_failure, of_refusal
 from .leaving import while_there
 from .parts import caller, model_of, service_of

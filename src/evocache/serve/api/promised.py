@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -19,8 +18,8 @@ from .leaving import ClientLeftError, while_there
 from .parts import caller, service_of
 from .reports.results import link_to, read_file
 from .schemas.extensions import Generating, ignored_in
-from .schemas.images import ImageData, ImagesDeleted, PicturesWanted, PromisedError, PromisedImages
-from .schemas.videos import STATUS
+from .schemas.images import ImageData, ImagesDeleted, PicturesWanted, PromisedImages
+from .schemas.promised import PromiseError, fields_of
 
 router = APIRouter()
 
@@ -130,7 +129,7 @@ def _unknown() -> ApiError:
 
 def _left(call: Call) -> PromisedImages:
     """What is left of a plain call: no pictures, and not what was asked for."""
-    over = None if call.state in ("running", "done") else PromisedError(code=call.state, message=LEFT[call.state])
+    over = None if call.state in ("running", "done") else PromiseError(code=call.state, message=LEFT[call.state])
     status: Any = {"running": "in_progress", "done": "completed"}.get(call.state, "failed")
     ended = int(call.ended) if call.state == "done" and call.ended is not None else None
     progress = 100 if call.state == "done" else 0
@@ -145,18 +144,4 @@ async def _told(service: Service, job: JobRecord) -> PromisedImages:
     if job.result is not None:
         files = [await read_file(service, job, file) for file in job.result.files]
         data = [ImageData(b64_json=base64.b64encode(file).decode()) for file in files]
-    error = None if job.error is None else PromisedError(code=job.error.code, message=job.error.text)
-    if job.state == "cancelled":
-        error = PromisedError(code="cancelled", message="it was cancelled")
-    return PromisedImages(
-        id=job.id,
-        model=job.model,
-        status=STATUS[job.state],
-        progress=100 if job.state == "done" else service.background.progress(job),
-        created_at=int(job.created),
-        completed_at=int(job.ended) if job.state == "done" and job.ended is not None else None,
-        expires_at=None if job.expires is None else int(job.expires),
-        data=data,
-        error=error,
-        evocache=None if job.result is None else json.loads(job.result.details),
-    )
+    return PromisedImages(**fields_of(job, service.background.progress(job)), data=data)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from ...errors import JobError, StoreError
+from ...errors import JobError
 from ..background.request_text import read_request
 from ..jobs.record import JobRecord
 from ..requests.identity import Identity
@@ -70,8 +70,6 @@ async def list_videos(
     """List own videos."""
     try:
         page = await service.background.list(who, "video", after, limit, order)
-    except StoreError:
-        raise
     except JobError as error:
         raise ApiError(400, str(error), code="invalid_value", param="after") from None
     videos = [_video(service, job) for job in page.records]

@@ -24,7 +24,7 @@ from ..jobs.retention import HOUR, Quota, Retention
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
-from ..requests.request import GenerationRequest
+from ..requests.request import SEEDS, GenerationRequest
 from ..workers.task import Task
 from .making import Tell
 from .request_text import write_request
@@ -41,9 +41,6 @@ BYTES_PER_PIXEL = 1.5
 
 LOOK = 0.25
 """Seconds after which it is looked again whether a job is over that another server runs."""
-
-SEEDS = 1 << 32
-"""How many seeds are drawn from where none is given."""
 
 
 class Background:
@@ -145,10 +142,9 @@ class Background:
         card = self._dispatcher.cards[asked.model]
         seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
         wished = Wishes(asked.wishes.speedup, asked.wishes.quality, durable=True)
-        size = sum(len(picture.pixels) for picture in asked.pictures.values())
         task = Task("", asked.model, asked.arguments, seed, asked.pictures)
         owner = Owner(who.tenant, who.key, who.user)
-        with self._dispatcher.enter(task, wished, owner, count=asked.count, bytes=size) as ticket:
+        with self._dispatcher.enter(task, wished, owner, count=asked.count, bytes=asked.bytes) as ticket:
             values = {**card.defaults, **asked.arguments}
             sides = [values.get(name) for name in ("width", "height", "num_frames")]
             pixels = asked.count
@@ -206,13 +202,6 @@ class Background:
     async def delete(self, id: str, who: Identity) -> JobRecord | None:
         """Delete a job and what it made; one that runs is ended. None if who asks has no such one."""
         record = await asyncio.to_thread(self._retention.delete, id, who.tenant, who.key)
-        if record is not None:
-            self._runner.stop(id)
-        return record
-
-    async def cancel(self, id: str, who: Identity) -> JobRecord | None:
-        """End a job that is not over; return it as it is then, or None if who asks has no such one."""
-        record = await asyncio.to_thread(self._store.cancel, id, who.tenant, who.key)
         if record is not None:
             self._runner.stop(id)
         return record

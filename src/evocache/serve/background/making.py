@@ -20,6 +20,7 @@ from ..jobs.record import Failure, JobRecord, Point, Result
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore
 from ..requests.answer import Account
+from ..requests.failures import CODES
 from ..requests.request import GenerationRequest
 from ..workers.task import Picture, Task
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
@@ -31,14 +32,6 @@ log = logging.getLogger("evocache.serve")
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to keep something while the database or the disk is away."""
-
-CODES = {
-    "input": "invalid_value",
-    "memory": "too_much_memory",
-    "worker": "worker_lost",
-    "pipeline": "generation_failed",
-}
-"""Codes of failures by whose fault they were."""
 
 NO_ROOM = Failure("no_room", "the server has no room for the result; delete jobs, and ask for it again")
 FAULT = Failure("internal_error", "a fault of the server; it is logged there")

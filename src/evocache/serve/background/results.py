@@ -14,6 +14,7 @@ from ...extras import installed
 from ...video.writer import film
 from ..jobs.files import ResultFiles
 from ..jobs.record import JobRecord, ResultFile
+from ..requests.encode import encode
 from ..workers.task import Picture
 
 THUMBNAIL, SHEET = 256, 4096
@@ -52,7 +53,7 @@ def keep_film(files: ResultFiles, job: JobRecord, picture: Picture, frames_per_s
 
 def keep_pictures(files: ResultFiles, job: JobRecord, pictures: Sequence[Picture]) -> tuple[ResultFile, ...]:
     """Keep pictures as PNG: `picture-0` and so on."""
-    return tuple(files.keep(job, f"picture-{at}", "image/png", _png(picture)) for at, picture in enumerate(pictures))
+    return tuple(files.keep(job, f"picture-{at}", "image/png", encode(picture)) for at, picture in enumerate(pictures))
 
 
 def frames_of(picture: Picture) -> np.ndarray:
@@ -83,10 +84,4 @@ def _small(image: Image.Image, side: int) -> Image.Image:
 def _webp(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "webp", quality=90)
-    return file.getvalue()
-
-
-def _png(picture: Picture) -> bytes:
-    file = io.BytesIO()
-    Image.frombytes("RGB", (picture.width, picture.height), picture.pixels).save(file, "png")
     return file.getvalue()

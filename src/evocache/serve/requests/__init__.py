@@ -6,6 +6,7 @@ In: values that a protocol has parsed. Out: requests that fit a model, and accou
 - `request`: what is asked for, and the wishes beside it
 - `fit`: whether a model takes it
 - `answer`: what is made, and the account of how
+- `encode`: pictures as files
 - `failures`: how requests end without an answer
 
 Imports the task and card of workers.

@@ -8,9 +8,6 @@ from PIL import Image
 
 from ..workers.task import Picture
 
-MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg", "gif": "image/gif"}
-"""Media types by format."""
-
 
 def encode(picture: Picture, format: str = "png", quality: int = 100) -> bytes:
     """Encode a picture, or the first frame of a film.

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
+
+CODES: Mapping[str, str] = {
+    "input": "invalid_value",
+    "memory": "too_much_memory",
+    "worker": "worker_lost",
+    "pipeline": "generation_failed",
+    "cancelled": "cancelled",
+}
+"""Codes of failures by whose fault they were, in answers and in jobs."""
 
 
 class UnmadeError(Exception):

@@ -8,6 +8,9 @@ from typing import Literal
 
 from ..workers.task import Picture, Value
 
+SEEDS = 1 << 32
+"""How many seeds are drawn from where none is given."""
+
 Level = Literal["low", "medium", "high", "xhigh", "max", "auto"]
 """OpenAI's names of qualities: `max` computes everything, `auto` leaves the choice to the server."""
 
@@ -50,3 +53,8 @@ class GenerationRequest:
     seed: int | None = None
     count: int = 1
     wishes: Wishes = field(default_factory=Wishes)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the pictures that came with it."""
+        return sum(len(picture.pixels) for picture in self.pictures.values())

@@ -16,7 +16,7 @@ from ..control.desk import Outlook
 from ..control.run import Run
 from ..requests.answer import Account, Answer
 from ..requests.identity import Identity
-from ..requests.request import GenerationRequest
+from ..requests.request import SEEDS, GenerationRequest
 from ..workers.card import ModelCard
 from ..workers.task import Task
 from ..workers.updates import Made
@@ -26,9 +26,6 @@ from .keys import Keys
 from .records import FILE, Records
 from .results import Results
 from .settings import ReuseSettings
-
-SEEDS = 1 << 32
-"""How many seeds are drawn from where none is given."""
 
 CACHE = "cache"
 """Name of the folder of results, in the server's folder."""

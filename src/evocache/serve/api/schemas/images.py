@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from ...requests.request import GenerationRequest
 from .extensions import Generating
+from .promised import PromiseError, Status
 from .size import Size, sides
 
 Format = Literal["png", "webp", "jpeg"]
@@ -78,26 +79,19 @@ class ImageData(BaseModel):
     revised_prompt: None = None
 
 
-class PromisedError(BaseModel):
-    """Why promised pictures failed."""
-
-    code: str
-    message: str
-
-
 class PromisedImages(BaseModel):
     """Pictures that are promised, or made; `evocache` says how they were made."""
 
     id: str
     object: Literal["image.generation"] = "image.generation"
     model: str | None = None
-    status: Literal["queued", "in_progress", "completed", "failed"]
+    status: Status
     progress: int
     created_at: int
     completed_at: int | None = None
     expires_at: int | None = None
     data: list[ImageData] | None = None
-    error: PromisedError | None = None
+    error: PromiseError | None = None
     evocache: dict[str, Any] | None = None
 
 

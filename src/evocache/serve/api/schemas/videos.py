@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,16 +12,8 @@ from ...jobs.record import JobRecord
 from ...requests.request import GenerationRequest
 from ...workers.card import ModelCard
 from .extensions import Generating
+from .promised import PromiseError, Status, fields_of
 from .size import Size, sides
-
-STATUS: dict[str, Literal["queued", "in_progress", "completed", "failed"]] = {
-    "queued": "queued",
-    "running": "in_progress",
-    "done": "completed",
-    "failed": "failed",
-    "cancelled": "failed",
-}
-"""What clients call the states of jobs."""
 
 
 class VideoCreate(Generating):
@@ -55,20 +46,13 @@ class Remix(BaseModel):
     prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
 
 
-class VideoError(BaseModel):
-    """Why a video failed."""
-
-    code: str
-    message: str
-
-
 class Video(BaseModel):
     """A video, wanted or made; `evocache` says how it was made."""
 
     id: str
     object: Literal["video"] = "video"
     model: str
-    status: Literal["queued", "in_progress", "completed", "failed"]
+    status: Status
     progress: int
     created_at: int
     completed_at: int | None = None
@@ -77,7 +61,7 @@ class Video(BaseModel):
     size: str
     prompt: str | None = None
     remixed_from_video_id: str | None = None
-    error: VideoError | None = None
+    error: PromiseError | None = None
     evocache: dict[str, Any] | None = None
 
 
@@ -113,21 +97,10 @@ def video_of(job: JobRecord, card: ModelCard | None, progress: int) -> Video:
         arguments = {}
     values = {**(card.defaults if card is not None else {}), **arguments}
     frames, rate = values.get("num_frames"), card.frames_per_second if card is not None else 8
-    error = None if job.error is None else VideoError(code=job.error.code, message=job.error.text)
-    if job.state == "cancelled":
-        error = VideoError(code="cancelled", message="it was cancelled")
     return Video(
-        id=job.id,
-        model=job.model,
-        status=STATUS[job.state],
-        progress=100 if job.state == "done" else progress,
-        created_at=int(job.created),
-        completed_at=int(job.ended) if job.state == "done" and job.ended is not None else None,
-        expires_at=None if job.expires is None else int(job.expires),
+        **fields_of(job, progress),
         seconds=f"{frames / rate:g}" if isinstance(frames, int) else "0",
         size=f"{values['width']}x{values['height']}" if {"width", "height"} <= values.keys() else "auto",
         prompt=str(values["prompt"]) if "prompt" in values else None,
         remixed_from_video_id=job.remixed_from,
-        error=error,
-        evocache=None if job.result is None else json.loads(job.result.details),
     )
