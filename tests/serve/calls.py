@@ -21,7 +21,7 @@ def asked(pipe: Any, **settings: Any) -> dict[str, Any]:
 
 
 def engine_threads() -> list[threading.Thread]:
-    """Threads of engines that are alive."""
+    """Threads of engines, and of all else in this process that names its threads after this library."""
     return [thread for thread in threading.enumerate() if thread.name.startswith("evocache")]
 
 

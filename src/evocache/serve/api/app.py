@@ -16,6 +16,7 @@ from .entrance.guard import Guard
 from .entrance.watch import Watch
 from .errors import handle_errors
 from .leaving import LEFT, ClientLeftError
+from .pictures import open_unpacking
 from .reports import metrics, results, usage
 from .schemas.errors import ErrorBody
 
@@ -48,9 +49,10 @@ def create_app(service: Service, traces: Traces | None = None, routers: Iterable
     """
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service:
-            yield
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_unpacking() as app.state.unpacking:
+            async with service:
+                yield
 
     errors: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorBody, "description": text} for status, text in STATUSES.items()

@@ -21,18 +21,20 @@ BYTES, PIXELS = 50 << 20, 16 << 20
 AT_ONCE = 2
 """Pictures that are unpacked at a time: a file of 60 kB can hold as many pixels as are allowed."""
 
-UNPACKING = ThreadPoolExecutor(AT_ONCE, "evocache-pictures")
-"""Threads of their own, so that what waits for its turn holds no thread that keys, jobs and results need."""
-
 FORMATS = ("PNG", "WEBP", "JPEG")
 
 
 Read = TypeVar("Read")
 
 
+def open_unpacking() -> ThreadPoolExecutor:
+    """Return threads for pictures alone: what waits for its turn there holds none that keys, jobs and results need."""
+    return ThreadPoolExecutor(AT_ONCE, "evocache pictures")
+
+
 async def unpack(request: Request, read: Callable[[], Read]) -> Read:
     """Read pictures of a request's form in their turn, and then give back the place that its body had at the door."""
-    read_ones = await asyncio.get_running_loop().run_in_executor(UNPACKING, read)
+    read_ones = await asyncio.get_running_loop().run_in_executor(request.app.state.unpacking, read)
     request.state.body.leave()
     return read_ones
 
