@@ -183,14 +183,14 @@ def test_who_asks_for_a_better_or_faster_point_does_not_join_another(wishes: dic
 
 def test_a_deadline_of_who_joins_counts_for_what_waits():
     async def main(served: Served) -> None:
-        served.service._dispatcher._bench.seats[0].open = 1
+        served.service._dispatcher._queue._bench.seats[0].open = 1
         running = asyncio.create_task(served.ask(prompt="a cow", seed=1))
         await served.until(lambda: bool(served.worker.tasks))
         patient = asyncio.create_task(served.ask(seed=7))
         await asyncio.sleep(0.01)
         urgent = asyncio.create_task(served.ask(seed=7, deadline=40.0))
         await asyncio.sleep(0.01)
-        (run,) = served.service._dispatcher._waiting
+        (run,) = served.service._dispatcher._queue.waiting
         assert run.wishes.deadline == pytest.approx(40.0, abs=5)
         later = asyncio.create_task(served.ask(seed=7, deadline=400.0))
         await asyncio.sleep(0.01)

@@ -8,9 +8,11 @@ In: tasks, what their owners wish, and workers. Out: runs, whose updates are the
 - `admission`, `rates`, `refusal`: who is let in at the door, quotas of keys, and what is said to those who are not
 - `shares`, `deadlines`, `order`: who has had least; who is short of time; who goes next
 - `desk`: all of this together, without workers
-- `run`, `bench`, `dispatch`: what became of a task; which worker has which; the object that drives it
+- `run`: what became of a task
+- `queue/`: runs that wait, and those that workers have
+- `dispatch`: the object that all of this is used by
 
-Only `run` and `dispatch` know asyncio, and only the latter a clock.
+Only `run`, `queue` and `dispatch` know asyncio; the clock is handed to the last, and passed on.
 
 Imports the contracts of workers, and no torch.
 """

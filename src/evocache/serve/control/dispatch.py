@@ -1,35 +1,29 @@
-"""The dispatcher: holds what waits, hands it to workers with room, and tells what became of it."""
+"""The dispatcher: asks the door who is let in, queues what they ask for, and ends in order."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ...errors import GenerationError
 from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
-from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
 from ..workers.worker import Tell, Worker
 from .admission import SOON, Demand, DoorSettings, Ticket
-from .bench import Bench, Seat
 from .desk import Desk, Outlook
 from .front_control import ControlSettings, Transition, log_transition
 from .points import ServerPoints, Wishes
+from .queue.run_queue import RunQueue
 from .rates import Left, Quota
 from .refusal import Refused
-from .run import End, Run
+from .run import Run
 from .shares import Owner
 
 GRACE = 10.0
 """Seconds that cancelled runs have to end."""
-
-LIVES = 2
-"""Workers that may die with a run: after so many it is taken to be its fault."""
 
 
 class Dispatcher:
@@ -66,12 +60,8 @@ class Dispatcher:
         self._desk = Desk(
             control or ControlSettings(), door or DoorSettings(), points or ServerPoints(), quota, tell, clock()
         )
-        self._bench = Bench()
-        self._waiting: set[Run] = set()
-        self._submitted, self._pumping = 0, False
-        self._counts: Counter[str] = Counter()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._queue = RunQueue(self._desk, clock)
+        self._submitted = 0
 
     async def add(self, worker: Worker, open: int = 16) -> Sequence[ModelCard]:
         """Start a worker, which may take long, and hand it tasks from then on.
@@ -89,31 +79,15 @@ class Dispatcher:
 
     def teller(self) -> Tell:
         """Return what workers tell their updates, in any thread."""
-        loop = asyncio.get_running_loop()
-
-        def tell(id: str, update: Update) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
-                loop.call_soon_threadsafe(self._told, id, update)
-
-        return tell
+        return self._queue.teller()
 
     def join(self, worker: Worker, cards: Sequence[ModelCard], open: int = 16) -> None:
         """Hand tasks to a worker that has started, and that tells `teller()`."""
-        self._tick()
-        for card in cards:
-            self._desk.know(card)
-        self._bench.add(worker, cards, open)
-        self._count_workers()
-        self._pump()
+        self._queue.join(worker, cards, open)
 
     def remove(self, worker: Worker) -> None:
         """Take away a worker that is gone; what it had goes back, or fails."""
-        self._tick()
-        held = self._bench.remove(worker)
-        self._count_workers()
-        for run in held:
-            self._lose(run, Failed("worker", "the process that computed it is gone"))
-        self._pump()
+        self._queue.remove(worker)
 
     @property
     def cards(self) -> Mapping[str, ModelCard]:
@@ -127,7 +101,7 @@ class Dispatcher:
     @property
     def ready(self) -> bool:
         """Whether it lets requests in: it has a worker, and does not end."""
-        return bool(self._bench.seats) and not self.draining
+        return self._queue.has_workers and not self.draining
 
     @property
     def draining(self) -> bool:
@@ -141,7 +115,7 @@ class Dispatcher:
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
-        self._tick()
+        self._queue.tick()
         return self._desk.outlook(task, wishes or Wishes())
 
     def enter(
@@ -161,7 +135,7 @@ class Dispatcher:
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
-        return self._desk.enter(task, wishes or Wishes(), owner or Owner(), count, bytes, self._tick())
+        return self._desk.enter(task, wishes or Wishes(), owner or Owner(), count, bytes, self._queue.tick())
 
     def read(self, owner: Owner | None = None, bytes: int = 0) -> Ticket:
         """Let a request in whose body is read, which takes room before it is known what it asks for.
@@ -173,7 +147,7 @@ class Dispatcher:
         Raises:
             Refused: if there is no room.
         """
-        return self._desk.door.enter(Demand(owner or Owner(), bytes=bytes), self._tick())
+        return self._desk.door.enter(Demand(owner or Owner(), bytes=bytes), self._queue.tick())
 
     def quota_left(self, owner: Owner) -> list[Left]:
         """Return what is left of each part of the quota of an owner's account; nothing where it has none."""
@@ -195,7 +169,7 @@ class Dispatcher:
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
-        wishes, owner, now = wishes or Wishes(), owner or Owner(), self._tick()
+        wishes, owner, now = wishes or Wishes(), owner or Owner(), self._queue.tick()
         ladder = self._desk.ladder(task, wishes)
         entry = None if ticket is None else ticket.take()
         if entry is None:
@@ -204,122 +178,23 @@ class Dispatcher:
             entry = self._desk.admit(task, wishes, owner, ladder)
         self._submitted += 1
         run = Run(self._submitted, task, wishes, owner, self._desk.cards[task.model], ladder, entry, now)
-        run.stop, run.show = partial(self._cancel, run), partial(self._preview, run)
-        self._waiting.add(run)
-        self._idle.clear()
-        if not self._pumping:  # what comes at once is looked at together: its points are chosen by all of it
-            self._pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
+        run.stop, run.show = partial(self._queue.cancel, run), partial(self._queue.preview, run)
+        self._queue.add(run)
         return run
 
     async def drain(self, seconds: float) -> int:
         """Let nobody in any more, wait some seconds for what is there, cancel the rest, and return their number."""
         self._desk.door.closed = True
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), seconds)
-        left = [*self._waiting, *self._bench.running()]
+            await asyncio.wait_for(self._queue.empty.wait(), seconds)
+        left = [*self._queue.waiting, *self._queue.running]
         for run in left:
             run.cancel()
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), GRACE)
+            await asyncio.wait_for(self._queue.empty.wait(), GRACE)
         return len(left)
 
     def figures(self) -> dict[str, Any]:
         """Return gauges of models, workers and the door, and counts of ends, of refusals, and of lost workers."""
-        self._tick()
-        return {**self._desk.figures(self._waiting, self._bench.running()), "ends": dict(self._counts)}
-
-    def _count_workers(self) -> None:
-        self._desk.capacity.workers = len(self._bench.seats)
-        self._desk.capacity.room = sum(seat.open for seat in self._bench.seats)
-
-    def _tick(self) -> float:
-        now = self._clock()
-        self._desk.tick(now, busy=bool(self._waiting) and self._bench.full)
-        return now
-
-    def _pump(self) -> None:
-        """Hand over what there is room for."""
-        self._pumping, now = False, self._tick()
-        while self._waiting and self._bench.seats and not self._bench.full:
-            for run in self._desk.order(self._waiting, now):
-                seat = self._bench.seat_for(run)
-                if seat is not None:
-                    self._hand_over(run, seat, now)
-                    break
-            else:
-                return
-
-    def _hand_over(self, run: Run, seat: Seat, now: float) -> None:
-        self._waiting.discard(run)
-        task = self._desk.begin(run, now)
-        run.beside = float(len(seat.runs))
-        seat.runs[task.id] = run
-        try:
-            seat.worker.submit(task)
-        except GenerationError:  # it has just gone, of which nothing that it was not given is guilty
-            del seat.runs[task.id]
-            self._bench.dismiss(seat)
-            self._count_workers()
-            self._desk.wait_again(run, begun=False)
-            self._waiting.add(run)
-        except Exception as error:  # it cannot be told of this task
-            failed = Failed("pipeline", f"{type(error).__name__}: {error}")
-            asyncio.get_running_loop().call_soon(self._told, task.id, failed)
-
-    def _told(self, id: str, update: Update) -> None:
-        """Take what a worker tells; of what it does not have any more it may tell what it likes."""
-        seat = self._bench.holder(id)
-        if seat is None:
-            return
-        run = seat.runs[id]
-        now = self._tick()
-        if isinstance(update, End):
-            del seat.runs[id]
-            run.beside = (run.beside + len(seat.runs)) / 2
-            if isinstance(update, Failed) and update.reason == "worker":
-                self._lose(run, update)
-            else:
-                self._end(run, update, now, seat.open)
-            self._pump()
-            return
-        if isinstance(update, Progressed):
-            self._desk.progress(run, update)
-        run.tell(update)
-
-    def _lose(self, run: Run, failed: Failed) -> None:
-        """Have a run wait again whose worker died, if it was promised and that was not its fault yet."""
-        run.deaths += 1
-        self._counts["lost"] += 1
-        if run.stopped or self.draining:
-            self._end(run, Cancelled(), self._clock())
-        elif run.wishes.durable and run.deaths < LIVES:
-            self._desk.wait_again(run)
-            self._waiting.add(run)
-        else:
-            self._end(run, failed, self._clock())
-
-    def _end(self, run: Run, end: End, now: float, room: int = 1) -> None:
-        self._desk.end(run, end if isinstance(end, Made) else None, room, now)
-        run.ended = now
-        self._counts[type(end).__name__.lower()] += 1
-        run.tell(end)
-        if not self._waiting and not self._bench.running():
-            self._idle.set()
-
-    def _cancel(self, run: Run) -> None:
-        run.stopped = True
-        now = self._tick()
-        if run in self._waiting:
-            self._waiting.discard(run)
-            self._end(run, Cancelled(), now)
-            self._pump()
-            return
-        found = self._bench.find(run)
-        if found is not None:
-            found[0].worker.cancel(found[1])
-
-    def _preview(self, run: Run) -> None:
-        found = self._bench.find(run)
-        if found is not None:
-            found[0].worker.preview(found[1])
+        self._queue.tick()
+        return {**self._desk.figures(self._queue.waiting, self._queue.running), "ends": dict(self._queue.ends)}

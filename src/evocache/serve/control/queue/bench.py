@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..workers.card import ModelCard
-from ..workers.worker import Worker
-from .run import Run
+from ...workers.card import ModelCard
+from ...workers.worker import Worker
+from ..run import Run
 
 
 @dataclass(eq=False)
