@@ -215,6 +215,7 @@ class Service:
 
         Called once more, it waits no longer.
         """
+        self.background.end_waits()  # they look once this method waits: then nobody is let in any more
         await self._dispatcher.drain(0.0 if self._dispatcher.draining else self.settings.drain)
 
     async def __aexit__(

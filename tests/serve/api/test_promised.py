@@ -96,30 +96,6 @@ def test_a_call_whose_client_left_says_so(address: str, worker: StubWorker):
     assert until(address, id, "failed")["error"]["code"] == "cancelled"
 
 
-def test_pictures_behind_links(address: str, worker: StubWorker):
-    body = {"prompt": "a fox", "response_format": "url", "n": 2, "seed": 3}
-    answer = httpx.post(f"{address}/v1/images/generations", json=body)
-    links = [one["url"] for one in answer.json()["data"]]
-    pictures = [Image.open(io.BytesIO(httpx.get(link).content)).tobytes() for link in links]
-    assert pictures == [picture_of(task).pixels for task in sorted(worker.tasks, key=lambda task: task.seed)]
-    assert httpx.get(links[0].replace("signature=", "signature=0")).status_code == 403
-    failed = httpx.post(f"{address}/v1/images/generations", json={**body, "prompt": "fail input"})
-    assert (failed.status_code, failed.json()["error"]["code"]) == (400, "invalid_value")
-
-
-def test_who_leaves_wants_no_links(address: str, worker: StubWorker):
-    worker.gate.clear()
-    body = {"prompt": "a fox", "response_format": "url"}
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{address}/v1/images/generations", json=body, timeout=0.5)
-    for _ in range(1000):
-        if worker.tasks and not worker.open_tasks:
-            break
-        time.sleep(0.005)
-    assert worker.tasks
-    assert not worker.open_tasks
-
-
 @pytest.mark.parametrize("way", [{"background": True}, {"response_format": "url"}])
 def test_what_changes_nothing_of_jobs_is_named(address: str, way: dict[str, Any]):
     body = {"prompt": "a fox", "cache": "refresh", "learn": True, **way}

@@ -61,6 +61,12 @@ class ApiError(Exception):
         return JSONResponse(self.body(), self.status, headers=self.headers)
 
 
+FAILED = {"invalid_value": 400, "too_much_memory": 400, "worker_lost": 503, "cancelled": 503, "no_room": 507}
+"""The status of generations that failed, by the codes of failures; of others it is 500."""
+
+LATER = {"worker_lost": "1", "cancelled": "5"}
+"""Seconds after which it is worth trying again, by the codes of failures."""
+
 CODES = {
     401: "invalid_api_key",
     403: "forbidden",
@@ -94,7 +100,7 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(UnmadeError)
     async def unmade(_: Request, error: UnmadeError) -> JSONResponse:
-        return of_failure(error).response()
+        return of_unmade(error).response()
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
@@ -104,7 +110,7 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(QuotaError)
     async def full(_: Request, error: QuotaError) -> JSONResponse:
-        return ApiError(507, str(error), code="no_room", headers={"x-should-retry": "false"}).response()
+        return of_failure("no_room", str(error)).response()
 
     @app.exception_handler(StoreError)
     async def away(_: Request, error: StoreError) -> JSONResponse:
@@ -141,13 +147,21 @@ def of_refusal(refused: Refused) -> ApiError:
     return ApiError(refused.status, str(refused), code=f"refused_{refused.reason}", type=kind, headers=headers)
 
 
-def of_failure(unmade: UnmadeError) -> ApiError:
-    """Return what a request is told whose generation failed."""
-    code = FAILURES[unmade.reason]
-    if unmade.reason in ("input", "memory"):
-        return ApiError(400, unmade.text, code=code)
-    if unmade.reason == "worker":
-        return ApiError(503, unmade.text, code=code, headers={"Retry-After": "1"})
-    if unmade.reason == "cancelled":  # not by its client, who would not be told: the server ends
-        return ApiError(503, "the server ends before it was made", code=code, headers={"Retry-After": "5"})
-    return ApiError(500, unmade.text, code=code)
+def of_unmade(unmade: UnmadeError) -> ApiError:
+    """Return what a plain request is told whose generation failed."""
+    # it was not cancelled by its client, who would not be told: the server ends
+    text = "the server ends before it was made" if unmade.reason == "cancelled" else unmade.text
+    return of_failure(FAILURES[unmade.reason], text)
+
+
+def of_failure(code: str, text: str) -> ApiError:
+    """Return what a request is told that failed, made at once or as a job.
+
+    Args:
+        code: of the failure.
+        text: what happened.
+    """
+    headers = {"Retry-After": LATER[code]} if code in LATER else {}
+    if code == "no_room":
+        headers = {"x-should-retry": "false"}
+    return ApiError(FAILED.get(code, 500), text, code=code, headers=headers)

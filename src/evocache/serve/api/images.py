@@ -23,7 +23,7 @@ from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..service import Service
 from ..workers.updates import Previewed, Progressed, Update
-from .errors import of_failure, of_refusal
+from .errors import of_refusal, of_unmade
 from .leaving import while_there
 from .parts import caller, model_of, service_of
 from .promised import link, promise
@@ -81,12 +81,12 @@ async def answer_with(
     """
     if body.background is True:
         return await promise(service, asked, who, body)
-    if body.response_format == "url":
-        data, job = await link(request, service, asked, who, body)
-        return _linked(data, job, body)
     if asked.wishes.deadline is None:  # as long as its client waits
         waits = read_deadline(None, request.headers.get(READ_TIMEOUT))
         asked = replace(asked, wishes=replace(asked.wishes, deadline=waits))
+    if body.response_format == "url":
+        data, job = await link(request, service, asked, who, body)
+        return _linked(data, job, body)
     service.check(asked)
     if body.stream:
         return await stream(request, service, asked, who, body, prefix)
@@ -198,7 +198,7 @@ async def _events(
             completed = {"b64_json": await asyncio.to_thread(_base64, answer, body), "usage": Usage().model_dump()}
             yield _event(f"{prefix}.completed", {**completed, **_stream_common(body), **_common([answer], body)})
     except (UnmadeError, Refused) as error:  # of several, some may be refused after others are being made
-        told = of_failure(error) if isinstance(error, UnmadeError) else of_refusal(error)
+        told = of_unmade(error) if isinstance(error, UnmadeError) else of_refusal(error)
         yield f"data: {json.dumps(told.body())}\n\n"
     finally:
         getting.cancel()

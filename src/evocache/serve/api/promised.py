@@ -13,7 +13,7 @@ from ..jobs.record import JobRecord
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..service import Service
-from .errors import ApiError
+from .errors import ApiError, of_failure
 from .leaving import ClientLeftError, while_there
 from .parts import caller, service_of
 from .reports.results import link_to, read_file
@@ -66,21 +66,40 @@ async def link(
         body: of the request.
 
     Raises:
-        ApiError: if they are to be streamed, in another format than PNG, or in a time; if they cannot be made.
+        ApiError: if they are to be streamed, in another format than PNG, or in a time; if they cannot be made; 503 if
+            the server ends before they are, which stay promised.
         ClientLeftError: if the client left; they are deleted then.
     """
     _check(body, "behind links")
-    job = await service.background.add(service.check(asked), who, "picture")
-    try:
-        over = await while_there(request, service.background.wait(job.id, who))
-    except ClientLeftError:
-        await service.background.delete(job.id, who)
-        raise
+    async with service.background.hold(service.check(asked), who, "picture") as job:
+        try:
+            over = await while_there(request, service.background.wait(job.id, who))
+        except ClientLeftError:
+            await service.background.delete(job.id, who)
+            raise
     if over is None or over.result is None:
-        failed = over.error if over is not None else None
-        code, said = ("cancelled", "it was cancelled") if failed is None else (failed.code, failed.text)
-        raise ApiError(400 if code == "invalid_value" else 500, said, code=code)
+        raise _unlinked(job.id, over, lasting=service.settings.folder is not None)
     return [ImageData(url=link_to(request, service, job.id, file.variant, who)) for file in over.result.files], over
+
+
+def _unlinked(id: str, job: JobRecord | None, *, lasting: bool) -> ApiError:
+    """Return what is told in place of links, of a job that gave nothing, or is still open.
+
+    Args:
+        id: of the job.
+        job: as it is now; None if it was deleted.
+        lasting: whether jobs outlive the server.
+    """
+    if job is not None and job.open and lasting:
+        place = f"/v1/images/{id}"
+        said = f"the server ends before they were made; they stay promised, and will be at {place} once it runs again"
+        headers = {"location": place, "x-should-retry": "false"}
+        return ApiError(503, said, code="still_promised", headers=headers)
+    if job is not None and job.open:
+        return of_failure("cancelled", "the server ends before they were made")
+    if job is None or job.error is None:
+        return ApiError(404, "they were deleted before they were made", code="not_found")
+    return of_failure(job.error.code, job.error.text)
 
 
 def _check(body: PicturesWanted, where: str) -> None:

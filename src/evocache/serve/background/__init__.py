@@ -6,6 +6,7 @@ In: jobs of the store. Out: results as files, and jobs that have ended.
 - `results`: what was made as files: films, thumbnails, sheets, pictures
 - `tombstones`: what is left of plain calls
 - `runner`: begins jobs in their turn; `making`: has one made, and tells the store what became of it
+- `waiting`: clients that wait for jobs, and their places at the door
 - `threads`: work that is never left half done
 
 Imports jobs, control and requests; no web.

@@ -7,10 +7,12 @@ import logging
 import secrets
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from ...errors import StoreError
+from ..control.admission import Ticket
 from ..control.dispatch import Dispatcher
 from ..control.points import Wishes
 from ..control.shares import Owner
@@ -30,6 +32,7 @@ from .making import Tell
 from .request_text import write_request
 from .runner import JobRunner
 from .tombstones import Tombstones
+from .waiting import WaitingClients, wait_for
 
 log = logging.getLogger("evocache.serve")
 
@@ -39,8 +42,8 @@ SWEEP = 60.0
 BYTES_PER_PIXEL = 1.5
 """Room that a result is expected to take; most take a half of it."""
 
-LOOK = 0.25
-"""Seconds after which it is looked again whether a job is over that another server runs."""
+LOOK = 1.0
+"""Seconds after which a client that waits looks again whether its job is over, which another server may run."""
 
 
 class Background:
@@ -87,7 +90,8 @@ class Background:
         calls = Calls(self._database, self._runs)
         self._retention = Retention(self._store, self._database, self._files, calls, quota)
         self.tombstones = Tombstones(calls)
-        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, account)
+        self._waiting = WaitingClients()
+        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, account, self._waiting)
         self._sweeping: asyncio.Task[None] | None = None
 
     @property
@@ -139,34 +143,63 @@ class Background:
             FrontError: if no point of the model's front meets its wishes.
             StoreError: if the database is away, locked or full.
         """
-        card = self._dispatcher.cards[asked.model]
-        seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
-        wished = Wishes(asked.wishes.speedup, asked.wishes.quality, durable=True)
-        task = Task("", asked.model, asked.arguments, seed, asked.pictures)
-        owner = Owner(who.tenant, who.key, who.user)
-        with self._dispatcher.enter(task, wished, owner, count=asked.count, bytes=asked.bytes) as ticket:
-            values = {**card.defaults, **asked.arguments}
-            sides = [values.get(name) for name in ("width", "height", "num_frames")]
-            pixels = asked.count
-            for side in sides:
-                pixels *= side if isinstance(side, int) else 1
-            request = await asyncio.to_thread(write_request, asked)
-            record = JobRecord(
-                id=new_id(kind),
-                kind=kind,
-                tenant=who.tenant,
-                owner=who.key,
-                user=who.user,
-                model=asked.model,
-                request=request,
-                seed=seed,
-                created=time.time(),
-                bytes=int(BYTES_PER_PIXEL * pixels) + len(request),
-                remixed_from=remixed_from,
-            )
-            await asyncio.to_thread(self._retention.add, record)
+        with self._enter(asked, who) as ticket:
+            record = await self._keep(new_id(kind), asked, who, kind, remixed_from)
             ticket.keep()
         self._runner.wake()
+        return record
+
+    @asynccontextmanager
+    async def hold(self, asked: GenerationRequest, who: Identity, kind: Kind) -> AsyncIterator[JobRecord]:
+        """Promise a job whose client waits for it, and hold its place at the door while the block runs.
+
+        Args:
+            asked: what is asked for, which fits its model; its deadline is when the client leaves.
+            who: who asks.
+            kind: what it makes.
+
+        Raises:
+            Refused: if too much waits, or it cannot be over by the deadline; and as `add`.
+        """
+        id = new_id(kind)
+        with self._enter(asked, who) as ticket, self._waiting.hold(id, ticket):
+            record = await self._keep(id, asked, who, kind)
+            self._runner.wake()
+            try:
+                yield record
+            finally:
+                ticket.keep()  # it was promised: what is charged stays so, unless it was deleted
+
+    def _enter(self, asked: GenerationRequest, who: Identity) -> Ticket:
+        wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline, durable=True)
+        task = Task("", asked.model, asked.arguments, asked.seed or 0, asked.pictures)
+        owner = Owner(who.tenant, who.key, who.user)
+        return self._dispatcher.enter(task, wishes, owner, count=asked.count, bytes=asked.bytes)
+
+    async def _keep(
+        self, id: str, asked: GenerationRequest, who: Identity, kind: Kind, remixed_from: str | None = None
+    ) -> JobRecord:
+        card = self._dispatcher.cards[asked.model]
+        values = {**card.defaults, **asked.arguments}
+        sides = [values.get(name) for name in ("width", "height", "num_frames")]
+        pixels = asked.count
+        for side in sides:
+            pixels *= side if isinstance(side, int) else 1
+        request = await asyncio.to_thread(write_request, asked)
+        record = JobRecord(
+            id=id,
+            kind=kind,
+            tenant=who.tenant,
+            owner=who.key,
+            user=who.user,
+            model=asked.model,
+            request=request,
+            seed=secrets.randbelow(SEEDS) if asked.seed is None else asked.seed,
+            created=time.time(),
+            bytes=int(BYTES_PER_PIXEL * pixels) + len(request),
+            remixed_from=remixed_from,
+        )
+        await asyncio.to_thread(self._retention.add, record)
         return record
 
     async def get(self, id: str, who: Identity) -> JobRecord | None:
@@ -178,12 +211,23 @@ class Background:
         return await asyncio.to_thread(self._store.find, id)
 
     async def wait(self, id: str, who: Identity) -> JobRecord | None:
-        """Wait until a job is over, whichever server runs it; None if it is deleted before."""
-        while True:
-            job = await self.get(id, who)
-            if job is None or not job.open:
-                return job
-            await self._runner.wait(id, LOOK)
+        """Wait until a job is over, whichever server runs it.
+
+        Returns:
+            The job, which is still open if this server ends before it is over; None if it was deleted.
+        """
+        with self._waiting.event_of(id) as told:
+            while True:
+                told.clear()
+                here = self._runner.makes(id)
+                job = await self.get(id, who)
+                if job is None or not job.open or (self._dispatcher.draining and not here):
+                    return job
+                await wait_for(told, LOOK)
+
+    def end_waits(self) -> None:
+        """Have clients wait only for what this server makes already; called as the server begins to end."""
+        self._waiting.tell_all()
 
     def progress(self, job: JobRecord) -> int:
         """Return how far a job is, of 100."""
@@ -204,6 +248,8 @@ class Background:
         record = await asyncio.to_thread(self._retention.delete, id, who.tenant, who.key)
         if record is not None:
             self._runner.stop(id)
+            self._waiting.leave(id)
+            self._waiting.tell(id)
         return record
 
     async def count(self) -> dict[str, int]:

@@ -27,6 +27,7 @@ from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .request_text import read_request
 from .results import keep_film, keep_pictures
 from .threads import in_thread
+from .waiting import Place
 
 log = logging.getLogger("evocache.serve")
 
@@ -53,6 +54,7 @@ class JobMaker:
         files: of results.
         account: makes the account of a run.
         note: is told which share of a job is done.
+        place: returns the place that a client holds who waits for a job.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class JobMaker:
         files: ResultFiles,
         account: Tell,
         note: Callable[[JobRecord, float], None],
+        place: Callable[[str], Place | None],
     ) -> None:
         self._dispatcher, self._store, self._runs, self._files = dispatcher, store, runs, files
-        self._account, self._note = account, note
+        self._account, self._note, self._place = account, note, place
 
     async def make(self, job: JobRecord) -> bool:
         """Make a job, and tell the store how it ended; its files stay only if it is done.
@@ -125,7 +128,7 @@ class JobMaker:
     async def _generate(self, job: JobRecord, asked: GenerationRequest) -> list[tuple[Run, Made]]:
         """Have all pictures of a job made; if one fails the others end."""
         card = self._dispatcher.cards[job.model]
-        owner = Owner(job.tenant, job.owner, job.user)
+        owner, place = Owner(job.tenant, job.owner, job.user), self._place(job.id)
         runs: list[Run] = []
         shares = [0.0] * asked.count
 
@@ -137,9 +140,10 @@ class JobMaker:
         try:
             for at in range(asked.count):
                 before = job.points[at].label if at in job.points else None
-                wished = Wishes(asked.wishes.speedup, asked.wishes.quality, durable=True, point=before)
+                left, ticket = (place.left, place.ticket) if place is not None else (None, None)
+                wished = Wishes(asked.wishes.speedup, asked.wishes.quality, left, durable=True, point=before)
                 task = Task(f"gen_{secrets.token_hex(16)}", card.name, asked.arguments, job.seed + at, asked.pictures)
-                runs.append(self._dispatcher.submit(task, wished, owner))
+                runs.append(self._dispatcher.submit(task, wished, owner, ticket))
             return await asyncio.gather(*(self._follow(job, at, run, note) for at, run in enumerate(runs)))
         finally:
             for run in runs:

@@ -15,6 +15,7 @@ from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore, QueuedJob
 from .making import JobMaker, Tell
 from .threads import in_thread
+from .waiting import WaitingClients, wait_for
 
 log = logging.getLogger("evocache.serve")
 
@@ -46,6 +47,7 @@ class JobRunner:
         runs: of this server.
         files: of results.
         account: makes the account of a run.
+        waiting: clients that wait for jobs.
         ahead: most jobs that are begun at a time.
     """
 
@@ -56,11 +58,13 @@ class JobRunner:
         runs: JobRuns,
         files: ResultFiles,
         account: Tell,
+        waiting: WaitingClients,
         *,
         ahead: int = AHEAD,
     ) -> None:
         self._dispatcher, self._store, self._runs, self._ahead = dispatcher, store, runs, ahead
-        self._maker = JobMaker(dispatcher, store, runs, files, account, self._step)
+        self._maker = JobMaker(dispatcher, store, runs, files, account, self._step, waiting.place)
+        self._waiting = waiting
         self._making: dict[str, asyncio.Task[None]] = {}
         self._owners: dict[str, tuple[str, str]] = {}
         self._moving: set[str] = set()
@@ -83,13 +87,9 @@ class JobRunner:
         if id in self._making:
             self._making[id].cancel()
 
-    async def wait(self, id: str, seconds: float) -> None:
-        """Wait until this server has ended a job, or so many seconds."""
-        making = self._making.get(id)
-        if making is None:
-            await asyncio.sleep(seconds / 10)
-        else:
-            await asyncio.wait({making}, timeout=seconds)
+    def makes(self, id: str) -> bool:
+        """Return whether a job is being made by this server, or being begun."""
+        return id in self._making or id in self._moving
 
     def progress(self, job: JobRecord) -> int:
         """Return the progress of a job, of 100, as this server knows it, else as the store does."""
@@ -115,7 +115,7 @@ class JobRunner:
                 await self._begin_waiting()
             except StoreError as error:
                 log.error("jobs cannot be read now: %s", error)
-            await _wait(self._wake, LOOK)
+            await wait_for(self._wake, LOOK)
 
     async def _begin_waiting(self) -> None:
         if not self._may_begin():
@@ -160,6 +160,7 @@ class JobRunner:
     def _over(self, id: str) -> None:
         for known in (self._making, self._owners, self._steps):
             known.pop(id, None)
+        self._waiting.tell(id)
         self._wake.set()
 
     async def _beat(self) -> None:
@@ -207,12 +208,3 @@ class JobRunner:
             await asyncio.to_thread(self._runs.progress, job, min(99, percent))
         except StoreError as error:
             log.error("how far a job is could not be kept: %s", error)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, or some seconds; unlike `asyncio.wait_for` it misses no cancellation."""
-    waiting = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({waiting}, timeout=seconds)
-    finally:
-        waiting.cancel()
