@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evocache.validation.contender import Contender
     from tests.family import Family
 
-pytest_plugins = ["tests.rotation", "tests.postgres"]
+pytest_plugins = ["tests.rotation", "tests.postgres", "tests.valkey_server"]
 
 settings.register_profile("hour", max_examples=20, deadline=None, database=None)
 """For `tests/fuzz`, which goes on by so many for an hour under it."""

@@ -105,6 +105,12 @@ class Service:
             return "the server is about to end"
         return "" if self._dispatcher.ready else self._crew.why_unready or LOADING
 
+    async def settled(self) -> str:
+        """Wait until models are loaded, or cannot be; return why no requests are taken, empty if they are."""
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+        return self.unready()
+
     def figures(self) -> dict[str, Any]:
         """Return counts and gauges of the dispatcher, of each worker in `engines`, and of `reuse` across requests."""
         engines = [dict(one) for one in self._crew.figures().values()]
@@ -202,6 +208,7 @@ class Service:
             settings.database,
             keep=settings.keep,
             quota=Quota(settings.disk_bytes),
+            lease=settings.lease,
         )
         database = self._background.database
         self.keys = KeyRing(KeyStore(database))

@@ -30,8 +30,9 @@ class Settings:
         threads: of torch in a worker on the CPU.
         folder: for the database, results and the cache on the disk; None keeps all in a folder that goes at the end.
         database: URL of a Postgres database in place of a file of SQLite; results are in the folder, which its servers
-            share.
+            share; the cache is on no disk then.
         shared: URL of a Valkey server that several servers share results by.
+        lease: seconds that a server may be silent before others of its database take over what it had promised.
         limits: of one request.
         body: most bytes of a request.
         keep: seconds that results of videos and pictures in the background are kept; None for ever.
@@ -61,6 +62,7 @@ class Settings:
     folder: Path | None = None
     database: str | None = None
     shared: str | None = None
+    lease: float = 30.0
     limits: Limits = field(default_factory=Limits)
     body: int = 64 << 20
     keep: float | None = 86400.0

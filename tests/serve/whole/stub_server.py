@@ -22,6 +22,7 @@ from evocache.serve.run import run
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
 from evocache.serve.workers.task import Task
+from evocache.usage.keys.secret import installation_secret
 from tests.serve.stub_worker import MOVING, STILL, StubWorker
 
 
@@ -36,6 +37,9 @@ class Orders:
         drain: seconds that it may take to end.
         open: most tasks at a time.
         port: 0 takes a free one.
+        database: of Postgres.
+        shared: of Valkey.
+        lease: seconds of silence after which others take its jobs.
     """
 
     folder: str
@@ -44,6 +48,9 @@ class Orders:
     drain: float = 30.0
     open: int = 16
     port: int = 0
+    database: str | None = None
+    shared: str | None = None
+    lease: float = 30.0
 
 
 class ForgetfulWorker(StubWorker):
@@ -70,6 +77,10 @@ def serve(orders: Orders) -> None:
         port=orders.port,
         open=orders.open,
         drain=orders.drain,
+        database=orders.database,
+        shared=orders.shared,
+        lease=orders.lease,
+        secret=installation_secret(),
     )
     worker = ForgetfulWorker(STILL, MOVING, steps=orders.steps, seconds=orders.seconds)
     start.create_service = lambda settings: Service(settings, [worker])

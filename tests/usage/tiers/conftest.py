@@ -18,10 +18,9 @@ from .fakes import SECRET, Clock, MemoryTier
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[ValkeyServer]:
+def server(valkey_server: ValkeyServer) -> ValkeyServer:
     """A server on a free port of this machine, which ends with the tests."""
-    with ValkeyServer() as running:
-        yield running
+    return valkey_server
 
 
 @pytest.fixture

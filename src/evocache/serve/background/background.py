@@ -23,7 +23,7 @@ from ..jobs.files import ResultFiles
 from ..jobs.listing import Order, Page
 from ..jobs.record import JobRecord, Kind, new_id
 from ..jobs.retention import HOUR, Quota, Retention
-from ..jobs.runs import JobRuns
+from ..jobs.runs import LEASE, JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
 from ..requests.request import SEEDS, GenerationRequest
@@ -58,6 +58,7 @@ class Background:
         url: of a Postgres database in place of a file of SQLite in the folder.
         keep: seconds that a result is kept.
         quota: how much room results have.
+        lease: seconds that a server may be silent before others take over its jobs.
 
     Attributes:
         tombstones: what is left of plain calls.
@@ -76,6 +77,7 @@ class Background:
         *,
         keep: float | None = 86400.0,
         quota: Quota | None = None,
+        lease: float = LEASE,
     ) -> None:
         self._own = tempfile.TemporaryDirectory(prefix="evocache-") if folder is None else None
         place = Path(self._own.name) if self._own is not None else folder
@@ -85,7 +87,7 @@ class Background:
         self._dispatcher = dispatcher
         self._database = Database(url_of(place, url))
         self._store = JobStore(self._database, keep=keep)
-        self._runs = JobRuns(self._store, self._database)
+        self._runs = JobRuns(self._store, self._database, lease=lease)
         self._files = ResultFiles(place / "results")
         calls = Calls(self._database, self._runs)
         self._retention = Retention(self._store, self._database, self._files, calls, quota)

@@ -37,7 +37,8 @@ class Reuse:
     Args:
         settings: what is shared, and how much is kept.
         account: makes the account of a run that is over.
-        folder: of the server; None if nothing is to outlive it.
+        folder: of the server; None if nothing is to outlive it. It holds the cache's part on the disk, unless there is
+            a database: then machines share the folder, and a file of SQLite is for the processes of one.
         database: URL for records, in place of a file in the folder.
         shared: URL of a server that machines share.
         secret: keys digests; if None, the installation's where something is to outlive the server.
@@ -60,7 +61,8 @@ class Reuse:
             lasts = folder is not None or database is not None or shared is not None
             secret = installation_secret() if lasts else os.urandom(32)
         self._keys = Keys(secret, within_tenant=settings.within_tenant)
-        self._results = Results(settings, secret, None if folder is None else folder / CACHE, shared)
+        own = folder if database is None else None
+        self._results = Results(settings, secret, None if own is None else own / CACHE, shared)
         self._flights = Flights(account, clock)
         self.records = Records(self._keys, database or (None if folder is None else folder / FILE))
 
