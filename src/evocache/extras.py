@@ -26,11 +26,19 @@ EXTRAS = {
     "fastapi": "serve",
     "uvicorn": "serve",
     "prometheus_client": "serve",
+    "peft": "serve",
     "opentelemetry": "traces",
 }
 """By package, the extra of evocache that installs it."""
 
-NAMES = {"av": "PyAV", "jinja2": "Jinja2", "ray": "Ray", "sqlalchemy": "SQLAlchemy", "alembic": "Alembic"}
+NAMES = {
+    "av": "PyAV",
+    "jinja2": "Jinja2",
+    "ray": "Ray",
+    "sqlalchemy": "SQLAlchemy",
+    "alembic": "Alembic",
+    "peft": "PEFT",
+}
 """Packages whose modules have other names."""
 
 

@@ -15,6 +15,7 @@ from evocache.errors import BudgetError, PipelineError
 from evocache.runtime.estimate.residency import weights as weights_of
 from evocache.runtime.joint.lane import Lane
 from evocache.serve.engine.engine import Engine
+from evocache.serve.engine.isolation.own_pipeline import own_pipeline
 from evocache.serve.engine.job import Job
 from evocache.serve.engine.means import Means
 from evocache.serve.engine.prepared import Prepared
@@ -22,6 +23,10 @@ from evocache.serve.engine.turns import batches
 from evocache.serve.engine.turns.batches import Batches
 from evocache.serve.engine.turns.known_plans import KnownPlans
 from tests.serve.calls import PIXART, asked, difference
+
+
+def own_plain(shared: Any, loras: object) -> Any:
+    return own_pipeline(shared)
 
 
 @pytest.mark.parametrize("what", ["none", "fora:2", "fastercache:2,0.5,0,2"])
@@ -180,7 +185,7 @@ def test_all_that_is_open_keeps_within_the_memory_that_is_given(pipe: Any, monke
     means = [Means(asked(pipe), "fora:2", {}, None) for _ in range(2)]
     weights = sum(weights_of(pipe).values())
     needs = means[0].settle(
-        pipe, partial(Prepared({"pixart": pipe}, {}).choose, "pixart"), 1 << 40, weights, KnownPlans()
+        pipe, partial(Prepared({"pixart": pipe}, {}).choose, "pixart"), 1 << 40, weights, KnownPlans(own_plain)
     )
     most = 3 * needs.kept + 2 * needs.computing
     with Engine({"pixart": pipe}, memory=weights + most) as engine:
@@ -215,6 +220,6 @@ def test_plans_are_of_the_pipeline_as_it_is(pipe: Any) -> None:
             needs.append(job.means.needs)
             expected = Means(given, "none", {}, None)
             choose = partial(Prepared({"pixart": own}, {}).choose, "pixart")
-            assert needs[-1] == expected.settle(own, choose, 1 << 40, 0, KnownPlans())
+            assert needs[-1] == expected.settle(own, choose, 1 << 40, 0, KnownPlans(own_plain))
             assert engine._loop.conductor._budget._room.left == 10**9 - sum(weights_of(own).values())
     assert len(set(needs)) == 3

@@ -10,7 +10,7 @@ from ...runtime.estimate.residency import weights
 from .job import Job
 from .prepared import Prepared
 from .running import Running
-from .turns.known_plans import KnownPlans
+from .turns.known_plans import KnownPlans, Own
 from .turns.reservations import Reservation, Room
 
 
@@ -21,14 +21,15 @@ class Budget:
         pipelines: by name.
         prepared: chooses what jobs ask for.
         most: bytes; None if there is no limit.
+        own: returns a copy of a pipeline, on whose components some LoRAs act.
 
     Raises:
         BudgetError: if the weights alone are more.
     """
 
-    def __init__(self, pipelines: Mapping[str, Any], prepared: Prepared, most: int | None) -> None:
+    def __init__(self, pipelines: Mapping[str, Any], prepared: Prepared, most: int | None, own: Own) -> None:
         self._pipelines, self._prepared = pipelines, prepared
-        self._known = KnownPlans()
+        self._known = KnownPlans(own)
         self._weights: dict[str, int] = {}
         self._room = Room(most, self._weighed())
 

@@ -14,7 +14,7 @@ from ...runtime.ops.recompute import Again, Apart
 from .figures import Figures
 from .isolation.thread_state import thread_state
 from .running import Running
-from .turns.batches import Batches, Waiting, waiting
+from .turns.batches import Batches, Waiting
 from .turns.gains import Gains
 from .turns.pausing import PAUSED, Pausing, may_pause
 from .turns.pieces import cut, join_outputs
@@ -79,7 +79,7 @@ class Computing:
         self._figures.turns += 1
         self._figures.calls += 1
         if lane.stage != "denoise" or one.is_priced():
-            return self._computed(one, waiting(lane, thread_state()))
+            return self._computed(one, one.wait_with(lane, thread_state()))
         began = time.perf_counter()
         output = lane.compute()
         self._spend(one, time.perf_counter() - began)

@@ -14,6 +14,7 @@ from ...runtime.joint.lane import Lane
 from ...runtime.joint.proof import is_out_of_memory
 from ...runtime.ops.recompute import Again
 from ...units import format_bytes
+from .adapters.switch import Adapters
 from .budget import Budget
 from .computing import Computing, make_anew
 from .figures import Figures
@@ -52,17 +53,16 @@ class Conductor:
         open: int,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._sharing = Sharing(pipelines)
         self.figures = Figures()
+        self._sharing = Sharing(pipelines, Adapters(self.figures))
         self._pipelines, self._prepared = pipelines, Prepared(pipelines, fronts)
-        self._rows, self._open = rows, open
-        self._budget = Budget(pipelines, self._prepared, memory)
+        self._budget = Budget(pipelines, self._prepared, memory, self._sharing.own_pipeline)
         self._usual: dict[str, float] = {}
         self._shares = Shares()
         self._computing = Computing(rows, self.figures, self._spend, self._go_on, self._pauses)
         self._served: defaultdict[str, float] = defaultdict(float)
         self._swap = StateSwap()
-        self._wanted = wanted
+        self._open, self._wanted = open, wanted
         self._previewer = Previewer(pipelines, self._sharing, self._swap, self._spend)
         self._running: list[Running] = []
         self._number = 0
@@ -101,7 +101,7 @@ class Conductor:
             self._budget.settle(job)
             for text in job.means.notices:
                 job.note(text)
-            one = Running(job, self._pipelines[name], self._prepared, self._number, self._swap, self._keep_turn)
+            one = Running(job, self._sharing, self._prepared, self._number, self._swap, self._keep_turn)
         except Exception as error:  # the request's own fault: no other's
             self.end(job, error)
             return
@@ -128,11 +128,12 @@ class Conductor:
                 one.thread.cancel()
             self.end(one.job, error)
         self._running.clear()
-        self._swap.take_back()
+        self.give_state_back()
 
     def give_state_back(self) -> None:
-        """Have the process's own random states and flags be its again, until a job goes on."""
+        """Have the process's own random states and flags be its again, and users' LoRAs act, until a job goes on."""
         self._swap.take_back()
+        self._sharing.leave()
 
     def take_turn(self) -> None:
         """Compute one call, or several together, and let their generations go on until they wait again."""
@@ -279,7 +280,7 @@ class Conductor:
             for other in self._running:
                 other.own()
             if not self._running:
-                self._swap.take_back()
+                self.give_state_back()
             user = one.job.request.user
             if all(other.job.request.user != user for other in self._running):
                 self._served.pop(user, None)

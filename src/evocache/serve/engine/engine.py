@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import secrets
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 from ...errors import GenerationError, PipelineError, short
+from ...loading.loras import order_loras
 from ...units import in_bytes
 from .conductor import Conductor
 from .figures import Figures
@@ -81,6 +82,7 @@ class Engine:
         user: str = "",
         deadline: float | None = None,
         memory: Any = None,
+        loras: Mapping[str, float] | Iterable[str] | None = None,
         **arguments: Any,
     ) -> Job:
         """Ask for a generation.
@@ -97,11 +99,14 @@ class Engine:
             deadline: seconds until it should have ended; it goes first when that is near.
             memory: most bytes that it may hold, weights of its pipeline included, or a memory plan, as `evocache.apply`
                 takes it; components stay on their device. Without it, it is planned where the engine has a limit.
+            loras: LoRAs that act in this request, and no others: weights by the names that they were loaded into the
+                pipeline by. Names alone have weight 1. Without it, those that the pipeline's user has set.
             arguments: further arguments of the pipeline's call.
 
         Raises:
             PipelineError: if there is no such pipeline.
             GenerationError: if the engine is closed; if the seed, the user or the deadline is none.
+            InputError: if the LoRAs are no names with finite weights.
         """
         name = self._names[0] if model is None else model
         if name not in self._names:
@@ -109,7 +114,8 @@ class Engine:
         _refuse_odd(seed, user, deadline)
         given = arguments if prompt is None else {"prompt": prompt, **arguments}
         drawn = secrets.randbits(48) if seed is None else int(seed)
-        request = Request(name, given, what, speedup, quality, drawn, user, deadline, memory)
+        acting = None if loras is None else order_loras(loras)
+        request = Request(name, given, what, speedup, quality, drawn, user, deadline, memory, acting)
         job = Job(request, cancel=self._loop.cancel)
         self._loop.submit(job)
         return job

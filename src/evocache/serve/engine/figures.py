@@ -20,6 +20,7 @@ class Figures:
         tightened: times that a job began anew under a tighter plan, since memory was short for its call alone.
         paused: times that a call of an encoder or decoder paused on its way, since others waited.
         overlong: turns of these that took longer than they should while others waited.
+        switches: times that a turn began with other LoRAs than those that acted before.
         alone: calls that were computed by themselves although others waited, by why.
         done: jobs that returned.
         failed: jobs that raised.
@@ -35,6 +36,7 @@ class Figures:
     tightened: int = 0
     paused: int = 0
     overlong: int = 0
+    switches: int = 0
     alone: Counter[str] = field(default_factory=Counter)
     done: int = 0
     failed: int = 0

@@ -12,6 +12,7 @@ from typing import Any
 from PIL.Image import Image
 
 from ...errors import GenerationError
+from ...loading.loras import Loras
 from ...runtime.joint.lane import meeting
 from .isolation.generation_thread import Cancelled
 from .isolation.thread_state import Surroundings
@@ -33,6 +34,7 @@ class Request:
         user: whose it is.
         deadline: seconds from its arrival until it should have ended; None if it may take any.
         memory: bytes that it may hold, or a memory plan, as `evocache.apply` takes it; None if that is open.
+        loras: LoRAs that act, and no others; None for what the pipeline's user has set.
     """
 
     model: str
@@ -44,12 +46,13 @@ class Request:
     user: str = ""
     deadline: float | None = None
     memory: Any = None
+    loras: Loras | None = None
 
     def means(self) -> Means:
         """Return how it is to be run."""
         wishes = {"speedup": self.speedup, "quality": self.quality}
         asked = {name: wish for name, wish in wishes.items() if wish is not None}
-        return Means(self.arguments, self.what, asked, self.memory)
+        return Means(self.arguments, self.what, asked, self.memory, self.loras)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import BudgetError, PipelineError
+from ...loading.loras import Loras
 from ...memory.planner.planner import MemoryPlan
 from ...runtime.choice.wishes import Choice
 from ...runtime.program.program import with_point_memory
 from ...units import in_bytes
-from .isolation.own_pipeline import own_pipeline
 from .turns.call_plans import CallPlans
 from .turns.known_plans import KnownPlans
 from .turns.reservations import Reservation
@@ -26,6 +26,7 @@ class Means:
         what: what is applied, as `evocache.apply` takes it.
         wishes: speed-up and quality of a point of the front, as far as they are asked for.
         memory: bytes that the generation may hold, or a plan; None if there is no limit of its own.
+        loras: those that act; None for what the pipeline's user has set.
 
     Attributes:
         what: what is applied; a point of the front where it was chosen.
@@ -34,12 +35,19 @@ class Means:
         needs: the bytes that it holds beside the weights; nothing, where nothing was planned.
     """
 
-    def __init__(self, arguments: Mapping[str, Any], what: Any, wishes: Mapping[str, float], memory: Any) -> None:
+    def __init__(
+        self,
+        arguments: Mapping[str, Any],
+        what: Any,
+        wishes: Mapping[str, float],
+        memory: Any,
+        loras: Loras | None = None,
+    ) -> None:
         self.what: Any = what
         self.plan: MemoryPlan | None = None
         self.notices: list[str] = []
         self.needs = Reservation(0, 0)
-        self._arguments, self._wishes, self._memory = arguments, wishes, memory
+        self._arguments, self._wishes, self._memory, self._loras = arguments, wishes, memory, loras
         self._storage = "none"
         self._settled = False
         self._refusal: Exception | None = None
@@ -114,4 +122,4 @@ class Means:
         return True
 
     def _planned(self, pipe: Any, known: KnownPlans) -> CallPlans:
-        return known.of(pipe, own_pipeline, self._arguments, self.what, self._storage)
+        return known.of(pipe, self._arguments, self.what, self._storage, self._loras)

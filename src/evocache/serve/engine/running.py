@@ -11,6 +11,7 @@ from ...runtime.joint.work import work_left
 from .isolation.generation_thread import Answer, GenerationThread
 from .isolation.global_state import StateSwap
 from .isolation.own_pipeline import own_pipeline
+from .isolation.sharing import Sharing
 from .job import Job
 from .prepared import Prepared
 from .preview.trace import Trace
@@ -31,11 +32,14 @@ class Running:
 
     Args:
         job: the job.
-        pipe: the pipeline that it shares modules with.
+        sharing: has the pipeline that it shares modules with, and its LoRAs act on these.
         prepared: applies what it asks for.
         number: of the job, in the order of arrival.
         swap: who has the process's state.
         keeps: computes its calls at once, as long as nobody else wants a turn.
+
+    Raises:
+        PipelineError: if it names LoRAs that are not loaded.
 
     Attributes:
         waiting: the call that it waits with; None before the first and after the last.
@@ -47,13 +51,17 @@ class Running:
         trace: what is kept of it for previews.
     """
 
-    def __init__(self, job: Job, pipe: Any, prepared: Prepared, number: int, swap: StateSwap, keeps: Keeps) -> None:
+    def __init__(
+        self, job: Job, sharing: Sharing, prepared: Prepared, number: int, swap: StateSwap, keeps: Keeps
+    ) -> None:
         self.job = job
         self.number = number
         self.served, self.favour = 0.0, 1.0
         self.exclusive = self.short = False
         self.held: Any = None
-        self._shared, self._swap, self._prepared, self._keeps = pipe, swap, prepared, keeps
+        self._swap, self._sharing, self._prepared, self._keeps = swap, sharing, prepared, keeps
+        self._shared = sharing.pipelines[job.request.model]
+        sharing.check(job.request.model, job.request.loras)
         self._arguments = job.request.arguments
         self._start = StartingState(self._arguments)
         self._kept = 0
@@ -66,7 +74,7 @@ class Running:
         self._pipe = own_pipeline(self._shared)
         self._handle: Any = None
         seed, around = self.job.request.seed, self.job.surroundings
-        self.thread = GenerationThread(self._generate, self._swap, seed, around, self._meet)
+        self.thread = GenerationThread(self._generate, self._swap, seed, around, self._meet, enter=self.enter)
 
     def begin_anew(self) -> bool:
         """Have its call begin anew, as if it had not been; return whether its arguments are what they were."""
@@ -76,6 +84,14 @@ class Running:
         self._arguments = arguments
         self._begin()
         return True
+
+    def enter(self) -> None:
+        """Have its LoRAs act, and no others."""
+        self._sharing.enter(self.job.request.model, self.job.request.loras)
+
+    def wait_with(self, lane: Lane, state: object) -> Waiting:
+        """Return a call of its own as one that waits: it meets none on which other LoRAs act."""
+        return waiting(lane, (state, self._sharing.acting_on(lane.module, self.job.request.loras)))
 
     def _generate(self) -> Any:
         self.trace.listen()
@@ -144,7 +160,7 @@ class Running:
         self.thread.resume(answer)
         if not self.thread.over and self.thread.lane is not None:
             try:
-                self.waiting = waiting(self.thread.lane, self.thread.state)
+                self.waiting = self.wait_with(self.thread.lane, self.thread.state)
             except Exception as error:  # arguments that nothing can be told of: no other's fault
                 self.thread.cancel()
                 self.thread.error = error

@@ -29,6 +29,7 @@ class GenerationThread:
         surroundings: what its thread computes by.
         keeps: computes a call at once, in the thread, where nobody else wants a turn; returns None where somebody does.
         name: of the thread.
+        enter: has what its call shares with others be as its own, before it goes on.
 
     Attributes:
         lane: the call that it waits with; None before it begins and when it is over.
@@ -46,6 +47,7 @@ class GenerationThread:
         surroundings: Surroundings,
         keeps: Callable[[Lane], Answer | None] = lambda lane: None,
         name: str = "evocache generation",
+        enter: Callable[[], None] = lambda: None,
     ) -> None:
         self.lane: Lane | None = None
         self.state: object = None
@@ -54,7 +56,7 @@ class GenerationThread:
         self.error: BaseException | None = None
         self._call: Callable[[], Any] | None = call
         self._globals = GlobalState(swap, seed)
-        self._keeps = keeps
+        self._keeps, self._enter = keeps, enter
         self._go, self._parked = _closed_gate(), _closed_gate()
         self._answer: Answer | None = None
         run = surroundings.context.copy().run
@@ -69,6 +71,7 @@ class GenerationThread:
         self._answer = answer
         if self._thread.ident is None:
             self._thread.start()
+        self._enter()
         self._globals.enter()
         self._go.release()
         self._parked.acquire()

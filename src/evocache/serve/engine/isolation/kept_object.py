@@ -11,6 +11,7 @@ from torch import nn
 
 from ....runtime.attach.subclasses import OURS, plain
 from ....runtime.estimate.restored_attributes import is_ours, refill
+from ..adapters.layers import STATE, is_adapter_layer
 from .own_caches import Caches, own_caches
 
 CONTAINERS = (list, dict, set)
@@ -37,7 +38,7 @@ _LOST = object()
 class KeptObject:
     """An object's attributes, and what lists, dictionaries and sets among them held.
 
-    What is ours may come and go meanwhile, and so may a module's own caches.
+    What is ours may come and go meanwhile, and so may a module's own caches. Which adapters act is another's to know.
 
     Args:
         name: path of the object, for messages.
@@ -49,7 +50,8 @@ class KeptObject:
         now, module = vars(thing), isinstance(thing, nn.Module)
         cls: Any = type(thing)
         caches = own_caches(cls) if module else _NO_CACHES
-        self._plain, self._passed = plain(thing), caches.set
+        self._plain = plain(thing)
+        self._passed = caches.set.union(STATE) if is_adapter_layer(thing) else caches.set
         self.own = {key: value for key, value in now.items() if key not in OF_ANY and self._counts(key, value)}
         held = {key: value for key, value in now.items() if key in OF_ANY and key not in _OF_HOOKS} if module else {}
         held.update({key: value for key, value in self.own.items() if key not in caches.filled})

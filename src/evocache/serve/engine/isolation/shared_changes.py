@@ -11,6 +11,7 @@ from torch import nn
 
 from ....model.pipeline_components import list_components
 from ....runtime.attach.interception import attaching
+from ..adapters.switch import Adapters
 from .kept_object import CONTAINERS, MERGED, KeptObject, equal
 from .kept_tensors import kept_tensors
 from .quick_look import PartLook, QuickLook
@@ -33,18 +34,25 @@ class SharedState:
     Weights that were written into cannot be given back, as nobody keeps a second copy of them. Of those that are
     written by way of `weight.data`, which torch does not count, nothing is seen.
 
+    Which adapters act is compared with what the engine has act in the request's turn.
+
     Args:
         pipe: the pipeline, between two calls.
+        adapters: of the engine, where pipelines share components.
+
+    Attributes:
+        adapters: the adapter layers of the pipeline's components.
     """
 
-    def __init__(self, pipe: Any) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: Any, adapters: Adapters | None = None) -> None:
+        self._pipe, self._known_adapters = pipe, adapters or Adapters()
         self.refresh()
 
     def refresh(self) -> None:
         """Take what modules are now for what they should be."""
         parts = {name: part for name, part in list_components(self._pipe).items() if isinstance(part, nn.Module)}
         self._parts = _modules(self._pipe)
+        self.adapters = {name: self._known_adapters.find(part) for name, part in parts.items()}
         self._objects = list(_objects(parts))
         self._tensors = list(kept_tensors(parts))
         self._quick = QuickLook(self._objects)
@@ -70,6 +78,8 @@ class SharedState:
         return self._has_changed(range(TURNS))
 
     def _has_changed(self, parts: Iterable[int]) -> bool:
+        if any(each.changed for each in self.adapters.values()):
+            return True
         now = self._quick()
         known = now is not None and any(equal(now, each) for each in self._same)
         if known and all(equal(self._looks[at](), self._same_parts[at]) for at in parts):
@@ -92,6 +102,8 @@ class SharedState:
         for kept in self._objects:
             yield from (f"{kept.name}.{name}" for name in kept.differences())
         yield from (kept.name for kept in self._tensors if kept.written or kept.moved)
+        for name, each in self.adapters.items():
+            yield from (f"{name}.{path}" for path in each.differences())
 
     @property
     def exchanged(self) -> bool:
@@ -106,6 +118,8 @@ class SharedState:
             for kept in self._objects:
                 if next(kept.differences(), None) is not None:
                     kept.restore(keep=bool(left))
+        for each in self.adapters.values():
+            each.restore()
         for tensor in self._tensors:
             if not tensor.lost and (tensor.moved or tensor.written):
                 tensor.restore()

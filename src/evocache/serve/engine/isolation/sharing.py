@@ -7,8 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from ....errors import PipelineError
+from ....errors import PipelineError, nearest
+from ....loading.loras import Loras
 from ....model.pipeline_components import list_components
+from ..adapters.switch import Adapters, names_of
+from .own_pipeline import own_pipeline
 from .shared_changes import SharedState
 
 
@@ -17,13 +20,17 @@ class Sharing:
 
     Args:
         pipelines: by name.
+        adapters: on their components.
+
+    Attributes:
+        pipelines: by name.
 
     Raises:
         PipelineError: if there is one whose components its user has offloaded.
     """
 
-    def __init__(self, pipelines: Mapping[str, Any]) -> None:
-        self._pipelines = pipelines
+    def __init__(self, pipelines: Mapping[str, Any], adapters: Adapters) -> None:
+        self.pipelines, self._adapters = pipelines, adapters
         self._states: dict[str, SharedState] = {}
         for name, pipe in pipelines.items():
             _refuse_offloading(name, pipe)
@@ -39,16 +46,47 @@ class Sharing:
         Raises:
             PipelineError: if its user has offloaded its components.
         """
-        state, pipe = self._states.get(name), self._pipelines[name]
+        state, pipe = self._states.get(name), self.pipelines[name]
         if state is None:
             _refuse_offloading(name, pipe)
-            self._states[name] = SharedState(pipe)
+            self._states[name] = SharedState(pipe, self._adapters)
             return True
         if not others and (state.exchanged or state.changed):
             _refuse_offloading(name, pipe)
             state.refresh()
             return True
         return False
+
+    def check(self, name: str, loras: Loras | None) -> None:
+        """Refuse LoRAs that are not loaded into a pipeline.
+
+        Raises:
+            PipelineError: if there is one.
+        """
+        known = names_of(self._states[name].adapters.values())
+        for each, _ in loras or ():
+            if each not in known:
+                close = nearest(each, known)
+                expected = f"one of {', '.join(known)}" if known else "none: none is loaded into its pipeline"
+                raise PipelineError(f"LoRA {each!r}", expected, f"try {close!r}" if close else "load it first")
+
+    def enter(self, name: str, loras: Loras | None) -> None:
+        """Have some LoRAs act on a pipeline's components, and no others; None for those that its user has set."""
+        self._adapters.enter(self._states[name].adapters.values(), loras)
+
+    def own_pipeline(self, pipe: Any, loras: Loras | None) -> Any:
+        """Return a copy of a pipeline, on whose components some LoRAs act until others do."""
+        parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
+        self._adapters.enter([self._adapters.find(part) for part in parts], loras)
+        return own_pipeline(pipe)
+
+    def leave(self) -> None:
+        """Have those LoRAs act that users have set."""
+        self._adapters.leave()
+
+    def acting_on(self, component: object, loras: Loras | None) -> object:
+        """Return what of some LoRAs acts in a call of a component."""
+        return self._adapters.acting_on(component, loras)
 
     def changed(self, name: str) -> bool:
         """Return whether a pipeline's modules are not what they were before its requests."""

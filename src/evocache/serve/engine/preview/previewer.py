@@ -67,7 +67,7 @@ class Previewer:
         plan = one.job.means.plan
         sliced = plan is not None and plan.decode is not None and bool(plan.decode.cuts)
         call = partial(_apart, tail, one.trace, request.arguments, guarded, sliced)
-        thread = GenerationThread(call, self._swap, 0, one.job.surroundings, name="evocache preview")
+        thread = GenerationThread(call, self._swap, 0, one.job.surroundings, name="evocache preview", enter=one.enter)
         thread.resume()
         if not guarded and self._sharing.changed(request.model):
             self._sharing.give_back(request.model)

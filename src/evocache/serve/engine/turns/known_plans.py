@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from ....loading.loras import Loras
 from ....model.pipeline_components import list_components
 from ....runtime.call_key import call_key, state
 from ....runtime.lru import LRU
@@ -14,24 +15,31 @@ from .call_plans import CallPlans
 CALLS = 64
 """How many are remembered."""
 
+Own = Callable[[Any, Loras | None], Any]
+
 
 class KnownPlans:
-    """Remembers what calls hold, of pipelines as they are. Prompts count by how many tokens they have."""
+    """Remembers what calls hold, of pipelines as they are. Prompts count by how many tokens they have.
 
-    def __init__(self) -> None:
+    Args:
+        own: returns a pipeline that planning may change, on which some LoRAs act.
+    """
+
+    def __init__(self, own: Own) -> None:
+        self._own = own
         self._known: LRU[object, CallPlans] = LRU(CALLS)
 
     def of(
-        self, shared: Any, own: Callable[[Any], Any], arguments: Mapping[str, Any], what: Any, storage: str
+        self, shared: Any, arguments: Mapping[str, Any], what: Any, storage: str, loras: Loras | None = None
     ) -> CallPlans:
         """Return the plans of a call.
 
         Args:
             shared: the pipeline.
-            own: returns a pipeline that planning may change.
             arguments: of the call.
             what: what is applied, as `resolve` takes it.
             storage: the coding that features are stored in.
+            loras: those that act; None for what the pipeline's user has set.
 
         Raises:
             PipelineError: as `CallPlans` does.
@@ -40,10 +48,10 @@ class KnownPlans:
         program = resolve(what)
         applied = (program.given, program.steps) if isinstance(program, Fixed) else program
         counted = {name: _counts(shared, value) if _is_words(name) else value for name, value in arguments.items()}
-        key: Hashable = id(shared), state(shared), applied, storage, call_key((), counted)
+        key: Hashable = id(shared), state(shared), loras, applied, storage, call_key((), counted)
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = CallPlans(own(shared), arguments, what, storage)
+            known = self._known[key] = CallPlans(self._own(shared, loras), arguments, what, storage)
         return known
 
 
