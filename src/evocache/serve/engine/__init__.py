@@ -7,11 +7,12 @@ In: pipelines, what is applied to them, and requests. Out: jobs, which have prog
 - `conductor`, `computing`, `running`: who begins and whose turn it is; what a turn computes; a job that runs
 - `means`, `budget`, `starting_state`: under what a request is run; within which memory all are; what its arguments
   were, so that it can begin anew
+- `adapters`: which LoRAs act
 - `isolation`: what a generation has to itself
 - `preview`: what a job would give by now, as small pictures
 - `turns`: whose turn it is, what is computed together, and what it costs
 
-Imports runtime and below; no web.
+Imports loading and below; no web.
 """
 
 from .engine import Engine

@@ -10,5 +10,5 @@ In: a pipeline, a seed. Out: a thread that runs the pipeline's call only while i
 - `sharing`, `shared_changes`: what a call changes in modules that others use; `quick_look`, `kept_object`,
   `kept_tensors`: by what that is seen and given back; `own_caches`: what modules change themselves
 
-Imports runtime and below; it knows no engine.
+Imports `adapters`, loading and below; it knows no engine.
 """
