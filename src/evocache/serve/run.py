@@ -47,6 +47,8 @@ def listen(host: str, port: int) -> socket.socket:
 def run(settings: Settings, told: Callable[[str], None] = lambda url: None) -> None:
     """Serve until told to end by SIGTERM or SIGINT; what runs then may take `settings.drain` seconds to end.
 
+    If none of the workers can start, for their first time, it ends as well.
+
     Args:
         settings: of the server.
         told: is told the address when it listens; models are loaded meanwhile.
@@ -56,6 +58,7 @@ def run(settings: Settings, told: Callable[[str], None] = lambda url: None) -> N
             `settings.insecure` is not set.
         StoreError: if the database cannot be opened.
         DependencyError: if the extra `[serve]` is not installed.
+        Error: of evocache, as a worker raises it, if none of them can start.
     """
     optional("fastapi")
     optional("uvicorn")
@@ -110,3 +113,5 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
         await server.serve(sockets=[listening])
     finally:
         traces.close()
+    if service.unstartable is not None:
+        raise service.unstartable

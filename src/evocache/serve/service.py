@@ -6,22 +6,23 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 
+from ..errors import Error
 from .access.key_ring import KeyRing
 from .access.key_store import KeyStore
 from .access.links import Links
 from .background.background import Background
-from .control.admission import Ticket
 from .control.dispatch import Dispatcher
 from .control.front_control import Transition, log_transition
 from .control.points import UNCACHED, Wishes
 from .control.rates import Left
 from .control.run import Run
 from .control.shares import Owner
+from .control.ticket import Ticket
 from .crew import LOADING, Crew, PlainCrew, SupervisedCrew
 from .jobs.retention import Quota
 from .observe.observer import Observer
@@ -62,6 +63,8 @@ class Service:
         observer: is told how requests ended.
         links: signs addresses of results.
         reuse: what is stored, and what is being made.
+        unstartable: why none of the workers could be started; None if one could, or it is not known yet.
+        when_unstartable: called in the loop when it is known.
     """
 
     def __init__(self, settings: Settings, workers: Sequence[Worker] | Supervisor) -> None:
@@ -82,6 +85,8 @@ class Service:
             secret=settings.secret,
         )
         self._starting: asyncio.Task[None] | None = None
+        self.unstartable: Error | None = None
+        self.when_unstartable: Callable[[], None] = lambda: None
         self._background: Background | None = None
 
     @property
@@ -103,6 +108,8 @@ class Service:
         """Return why no requests are taken; empty if they are."""
         if self._dispatcher.draining:
             return "the server is about to end"
+        if self.unstartable is not None:
+            return str(self.unstartable)
         return "" if self._dispatcher.ready else self._crew.why_unready or LOADING
 
     async def settled(self) -> str:
@@ -214,8 +221,15 @@ class Service:
         self.keys = KeyRing(KeyStore(database))
         self.observer.open(database)
         await self._background.start()
-        self._starting = asyncio.create_task(self._crew.start(self._dispatcher, self.settings.open))
+        self._starting = asyncio.create_task(self._start())
         return self
+
+    async def _start(self) -> None:
+        try:
+            await self._crew.start(self._dispatcher, self.settings.open)
+        except Error as error:
+            self.unstartable = error
+            self.when_unstartable()
 
     async def drain(self) -> None:
         """Let nobody in any more, and wait for what runs, as long as `settings.drain` says; the rest is ended.

@@ -182,7 +182,7 @@ def test_how_long_a_client_waits_is_its_deadline(service: Service, ask: Ask, wor
     worker.gate.clear()
     answer = ask(x_stainless_read_timeout="60")
     until(lambda: bool(worker.tasks))
-    (run,) = service._dispatcher._bench.running()
+    (run,) = service._dispatcher._queue.running
     assert run.wishes.durable
     assert run.wishes.deadline is not None
     assert 50 < run.wishes.deadline <= 57

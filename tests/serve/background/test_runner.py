@@ -39,7 +39,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def heard_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server says that it lives many times a second."""
     made = JobRuns.__init__
-    monkeypatch.setattr(JobRuns, "__init__", lambda self, *given: made(self, *given, lease=0.3))
+    monkeypatch.setattr(JobRuns, "__init__", lambda self, *given, **_: made(self, *given, lease=0.3))
 
 
 async def until(met: Callable[[], Awaitable[bool]]) -> None:

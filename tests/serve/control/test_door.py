@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evocache.errors import Error
-from evocache.serve.control.admission import EXTRA, Demand, Door, DoorSettings, Ticket
+from evocache.serve.control.admission import EXTRA, Door, DoorSettings
 from evocache.serve.control.backlog import Backlog, Entry, Group
 from evocache.serve.control.front_control import ControlSettings, FrontController
 from evocache.serve.control.points import Wishes
@@ -18,6 +18,7 @@ from evocache.serve.control.predict import Capacity
 from evocache.serve.control.rates import Quota
 from evocache.serve.control.refusal import Refused
 from evocache.serve.control.shares import Owner
+from evocache.serve.control.ticket import Demand, Ticket
 
 from .stub import SOLO, StubWorker, dispatcher_with, task
 from .virtual import run

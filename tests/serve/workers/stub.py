@@ -34,10 +34,13 @@ class StubWorker:
         self._settings = settings
         self._cancelled: set[str] = set()
         self._done = 0
+        self._teller: Teller | None = None
 
     def start(self, tell: Tell) -> Sequence[ModelCard]:
         if "refused" in self._settings.models:
             raise ModelError("model 'refused'", "another", "try that")
+        if "refused second" in self._settings.models and self._settings.slot == 1:
+            raise ModelError("model 'refused second'", "another", "try that")
         if "large" in self._settings.models:
             raise BudgetError(1000, {"weights": 2000})
         if "fails" in self._settings.models:
@@ -91,4 +94,5 @@ class StubWorker:
     def close(self) -> None:
         if "stays" in self._settings.models:
             time.sleep(1000)
-        self._teller.close(Cancelled())
+        if self._teller is not None:
+            self._teller.close(Cancelled())

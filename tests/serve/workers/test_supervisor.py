@@ -33,6 +33,7 @@ class Seen:
         self.here: dict[str, ProcessWorker] = {}
         self.pids: list[int] = []
         self.whys: list[str] = []
+        self.given_up: list[str] = []
         self._greet = greet
 
     def came(self, name: str, worker: Worker, cards: Sequence[ModelCard]) -> None:
@@ -46,6 +47,10 @@ class Seen:
     def went(self, name: str, why: str) -> None:
         del self.here[name]
         self.whys.append(why)
+
+    def gave_up(self, name: str, why: str) -> None:
+        assert name not in self.here
+        self.given_up.append(f"{name}: {why}")
 
 
 def settings(model: str = "stub") -> WorkerSettings:
@@ -134,6 +139,7 @@ def test_one_that_dies_again_and_again_is_given_up_and_said_to_be() -> None:
     assert "SIGKILL" in supervisor.why_unready
     assert len(seen.pids) == 3
     supervisor.close()
+    assert seen.given_up == [supervisor.why_unready]
 
 
 def test_one_that_hangs_idle_is_killed_and_replaced() -> None:
@@ -174,6 +180,21 @@ def test_a_model_that_cannot_be_loaded_is_said_and_nothing_is_left() -> None:
     assert not seen.here
     with pytest.raises(InputError, match="0 workers"):
         Supervisor(settings(), 0)
+
+
+def test_where_one_starts_it_stays_and_the_other_is_tried_again_and_given_up() -> None:
+    told, seen = Told(), Seen()
+    patience = Patience(ping=0.02, first=0.01, longest=0.02, soon=60.0, deaths=3)
+    supervisor = Supervisor(settings("refused second"), 2, patience=patience, worker=STUB)
+    assert supervisor.start(told, seen) == [card("refused second")]
+    wait_for(lambda: seen.given_up, 60)
+    assert "worker 1: given up after 3 ends soon after the start, at last: model 'refused second'" in seen.given_up[0]
+    assert [*seen.here] == ["worker 0"]
+    assert not supervisor.why_unready
+    seen.here["worker 0"].submit(Task("a", "refused second", {}, 1))
+    assert isinstance(told.end("a"), Made)
+    supervisor.close()
+    assert len(seen.pids) == len(seen.given_up) == 1
 
 
 def test_closing_does_not_wait_for_models_that_are_loaded() -> None:

@@ -26,7 +26,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     memory: Annotated[str | None, typer.Option(help="Most bytes of a worker, weights included, such as 10GB.")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that compute.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Processes that compute; 0: the server's own.")] = 1,
     open_: Annotated[int, typer.Option("--open", min=1, max=256, help="Generations that run at a time in each.")] = 16,
     device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",

@@ -67,7 +67,7 @@ async def link(
 
     Raises:
         ApiError: if they are to be streamed, in another format than PNG, or in a time; if they cannot be made; 503 if
-            the server ends before they are, which stay promised.
+            the server ends before they are, or has no worker left: they stay promised.
         ClientLeftError: if the client left; they are deleted then.
     """
     _check(body, "behind links")
@@ -78,25 +78,26 @@ async def link(
             await service.background.delete(job.id, who)
             raise
     if over is None or over.result is None:
-        raise _unlinked(job.id, over, lasting=service.settings.folder is not None)
+        raise _unlinked(job.id, over, lasting=service.settings.folder is not None, why=service.unready())
     return [ImageData(url=link_to(request, service, job.id, file.variant, who)) for file in over.result.files], over
 
 
-def _unlinked(id: str, job: JobRecord | None, *, lasting: bool) -> ApiError:
+def _unlinked(id: str, job: JobRecord | None, *, lasting: bool, why: str) -> ApiError:
     """Return what is told in place of links, of a job that gave nothing, or is still open.
 
     Args:
         id: of the job.
         job: as it is now; None if it was deleted.
         lasting: whether jobs outlive the server.
+        why: the server makes nothing any more.
     """
     if job is not None and job.open and lasting:
         place = f"/v1/images/{id}"
-        said = f"the server ends before they were made; they stay promised, and will be at {place} once it runs again"
+        said = f"{why}: they are not made yet; they stay promised, and will be at {place} once it runs again"
         headers = {"location": place, "x-should-retry": "false"}
         return ApiError(503, said, code="still_promised", headers=headers)
     if job is not None and job.open:
-        return of_failure("cancelled", "the server ends before they were made")
+        return of_failure("cancelled", f"they were not made: {why}")
     if job is None or job.error is None:
         return ApiError(404, "they were deleted before they were made", code="not_found")
     return of_failure(job.error.code, job.error.text)

@@ -12,10 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from ...errors import StoreError
-from ..control.admission import Ticket
 from ..control.dispatch import Dispatcher
 from ..control.points import Wishes
 from ..control.shares import Owner
+from ..control.ticket import Ticket
 from ..database.database import Database
 from ..database.place import url_of
 from ..jobs.calls import Calls
@@ -216,14 +216,14 @@ class Background:
         """Wait until a job is over, whichever server runs it.
 
         Returns:
-            The job, which is still open if this server ends before it is over; None if it was deleted.
+            The job, which is still open if this server begins nothing any more; None if it was deleted.
         """
         with self._waiting.event_of(id) as told:
             while True:
                 told.clear()
                 here = self._runner.makes(id)
                 job = await self.get(id, who)
-                if job is None or not job.open or (self._dispatcher.draining and not here):
+                if job is None or not job.open or (not self._dispatcher.open and not here):
                     return job
                 await wait_for(told, LOOK)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..control.admission import Ticket
+from ..control.ticket import Ticket
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ In: tasks, what their owners wish, and workers. Out: runs, whose updates are the
 - `predict`: seconds that a task takes, and how much predicted work the workers do in a second
 - `points`, `front_control`: which points of a front a request may get; which of these it gets now
 - `backlog`: predicted work that waits and runs, by model and by owner
-- `admission`, `rates`, `refusal`: who is let in at the door, quotas of keys, and what is said to those who are not
+- `admission`, `ticket`, `rates`, `refusal`: who is let in at the door, the place behind it, quotas of keys, and what is
+  said to those who are not let in
 - `shares`, `deadlines`, `order`: who has had least; who is short of time; who goes next
 - `desk`: all of this together, without workers
 - `run`: what became of a task

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 from ...errors import Error
 from ...units import format_bytes
@@ -14,8 +13,9 @@ from .backlog import Backlog, Entry, Group
 from .front_control import FrontController
 from .predict import Capacity
 from .rates import Quota, Rates, Reading
-from .refusal import Refused
+from .refusal import LONGEST, Refused
 from .shares import Owner
+from .ticket import Demand, Ticket
 
 EPSILON = 1e-9
 
@@ -49,80 +49,6 @@ class DoorSettings:
             raise Error(given, "at least one request, no negative bytes, a share", "leave them out for the usual ones")
 
 
-@dataclass(frozen=True)
-class Demand:
-    """What a request that stands at the door asks for.
-
-    Attributes:
-        owner: whose it is.
-        group: the line that it would wait in; None if that is not known yet, while it is read.
-        levels: predicted seconds of one of its generations at each level of its model's controller.
-        count: how many generations; all are let in, or none.
-        bytes: of the pictures that came with it.
-        deadline: seconds until it should have ended.
-        alone: predicted seconds of one of its generations at its floor, if nothing is computed with it.
-    """
-
-    owner: Owner
-    group: Group | None = None
-    levels: tuple[float, ...] = ()
-    count: int = 1
-    bytes: int = 0
-    deadline: float | None = None
-    alone: float = 0.0
-
-    @property
-    def least(self) -> float:
-        """Predicted seconds of all of its generations at the floor."""
-        return self.count * self.levels[-1] if self.levels else 0.0
-
-
-class Ticket:
-    """A place behind the door, held until it is left; a context manager.
-
-    Generations that were taken from it keep their part until they are over, also after it was left. The seconds of
-    those that were not are given back to the quota of their key, unless what was let in is promised, and made later.
-    """
-
-    def __init__(self, door: Door, demand: Demand, entries: list[Entry]) -> None:
-        self.demand = demand
-        self._door, self._entries, self._left = door, entries, False
-
-    def take(self) -> Entry | None:
-        """Return the entry of a generation that begins, which is its own from now on; None if there is none left."""
-        return self._entries.pop() if self._entries else None
-
-    def grow(self, bytes: int) -> None:
-        """Have room for more of a body that is read.
-
-        Raises:
-            Refused: if there is none.
-        """
-        if not self._left:
-            self._door._grow(self.demand, bytes)
-            self.demand = replace(self.demand, bytes=self.demand.bytes + bytes)
-
-    def keep(self) -> None:
-        """Give the place back, and leave its seconds charged: what it was for was promised."""
-        if not self._left:
-            self._left = True
-            self._door._leave(self.demand, self._entries, refund=False)
-            self._entries = []
-
-    def leave(self) -> None:
-        """Give the place back; it may have been given back before."""
-        if not self._left:
-            self._left = True
-            self._door._leave(self.demand, self._entries)
-            self._entries = []
-
-    def __enter__(self) -> Ticket:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.leave()
-
-
 class Door:
     """Lets requests in, or refuses them and says when to come back.
 
@@ -132,6 +58,15 @@ class Door:
         capacity: how fast that is done.
         controllers: of models, with their limits.
         quota: what an owner's account may ask for.
+
+    Attributes:
+        settings: how much is let in.
+        rates: quotas of accounts.
+        closed: whether the server ends.
+        forsaken: why the server has no worker and will have none, in words; empty if it has, or may have.
+        refused: counts of refusals, by their reason.
+        bytes: of the pictures that were let in.
+        reading: bodies that are read.
     """
 
     def __init__(
@@ -143,7 +78,7 @@ class Door:
         quota: Callable[[Owner], Quota],
     ) -> None:
         self.settings, self.rates = settings, Rates()
-        self.closed = False
+        self.closed, self.forsaken = False, ""
         self.refused: Counter[str] = Counter()
         self.bytes, self.reading = 0, Reading()
         self._backlog, self._capacity, self._controllers, self._quota = backlog, capacity, controllers, quota
@@ -165,9 +100,25 @@ class Door:
             raise
         return self._let_in(demand, now)
 
-    def _check(self, demand: Demand, now: float) -> None:
+    @property
+    def open(self) -> bool:
+        """Whether anybody is let in: the server does not end, and has workers, or may have some."""
+        return not (self.closed or self.forsaken)
+
+    def check_open(self) -> None:
+        """Refuse everybody where nobody is let in any more.
+
+        Raises:
+            Refused: if the server ends, or has no worker and will have none.
+        """
         if self.closed:
             raise Refused("draining", "a request to a server that ends", "one that goes on", SOON, status=503)
+        if self.forsaken:
+            given = f"a request to a server whose workers have all been given up ({self.forsaken})"
+            raise Refused("workers", given, "one that is ready", LONGEST, status=503)
+
+    def _check(self, demand: Demand, now: float) -> None:
+        self.check_open()
         self._check_room(demand)
         self._check_quota(demand, self._quota(demand.owner), now)
         if demand.group is None:
@@ -191,7 +142,12 @@ class Door:
             self.rates.charge(now, demand.owner.account, demand.count, demand.least)
         return Ticket(self, demand, entries)
 
-    def _grow(self, demand: Demand, bytes: int) -> None:
+    def grow(self, demand: Demand, bytes: int) -> None:
+        """Let more of a body in that is read.
+
+        Raises:
+            Refused: if there is no room for it.
+        """
         try:
             self._check_room(replace(demand, count=0, bytes=bytes))
         except Refused as refused:
@@ -200,7 +156,14 @@ class Door:
         self.bytes += bytes
         self.reading.add(demand.owner.account, 0, bytes)
 
-    def _leave(self, demand: Demand, entries: list[Entry], *, refund: bool = True) -> None:
+    def leave(self, demand: Demand, entries: list[Entry], *, refund: bool = True) -> None:
+        """Give a place back.
+
+        Args:
+            demand: that was let in.
+            entries: of what was not begun.
+            refund: whether the seconds of these are given back to the quota.
+        """
         account = demand.owner.account
         self.bytes -= demand.bytes
         if demand.group is None:

@@ -11,7 +11,7 @@ from ...errors import Error, nearest
 from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
 from ..workers.updates import Made, Progressed
-from .admission import Demand, Door, DoorSettings, Ticket
+from .admission import Door, DoorSettings
 from .backlog import Backlog, Entry, Group
 from .deadlines import level_for, may_hurry
 from .front_control import ControlSettings, FrontController, Transition
@@ -21,6 +21,7 @@ from .predict import Capacity, Predictor
 from .rates import Quota
 from .run import Run
 from .shares import Owner, Shares
+from .ticket import Demand, Ticket
 
 DECODING = 0.05
 """Share of a task's work that is left when its last step begins, at least."""

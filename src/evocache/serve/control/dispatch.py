@@ -12,15 +12,15 @@ from typing import Any
 from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
 from ..workers.worker import Tell, Worker
-from .admission import SOON, Demand, DoorSettings, Ticket
+from .admission import DoorSettings
 from .desk import Desk, Outlook
 from .front_control import ControlSettings, Transition, log_transition
 from .points import ServerPoints, Wishes
 from .queue.run_queue import RunQueue
 from .rates import Left, Quota
-from .refusal import Refused
 from .run import Run
 from .shares import Owner
+from .ticket import Demand, Ticket
 
 GRACE = 10.0
 """Seconds that cancelled runs have to end."""
@@ -89,6 +89,17 @@ class Dispatcher:
         """Take away a worker that is gone; what it had goes back, or fails."""
         self._queue.remove(worker)
 
+    def give_up(self, why: str) -> None:
+        """Take no more requests, and end what waits, once no worker is left: none will come.
+
+        What was promised ends as cancelled, to be made by another server; the rest fails. A worker that joins after all
+        ends this.
+
+        Args:
+            why: in words that whoever asks may read.
+        """
+        self._queue.give_up(why)
+
     @property
     def cards(self) -> Mapping[str, ModelCard]:
         """Models that workers have, or had, by name."""
@@ -102,6 +113,11 @@ class Dispatcher:
     def ready(self) -> bool:
         """Whether it lets requests in: it has a worker, and does not end."""
         return self._queue.has_workers and not self.draining
+
+    @property
+    def open(self) -> bool:
+        """Whether it begins anything still: it does not end, and has workers, or may have some."""
+        return self._desk.door.open
 
     @property
     def draining(self) -> bool:
@@ -165,7 +181,7 @@ class Dispatcher:
             ticket: that it was let in with; what was promised before, as a job that is run again, needs none.
 
         Raises:
-            Refused: if the server ends, and it has no ticket.
+            Refused: if the server ends, or has no workers any more, and it has no ticket.
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
@@ -173,8 +189,7 @@ class Dispatcher:
         ladder = self._desk.ladder(task, wishes)
         entry = None if ticket is None else ticket.take()
         if entry is None:
-            if self.draining:
-                raise Refused("draining", "a request to a server that ends", "one that goes on", SOON, status=503)
+            self._desk.door.check_open()
             entry = self._desk.admit(task, wishes, owner, ladder)
         self._submitted += 1
         run = Run(self._submitted, task, wishes, owner, self._desk.cards[task.model], ladder, entry, now)

@@ -50,6 +50,9 @@ class Watch(Protocol):
     def went(self, name: str, why: str) -> None:
         """Note that a worker is gone; the ends of all its tasks were told before."""
 
+    def gave_up(self, name: str, why: str) -> None:
+        """Note that no other worker of this name will come."""
+
 
 class Supervisor:
     """Keeps a number of workers running, each in a place with a name: `worker 0`, `worker 1`...
@@ -74,19 +77,30 @@ class Supervisor:
             for slot in range(count)
         ]
 
+    def __len__(self) -> int:
+        """Return how many workers there are to be."""
+        return len(self._places)
+
     def start(self, tell: Tell, watch: Watch) -> Sequence[ModelCard]:
-        """Start all workers at the same time, and return the cards of their models once all have started.
+        """Start all workers at the same time, and return the cards of their models once that has been tried with each.
+
+        Those that cannot be started are tried again, like those that die, as long as there is another one.
 
         Raises:
-            Error: of evocache, as the first worker that cannot be started raises it; none is left then.
+            Error: of evocache, as the first one raises it, if none can be started; none is left then.
         """
         for place in self._places:
             place.start(tell, watch)
         try:
-            cards = [place.wait() for place in self._places]
+            found = [place.wait() for place in self._places]
+            cards = [one for one in found if not isinstance(one, Error)]
+            if not cards:
+                raise next(one for one in found if isinstance(one, Error))
         except BaseException:
             self.close()
             raise
+        for place in self._places:
+            place.stay()
         return cards[0]
 
     @property
@@ -121,8 +135,9 @@ class _Place:
         self.worker: ProcessWorker | None = None
         self._settings, self._patience, self._kind = settings, patience, kind
         self._current: ProcessWorker | None = None
-        self._first: Sequence[ModelCard] | Exception | None = None
+        self._first: Sequence[ModelCard] | Error | None = None
         self._known = threading.Event()
+        self._stays = threading.Event()
         self._gone = threading.Event()
         self._leaving = threading.Event()
         self._change = threading.Lock()
@@ -136,18 +151,21 @@ class _Place:
         self._thread = threading.Thread(target=self._run, args=(tell, watch), name=name, daemon=True)
         self._thread.start()
 
-    def wait(self) -> Sequence[ModelCard]:
-        """Wait for the first worker, and return its cards."""
+    def wait(self) -> Sequence[ModelCard] | Error:
+        """Wait until it has been tried to start the first worker; return its cards, or why it cannot be started."""
         self._known.wait()
-        if isinstance(self._first, Exception):
-            raise self._first
         assert self._first is not None
         return self._first
+
+    def stay(self) -> None:
+        """Try again if the first worker could not be started: others could."""
+        self._stays.set()
 
     def leave(self) -> None:
         """Have the place left, with whatever is in it."""
         self._leaving.set()
         self._gone.set()
+        self._stays.set()
         with self._change:
             current = self._current
         if current is not None and self.worker is None:  # it still starts
@@ -172,14 +190,19 @@ class _Place:
             except Exception as error:
                 self._came = time.monotonic()  # it has not lived
                 self.why = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"
-                if not self._known.is_set():  # whoever starts it is told, and it is not tried again
-                    self._first = error
+                log.error("%s cannot start: %s", self.name, self.why)
+                if not self._known.is_set():
+                    self._first = error if isinstance(error, Error) else _not_started(f"{self.name}, {self.why}")
                     self._known.set()
-                    return
-            if self._leaving.is_set() or not self._go_on(time.monotonic() - self._came):
+                    self._stays.wait()
+            if self._leaving.is_set():
                 break
+            if self._give_up(time.monotonic() - self._came):
+                watch.gave_up(self.name, self.why)
+                break
+            self._pause()
         if not self._known.is_set():
-            self._first = GenerationError(f"{self.name}, closed as it started", "one that runs", "start another")
+            self._first = _not_started(f"{self.name}, closed as it started")
             self._known.set()
 
     def _fill(self, tell: Tell, watch: Watch) -> None:
@@ -222,18 +245,25 @@ class _Place:
             elif not silence:
                 worker.ping()
 
-    def _go_on(self, lived: float) -> bool:
-        """Wait before the place is filled anew; whether it is."""
-        patience = self._patience
-        self._soon = self._soon + 1 if lived < patience.soon else 0
-        if self._soon >= patience.deaths:
-            self.why = f"given up after {self._soon} ends soon after the start, at last: {self.why}"
-            log.error("%s is %s", self.name, self.why)
+    def _give_up(self, lived: float) -> bool:
+        """Give the place up if its workers die soon, again and again; return whether it is given up."""
+        self._soon = self._soon + 1 if lived < self._patience.soon else 0
+        if self._soon < self._patience.deaths:
             return False
-        seconds = min(patience.longest, patience.first * 2 ** max(0, self._soon - 1))
+        self.why = f"given up after {self._soon} ends soon after the start, at last: {self.why}"
+        log.error("%s is %s", self.name, self.why)
+        return True
+
+    def _pause(self) -> None:
+        """Wait before the place is filled anew."""
+        seconds = min(self._patience.longest, self._patience.first * 2 ** max(0, self._soon - 1))
         log.warning("%s is replaced in %g seconds", self.name, seconds)
         self._replaced += 1
-        return not self._leaving.wait(seconds)
+        self._leaving.wait(seconds)
+
+
+def _not_started(given: str) -> GenerationError:
+    return GenerationError(given, "a worker that starts", "see what it wrote to the log before")
 
 
 def share_settings(settings: WorkerSettings, slot: int, count: int) -> WorkerSettings:

@@ -9,8 +9,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from ...control.admission import Ticket
 from ...control.refusal import Refused
+from ...control.ticket import Ticket
 from ..errors import ApiError, of_refusal
 
 JSON_BYTES = 1 << 20

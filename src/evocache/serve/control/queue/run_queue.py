@@ -74,6 +74,7 @@ class RunQueue:
     def join(self, worker: Worker, cards: Sequence[ModelCard], open: int) -> None:
         """Hand runs to a worker that has started, and that tells `teller()`."""
         self.tick()
+        self._desk.door.forsaken = ""
         for card in cards:
             self._desk.know(card)
         self._bench.add(worker, cards, open)
@@ -87,6 +88,15 @@ class RunQueue:
         self._count_workers()
         for run in held:
             self._lose(run, Failed("worker", "the process that computed it is gone"))
+        self._pump()
+
+    def give_up(self, why: str) -> None:
+        """End what waits now and later, as long as there is no worker: none will come.
+
+        Args:
+            why: in words that owners of runs may read.
+        """
+        self._desk.door.forsaken = why
         self._pump()
 
     def add(self, run: Run) -> None:
@@ -131,6 +141,15 @@ class RunQueue:
                     break
             else:
                 return
+        if self._desk.door.forsaken and not self._bench.seats:
+            self._abandon(self._desk.door.forsaken, now)
+
+    def _abandon(self, why: str, now: float) -> None:
+        """End all that waits: what was promised is given back, for others to make."""
+        failed = Failed("worker", f"it was not computed: all workers have been given up ({why})")
+        for run in [*self._waiting]:
+            self._waiting.discard(run)
+            self._end(run, Cancelled() if run.wishes.durable else failed, now)
 
     def _hand_over(self, run: Run, seat: Seat, now: float) -> None:
         self._waiting.discard(run)
