@@ -14,8 +14,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from evocache.errors import JobError
 from evocache.serve.access.key_ring import KeyRing
-from evocache.serve.background.request_text import read_arguments, read_request, write_request
+from evocache.serve.background.request_text import read_arguments, read_request, write_pictures, write_request
 from evocache.serve.control.rates import Quota
 from evocache.serve.control.refusal import Refused
 from evocache.serve.control.shares import Owner
@@ -123,8 +124,12 @@ def test_given_pictures_are_kept_small_and_without_loss():
     mask = Picture(noise.tobytes(), 64, 32, channels=1)
     given = {"image": Picture(bytes(2048 * 2048 * 3), 2048, 2048), "mask_image": mask}
     text = write_request(GenerationRequest("stub", {"prompt": "a fox"}, given, seed=7))
-    assert len(text) < 100_000
-    assert read_request(text).pictures == given
+    pictures = write_pictures(given)
+    assert len(text) < 1000
+    assert len(pictures or "") < 100_000
+    assert read_request(text, pictures).pictures == given
+    with pytest.raises(JobError, match="cannot be read"):
+        read_request(text)
     assert read_arguments(text) == {"prompt": "a fox"}
 
 
@@ -144,7 +149,7 @@ def test_a_quota_of_seconds_bounds_what_is_promised(worker: StubWorker):
     added: list[str] = []
 
     async def promise() -> None:
-        async with Service(Settings({"stub": "stub"}), [worker]) as service:
+        async with Service(Settings({"stub": "stub"}, drain=0.0), [worker]) as service:
             while service.unready():
                 await asyncio.sleep(0.005)
             service.keys = Bounded(None)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from evocache.errors import JobError
 from evocache.serve.database.database import Database
+from evocache.serve.jobs.ended import EndedJobs
 from evocache.serve.jobs.record import Failure, JobRecord, Point, is_id, new_id
 from evocache.serve.jobs.store import JobStore
 from tests.serve.jobs.records import MINE, record, result
@@ -209,3 +213,52 @@ def test_without_a_limit_a_job_is_kept_for_ever(database, clock):
     job = record()
     store.add(job)
     assert store.cancel(job.id, *MINE).expires is None
+
+
+def test_pictures_lie_apart_and_leave_with_their_job(store, database):
+    kept, gone, expired = record(), record(), record(created=1000.5)
+    for number, job in enumerate((kept, gone, expired)):
+        store.add(job, f"pictures {number}")
+    store.add(plain := record())
+    assert [store.pictures(job.id) for job in (kept, gone, plain)] == ["pictures 0", "pictures 1", None]
+    store.delete(gone.id, *MINE)
+    store.delete(kept.id, "acme", "acme/key-2")
+    store.cancel(expired.id, *MINE)
+    with database.writing() as connection:
+        jobs = database.tables["jobs"]
+        connection.execute(jobs.update().where(jobs.c.id == expired.id).values(expires=5.0))
+    assert [job.id for job in EndedJobs(database).delete_expired(10.0)] == [expired.id]
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(database.tables["job_pictures"])).all()
+    assert rows == [(kept.id, "pictures 0")]
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """Gives what is said to the database while the block runs."""
+    said: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        said.append(statement)
+
+    sa.event.listen(database._engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        sa.event.remove(database._engine, "before_cursor_execute", note)
+
+
+def test_looking_at_jobs_reads_none_of_their_pictures(store, runs, database):
+    store.add(job := record(), "pictures")
+    with statements(database) as said:
+        store.get(job.id, *MINE)
+        store.find(job.id)
+        store.list(*MINE)
+        store.waiting()
+        begun = runs.begin(job.id)
+        runs.choose(begun, Point(1, "good"))
+        runs.progress(begun, 50)
+        runs.finish(begun, result(begun))
+        EndedJobs(database).named([job.id])
+    assert len(said) > 8
+    assert not [statement for statement in said if "pictures" in statement]

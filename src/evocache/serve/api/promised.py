@@ -16,7 +16,7 @@ from ..service import Service
 from .errors import ApiError, of_failure
 from .leaving import ClientLeftError, while_there
 from .parts import caller, service_of
-from .reports.results import link_to, read_file
+from .reports.results import link_to, read_files
 from .schemas.extensions import Generating, ignored_in
 from .schemas.images import ImageData, ImagesDeleted, PicturesWanted, PromisedImages
 from .schemas.promised import PromiseError, fields_of
@@ -162,6 +162,5 @@ def _left(call: Call) -> PromisedImages:
 async def _told(service: Service, job: JobRecord) -> PromisedImages:
     data = None
     if job.result is not None:
-        files = [await read_file(service, job, file) for file in job.result.files]
-        data = [ImageData(b64_json=base64.b64encode(file).decode()) for file in files]
+        data = [ImageData(b64_json=base64.b64encode(file).decode()) for file in await read_files(service, job)]
     return PromisedImages(**fields_of(job, service.background.progress(job)), data=data)

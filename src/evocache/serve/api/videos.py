@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -11,7 +10,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from ...errors import JobError
-from ..background.request_text import read_request
 from ..jobs.record import JobRecord
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
@@ -119,7 +117,7 @@ async def remix(id: str, body: Remix, response: Response, service: Serving, who:
     before = await _job(service, id, who)
     if before.model not in cards_of(service):
         raise ApiError(404, f"model {before.model!r} is served no more", code="model_not_found")
-    asked = await asyncio.to_thread(read_request, before.request)
+    asked = await service.background.request(before)
     asked = GenerationRequest(
         asked.model, {**asked.arguments, "prompt": body.prompt}, asked.pictures, before.seed, asked.count, asked.wishes
     )

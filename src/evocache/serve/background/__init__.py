@@ -3,6 +3,7 @@
 In: jobs of the store. Out: results as files, and jobs that have ended.
 
 - `request_text`: what is asked for as the text that a job keeps
+- `new_records`: the same as the record of a job that is queued
 - `results`: what was made as files: films, thumbnails, sheets, pictures
 - `tombstones`: what is left of plain calls
 - `runner`: begins jobs in their turn; `making`: has one made, and tells the store what became of it

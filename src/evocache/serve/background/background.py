@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -26,10 +26,11 @@ from ..jobs.retention import HOUR, Quota, Retention
 from ..jobs.runs import LEASE, JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
-from ..requests.request import SEEDS, GenerationRequest
+from ..requests.request import GenerationRequest
 from ..workers.task import Task
 from .making import Tell
-from .request_text import write_request
+from .new_records import new_record
+from .request_text import read_request, write_pictures
 from .runner import JobRunner
 from .tombstones import Tombstones
 from .waiting import WaitingClients, wait_for
@@ -38,9 +39,6 @@ log = logging.getLogger("evocache.serve")
 
 SWEEP = 60.0
 """Seconds between two looks for results whose time is over."""
-
-BYTES_PER_PIXEL = 1.5
-"""Room that a result is expected to take; most take a half of it."""
 
 LOOK = 1.0
 """Seconds after which a client that waits looks again whether its job is over, which another server may run."""
@@ -182,27 +180,14 @@ class Background:
         self, id: str, asked: GenerationRequest, who: Identity, kind: Kind, remixed_from: str | None = None
     ) -> JobRecord:
         card = self._dispatcher.cards[asked.model]
-        values = {**card.defaults, **asked.arguments}
-        sides = [values.get(name) for name in ("width", "height", "num_frames")]
-        pixels = asked.count
-        for side in sides:
-            pixels *= side if isinstance(side, int) else 1
-        request = await asyncio.to_thread(write_request, asked)
-        record = JobRecord(
-            id=id,
-            kind=kind,
-            tenant=who.tenant,
-            owner=who.key,
-            user=who.user,
-            model=asked.model,
-            request=request,
-            seed=secrets.randbelow(SEEDS) if asked.seed is None else asked.seed,
-            created=time.time(),
-            bytes=int(BYTES_PER_PIXEL * pixels) + len(request),
-            remixed_from=remixed_from,
-        )
-        await asyncio.to_thread(self._retention.add, record)
-        return record
+
+        def keep() -> JobRecord:
+            pictures = write_pictures(asked.pictures)
+            record = new_record(id, kind, asked, who, card, pictures, remixed_from)
+            self._retention.add(record, pictures)
+            return record
+
+        return await asyncio.to_thread(keep)
 
     async def get(self, id: str, who: Identity) -> JobRecord | None:
         """Return a job; None if who asks has no such one."""
@@ -258,14 +243,36 @@ class Background:
         """Return how many jobs of all owners there are, by state."""
         return await asyncio.to_thread(self._store.count)
 
-    async def path(self, job: JobRecord, variant: str) -> Path:
-        """Return the file of a part of a job's result.
+    async def request(self, job: JobRecord) -> GenerationRequest:
+        """Return what was asked for, with its pictures.
+
+        Raises:
+            JobError: if this evocache cannot read it.
+        """
+        return await asyncio.to_thread(lambda: read_request(job.request, self._store.pictures(job.id)))
+
+    async def file(self, job: JobRecord, variant: str) -> tuple[Path, os.stat_result]:
+        """Return the file of a part of a job's result, and what the disk says of it.
 
         Raises:
             JobError: if it has no such part.
-            StoreError: if the file is gone.
+            StoreError, FileNotFoundError: if the file is gone.
         """
-        return await asyncio.to_thread(self._files.path, job, variant)
+
+        def find() -> tuple[Path, os.stat_result]:
+            path = self._files.path(job, variant)
+            return path, path.stat()
+
+        return await asyncio.to_thread(find)
+
+    async def contents(self, job: JobRecord) -> tuple[bytes, ...]:
+        """Return the bytes of each file of a job's result.
+
+        Raises:
+            StoreError: if one is gone.
+        """
+        files = () if job.result is None else job.result.files
+        return await asyncio.to_thread(lambda: tuple(self._files.read(job, file.variant) for file in files))
 
     async def _sweep(self) -> None:
         while True:

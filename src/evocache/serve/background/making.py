@@ -81,7 +81,7 @@ class JobMaker:
         """
         written, lost, done = False, True, list[bool]()
         try:
-            asked = read_request(job.request)
+            asked = await self._patiently(self._read, job)
             made = await self._generate(job, asked)
             written = True
             result = await self._patiently(self._keep, job, asked, made)
@@ -117,6 +117,9 @@ class JobMaker:
         except StoreError as error:
             log.error("what became of a job could not be kept, so that it will run again: %s", error)
             return None
+
+    def _read(self, job: JobRecord) -> GenerationRequest:
+        return read_request(job.request, self._store.pictures(job.id))
 
     def _finish(self, job: JobRecord, result: Result) -> bool:
         """End a job with its result; whether it is done with this one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -22,26 +23,36 @@ MODES = {1: "L", 3: "RGB"}
 
 
 def write_request(asked: GenerationRequest) -> str:
-    """Return a request as JSON, its pictures as PNG, without loss; large ones take some tenths of a second.
+    """Return a request as JSON, of its pictures the names alone.
 
     >>> read_request(write_request(GenerationRequest("emoji", {"prompt": "fox"}, seed=7))).arguments
     {'prompt': 'fox'}
     """
-    pictures = {name: _packed(picture) for name, picture in asked.pictures.items()}
     said = {"model": asked.model, "arguments": dict(asked.arguments), "seed": asked.seed, "count": asked.count}
-    return json.dumps({"v": VERSION, **said, "pictures": pictures, "wishes": asdict(asked.wishes)})
+    return json.dumps({"v": VERSION, **said, "pictures": [*asked.pictures], "wishes": asdict(asked.wishes)})
 
 
-def read_request(text: str) -> GenerationRequest:
+def write_pictures(pictures: Mapping[str, Picture]) -> str | None:
+    """Return pictures as JSON of PNG, without loss, or None if there are none; large ones take tenths of a second."""
+    return json.dumps({name: _packed(picture) for name, picture in pictures.items()}) if pictures else None
+
+
+def read_request(text: str, pictures: str | None = None) -> GenerationRequest:
     """Return the request that a text says.
 
+    Args:
+        text: of `write_request`.
+        pictures: of `write_pictures`; texts from before there was that hold theirs.
+
     Raises:
-        JobError: if it is of a newer version, or none.
+        JobError: if it is of a newer version, or none, or its pictures are not there.
     """
     found = _parse(text)
     try:
-        pictures = {name: _unpacked(picture) for name, picture in found.pop("pictures").items()}
-        return GenerationRequest(pictures=pictures, wishes=Wishes(**found.pop("wishes")), **found)
+        named = found.pop("pictures")
+        packed = named if isinstance(named, dict) else json.loads(pictures or "{}")
+        pictures_by_name = {name: _unpacked(packed[name]) for name in named}
+        return GenerationRequest(pictures=pictures_by_name, wishes=Wishes(**found.pop("wishes")), **found)
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise _unreadable(error) from None
 

@@ -8,7 +8,7 @@ from ...extras import optional
 
 
 def tables() -> Any:
-    """Return the tables `jobs`, `calls`, `servers`, `api_keys` and `key_usage` in a new `sqlalchemy.MetaData`.
+    """Return the tables `jobs`, `job_pictures`, `calls`, `servers`, `api_keys`, `key_usage` in a `sqlalchemy.MetaData`.
 
     Times are seconds since 1970; columns that hold JSON say so.
 
@@ -55,6 +55,12 @@ def _jobs(sa: Any, metadata: Any) -> None:
         sa.Index("jobs_ended", "ended", "id"),
         sa.Index("jobs_expires", "expires"),
         sa.Index("jobs_room", "tenant", "state", "ended", "bytes"),
+    )
+    sa.Table(
+        "job_pictures",  # may be large, and rows of jobs are read and written often
+        metadata,
+        sa.Column("id", sa.Text(), primary_key=True),
+        sa.Column("pictures", sa.Text(), nullable=False),  # JSON
     )
 
 

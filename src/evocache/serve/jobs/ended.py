@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..database.database import Database
 from .record import JobRecord
-from .rows import from_row
+from .rows import from_row, read_result
 from .states import OPEN
 
 BATCH = 200
@@ -45,7 +45,7 @@ class EndedJobs:
 
     def __init__(self, database: Database) -> None:
         self._database, self._sa = database, database.sa
-        self._jobs = database.tables["jobs"]
+        self._jobs, self._pictures = database.tables["jobs"], database.tables["job_pictures"]
 
     def used(self, young: float, tenant: str | None = None) -> Used:
         """Return the bytes that results take.
@@ -94,14 +94,17 @@ class EndedJobs:
     def _delete(self, ids: object) -> tuple[JobRecord, ...]:
         gone = self._jobs.delete().where(self._jobs.c.id.in_(ids)).returning(*self._jobs.c)
         with self._database.writing() as connection:
-            return tuple(from_row(row) for row in connection.execute(gone).mappings())
+            records = tuple(from_row(row) for row in connection.execute(gone).mappings())
+            connection.execute(self._pictures.delete().where(self._pictures.c.id.in_([job.id for job in records])))
+            return records
 
     def named(self, ids: Iterable[str]) -> Mapping[str, frozenset[str]]:
         """Return the names of the files that rows name, by id of the job."""
         wanted, found = [*ids], dict[str, frozenset[str]]()
         for start in range(0, len(wanted), BATCH):
-            asked = self._sa.select(self._jobs).where(self._jobs.c.id.in_(wanted[start : start + BATCH]))
+            meant = self._jobs.c.id.in_(wanted[start : start + BATCH])
             with self._database.reading() as connection:
-                records = [from_row(row) for row in connection.execute(asked).mappings()]
-            found.update((r.id, frozenset(file.name for file in r.result.files)) for r in records if r.result)
+                rows = connection.execute(self._sa.select(self._jobs.c.id, self._jobs.c.result).where(meant)).all()
+            results = ((id, read_result(text)) for id, text in rows)
+            found.update((id, frozenset(file.name for file in result.files)) for id, result in results if result)
         return found

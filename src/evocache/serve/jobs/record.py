@@ -101,7 +101,7 @@ class JobRecord:
         owner: who asked: the tenant and the key.
         user: for whom, as the owner said.
         model: name of the model.
-        request: JSON text of what was asked for; private, and shown to its owner alone.
+        request: JSON text of what was asked for, without pictures; private, and shown to its owner alone.
         seed: of its first picture; the next has the next one.
         created: when it was added, in seconds since 1970, as are all times.
         state: what it does.

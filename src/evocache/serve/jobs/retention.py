@@ -94,11 +94,12 @@ class Retention:
         self._door = threading.Lock()
         self._traces, self._scrubbed = True, float("-inf")
 
-    def add(self, record: JobRecord) -> None:
+    def add(self, record: JobRecord, pictures: str | None = None) -> None:
         """Make room for a job and add it; it is durable when this returns.
 
         Args:
             record: a queued job; its `bytes` are what its result is expected to take.
+            pictures: text of the pictures that were given for it, if there are any.
 
         Raises:
             QuotaError: if there would be no room even if all went that may; then nothing is deleted.
@@ -106,7 +107,7 @@ class Retention:
         """
         with self._door:
             self._make_room(record.tenant, record.bytes)
-            self._store.add(record)
+            self._store.add(record, pictures)
 
     def delete(self, id: str, tenant: str, owner: str) -> JobRecord | None:
         """Delete a job in whatever state, its files with it; what was asked for is overwritten by the next sweeps.

@@ -27,9 +27,10 @@ def to_row(record: JobRecord) -> dict[str, Any]:
 
 def from_row(row: Mapping[str, Any]) -> JobRecord:
     """Return the job of a row."""
-    points = {int(n): Point(index, label) for n, (index, label) in json.loads(row["points"]).items()}
+    points = read_points(row["points"])
     error = None if row["error"] is None else Failure(*json.loads(row["error"]))
-    return JobRecord(**{name: row[name] for name in PLAIN}, points=points, error=error, result=_result(row["result"]))
+    plain, result = {name: row[name] for name in PLAIN}, read_result(row["result"])
+    return JobRecord(**plain, points=points, error=error, result=result)
 
 
 def one(connection: Any, statement: Any) -> JobRecord | None:
@@ -41,6 +42,11 @@ def one(connection: Any, statement: Any) -> JobRecord | None:
 def points_text(points: Mapping[int, Point]) -> str:
     """Return points as JSON."""
     return json.dumps({number: [point.index, point.label] for number, point in points.items()})
+
+
+def read_points(text: str) -> dict[int, Point]:
+    """Return the points that a text says, by number of the picture."""
+    return {int(number): Point(index, label) for number, (index, label) in json.loads(text).items()}
 
 
 def failure_text(failure: Failure | None) -> str | None:
@@ -56,7 +62,8 @@ def result_text(result: Result | None) -> str | None:
     return json.dumps({"files": files, "details": result.details})
 
 
-def _result(text: str | None) -> Result | None:
+def read_result(text: str | None) -> Result | None:
+    """Return the result that a text says; None without one."""
     if text is None:
         return None
     kept = json.loads(text)

@@ -10,7 +10,7 @@ from typing import Any
 from ..database.alone import Presence
 from ..database.database import Database
 from .record import Failure, JobRecord, Point, Result
-from .rows import failure_text, one, points_text, result_text
+from .rows import failure_text, one, points_text, read_points, result_text
 from .states import State
 from .store import JobStore, expiry
 
@@ -100,11 +100,11 @@ class JobRuns:
             this server's.
         """
         with self._database.writing() as connection:
-            asked = self._sa.select(self._jobs).where(self._mine(job)).with_for_update()
-            found = one(connection, asked)
-            if found is None:
+            asked = self._sa.select(self._jobs.c.points).where(self._mine(job)).with_for_update()
+            text = connection.execute(asked).scalar()
+            if text is None:
                 return None
-            points = {number: point, **found.points}
+            points = {number: point, **read_points(text)}
             change = self._jobs.update().where(self._mine(job)).values(points=points_text(points))
             connection.execute(change)
             return points[number]

@@ -47,11 +47,15 @@ class JobStore:
         self, database: Database, *, keep: float | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self._database, self._sa = database, database.sa
-        self._jobs = database.tables["jobs"]
+        self._jobs, self._pictures = database.tables["jobs"], database.tables["job_pictures"]
         self.keep, self.clock = keep, clock
 
-    def add(self, record: JobRecord) -> None:
+    def add(self, record: JobRecord, pictures: str | None = None) -> None:
         """Keep a new job. It is durable when this returns, and may be acknowledged then.
+
+        Args:
+            record: of the job.
+            pictures: text of the pictures that were given for it, if there are any.
 
         Raises:
             JobError: if it is not queued, or there is one of its id.
@@ -63,6 +67,15 @@ class JobStore:
             if connection.execute(known).first() is not None:
                 raise JobError("the id of a job that is there", "one of its own", "call new_id for each job")
             connection.execute(self._jobs.insert(), to_row(record))
+            if pictures is not None:
+                connection.execute(self._pictures.insert(), {"id": record.id, "pictures": pictures})
+
+    def pictures(self, id: str) -> str | None:
+        """Return the text of the pictures that were given for a job of whoever; None if there are none."""
+        with self._database.reading() as connection:
+            asked = self._sa.select(self._pictures.c.pictures).where(self._pictures.c.id == id)
+            found: str | None = connection.execute(asked).scalar()
+            return found
 
     def get(self, id: str, tenant: str, owner: str) -> JobRecord | None:
         """Return a job; None if its owner has no such one."""
@@ -135,7 +148,10 @@ class JobStore:
             return None
         with self._database.writing() as connection:
             gone = self._jobs.delete().where(self._meant(tenant, owner, id))
-            return one(connection, gone.returning(*self._jobs.c))
+            record = one(connection, gone.returning(*self._jobs.c))
+            if record is not None:
+                connection.execute(self._pictures.delete().where(self._pictures.c.id == id))
+            return record
 
     def waiting(self, most: int = 1000, models: Collection[str] | None = None) -> tuple[QueuedJob, ...]:
         """Return queued jobs, for servers, to be begun by `JobRuns.begin`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -47,24 +46,22 @@ async def send_file(service: Service, job: JobRecord, file: ResultFile) -> FileR
         ApiError: 404, if it was deleted meanwhile.
     """
     try:
-        path = await service.background.path(job, file.variant)
-        stat = await asyncio.to_thread(path.stat)
+        path, stat = await service.background.file(job, file.variant)
     except (StoreError, FileNotFoundError) as error:
         raise gone_or(error) from None
     headers = {"cache-control": "private, no-store"}
     return FileResponse(path, media_type=file.media_type, headers=headers, stat_result=stat)
 
 
-async def read_file(service: Service, job: JobRecord, file: ResultFile) -> bytes:
-    """Return the bytes of a part of a job's result.
+async def read_files(service: Service, job: JobRecord) -> tuple[bytes, ...]:
+    """Return the bytes of each file of a job's result.
 
     Raises:
         ApiError: 404, if it was deleted meanwhile.
     """
     try:
-        path = await service.background.path(job, file.variant)
-        return await asyncio.to_thread(path.read_bytes)
-    except (StoreError, FileNotFoundError) as error:
+        return await service.background.contents(job)
+    except StoreError as error:
         raise gone_or(error) from None
 
 
