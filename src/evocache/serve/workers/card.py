@@ -14,7 +14,7 @@ class PointCard:
     """A point of a front as people choose it, the slowest and best first.
 
     Attributes:
-        index: its place in the model's front; what `Task.point` names.
+        index: its place among all points of the model, those of its LoRAs after its own; what `Task.point` names.
         label: a short name, which stays with its schedule.
         speedup: times as fast as uncached, measured where it was.
         quality: of what it gives, in the front's own measure (dB of PSNR to uncached); None if unknown.
@@ -29,6 +29,27 @@ class PointCard:
 
 
 @dataclass(frozen=True)
+class LoraCard:
+    """A LoRA that requests of a model may name.
+
+    Attributes:
+        name: what requests call it.
+        weight: that it has where a request says none.
+        bytes: of its weights, which are among the model's.
+        fingerprint: digest of its file. It is part of every key of a request that names it.
+        points: of the front that was evolved with it alone, at its weight, the slowest first; none if it has none.
+        context: values of the call that this front's figures hold for.
+    """
+
+    name: str
+    weight: float
+    bytes: int
+    fingerprint: str
+    points: tuple[PointCard, ...] = ()
+    context: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """A model that is loaded.
 
@@ -40,9 +61,11 @@ class ModelCard:
         points: of its front, the slowest first; none if it has no front.
         context: values of the call that the front's figures hold for; outside of them nothing is promised.
         seconds: of one uncached generation alone, as measured when it was loaded.
-        bytes: of its weights.
-        fingerprint: digest of what its outputs depend on: weights, configs, solver. It is part of every key.
+        bytes: of its weights, and of those of its LoRAs.
+        fingerprint: digest of what its outputs depend on: weights, configs, solver. It is part of every key. LoRAs have
+            their own.
         frames_per_second: of films.
+        loras: that requests may name.
     """
 
     name: str
@@ -55,3 +78,4 @@ class ModelCard:
     fingerprint: str
     context: Mapping[str, Value] = field(default_factory=dict)
     frames_per_second: int = 8
+    loras: tuple[LoraCard, ...] = ()

@@ -62,16 +62,13 @@ class LocalWorker:
         """Load the models, generate with each of them twice, and return what they are.
 
         Raises:
-            InputError: if there is no model, a front for none, or no such device or type.
-            ModelError: if a model cannot be loaded, or its pipeline refuses a plain call.
+            InputError: if there is no model, a front or a LoRA for none, or no such device or type.
+            ModelError: if a model or a LoRA cannot be loaded, or its pipeline refuses a plain call.
             BudgetError: if the weights take more than the memory.
             Error: of evocache, if a front cannot be read.
         """
         settings = self._settings
-        stray = sorted(settings.fronts.keys() - settings.models.keys())
-        if stray or not settings.models:
-            given = f"a front for {', '.join(stray)}" if stray else "a worker without a model"
-            raise InputError(given, f"models by name: {', '.join(settings.models) or 'zoo:emoji'}", "name the model")
+        _refuse_stray(settings)
         import torch
 
         from ...loading.dtypes import choose_device
@@ -81,7 +78,12 @@ class LocalWorker:
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         where = {"device": choose_device(settings.device, settings.slot), "dtype": settings.dtype}
-        models = [load_parts(key, name, settings.fronts.get(key), **where) for key, name in settings.models.items()]
+        models = []
+        for name, source in settings.models.items():
+            own = settings.loras.get(name, {})
+            fronts = {lora: front for lora in own if (front := settings.fronts.get(f"{name}:{lora}")) is not None}
+            front = settings.fronts.get(name)
+            models.append(load_parts(name, source, front, loras=own, lora_fronts=fronts, **where))
         pipelines = {name: pipe for parts in models for name, pipe in parts.pipelines.items()}
         self._device = str(next(iter(pipelines.values())).device)
         engine = Engine(pipelines, memory=settings.memory, open=settings.open)
@@ -160,8 +162,8 @@ class LocalWorker:
         model = self._models.get(task.model)
         if model is None:
             raise InputError(f"model {task.model!r}", f"one of {', '.join(self._models)}", "name one of them")
-        pipeline, what, arguments = model.make_call(task)
-        own: dict[str, Any] = {"seed": task.seed, "user": task.user, "deadline": task.deadline}
+        pipeline, what, arguments, loras = model.make_call(task)
+        own: dict[str, Any] = {"seed": task.seed, "user": task.user, "deadline": task.deadline, "loras": loras}
         return engine.submit(model=pipeline, what=what, **own, **arguments)
 
     def _over(self, one: _Begun) -> None:
@@ -210,6 +212,17 @@ class LocalWorker:
             if found.state == "running" and (found.step, found.steps) != one.told:
                 one.told = found.step, found.steps
                 yield one.task.id, Progressed(*one.told)
+
+
+def _refuse_stray(settings: WorkerSettings) -> None:
+    """Refuse fronts and LoRAs of models that there are not."""
+    loras = [f"{model}:{name}" for model, own in settings.loras.items() for name in own]
+    known = {*settings.models, *loras}
+    strays = [f"a front for {name}" for name in sorted(settings.fronts.keys() - known)]
+    strays += [f"LoRAs for {name}" for name in sorted(settings.loras.keys() - settings.models.keys())]
+    if strays or not settings.models:
+        given = strays[0] if strays else "a worker without a model"
+        raise InputError(given, f"models by name: {', '.join(sorted(known)) or 'zoo:emoji'}", "name the model")
 
 
 def _call_first(engine: Engine, parts: Parts) -> Loaded:

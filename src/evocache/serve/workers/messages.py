@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from typing import Any
 
 from ... import errors
 from ...errors import Error, GenerationError, shorten
-from .card import ModelCard, PointCard
+from .card import LoraCard, ModelCard, PointCard
 from .channel import Message
 from .task import Picture, Task
 from .updates import Cancelled, Failed, Made, Previewed, Progressed, Update
-from .worker import WorkerSettings
+from .worker import LoraSource, WorkerSettings
 
 UPDATES = {kind.__name__: kind for kind in (Progressed, Previewed, Made, Failed, Cancelled)}
 
@@ -19,6 +20,7 @@ UPDATES = {kind.__name__: kind for kind in (Progressed, Previewed, Made, Failed,
 def pack_task(task: Task) -> Message:
     """Return a message that asks for a task."""
     plain = {**vars(task), "arguments": dict(task.arguments), "pictures": _sizes(task.pictures)}
+    plain["loras"] = dict(task.loras)
     return Message({"kind": "submit", "task": plain}, [picture.pixels for picture in task.pictures.values()])
 
 
@@ -59,13 +61,17 @@ def pack_start(worker: str, settings: WorkerSettings) -> Message:
         worker: module and name of its class, with a colon between them.
         settings: what it holds.
     """
-    plain = {**vars(settings), "models": dict(settings.models), "fronts": dict(settings.fronts)}
+    loras = {model: {name: asdict(one) for name, one in own.items()} for model, own in settings.loras.items()}
+    plain = {**vars(settings), "models": dict(settings.models), "fronts": dict(settings.fronts), "loras": loras}
     return Message({"kind": "start", "worker": worker, "settings": plain})
 
 
 def read_start(message: Message) -> tuple[str, WorkerSettings]:
     """Return the class of the worker that is to start, and what it holds."""
-    return message.header["worker"], WorkerSettings(**message.header["settings"])
+    plain = dict(message.header["settings"])
+    given = plain.pop("loras")
+    loras = {model: {name: LoraSource(**one) for name, one in own.items()} for model, own in given.items()}
+    return message.header["worker"], WorkerSettings(**plain, loras=loras)
 
 
 def pack_cards(cards: Sequence[ModelCard]) -> Message:
@@ -81,11 +87,16 @@ def read_cards(message: Message) -> list[ModelCard]:
             **{
                 **plain,
                 "arguments": frozenset(plain["arguments"]),
-                "points": tuple(PointCard(**point) for point in plain["points"]),
+                "points": _points(plain),
+                "loras": tuple(LoraCard(**{**lora, "points": _points(lora)}) for lora in plain["loras"]),
             }
         )
         for plain in message.header["cards"]
     ]
+
+
+def _points(card: Mapping[str, Any]) -> tuple[PointCard, ...]:
+    return tuple(PointCard(**point) for point in card["points"])
 
 
 def pack_error(error: BaseException) -> Message:

@@ -37,9 +37,10 @@ class Task:
         arguments: of the pipeline's call, by its own names (`prompt`, `num_inference_steps`, `height`...).
         seed: of its generator.
         pictures: given ones, by the pipeline's own names (`image`, `mask_image`).
-        point: index of the point of the model's front (`ModelCard.points`); None computes everything.
+        point: index of a point of the model, or of its LoRA (`PointCard.index`); None computes everything.
         user: whose it is: users have even shares of a worker.
         deadline: seconds from now until it should have ended; None if it may take any.
+        loras: LoRAs of the model that act, by name, with their weights.
     """
 
     id: str
@@ -50,3 +51,4 @@ class Task:
     point: int | None = None
     user: str = ""
     deadline: float | None = None
+    loras: Mapping[str, float] = field(default_factory=dict)

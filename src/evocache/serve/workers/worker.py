@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .card import ModelCard
@@ -15,18 +15,33 @@ Tell = Callable[[str, Update], None]
 
 
 @dataclass(frozen=True)
+class LoraSource:
+    """Where a LoRA is.
+
+    Attributes:
+        path: of a safetensors file, or of a folder with one.
+        weight: that it has where a request says none.
+    """
+
+    path: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class WorkerSettings:
     """What a worker is to hold, in values that any process can be told.
 
     Attributes:
         models: names of the zoo, folders of pipelines, or hub ids, by the names that requests call them.
-        fronts: folders of runs or files of fronts, by the names of models; the front that ships with a model without.
+        fronts: folders of runs or files of fronts, by the names of models, and by `MODEL:LORA` those that were evolved
+            with a LoRA; without one, the front that ships with a model.
         memory: most bytes, weights included, such as `"10GB"`; None for no limit.
         device: `auto`, `cpu`, `cuda:0`...
         dtype: `auto`, `float32`, `bfloat16`, `float16`.
         open: most tasks that run at a time; 1 computes one after the other.
         threads: of torch on the CPU; as many as torch takes without.
         slot: which of the GPUs is taken, where the device is `auto` or `cuda`: of two GPUs, slot 2 takes the first.
+        loras: that requests may name, by the names of models, and their own.
     """
 
     models: Mapping[str, str]
@@ -37,6 +52,7 @@ class WorkerSettings:
     open: int = 16
     threads: int | None = None
     slot: int = 0
+    loras: Mapping[str, Mapping[str, LoraSource]] = field(default_factory=dict)
 
 
 class Worker(Protocol):

@@ -3,6 +3,7 @@
 In: settings, tasks, outputs of pipelines. Out: cards, arguments of calls, pictures, reasons of failure.
 
 - `loaded`: the pipelines of a model, its points, and the call of a task
+- `adapted`: its LoRAs
 - `arguments`, `points`, `identity`, `first_calls`: for its card: what may be set, the front, the fingerprint, seconds
 - `pictures`: pictures to pipelines, and films and pictures from them
 - `failures`, `held_bytes`: whose fault an error is; what the process holds

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -16,8 +17,11 @@ from ....loading.siblings import find_siblings
 from ....runtime.estimate.residency import weights
 from ....runtime.program.step_arguments import STEPS
 from ....schedule.front import Front, Point
+from ....search.evaluate.fingerprint import describe_pipeline
 from ..card import ModelCard
 from ..task import Task, Value
+from ..worker import LoraSource
+from .adapted import Adapted, adapt, describe_loras
 from .arguments import PICTURES, find_defaults, find_frame_rate, list_arguments
 from .identity import fingerprint
 from .pictures import open_picture
@@ -33,11 +37,13 @@ class Call(NamedTuple):
         pipeline: its name in the engine.
         what: what is applied.
         arguments: of the call.
+        loras: that act.
     """
 
     pipeline: str
     what: Point | None
     arguments: dict[str, Any]
+    loras: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Loaded:
     Attributes:
         card: what is said of it.
         pipelines: by their names in the engine; the model's own first.
-        points: of its front, as the card numbers them.
+        points: of its front and those of its LoRAs, as their cards number them.
     """
 
     card: ModelCard
@@ -67,6 +73,13 @@ class Loaded:
         if unknown:
             expected = f"some of {', '.join(sorted(card.arguments))}"
             raise InputError(f"{', '.join(unknown)} for model {card.name!r}", expected, "leave it out")
+        known = [lora.name for lora in card.loras]
+        for lora in sorted(task.loras.keys() - {*known}):
+            given_, expected = (
+                f"LoRA {lora!r} for model {card.name!r}",
+                f"one of {', '.join(known)}" if known else "none",
+            )
+            raise InputError(given_, expected, "leave it out")
         if task.point is not None and not 0 <= task.point < len(self.points):
             asked = f"point {task.point} of model {card.name!r}"
             raise InputError(asked, f"one of {len(self.points)} points", "name one that its front has")
@@ -83,7 +96,7 @@ class Loaded:
         arguments: dict[str, Any] = {**given, **pictures}
         if "generator" in inspect.signature(type(pipe).__call__).parameters:
             arguments["generator"] = _generator(task.seed)
-        return Call(name, point, arguments)
+        return Call(name, point, arguments, task.loras)
 
     def _choose(self, task: Task) -> str:
         """The pipeline of a task, by the pictures that it has."""
@@ -117,14 +130,27 @@ class Parts(NamedTuple):
         name: what requests call it.
         pipelines: by their names in the engine; the model's own first.
         front: of the model; None if it has none.
+        described: the model without its LoRAs, for its fingerprint.
+        loras: of the model, with the fronts that were evolved with them.
     """
 
     name: str
     pipelines: Mapping[str, Any]
     front: Front | None
+    described: Mapping[str, Any]
+    loras: Sequence[Adapted]
 
 
-def load_parts(name: str, source: str, front: str | None, *, device: str, dtype: str) -> Parts:
+def load_parts(
+    name: str,
+    source: str,
+    front: str | None,
+    *,
+    device: str,
+    dtype: str,
+    loras: Mapping[str, LoraSource] = MappingProxyType({}),
+    lora_fronts: Mapping[str, str] = MappingProxyType({}),
+) -> Parts:
     """Load a model's pipeline and front, and find the pipelines on its parts.
 
     Args:
@@ -133,13 +159,16 @@ def load_parts(name: str, source: str, front: str | None, *, device: str, dtype:
         front: folder of a run, or file of a front; the one that ships with the model if it is None.
         device: where to put it.
         dtype: type of its numbers.
+        loras: that requests may name.
+        lora_fronts: what was evolved with one of these, by its name.
 
     Raises:
-        Error: of evocache, if the model or the front cannot be loaded.
+        Error: of evocache, if the model, a front or a LoRA cannot be loaded.
     """
     pipe = load_pipeline(source, device=device, dtype=dtype)
     siblings = {name_sibling(name, given): sibling for given, sibling in find_siblings(pipe).items()}
-    return Parts(name, {name: pipe, **siblings}, find_front(pipe, front))
+    found, described = find_front(pipe, front), describe_pipeline(pipe)
+    return Parts(name, {name: pipe, **siblings}, found, described, adapt(pipe, loras, lora_fronts))
 
 
 def describe_model(parts: Parts, works: Collection[str], *, film: bool, seconds: float) -> Loaded:
@@ -160,6 +189,7 @@ def describe_model(parts: Parts, works: Collection[str], *, film: bool, seconds:
             defaults.setdefault(key, value)
     front = parts.front
     points = tuple(list_points(pipe, front))
+    loras, all_points = describe_loras(parts.loras, points, arguments)
     card = ModelCard(
         name=parts.name,
         kind="video" if film else "picture",
@@ -168,11 +198,12 @@ def describe_model(parts: Parts, works: Collection[str], *, film: bool, seconds:
         points=() if front is None else describe_points(front, points),
         seconds=seconds,
         bytes=sum(weights(pipe).values()),
-        fingerprint=fingerprint(pipe, defaults),
+        fingerprint=fingerprint(parts.described, defaults),
         context=find_context(points, arguments),
         frames_per_second=find_frame_rate(defaults),
+        loras=loras,
     )
-    return Loaded(card, {name: pipe for name, pipe in parts.pipelines.items() if name in works}, points)
+    return Loaded(card, {name: pipe for name, pipe in parts.pipelines.items() if name in works}, all_points)
 
 
 def name_sibling(name: str, given: str) -> str:

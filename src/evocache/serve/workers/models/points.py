@@ -53,11 +53,17 @@ def list_points(pipe: Any, front: Front | None) -> list[Point]:
     return sorted(kept, key=lambda point: _speedup(front, point))
 
 
-def describe_points(front: Front, points: Sequence[Point]) -> tuple[PointCard, ...]:
-    """Return the cards of points, by the numbers that tasks name them with."""
+def describe_points(front: Front, points: Sequence[Point], first: int = 0) -> tuple[PointCard, ...]:
+    """Return the cards of points, by the numbers that tasks name them with.
+
+    Args:
+        front: that they are of.
+        points: the points.
+        first: the number of the first.
+    """
     return tuple(
         PointCard(at, _label(point), _speedup(front, point), point.figure("quality"), point.schedule.steps)
-        for at, point in enumerate(points)
+        for at, point in enumerate(points, first)
     )
 
 
