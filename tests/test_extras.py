@@ -143,7 +143,11 @@ def test_what_is_there_is_given():
     assert issubclass(DependencyError, Error)
 
 
-DISTRIBUTIONS = {"prometheus_client": "prometheus-client", "opentelemetry": "opentelemetry-sdk"}
+DISTRIBUTIONS = {
+    "prometheus_client": "prometheus-client",
+    "opentelemetry": "opentelemetry-sdk",
+    "ray": "ray[serve]",
+}
 """Names that packages are installed by, where they are not those of their modules."""
 
 
@@ -153,7 +157,7 @@ def test_extras_install_what_they_are_named_for():
     extras = text[text.index("[project.optional-dependencies]") : text.index("[project.scripts]")]
     for package, extra in EXTRAS.items():
         named = DISTRIBUTIONS.get(package, package)
-        assert re.search(rf'^{extra} = \[[^\]]*"{named}>=', extras, re.MULTILINE | re.IGNORECASE)
+        assert re.search(rf'^{extra} = \[[^\]]*"{re.escape(named)}>=', extras, re.MULTILINE | re.IGNORECASE)
         assert f'"{named}>=' not in base
     every = re.search(r'^all = \["evocache\[(.*)\]"\]', extras, re.MULTILINE)
     assert every is not None

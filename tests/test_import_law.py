@@ -19,6 +19,7 @@ RANKS = {
     "extras": 0.5,
     "tables": 0.5,
     "display": 0.5,
+    "clusters": 0.6,
     "schedule": 1,
     "model": 2,
     "policies": 3,

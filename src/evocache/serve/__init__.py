@@ -14,6 +14,7 @@ In: requests. Out: what pipelines make of them.
 - `reuse`: what is stored or being made is not made again
 - `service`, `settings`, `start`, `crew`: all of it together
 - `api`, `run`: HTTP, as OpenAI's clients speak it
+- `ray_app`: servers on many machines, by Ray Serve
 
 Imports all below it, and nothing of the command line.
 """

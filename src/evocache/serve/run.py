@@ -17,8 +17,9 @@ from .database.database import Database
 from .database.place import FILE, url_of
 from .ending import LAST_WORDS, end_in_order
 from .observe.logs import set_up_logs
-from .observe.traces import make_traces
+from .observe.traces import Traces, make_traces
 from .reuse.settings import LEAST
+from .service import Service
 from .settings import Settings
 
 HEAD_BYTES = 32 << 10
@@ -60,16 +61,27 @@ def run(settings: Settings, told: Callable[[str], None] = lambda url: None) -> N
         DependencyError: if the extra `[serve]` is not installed.
         Error: of evocache, as a worker raises it, if none of them can start.
     """
-    optional("fastapi")
-    optional("uvicorn")
-    keys = _keys_of(settings)
-    check_exposure(settings.exposure, bool(keys), settings.insecure)
-    settings = give_room(settings, keys)
+    settings = prepare(settings)
     set_up_logs(settings.log)
     with listen(settings.host, settings.port) as server:
         host, port = server.getsockname()[:2]
         told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         asyncio.run(_serve(settings, server))
+
+
+def prepare(settings: Settings) -> Settings:
+    """Return settings with room for all who have keys, once it is sure that they may be served.
+
+    Raises:
+        ServeError: if others than this machine reach the server, there are no keys, and `settings.insecure` is not set.
+        StoreError: if the database cannot be opened.
+        DependencyError: if the extra `[serve]` is not installed.
+    """
+    optional("fastapi")
+    optional("uvicorn")
+    keys = _keys_of(settings)
+    check_exposure(settings.exposure, bool(keys), settings.insecure)
+    return give_room(settings, keys)
 
 
 def _keys_of(settings: Settings) -> list[ApiKey]:
@@ -88,16 +100,22 @@ def give_room(settings: Settings, keys: Iterable[ApiKey]) -> Settings:
     return replace(settings, reuse=replace(settings.reuse, tenants=max(LEAST, tenants)))
 
 
+def create_site(service: Service, traces: Traces) -> Any:
+    """Create the application of a service with its pages, of FastAPI."""
+    from .api.app import create_app
+    from .web import pages, state
+
+    return create_app(service, traces, (pages.router, state.router))
+
+
 async def _serve(settings: Settings, listening: socket.socket) -> None:
     uvicorn: Any = optional("uvicorn")
-    from .api.app import create_app
     from .api.entrance.slow_clients import PatientProtocol
     from .start import create_service
-    from .web import pages, state
 
     traces, service = make_traces(), create_service(settings)
     config = uvicorn.Config(
-        create_app(service, traces, (pages.router, state.router)),
+        create_site(service, traces),
         http=PatientProtocol,
         ws="none",
         h11_max_incomplete_event_size=HEAD_BYTES,

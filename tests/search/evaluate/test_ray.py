@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from evocache.clusters import restore_sigterm
 from evocache.errors import DependencyError, MismatchError, RunError
-from evocache.search.evaluate.ray import RayEvaluator, restore_sigterm
+from evocache.search.evaluate.ray import RayEvaluator
 from evocache.search.evaluate.worker_group import TRIES
 from tests.search import crews
 from tests.search.crews import JOBS, Made, deadly, figures, front, plain

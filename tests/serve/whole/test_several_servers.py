@@ -15,6 +15,7 @@ import pytest
 import valkey
 
 from tests.serve.whole.servers import Servers
+from tests.valkey_server import entries
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 
@@ -67,7 +68,7 @@ def test_what_one_made_the_other_gives(pair: Pair, valkey_server: Any):
     one, other = pair
     asked: dict[str, Any] = {"model": "stub", "prompt": "a fox", "extra_body": {"seed": 7}}
     with valkey.Valkey(port=valkey_server.port) as looking, client(one) as asking, client(other) as beside:
-        before = looking.dbsize()
+        before = entries(looking)
         first: Any = asking.images.generate(**asked)
         until(lambda: looking.dbsize() > before)  # it is written behind the answer
         again: Any = beside.images.generate(**asked)

@@ -1,21 +1,14 @@
-"""Evaluating jobs on a Ray cluster: the one place that knows Ray."""
+"""Evaluating jobs on a Ray cluster: the one place of the search that knows Ray."""
 
 from __future__ import annotations
 
-import logging
-import re
-import signal
-import socket
-import threading
 from typing import Any
 
+from ...clusters import connect, disconnect
 from ...errors import RunError
 from ...extras import optional
 from ..optimise.job import Job
 from .worker_group import Make, Outcome, Worker, WorkerGroup, WorkerLost
-
-PATIENCE = 5.0
-"""Seconds to wait for an answer from an address."""
 
 
 class RayEvaluator(WorkerGroup):
@@ -40,7 +33,7 @@ class RayEvaluator(WorkerGroup):
         self._ray = optional("ray")
         self._connected = not self._ray.is_initialized()
         if self._connected:
-            _connect(self._ray, address)
+            connect(self._ray, address, RunError, log_to_driver=False)
         kind = "GPU" if gpu else "CPU"
         free = self._ray.available_resources().get(kind) or self._ray.cluster_resources().get(kind, 0)
         self.size = int(free)
@@ -90,40 +83,4 @@ class RayEvaluator(WorkerGroup):
 
     def _disconnect(self) -> None:
         if self._connected:
-            before = signal.getsignal(signal.SIGTERM)
-            self._ray.shutdown()
-            restore_sigterm(before)
-
-
-def _connect(ray: Any, address: str) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    expected, mend = "a Ray cluster that can be reached", "start one with `ray start --head`, or check the address"
-    try:
-        _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises many kinds, for an address, a version, a cluster that is not there
-        why = " ".join(str(error).split())[:300] or type(error).__name__
-        raise RunError(f"Ray address {address!r} ({why})", expected, mend) from error
-    finally:  # a wish to stop is the run's to hear, not Ray's
-        restore_sigterm(before)
-
-
-def restore_sigterm(before: Any) -> None:
-    """Give SIGTERM the handler from before Ray, which sets one of its own as it connects, and none as it goes.
-
-    Args:
-        before: what `signal.getsignal` returned then; None for a handler that Python did not set, which stays away.
-    """
-    if before is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
-
-
-def _knock(address: str) -> None:
-    """Find out at once that nobody listens at an address, for which Ray itself takes minutes.
-
-    Raises:
-        OSError: if nobody does.
-    """
-    named = re.fullmatch(r"(?:ray://)?\[?([^/\]]+)\]?:(\d+)", address)
-    if named:
-        socket.create_connection((named[1], int(named[2])), timeout=PATIENCE).close()
+            disconnect(self._ray)

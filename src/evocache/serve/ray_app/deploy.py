@@ -1,0 +1,103 @@
+"""Put servers on a cluster of Ray until told to end."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from ...clusters import connect, disconnect
+from ...errors import ServeError
+from ...extras import optional
+from ...search.termination import end_on_sigterm
+from ..run import prepare
+from ..settings import Settings
+from ..start import create_service
+from .application import NAME, build_application
+from .arguments import BEYOND
+from .replica import Make
+from .replica_settings import ReplicaSettings
+from .spread import check_spread
+
+LOCAL = "local"
+"""Address of a cluster of this machine alone, which is started and ended."""
+
+
+def serve_on_ray(
+    settings: Settings,
+    address: str,
+    replicas: ReplicaSettings,
+    told: Callable[[str], None] = lambda url: None,
+    make: Make = create_service,
+) -> None:
+    """Serve on a cluster until SIGTERM or SIGINT; what runs then may take `settings.drain` seconds to end.
+
+    Args:
+        settings: of each server; `host` and `port` are where Ray's proxies listen, unless Serve runs there already.
+        address: of the cluster, `auto` for the one of this machine, or `local` for a new one.
+        replicas: how many servers there are.
+        told: is told the address once all take requests.
+        make: makes the service of a replica, in its process.
+
+    Raises:
+        ServeError: if several servers cannot share the settings; if others than this machine reach them, there are no
+            keys, and `settings.insecure` is not set; if the cluster cannot be reached or lacks what replicas take; if
+            they do not start.
+        StoreError: if the database cannot be opened.
+        DependencyError: if the extra `[serve]` or `[ray]` is not installed.
+    """
+    ray, serve = optional("ray"), optional("ray.serve")
+    host, own = settings.host, address == LOCAL
+    if not own or os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":  # which listens at all addresses
+        settings = replace(settings, host=BEYOND)
+    settings = prepare(check_spread(settings))
+    with end_on_sigterm(), _connected(ray, address, replicas):
+        try:
+            serve.start(http_options={"host": host, "port": settings.port})
+            _deploy(serve, build_application(settings, replicas, make))
+            told(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
+            threading.Event().wait()
+        finally:
+            serve.delete(NAME)
+            if own:
+                serve.shutdown()
+
+
+@contextmanager
+def _connected(ray: Any, address: str, replicas: ReplicaSettings) -> Iterator[None]:
+    """Be connected to a cluster; one of this machine alone is reached by no other."""
+    settings: dict[str, Any] = {}
+    if address == LOCAL:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        wanted = math.ceil(replicas.replicas * replicas.cpus)
+        settings = {"num_cpus": max(os.cpu_count() or 1, wanted), "include_dashboard": False}
+        settings["_node_ip_address"] = "127.0.0.1"
+    connect(ray, address, ServeError, **settings)
+    try:
+        there, wanted_gpus = ray.cluster_resources().get("GPU", 0), replicas.replicas * replicas.gpus
+        if address == LOCAL and there < wanted_gpus:
+            given = f"{replicas.replicas} replicas of {replicas.gpus:g} GPUs each on a machine with {there:g}"
+            raise ServeError(
+                given, "GPUs for all", "ask for fewer replicas, or for a part of a GPU, such as --gpus 0.5"
+            )
+        yield
+    finally:
+        disconnect(ray)
+
+
+def _deploy(serve: Any, application: Any) -> None:
+    """Start replicas, and wait until all take requests.
+
+    Raises:
+        ServeError: if they do not start.
+    """
+    try:
+        serve.run(application, name=NAME)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith("evocache.errors.")] or lines or [type(error).__name__]
+        raise ServeError(f"replicas that do not start ({said[-1][:500]})", "ones that do", "see Ray's logs") from None

@@ -1,0 +1,35 @@
+"""How many servers there are, and what each takes of its machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import ServeError
+
+
+@dataclass(frozen=True)
+class ReplicaSettings:
+    """What Ray is told of the replicas.
+
+    Attributes:
+        replicas: how many there are.
+        cpus: that each takes of its machine, in Ray's account; its workers have so many threads if not told otherwise.
+        gpus: that each takes; parts of one are shared.
+        patience: seconds that a replica may be without a worker that takes requests before Ray replaces it.
+
+    Raises:
+        ServeError: if a number makes no sense.
+    """
+
+    replicas: int = 1
+    cpus: float = 1.0
+    gpus: float = 0.0
+    patience: float = 120.0
+
+    def __post_init__(self) -> None:
+        if self.replicas < 1:
+            raise ServeError(f"{self.replicas} replicas", "at least one", "leave --replicas out, or ask for one")
+        for name in ("cpus", "gpus", "patience"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ServeError(f"{name} of {value}", "a number from 0", "give what each replica takes of its machine")
