@@ -14,7 +14,7 @@ from evocache.serve.control.admission import EXTRA, Door, DoorSettings
 from evocache.serve.control.backlog import Backlog, Entry, Group
 from evocache.serve.control.front_control import ControlSettings, FrontController
 from evocache.serve.control.points import Wishes
-from evocache.serve.control.predict import Capacity
+from evocache.serve.control.predict.capacity import Capacity
 from evocache.serve.control.rates import Quota
 from evocache.serve.control.refusal import Refused
 from evocache.serve.control.shares import Owner

@@ -2,7 +2,7 @@
 
 In: tasks, what their owners wish, and workers. Out: runs, whose updates are the workers', or a refusal at the door.
 
-- `predict`: seconds that a task takes, and how much predicted work the workers do in a second
+- `predict/`: seconds that a task takes, and how much predicted work the workers do in a second
 - `points`, `front_control`: which points of a front a request may get; which of these it gets now
 - `backlog`: predicted work that waits and runs, by model and by owner
 - `admission`, `ticket`, `rates`, `refusal`: who is let in at the door, the place behind it, quotas of keys, and what is

@@ -11,7 +11,7 @@ from ...errors import Error
 from ...units import format_bytes
 from .backlog import Backlog, Entry, Group
 from .front_control import FrontController
-from .predict import Capacity
+from .predict.capacity import Capacity
 from .rates import Quota, Rates, Reading
 from .refusal import LONGEST, Refused
 from .shares import Owner

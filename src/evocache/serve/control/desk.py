@@ -17,7 +17,8 @@ from .deadlines import level_for, may_hurry
 from .front_control import ControlSettings, FrontController, Transition
 from .order import Claim, rank
 from .points import UNCACHED, Ladder, ServerPoints, Wishes, ladder_of, server_ladder
-from .predict import Capacity, Predictor
+from .predict.capacity import Capacity
+from .predict.predictor import Predictor
 from .rates import Quota
 from .run import Run
 from .shares import Owner, Shares
@@ -63,6 +64,15 @@ class Desk:
         quota: what an owner's account may ask for.
         tell: is told of each transition of a controller.
         now: by the clock.
+
+    Attributes:
+        cards: models, as workers said when they had loaded them.
+        current: the same, with the seconds of a generation as they are learned.
+        controllers: of the models' levels.
+        backlog: what waits and runs.
+        capacity: how fast the workers are.
+        shares: what owners have had.
+        door: who is let in.
     """
 
     def __init__(
@@ -76,6 +86,7 @@ class Desk:
     ) -> None:
         self._control, self._points, self._tell = control, points, tell
         self.cards: dict[str, ModelCard] = {}
+        self.current: dict[str, ModelCard] = {}
         self.controllers: dict[str, FrontController] = {}
         self._ladders: dict[str, Ladder] = {}
         self._made: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -87,7 +98,7 @@ class Desk:
     def know(self, card: ModelCard) -> None:
         """Take a model in that a worker has; one that is known stays as it was."""
         if card.name not in self.cards:
-            self.cards[card.name] = card
+            self.cards[card.name] = self.current[card.name] = card
             ladder = self._ladders[card.name] = server_ladder(card, self._points)
             self.controllers[card.name] = FrontController(
                 card.name, len(ladder), card.seconds, self._control, self._tell
@@ -194,14 +205,15 @@ class Desk:
     def _claim(self, run: Run, now: float) -> Claim:
         work = run.entry.levels[self.controllers[run.task.model].level]
         left = None if run.due is None else run.due - now
-        return Claim(run.number, run.owner, run.entry.group.patient, work, now - run.came, left, run.card.seconds)
+        generation = self.current[run.task.model].seconds
+        return Claim(run.number, run.owner, run.entry.group.patient, work, now - run.came, left, generation)
 
     def begin(self, run: Run, now: float) -> Task:
         """Choose the point of a run that goes to a worker now, and return the task that it is given."""
         level, point, seconds = self.choose(run, now)
         run.level, run.point, run.predicted, run.begun = level, point, seconds, now
         left = None if run.due is None or run.due <= now else run.due - now
-        hurries = left is not None and may_hurry(self.shares.ahead(run.owner), run.card.seconds)
+        hurries = left is not None and may_hurry(self.shares.ahead(run.owner), self.current[run.task.model].seconds)
         self.backlog.begin(run.entry, seconds)
         self.shares.spend(run.owner, seconds)
         index = None if point is None else point.index
@@ -243,10 +255,17 @@ class Desk:
             seconds = made.seconds.get("compute")
             if seconds is not None:
                 self._predictor.learn(run.card, run.task, run.point, seconds, run.beside, room)
+                self._follow(run.card)
                 self.door.rates.correct(now, run.owner.account, seconds - run.entry.least)
         else:
             self.door.rates.refund(run.owner.account, run.entry.least * run.entry.left)
         self.backlog.remove(run.entry)
+
+    def _follow(self, card: ModelCard) -> None:
+        """Have the model's limits and what is said of it follow what its generations take by now."""
+        seconds = self._predictor.generation(card)
+        self.current[card.name] = replace(card, seconds=seconds)
+        self.controllers[card.name].generation = seconds
 
     def wait_again(self, run: Run, *, begun: bool = True) -> None:
         """Note that a run whose worker is gone waits again.

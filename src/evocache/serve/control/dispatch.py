@@ -102,8 +102,8 @@ class Dispatcher:
 
     @property
     def cards(self) -> Mapping[str, ModelCard]:
-        """Models that workers have, or had, by name."""
-        return self._desk.cards
+        """Models that workers have, or had, by name, with the seconds of a generation as they are learned."""
+        return self._desk.current
 
     def offered(self, model: str) -> Sequence[PointCard]:
         """Return the points of a model that may be asked for, the slowest first."""
