@@ -6,9 +6,10 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from evocache.serve.workers.card import ModelCard, PointCard
+from evocache.serve.workers.card import LoraCard, ModelCard, PointCard
 from evocache.serve.workers.task import Picture, Task
 from evocache.serve.workers.updates import Cancelled, Failed, Made, Previewed, Progressed, Update
 from evocache.serve.workers.worker import Tell
@@ -32,6 +33,16 @@ STILL = ModelCard(
     context={"guidance_scale": 2.5, "height": 8, "width": 8},
 )
 
+INKED = replace(
+    STILL,
+    name="inked",
+    loras=(
+        LoraCard("ink", 0.8, 100, "1" * 16, (PointCard(3, "inky", 2.0, 36.0, 20),), {"guidance_scale": 2.5}),
+        LoraCard("clay", 1.0, 100, "2" * 16),
+    ),
+)
+"""A model with two LoRAs, of which the first has a front of its own."""
+
 MOVING = ModelCard(
     "moving",
     "video",
@@ -46,7 +57,9 @@ MOVING = ModelCard(
 
 def picture_of(task: Task, width: int = 8, height: int = 8, frames: int = 1) -> Picture:
     """The picture that a stub makes of a task: another for each prompt, seed, point and set of arguments."""
-    about = json.dumps([task.model, dict(task.arguments), task.seed, task.point], sort_keys=True).encode()
+    about = json.dumps(
+        [task.model, dict(task.arguments), task.seed, task.point, dict(task.loras)], sort_keys=True
+    ).encode()
     length = width * height * 3 * frames
     pixels = b"".join(hashlib.sha256(about + bytes([at % 256])).digest() for at in range(length // 32 + 1))
     return Picture(pixels[:length], width, height, frames)

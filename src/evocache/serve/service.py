@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from ..errors import Error
@@ -94,9 +94,9 @@ class Service:
         """The models that are loaded, by name."""
         return self._dispatcher.cards
 
-    def offered(self, model: str) -> Sequence[PointCard]:
-        """Return the points of a model that may be asked for, the slowest first."""
-        return self._dispatcher.offered(model)
+    def offered(self, model: str, loras: Mapping[str, float] = MappingProxyType({})) -> Sequence[PointCard]:
+        """Return the points of a model, with LoRAs by their weights, that may be asked for, the slowest first."""
+        return self._dispatcher.offered(model, loras)
 
     @property
     def background(self) -> Background:
@@ -131,7 +131,7 @@ class Service:
         """Check a request against its model and the limits of the server.
 
         Raises:
-            UnfitError: if the model takes no such argument, or a limit is passed.
+            UnfitError: if the model takes no such argument or LoRA, or a limit is passed.
         """
         return check(asked, self.cards[asked.model], self.settings.limits, NAMES)
 
@@ -179,7 +179,7 @@ class Service:
             with self._dispatcher.enter(tasks[0], wishes, owner, count=len(tasks), bytes=asked.bytes) as ticket:
                 yield [self._dispatcher.submit(task, wishes, owner, ticket) for task in tasks]
 
-        outlook = self._dispatcher.outlook(Task("", asked.model, asked.arguments, 0), wishes)
+        outlook = self._dispatcher.outlook(asked.task(), wishes)
         return await self.reuse.answer(
             asked, who, self.cards[asked.model], outlook, begin, watch=watch, previews=previews
         )
@@ -266,4 +266,5 @@ def _account(run: Run, made: Made) -> Account:
         None if point is None else point.quality,
         seconds={"queue": begun - run.came, **made.seconds, "predicted": run.predicted},
         notes=(*((outside,) if run.ladder.outside else ()), *made.notes),
+        loras=run.task.loras,
     )

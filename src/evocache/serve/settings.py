@@ -11,6 +11,7 @@ from ..errors import ServeError
 from .access.exposure import Exposure, exposure_of
 from .requests.fit import Limits
 from .reuse.settings import ReuseSettings
+from .workers.worker import LoraSource
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Settings:
 
     Attributes:
         models: names of the zoo, folders or hub ids, by the names that requests call them.
-        fronts: folders of runs or files of fronts, by the names of models.
+        fronts: folders of runs or files of fronts, by the names of models, and by `MODEL:LORA` for one with a LoRA.
         host: address that it listens on.
         port: 0 takes a free one.
         memory: most bytes of a worker, weights included; None for no limit.
@@ -44,6 +45,7 @@ class Settings:
         log: form of the log's lines.
         drain: seconds that what runs may take to end when the server is told to.
         reuse: what is shared across requests, and how much is kept.
+        loras: that requests may name, by the names of models, and their own.
 
     Raises:
         ServeError: if there is a database, and no folder: its jobs would outlive their results.
@@ -74,6 +76,7 @@ class Settings:
     log: Literal["text", "json"] = "text"
     drain: float = 30.0
     reuse: ReuseSettings = field(default_factory=ReuseSettings)
+    loras: Mapping[str, Mapping[str, LoraSource]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.database is not None and self.folder is None:

@@ -19,6 +19,7 @@ def create_service(settings: Settings) -> Service:
         settings.dtype,
         settings.open,
         settings.threads,
+        loras=settings.loras,
     )
     if settings.workers == 0:
         return Service(settings, [LocalWorker(wanted)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from evocache.serve.requests.identity import Identity
 from evocache.serve.requests.request import GenerationRequest
 from evocache.serve.service import Service
 from evocache.serve.settings import Settings
-from tests.serve.stub_worker import MOVING, STILL, StubWorker
+from tests.serve.stub_worker import INKED, MOVING, STILL, StubWorker
 
 ME = Identity()
 FOX = GenerationRequest("stub", {"prompt": "a fox"}, seed=1)
@@ -220,6 +221,29 @@ def test_jobs_that_wait_when_a_server_ends_run_in_the_next_one(tmp_path: Path):
             assert [job.state for job in ends_of] == ["done"] * 8
 
     asyncio.run(main())
+
+
+def test_jobs_are_made_with_their_loras_by_the_next_server_or_say_that_these_are_gone(tmp_path: Path):
+    inked = replace(INKED, name="stub")
+    asked = [replace(FOX, loras=loras) for loras in ({"ink": 0.8}, {"clay": 0.5}, {})]
+    kept: list[JobRecord] = []
+
+    async def promise(background: Background) -> None:
+        first.gate.clear()
+        kept.extend([await background.add(each, ME, "picture") for each in asked])
+
+    async def end(background: Background) -> None:
+        made, gone, plain = [await over(background, job) for job in kept]
+        assert (made.state, gone.state, plain.state) == ("done", "failed", "done")
+        assert gone.error is not None
+        assert gone.error.code == "invalid_value"
+        assert "LoRA 'clay' of stub, which the server has no more" in gone.error.text
+        assert "one of ink" in gone.error.text
+
+    first, second = StubWorker(inked), StubWorker(replace(inked, loras=inked.loras[:1]))
+    run(tmp_path, first, promise)
+    run(tmp_path, second, end)
+    assert sorted((task.loras for task in second.tasks), key=len) == [{}, {"ink": 0.8}]
 
 
 def test_jobs_of_a_model_that_is_not_served_hold_nobody_up(tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from evocache.serve.requests.identity import Identity
 from evocache.serve.reuse.keys import APART, Keys
 from evocache.serve.workers.task import Picture, Task
-from tests.serve.stub_worker import STILL
+from tests.serve.stub_worker import INKED, STILL
 
 KEYS = Keys(b"s" * 32)
 ADA = Identity("acme", "ada")
@@ -47,10 +47,35 @@ def test_so_have_another_owner_tenant_model_of_that_name_and_installation():
     assert name(keys=Keys(b"t" * 32)) != name()
 
 
+def test_loras_are_part_of_it_by_their_weights_and_files():
+    """Of those that act alone: what else is registered changes no key, as what is not."""
+    inked = replace(TASK, loras={"ink": 0.8})
+    context = {name(card=card) for card in (STILL, INKED)}
+    assert context == {name()}
+    found = [
+        name(),
+        name(inked, card=INKED),
+        name(replace(TASK, loras={"ink": 0.7}), card=INKED),
+        name(replace(TASK, loras={"clay": 0.8}), card=INKED),
+        name(replace(TASK, loras={"ink": 0.8, "clay": 0.8}), card=INKED),
+        name(inked, card=replace(INKED, loras=(replace(INKED.loras[0], fingerprint="3" * 16),))),
+    ]
+    assert len(set(found)) == len(found)
+    assert name(replace(TASK, loras={"clay": 0.8, "ink": 0.8}), card=INKED) == found[4]
+    contexts = {KEYS.question(task, INKED, ADA, seeded=True).context for task in (TASK, inked)}
+    assert len(contexts) == 2
+    seeds = {KEYS.seed(task, INKED, ADA) for task in (TASK, inked)}
+    assert len(seeds) == 2
+
+
 def test_who_asks_and_how_it_is_made_is_no_part_of_it():
     assert name(replace(TASK, id="gen_2", point=None, user="ada", deadline=3.0)) == name()
     own = {each.name for each in fields(Task)} - APART
-    assert own == {"model", "arguments", "pictures"}  # what is added to tasks is a part of keys, unless it is left out
+    assert own == {
+        "model",
+        "arguments",
+        "pictures",
+    }  # what is added to tasks is a part of keys, unless it is left out: LoRAs are, by their files
 
 
 def test_owners_of_a_tenant_share_only_where_that_is_switched_on():

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..inputs.served_models import Fronts, Models, read_fronts, read_models
+from ..inputs.served_models import Fronts, Loras, Models, read_fronts, read_loras, read_models
 from ..ui.console import errors
 
 PATIENCE = 5.0
@@ -19,13 +19,14 @@ PATIENCE = 5.0
 def play(
     model: Models = None,
     front: Fronts = None,
+    lora: Loras = None,
     host: Annotated[str, typer.Option(help="Address of the server.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 starts one at a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
     """Open the page to play with models; the server of it is started if none answers."""
     if port and answers(host, port):
-        if model or front:
+        if model or front or lora:
             errors().print("A server runs already: its models are played with.", markup=False, highlight=False)
         _show(f"http://{f'[{host}]' if ':' in host else host}:{port}", browser)
         return
@@ -33,7 +34,9 @@ def play(
     from ...serve.settings import Settings
 
     models = read_models(model)
-    run(Settings(models, read_fronts(front, list(models)), host, port), lambda url: _show(url, browser))
+    loras = read_loras(lora, list(models))
+    settings = Settings(models, read_fronts(front, list(models), loras), host, port, loras=loras)
+    run(settings, lambda url: _show(url, browser))
 
 
 def answers(host: str, port: int) -> bool:

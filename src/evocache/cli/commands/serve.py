@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ...units import in_bytes
-from ..inputs.served_models import Fronts, Models, read_fronts, read_models
+from ..inputs.served_models import Fronts, Loras, Models, read_fronts, read_loras, read_models
 from ..ui.console import errors
 
 
@@ -23,6 +23,7 @@ class LogFormat(str, Enum):
 def serve(
     model: Models = None,
     front: Fronts = None,
+    lora: Loras = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     memory: Annotated[str | None, typer.Option(help="Most bytes of a worker, weights included, such as 10GB.")] = None,
@@ -66,9 +67,10 @@ def serve(
     from ...usage.keys.secret import installation_secret
 
     models = read_models(model)
+    loras = read_loras(lora, list(models))
     settings = Settings(
         models,
-        read_fronts(front, list(models)),
+        read_fronts(front, list(models), loras),
         host,
         port,
         memory,
@@ -86,6 +88,7 @@ def serve(
         secret=installation_secret(),
         log=log_format.value,
         drain=drain,
+        loras=loras,
         reuse=ReuseSettings(
             in_bytes(cache), tenants=tenants, unseeded=reuse_unseeded, within_tenant=share_within_tenant
         ),

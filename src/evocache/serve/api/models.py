@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ..requests.identity import Identity
 from ..service import Service
-from ..workers.card import ModelCard
+from ..workers.card import LoraCard, ModelCard
 from .errors import ApiError
 from .parts import caller, cards_of, service_of
 
@@ -62,6 +62,17 @@ def _body(service: Service, card: ModelCard) -> ModelBody:
         "bytes": card.bytes,
         "points": [asdict(point) for point in service.offered(card.name)],
         "context": dict(card.context),
+        "loras": [_lora(service, card, lora) for lora in card.loras],
         **({"frames_per_second": card.frames_per_second} if card.kind == "video" else {}),
     }
     return ModelBody(id=card.name, created=service.began, evocache=said)
+
+
+def _lora(service: Service, card: ModelCard, lora: LoraCard) -> dict[str, Any]:
+    return {
+        "name": lora.name,
+        "weight": lora.weight,
+        "bytes": lora.bytes,
+        "points": [asdict(point) for point in service.offered(card.name, {lora.name: lora.weight}) if lora.points],
+        "context": dict(lora.context),
+    }

@@ -12,7 +12,6 @@ from fastapi.responses import FileResponse
 from ...errors import JobError
 from ..jobs.record import JobRecord
 from ..requests.identity import Identity
-from ..requests.request import GenerationRequest
 from ..service import Service
 from .errors import ApiError
 from .forms import form_body, is_form, read_form, validate
@@ -118,9 +117,7 @@ async def remix(id: str, body: Remix, response: Response, service: Serving, who:
     if before.model not in cards_of(service):
         raise ApiError(404, f"model {before.model!r} is served no more", code="model_not_found")
     asked = await service.background.request(before)
-    asked = GenerationRequest(
-        asked.model, {**asked.arguments, "prompt": body.prompt}, asked.pictures, before.seed, asked.count, asked.wishes
-    )
+    asked = replace(asked, arguments={**asked.arguments, "prompt": body.prompt}, seed=before.seed)
     who = replace(who, user=before.user)
     return _told(service, response, await service.background.add(service.check(asked), who, "video", before.id))
 

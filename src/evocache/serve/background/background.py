@@ -27,7 +27,6 @@ from ..jobs.runs import LEASE, JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
-from ..workers.task import Task
 from .making import Tell
 from .new_records import new_record
 from .request_text import read_request, write_pictures
@@ -172,7 +171,7 @@ class Background:
 
     def _enter(self, asked: GenerationRequest, who: Identity) -> Ticket:
         wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline, durable=True)
-        task = Task("", asked.model, asked.arguments, asked.seed or 0, asked.pictures)
+        task = asked.task(seed=asked.seed or 0)
         owner = Owner(who.tenant, who.key, who.user)
         return self._dispatcher.enter(task, wishes, owner, count=asked.count, bytes=asked.bytes)
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
-from ...errors import Error, QuotaError, StoreError
+from ...errors import Error, InputError, QuotaError, StoreError
 from ..control.dispatch import Dispatcher
 from ..control.points import UNCACHED, Wishes
 from ..control.refusal import Refused
@@ -22,7 +22,8 @@ from ..jobs.store import JobStore
 from ..requests.answer import Account
 from ..requests.failures import CODES
 from ..requests.request import GenerationRequest
-from ..workers.task import Picture, Task
+from ..workers.card import ModelCard
+from ..workers.task import Picture
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .request_text import read_request
 from .results import keep_film, keep_pictures
@@ -130,7 +131,7 @@ class JobMaker:
 
     async def _generate(self, job: JobRecord, asked: GenerationRequest) -> list[tuple[Run, Made]]:
         """Have all pictures of a job made; if one fails the others end."""
-        card = self._dispatcher.cards[job.model]
+        refuse_missing_loras(asked, self._dispatcher.cards[job.model])
         owner, place = Owner(job.tenant, job.owner, job.user), self._place(job.id)
         runs: list[Run] = []
         shares = [0.0] * asked.count
@@ -145,7 +146,7 @@ class JobMaker:
                 before = job.points[at].label if at in job.points else None
                 left, ticket = (place.left, place.ticket) if place is not None else (None, None)
                 wished = Wishes(asked.wishes.speedup, asked.wishes.quality, left, durable=True, point=before)
-                task = Task(f"gen_{secrets.token_hex(16)}", card.name, asked.arguments, job.seed + at, asked.pictures)
+                task = asked.task(f"gen_{secrets.token_hex(16)}", job.seed + at)
                 runs.append(self._dispatcher.submit(task, wished, owner, ticket))
             return await asyncio.gather(*(self._follow(job, at, run, note) for at, run in enumerate(runs)))
         finally:
@@ -177,6 +178,19 @@ class JobMaker:
             files = keep_pictures(self._files, job, pictures)
         accounts = [self._account(run, one).as_json() for run, one in made]
         return Result(files, json.dumps({"pictures": accounts}))
+
+
+def refuse_missing_loras(asked: GenerationRequest, card: ModelCard) -> None:
+    """Refuse a job whose LoRAs were registered when it was promised, and are not any more.
+
+    Raises:
+        InputError: if it has some.
+    """
+    known = [lora.name for lora in card.loras]
+    missing = sorted(asked.loras.keys() - {*known})
+    if missing:
+        given = f"LoRA {missing[0]!r} of {card.name}, which the server has no more"
+        raise InputError(given, f"one of {', '.join(known)}" if known else "none", "register it, and ask again")
 
 
 class _Stopped(Exception):  # noqa: N818

@@ -29,7 +29,8 @@ def write_request(asked: GenerationRequest) -> str:
     {'prompt': 'fox'}
     """
     said = {"model": asked.model, "arguments": dict(asked.arguments), "seed": asked.seed, "count": asked.count}
-    return json.dumps({"v": VERSION, **said, "pictures": [*asked.pictures], "wishes": asdict(asked.wishes)})
+    loras = {"loras": dict(asked.loras)} if asked.loras else {}
+    return json.dumps({"v": VERSION, **said, **loras, "pictures": [*asked.pictures], "wishes": asdict(asked.wishes)})
 
 
 def write_pictures(pictures: Mapping[str, Picture]) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ...errors import Error, nearest
@@ -16,7 +17,7 @@ from .backlog import Backlog, Entry, Group
 from .deadlines import level_for, may_hurry
 from .front_control import ControlSettings, FrontController, Transition
 from .order import Claim, rank
-from .points import UNCACHED, Ladder, ServerPoints, Wishes, ladder_of, server_ladder
+from .points import UNCACHED, Ladder, ServerPoints, Wishes, front_for, ladder_of, offered, server_ladder
 from .predict.capacity import Capacity
 from .predict.predictor import Predictor
 from .rates import Quota
@@ -137,10 +138,9 @@ class Desk:
             for level in range(self.controllers[model].levels)
         ]
 
-    def offered(self, model: str) -> tuple[PointCard, ...]:
-        """Return the points of a model that may be asked for: those above the server's floor."""
-        ladder = self._ladders[model]
-        return tuple(point for point in ladder.points[: ladder.last + 1] if point is not None)
+    def offered(self, model: str, loras: Mapping[str, float] = MappingProxyType({})) -> tuple[PointCard, ...]:
+        """Return the points of a model, with LoRAs by their weights, that may be asked for: those above the floor."""
+        return offered(front_for(self.cards[model], loras).points, self._points)
 
     def ladder(self, task: Task, wishes: Wishes) -> Ladder:
         """Return the points that a task may be given.
@@ -154,7 +154,7 @@ class Desk:
             meant = nearest(task.model, self.cards)
             names = ", ".join(sorted(self.cards)) or "a model, of which no worker has any"
             raise Error(f"model {task.model!r}", names, f"did you mean {meant!r}?" if meant else "name one of them")
-        return ladder_of(card, task.arguments, wishes, self._points, task.pictures)
+        return ladder_of(card, task.arguments, wishes, self._points, task.pictures, task.loras)
 
     def outlook(self, task: Task, wishes: Wishes) -> Outlook:
         """Return what a task would be given now.

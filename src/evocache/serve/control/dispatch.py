@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from ..workers.card import ModelCard, PointCard
@@ -105,9 +106,9 @@ class Dispatcher:
         """Models that workers have, or had, by name, with the seconds of a generation as they are learned."""
         return self._desk.current
 
-    def offered(self, model: str) -> Sequence[PointCard]:
-        """Return the points of a model that may be asked for, the slowest first."""
-        return self._desk.offered(model)
+    def offered(self, model: str, loras: Mapping[str, float] = MappingProxyType({})) -> Sequence[PointCard]:
+        """Return the points of a model, with LoRAs by their weights, that may be asked for, the slowest first."""
+        return self._desk.offered(model, loras)
 
     @property
     def ready(self) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Literal, NamedTuple, get_args
 
 from ...errors import FrontError, nearest, short
 from ..workers.card import ModelCard, PointCard
@@ -93,7 +94,17 @@ class Ladder:
 
 def server_ladder(card: ModelCard, server: ServerPoints) -> Ladder:
     """Return the points that requests without wishes get, the best first: the levels of the model's controller."""
-    points = (None, *card.points)
+    return _ladder(card.points, server)
+
+
+def offered(points: Sequence[PointCard], server: ServerPoints) -> tuple[PointCard, ...]:
+    """Return the points of a front that may be asked for: those above the server's floor."""
+    ladder = _ladder(points, server)
+    return tuple(point for point in ladder.points[: ladder.last + 1] if point is not None)
+
+
+def _ladder(front: Sequence[PointCard], server: ServerPoints) -> Ladder:
+    points = (None, *front)
     last = _last(points, -math.inf if server.floor is None else server.floor, unknown=server.floor is None)
     return Ladder(points, min(_first(points, server.best), last), last)
 
@@ -104,11 +115,12 @@ def ladder_of(
     wishes: Wishes,
     server: ServerPoints,
     pictures: Collection[str] = (),
+    loras: Mapping[str, float] = MappingProxyType({}),
 ) -> Ladder:
     """Return the points that a request may be given.
 
-    Outside of the front's context (other guidance, steps, size, given pictures) its figures say nothing: everything is
-    computed.
+    Outside of the front's context (other guidance, steps, size, given pictures, LoRAs) its figures say nothing:
+    everything is computed. With one LoRA at its usual weight the front is that LoRA's, if it has one.
 
     Args:
         card: of its model.
@@ -116,13 +128,15 @@ def ladder_of(
         wishes: its speed-up and quality.
         server: what the server gives to those who ask for nothing, and its floor.
         pictures: names of arguments that are pictures.
+        loras: that act, with their weights.
 
     Raises:
         FrontError: if a wish is none, or no point meets both and the server's floor.
     """
     speedup, quality = _read_speedup(wishes.speedup), _read_quality(wishes.quality)
-    points, all_of_it = (None, *card.points), server_ladder(card, server)
-    outside = outside_of(card, arguments, pictures)
+    front = front_for(card, loras)
+    points, all_of_it = (None, *front.points), _ladder(front.points, server)
+    outside = outside_of(card, arguments, pictures, loras)
     before = [at for at, point in enumerate(points) if wishes.point == (UNCACHED if point is None else point.label)]
     if before:
         return Ladder(points, before[0], before[0], outside)
@@ -144,19 +158,60 @@ def ladder_of(
     return Ladder(points, first, last)
 
 
-def outside_of(card: ModelCard, arguments: Mapping[str, Value], pictures: Collection[str] = ()) -> str:
-    """Return what of a call is not as it was where the model's front was measured, in words; empty if all is."""
+class FrontCard(NamedTuple):
+    """The front that is nearest to what a request asks for.
+
+    Attributes:
+        points: that may be given as far as LoRAs are concerned.
+        context: values of the call that its figures hold for.
+        outside: which LoRAs act that did not where it was measured, in words; empty if none do.
+    """
+
+    points: tuple[PointCard, ...]
+    context: Mapping[str, Value]
+    outside: str = ""
+
+
+def front_for(card: ModelCard, loras: Mapping[str, float]) -> FrontCard:
+    """Return the front of a model for LoRAs that act: its own for none, one's own where that acts alone as usual."""
+    if not loras:
+        return FrontCard(card.points, card.context)
+    own = [lora for lora in card.loras if lora.name in loras and lora.points]
+    if len(loras) == 1 and own and loras[own[0].name] == own[0].weight:
+        return FrontCard(own[0].points, own[0].context)
+    acting = " and ".join(f"{name} {weight:g}" for name, weight in loras.items())
+    measured = "" if not card.points else "none"
+    if own:
+        measured = " or ".join(f"{lora.name} {lora.weight:g} alone" for lora in own)
+    return FrontCard((), {}, f"LoRA {acting} acts, measured with {measured}" if measured else "")
+
+
+def outside_of(
+    card: ModelCard,
+    arguments: Mapping[str, Value],
+    pictures: Collection[str] = (),
+    loras: Mapping[str, float] = MappingProxyType({}),
+) -> str:
+    """Return what of a call is not as it was where a front was measured, in words; empty if all is.
+
+    Args:
+        card: of the model.
+        arguments: of the call.
+        pictures: names of arguments that are pictures.
+        loras: that act, with their weights.
+    """
+    front = front_for(card, loras)
     given = {**card.defaults, **arguments}
     other = [
         f"{name} is {short(given[name])}, measured at {short(value)}"
-        for name, value in card.context.items()
+        for name, value in front.context.items()
         if name in given and given[name] != value
     ]
-    if card.points:
+    if front.points:
         other += [
             f"{name} is given, and was not where it was measured" for name in pictures if name not in card.defaults
         ]
-    return "; ".join(other)
+    return "; ".join([*([front.outside] if front.outside else []), *other])
 
 
 def _speed(point: PointCard | None) -> float:

@@ -24,6 +24,7 @@ class Account:
         reuse: `exact` from a stored result, `joined` with an equal request in flight, else `none`.
         seconds: by stage: `queue`, `compute` and others.
         notes: what else is to be said, such as that the front promises nothing for this call.
+        loras: LoRAs that acted, with their weights.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Account:
     reuse: Reuse = "none"
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    loras: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as values of JSON, seconds in thousandths, without what is unknown."""

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ...errors import InputError, short
+from ...loading.loras import order_loras
 from ..workers.card import ModelCard
 from .request import GenerationRequest
 
@@ -62,7 +64,9 @@ def find_card(cards: Mapping[str, ModelCard], name: str | None, kind: str) -> Mo
 
 
 def check(request: GenerationRequest, card: ModelCard, limits: Limits, names: Mapping[str, str]) -> GenerationRequest:
-    """Check a request against a model, and return it with what the model's calls have by themselves left out.
+    """Check a request against a model, and return it in its normal form.
+
+    What the model's calls have by themselves is left out; LoRAs have their weights, in the order of their names.
 
     Args:
         request: what is asked for.
@@ -71,7 +75,7 @@ def check(request: GenerationRequest, card: ModelCard, limits: Limits, names: Ma
         names: of fields by the names of arguments, where they differ (`height` and `width` are `size`).
 
     Raises:
-        UnfitError: if the model takes no such argument, or a limit is passed.
+        UnfitError: if the model takes no such argument, or has no such LoRA, or a limit is passed.
     """
     for argument in (*request.arguments, *request.pictures):
         if argument not in card.arguments:
@@ -105,4 +109,18 @@ def check(request: GenerationRequest, card: ModelCard, limits: Limits, names: Ma
     if pixels > limits.pixels:
         raise UnfitError(names.get("width", "width"), f"{pixels} pixels; at most {limits.pixels} are made")
     own = {name: value for name, value in request.arguments.items() if card.defaults.get(name, ...) != value}
-    return replace(request, arguments=own)
+    return replace(request, arguments=own, loras=_weigh(request.loras, card))
+
+
+def _weigh(loras: Mapping[str, float | None], card: ModelCard) -> Mapping[str, float]:
+    """LoRAs with their weights; where a request says none, the usual one."""
+    usual = {lora.name: lora.weight for lora in card.loras}
+    for name in loras:
+        if name not in usual:
+            near = difflib.get_close_matches(name, usual, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(usual) or 'none'}"
+            raise UnfitError("loras", f"{card.name} has no LoRA {short(name)}; {hint}")
+    try:
+        return dict(order_loras({name: usual[name] if weight is None else weight for name, weight in loras.items()}))
+    except InputError as error:
+        raise UnfitError("loras", str(error)) from None

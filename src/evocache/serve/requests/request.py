@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..workers.task import Picture, Value
+from ..workers.task import Picture, Task, Value
 
 SEEDS = 1 << 32
 """How many seeds are drawn from where none is given."""
@@ -45,6 +45,7 @@ class GenerationRequest:
         seed: of the first; those after it have the numbers after it. None if any will do.
         count: how many are made.
         wishes: beside it.
+        loras: LoRAs of the model that act, with their weights; None for the usual weight of one (`requests.fit.check`).
     """
 
     model: str
@@ -53,6 +54,17 @@ class GenerationRequest:
     seed: int | None = None
     count: int = 1
     wishes: Wishes = field(default_factory=Wishes)
+    loras: Mapping[str, float | None] = field(default_factory=dict)
+
+    def task(self, id: str = "", seed: int = 0) -> Task:
+        """Return one of what is asked for, as it was checked, as a task.
+
+        Args:
+            id: of the task.
+            seed: of the task.
+        """
+        loras = {name: weight for name, weight in self.loras.items() if weight is not None}
+        return Task(id, self.model, self.arguments, seed, self.pictures, loras=loras)
 
     @property
     def bytes(self) -> int:

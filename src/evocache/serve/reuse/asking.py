@@ -122,7 +122,7 @@ class Asking:
                 continue
             stored, task = found.stored, self._questions[at].task
             said = stored.point, stored.speedup, stored.quality, "exact", {"load": found.seconds}, stored.notes
-            account = Account(task.id, task.seed, *said)  # type: ignore[arg-type]
+            account = Account(task.id, task.seed, *said, task.loras)  # type: ignore[arg-type]
             self._stored[at] = Answer(found.picture, account, stored.files)
             size, saved = len(stored.file), stored.seconds
             took = {"load": found.seconds}

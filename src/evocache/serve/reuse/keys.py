@@ -16,8 +16,9 @@ from ..requests.identity import Identity
 from ..workers.card import ModelCard
 from ..workers.task import Picture, Task
 
-APART = frozenset({"id", "seed", "point", "user", "deadline"})
-"""Fields of tasks that say who asks and how it is made; the seed stands by itself. All others are in every key."""
+APART = frozenset({"id", "seed", "point", "user", "deadline", "loras"})
+"""Fields of tasks that say who asks and how it is made; the seed and LoRAs stand by themselves. All others are in every
+key."""
 
 SEED_BYTES = 4
 """Bytes of a seed that is drawn from a key."""
@@ -105,15 +106,22 @@ class Keys:
 
     def _parts(self, task: Task, card: ModelCard, who: Identity) -> tuple[Any, ...]:
         own = {each.name: _plain(getattr(task, each.name)) for each in fields(task) if each.name not in APART}
-        return None if self._within_tenant else who.owner, card.fingerprint, own
+        return None if self._within_tenant else who.owner, card.fingerprint, own, *_loras(task, card)
 
     def _context(self, task: Task, card: ModelCard, tenant: str) -> str:
         settings = {name: value for name, value in task.arguments.items() if not isinstance(value, str)}
-        digest = self._digest(tenant, ("context", card.fingerprint, settings))
+        digest = self._digest(tenant, ("context", card.fingerprint, settings, *_loras(task, card)))
         return f"{card.name[:MODEL]} {digest[:4].hex()}"
 
     def _digest(self, tenant: str, parts: Any) -> bytes:
         return self.digester(tenant).key(encode(parts))
+
+
+def _loras(task: Task, card: ModelCard) -> tuple[Any, ...]:
+    """LoRAs that act, with their weights and digests; nothing without, so that keys are those of models without any."""
+    digests = {lora.name: lora.fingerprint for lora in card.loras}
+    found = [(name, weight, digests.get(name, "")) for name, weight in sorted(task.loras.items())]
+    return (found,) if found else ()
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,6 @@ from ..requests.answer import Account, Answer
 from ..requests.identity import Identity
 from ..requests.request import SEEDS, GenerationRequest
 from ..workers.card import ModelCard
-from ..workers.task import Task
 from ..workers.updates import Made
 from .asking import Asked, Asking, Begin, Watch
 from .flights import Flights
@@ -93,7 +92,7 @@ class Reuse:
             UnmadeError: if one of them failed; the others end, unless somebody else waits for them.
         """
         wishes, seeded = request.wishes, request.seed is not None
-        base = Task("", request.model, request.arguments, 0, request.pictures)
+        base = request.task()
         repeats = seeded or (self._settings.unseeded and wishes.cache != "off")
         if request.seed is not None:
             first = request.seed

@@ -14,6 +14,9 @@ Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 PIPELINE = ("prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "true_cfg_scale", "strength")
 """Fields that are arguments of pipelines' calls as they stand."""
 
+MOST_LORAS = 8
+"""Most LoRAs of a request."""
+
 
 class Generating(BaseModel):
     """What every request that generates may say.
@@ -34,6 +37,7 @@ class Generating(BaseModel):
     seed: Seed | None = None
     speedup: Annotated[float, Field(gt=0, le=100)] | None = None
     deadline_ms: Annotated[int, Field(gt=0, le=86_400_000)] | None = None
+    loras: Annotated[dict[str, float] | list[str], Field(max_length=MOST_LORAS)] | None = None
     cache: Literal["use", "refresh", "off"] = "use"
     learn: bool = False
     user: Annotated[str, Field(max_length=512)] | None = None
@@ -46,6 +50,7 @@ class Generating(BaseModel):
         if not isinstance(given, dict):
             return given
         flat = {name: value for name, value in given.items() if name != "evocache"}
+        flat = _gather(flat, "loras")
         inner = given.get("evocache")
         if inner is not None and not isinstance(inner, dict):
             raise ValueError("evocache: expected an object")
@@ -76,10 +81,29 @@ class Generating(BaseModel):
         found = {name: getattr(self, name, None) for name in PIPELINE}
         return {name: value for name, value in found.items() if value is not None}
 
+    def named_loras(self) -> dict[str, float | None]:
+        """Return the LoRAs that are named, with their weights; None for the usual one."""
+        return dict(self.loras) if isinstance(self.loras, dict) else dict.fromkeys(self.loras or (), None)
+
     def wishes(self, quality: Level | float | None) -> Wishes:
         """Return what is wished beside."""
         deadline = None if self.deadline_ms is None else self.deadline_ms / 1000
         return Wishes(self.speedup, quality, deadline, self.cache, self.learn)
+
+
+def _gather(fields: dict[str, Any], field: str) -> dict[str, Any]:
+    """Put fields of a form, `loras[ink]` or `evocache[loras][ink]`, into the object that they are parts of."""
+    found: dict[str, Any] = {}
+    left = dict(fields)
+    for name in fields:
+        for start in (f"{field}[", f"evocache[{field}]["):
+            if name.startswith(start) and name.endswith("]"):
+                found[name[len(start) : -1]] = left.pop(name)
+    if not found:
+        return fields
+    if field in left:
+        raise ValueError(f"{field} stands twice")
+    return {**left, field: list(found.values()) if list(found) == [""] else found}
 
 
 def ignored_in(body: Generating, said: dict[str, Any] | None, *, promised: bool = False) -> dict[str, Any]:

@@ -42,7 +42,9 @@ class PicturesWanted(Generating):
         """Return what is asked for, of a model of the server."""
         level: Any = self.quality  # older names too
         arguments = {**self.arguments(), **sides(self.size)}
-        return GenerationRequest(model, arguments, seed=self.seed, count=self.n, wishes=self.wishes(level))
+        return GenerationRequest(
+            model, arguments, seed=self.seed, count=self.n, wishes=self.wishes(level), loras=self.named_loras()
+        )
 
 
 class ImagesGeneration(PicturesWanted):

@@ -35,7 +35,8 @@ class VideoCreate(Generating):
             frames = max(1, round(self.seconds * card.frames_per_second))
         if frames is not None:
             arguments["num_frames"] = frames
-        return GenerationRequest(card.name, arguments, seed=self.seed, wishes=self.wishes(self.quality))
+        wishes, loras = self.wishes(self.quality), self.named_loras()
+        return GenerationRequest(card.name, arguments, seed=self.seed, wishes=wishes, loras=loras)
 
 
 class Remix(BaseModel):

@@ -117,7 +117,9 @@ def _bound(ratio: float) -> float:
 
 def _kinds(card: ModelCard, task: Task, point: PointCard | None) -> Iterator[Kind]:
     """Kinds that a task is of within its model, the widest first."""
-    index = None if point is None else point.index
+    index: object = None if point is None else point.index
+    if task.loras:  # each is two thin products a layer
+        index = index, "loras", len(task.loras)
     yield card.name, index
     size = steps_of(card, task), pixels_of(card, task), frames_of(card, task)
     yield card.name, index, *(round(math.log2(max(part, 1e-9)) * 8) for part in size)  # within 9 % is the same
