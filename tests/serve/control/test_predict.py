@@ -74,6 +74,17 @@ def test_a_point_and_a_size_of_their_own_are_learned_apart():
     assert predictor.predict(CARD, task(height=128), POINTS[2], alone=True) == pytest.approx(8 * SOLO / 2.87, rel=0.15)
 
 
+def test_what_loras_take_is_learned_apart():
+    predictor, adapted = Predictor(), replace(task(), loras={"ink": 0.8})
+    for number in range(200):
+        wanted, seconds = (adapted, 1.5 * SOLO) if number % 2 else (task(), SOLO)
+        predictor.learn(CARD, wanted, None, seconds, beside=0, room=8)
+    assert predictor.predict(CARD, task(), None, alone=True) == pytest.approx(SOLO, rel=0.1)
+    for name in ("ink", "clay"):  # whichever it is
+        wanted = replace(task(), loras={name: 0.5})
+        assert predictor.predict(CARD, wanted, None, alone=True) == pytest.approx(1.5 * SOLO, rel=0.1)
+
+
 def test_what_batches_gain_is_not_forgotten_while_tasks_are_alone():
     predictor = Predictor()
     assert predictor.predict(CARD, task(), None) == pytest.approx(GAIN * SOLO)
