@@ -83,7 +83,7 @@ def check(server: Server, said: dict[str, dict[str, str]]) -> dict[str, JobRecor
         if job.state == "done":
             assert server.files.read(job, "video") == content(job, job.points[0]), "half a file"
         elif job.state == "failed":
-            assert (job.crashes, job.error) == (2, Failure("crashed", "killed its worker twice"))
+            assert (job.crashes, job.error) == (2, Failure("crashed", "the server that made it died twice"))
     for id in said["done"].keys() & jobs.keys():
         assert digest(server.files.read(jobs[id], "video")) == said["done"][id], "another answer than was told"
     names = {file.name for job in jobs.values() for file in (job.result.files if job.result else ())}

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from evocache.serve.database.database import Database
-from evocache.serve.jobs.record import Failure, Point
+from evocache.serve.jobs.record import Failure, JobRecord, Point
 from evocache.serve.jobs.runs import JobRuns
-from tests.serve.jobs.records import MINE, record, result
+from tests.serve.jobs.records import MINE, Clock, record, result
 
 BROKEN = Failure("pipeline", "it broke: 여우")
 
@@ -61,7 +61,6 @@ def test_only_a_running_job_ends_well_or_goes_back(store, runs):
     assert not runs.finish(job, result(job))
     assert not runs.progress(job, 5)
     assert not runs.release(job)
-    assert runs.crash(job) is None
     assert runs.choose(job, Point(1, "a")) is None
     assert store.get(job.id, *MINE) == job
 
@@ -96,7 +95,6 @@ def test_a_job_of_another_server_is_not_touched(store, make_runs):
     assert not other.finish(begun, result(begun))
     assert not other.fail(begun, BROKEN)
     assert not other.release(begun)
-    assert other.crash(begun) is None
     assert other.choose(begun, Point(1, "a")) is None
     assert store.get(begun.id, *MINE) == begun
     assert mine.finish(begun, result(begun))
@@ -110,14 +108,14 @@ def test_a_result_is_given_once(store, runs):
     assert store.get(begun.id, *MINE).result == result(begun, 1)
 
 
-def test_what_is_cancelled_is_told_to_its_server(store, runs):
+def test_what_is_deleted_is_told_to_its_server(store, runs):
     first, second = (runs.begin(added(store).id) for _ in range(2))
     assert runs.heartbeat() == {first.id, second.id}
-    store.cancel(first.id, *MINE)
+    store.delete(first.id, *MINE)
     assert not runs.progress(first, 50)
     assert not runs.finish(first, result(first))
     assert runs.heartbeat() == {second.id}
-    assert store.get(first.id, *MINE).state == "cancelled"
+    assert store.get(first.id, *MINE) is None
 
 
 def test_the_first_point_stays(store, runs):
@@ -153,15 +151,25 @@ def test_an_earlier_attempt_changes_nothing(store, runs):
     assert store.get(late.id, *MINE).result == result(begun)
 
 
-def test_a_job_that_kills_its_worker_twice_fails(store, runs, clock):
-    job = added(store, bytes=500)
-    assert runs.crash(runs.begin(job.id)) == "queued"
+def die_with(server: JobRuns, job: JobRecord, clock: Clock) -> None:
+    """Have a server begin a job, compute some of it, and be silent from then on."""
+    begun = server.begin(job.id)
+    assert begun is not None
+    server.choose(begun, Point(3, "front4"))
+    clock.now += 31.0
+
+
+def test_a_job_that_kills_its_server_twice_fails(store, make_runs, clock):
+    job, (first, second, other) = added(store, bytes=500), (make_runs() for _ in range(3))
+    die_with(first, job, clock)
+    assert other.recover().queued == (job.id,)
     assert store.get(job.id, *MINE).crashes == 1
-    clock.now = 1009.0
-    assert runs.crash(runs.begin(job.id)) == "failed"
+    die_with(second, job, clock)
+    clock.now = 1109.0
+    assert other.recover().failed == (job.id,)
     found = store.get(job.id, *MINE)
-    assert (found.state, found.ended, found.expires, found.bytes) == ("failed", 1009.0, 1109.0, 0)
-    assert found.error == Failure("crashed", "killed its worker twice")
+    assert (found.state, found.ended, found.expires, found.bytes) == ("failed", 1109.0, 1209.0, 0)
+    assert found.error == Failure("crashed", "the server that made it died twice")
 
 
 def test_jobs_of_a_silent_server_run_again_once(store, make_runs, clock):
@@ -184,7 +192,7 @@ def test_jobs_of_a_silent_server_run_again_once(store, make_runs, clock):
     clock.now += 60.0
     recovered = other.recover()
     assert (recovered.queued, recovered.failed) == ((), (job.id,))
-    assert store.get(job.id, *MINE).error == Failure("crashed", "killed its worker twice")
+    assert store.get(job.id, *MINE).error == Failure("crashed", "the server that made it died twice")
 
 
 def test_a_server_that_is_heard_keeps_its_jobs(store, make_runs, clock):
@@ -284,11 +292,13 @@ def test_a_job_that_only_waited_in_servers_that_died_does_not_fail(store, make_r
     assert (store.get(job.id, *MINE).attempts, store.get(job.id, *MINE).crashes) == (4, 0)
 
 
-@pytest.mark.parametrize(("crashes", "text"), [(1, "killed its worker"), (3, "killed its worker 3 times")])
-def test_how_often_a_job_may_kill_is_a_choice(store, database, crashes, text):
+@pytest.mark.parametrize(("crashes", "text"), [(1, ""), (3, " 3 times")])
+def test_how_often_a_job_may_kill_is_a_choice(store, database, make_runs, clock, crashes, text):
     runs = JobRuns(store, database, crashes=crashes)
     job = added(store)
     for _ in range(crashes):
-        runs.crash(runs.begin(job.id))
-    assert store.get(job.id, *MINE).error == Failure("crashed", text)
+        assert store.get(job.id, *MINE).open
+        die_with(make_runs(), job, clock)
+        runs.recover()
+    assert store.get(job.id, *MINE).error == Failure("crashed", f"the server that made it died{text}")
     runs.close()

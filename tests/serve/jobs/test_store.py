@@ -13,6 +13,7 @@ from evocache.errors import JobError
 from evocache.serve.database.database import Database
 from evocache.serve.jobs.ended import EndedJobs
 from evocache.serve.jobs.record import Failure, JobRecord, Point, is_id, new_id
+from evocache.serve.jobs.runs import JobRuns
 from evocache.serve.jobs.store import JobStore
 from tests.serve.jobs.records import MINE, record, result
 
@@ -92,7 +93,6 @@ def test_a_job_of_others_does_not_exist(store, others):
     job = record()
     store.add(job)
     assert store.get(job.id, *others) is None
-    assert store.cancel(job.id, *others) is None
     assert store.delete(job.id, *others) is None
     assert store.list(*others).records == ()
     with pytest.raises(JobError, match="after"):
@@ -103,7 +103,6 @@ def test_a_job_of_others_does_not_exist(store, others):
 @pytest.mark.parametrize("id", ["", "video_1", "a\0b", "\ud800", "../x", "x" * 100_000])
 def test_what_is_no_id_does_not_exist(store, id):
     assert store.get(id, *MINE) is None
-    assert store.cancel(id, *MINE) is None
     assert store.delete(id, *MINE) is None
     with pytest.raises(JobError, match="after"):
         store.list(*MINE, after=id)
@@ -175,25 +174,6 @@ def test_only_jobs_of_models_that_are_served_wait(store):
     assert store.waiting(1, ()) == ()
 
 
-def test_a_queued_job_is_cancelled(store, runs, clock):
-    job = record(bytes=5)
-    store.add(job)
-    clock.now = 1003.5
-    assert store.cancel(job.id, *MINE) == replace(job, state="cancelled", ended=1003.5, expires=1103.5, bytes=0)
-    assert runs.begin(job.id) is None
-    assert store.waiting() == ()
-
-
-def test_what_is_over_is_not_cancelled(store, runs):
-    job = record()
-    store.add(job)
-    begun = runs.begin(job.id)
-    assert runs.finish(begun, result(begun))
-    done = store.get(job.id, *MINE)
-    assert store.cancel(job.id, *MINE) == done
-    assert store.get(job.id, *MINE) == done
-
-
 def test_of_a_deleted_job_nothing_is_left(store, runs):
     job = record()
     store.add(job)
@@ -204,7 +184,6 @@ def test_of_a_deleted_job_nothing_is_left(store, runs):
     assert store.delete(job.id, *MINE) is None
     assert not runs.finish(begun, result(begun))
     assert not runs.fail(begun, Failure("pipeline", "it broke"))
-    assert runs.crash(begun) is None
     assert store.get(job.id, *MINE) is None
 
 
@@ -212,7 +191,10 @@ def test_without_a_limit_a_job_is_kept_for_ever(database, clock):
     store = JobStore(database, clock=clock)
     job = record()
     store.add(job)
-    assert store.cancel(job.id, *MINE).expires is None
+    runs = JobRuns(store, database)
+    assert runs.fail(job, Failure("pipeline", "it broke"))
+    runs.close()
+    assert (store.get(job.id, *MINE).state, store.get(job.id, *MINE).expires) == ("failed", None)
 
 
 def test_pictures_lie_apart_and_leave_with_their_job(store, database):
@@ -223,7 +205,6 @@ def test_pictures_lie_apart_and_leave_with_their_job(store, database):
     assert [store.pictures(job.id) for job in (kept, gone, plain)] == ["pictures 0", "pictures 1", None]
     store.delete(gone.id, *MINE)
     store.delete(kept.id, "acme", "acme/key-2")
-    store.cancel(expired.id, *MINE)
     with database.writing() as connection:
         jobs = database.tables["jobs"]
         connection.execute(jobs.update().where(jobs.c.id == expired.id).values(expires=5.0))

@@ -65,7 +65,7 @@ class Jobs(RuleBasedStateMachine):
         if crashes < 2:
             self.expected[id] = replace(self.expected[id], state="queued", progress=0)
         else:
-            self._end(id, state="failed", error=Failure("crashed", "killed its worker twice"), bytes=0)
+            self._end(id, state="failed", error=Failure("crashed", "the server that made it died twice"), bytes=0)
 
     def _mine(self, claim: tuple[int, JobRecord]) -> bool:
         server, job = claim
@@ -136,24 +136,6 @@ class Jobs(RuleBasedStateMachine):
         if mine:
             self.holder.pop(job.id)
             self.expected[job.id] = replace(self.expected[job.id], state="queued", progress=0)
-
-    @rule(claim=claims)
-    def crash(self, claim):
-        server, job = claim
-        mine = self._mine(claim)
-        became = self.servers[server].crash(job)
-        if mine:
-            self._crash(job.id)
-            assert became == self.expected[job.id].state
-        else:
-            assert became is None
-
-    @rule(id=jobs)
-    def cancel(self, id):
-        found = self.store.cancel(id, *MINE)
-        if id in self.expected and self.expected[id].open:
-            self._end(id, state="cancelled", bytes=0)
-        assert found == self.expected.get(id)
 
     @rule(id=jobs)
     def delete(self, id):

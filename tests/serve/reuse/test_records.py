@@ -118,18 +118,6 @@ def test_a_person_can_be_forgotten(folder: Path):
     serve(again, folder=folder)
 
 
-def test_counts_of_a_tenant_are_its_own():
-    async def main(served: Served) -> None:
-        other = replace(ADA, tenant="other")
-        await served.reuse_of(ADA, ADA, other, seed=7)
-        await served.until(lambda: not served.service.reuse.figures()["flights"])
-        assert served.service.reuse.figures_of("acme") == {"miss": 1, "hit": 1}
-        assert served.service.reuse.figures_of("other") == {"miss": 1}
-        assert served.service.reuse.figures_of("nobody") == {}
-
-    serve(main)
-
-
 def test_changes_of_the_hit_rate_are_noticed():
     keys = Keys(b"s" * 32)
     records = Records(keys)

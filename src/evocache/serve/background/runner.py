@@ -83,7 +83,7 @@ class JobRunner:
         self._wake.set()
 
     def stop(self, id: str) -> None:
-        """End a job that this server runs and that its owner cancelled or deleted."""
+        """End a job that this server runs and that its owner deleted."""
         if id in self._making:
             self._making[id].cancel()
 

@@ -110,7 +110,7 @@ class JobRecord:
         crashes: how often what computed it died.
         progress: of 100; what is done of the present attempt.
         started: when it was last begun.
-        ended: when it was done, failed or cancelled.
+        ended: when it was done or failed.
         expires: when it is deleted; None as long as it is open.
         error: why it failed.
         result: what it gave, once it is done.

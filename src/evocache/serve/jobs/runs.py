@@ -40,7 +40,7 @@ class JobRuns:
     """Jobs as one server runs them. Threads may share it.
 
     A server begins a job by changing it from queued to running, which one server alone can. From then on the job is
-    its own until it ends, goes back, or is cancelled or deleted; each method that is given a job says whether it still
+    its own until it ends, goes back, or is deleted; each method that is given a job says whether it still
     is. Call `heartbeat` every `lease / 3` seconds: a server that is silent for longer than `lease` has lost its jobs.
     Clocks of servers must agree to a few seconds.
 
@@ -147,21 +147,11 @@ class JobRuns:
         mine = self._sa.and_(columns.state == "running", columns.server == self.server, columns.id.in_([*ids]))
         self._change(mine, {"state": "queued", "server": None, "progress": 0})
 
-    def crash(self, job: JobRecord) -> State | None:
-        """Put a job back into the queue whose worker died; one that did so too often fails.
-
-        Returns:
-            What it is now, `queued` or `failed`; None if it was no longer this server's.
-        """
-        with self._database.writing() as connection:
-            queued, failed = self._crash(connection, self._mine(job))
-        return "queued" if queued else "failed" if failed else None
-
     def heartbeat(self) -> frozenset[str]:
         """Say that this server lives.
 
         Returns:
-            Ids of the jobs that are this server's. Others that it runs were cancelled, deleted or taken: stop them.
+            Ids of the jobs that are this server's. Others that it runs were deleted or taken: stop them.
         """
         with self._database.writing() as connection:
             self._beat(connection)
@@ -236,7 +226,7 @@ class JobRuns:
         change = self._jobs.update().where(meant).returning(columns.id)
         crashed = {"crashes": columns.crashes + 1, "server": None}
         times = {1: "", 2: " twice"}.get(self.crashes, f" {self.crashes} times")
-        text = failure_text(Failure("crashed", f"killed its worker{times}"))
+        text = failure_text(Failure("crashed", f"the server that made it died{times}"))
         failed = change.where(columns.crashes + 1 >= self.crashes)
         failed = failed.values({**crashed, **self._end("failed"), "error": text, "bytes": 0})
         ended = tuple(connection.execute(failed).scalars())

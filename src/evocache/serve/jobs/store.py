@@ -1,4 +1,4 @@
-"""Jobs as their owners see them: added, looked at, cancelled, deleted."""
+"""Jobs as their owners see them: added, looked at, deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ..database.database import Database
 from .listing import Order, Page, page_of
 from .record import JobRecord, Kind, is_id
 from .rows import one, to_row
-from .states import OPEN
 
 
 class QueuedJob(NamedTuple):
@@ -117,24 +116,6 @@ class JobStore:
         with self._database.reading() as connection:
             meant = self._sa.and_(self._meant(tenant, owner), self._jobs.c.kind == kind)
             return page_of(connection, self._sa, self._jobs, meant, after=after, limit=limit, order=order)
-
-    def cancel(self, id: str, tenant: str, owner: str) -> JobRecord | None:
-        """End a job that is queued or running; one that is over stays as it is.
-
-        The server that runs it is told by its next `progress` or `heartbeat`.
-
-        Returns:
-            The job as it is now; None if its owner has no such one.
-        """
-        if not is_id(id):
-            return None
-        now = self.clock()
-        values = {"state": "cancelled", "ended": now, "expires": expiry(now, self.keep), "server": None, "bytes": 0}
-        with self._database.writing() as connection:
-            meant = self._meant(tenant, owner, id)
-            change = self._jobs.update().where(meant, self._jobs.c.state.in_(OPEN)).values(values)
-            connection.execute(change)
-            return one(connection, self._sa.select(self._jobs).where(meant))
 
     def delete(self, id: str, tenant: str, owner: str) -> JobRecord | None:
         """Delete a job in whatever state, with all that was asked for.

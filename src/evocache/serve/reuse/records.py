@@ -88,8 +88,6 @@ class Records:
         """Of all requests so far, by how they were answered."""
         self.saved = 0.0
         """Seconds of computing that were saved so far."""
-        self.by_tenant: dict[str, Counter[str]] = {}
-        """The same of each tenant; nothing in it depends on the others."""
         self.drift = Drift(hits=TwoHalves(), popularity=TwoHalves(), most=CHANGES)
         """When the hit rate, and what is popular, changed."""
         self._recorder = Recorder(partial(open_store, where, privacy="text"))  # of those alone who agreed: see `write`
@@ -114,7 +112,6 @@ class Records:
         digester = self._keys.digester(question.tenant)
         self.counts[kind] += 1
         self.saved += saved
-        self.by_tenant.setdefault(question.tenant, Counter())[kind] += 1
         try:
             event = Event(
                 came,
@@ -136,10 +133,6 @@ class Records:
             return
         self.drift.add(self.counts.total(), HITS.get(kind), event.group, came)
         self._recorder.record(event)
-
-    def flush(self) -> bool:
-        """Write all that waits; whether nothing waits now."""
-        return self._recorder.flush()
 
     def close(self) -> None:
         """Write what waits, and close the store."""

@@ -119,10 +119,6 @@ class Reuse:
         gauges = {"seconds_saved": self.records.saved, "flights": len(self._flights), **self._results.figures()}
         return {"counts": dict(self.records.counts), **gauges}
 
-    def figures_of(self, tenant: str) -> dict[str, int]:
-        """Return counts of a tenant's requests by how they were answered; they do not depend on other tenants."""
-        return dict(self.records.by_tenant.get(tenant, {}))
-
     async def close(self) -> None:
         """Wait until what is being stored is stored, write what is to be written, and let files go."""
         await self._flights.close()

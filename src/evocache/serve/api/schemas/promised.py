@@ -16,7 +16,6 @@ STATUS: dict[str, Status] = {
     "running": "in_progress",
     "done": "completed",
     "failed": "failed",
-    "cancelled": "failed",
 }
 """What clients call the states of jobs."""
 
@@ -36,8 +35,6 @@ def fields_of(job: JobRecord, progress: int) -> dict[str, Any]:
         progress: of 100.
     """
     error = None if job.error is None else PromiseError(code=job.error.code, message=job.error.text)
-    if job.state == "cancelled":
-        error = PromiseError(code="cancelled", message="it was cancelled")
     return {
         "id": job.id,
         "model": job.model,
