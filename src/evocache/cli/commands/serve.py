@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ...units import in_bytes
+from ..inputs.request_limits import KeepDays, MaxPictures, MaxPixels, MaxPrompt, MaxSteps, ResultsRoom
 from ..inputs.served_models import Fronts, Loras, Models, read_fronts, read_loras, read_models
 from ..ui.console import errors
 
@@ -58,9 +59,16 @@ def serve(
         int | None,
         typer.Option(min=1, max=4096, help="Tenants with room for results; as many as have keys, and 4 at least."),
     ] = None,
+    max_pixels: MaxPixels = 4096 * 4096,
+    max_steps: MaxSteps = 200,
+    max_pictures: MaxPictures = 10,
+    max_prompt: MaxPrompt = 32_000,
+    keep_days: KeepDays = 1.0,
+    results: ResultsRoom = "10GB",
     drain: Annotated[float, typer.Option(min=0, max=3600, help="Seconds that what runs may take at the end.")] = 30.0,
 ) -> None:
     """Serve models to OpenAI's clients: pictures, videos, previews; many at a time."""
+    from ...serve.requests.fit import Limits
     from ...serve.reuse.settings import ReuseSettings
     from ...serve.run import run
     from ...serve.settings import Settings
@@ -82,6 +90,9 @@ def serve(
         folder,
         database,
         shared,
+        limits=Limits(max_pixels, max_steps, max_pictures, max_prompt),
+        keep=keep_days * 86400.0,
+        disk_bytes=in_bytes(results),
         names=frozenset(allow_host or ()),
         origins=frozenset(allow_origin or ()),
         insecure=insecure,
