@@ -11,11 +11,13 @@ In: pipelines, what is applied to them, and requests. Out: jobs, which have prog
 - `isolation`: what a generation has to itself
 - `preview`: what a job would give by now, as small pictures
 - `turns`: whose turn it is, what is computed together, and what it costs
+- `weights`: which pipelines' weights are there, where they do not fit all together
 
 Imports loading and below; no web.
 """
 
 from .engine import Engine
 from .job import Job, Progress, Request
+from .weights.shelf import Shelf
 
-__all__ = ["Engine", "Job", "Progress", "Request"]
+__all__ = ["Engine", "Job", "Progress", "Request", "Shelf"]

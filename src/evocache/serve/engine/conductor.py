@@ -15,7 +15,7 @@ from ...runtime.joint.proof import is_out_of_memory
 from ...runtime.ops.recompute import Again
 from ...units import format_bytes
 from .adapters.switch import Adapters
-from .budget import Budget
+from .budget import Budget, Memory
 from .computing import Computing, make_anew
 from .figures import Figures
 from .isolation.generation_thread import Answer, Cancelled
@@ -35,20 +35,21 @@ class Conductor:
     Args:
         pipelines: by name.
         fronts: by the name of the pipeline.
-        memory: most bytes; None if there is no limit.
+        memory: what all may hold.
         rows: most rows of a batch.
         open: most jobs that have begun and are not over.
         wanted: tells whether somebody waits for the end of a turn: a job to begin, or one to be cancelled.
 
     Attributes:
         figures: what was done.
+        budget: what is held of the memory.
     """
 
     def __init__(
         self,
         pipelines: Mapping[str, Any],
         fronts: Mapping[str, Any],
-        memory: int | None,
+        memory: Memory,
         rows: int,
         open: int,
         wanted: Callable[[], bool] = lambda: True,
@@ -56,7 +57,7 @@ class Conductor:
         self.figures = Figures()
         self._sharing = Sharing(pipelines, Adapters(self.figures))
         self._pipelines, self._prepared = pipelines, Prepared(pipelines, fronts)
-        self._budget = Budget(pipelines, self._prepared, memory, self._sharing.own_pipeline)
+        self.budget = Budget(pipelines, self._prepared, memory, self._sharing.own_pipeline)
         self._usual: dict[str, float] = {}
         self._shares = Shares()
         self._computing = Computing(rows, self.figures, self._spend, self._go_on, self._pauses)
@@ -85,7 +86,7 @@ class Conductor:
             for at, job in jobs.items()
         ]
         waiting = line(asked, Counter(one.job.request.user for one in self._running))
-        found, passed = choose(waiting, lambda one: self._budget.has_room(jobs[one.number], self._running))
+        found, passed = choose(waiting, lambda one: self.budget.has_room(jobs[one.number], self._running))
         for one in passed:
             jobs[one.number].overtaken += 1
         return None if found is None else jobs[found.number]
@@ -95,12 +96,11 @@ class Conductor:
         name = job.request.model
         self._number += 1
         try:
+            job.means.check()
             if self._sharing.open(name, any(one.job.request.model == name for one in self._running)):
                 self._prepared.forget()
-                self._budget.weigh()
-            self._budget.settle(job)
-            for text in job.means.notices:
-                job.note(text)
+                self.budget.weigh()
+            self.budget.begin(job)
             one = Running(job, self._sharing, self._prepared, self._number, self._swap, self._keep_turn)
         except Exception as error:  # the request's own fault: no other's
             self.end(job, error)
@@ -209,7 +209,7 @@ class Conductor:
         self._shares.spend(user, seconds, one.favour, turn=turn)
 
     def _fit(self, ones: Sequence[Running]) -> bool:
-        return self._budget.fits(ones, self._running)
+        return self.budget.fits(ones, self._running)
 
     def _pauses(self, one: Running) -> bool:
         """Whether a job stops on its way through a call: others wait, for whom there is memory beside it."""
@@ -241,7 +241,7 @@ class Conductor:
     def _begins_anew(self, one: Running) -> bool:
         """Have a job that memory was short for begin anew under a tighter plan; whether there is one."""
         error = one.thread.error
-        if error is None or not is_out_of_memory(error) or not self._budget.tighten(one.job):
+        if error is None or not is_out_of_memory(error) or not self.budget.tighten(one.job):
             return False
         del error
         self._give_back(one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 from ...errors import GenerationError, PipelineError, short
 from ...loading.loras import order_loras
 from ...units import in_bytes
+from .budget import Memory
 from .conductor import Conductor
 from .figures import Figures
 from .job import Job, Request
 from .loop import Loop
+from .weights.shelf import Shelf
 
 
 class Engine:
@@ -33,12 +35,14 @@ class Engine:
         memory: most bytes that weights, features of all open requests and one batch may take, such as `"10GB"`.
         rows: most rows of a batch, guidance's included.
         open: most requests that have begun and are not over.
+        shelf: where weights of pipelines that are idle wait when others need the memory; the engine's own until it is
+            closed. Without one all weights are there together.
 
     Raises:
         GenerationError: if `rows` or `open` is no number of at least 1.
         PipelineError: if there is no pipeline, or one without a name, a front for one that there is not, or a pipeline
             whose components its user has offloaded.
-        BudgetError: if the weights alone take more than the memory.
+        BudgetError: if the weights alone take more than the memory; with a shelf, those of one pipeline.
         AmountError: if the memory is no number of bytes.
 
     >>> with Engine({"tiny": pipe}) as engine:
@@ -56,6 +60,7 @@ class Engine:
         memory: int | float | str | None = None,
         rows: int = 32,
         open: int = 16,
+        shelf: Shelf | None = None,
     ) -> None:
         if not isinstance(pipelines, Mapping) or not pipelines:
             raise PipelineError("an engine without a pipeline", "one or more, by name", 'Engine({"emoji": pipe})')
@@ -67,7 +72,7 @@ class Engine:
         for name in set(fronts) - set(pipelines):
             raise PipelineError(f"a front for {name!r}", f"one for {', '.join(self._names)}", "name the pipeline")
         most = None if memory is None else in_bytes(memory)
-        self._loop = Loop(partial(Conductor, dict(pipelines), fronts, most, rows, open))
+        self._loop = Loop(partial(_conduct, dict(pipelines), fronts, partial(Memory, most, shelf), rows, open))
         weakref.finalize(self, self._loop.drop)  # who forgets to close it keeps no pipelines
 
     def submit(
@@ -137,6 +142,18 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _conduct(
+    pipelines: Mapping[str, Any],
+    fronts: Mapping[str, Any],
+    memory: Callable[[Callable[[], None]], Memory],
+    rows: int,
+    open: int,
+    wanted: Callable[[], bool],
+    told: Callable[[], None],
+) -> Conductor:
+    return Conductor(pipelines, fronts, memory(told), rows, open, wanted)
 
 
 def _refuse_odd(seed: Any, user: Any, deadline: Any) -> None:

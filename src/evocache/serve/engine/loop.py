@@ -24,19 +24,20 @@ class Loop:
     """Lets jobs begin and gives them turns, in a thread of its own; who asks for something may be in any.
 
     Args:
-        conduct: makes what gives the turns; it is given what tells whether somebody waits for the end of one.
+        conduct: makes what gives the turns; it is given what tells whether somebody waits for the end of one, and what
+            is called when something has come that jobs wait for.
 
     Attributes:
         conductor: gives the turns.
         change: held while the queue, or what is asked for, changes.
     """
 
-    def __init__(self, conduct: Callable[[Callable[[], bool]], Conductor]) -> None:
+    def __init__(self, conduct: Callable[[Callable[[], bool], Callable[[], None]], Conductor]) -> None:
         self.change = threading.Condition()
-        self.conductor = conduct(self._is_wanted)
+        self.conductor = conduct(self._is_wanted, self._come)
         self._queue: deque[Job] = deque()
         self._cancelled: set[Job] = set()
-        self._closing = self._dropped = False
+        self._closing = self._dropped = self._asked = False
         context = copy_context()  # what torch compiles by is each context's own
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="evocache engine", daemon=True)
         self._thread.start()
@@ -54,6 +55,7 @@ class Loop:
             if not self._thread.is_alive():
                 raise GenerationError("an engine of the process that this one was forked from", "one's own", "make one")
             self._queue.append(job)
+            self._asked = True
             self.change.notify()
 
     def cancel(self, job: Job) -> None:
@@ -82,6 +84,11 @@ class Loop:
     def _begin_to_close(self) -> None:
         with self.change:
             self._closing = True
+            self.change.notify()
+
+    def _come(self) -> None:
+        """In any thread: something has come that jobs wait for."""
+        with self.change:
             self.change.notify()
 
     def _is_wanted(self) -> bool:
@@ -118,11 +125,15 @@ class Loop:
     def _wait(self) -> bool:
         """Wait until there is something to do; whether there is."""
         with self.change:
-            while not (self._queue or self._cancelled or self._closing or self.conductor.busy):
+            while not (self._is_begun() or self._cancelled or self._closing or self.conductor.busy):
                 if self._dropped:
                     return False
                 self.change.wait()
         return True
+
+    def _is_begun(self) -> bool:
+        """Whether a queued job may begin: all have been looked at, if weights are on their way that they wait for."""
+        return bool(self._queue) and (self._asked or not self.conductor.budget.awaits)
 
     def _end_cancelled(self) -> bool:
         """End what was cancelled; whether the engine goes on."""
@@ -141,7 +152,7 @@ class Loop:
         """Let queued jobs begin, as long as there is room for one; who cancels or submits meanwhile waits for none."""
         while True:
             with self.change:
-                queued = list(self._queue)
+                queued, self._asked = list(self._queue), False
             job = self.conductor.admit(queued) if queued else None
             if job is None:
                 return

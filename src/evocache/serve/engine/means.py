@@ -67,13 +67,12 @@ class Means:
             PipelineError: if the pipeline refuses the call, or a plan moves components that others use.
             Exception: what `evocache.apply` raises for what is asked for.
         """
-        if self._refusal is not None:
-            raise self._refusal.with_traceback(None)
+        self.check()
         if not self._settled:
             try:
                 self._settle(pipe, choose, left, weights, known)
             except Exception as error:
-                self._refusal = error.with_traceback(None)
+                self.refuse(error)
                 raise
             self._settled = True
         return self.needs
@@ -106,6 +105,15 @@ class Means:
         if left is not None and sum(self.needs[:2]) > left:
             stages = self.plan.stages.items()
             raise BudgetError(left, {name: held.activations + held.features for name, held in stages})
+
+    def check(self) -> None:
+        """Raise what it was refused with, if it was."""
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+
+    def refuse(self, error: Exception) -> None:
+        """Have it not be run, whoever settles it."""
+        self._refusal = error.with_traceback(None)
 
     def tighten(self, pipe: Any, known: KnownPlans) -> bool:
         """Have it run under a plan that holds less than what it was run under; whether there is one."""

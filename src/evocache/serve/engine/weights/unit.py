@@ -1,0 +1,96 @@
+"""Weights that go and come as one: those of pipelines that share some."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from ....memory.offload.packed_weights import packable, weights_of
+from ....memory.tiers.tier import Tier
+from .piece import Piece
+
+
+class Unit:
+    """The weights and buffers of some modules, which are on their device, or wait in a tier.
+
+    Memory is given back, and taken again, beneath the tensors: they stay the objects that they are, and those that look
+    at the same memory do so afterwards. What has once been in the tier stays there, so that it leaves at once the next
+    time, unless it was written into: a checksum tells.
+
+    Args:
+        modules: whose weights they are.
+
+    Attributes:
+        bytes: of the weights.
+        movable: whether they can leave; tensors of classes of their own, as of quantised weights, cannot.
+        here: whether they are on their device.
+        seconds: that coming back took last; None before that.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        found = list(modules)
+        tensors = {id(tensor): tensor for module in found for tensor in weights_of(module)}.values()
+        self.movable = all(packable(module) for module in found) and not any(tensor.is_meta for tensor in tensors)
+        self.here = True
+        self.seconds: float | None = None
+        by_memory: dict[int, list[torch.Tensor]] = {}
+        for tensor in tensors:
+            by_memory.setdefault(tensor.untyped_storage()._cdata, []).append(tensor)
+        pieces = map(Piece, by_memory.values())
+        self._pieces = [piece for piece in pieces if piece.bytes]
+        self.bytes = sum(piece.bytes for piece in self._pieces)
+        self.device = next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+    @property
+    def memory(self) -> frozenset[int]:
+        """What stands for all the memory that they are in."""
+        return frozenset(piece.storage for piece in self._pieces)
+
+    def put_aside(self, tier: Tier) -> None:
+        """Have the weights wait in a tier; nothing happens if they do.
+
+        Raises:
+            DeviceError: if the tier has no room; what has left comes back.
+        """
+        if not self.here:
+            return
+        gone: list[Piece] = []
+        try:
+            for piece in self._pieces:
+                piece.put_aside(tier)
+                gone.append(piece)
+        except BaseException:
+            for piece in gone:
+                piece.bring_back()
+            raise
+        self.here = False
+
+    def bring_back(self) -> None:
+        """Bring the weights to their device again; nothing happens if they are there.
+
+        Raises:
+            DeviceError: if the tier lost some, or other bytes come back than went. All are aside as before then.
+        """
+        if self.here:
+            return
+        began = time.perf_counter()
+        came: list[Piece] = []
+        try:
+            for at, piece in enumerate(self._pieces):
+                for soon in self._pieces[at : at + 2]:  # the next is read while this one is copied
+                    soon.fetch()
+                came.append(piece)
+                piece.bring_back()
+        except BaseException:
+            for piece in came:
+                piece.let_go()
+            raise
+        self.here, self.seconds = True, time.perf_counter() - began
+
+    def forget(self) -> None:
+        """Let go of what is in the tier; weights that are not here are gone then."""
+        for piece in self._pieces:
+            piece.forget()
