@@ -27,7 +27,19 @@ _COUNTS = (
     ("requests_refused", "refused", "reason", "Requests that were not let in."),
 )
 
-_ENGINE = ("done", "failed", "cancelled", "together", "anew", "split", "tightened", "paused", "overlong")
+_ENGINE = (
+    "done",
+    "failed",
+    "cancelled",
+    "together",
+    "anew",
+    "split",
+    "tightened",
+    "paused",
+    "overlong",
+    "brought",
+    "put_aside",
+)
 """What engines count that is a metric of its own."""
 
 

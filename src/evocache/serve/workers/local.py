@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from .updates import Cancelled, Failed, Made, Previewed, Progressed, Update
 from .worker import Tell, WorkerSettings
 
 if TYPE_CHECKING:
-    from ..engine import Engine, Job
+    from ..engine import Engine, Job, Shelf
     from .models.loaded import Loaded, Parts
 
 ENDS, PREVIEWS = 2, 4
@@ -55,6 +55,7 @@ class LocalWorker:
         self._begun: dict[str, _Begun] = {}
         self._change = threading.Lock()
         self._engine: Engine | None = None
+        self._shelf: Shelf | None = None
         self._teller: Teller | None = None
         self._device = "cpu"
 
@@ -73,25 +74,21 @@ class LocalWorker:
 
         from ...loading.dtypes import choose_device
         from ..engine import Engine
-        from .models.loaded import load_parts
+        from .models.load_all import load_all, open_shelf
 
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
-        where = {"device": choose_device(settings.device, settings.slot), "dtype": settings.dtype}
-        models = []
-        for name, source in settings.models.items():
-            own = settings.loras.get(name, {})
-            fronts = {lora: front for lora in own if (front := settings.fronts.get(f"{name}:{lora}")) is not None}
-            front = settings.fronts.get(name)
-            models.append(load_parts(name, source, front, loras=own, lora_fronts=fronts, **where))
-        pipelines = {name: pipe for parts in models for name, pipe in parts.pipelines.items()}
-        self._device = str(next(iter(pipelines.values())).device)
-        engine = Engine(pipelines, memory=settings.memory, open=settings.open)
-        try:
+        with ExitStack() as ends:
+            if (shelf := open_shelf(settings)) is not None:
+                ends.callback(shelf.discard)
+            models = load_all(settings, shelf, choose_device(settings.device, settings.slot))
+            pipelines = {name: pipe for parts in models for name, pipe in parts.pipelines.items()}
+            self._device = str(next(iter(pipelines.values())).device)
+            engine = Engine(pipelines, memory=settings.memory, open=settings.open, shelf=shelf)
+            ends.callback(engine.close)
             self._models = {parts.name: _call_first(engine, parts) for parts in models}
-        except BaseException:
-            engine.close()
-            raise
+            self._engine_ends = ends.pop_all()
+        self._shelf = shelf
         self._ends = ThreadPoolExecutor(min(settings.open, ENDS), "evocache worker ends")
         self._previews = ThreadPoolExecutor(min(settings.open, PREVIEWS), "evocache worker previews")
         self._engine, self._teller = engine, Teller(tell, look=self._look)
@@ -140,7 +137,8 @@ class LocalWorker:
         from .models.held_bytes import count_held_bytes
 
         counts = {**vars(engine.figures), "alone": dict(engine.figures.alone)}
-        return {**counts, "open": len(teller), "bytes": count_held_bytes(self._device)}
+        moved = {} if self._shelf is None else {"brought": self._shelf.brought, "put_aside": self._shelf.put}
+        return {**counts, **moved, "open": len(teller), "bytes": count_held_bytes(self._device)}
 
     def close(self) -> None:
         """End all tasks, each of which is told, and let go of the models; wait for the turn at hand."""
@@ -148,7 +146,7 @@ class LocalWorker:
         self._engine = None
         if engine is None or teller is None:
             return
-        engine.close()
+        self._engine_ends.close()
         self._ends.shutdown()
         self._previews.shutdown()
         teller.close(Cancelled())
