@@ -221,5 +221,5 @@ def test_plans_are_of_the_pipeline_as_it_is(pipe: Any) -> None:
             expected = Means(given, "none", {}, None)
             choose = partial(Prepared({"pixart": own}, {}).choose, "pixart")
             assert needs[-1] == expected.settle(own, choose, 1 << 40, 0, KnownPlans(own_plain))
-            assert engine._loop.conductor._budget._room.left == 10**9 - sum(weights_of(own).values())
+            assert engine._loop.conductor.budget._room.left == 10**9 - sum(weights_of(own).values())
     assert len(set(needs)) == 3
