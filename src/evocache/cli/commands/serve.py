@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ...errors import InputError
 from ...units import in_bytes
 from ..inputs.request_limits import KeepDays, MaxPictures, MaxPixels, MaxPrompt, MaxSteps, ResultsRoom
 from ..inputs.served_models import Fronts, Loras, Models, read_fronts, read_loras, read_models
@@ -66,6 +67,13 @@ def serve(
     keep_days: KeepDays = 1.0,
     results: ResultsRoom = "10GB",
     drain: Annotated[float, typer.Option(min=0, max=3600, help="Seconds that what runs may take at the end.")] = 30.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Serve on a Ray cluster: host:port, auto, or local for a new one."),
+    ] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=4096, help="Servers on the Ray cluster.")] = 1,
+    cpus: Annotated[float, typer.Option(min=0, help="CPUs that each of them takes of its machine.")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs that each takes; 0.5 shares one with another.")] = 0.0,
 ) -> None:
     """Serve models to OpenAI's clients: pictures, videos, previews; many at a time."""
     from ...serve.requests.fit import Limits
@@ -104,4 +112,17 @@ def serve(
             in_bytes(cache), tenants=tenants, unseeded=reuse_unseeded, within_tenant=share_within_tenant
         ),
     )
-    run(settings, lambda url: errors().print(f"{', '.join(models)} on {url}", markup=False, highlight=False))
+    said = ", ".join(models)
+
+    def tell(url: str) -> None:
+        errors().print(f"{said} on {url}", markup=False, highlight=False)
+
+    if ray is None:
+        if (replicas, cpus, gpus) != (1, 1.0, 0.0):
+            raise InputError("--replicas, --cpus or --gpus without --ray", "a cluster of Ray", "add --ray local")
+        run(settings, tell)
+        return
+    from ...serve.ray_app.deploy import serve_on_ray
+    from ...serve.ray_app.replica_settings import ReplicaSettings
+
+    serve_on_ray(settings, ray, ReplicaSettings(replicas, cpus, gpus), tell)

@@ -10,7 +10,7 @@ _NAMES: Mapping[str, str] = {
     CONTENT: "prompt prompts held_out count limit seed steps guidance height width frames image mask set_ batch",
     SCHEDULE: "schedule speedup min_quality memory storage offload film",
     SEARCH: "time generations method objective quality reward least_steps start",
-    MACHINE: "model device dtype workers ray",
+    MACHINE: "model device dtype workers ray replicas cpus gpus",
     OUTPUT: "out_ as_json png plot depth stages detail to force video_format fps",
 }
 

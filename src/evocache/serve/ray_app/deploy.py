@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -50,14 +52,19 @@ def serve_on_ray(
         StoreError: if the database cannot be opened.
         DependencyError: if the extra `[serve]` or `[ray]` is not installed.
     """
+    if address == LOCAL:
+        _close_cluster()
     ray, serve = optional("ray"), optional("ray.serve")
+    if not settings.port:
+        raise ServeError("port 0", "a port that Ray's proxies listen at on each machine", "name one with --port")
     host, own = settings.host, address == LOCAL
     if not own or os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":  # which listens at all addresses
         settings = replace(settings, host=BEYOND)
     settings = prepare(check_spread(settings))
     with end_on_sigterm(), _connected(ray, address, replicas):
         try:
-            serve.start(http_options={"host": host, "port": settings.port})
+            quiet = {"log_level": "WARNING", "enable_access_log": False}
+            serve.start(http_options={"host": host, "port": settings.port}, logging_config=quiet)
             _deploy(serve, build_application(settings, replicas, make))
             told(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
             threading.Event().wait()
@@ -67,20 +74,25 @@ def serve_on_ray(
                 serve.shutdown()
 
 
+def _close_cluster() -> None:
+    """Have a new cluster of this process let nobody in without a token of its own: Ray listens at all addresses."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:  # it is read at the import
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+
+
 @contextmanager
 def _connected(ray: Any, address: str, replicas: ReplicaSettings) -> Iterator[None]:
-    """Be connected to a cluster; one of this machine alone is reached by no other."""
+    """Be connected to a cluster."""
     settings: dict[str, Any] = {}
     if address == LOCAL:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         wanted = math.ceil(replicas.replicas * replicas.cpus)
         settings = {"num_cpus": max(os.cpu_count() or 1, wanted), "include_dashboard": False}
-        settings["_node_ip_address"] = "127.0.0.1"
     connect(ray, address, ServeError, **settings)
     try:
         there, wanted_gpus = ray.cluster_resources().get("GPU", 0), replicas.replicas * replicas.gpus
         if address == LOCAL and there < wanted_gpus:
-            given = f"{replicas.replicas} replicas of {replicas.gpus:g} GPUs each on a machine with {there:g}"
+            given = f"replicas that take {wanted_gpus:g} GPUs on a machine with {there:g}"
             raise ServeError(
                 given, "GPUs for all", "ask for fewer replicas, or for a part of a GPU, such as --gpus 0.5"
             )
@@ -98,6 +110,13 @@ def _deploy(serve: Any, application: Any) -> None:
     try:
         serve.run(application, name=NAME)
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = [line for line in lines if line.startswith("evocache.errors.")] or lines or [type(error).__name__]
-        raise ServeError(f"replicas that do not start ({said[-1][:500]})", "ones that do", "see Ray's logs") from None
+        deployments = serve.status().applications[NAME].deployments.values()
+        said = _last_words([str(error), *(one.message for one in deployments)])
+        raise ServeError(f"replicas that do not start ({said})", "ones that do", "see Ray's logs") from None
+
+
+def _last_words(messages: Sequence[str]) -> str:
+    """What was wrong, of messages that hold tracebacks: the last error of evocache, else the last line."""
+    lines = [line.strip() for message in messages for line in message.splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith("evocache.errors.")]
+    return (ours or lines)[-1][:500]

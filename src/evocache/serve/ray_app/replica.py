@@ -47,9 +47,12 @@ class Replica:
         """Say whether the server takes requests; the first time, wait until its models are loaded.
 
         Raises:
-            ServeError: if they cannot be loaded, or it has taken none for longer than its patience.
+            ServeError: if it has taken none for longer than its patience.
+            Error: of evocache, as a worker raises it, if none of them can start.
         """
         why = await self._service.settled()
+        if self._service.unstartable is not None:
+            raise self._service.unstartable
         now = time.monotonic()
         if not why:
             self._was_ready = now
