@@ -8,7 +8,7 @@ In: tasks, what their owners wish, and workers. Out: runs, whose updates are the
 - `admission`, `ticket`, `rates`, `refusal`: who is let in at the door, the place behind it, quotas of keys, and what is
   said to those who are not let in
 - `shares`, `deadlines`, `order`: who has had least; who is short of time; who goes next
-- `desk`: all of this together, without workers
+- `desk`: all of this together, without workers; `figures`: of it, for operators
 - `run`: what became of a task
 - `queue/`: runs that wait, and those that workers have
 - `dispatch`: the object that all of this is used by

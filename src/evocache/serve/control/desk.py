@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...errors import Error, nearest
 from ..workers.card import ModelCard, PointCard
@@ -70,6 +70,7 @@ class Desk:
         cards: models, as workers said when they had loaded them.
         current: the same, with the seconds of a generation as they are learned.
         controllers: of the models' levels.
+        made: counts of what was made by the labels of points, by model.
         backlog: what waits and runs.
         capacity: how fast the workers are.
         shares: what owners have had.
@@ -90,7 +91,7 @@ class Desk:
         self.current: dict[str, ModelCard] = {}
         self.controllers: dict[str, FrontController] = {}
         self._ladders: dict[str, Ladder] = {}
-        self._made: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.made: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.backlog, self.capacity, self.shares = Backlog(), Capacity(), Shares()
         self._predictor = Predictor()
         self.door = Door(door, self.backlog, self.capacity, self.controllers, quota)
@@ -251,7 +252,7 @@ class Desk:
         """
         if made is not None:
             self._advance(run, 0.0)
-            self._made[run.task.model][UNCACHED if run.point is None else run.point.label] += 1
+            self.made[run.task.model][UNCACHED if run.point is None else run.point.label] += 1
             seconds = made.seconds.get("compute")
             if seconds is not None:
                 self._predictor.learn(run.card, run.task, run.point, seconds, run.beside, room)
@@ -281,34 +282,6 @@ class Desk:
         else:
             self.shares.spend(run.owner, -run.predicted)
         run.level, run.point, run.predicted, run.begun = None, None, 0.0, None
-
-    def figures(self, waiting: Collection[Run], running: Collection[Run]) -> dict[str, Any]:
-        """Return gauges: of each model its state, level, wait and counts; how fast workers are, what is let in.
-
-        `points` counts what was made by the labels of points, `owners` what waits and runs of each who asks, unnamed.
-        """
-        waits, runs = (Counter(run.owner for run in some) for some in (waiting, running))
-        models = {
-            name: {
-                "state": controller.state,
-                "level": controller.level,
-                "levels": controller.levels,
-                "wait_seconds": self.waits(name)[controller.level],
-                "waiting": sum(run.task.model == name for run in waiting),
-                "running": sum(run.task.model == name for run in running),
-                "points": dict(self._made[name]),
-            }
-            for name, controller in self.controllers.items()
-        }
-        return {
-            "models": models,
-            "workers": self.capacity.workers,
-            "capacity": self.capacity.rate,
-            "open": len(self.backlog),
-            "bytes": self.door.bytes,
-            "refused": dict(self.door.refused),
-            "owners": sorted(([waits[one], runs[one]] for one in waits | runs), reverse=True),
-        }
 
     def _advance(self, run: Run, left: float) -> None:
         if left < run.entry.left:

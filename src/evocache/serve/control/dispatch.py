@@ -15,6 +15,7 @@ from ..workers.task import Task
 from ..workers.worker import Tell, Worker
 from .admission import DoorSettings
 from .desk import Desk, Outlook
+from .figures import gather_figures
 from .front_control import ControlSettings, Transition, log_transition
 from .points import ServerPoints, Wishes
 from .queue.run_queue import RunQueue
@@ -213,4 +214,4 @@ class Dispatcher:
     def figures(self) -> dict[str, Any]:
         """Return gauges of models, workers and the door, and counts of ends, of refusals, and of lost workers."""
         self._queue.tick()
-        return {**self._desk.figures(self._queue.waiting, self._queue.running), "ends": dict(self._queue.ends)}
+        return {**gather_figures(self._desk, self._queue.waiting, self._queue.running), "ends": dict(self._queue.ends)}
