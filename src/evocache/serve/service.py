@@ -24,7 +24,7 @@ from .control.run import Run
 from .control.shares import Owner
 from .control.ticket import Ticket
 from .crew import LOADING, Crew, PlainCrew, SupervisedCrew
-from .jobs.retention import Quota
+from .jobs.retention import RoomLimits
 from .observe.observer import Observer
 from .observe.outcome import End, Outcome
 from .requests.answer import Account, Answer
@@ -32,7 +32,7 @@ from .requests.failures import UnmadeError
 from .requests.fit import check
 from .requests.identity import Identity
 from .requests.request import GenerationRequest
-from .reuse.asking import Watch
+from .reuse.asking import PictureListener
 from .reuse.reuse import Reuse
 from .settings import Settings
 from .workers.card import ModelCard, PointCard
@@ -136,7 +136,7 @@ class Service:
         return check(asked, self.cards[asked.model], self.settings.limits, NAMES)
 
     async def generate(
-        self, asked: GenerationRequest, who: Identity, *, watch: Watch | None = None, previews: int = 0
+        self, asked: GenerationRequest, who: Identity, *, watch: PictureListener | None = None, previews: int = 0
     ) -> list[Answer]:
         """Make what is asked for; if it is cancelled, what is not over ends within a step.
 
@@ -170,7 +170,9 @@ class Service:
         tell("made", answers)
         return answers
 
-    async def _make(self, asked: GenerationRequest, who: Identity, watch: Watch | None, previews: int) -> list[Answer]:
+    async def _make(
+        self, asked: GenerationRequest, who: Identity, watch: PictureListener | None, previews: int
+    ) -> list[Answer]:
         wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline)
         owner = Owner(who.tenant, who.key, who.user)
 
@@ -214,7 +216,7 @@ class Service:
             settings.folder,
             settings.database,
             keep=settings.keep,
-            quota=Quota(settings.disk_bytes),
+            room=RoomLimits(settings.disk_bytes),
             lease=settings.lease,
         )
         database = self._background.database

@@ -100,7 +100,7 @@ def test_who_leaves_wants_no_links(address: str, worker: StubWorker):
 def test_a_client_is_told_at_once_and_the_database_hardly_asked(
     service: Service, ask: Ask, monkeypatch: pytest.MonkeyPatch, worker: StubWorker
 ):
-    monkeypatch.setattr(background, "LOOK", 3600.0)
+    monkeypatch.setattr(background, "JOB_POLL", 3600.0)
     get, asked = Background.get, list[str]()
 
     async def counted(self: Background, id: str, who: Identity) -> Any:
@@ -117,7 +117,7 @@ def test_a_client_is_told_at_once_and_the_database_hardly_asked(
 
 
 def test_a_job_that_another_server_makes_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: StubWorker):
-    monkeypatch.setattr(background, "LOOK", 0.05)
+    monkeypatch.setattr(background, "JOB_POLL", 0.05)
     idle = Service(serving(tmp_path), [StubWorker()])
     with running(idle) as url, running(Service(serving(tmp_path), [worker])):
         until(lambda: not idle.unready())

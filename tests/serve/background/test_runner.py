@@ -33,7 +33,7 @@ Change = Callable[..., Any]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(making, "PAUSES", (0.01, 0.02))
     monkeypatch.setattr(runner, "REST", 0.05)
-    monkeypatch.setattr(runner, "LOOK", 0.05)
+    monkeypatch.setattr(runner, "QUEUE_POLL", 0.05)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 from evocache.serve.database.database import Database
 from evocache.serve.jobs.files import ResultFiles
 from evocache.serve.jobs.record import JobRecord, Point, Result
-from evocache.serve.jobs.retention import Quota, Retention
+from evocache.serve.jobs.retention import Retention, RoomLimits
 from evocache.serve.jobs.runs import JobRuns
 from evocache.serve.jobs.store import JobStore
 from tests.serve.jobs.records import MINE, record
@@ -47,7 +47,7 @@ class Server:
         self.store = JobStore(self.database)
         self.runs = JobRuns(self.store, self.database, lease=LEASE)
         self.files = ResultFiles(folder)
-        self.retention = Retention(self.store, self.database, self.files, quota=Quota(None, free_bytes=0))
+        self.retention = Retention(self.store, self.database, self.files, room=RoomLimits(None, free_bytes=0))
         time.sleep(0.0 if self.runs.first else LEASE)
         self.runs.recover()
         self.retention.sweep_files(started)

@@ -16,7 +16,7 @@ from evocache.serve.database.database import Database
 from evocache.serve.jobs.calls import Call, Calls
 from evocache.serve.jobs.files import ResultFiles
 from evocache.serve.jobs.record import Failure, JobRecord, Result, new_id
-from evocache.serve.jobs.retention import Quota, Retention, free_bytes
+from evocache.serve.jobs.retention import Retention, RoomLimits, free_bytes
 from evocache.serve.jobs.store import JobStore
 from tests.serve.jobs.records import MINE, record
 
@@ -30,10 +30,10 @@ def files(fast_folder: Path) -> ResultFiles:
 
 @pytest.fixture
 def keeper(store, database, files):
-    """`keeper(**quota)`: the retention of the test, with a disk of any size."""
+    """`keeper(**room)`: the retention of the test, with a disk of any size."""
 
-    def make(free: Callable[[Path], int] = lambda _: 10**15, calls: Calls | None = None, **quota: Any) -> Retention:
-        limits = Quota(**{"bytes": None, "young": 0.0, "free_bytes": 0, **quota})
+    def make(free: Callable[[Path], int] = lambda _: 10**15, calls: Calls | None = None, **room: Any) -> Retention:
+        limits = RoomLimits(**{"bytes": None, "young": 0.0, "free_bytes": 0, **room})
         return Retention(store, database, files, calls, limits, free=free)
 
     return make
@@ -263,8 +263,8 @@ def test_the_room_holds_however_many_come_at_once(store, keeper):
 
 @pytest.mark.parametrize("values", [{"bytes": 0}, {"tenant_bytes": 0}, {"free_bytes": -1}, {"young": -1.0}])
 def test_a_limit_that_is_none_is_refused(values):
-    with pytest.raises(JobError, match="of a quota"):
-        Quota(**values)
+    with pytest.raises(JobError, match="of room for results"):
+        RoomLimits(**values)
 
 
 def test_room_is_summed_without_reading_requests(fast_folder):

@@ -37,7 +37,7 @@ async def all_kinds(served: Served) -> None:
     served.worker.gate.clear()
     both = [asyncio.create_task(served.ask(prompt=f"two {SECRET}", seed=7)) for _ in range(2)]
     flights = served.service.reuse._flights._flights
-    await served.until(lambda: sum(len(one._seats) for all_of_it in flights.values() for one in all_of_it) == 2)
+    await served.until(lambda: sum(len(one._waiters) for all_of_it in flights.values() for one in all_of_it) == 2)
     served.worker.gate.set()
     await asyncio.gather(*both)
     served.service._dispatcher._desk.door.closed = True

@@ -13,7 +13,7 @@ from ..service import Service
 from . import edits, health, images, models, promised, videos
 from .description import describe_truly
 from .entrance.guard import Guard
-from .entrance.watch import Watch
+from .entrance.request_log import RequestLog
 from .errors import handle_errors
 from .leaving import LEFT, ClientLeftError
 from .pictures import open_unpacking
@@ -69,7 +69,7 @@ def create_app(service: Service, traces: Traces | None = None, routers: Iterable
     handle_errors(app)
 
     app.add_middleware(Guard, service=service, exposure=service.settings.exposure)
-    app.add_middleware(Watch, service=service, traces=traces)  # outside of the guard
+    app.add_middleware(RequestLog, service=service, traces=traces)  # outside of the guard
 
     @app.exception_handler(ClientLeftError)
     async def left(_: Request, error: ClientLeftError) -> Response:

@@ -22,7 +22,7 @@ from ..jobs.calls import Calls
 from ..jobs.files import ResultFiles
 from ..jobs.listing import Order, Page
 from ..jobs.record import JobRecord, Kind, new_id
-from ..jobs.retention import HOUR, Quota, Retention
+from ..jobs.retention import HOUR, Retention, RoomLimits
 from ..jobs.runs import LEASE, JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
@@ -39,7 +39,7 @@ log = logging.getLogger("evocache.serve")
 SWEEP = 60.0
 """Seconds between two looks for results whose time is over."""
 
-LOOK = 1.0
+JOB_POLL = 1.0
 """Seconds after which a client that waits looks again whether its job is over, which another server may run."""
 
 
@@ -54,7 +54,7 @@ class Background:
         folder: for the database and results; None keeps both in a folder that goes at the end.
         url: of a Postgres database in place of a file of SQLite in the folder.
         keep: seconds that a result is kept.
-        quota: how much room results have.
+        room: how much of it results have.
         lease: seconds that a server may be silent before others take over its jobs.
 
     Attributes:
@@ -73,7 +73,7 @@ class Background:
         url: str | None = None,
         *,
         keep: float | None = 86400.0,
-        quota: Quota | None = None,
+        room: RoomLimits | None = None,
         lease: float = LEASE,
     ) -> None:
         self._own = tempfile.TemporaryDirectory(prefix="evocache-") if folder is None else None
@@ -87,7 +87,7 @@ class Background:
         self._runs = JobRuns(self._store, self._database, lease=lease)
         self._files = ResultFiles(place / "results")
         calls = Calls(self._database, self._runs)
-        self._retention = Retention(self._store, self._database, self._files, calls, quota)
+        self._retention = Retention(self._store, self._database, self._files, calls, room)
         self.tombstones = Tombstones(calls)
         self._waiting = WaitingClients()
         self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, account, self._waiting)
@@ -209,7 +209,7 @@ class Background:
                 job = await self.get(id, who)
                 if job is None or not job.open or (not self._dispatcher.open and not here):
                     return job
-                await wait_for(told, LOOK)
+                await wait_for(told, JOB_POLL)
 
     def end_waits(self) -> None:
         """Have clients wait only for what this server makes already; called as the server begins to end."""

@@ -22,7 +22,7 @@ log = logging.getLogger("evocache.serve")
 AHEAD = 32
 """Jobs that a server has begun and are not over; others are left to other servers on the database."""
 
-LOOK = 2.0
+QUEUE_POLL = 2.0
 """Seconds after which it is looked whether another server left something to do."""
 
 REST = 15.0
@@ -115,7 +115,7 @@ class JobRunner:
                 await self._begin_waiting()
             except StoreError as error:
                 log.error("jobs cannot be read now: %s", error)
-            await wait_for(self._wake, LOOK)
+            await wait_for(self._wake, QUEUE_POLL)
 
     async def _begin_waiting(self) -> None:
         if not self._may_begin():

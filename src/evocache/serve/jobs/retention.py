@@ -21,7 +21,7 @@ HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class RoomLimits:
     """How much room results have. How long they are kept is told to the `JobStore`.
 
     Attributes:
@@ -43,7 +43,7 @@ class Quota:
         for name, least in (("bytes", 1), ("tenant_bytes", 1), ("free_bytes", 0), ("young", 0)):
             value = getattr(self, name)
             if value is not None and not value >= least:
-                raise JobError(f"{name} {short(value)} of a quota", f"{least} or more", "leave it out")
+                raise JobError(f"{name} {short(value)} of room for results", f"{least} or more", "leave it out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Retention:
         database: the store's.
         files: of results.
         calls: that are forgotten at the same age; None for none.
-        quota: how much room there is.
+        room: how much there is.
         free: returns the bytes that are free on the disk of a folder.
         scrub: seconds at the least between two times that SQLite's file is written anew, without what was deleted.
     """
@@ -82,14 +82,14 @@ class Retention:
         database: Database,
         files: ResultFiles,
         calls: Calls | None = None,
-        quota: Quota | None = None,
+        room: RoomLimits | None = None,
         *,
         free: Callable[[Path], int] = free_bytes,
         scrub: float = HOUR / 6,
     ) -> None:
         self._store, self._database, self._files, self._calls = store, database, files, calls
         self._ended = EndedJobs(database)
-        self.quota = quota or Quota()
+        self.room = room or RoomLimits()
         self._free, self._scrub = free, scrub
         self._door = threading.Lock()
         self._traces, self._scrubbed = True, float("-inf")
@@ -159,24 +159,24 @@ class Retention:
     def _refusal(self, over: _Over, more: int) -> QuotaError:
         return QuotaError(
             f"a result of about {more} bytes, for which {over.bytes} are missing {over.whose}",
-            f"at most {over.used.ended} bytes that jobs which ended {self.quota.young:.0f} s ago would leave",
+            f"at most {over.used.ended} bytes that jobs which ended {self.room.young:.0f} s ago would leave",
             "delete jobs that are not needed, or wait until those that run have ended",
         )
 
     def _over(self, tenant: str | None, more: int) -> list[_Over]:
         """Return by how much each limit would be passed by a result of a tenant."""
-        young = self._store.clock() - self.quota.young
+        young = self._store.clock() - self.room.young
         used, found = self._ended.used(young), []
-        over = 0 if self.quota.bytes is None else used.all + more - self.quota.bytes
-        expected = used.open + more + self.quota.free_bytes - self._free(self._files.folder)
-        if tenant is not None and self.quota.tenant_bytes is not None:
+        over = 0 if self.room.bytes is None else used.all + more - self.room.bytes
+        expected = used.open + more + self.room.free_bytes - self._free(self._files.folder)
+        if tenant is not None and self.room.tenant_bytes is not None:
             own = self._ended.used(young, tenant)
-            found.append(_Over(own.all + more - self.quota.tenant_bytes, own, tenant, "in the room of a tenant"))
+            found.append(_Over(own.all + more - self.room.tenant_bytes, own, tenant, "in the room of a tenant"))
         found.append(_Over(max(over, expected), used, None, "in all"))
         return [one for one in found if one.bytes > 0]
 
     def _evict(self, over: _Over) -> int:
-        young, left, gone = self._store.clock() - self.quota.young, over.bytes, 0
+        young, left, gone = self._store.clock() - self.room.young, over.bytes, 0
         while left > 0 and (records := self._ended.delete_oldest(left, young, over.tenant)):
             gone += self._left(records)
             left -= sum(record.bytes for record in records)

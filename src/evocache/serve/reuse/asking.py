@@ -16,7 +16,7 @@ from ..control.run import Run
 from ..requests.answer import Account, Answer
 from ..workers.task import Task
 from ..workers.updates import Update
-from .flights import Flights, Seat
+from .flights import Flights, Waiter
 from .keys import Question
 from .records import Note
 from .results import Results
@@ -24,7 +24,7 @@ from .results import Results
 Begin = Callable[[Sequence[Task]], AbstractContextManager[Sequence[Run]]]
 """Lets tasks in at the door and has them begun, or raises `Refused`; what it gives back is left when they are over."""
 
-Watch = Callable[[int, Update], None]
+PictureListener = Callable[[int, Update], None]
 """Takes the number of a picture among those asked for, and what became of it."""
 
 
@@ -47,7 +47,7 @@ class Asked:
     repeats: bool
     deadline: float | None
     hurries: bool
-    watch: Watch | None
+    watch: PictureListener | None
     previews: int
 
 
@@ -73,7 +73,7 @@ class Asking:
         self._asked, self._questions, self._notes = asked, questions, notes
         self._results, self._flights = results, flights
         self._stored: dict[int, Answer] = {}
-        self._seats: dict[int, Seat] = {}
+        self._waiters: dict[int, Waiter] = {}
 
     async def answer(self, begin: Begin) -> list[Answer]:
         """Return the answers; what nobody waits for any more ends, however this ends.
@@ -99,13 +99,13 @@ class Asking:
             ended = "shed"
             raise
         finally:
-            for seat in self._seats.values():
-                seat.leave()
+            for waiter in self._waiters.values():
+                waiter.leave()
             self._note_unanswered(ended)
 
     @property
     def _missing(self) -> list[int]:
-        return [at for at in range(len(self._questions)) if at not in self._stored and at not in self._seats]
+        return [at for at in range(len(self._questions)) if at not in self._stored and at not in self._waiters]
 
     async def _look(self, worst: int) -> None:
         """Look for what is being made, and for what is stored.
@@ -139,7 +139,7 @@ class Asking:
             flight = self._flights.find(self._questions[at], asked.outlook, asked.hurries)
             if flight is not None:
                 watch, kept = self._watch(at), partial(self._note, at)
-                self._seats[at] = flight.join(watch, asked.previews, kept, deadline=asked.deadline)
+                self._waiters[at] = flight.join(watch, asked.previews, kept, deadline=asked.deadline)
 
     async def _make(self, begin: Begin) -> list[Answer]:
         missing = self._missing
@@ -150,12 +150,12 @@ class Asking:
             for at, run in zip(missing, runs, strict=True):
                 flight = self._flights.begin(self._questions[at], run, keep, open=keep is not None)
                 watch, kept = self._watch(at), partial(self._note, at)
-                self._seats[at] = flight.join(watch, self._asked.previews, kept, joined=False)
+                self._waiters[at] = flight.join(watch, self._asked.previews, kept, joined=False)
             return await self._wait()
 
     async def _wait(self) -> list[Answer]:
-        await asyncio.gather(*(seat.answer for seat in self._seats.values()))
-        made = {at: seat.answer.result() for at, seat in self._seats.items()}
+        await asyncio.gather(*(waiter.answer for waiter in self._waiters.values()))
+        made = {at: waiter.answer.result() for at, waiter in self._waiters.items()}
         return [self._stored[at] if at in self._stored else made[at] for at in range(len(self._questions))]
 
     def _watch(self, at: int) -> Callable[[Update], None]:
@@ -164,19 +164,19 @@ class Asking:
 
     def _note(self, at: int, answer: Answer, bytes: int, seconds: float) -> None:
         """Note a picture that was made, once it is known what it takes."""
-        account, seat, note = answer.account, self._seats[at], self._notes[at]
-        if not seat.joined:
+        account, waiter, note = answer.account, self._waiters[at], self._notes[at]
+        if not waiter.joined:
             stages = {stage: took for stage, took in account.seconds.items() if stage != "predicted"}
             note.end("skipped" if self._asked.cache == "off" else "miss", stages, size=bytes, point=account.point)
         elif account.reuse == "exact":
-            note.end("hit", {"wait": seat.waited}, size=bytes, saved=seconds, tier="memory", point=account.point)
+            note.end("hit", {"wait": waiter.waited}, size=bytes, saved=seconds, tier="memory", point=account.point)
         else:
-            note.end("joined", {"wait": seat.waited}, size=bytes, saved=seconds, point=account.point)
+            note.end("joined", {"wait": waiter.waited}, size=bytes, saved=seconds, point=account.point)
 
     def _note_unanswered(self, kind: str) -> None:
         """Note what has no answer, and will have none."""
         for at, note in enumerate(self._notes):
-            seat = self._seats.get(at)
-            answered = seat is not None and seat.answer.done() and not seat.answer.cancelled()
-            if not answered or (seat is not None and seat.answer.exception() is not None):
+            waiter = self._waiters.get(at)
+            answered = waiter is not None and waiter.answer.done() and not waiter.answer.cancelled()
+            if not answered or (waiter is not None and waiter.answer.exception() is not None):
                 note.end(kind)

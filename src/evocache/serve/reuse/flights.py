@@ -18,7 +18,7 @@ from .keys import Question
 
 log = logging.getLogger("evocache.serve")
 
-Watch = Callable[[Update], None]
+Listener = Callable[[Update], None]
 """Takes what becomes of one picture."""
 
 Kept = Callable[[Answer, int, float], None]
@@ -28,7 +28,7 @@ Keep = Callable[[Question, Answer], Awaitable[int]]
 """Stores a result, and returns its bytes."""
 
 
-class Seat:
+class Waiter:
     """The place of one who waits for a flight.
 
     Args:
@@ -46,7 +46,7 @@ class Seat:
     def __init__(
         self,
         flight: Flight,
-        watch: Watch,
+        watch: Listener,
         previews: int,
         joined: bool,
         came: float,
@@ -99,7 +99,7 @@ class Flight:
     ) -> None:
         self.question, self.run = question, run
         self._account, self._clock = account, clock
-        self._seats: list[Seat] = []
+        self._waiters: list[Waiter] = []
         self._answer: Answer | None = None
         self.left = False
         """Whether all who waited have left, so that it ends."""
@@ -126,14 +126,14 @@ class Flight:
 
     def join(
         self,
-        watch: Watch,
+        watch: Listener,
         previews: int,
         kept: Kept,
         *,
         deadline: float | None = None,
         joined: bool = True,
-    ) -> Seat:
-        """Return a seat of somebody who waits as well, and is told all from now on.
+    ) -> Waiter:
+        """Let somebody wait as well, who is told all from now on.
 
         Args:
             watch: is told what becomes of it.
@@ -143,21 +143,21 @@ class Flight:
             joined: whether it is made for somebody else.
         """
         now = self._clock()
-        seat = Seat(self, watch, previews, joined, now, kept)
-        self._seats.append(seat)
+        waiter = Waiter(self, watch, previews, joined, now, kept)
+        self._waiters.append(waiter)
         if deadline is not None:
             self.run.hasten(now + deadline)
         if self._answer is not None:
-            self._give(seat)
+            self._give(waiter)
         elif joined and self.run.progress.steps:
-            seat.tell(self.run.progress)
-        return seat
+            waiter.tell(self.run.progress)
+        return waiter
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, waiter: Waiter) -> None:
         """Take somebody off who waits no more."""
-        if seat in self._seats:
-            self._seats.remove(seat)
-        if not self._seats and not self.run.over:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        if not self._waiters and not self.run.over:
             self.left = True
             self.run.cancel()
 
@@ -165,23 +165,23 @@ class Flight:
         """Tell all who wait what becomes of the run, and have its result stored."""
         end = await self._pass_on()
         if not isinstance(end, Made):
-            for seat in self._waiting():
-                seat.answer.set_exception(_failure(end))
-                seat.answer.exception()  # seen: who left does not ask
+            for waiter in self._waiting():
+                waiter.answer.set_exception(_failure(end))
+                waiter.answer.exception()  # seen: who left does not ask
             return
         answer = self._answer = Answer(end.picture, self._account(self.run, end))
-        for seat in self._waiting():
-            self._give(seat)
+        for waiter in self._waiting():
+            self._give(waiter)
         bytes = len(end.picture.pixels)
         if keep is not None:
             with suppress(Exception):
                 bytes = await self._store(keep, answer) or bytes
-        for seat in self._seats:
-            if not seat.answer.cancelled():
-                seat.kept(seat.answer.result(), bytes, answer.account.seconds.get("compute", 0.0))
+        for waiter in self._waiters:
+            if not waiter.answer.cancelled():
+                waiter.kept(waiter.answer.result(), bytes, answer.account.seconds.get("compute", 0.0))
 
-    def _waiting(self) -> list[Seat]:
-        return [seat for seat in self._seats if not seat.answer.done()]
+    def _waiting(self) -> list[Waiter]:
+        return [waiter for waiter in self._waiters if not waiter.answer.done()]
 
     async def _store(self, keep: Keep, answer: Answer) -> int:
         try:
@@ -194,27 +194,28 @@ class Flight:
         async for update in self.run:
             if isinstance(update, End):
                 return update
-            for seat in self._seats:
-                seat.tell(update)
+            for waiter in self._waiters:
+                waiter.tell(update)
             if isinstance(update, Progressed):
-                wishes = [seat.wants_preview(update) for seat in self._seats]  # of all: one preview is enough for them
+                # of all: one preview is enough for them
+                wishes = [waiter.wants_preview(update) for waiter in self._waiters]
                 if any(wishes):
                     self.run.preview()
         raise AssertionError("a run without an end")
 
-    def _give(self, seat: Seat) -> None:
-        seat.waited = max(0.0, self._clock() - seat.came)
-        seat.answer.set_result(self._answer_of(seat))
+    def _give(self, waiter: Waiter) -> None:
+        waiter.waited = max(0.0, self._clock() - waiter.came)
+        waiter.answer.set_result(self._answer_of(waiter))
 
-    def _answer_of(self, seat: Seat) -> Answer:
+    def _answer_of(self, waiter: Waiter) -> Answer:
         """The answer as one of those who wait is given it."""
         assert self._answer is not None
-        if not seat.joined:
+        if not waiter.joined:
             return self._answer
         run, account = self.run, self._answer.account
-        over = run.ended is not None and seat.came >= run.ended
+        over = run.ended is not None and waiter.came >= run.ended
         begun = run.came if run.begun is None else run.begun
-        seconds = {**account.seconds, "queue": max(0.0, begun - seat.came)}
+        seconds = {**account.seconds, "queue": max(0.0, begun - waiter.came)}
         told = (
             replace(account, reuse="exact", seconds={}) if over else replace(account, reuse="joined", seconds=seconds)
         )

@@ -19,7 +19,7 @@ from ..requests.identity import Identity
 from ..requests.request import SEEDS, GenerationRequest
 from ..workers.card import ModelCard
 from ..workers.updates import Made
-from .asking import Asked, Asking, Begin, Watch
+from .asking import Asked, Asking, Begin, PictureListener
 from .flights import Flights
 from .keys import Keys
 from .records import FILE, Records
@@ -73,7 +73,7 @@ class Reuse:
         outlook: Outlook,
         begin: Begin,
         *,
-        watch: Watch | None = None,
+        watch: PictureListener | None = None,
         previews: int = 0,
     ) -> list[Answer]:
         """Answer a request; if this is cancelled, what nobody else waits for ends within a step.

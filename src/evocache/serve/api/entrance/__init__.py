@@ -2,7 +2,7 @@
 
 In: requests as they come from anybody. Out: requests with an identity, bodies within limits, headers of answers.
 
-- `watch`: each request has an id, a line in the log, metrics and a trace; a fault is answered
+- `request_log`: each request has an id, a line in the log, metrics and a trace; a fault is answered
 - `guard`: refuses, or tells the routes who asks
 - `browsers`: hosts and origins: what pages of other sites may not do
 - `bodies`: how large bodies are and how long they take

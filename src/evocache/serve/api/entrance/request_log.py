@@ -1,4 +1,4 @@
-"""The watch: each request has an id, a line in the log, metrics and a trace; a fault is answered, and logged."""
+"""The log of requests: each has an id, a line in the log, metrics and a trace; a fault is answered, and logged."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NO_ROUTE = "none"
 """Stands for the route of a request that has none: its path is its sender's own words."""
 
 
-class Watch:
-    """Watches requests of an application.
+class RequestLog:
+    """Logs requests of an application.
 
     Args:
         app: the application.
