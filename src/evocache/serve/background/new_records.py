@@ -6,6 +6,7 @@ import secrets
 import time
 
 from ..jobs.record import JobRecord, Kind
+from ..requests.fit import count_pixels
 from ..requests.identity import Identity
 from ..requests.request import SEEDS, GenerationRequest
 from ..workers.card import ModelCard
@@ -35,11 +36,7 @@ def new_record(
         pictures: text of what was given with it, which is kept apart; its room is counted here.
         remixed_from: id of the job that it is made from.
     """
-    values = {**card.defaults, **asked.arguments}
-    pixels = asked.count
-    for name in ("width", "height", "num_frames"):
-        side = values.get(name)
-        pixels *= side if isinstance(side, int) else 1
+    pixels = asked.count * count_pixels({**card.defaults, **asked.arguments})
     request = write_request(asked)
     return JobRecord(
         id=id,

@@ -12,14 +12,12 @@ from typing import Any
 from PIL import Image
 
 from ...errors import JobError
+from ..requests.encode import encode_image, stack_frames
 from ..requests.request import GenerationRequest, Wishes
 from ..workers.task import Picture
 
 VERSION = 1
 """Of the texts that this code writes."""
-
-MODES = {1: "L", 3: "RGB"}
-"""Of pictures by their channels."""
 
 
 def write_request(asked: GenerationRequest) -> str:
@@ -86,10 +84,8 @@ def _unreadable(error: Exception) -> JobError:
 
 def _packed(picture: Picture) -> dict[str, Any]:
     values = {name: getattr(picture, name) for name in ("width", "height", "frames", "channels")}
-    image = Image.frombytes(MODES[picture.channels], (picture.width, picture.height * picture.frames), picture.pixels)
-    file = io.BytesIO()
-    image.save(file, "png", compress_level=1)
-    return {**values, "png": base64.b64encode(file.getvalue()).decode()}
+    file = encode_image(stack_frames(picture), "png", compress_level=1)
+    return {**values, "png": base64.b64encode(file).decode()}
 
 
 def _unpacked(packed: dict[str, Any]) -> Picture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from ...extras import installed
 from ...video.writer import film
 from ..jobs.files import ResultFiles
 from ..jobs.record import JobRecord, ResultFile
-from ..requests.encode import encode
+from ..requests.encode import encode, encode_image
 from ..workers.task import Picture
 
 THUMBNAIL, SHEET = 256, 4096
@@ -82,6 +81,4 @@ def _small(image: Image.Image, side: int) -> Image.Image:
 
 
 def _webp(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "webp", quality=90)
-    return file.getvalue()
+    return encode_image(image, "webp", quality=90)

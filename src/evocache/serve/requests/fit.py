@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -92,24 +93,28 @@ def check(request: GenerationRequest, card: ModelCard, limits: Limits, names: Ma
         raise UnfitError("num_inference_steps", f"{steps} steps; from 1 to {limits.steps} are taken")
     if not 1 <= request.count <= limits.count:
         raise UnfitError("n", f"{request.count} at once; from 1 to {limits.count} are made")
-    sides = [values.get("width"), values.get("height")]
-    pixels = 1
-    for side in sides:
-        if isinstance(side, int):
-            if not SMALLEST <= side <= LONGEST_SIDE:
-                raise UnfitError(
-                    names.get("width", "width"), f"a side of {side} pixels; from {SMALLEST} to {LONGEST_SIDE}"
-                )
-            pixels *= side
+    for side in (values.get("width"), values.get("height")):
+        if isinstance(side, int) and not SMALLEST <= side <= LONGEST_SIDE:
+            said = f"a side of {side} pixels; from {SMALLEST} to {LONGEST_SIDE}"
+            raise UnfitError(names.get("width", "width"), said)
     frames = values.get("num_frames")
-    if isinstance(frames, int):
-        if frames < 1:
-            raise UnfitError(names.get("num_frames", "num_frames"), f"{frames} frames; at least 1")
-        pixels *= frames
+    if isinstance(frames, int) and frames < 1:
+        raise UnfitError(names.get("num_frames", "num_frames"), f"{frames} frames; at least 1")
+    pixels = count_pixels(values)
     if pixels > limits.pixels:
         raise UnfitError(names.get("width", "width"), f"{pixels} pixels; at most {limits.pixels} are made")
     own = {name: value for name, value in request.arguments.items() if card.defaults.get(name, ...) != value}
     return replace(request, arguments=own, loras=_weigh(request.loras, card))
+
+
+def count_pixels(arguments: Mapping[str, object]) -> int:
+    """Return the pixels of a picture, or of all frames of a film, that a call of these arguments makes.
+
+    >>> count_pixels({"width": 64, "height": 32, "num_frames": 4})
+    8192
+    """
+    sides = (arguments.get(name) for name in ("width", "height", "num_frames"))
+    return math.prod(side for side in sides if isinstance(side, int))
 
 
 def _weigh(loras: Mapping[str, float | None], card: ModelCard) -> Mapping[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..requests.answer import Account
+from ..requests.encode import encode_image, stack_frames
 from ..workers.task import Picture
 
 Format = Literal["png", "webp", "zlib"]
@@ -126,15 +127,9 @@ def _smallest(picture: Picture) -> tuple[Format, bytes]:
     if picture.frames > 1 or pixels > PNG_PIXELS:
         changes = np.diff(frames, axis=0, prepend=np.zeros_like(frames[:1]))  # modulo 256, as the sums are
         found["zlib"] = zlib.compress(changes.tobytes(), LEVEL)
-    image = Image.fromarray(tall)
+    image = stack_frames(picture)
     if pixels <= WEBP_PIXELS and picture.channels == 3 and max(tall.shape[:2]) <= WEBP_SIDE:
-        found["webp"] = _file(image, "webp", lossless=True)
+        found["webp"] = encode_image(image, "webp", lossless=True)
     if picture.frames == 1 and pixels <= PNG_PIXELS:
-        found["png"] = _file(image, "png")
+        found["png"] = encode_image(image, "png")
     return min(found.items(), key=lambda one: len(one[1]))
-
-
-def _file(image: Image.Image, format: str, **settings: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, format, **settings)
-    return file.getvalue()
