@@ -18,7 +18,7 @@ from .access.links import Links
 from .background.background import Background
 from .control.dispatch import Dispatcher
 from .control.front_control import Transition, log_transition
-from .control.points import UNCACHED, Wishes
+from .control.points import UNCACHED
 from .control.rates import Left
 from .control.run import Run
 from .control.shares import Owner
@@ -173,7 +173,7 @@ class Service:
     async def _make(
         self, asked: GenerationRequest, who: Identity, watch: PictureListener | None, previews: int
     ) -> list[Answer]:
-        wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline)
+        wishes = asked.point_wishes
         owner = Owner(who.tenant, who.key, who.user)
 
         @contextmanager

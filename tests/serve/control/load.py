@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from evocache.serve.control.dispatch import Dispatcher
-from evocache.serve.control.points import Wishes
+from evocache.serve.control.points import PointWishes
 from evocache.serve.control.refusal import Refused
 from evocache.serve.control.shares import Owner
 from evocache.serve.workers.updates import Made
@@ -57,10 +57,10 @@ class Log:
         return took[min(len(took) - 1, int(share * len(took)))]
 
 
-async def ask(dispatcher: Dispatcher, log: Log, owner: Owner, wishes: Wishes | None = None) -> Sent:
+async def ask(dispatcher: Dispatcher, log: Log, owner: Owner, wishes: PointWishes | None = None) -> Sent:
     """Ask for a picture as the server does."""
     clock = asyncio.get_running_loop().time
-    wanted, wishes = task(), wishes or Wishes()
+    wanted, wishes = task(), wishes or PointWishes()
     sent = Sent(owner, clock())
     log.sent.append(sent)
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from evocache.errors import Error
 from evocache.serve.control.deadlines import LONGEST, is_near, level_for, may_hurry, read_deadline
-from evocache.serve.control.points import ServerPoints, Wishes
+from evocache.serve.control.points import PointWishes, ServerPoints
 from evocache.serve.control.refusal import Refused
 from evocache.serve.control.shares import Owner, Shares
 
@@ -48,7 +48,7 @@ def test_an_idle_server_gives_the_best_point_that_meets_the_deadline():
         dispatcher = await dispatcher_with(worker, points=ServerPoints(best=1))
         got = []
         for deadline in (1.0, 0.6, 0.4, 0.3):
-            wishes = Wishes(deadline=deadline)
+            wishes = PointWishes(deadline=deadline)
             with dispatcher.enter(task(), wishes) as ticket:
                 made = dispatcher.submit(task(), wishes, ticket=ticket)
                 await made
@@ -56,7 +56,7 @@ def test_an_idle_server_gives_the_best_point_that_meets_the_deadline():
             got.append("uncached" if made.point is None else made.point.label)
         assert got == ["uncached", "front6", "front5", "front3"]
         with pytest.raises(Refused, match="deadline") as caught:  # .28 s at the floor
-            dispatcher.enter(task(), Wishes(deadline=0.2))
+            dispatcher.enter(task(), PointWishes(deadline=0.2))
         assert not caught.value.should_retry
 
     run(main())
@@ -67,7 +67,7 @@ def test_a_near_deadline_goes_first():
         worker = StubWorker()
         dispatcher = await dispatcher_with(worker, open=1)
         first = [dispatcher.submit(task(), owner=Owner(key="a")) for _ in range(4)]
-        hurried = dispatcher.submit(task(), Wishes(deadline=0.9), Owner(key="b"))
+        hurried = dispatcher.submit(task(), PointWishes(deadline=0.9), Owner(key="b"))
         await asyncio.gather(hurried.end(), *(one.end() for one in first))
         assert worker.given[1].id == hurried.id
 
@@ -78,7 +78,7 @@ def test_who_always_has_deadlines_does_not_live_before_everybody_else():
     async def main() -> None:
         worker = StubWorker()
         dispatcher = await dispatcher_with(worker, open=1)
-        hurried = [dispatcher.submit(task(), Wishes(deadline=SOLO), Owner(key="a")) for _ in range(20)]
+        hurried = [dispatcher.submit(task(), PointWishes(deadline=SOLO), Owner(key="a")) for _ in range(20)]
         others = [dispatcher.submit(task(), owner=Owner(key="b")) for _ in range(20)]
         await asyncio.gather(*(one.end() for one in (*hurried, *others)))
         order = [task.user for task in worker.given[:20]]

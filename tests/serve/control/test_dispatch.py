@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from evocache.serve.control.points import Wishes
+from evocache.serve.control.points import PointWishes
 from evocache.serve.control.shares import Owner
 from evocache.serve.workers.updates import Cancelled, Failed, Made, Previewed, Progressed
 
@@ -95,7 +95,7 @@ def test_the_death_of_a_worker_fails_what_was_not_promised_and_brings_back_the_r
         worker = StubWorker()
         dispatcher = await dispatcher_with(worker)
         plain = dispatcher.submit(task())
-        promised = dispatcher.submit(task(), Wishes(durable=True))
+        promised = dispatcher.submit(task(), PointWishes(durable=True))
         await asyncio.sleep(0.1)
         crowd = [dispatcher.submit(task()) for _ in range(30)]  # from now on others get less
         worker.die()
@@ -115,8 +115,8 @@ def test_what_kills_two_workers_fails_and_those_beside_it_live():
         worker = StubWorker()
         dispatcher = await dispatcher_with(worker)
         worker.deadly = lambda task: task.arguments["prompt"] == "poison"
-        beside = [dispatcher.submit(task(), Wishes(durable=True)) for _ in range(3)]
-        poison = dispatcher.submit(task(prompt="poison"), Wishes(durable=True))
+        beside = [dispatcher.submit(task(), PointWishes(durable=True)) for _ in range(3)]
+        poison = dispatcher.submit(task(prompt="poison"), PointWishes(durable=True))
         assert await poison == Failed("worker", "killed")
         assert [type(await one) for one in beside] == [Made] * 3
         assert poison.deaths == 2
@@ -129,7 +129,7 @@ def test_a_worker_that_is_taken_away_gives_back_what_it_had():
     async def main() -> None:
         gone, other = StubWorker(), StubWorker()
         dispatcher = await dispatcher_with(gone)
-        plain, promised = dispatcher.submit(task()), dispatcher.submit(task(), Wishes(durable=True))
+        plain, promised = dispatcher.submit(task()), dispatcher.submit(task(), PointWishes(durable=True))
         await asyncio.sleep(0)
         dispatcher.remove(gone)
         assert isinstance(plain.result, Failed)
@@ -144,7 +144,7 @@ def test_a_worker_that_has_just_died_is_given_nothing_and_nothing_is_blamed_for_
     async def main() -> None:
         dying, other = StubWorker(), StubWorker()
         dispatcher = await dispatcher_with(dying, other, open=2)
-        runs = [dispatcher.submit(task(), Wishes(durable=at % 2 == 1)) for at in range(12)]
+        runs = [dispatcher.submit(task(), PointWishes(durable=at % 2 == 1)) for at in range(12)]
         await asyncio.sleep(0.1)
         held = len(dying.given)
         dying.gone = True
@@ -230,7 +230,7 @@ def test_what_nobody_waits_for_leaves_half_of_a_worker_to_others():
     async def main() -> None:
         worker = StubWorker()
         dispatcher = await dispatcher_with(worker, open=4)
-        films = [dispatcher.submit(task(), Wishes(durable=True)) for _ in range(6)]
+        films = [dispatcher.submit(task(), PointWishes(durable=True)) for _ in range(6)]
         picture = dispatcher.submit(task())
         await asyncio.sleep(0.01)
         assert [one.begun for one in films[:3]] == [0.0, 0.0, None]
@@ -243,7 +243,7 @@ def test_a_task_is_handed_over_with_its_point_its_owner_and_a_deadline_of_those_
     async def main() -> None:
         worker = StubWorker()
         dispatcher = await dispatcher_with(worker)
-        hurried = dispatcher.submit(task(), Wishes(speedup=2, deadline=3.0), Owner("t", "k", "u"))
+        hurried = dispatcher.submit(task(), PointWishes(speedup=2, deadline=3.0), Owner("t", "k", "u"))
         await asyncio.sleep(0)
         assert worker.given[0].point == hurried.point.index == CARD.points[1].index
         assert worker.given[0].user == Owner("t", "k").name

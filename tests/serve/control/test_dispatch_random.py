@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evocache.serve.control.dispatch import Dispatcher
-from evocache.serve.control.points import Wishes
+from evocache.serve.control.points import PointWishes
 from evocache.serve.control.refusal import Refused
 from evocache.serve.control.run import Run
 from evocache.serve.control.shares import Owner
@@ -47,7 +47,7 @@ def test_each_run_ends_once_and_nothing_is_left(moves):
         following = []
         for move, number, durable, pause in moves:
             if move == "ask":
-                wishes, owner, wanted = Wishes(durable=durable), Owner(key="abc"[number % 3]), task()
+                wishes, owner, wanted = PointWishes(durable=durable), Owner(key="abc"[number % 3]), task()
                 try:
                     with dispatcher.enter(wanted, wishes, owner) as ticket:
                         runs.append(dispatcher.submit(wanted, wishes, owner, ticket))

@@ -13,7 +13,7 @@ from evocache.errors import Error
 from evocache.serve.control.admission import EXTRA, Door, DoorSettings
 from evocache.serve.control.backlog import Backlog, Entry, Group
 from evocache.serve.control.front_control import ControlSettings, FrontController
-from evocache.serve.control.points import Wishes
+from evocache.serve.control.points import PointWishes
 from evocache.serve.control.predict.capacity import Capacity
 from evocache.serve.control.rates import Quota
 from evocache.serve.control.refusal import Refused
@@ -323,7 +323,7 @@ def test_who_comes_back_after_the_time_it_was_told_is_let_in_if_nobody_else_came
 def test_durable_requests_wait_in_a_longer_line_that_does_not_shut_others_out():
     async def main() -> None:
         dispatcher = await dispatcher_with(StubWorker(), open=8)
-        promised = Wishes(durable=True)
+        promised = PointWishes(durable=True)
         for _ in range(60):
             wanted = task()
             dispatcher.submit(wanted, promised, ticket=dispatcher.enter(wanted, promised))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from evocache.serve.control.points import Wishes
+from evocache.serve.control.points import PointWishes
 from evocache.serve.control.refusal import Refused
 from evocache.serve.workers.updates import Cancelled, Failed, Made
 
@@ -19,7 +19,7 @@ def test_where_no_worker_is_left_and_none_will_come_what_waits_ends_and_nobody_c
         gone = StubWorker()
         dispatcher = await dispatcher_with(gone, open=1)
         held = dispatcher.submit(task())
-        plain, promised = dispatcher.submit(task()), dispatcher.submit(task(), Wishes(durable=True))
+        plain, promised = dispatcher.submit(task()), dispatcher.submit(task(), PointWishes(durable=True))
         await asyncio.sleep(0.1)
         with dispatcher.enter(task()) as ticket:
             dispatcher.remove(gone)

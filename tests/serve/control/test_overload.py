@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from evocache.serve.control.front_control import ControlSettings, Transition
-from evocache.serve.control.points import ServerPoints, Wishes
+from evocache.serve.control.points import PointWishes, ServerPoints
 from evocache.serve.control.shares import Owner
 from evocache.serve.workers.card import ModelCard
 from evocache.serve.workers.updates import Failed
@@ -109,7 +109,7 @@ def test_films_that_were_promised_neither_shut_pictures_out_nor_are_shut_out():
     async def main() -> None:
         film = replace(CARD, name="film", kind="video", seconds=10 * SOLO)
         dispatcher = await dispatcher_with(StubWorker([CARD, film]), tell=lambda change: None)
-        promised, owner = Wishes(durable=True), Owner(key="f")
+        promised, owner = PointWishes(durable=True), Owner(key="f")
         films = []
         for _ in range(20):
             wanted = task("film")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evocache.errors import FrontError
-from evocache.serve.control.points import Ladder, ServerPoints, Wishes, ladder_of, outside_of, server_ladder
+from evocache.serve.control.points import Ladder, PointWishes, ServerPoints, ladder_of, outside_of, server_ladder
 
 from .stub import CARD
 
@@ -23,28 +23,28 @@ def labels(ladder: Ladder) -> list[str]:
     return ["uncached" if point is None else point.label for point in points]
 
 
-def given_to(wishes: Wishes, server: ServerPoints = SERVER, **arguments: object) -> list[str]:
+def given_to(wishes: PointWishes, server: ServerPoints = SERVER, **arguments: object) -> list[str]:
     return labels(ladder_of(CARD, arguments, wishes, server))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("wishes", "points"),
     [
-        (Wishes(), ["front6", "front5", "front3"]),
-        (Wishes(quality="auto"), ["front6", "front5", "front3"]),
-        (Wishes(quality="max"), ["uncached"]),
-        (Wishes(quality="xhigh"), ["uncached"]),
-        (Wishes(quality="high"), ["uncached", "front6", "front5"]),
-        (Wishes(quality="hd"), ["uncached", "front6", "front5"]),
-        (Wishes(quality="medium"), ["front5"]),
-        (Wishes(quality="standard"), ["front5"]),
-        (Wishes(quality="low"), ["front5", "front3"]),
-        (Wishes(quality=45), ["front6"]),
-        (Wishes(quality=60.0), ["uncached"]),
-        (Wishes(quality=10), ["front6", "front5", "front3"]),
-        (Wishes(speedup=1), ["uncached", "front6", "front5", "front3"]),
-        (Wishes(speedup=2), ["front5", "front3"]),
-        (Wishes(speedup=2, quality=40), ["front5"]),
+        (PointWishes(), ["front6", "front5", "front3"]),
+        (PointWishes(quality="auto"), ["front6", "front5", "front3"]),
+        (PointWishes(quality="max"), ["uncached"]),
+        (PointWishes(quality="xhigh"), ["uncached"]),
+        (PointWishes(quality="high"), ["uncached", "front6", "front5"]),
+        (PointWishes(quality="hd"), ["uncached", "front6", "front5"]),
+        (PointWishes(quality="medium"), ["front5"]),
+        (PointWishes(quality="standard"), ["front5"]),
+        (PointWishes(quality="low"), ["front5", "front3"]),
+        (PointWishes(quality=45), ["front6"]),
+        (PointWishes(quality=60.0), ["uncached"]),
+        (PointWishes(quality=10), ["front6", "front5", "front3"]),
+        (PointWishes(speedup=1), ["uncached", "front6", "front5", "front3"]),
+        (PointWishes(speedup=2), ["front5", "front3"]),
+        (PointWishes(speedup=2, quality=40), ["front5"]),
     ],
 )
 def test_wishes_bound_what_is_given(wishes, points):
@@ -55,13 +55,13 @@ def test_the_operators_floor_and_best_bound_everybody():
     assert labels(server_ladder(CARD, ServerPoints(best=1, floor=None))) == [
         "uncached", "front6", "front5", "front3", "front2"
     ]  # fmt: skip
-    assert given_to(Wishes(quality="low"), ServerPoints(floor=42)) == ["front5"]
-    assert given_to(Wishes(quality="low"), ServerPoints(floor=None)) == ["front5", "front3", "front2"]
+    assert given_to(PointWishes(quality="low"), ServerPoints(floor=42)) == ["front5"]
+    assert given_to(PointWishes(quality="low"), ServerPoints(floor=None)) == ["front5", "front3", "front2"]
     assert labels(server_ladder(CARD, ServerPoints(best=9, floor=None))) == ["front2"]
     assert labels(server_ladder(CARD, ServerPoints(best=9, floor=60))) == ["uncached"]
 
 
-@pytest.mark.parametrize("wishes", [Wishes(speedup=4), Wishes(speedup=9), Wishes(speedup=2, quality=45)])
+@pytest.mark.parametrize("wishes", [PointWishes(speedup=4), PointWishes(speedup=9), PointWishes(speedup=2, quality=45)])
 def test_what_no_point_is_is_refused_and_names_the_fastest(wishes):
     with pytest.raises(FrontError, match="a speed-up of at most"):
         given_to(wishes)
@@ -70,12 +70,12 @@ def test_what_no_point_is_is_refused_and_names_the_fastest(wishes):
 @pytest.mark.parametrize(
     ("wishes", "text"),
     [
-        (Wishes(quality="hihg"), "did you mean 'high'"),
-        (Wishes(quality=float("nan")), "a number of dB"),
-        (Wishes(quality=True), "a number of dB"),  # type: ignore[arg-type]
-        (Wishes(speedup=0), "above 0"),
-        (Wishes(speedup=float("inf")), "above 0"),
-        (Wishes(speedup=True), "above 0"),
+        (PointWishes(quality="hihg"), "did you mean 'high'"),
+        (PointWishes(quality=float("nan")), "a number of dB"),
+        (PointWishes(quality=True), "a number of dB"),  # type: ignore[arg-type]
+        (PointWishes(speedup=0), "above 0"),
+        (PointWishes(speedup=float("inf")), "above 0"),
+        (PointWishes(speedup=True), "above 0"),
     ],
 )
 def test_odd_wishes_are_refused(wishes, text):
@@ -84,7 +84,7 @@ def test_odd_wishes_are_refused(wishes, text):
 
 
 def test_outside_of_the_context_all_is_computed_and_it_is_said_what_differs():
-    ladder = ladder_of(CARD, {"guidance_scale": 5.0, "height": 96}, Wishes(speedup=2), SERVER)
+    ladder = ladder_of(CARD, {"guidance_scale": 5.0, "height": 96}, PointWishes(speedup=2), SERVER)
     assert labels(ladder) == ["uncached"]
     assert "guidance_scale is 5.0, measured at 2.5" in ladder.outside
     assert "height is 96, measured at 64" in ladder.outside
@@ -97,10 +97,10 @@ def test_inside_of_it_whatever_is_said_or_left_out():
 
 
 def test_a_model_without_a_front_computes_everything():
-    assert labels(ladder_of(BARE, {}, Wishes(), SERVER)) == ["uncached"]
-    assert labels(ladder_of(BARE, {}, Wishes(quality="low"), SERVER)) == ["uncached"]
+    assert labels(ladder_of(BARE, {}, PointWishes(), SERVER)) == ["uncached"]
+    assert labels(ladder_of(BARE, {}, PointWishes(quality="low"), SERVER)) == ["uncached"]
     with pytest.raises(FrontError, match="at most 1"):
-        ladder_of(BARE, {}, Wishes(speedup=2), SERVER)
+        ladder_of(BARE, {}, PointWishes(speedup=2), SERVER)
 
 
 def test_points_of_unknown_quality_are_below_any_floor():
@@ -122,7 +122,7 @@ def test_odd_settings_of_a_server_are_refused(odd):
 )
 def test_nothing_below_a_floor_is_ever_given(speedup, quality, place):
     try:
-        ladder = ladder_of(CARD, {}, Wishes(speedup, quality), SERVER)
+        ladder = ladder_of(CARD, {}, PointWishes(speedup, quality), SERVER)
     except FrontError:
         return
     point = ladder.at(place)

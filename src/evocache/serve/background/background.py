@@ -9,11 +9,11 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import StoreError
 from ..control.dispatch import Dispatcher
-from ..control.points import Wishes
 from ..control.shares import Owner
 from ..control.ticket import Ticket
 from ..database.database import Database
@@ -170,7 +170,7 @@ class Background:
                 ticket.keep()  # it was promised: what is charged stays so, unless it was deleted
 
     def _enter(self, asked: GenerationRequest, who: Identity) -> Ticket:
-        wishes = Wishes(asked.wishes.speedup, asked.wishes.quality, asked.wishes.deadline, durable=True)
+        wishes = replace(asked.point_wishes, durable=True)
         task = asked.task(seed=asked.seed or 0)
         owner = Owner(who.tenant, who.key, who.user)
         return self._dispatcher.enter(task, wishes, owner, count=asked.count, bytes=asked.bytes)

@@ -7,11 +7,12 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from ...errors import Error, InputError, QuotaError, StoreError
 from ..control.dispatch import Dispatcher
-from ..control.points import UNCACHED, Wishes
+from ..control.points import UNCACHED
 from ..control.refusal import Refused
 from ..control.run import Run
 from ..control.shares import Owner
@@ -145,7 +146,7 @@ class JobMaker:
             for at in range(asked.count):
                 before = job.points[at].label if at in job.points else None
                 left, ticket = (place.left, place.ticket) if place is not None else (None, None)
-                wished = Wishes(asked.wishes.speedup, asked.wishes.quality, left, durable=True, point=before)
+                wished = replace(asked.point_wishes, deadline=left, durable=True, point=before)
                 task = asked.task(f"gen_{secrets.token_hex(16)}", job.seed + at)
                 runs.append(self._dispatcher.submit(task, wished, owner, ticket))
             return await asyncio.gather(*(self._follow(job, at, run, note) for at, run in enumerate(runs)))

@@ -17,7 +17,7 @@ from .backlog import Backlog, Entry, Group
 from .deadlines import level_for, may_hurry
 from .front_control import ControlSettings, FrontController, Transition
 from .order import Claim, rank
-from .points import UNCACHED, Ladder, ServerPoints, Wishes, front_for, ladder_of, offered, server_ladder
+from .points import UNCACHED, Ladder, PointWishes, ServerPoints, front_for, ladder_of, offered, server_ladder
 from .predict.capacity import Capacity
 from .predict.predictor import Predictor
 from .rates import Quota
@@ -143,7 +143,7 @@ class Desk:
         """Return the points of a model, with LoRAs by their weights, that may be asked for: those above the floor."""
         return offered(front_for(self.cards[model], loras).points, self._points)
 
-    def ladder(self, task: Task, wishes: Wishes) -> Ladder:
+    def ladder(self, task: Task, wishes: PointWishes) -> Ladder:
         """Return the points that a task may be given.
 
         Raises:
@@ -157,7 +157,7 @@ class Desk:
             raise Error(f"model {task.model!r}", names, f"did you mean {meant!r}?" if meant else "name one of them")
         return ladder_of(card, task.arguments, wishes, self._points, task.pictures, task.loras)
 
-    def outlook(self, task: Task, wishes: Wishes) -> Outlook:
+    def outlook(self, task: Task, wishes: PointWishes) -> Outlook:
         """Return what a task would be given now.
 
         Raises:
@@ -171,14 +171,14 @@ class Desk:
         place = self._ladders[model].first + self.controllers[model].level
         return min(max(place, ladder.first), ladder.last)
 
-    def price(self, task: Task, wishes: Wishes, ladder: Ladder) -> tuple[Group, tuple[float, ...]]:
+    def price(self, task: Task, wishes: PointWishes, ladder: Ladder) -> tuple[Group, tuple[float, ...]]:
         """Return the line that a task waits in, and its predicted seconds at each level of its model's controller."""
         card, server = self.cards[task.model], self._ladders[task.model]
         places = range(server.first, server.last + 1)
         levels = tuple(self._predictor.predict(card, task, ladder.at(place)) for place in places)
         return Group(task.model, wishes.durable and wishes.deadline is None), levels
 
-    def enter(self, task: Task, wishes: Wishes, owner: Owner, count: int, bytes: int, now: float) -> Ticket:
+    def enter(self, task: Task, wishes: PointWishes, owner: Owner, count: int, bytes: int, now: float) -> Ticket:
         """Let a request in.
 
         Raises:
@@ -191,7 +191,7 @@ class Desk:
         alone = self._predictor.predict(self.cards[task.model], task, ladder.points[ladder.last], alone=True)
         return self.door.enter(Demand(owner, group, levels, count, bytes, wishes.deadline, alone), now)
 
-    def admit(self, task: Task, wishes: Wishes, owner: Owner, ladder: Ladder) -> Entry:
+    def admit(self, task: Task, wishes: PointWishes, owner: Owner, ladder: Ladder) -> Entry:
         """Let a task in without asking at the door: it was promised before."""
         group, levels = self.price(task, wishes, ladder)
         entry = Entry(group, owner, levels)

@@ -17,7 +17,7 @@ from .admission import DoorSettings
 from .desk import Desk, Outlook
 from .figures import gather_figures
 from .front_control import ControlSettings, Transition, log_transition
-from .points import ServerPoints, Wishes
+from .points import PointWishes, ServerPoints
 from .queue.run_queue import RunQueue
 from .rates import Left, Quota
 from .run import Run
@@ -126,7 +126,7 @@ class Dispatcher:
         """Whether it ends: what is cancelled then was not cancelled by its owner."""
         return self._desk.door.closed
 
-    def outlook(self, task: Task, wishes: Wishes | None = None) -> Outlook:
+    def outlook(self, task: Task, wishes: PointWishes | None = None) -> Outlook:
         """Return which points a task may be given, and which it would be given now; nothing is queued.
 
         Raises:
@@ -134,10 +134,16 @@ class Dispatcher:
             Error: if no worker has its model.
         """
         self._queue.tick()
-        return self._desk.outlook(task, wishes or Wishes())
+        return self._desk.outlook(task, wishes or PointWishes())
 
     def enter(
-        self, task: Task, wishes: Wishes | None = None, owner: Owner | None = None, *, count: int = 1, bytes: int = 0
+        self,
+        task: Task,
+        wishes: PointWishes | None = None,
+        owner: Owner | None = None,
+        *,
+        count: int = 1,
+        bytes: int = 0,
     ) -> Ticket:
         """Let a request in, before anything is done for it.
 
@@ -153,7 +159,7 @@ class Dispatcher:
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
-        return self._desk.enter(task, wishes or Wishes(), owner or Owner(), count, bytes, self._queue.tick())
+        return self._desk.enter(task, wishes or PointWishes(), owner or Owner(), count, bytes, self._queue.tick())
 
     def read(self, owner: Owner | None = None, bytes: int = 0) -> Ticket:
         """Let a request in whose body is read, which takes room before it is known what it asks for.
@@ -172,7 +178,7 @@ class Dispatcher:
         return self._desk.door.rates.left(self._clock(), owner.account, self._quota(owner))
 
     def submit(
-        self, task: Task, wishes: Wishes | None = None, owner: Owner | None = None, ticket: Ticket | None = None
+        self, task: Task, wishes: PointWishes | None = None, owner: Owner | None = None, ticket: Ticket | None = None
     ) -> Run:
         """Have a task made as soon as it is its turn.
 
@@ -187,7 +193,7 @@ class Dispatcher:
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
-        wishes, owner, now = wishes or Wishes(), owner or Owner(), self._queue.tick()
+        wishes, owner, now = wishes or PointWishes(), owner or Owner(), self._queue.tick()
         ladder = self._desk.ladder(task, wishes)
         entry = None if ticket is None else ticket.take()
         if entry is None:

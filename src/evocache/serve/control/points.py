@@ -26,8 +26,8 @@ OLDER = {"standard": "medium", "hd": "high"}
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What an owner asks for beside the generation itself.
+class PointWishes:
+    """What decides on the point that a task is given, as its owner wishes it.
 
     Attributes:
         speedup: least speed-up; None if it may take as long as it takes.
@@ -112,7 +112,7 @@ def _ladder(front: Sequence[PointCard], server: ServerPoints) -> Ladder:
 def ladder_of(
     card: ModelCard,
     arguments: Mapping[str, Value],
-    wishes: Wishes,
+    wishes: PointWishes,
     server: ServerPoints,
     pictures: Collection[str] = (),
     loras: Mapping[str, float] = MappingProxyType({}),
@@ -257,7 +257,7 @@ def _read_quality(quality: object) -> float | str | None:
     return float(quality)
 
 
-def _unreachable(card: ModelCard, points: tuple[PointCard | None, ...], wishes: Wishes) -> FrontError:
+def _unreachable(card: ModelCard, points: tuple[PointCard | None, ...], wishes: PointWishes) -> FrontError:
     asked = f"speedup {wishes.speedup:g}" + ("" if wishes.quality is None else f" at quality {wishes.quality}")
     fastest = max(map(_speed, points))
     return FrontError(

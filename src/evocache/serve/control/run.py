@@ -11,7 +11,7 @@ from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
 from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
 from .backlog import Entry
-from .points import Ladder, Wishes
+from .points import Ladder, PointWishes
 from .shares import Owner
 
 End = Made | Failed | Cancelled
@@ -48,7 +48,7 @@ class Run:
         self,
         number: int,
         task: Task,
-        wishes: Wishes,
+        wishes: PointWishes,
         owner: Owner,
         card: ModelCard,
         ladder: Ladder,

@@ -9,5 +9,5 @@ In: values that a protocol has parsed. Out: requests that fit a model, and accou
 - `encode`: pictures as files
 - `failures`: how requests end without an answer
 
-Imports the task and card of workers.
+Imports the task and card of workers, and the wishes of control.
 """

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..control.points import PointWishes
 from ..workers.task import Picture, Task, Value
 
 SEEDS = 1 << 32
@@ -65,6 +66,11 @@ class GenerationRequest:
         """
         loras = {name: weight for name, weight in self.loras.items() if weight is not None}
         return Task(id, self.model, self.arguments, seed, self.pictures, loras=loras)
+
+    @property
+    def point_wishes(self) -> PointWishes:
+        """What the dispatcher is told of the wishes."""
+        return PointWishes(self.wishes.speedup, self.wishes.quality, self.wishes.deadline)
 
     @property
     def bytes(self) -> int:
