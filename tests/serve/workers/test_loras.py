@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from diffusers import StableDiffusionImg2ImgPipeline
 
 from evocache.errors import InputError, MismatchError, ModelError
 from evocache.loading.lora_files import load_loras
 from evocache.serve.workers.card import ModelCard
 from evocache.serve.workers.local import LocalWorker
 from evocache.serve.workers.messages import pack_cards, pack_start, pack_task, read_cards, read_start, read_task
-from evocache.serve.workers.task import Task
+from evocache.serve.workers.task import Picture, Task
 from evocache.serve.workers.updates import Failed, Made
 from evocache.serve.workers.worker import LoraSource, WorkerSettings
 from tests.serve.workers.conftest import build, write_front
 from tests.serve.workers.told import Told, plainly
 from tests.tiny import FAMILIES, KNOWN_WARNINGS
+from tests.tiny.base import picture
 from tests.tiny.loras import save_lora
 
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
@@ -96,6 +98,27 @@ def test_each_task_is_what_it_is_alone(
     assert isinstance(told.end("at a point"), Made)
     assert not told.end("at a point").notes
     assert worker.figures()["switches"] > 0
+
+
+def test_a_picture_is_begun_with_under_them(
+    cards: tuple[LocalWorker, dict[str, ModelCard]], told: Told, files: dict[str, Path]
+) -> None:
+    """A pipeline on the model's parts has its LoRAs, beside requests of the model's own."""
+    shown, asked = {"image": Picture(picture().resize((32, 32)).tobytes(), 32, 32)}, {**FOX, "strength": 0.75}
+    sets: list[dict[str, float]] = [{"ink": WEIGHT}, {}]
+    for at, loras in enumerate(sets):
+        cards[0].submit(Task(f"begun {at}", "unet", asked, 5, shown, loras=loras))
+        cards[0].submit(Task(f"beside {at}", "unet", FOX, 5, loras=loras))
+    ends = [
+        (told.end(f"begun {at}"), told.end(f"beside {at}")) for at in range(len(sets))
+    ]  # models are made after that
+    usual = {"num_inference_steps": 4, "guidance_scale": 7.5}
+    for (begun, beside), loras in zip(ends, sets, strict=True):
+        pipe = StableDiffusionImg2ImgPipeline(**adapted(files, **loras).components, requires_safety_checker=False)
+        pipe.set_progress_bar_config(disable=True)
+        expected = plainly(pipe, 5, image=picture(), **usual, **asked)
+        assert max(abs(one - other) for one, other in zip(expected, begun.picture.pixels, strict=True)) <= 1
+        assert isinstance(beside, Made)
 
 
 @pytest.mark.parametrize(("model", "loras"), [("unet", {"absent": 1.0}), ("still", {"ink": 1.0})])

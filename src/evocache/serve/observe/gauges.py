@@ -37,6 +37,7 @@ _ENGINE = (
     "tightened",
     "paused",
     "overlong",
+    "switches",
     "brought",
     "put_aside",
 )

@@ -30,12 +30,21 @@ def check_spread(settings: Settings) -> Settings:
         raise ServeError("no secret", expected, "name the folder where it lies: secret=FOLDER, or EVOCACHE_HOME")
     assert settings.folder is not None, "settings with a database have one"
     models, fronts = _full(settings.models), _full(settings.fronts)
-    return replace(settings, folder=settings.folder.expanduser().absolute(), models=models, fronts=fronts)
+    loras = {
+        model: {name: replace(one, path=_absolute(one.path)) for name, one in own.items()}
+        for model, own in settings.loras.items()
+    }
+    folder = settings.folder.expanduser().absolute()
+    return replace(settings, folder=folder, models=models, fronts=fronts, loras=loras)
 
 
 def _full(places: Mapping[str, str]) -> dict[str, str]:
     """Places with full paths, where they are paths of this machine: replicas run in folders of their own."""
-    return {name: str(Path(place).absolute()) if Path(place).exists() else place for name, place in places.items()}
+    return {name: _absolute(place) for name, place in places.items()}
+
+
+def _absolute(place: str) -> str:
+    return str(Path(place).absolute()) if Path(place).exists() else place
 
 
 def mark_folder(folder: Path) -> str:

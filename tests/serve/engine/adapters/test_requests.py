@@ -140,6 +140,25 @@ def test_between_requests_the_pipeline_is_its_user_s(files: Any) -> None:
     assert difference(wanted, pipe(**asked("sd3", pipe, 2))) == 0
 
 
+def test_what_is_loaded_between_requests_may_be_named(files: Any) -> None:
+    """Into a pipeline without any, and beside one that has acted; their weights count as the engine's memory."""
+    pipe = FAMILIES["sd15"].build()
+    expected = {name: solo("sd15", files("sd15"), {name: 0.8}, 2) for name in ("ink", "clay")}
+    plain = solo("sd15", files("sd15"), None, 2)
+    with Engine({"m": pipe}, memory="1GB") as engine:
+        left = [engine._loop.conductor._budget._room.left]
+        assert difference(plain, engine.submit(**asked("sd15", pipe, 2)).result(200)) == 0
+        for name in ("ink", "clay"):
+            load_loras(pipe, {name: files("sd15")[name]})
+            found = engine.submit(loras={name: 0.8}, **asked("sd15", pipe, 2)).result(200)
+            assert difference(expected[name], found) == 0
+            left.append(engine._loop.conductor._budget._room.left)
+        found = engine.submit(loras={"ink": 0.8}, **asked("sd15", pipe, 2)).result(200)
+        assert difference(expected["ink"], found) == 0
+        assert difference(plain, engine.submit(**asked("sd15", pipe, 2)).result(200)) == 0
+        assert left[0] > left[1] > left[2]  # type: ignore[operator]
+
+
 def test_a_request_that_sets_adapters_itself_has_the_engine_to_itself(files: Any) -> None:
     """As before; what it sets is given back, and the others' LoRAs act in their turns."""
     pipe = with_loras("sd15", files("sd15"))
