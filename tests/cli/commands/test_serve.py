@@ -1,57 +1,39 @@
-"""`evocache serve`: what its options tell the server."""
+"""`evocache serve`: what it refuses before anything is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from typer.testing import CliRunner
 
-from evocache.cli.app import app
-from evocache.serve import run as server
-from evocache.serve.requests.fit import Limits
-from evocache.serve.settings import Settings
+POSTGRES = ("--database", "postgresql://nobody@127.0.0.1:1/none", "--folder", "served")
 
 
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """Settings of servers that were started, each of which ends at once."""
-    found: list[Settings] = []
-
-    def start(settings: Settings, told: Callable[[str], None]) -> None:
-        found.append(settings)
-
-    monkeypatch.setattr(server, "run", start)
-    return found
-
-
-def serve(*options: str) -> Any:
-    return CliRunner().invoke(app, ["serve", *options])
-
-
-def test_limits_are_the_usual_ones_if_none_is_given(started: list[Settings]):
-    assert serve().exit_code == 0
-    usual, (found,) = Settings({"zoo:emoji": "zoo:emoji"}), started
-    assert (found.limits, found.keep, found.disk_bytes) == (usual.limits, usual.keep, usual.disk_bytes)
-
-
-def test_limits_are_told(started: list[Settings]):
-    options = ["--max-pixels", "65536", "--max-steps", "50", "--max-pictures", "4", "--max-prompt", "500"]
-    assert serve(*options, "--keep-days", "0.5", "--results", "2GB").exit_code == 0
-    (found,) = started
-    assert found.limits == Limits(pixels=65536, steps=50, count=4, prompt=500)
-    assert (found.keep, found.disk_bytes) == (43200.0, 2_000_000_000)
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """The secret, and what options call a folder, are of the test's own."""
+    monkeypatch.setenv("EVOCACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "options",
-    [("--max-pixels", "0"), ("--max-steps", "1001"), ("--max-pictures", "11"), ("--max-prompt", "0")]
-    + [("--keep-days", days) for days in ("0", "nan", "inf", "-1")]
-    + [("--results", "much")],
+    ("options", "said"),
+    [
+        (("--replicas", "2"), "without --ray"),
+        (("--gpus", "1"), "without --ray"),
+        (("--database", "postgresql://nobody@127.0.0.1:1/none"), "a database without a folder"),
+    ],
 )
-def test_limits_that_are_none_are_refused(options: tuple[str, str], started: list[Settings]):
-    done = serve(*options)
-    assert done.exit_code == 2
-    assert options[0] in done.output or "much" in done.output
-    assert not started
+def test_what_cannot_be_served_is_refused(refused, options, said):
+    assert said in refused("serve", *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "give --database postgresql://"),
+        (("--folder", "served", "--database", "sqlite:///jobs.db"), "a file of SQLite is for one machine"),
+        ((*POSTGRES, "--port", "0"), "port 0"),
+    ],
+)
+def test_what_several_machines_cannot_share_is_refused(refused, options, said):
+    pytest.importorskip("ray.serve", reason="Ray is not installed: pip install 'evocache[ray]'")
+    assert said in refused("serve", "--ray", "auto", "--replicas", "2", *options)

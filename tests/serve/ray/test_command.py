@@ -36,6 +36,8 @@ def test_a_command_serves_pictures_of_a_model_and_leaves_nothing_behind(postgres
             begun = below(process.pid)
             names = [Path(f"/proc/{one}/cmdline").read_bytes() for one in begun]
             assert sum(b"evocache.serve.workers.child" in name for name in names) == 1
+            (replica,) = [one for one, name in zip(begun, names, strict=True) if name.startswith(b"ray::ServeReplica")]
+            assert "libtorch" not in Path(f"/proc/{replica}/maps").read_text()
             with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="any", timeout=60) as client:
                 answer = client.images.generate(prompt="fox on a navy background", extra_body={"speedup": 2, "seed": 7})
             assert answer.data is not None

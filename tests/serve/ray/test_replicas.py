@@ -103,6 +103,18 @@ def status(place: Place, film: str) -> str:
     return ""
 
 
+def ask_endlessly(place: Place, word: str) -> int:
+    """The status of a plain call that is never made; 0 if nobody answers in some seconds."""
+    with place.client() as client:
+        try:
+            client.with_options(timeout=10).images.generate(model="stub", prompt=f"{ENDLESS} {word}")
+        except openai.APIStatusError as error:
+            return error.status_code
+        except openai.APITimeoutError:
+            return 0
+    return 200
+
+
 def test_a_film_survives_the_replica_that_makes_it(place: Place):
     (place.folder / HOLD_FILMS).touch()
     with place.client() as client:
@@ -110,7 +122,13 @@ def test_a_film_survives_the_replica_that_makes_it(place: Place):
     until((place.folder / "begun killed").exists)
     until(lambda: status(place, film.id) == "in_progress")
     (killed,) = makers(place, ["killed"])
-    os.kill(killed, signal.SIGKILL)
+    with ThreadPoolExecutor(8) as threads:
+        words = [f"beside-{at}" for at in range(8)]
+        plain = [threads.submit(ask_endlessly, place, word) for word in words]
+        until(lambda: all((place.folder / f"begun {word}").exists() for word in words))
+        ended = [call for call, word in zip(plain, words, strict=True) if makers(place, [word]) == {killed}]
+        os.kill(killed, signal.SIGKILL)
+        assert {call.result(30) for call in ended} == {500}
     (place.folder / HOLD_FILMS).unlink()
     until(lambda: status(place, film.id) == "completed")
     assert makers(place, ["killed"]) != {killed}

@@ -14,6 +14,7 @@ import openai
 import pytest
 import valkey
 
+from evocache.usage.records.open_store import open_store
 from tests.serve.whole.servers import Servers
 from tests.valkey_server import entries
 
@@ -32,15 +33,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def start(postgres: Any, valkey_server: Any, folder: Path) -> Iterator[Start]:
+def places(postgres: Any, valkey_server: Any) -> dict[str, str]:
+    shared = f"valkey://127.0.0.1:{valkey_server.port}"
+    return {"database": postgres.create("several_servers"), "shared": shared}
+
+
+@pytest.fixture(scope="module")
+def start(places: dict[str, str], folder: Path) -> Iterator[Start]:
     """Starts a server of the same database, Valkey and folder as the others, and waits until it is ready."""
-    database, shared = postgres.create("several_servers"), f"valkey://127.0.0.1:{valkey_server.port}"
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setenv("EVOCACHE_HOME", str(folder / "home"))
 
         def start(**orders: Any) -> Servers:
             servers = stack.enter_context(Servers())
-            servers.start(folder / "served", database=database, shared=shared, lease=LEASE, **orders)
+            servers.start(folder / "served", **places, lease=LEASE, **orders)
             servers.ready()
             return servers
 
@@ -107,6 +113,15 @@ def test_sums_of_all_are_added(pair: Pair):
         return bool(one == other >= 4)
 
     until(agree)
+
+
+def test_requests_to_all_are_recorded_together(pair: Pair, places: dict[str, str]):
+    with open_store(places["database"]) as store:
+        before = store.count()
+        for server in pair:
+            with client(server) as asking:
+                asking.images.generate(model="stub", prompt=f"a fox that {server.address} records")
+        until(lambda: store.count() >= before + 2)
 
 
 def test_jobs_of_a_killed_server_are_taken_over(pair: Pair, start: Start):
