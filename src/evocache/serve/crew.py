@@ -108,8 +108,8 @@ class SupervisedCrew:
         def end() -> None:
             dispatcher.give_up(self._supervisor.why_unready)
 
-        watch = _Watch(dispatcher, asyncio.get_running_loop(), open, len(self._supervisor), end)
-        await asyncio.to_thread(self._supervisor.start, dispatcher.teller(), watch)
+        listener = _DispatcherListener(dispatcher, asyncio.get_running_loop(), open, len(self._supervisor), end)
+        await asyncio.to_thread(self._supervisor.start, dispatcher.teller(), listener)
         self._starting = False
 
     def figures(self) -> Mapping[str, Mapping[str, Any]]:
@@ -121,7 +121,7 @@ class SupervisedCrew:
         await asyncio.to_thread(self._supervisor.close)
 
 
-class _Watch:
+class _DispatcherListener:
     """Has a dispatcher know which workers there are; told in threads of the supervisor.
 
     Args:

@@ -41,7 +41,7 @@ class Patience:
     deaths: int = 5
 
 
-class Watch(Protocol):
+class WorkerListener(Protocol):
     """Is told which workers there are; called in a thread of the supervisor's, one for each place."""
 
     def came(self, name: str, worker: Worker, cards: Sequence[ModelCard]) -> None:
@@ -81,7 +81,7 @@ class Supervisor:
         """Return how many workers there are to be."""
         return len(self._places)
 
-    def start(self, tell: Tell, watch: Watch) -> Sequence[ModelCard]:
+    def start(self, tell: Tell, listener: WorkerListener) -> Sequence[ModelCard]:
         """Start all workers at the same time, and return the cards of their models once that has been tried with each.
 
         Those that cannot be started are tried again, like those that die, as long as there is another one.
@@ -90,7 +90,7 @@ class Supervisor:
             Error: of evocache, as the first one raises it, if none can be started; none is left then.
         """
         for place in self._places:
-            place.start(tell, watch)
+            place.start(tell, listener)
         try:
             found = [place.wait() for place in self._places]
             cards = [one for one in found if not isinstance(one, Error)]
@@ -145,10 +145,10 @@ class _Place:
         self._came = 0.0
         self._thread: threading.Thread | None = None
 
-    def start(self, tell: Tell, watch: Watch) -> None:
+    def start(self, tell: Tell, listener: WorkerListener) -> None:
         """Fill the place, from now on."""
         name = f"evocache {self.name} supervised"
-        self._thread = threading.Thread(target=self._run, args=(tell, watch), name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(tell, listener), name=name, daemon=True)
         self._thread.start()
 
     def wait(self) -> Sequence[ModelCard] | Error:
@@ -182,11 +182,11 @@ class _Place:
         own = {"replaced": self._replaced, "why": self.why, "ready": worker is not None}
         return {**({} if worker is None else worker.figures()), **own}
 
-    def _run(self, tell: Tell, watch: Watch) -> None:
+    def _run(self, tell: Tell, listener: WorkerListener) -> None:
         while not self._leaving.is_set():
             self._came = time.monotonic()
             try:
-                self._fill(tell, watch)
+                self._fill(tell, listener)
             except Exception as error:
                 self._came = time.monotonic()  # it has not lived
                 self.why = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"
@@ -198,14 +198,14 @@ class _Place:
             if self._leaving.is_set():
                 break
             if self._give_up(time.monotonic() - self._came):
-                watch.gave_up(self.name, self.why)
+                listener.gave_up(self.name, self.why)
                 break
             self._pause()
         if not self._known.is_set():
             self._first = _not_started(f"{self.name}, closed as it started")
             self._known.set()
 
-    def _fill(self, tell: Tell, watch: Watch) -> None:
+    def _fill(self, tell: Tell, listener: WorkerListener) -> None:
         """Start a worker, and stay until it is gone."""
         self._gone.clear()
         ended: list[str] = []
@@ -223,14 +223,14 @@ class _Place:
         try:
             self.worker, self._first, self.why = worker, self._first or cards, ""
             self._came = time.monotonic()
-            watch.came(self.name, worker, cards)
+            listener.came(self.name, worker, cards)
             self._known.set()
             self._attend(worker)
         finally:
             self.worker = None
             worker.close()
             self.why = self.why or (ended[0] if ended else "it was closed")
-            watch.went(self.name, self.why)
+            listener.went(self.name, self.why)
 
     def _attend(self, worker: ProcessWorker) -> None:
         """Ask now and then whether it answers, until it is gone or the place is left."""
