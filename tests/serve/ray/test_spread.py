@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,17 @@ def quiet() -> Iterator[None]:
     root.handlers[:] = before
 
 
+def test_who_marks_a_folder_at_the_same_time_gets_one_mark(tmp_path: Path):
+    start = threading.Barrier(8)
+
+    def mark(_: int) -> str:
+        start.wait(10)
+        return mark_folder(tmp_path / "one")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len({*threads.map(mark, range(8))}) == 1
+
+
 class Sick:
     """A service that says why it takes no requests."""
 
@@ -133,4 +146,6 @@ def test_an_application_is_built_for_serve_run(postgres: Any, tmp_path: Path):
     assert deployment.num_replicas == 3
     assert deployment.ray_actor_options == {"num_cpus": 2.0, "num_gpus": 1.0}
     assert deployment.max_ongoing_requests > 1000
+    settings: Settings = deployment.init_args[0]
+    assert settings.threads == 2, "of its workers, of which there is one"
     assert deployment._deployment_config.graceful_shutdown_timeout_s >= 20

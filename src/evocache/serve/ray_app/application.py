@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ...extras import optional
@@ -63,6 +64,8 @@ def build_application(settings: Settings, replicas: ReplicaSettings, make: Make 
     """
     serve = optional("ray.serve")
     settings = check_spread(settings)
+    if settings.threads is None:  # Ray's account is not what the system counts as this process's cores
+        settings = replace(settings, threads=max(1, int(replicas.cpus / max(1, settings.workers))))
     assert settings.folder is not None, "check_spread saw to it"
     deployment = serve.deployment(
         serve.ingress()(Replica),

@@ -13,7 +13,7 @@ class ReplicaSettings:
 
     Attributes:
         replicas: how many there are.
-        cpus: that each takes of its machine, in Ray's account; its workers have so many threads if not told otherwise.
+        cpus: that each takes of its machine, in Ray's account; its workers share so many threads if not told otherwise.
         gpus: that each takes; parts of one are shared.
         patience: seconds that a replica may be without a worker that takes requests before Ray replaces it.
 

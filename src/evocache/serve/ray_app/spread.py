@@ -57,13 +57,23 @@ def mark_folder(folder: Path) -> str:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            draft = folder / f"{MARK}-{secrets.token_hex(8)}"
-            draft.write_text(secrets.token_hex(16))
-            os.replace(draft, path)
+            _create(path)
         return path.read_text()
     except OSError as error:
         mend = "choose another with --folder, on a disk that all machines mount"
         raise ServeError(f"the folder {folder} ({error.strerror})", "one that can be written", mend) from None
+
+
+def _create(path: Path) -> None:
+    """Write a new mark, unless somebody else was faster: the file appears whole or not at all."""
+    draft = path.with_name(f"{MARK}-{secrets.token_hex(8)}")
+    try:
+        draft.write_text(secrets.token_hex(16))
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def check_folder(folder: Path, mark: str) -> None:
