@@ -20,6 +20,7 @@ from evocache.serve.ray_app.deploy import serve_on_ray
 from evocache.serve.ray_app.replica import Replica
 from evocache.serve.ray_app.replica_settings import ReplicaSettings
 from evocache.serve.ray_app.spread import MARK, check_folder, check_spread, mark_folder
+from evocache.serve.run import listen
 from evocache.serve.settings import Settings
 
 pytest.importorskip("ray.serve", reason="Ray is not installed: pip install 'evocache[ray]'")
@@ -49,6 +50,11 @@ def test_what_several_servers_cannot_share_is_refused(settings: dict[str, Any], 
 def test_a_port_that_nobody_knows_is_refused():
     with pytest.raises(ServeError, match=r"port 0.*--port"):
         serve_on_ray(told(database=POSTGRES, port=0), "local", ReplicaSettings())
+
+
+def test_a_port_that_is_taken_is_refused():
+    with listen("127.0.0.1", 0) as taken, pytest.raises(ServeError, match=r"in use.*--port"):
+        serve_on_ray(told(database=POSTGRES, port=taken.getsockname()[1]), "local", ReplicaSettings())
 
 
 def test_places_are_full_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,7 +16,7 @@ from ...clusters import connect, disconnect
 from ...errors import ServeError
 from ...extras import optional
 from ...search.termination import end_on_sigterm
-from ..run import prepare
+from ..run import listen, prepare
 from ..settings import Settings
 from ..start import create_service
 from .application import NAME, build_application
@@ -47,24 +47,26 @@ def serve_on_ray(
 
     Raises:
         ServeError: if several servers cannot share the settings; if others than this machine reach them, there are no
-            keys, and `settings.insecure` is not set; if the cluster cannot be reached or lacks what replicas take; if
-            they do not start.
+            keys, and `settings.insecure` is not set; if a new cluster's address is taken; if the cluster cannot be
+            reached or lacks what replicas take; if they do not start.
         StoreError: if the database cannot be opened.
         DependencyError: if the extra `[serve]` or `[ray]` is not installed.
     """
-    if address == LOCAL:
-        _close_cluster()
-    ray, serve = optional("ray"), optional("ray.serve")
     if not settings.port:
         raise ServeError("port 0", "a port that Ray's proxies listen at on each machine", "name one with --port")
     host, own = settings.host, address == LOCAL
     if not own or os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1":  # which listens at all addresses
         settings = replace(settings, host=BEYOND)
-    settings = prepare(check_spread(settings))
+    settings = check_spread(settings)
+    if own:
+        listen(host, settings.port).close()  # Ray would wait for ever
+        _close_cluster()
+    ray, serve = optional("ray"), optional("ray.serve")
+    settings = prepare(settings)
     with end_on_sigterm(), _connected(ray, address, replicas):
+        quiet = {"log_level": "WARNING", "enable_access_log": False}
+        serve.start(http_options={"host": host, "port": settings.port}, logging_config=quiet)
         try:
-            quiet = {"log_level": "WARNING", "enable_access_log": False}
-            serve.start(http_options={"host": host, "port": settings.port}, logging_config=quiet)
             _deploy(serve, build_application(settings, replicas, make))
             told(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
             threading.Event().wait()
