@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -15,10 +16,10 @@ from ..errors import Error
 from .access.key_ring import KeyRing
 from .access.key_store import KeyStore
 from .access.links import Links
+from .background.attempt import Begin
 from .background.background import Background
 from .control.dispatch import Dispatcher
 from .control.front_control import Transition, log_transition
-from .control.points import UNCACHED
 from .control.rates import Left
 from .control.run import Run
 from .control.shares import Owner
@@ -27,18 +28,18 @@ from .crew import LOADING, Crew, PlainCrew, SupervisedCrew
 from .jobs.retention import RoomLimits
 from .observe.observer import Observer
 from .observe.outcome import End, Outcome
-from .requests.answer import Account, Answer
+from .requests.answer import Answer
 from .requests.failures import UnmadeError
 from .requests.fit import check
 from .requests.identity import Identity
 from .requests.request import GenerationRequest
+from .reuse.accounts import account_of
 from .reuse.asking import PictureListener
 from .reuse.reuse import Reuse
 from .settings import Settings
 from .workers.card import ModelCard, PointCard
 from .workers.supervisor import Supervisor
 from .workers.task import Task
-from .workers.updates import Made
 from .workers.worker import Worker
 
 TRANSITIONS = 50
@@ -78,7 +79,7 @@ class Service:
         self._dispatcher = Dispatcher(quota=lambda owner: self.keys.quota(owner), tell=self._note)
         self.reuse = Reuse(
             settings.reuse,
-            _account,
+            account_of,
             folder=settings.folder,
             database=settings.database,
             shared=settings.shared,
@@ -152,23 +153,30 @@ class Service:
             UnmadeError: if one of it failed; the others are cancelled then.
         """
         asked, came = self.check(asked), time.monotonic()
-
-        def tell(end: End, answers: Sequence[Answer] = (), reason: str = "") -> None:
-            accounts = tuple(answer.account for answer in answers)
-            took = time.monotonic() - came
-            outcome = Outcome(who.tenant, who.key, asked.model, end, took, accounts, reason)
-            self.observer.told(outcome, self.cards[asked.model], asked.arguments)
-
         try:
             answers = await self._make(asked, who, watch, previews)
         except UnmadeError as error:
-            tell("failed", reason=error.reason)
+            self._tell(asked, who, came, "failed", reason=error.reason)
             raise
         except asyncio.CancelledError:
-            tell("left")
+            self._tell(asked, who, came, "left")
             raise
-        tell("made", answers)
+        self._tell(asked, who, came, "made", answers)
         return answers
+
+    def _tell(
+        self,
+        asked: GenerationRequest,
+        who: Identity,
+        came: float,
+        end: End,
+        answers: Sequence[Answer] = (),
+        reason: str = "",
+    ) -> None:
+        """Tell of a request that is over."""
+        accounts, took = tuple(answer.account for answer in answers), time.monotonic() - came
+        outcome = Outcome(who.tenant, who.key, asked.model, end, took, accounts, reason)
+        self.observer.told(outcome, self.cards[asked.model], asked.arguments)
 
     async def _make(
         self, asked: GenerationRequest, who: Identity, watch: PictureListener | None, previews: int
@@ -198,13 +206,24 @@ class Service:
         """Return what is left of each part of the quota of a key."""
         return self._dispatcher.quota_left(owner)
 
-    def _account_in_background(self, run: Run, made: Made) -> Account:
-        """Make the account of a run that was promised, and tell of it."""
-        account, owner = _account(run, made), run.owner
-        took = (run.came if run.ended is None else run.ended) - run.came
-        outcome = Outcome(owner.tenant, owner.key, run.card.name, "made", took, (account,))
-        self.observer.told(outcome, run.card, run.task.arguments)
-        return account
+    async def _answer_job(
+        self, asked: GenerationRequest, who: Identity, seed: int, begin: Begin, watch: PictureListener
+    ) -> list[Answer]:
+        """Answer what was promised; it is told of where it is made or fails, since else it is made another time."""
+        came, wishes = time.monotonic(), replace(asked.point_wishes, deadline=None, durable=True)
+        outlook = self._dispatcher.outlook(asked.task(), wishes)
+        card = self.cards[asked.model]
+        try:
+            answers = await self.reuse.answer(asked, who, card, outlook, begin, watch=watch, seed=seed, durable=True)
+        except UnmadeError as error:
+            if error.reason != "cancelled":
+                self._tell(asked, who, came, "failed", reason=error.reason)
+            raise
+        self._tell(asked, who, came, "made", answers)
+        return answers
+
+    def _draw_seed(self, asked: GenerationRequest, who: Identity) -> int:
+        return self.reuse.draw_seed(asked, who, self.cards[asked.model])
 
     async def __aenter__(self) -> Service:
         """Begin; models are loaded meanwhile."""
@@ -212,7 +231,8 @@ class Service:
         self._background = await asyncio.to_thread(
             Background,
             self._dispatcher,
-            self._account_in_background,
+            self._answer_job,
+            self._draw_seed,
             settings.folder,
             settings.database,
             keep=settings.keep,
@@ -254,19 +274,3 @@ class Service:
             steps.push_async_callback(self.drain)
             if self._starting is not None:
                 self._starting.cancel()
-
-
-def _account(run: Run, made: Made) -> Account:
-    point, card = run.point, run.card
-    begun = run.came if run.begun is None else run.begun
-    outside = f"everything was computed, since the front of {card.name} says nothing here: {run.ladder.outside}"
-    return Account(
-        run.task.id,
-        run.task.seed,
-        UNCACHED if point is None else point.label,
-        None if point is None else point.speedup,
-        None if point is None else point.quality,
-        seconds={"queue": begun - run.came, **made.seconds, "predicted": run.predicted},
-        notes=(*((outside,) if run.ladder.outside else ()), *made.notes),
-        loras=run.task.loras,
-    )

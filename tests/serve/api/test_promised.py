@@ -99,9 +99,9 @@ def test_a_call_whose_client_left_says_so(address: str, worker: StubWorker):
 
 @pytest.mark.parametrize("way", [{"background": True}, {"response_format": "url"}])
 def test_what_changes_nothing_of_jobs_is_named(address: str, way: dict[str, Any]):
-    body = {"prompt": "a fox", "cache": "refresh", "learn": True, **way}
+    body = {"prompt": "a fox", "cache": "refresh", "learn": True, "partial_images": 2, **way}
     said = httpx.post(f"{address}/v1/images/generations", json=body).json()["evocache"]
-    assert said["ignored"] == ["cache", "learn"]
+    assert said["ignored"] == ["partial_images"]
     late = httpx.post(f"{address}/v1/images/generations", json={"prompt": "a fox", "deadline_ms": 1000, **way})
     assert (late.status_code, late.json()["error"]["param"]) == (400, "deadline_ms")
 

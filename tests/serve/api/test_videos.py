@@ -110,9 +110,7 @@ def test_a_restart_forgets_nothing(tmp_path: Path):
     assert second.tasks[0].point == first.tasks[1].point
 
 
-def test_what_changes_nothing_of_videos_is_named(address: str):
-    body = {"prompt": "a fox", "cache": "refresh", "learn": True}
-    assert httpx.post(f"{address}/v1/videos", json=body).json()["evocache"]["ignored"] == ["cache", "learn"]
+def test_videos_take_no_deadline(address: str):
     late = httpx.post(f"{address}/v1/videos", json={"prompt": "a fox", "deadline_ms": 1000})
     assert (late.status_code, late.json()["error"]["param"]) == (400, "deadline_ms")
 

@@ -265,7 +265,7 @@ def test_jobs_of_a_model_that_is_not_served_hold_nobody_up(tmp_path: Path):
 def test_who_has_less_begun_goes_first(tmp_path: Path):
     async def act(background: Background) -> None:
         background._runner._ahead = 2
-        mine = [await background.add(FOX, ME, "picture") for _ in range(6)]
+        mine = [await background.add(replace(FOX, seed=seed), ME, "picture") for seed in range(6)]
         await until(lambda: _value(len(worker.tasks) == 2))
         other = Identity(key="other")
         theirs = await background.add(FOX, other, "picture")

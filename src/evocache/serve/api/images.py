@@ -112,7 +112,7 @@ def _linked(data: list[ImageData], job: JobRecord, body: PicturesWanted) -> Imag
         quality=str(body.quality or "auto"),
         size=body.size or "auto",
         safety_identifier=body.claimed_user or None,
-        **ignored_in(body, details, promised=True),
+        **ignored_in(body, details),
     )
 
 

@@ -49,7 +49,7 @@ async def promise(service: Service, asked: GenerationRequest, who: Identity, bod
     _check(body, "in the background")
     job = await service.background.add(service.check(asked), who, "picture")
     told = await _told(service, job)
-    told = told.model_copy(update=ignored_in(body, told.evocache, promised=True))
+    told = told.model_copy(update=ignored_in(body, told.evocache))
     return JSONResponse(told.model_dump(exclude_none=True), 202, headers={"location": f"/v1/images/{job.id}"})
 
 

@@ -53,7 +53,7 @@ async def create(request: Request, response: Response, service: Serving, who: Ca
         asked = replace(asked, pictures={"image": picture})
     who = replace(who, user=body.claimed_user)
     told = _told(service, response, await service.background.add(service.check(asked), who, "video"))
-    return told.model_copy(update=ignored_in(body, told.evocache, promised=True))
+    return told.model_copy(update=ignored_in(body, told.evocache))
 
 
 @router.get("/v1/videos", response_model=VideoList, response_model_exclude_none=True)

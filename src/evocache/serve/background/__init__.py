@@ -6,7 +6,8 @@ In: jobs of the store. Out: results as files, and jobs that have ended.
 - `new_records`: the same as the record of a job that is queued
 - `results`: what was made as files: films, thumbnails, sheets, pictures
 - `tombstones`: what is left of plain calls
-- `runner`: begins jobs in their turn; `making`: has one made, and tells the store what became of it
+- `runner`: begins jobs in their turn; `making`: has one made, and tells the store what became of it; `attempt`: one
+  attempt at its pictures, by what is given it to answer with
 - `waiting`: clients that wait for jobs, and their places at the door
 - `threads`: work that is never left half done
 

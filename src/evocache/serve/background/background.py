@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from ..jobs.runs import LEASE, JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
-from .making import Tell
+from .attempt import AnswerJob
 from .new_records import new_record
 from .request_text import read_request, write_pictures
 from .runner import JobRunner
@@ -50,7 +50,8 @@ class Background:
 
     Args:
         dispatcher: who has tasks made.
-        account: makes the account of a run.
+        answer: answers what was promised.
+        draw_seed: returns the seed of a request's first picture.
         folder: for the database and results; None keeps both in a folder that goes at the end.
         url: of a Postgres database in place of a file of SQLite in the folder.
         keep: seconds that a result is kept.
@@ -68,7 +69,8 @@ class Background:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        account: Tell,
+        answer: AnswerJob,
+        draw_seed: Callable[[GenerationRequest, Identity], int],
         folder: Path | None,
         url: str | None = None,
         *,
@@ -90,7 +92,8 @@ class Background:
         self._retention = Retention(self._store, self._database, self._files, calls, room)
         self.tombstones = Tombstones(calls)
         self._waiting = WaitingClients()
-        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, account, self._waiting)
+        self._draw_seed = draw_seed
+        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, answer, self._waiting)
         self._sweeping: asyncio.Task[None] | None = None
 
     @property
@@ -178,11 +181,11 @@ class Background:
     async def _keep(
         self, id: str, asked: GenerationRequest, who: Identity, kind: Kind, remixed_from: str | None = None
     ) -> JobRecord:
-        card = self._dispatcher.cards[asked.model]
+        card, seed = self._dispatcher.cards[asked.model], self._draw_seed(asked, who)
 
         def keep() -> JobRecord:
             pictures = write_pictures(asked.pictures)
-            record = new_record(id, kind, asked, who, card, pictures, remixed_from)
+            record = new_record(id, kind, asked, who, card, seed, pictures, remixed_from)
             self._retention.add(record, pictures)
             return record
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from ...errors import Error, InputError, QuotaError, StoreError
 from ..control.dispatch import Dispatcher
-from ..control.points import UNCACHED
 from ..control.refusal import Refused
 from ..control.run import Run
 from ..control.shares import Owner
@@ -20,12 +19,12 @@ from ..jobs.files import ResultFiles
 from ..jobs.record import Failure, JobRecord, Point, Result
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore
-from ..requests.answer import Account
-from ..requests.failures import CODES
+from ..requests.answer import Answer
+from ..requests.failures import CODES, UnmadeError
 from ..requests.request import GenerationRequest
 from ..workers.card import ModelCard
-from ..workers.task import Picture
-from ..workers.updates import Cancelled, Failed, Made, Progressed, Update
+from ..workers.task import Picture, Task
+from .attempt import AnswerJob, Attempt, Stopped
 from .request_text import read_request
 from .results import keep_film, keep_pictures
 from .threads import in_thread
@@ -42,9 +41,6 @@ FAULT = Failure("internal_error", "a fault of the server; it is logged there")
 Given = ParamSpec("Given")
 Kept = TypeVar("Kept")
 
-Tell = Callable[[Run, Made], Account]
-"""Makes the account of a run that is over."""
-
 
 class JobMaker:
     """Makes jobs that this server has begun; used in one loop.
@@ -54,7 +50,7 @@ class JobMaker:
         store: of jobs.
         runs: of this server.
         files: of results.
-        account: makes the account of a run.
+        answer: answers what was promised.
         note: is told which share of a job is done.
         place: returns the place that a client holds who waits for a job.
     """
@@ -65,12 +61,12 @@ class JobMaker:
         store: JobStore,
         runs: JobRuns,
         files: ResultFiles,
-        account: Tell,
+        answer: AnswerJob,
         note: Callable[[JobRecord, float], None],
         place: Callable[[str], Place | None],
     ) -> None:
         self._dispatcher, self._store, self._runs, self._files = dispatcher, store, runs, files
-        self._account, self._note, self._place = account, note, place
+        self._answer, self._note, self._place = answer, note, place
 
     async def make(self, job: JobRecord) -> bool:
         """Make a job, and tell the store how it ended; its files stay only if it is done.
@@ -84,11 +80,11 @@ class JobMaker:
         written, lost, done = False, True, list[bool]()
         try:
             asked = await self._patiently(self._read, job)
-            made = await self._generate(job, asked)
+            made = await self._make(job, asked)
             written = True
-            result = await self._patiently(self._keep, job, asked, made)
+            result = await self._patiently(self._keep, job, made)
             await self._patiently(lambda: done.append(self._finish(job, result)))
-        except (_Stopped, Refused):  # somebody ended it, or the server ends; what is no longer its own stays as it is
+        except (Stopped, Refused):  # somebody ended it, or the server ends; what is no longer its own stays as it is
             await self._tell(self._runs.release, job)
         except StoreError as error:
             log.error("a job goes back to the queue: %s", error)
@@ -130,55 +126,29 @@ class JobMaker:
         found = self._store.find(job.id)  # it may have been kept before, and the word of it was lost
         return found is not None and (found.state, found.attempts) == ("done", job.attempts)
 
-    async def _generate(self, job: JobRecord, asked: GenerationRequest) -> list[tuple[Run, Made]]:
-        """Have all pictures of a job made; if one fails the others end."""
+    async def _make(self, job: JobRecord, asked: GenerationRequest) -> list[Answer]:
+        """Have all pictures of a job found or made; if one fails the others end."""
         refuse_missing_loras(asked, self._dispatcher.cards[job.model])
         owner, place = Owner(job.tenant, job.owner, job.user), self._place(job.id)
-        runs: list[Run] = []
-        shares = [0.0] * asked.count
 
-        def note(at: int, update: Update) -> None:
-            if isinstance(update, Progressed) and update.steps:
-                shares[at] = max(shares[at], update.step / update.steps)
-                self._note(job, sum(shares) / len(shares))
+        def submit(task: Task, before: str | None) -> Run:
+            left, ticket = (None, None) if place is None else (place.left, place.ticket)
+            wished = replace(asked.point_wishes, deadline=left, durable=True, point=before)
+            return self._dispatcher.submit(task, wished, owner, ticket)
 
-        try:
-            for at in range(asked.count):
-                before = job.points[at].label if at in job.points else None
-                left, ticket = (place.left, place.ticket) if place is not None else (None, None)
-                wished = replace(asked.point_wishes, deadline=left, durable=True, point=before)
-                task = asked.task(f"gen_{secrets.token_hex(16)}", job.seed + at)
-                runs.append(self._dispatcher.submit(task, wished, owner, ticket))
-            return await asyncio.gather(*(self._follow(job, at, run, note) for at, run in enumerate(runs)))
-        finally:
-            for run in runs:
-                run.cancel()
+        def choose(point: Point, at: int) -> Awaitable[Point | None]:
+            return self._patiently(self._runs.choose, job, point, at)
 
-    async def _follow(self, job: JobRecord, at: int, run: Run, note: Callable[[int, Update], None]) -> tuple[Run, Made]:
-        chosen = False
-        async for update in run:
-            if isinstance(update, Made):
-                return run, update
-            if isinstance(update, Failed):
-                raise _Failure(update)
-            if isinstance(update, Cancelled):
-                raise _Stopped
-            note(at, update)
-            if not chosen:
-                chosen = True
-                point = Point(None, UNCACHED) if run.point is None else Point(run.point.index, run.point.label)
-                if await self._patiently(self._runs.choose, job, point, at) is None:
-                    raise _Stopped
-        raise AssertionError("a run without an end")
+        return await Attempt(job, asked, submit, choose, partial(self._note, job)).make(self._answer)
 
-    def _keep(self, job: JobRecord, asked: GenerationRequest, made: Sequence[tuple[Run, Made]]) -> Result:
-        pictures: list[Picture] = [one.picture for _, one in made]
+    def _keep(self, job: JobRecord, made: Sequence[Answer]) -> Result:
+        pictures: list[Picture] = [one.picture for one in made]
         if job.kind == "video":
-            files = keep_film(self._files, job, pictures[0], made[0][0].card.frames_per_second)
+            rate = self._dispatcher.cards[job.model].frames_per_second
+            files = keep_film(self._files, job, pictures[0], rate)
         else:
             files = keep_pictures(self._files, job, pictures)
-        accounts = [self._account(run, one).as_json() for run, one in made]
-        return Result(files, json.dumps({"pictures": accounts}))
+        return Result(files, json.dumps({"pictures": [one.account.as_json() for one in made]}))
 
 
 def refuse_missing_loras(asked: GenerationRequest, card: ModelCard) -> None:
@@ -194,22 +164,10 @@ def refuse_missing_loras(asked: GenerationRequest, card: ModelCard) -> None:
         raise InputError(given, f"one of {', '.join(known)}" if known else "none", "register it, and ask again")
 
 
-class _Stopped(Exception):  # noqa: N818
-    """A run was cancelled."""
-
-
-class _Failure(Exception):  # noqa: N818
-    """A run failed."""
-
-    def __init__(self, failed: Failed) -> None:
-        self.failed = failed
-        super().__init__(failed.text)
-
-
 def _failure_of(error: Exception, written: bool) -> Failure:
     """Return what a job's owner is told: of what was asked for all, of the server's insides nothing."""
-    if isinstance(error, _Failure):
-        return Failure(CODES[error.failed.reason], error.failed.text)
+    if isinstance(error, UnmadeError):
+        return Failure(CODES[error.reason], error.text)
     if isinstance(error, QuotaError):
         return NO_ROOM
     if isinstance(error, Error) and not written:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 
 from ..jobs.record import JobRecord, Kind
 from ..requests.fit import count_pixels
 from ..requests.identity import Identity
-from ..requests.request import SEEDS, GenerationRequest
+from ..requests.request import GenerationRequest
 from ..workers.card import ModelCard
 from .request_text import write_request
 
@@ -22,10 +21,11 @@ def new_record(
     asked: GenerationRequest,
     who: Identity,
     card: ModelCard,
+    seed: int,
     pictures: str | None = None,
     remixed_from: str | None = None,
 ) -> JobRecord:
-    """Return the record of a job that is queued now, its seed drawn if none is asked for.
+    """Return the record of a job that is queued now.
 
     Args:
         id: of the job.
@@ -33,6 +33,7 @@ def new_record(
         asked: what is asked for.
         who: who asks.
         card: of the model.
+        seed: of the first picture.
         pictures: text of what was given with it, which is kept apart; its room is counted here.
         remixed_from: id of the job that it is made from.
     """
@@ -46,7 +47,7 @@ def new_record(
         user=who.user,
         model=asked.model,
         request=request,
-        seed=secrets.randbelow(SEEDS) if asked.seed is None else asked.seed,
+        seed=seed,
         created=time.time(),
         bytes=int(BYTES_PER_PIXEL * pixels) + len(request) + len(pictures or ""),
         remixed_from=remixed_from,

@@ -13,7 +13,8 @@ from ..jobs.files import ResultFiles
 from ..jobs.record import JobRecord
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore, QueuedJob
-from .making import JobMaker, Tell
+from .attempt import AnswerJob
+from .making import JobMaker
 from .threads import in_thread
 from .waiting import WaitingClients, wait_for
 
@@ -46,7 +47,7 @@ class JobRunner:
         store: of jobs.
         runs: of this server.
         files: of results.
-        account: makes the account of a run.
+        answer: answers what was promised.
         waiting: clients that wait for jobs.
         ahead: most jobs that are begun at a time.
     """
@@ -57,13 +58,13 @@ class JobRunner:
         store: JobStore,
         runs: JobRuns,
         files: ResultFiles,
-        account: Tell,
+        answer: AnswerJob,
         waiting: WaitingClients,
         *,
         ahead: int = AHEAD,
     ) -> None:
         self._dispatcher, self._store, self._runs, self._ahead = dispatcher, store, runs, ahead
-        self._maker = JobMaker(dispatcher, store, runs, files, account, self._step, waiting.place)
+        self._maker = JobMaker(dispatcher, store, runs, files, answer, self._step, waiting.place)
         self._waiting = waiting
         self._making: dict[str, asyncio.Task[None]] = {}
         self._owners: dict[str, tuple[str, str]] = {}

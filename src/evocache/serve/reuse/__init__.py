@@ -6,6 +6,7 @@ In: requests, and what becomes of their runs. Out: answers, and a record of each
 - `keys`: what a result depends on, as a digest
 - `stored`: a result as bytes, without loss; `results`: results in a learning cache of each tenant
 - `flights`: what is being made, and all who wait for it
+- `accounts`: how something was made, as its run tells
 - `records`: an event of usage for each request, without its text unless that is agreed to
 - `asking`: one request, answered from all of these; `reuse`: all of this together
 

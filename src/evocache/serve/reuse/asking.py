@@ -40,6 +40,7 @@ class Asked:
         hurries: whether it has a deadline, or asks for a speed-up.
         watch: is told what becomes of it.
         previews: most that are told of each picture.
+        durable: whether it was promised.
     """
 
     outlook: Outlook
@@ -49,6 +50,7 @@ class Asked:
     hurries: bool
     watch: PictureListener | None
     previews: int
+    durable: bool = False
 
 
 class Asking:
@@ -136,7 +138,7 @@ class Asking:
     def _join(self) -> None:
         asked = self._asked
         for at in self._missing:
-            flight = self._flights.find(self._questions[at], asked.outlook, asked.hurries)
+            flight = self._flights.find(self._questions[at], asked.outlook, asked.hurries, asked.durable)
             if flight is not None:
                 watch, kept = self._watch(at), partial(self._note, at)
                 self._waiters[at] = flight.join(watch, asked.previews, kept, deadline=asked.deadline)

@@ -104,7 +104,7 @@ class Flight:
         self.left = False
         """Whether all who waited have left, so that it ends."""
 
-    def fits(self, outlook: Outlook, hurries: bool) -> bool:
+    def fits(self, outlook: Outlook, hurries: bool, durable: bool = False) -> bool:
         """Return whether it is what a request would get.
 
         Its point is none below what is asked for; if that has to be fast, it is none that is slower either. What is
@@ -113,8 +113,11 @@ class Flight:
         Args:
             outlook: what the request would be given now.
             hurries: whether it asks for a speed-up, or has a deadline.
+            durable: whether the request was promised: a plain call's run may end with its worker.
         """
         run, ladder = self.run, outlook.ladder
+        if durable and not run.wishes.durable and self._answer is None:
+            return False
         if self.left or (run.over and self._answer is None):
             return False
         first, last = run.ladder.first, run.ladder.last
@@ -238,10 +241,10 @@ class Flights:
     def __len__(self) -> int:
         return sum(map(len, self._flights.values()))
 
-    def find(self, question: Question, outlook: Outlook, hurries: bool) -> Flight | None:
+    def find(self, question: Question, outlook: Outlook, hurries: bool, durable: bool = False) -> Flight | None:
         """Return what is being made for a question, if it fits."""
         flights: Sequence[Flight] = self._flights.get(question.name, ())
-        return next((flight for flight in flights if flight.fits(outlook, hurries)), None)
+        return next((flight for flight in flights if flight.fits(outlook, hurries, durable)), None)
 
     def begin(self, question: Question, run: Run, keep: Keep | None, *, open: bool) -> Flight:
         """Follow a run.

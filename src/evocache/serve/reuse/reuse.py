@@ -75,6 +75,8 @@ class Reuse:
         *,
         watch: PictureListener | None = None,
         previews: int = 0,
+        seed: int | None = None,
+        durable: bool = False,
     ) -> list[Answer]:
         """Answer a request; if this is cancelled, what nobody else waits for ends within a step.
 
@@ -86,18 +88,15 @@ class Reuse:
             begin: lets what is missing in at the door, and has it made.
             watch: is told what becomes of each picture.
             previews: most that are told of each.
+            seed: of the first picture, as `draw_seed` returned it when it was promised; None draws it now.
+            durable: whether it was promised: then it waits for nothing that ends with its client.
 
         Raises:
             Refused: if something has to be made, and there is no room for it now.
             UnmadeError: if one of them failed; the others end, unless somebody else waits for them.
         """
-        wishes, seeded = request.wishes, request.seed is not None
-        base = request.task()
-        repeats = seeded or (self._settings.unseeded and wishes.cache != "off")
-        if request.seed is not None:
-            first = request.seed
-        else:
-            first = self._keys.seed(base, card, who) if repeats else secrets.randbelow(SEEDS)
+        wishes, seeded, base = request.wishes, request.seed is not None, request.task()
+        first = self.draw_seed(request, who, card) if seed is None else seed
         questions = []
         for at in range(request.count):
             task = replace(base, id=f"gen_{secrets.token_hex(16)}", seed=first + at)
@@ -105,14 +104,27 @@ class Reuse:
         asked = Asked(
             outlook,
             wishes.cache,
-            repeats,
+            self._repeats(request),
             wishes.deadline,
             wishes.speedup is not None or wishes.deadline is not None,
             watch,
             previews,
+            durable,
         )
         notes = [self.records.note(question, learn=wishes.learn) for question in questions]
         return await Asking(asked, questions, notes, self._results, self._flights).answer(begin)
+
+    def draw_seed(self, request: GenerationRequest, who: Identity, card: ModelCard) -> int:
+        """Return the seed of a request's first picture: its own, that of all equal requests where these are answered
+        from what is stored, or another one each time.
+        """
+        if request.seed is not None:
+            return request.seed
+        return self._keys.seed(request.task(), card, who) if self._repeats(request) else secrets.randbelow(SEEDS)
+
+    def _repeats(self, request: GenerationRequest) -> bool:
+        """Whether an equal result answers a request."""
+        return request.seed is not None or (self._settings.unseeded and request.wishes.cache != "off")
 
     def figures(self) -> dict[str, Any]:
         """Return counts of all requests by how they were answered, and gauges of what is made and kept."""

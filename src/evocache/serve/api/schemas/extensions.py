@@ -61,15 +61,9 @@ class Generating(BaseModel):
             flat[name] = value
         return flat
 
-    def ignored(self, *, promised: bool = False) -> list[str]:
-        """Return names of fields that are given and change nothing.
-
-        Args:
-            promised: whether it is made as a job, which is always computed, and recorded nowhere to learn from.
-        """
-        found = [name for name in self.without_effect if getattr(self, name) is not None]
-        found += ["cache"] if promised and self.cache == "refresh" else []
-        return [*found, "learn"] if promised and self.learn else found
+    def ignored(self) -> list[str]:
+        """Return names of fields that are given and change nothing."""
+        return [name for name in self.without_effect if getattr(self, name) is not None]
 
     @property
     def claimed_user(self) -> str:
@@ -106,7 +100,7 @@ def _gather(fields: dict[str, Any], field: str) -> dict[str, Any]:
     return {**left, field: list(found.values()) if list(found) == [""] else found}
 
 
-def ignored_in(body: Generating, said: dict[str, Any] | None, *, promised: bool = False) -> dict[str, Any]:
+def ignored_in(body: Generating, said: dict[str, Any] | None) -> dict[str, Any]:
     """Return the `evocache` of an answer, with the names of fields of its request that changed nothing."""
-    ignored = body.ignored(promised=promised)
+    ignored = body.ignored()
     return {"evocache": {**(said or {}), "ignored": ignored} if ignored else said}

@@ -32,9 +32,9 @@ class PicturesWanted(Generating):
     stream: bool = False
     partial_images: Annotated[int, Field(ge=0, le=3)] = 0
 
-    def ignored(self, *, promised: bool = False) -> list[str]:
+    def ignored(self) -> list[str]:
         """Return names of fields that are given and change nothing, as `partial_images` without a stream."""
-        found = super().ignored(promised=promised)
+        found = super().ignored()
         found += ["partial_images"] if self.partial_images and not self.stream else []
         return [*found, "response_format"] if self.background is True and self.response_format == "url" else found
 

@@ -1,0 +1,125 @@
+"""What is promised is answered from what was made before, joins what is promised besides, and is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from evocache.serve.jobs.record import JobRecord
+from evocache.serve.requests.identity import Identity
+from evocache.serve.requests.request import GenerationRequest, Wishes
+from evocache.usage.records.event import Event
+from evocache.usage.records.open_store import open_store
+from tests.serve.reuse.served import ADA, BEN, Served, serve
+from tests.serve.stub_worker import MOVING, STILL, StubWorker
+
+FOX = {"prompt": "a fox"}
+
+
+async def promise(served: Served, who: Identity = ADA, kind: str = "picture", **wanted: object) -> JobRecord:
+    """Promise a job."""
+    wishes = {name: wanted.pop(name) for name in vars(Wishes()) if name in wanted}
+    model = "stub" if kind == "picture" else "moving"
+    asked = GenerationRequest(model, FOX, wishes=Wishes(**wishes), **wanted)  # type: ignore[arg-type]
+    return await served.service.background.add(asked, who, kind)  # type: ignore[arg-type]
+
+
+async def over(served: Served, job: JobRecord) -> JobRecord:
+    """Wait for a job's end, and for what is stored of it."""
+    found = await served.service.background.wait(job.id, Identity(job.tenant, job.owner))
+    assert found is not None
+    assert found.state == "done", found.error
+    await served.until(lambda: not served.service.reuse.figures()["flights"])
+    return found
+
+
+def reuse_of(job: JobRecord) -> list[str]:
+    """How each picture of a job was come by."""
+    assert job.result is not None
+    return [one["reuse"] for one in json.loads(job.result.details)["pictures"]]
+
+
+def events(folder: Path) -> list[Event]:
+    with open_store(folder / "usage.db", privacy="text") as store:
+        return list(store.read())
+
+
+def test_a_job_is_answered_by_an_earlier_one_of_its_owner(folder: Path):
+    async def main(served: Served) -> None:
+        first = await over(served, await promise(served, seed=7, count=2))
+        again = await over(served, await promise(served, seed=8, count=2))
+        other = await over(served, await promise(served, BEN, seed=7))
+        off = await over(served, await promise(served, seed=7, cache="off"))
+        assert [*map(reuse_of, (first, again, other, off))] == [["none"] * 2, ["exact", "none"], ["none"], ["none"]]
+        files = served.service.background._files
+        assert files.read(first, "picture-1") == files.read(again, "picture-0")
+
+    service = serve(main, folder=folder)
+    assert sorted(event.kind for event in events(folder)) == sorted(["miss", "miss", "hit", "miss", "miss", "skipped"])
+    assert service.reuse.records.counts["hit"] == 1
+
+
+def test_plain_calls_and_jobs_answer_each_other(folder: Path):
+    async def main(served: Served) -> None:
+        await over(served, await promise(served, seed=7))
+        assert (await served.ask(seed=7))[0].account.reuse == "exact"
+        await served.ask(seed=9)
+        await served.until(lambda: not served.service.reuse.figures()["flights"])
+        assert reuse_of(await over(served, await promise(served, seed=9))) == ["exact"]
+
+    serve(main, folder=folder)
+
+
+def test_a_video_is_made_once(folder: Path):
+    worker = StubWorker(STILL, MOVING)
+
+    async def main(served: Served) -> None:
+        first = await over(served, await promise(served, kind="video", seed=3))
+        again = await over(served, await promise(served, kind="video", seed=3))
+        assert (reuse_of(first), reuse_of(again)) == (["none"], ["exact"])
+
+    serve(main, worker, folder=folder)
+    assert len(worker.tasks) == 1
+
+
+def test_jobs_join_each_other_and_wait_for_no_plain_call(folder: Path):
+    worker = StubWorker()
+    worker.gate.clear()
+
+    async def main(served: Served) -> None:
+        plain = asyncio.create_task(served.ask(seed=5))
+        await served.until(lambda: len(worker.tasks) == 1)
+        jobs = [await promise(served, seed=5) for _ in range(2)]
+        await served.until(lambda: len(worker.tasks) == 2)
+        plain.cancel()  # which ends its run
+        worker.gate.set()
+        found = [await over(served, job) for job in jobs]
+        assert sorted(reuse for job in found for reuse in reuse_of(job)) in (["joined", "none"], ["exact", "none"])
+
+    serve(main, worker, folder=folder)
+    assert len(worker.tasks) == 2
+
+
+@pytest.mark.parametrize("unseeded", [False, True])
+def test_without_a_seed_a_job_repeats_another_where_that_is_allowed(folder: Path, unseeded: bool):
+    async def main(served: Served) -> None:
+        first, again = [await over(served, await promise(served)) for _ in range(2)]
+        assert reuse_of(again) == (["exact"] if unseeded else ["none"])
+        assert (first.seed == again.seed) == unseeded
+
+    serve(main, folder=folder, unseeded=unseeded)
+    found = events(folder)
+    assert {event.seeded for event in found} == {False}
+    assert found[0].key == found[1].key
+
+
+def test_the_text_of_a_job_is_recorded_only_where_its_owner_agrees(folder: Path):
+    async def main(served: Served) -> None:
+        await over(served, await promise(served, seed=1))
+        await over(served, await promise(served, seed=2, learn=True))
+
+    serve(main, folder=folder)
+    assert [event.text for event in events(folder)] == [None, "a fox"]
