@@ -109,9 +109,7 @@ def test_a_picture_is_begun_with_under_them(
     for at, loras in enumerate(sets):
         cards[0].submit(Task(f"begun {at}", "unet", asked, 5, shown, loras=loras))
         cards[0].submit(Task(f"beside {at}", "unet", FOX, 5, loras=loras))
-    ends = [
-        (told.end(f"begun {at}"), told.end(f"beside {at}")) for at in range(len(sets))
-    ]  # models are made after that
+    ends = [(told.end(f"begun {at}"), told.end(f"beside {at}")) for at in range(len(sets))]
     usual = {"num_inference_steps": 4, "guidance_scale": 7.5}
     for (begun, beside), loras in zip(ends, sets, strict=True):
         pipe = StableDiffusionImg2ImgPipeline(**adapted(files, **loras).components, requires_safety_checker=False)
@@ -147,6 +145,29 @@ def test_what_does_not_fit_fails_the_start(
     for changes, kind, text in wrong:
         with pytest.raises(kind, match=text):
             LocalWorker(replace(settings, **{"fronts": {}, **changes})).start(told)
+
+
+def test_they_come_and_go_with_the_weights_of_their_model(
+    loading: None, cards: tuple[LocalWorker, dict[str, ModelCard]], files: dict[str, Path]
+) -> None:
+    """Where memory holds one model at a time, LoRAs count as their model's weights, wait with these, and act again."""
+    sets: list[dict[str, float]] = [{"ink": WEIGHT}, {}, {"clay": 1.0}]
+    expected = [plainly(adapted(files, **loras), 7, **FOX) for loras in sets]
+    told, sources = Told(), {name: LoraSource(str(path)) for name, path in files.items()}
+    most = sum(card.bytes for card in cards[1].values()) - 1
+    models = {"unet": "unet", "still": "still"}
+    worker = LocalWorker(WorkerSettings(models, {}, memory=f"{most}B", open=4, loras={"unet": sources}))
+    try:
+        worker.start(told)
+        before = worker.figures()["brought"]
+        for at, loras in enumerate(sets):
+            worker.submit(Task(f"lora {at}", "unet", FOX, 7, loras=loras))
+            assert told.end(f"lora {at}").picture.pixels == expected[at]
+            worker.submit(Task(f"still {at}", "still", FOX, 7))
+            assert isinstance(told.end(f"still {at}"), Made)
+        assert worker.figures()["brought"] >= before + 5
+    finally:
+        worker.close()
 
 
 def test_messages_say_them(settings: WorkerSettings, cards: tuple[LocalWorker, dict[str, ModelCard]]) -> None:
