@@ -146,13 +146,13 @@ def test_what_is_loaded_between_requests_may_be_named(files: Any) -> None:
     expected = {name: solo("sd15", files("sd15"), {name: 0.8}, 2) for name in ("ink", "clay")}
     plain = solo("sd15", files("sd15"), None, 2)
     with Engine({"m": pipe}, memory="1GB") as engine:
-        left = [engine._loop.conductor._budget._room.left]
+        left = [engine._loop.conductor.budget._room.left]
         assert difference(plain, engine.submit(**asked("sd15", pipe, 2)).result(200)) == 0
         for name in ("ink", "clay"):
             load_loras(pipe, {name: files("sd15")[name]})
             found = engine.submit(loras={name: 0.8}, **asked("sd15", pipe, 2)).result(200)
             assert difference(expected[name], found) == 0
-            left.append(engine._loop.conductor._budget._room.left)
+            left.append(engine._loop.conductor.budget._room.left)
         found = engine.submit(loras={"ink": 0.8}, **asked("sd15", pipe, 2)).result(200)
         assert difference(expected["ink"], found) == 0
         assert difference(plain, engine.submit(**asked("sd15", pipe, 2)).result(200)) == 0
