@@ -12,6 +12,7 @@ from typing import Any
 
 from ..workers.card import ModelCard, PointCard
 from ..workers.task import Task
+from ..workers.updates import Made
 from ..workers.worker import Tell, Worker
 from .admission import DoorSettings
 from .desk import Desk, Outlook
@@ -20,7 +21,7 @@ from .front_control import ControlSettings, Transition, log_transition
 from .points import PointWishes, ServerPoints
 from .queue.run_queue import RunQueue
 from .rates import Left, Quota
-from .run import Run
+from .run import End, Run
 from .shares import Owner
 from .ticket import Demand, Ticket
 
@@ -38,6 +39,7 @@ class Dispatcher:
         quota: what an owner's account may ask for; anything without.
         clock: seconds that only grow.
         tell: is told of each transition of a controller.
+        made: is told what each run gave; it raises nothing.
 
     ```
     dispatcher = Dispatcher()
@@ -57,12 +59,13 @@ class Dispatcher:
         quota: Callable[[Owner], Quota] = lambda owner: Quota(),
         clock: Callable[[], float] = time.monotonic,
         tell: Callable[[Transition], None] = log_transition,
+        made: Callable[[Run, Made], None] = lambda run, made: None,
     ) -> None:
         self._clock, self._quota = clock, quota
         self._desk = Desk(
             control or ControlSettings(), door or DoorSettings(), points or ServerPoints(), quota, tell, clock()
         )
-        self._queue = RunQueue(self._desk, clock)
+        self._queue = RunQueue(self._desk, clock, made)
         self._submitted = 0
 
     async def add(self, worker: Worker, open: int = 16) -> Sequence[ModelCard]:
@@ -159,7 +162,9 @@ class Dispatcher:
             FrontError: if no point of the model's front meets the wishes.
             Error: if no worker has its model.
         """
-        return self._desk.enter(task, wishes or PointWishes(), owner or Owner(), count, bytes, self._queue.tick())
+        ticket = self._desk.enter(task, wishes or PointWishes(), owner or Owner(), count, bytes, self._queue.tick())
+        self._queue.stir()
+        return ticket
 
     def read(self, owner: Owner | None = None, bytes: int = 0) -> Ticket:
         """Let a request in whose body is read, which takes room before it is known what it asks for.
@@ -205,9 +210,30 @@ class Dispatcher:
         self._queue.add(run)
         return run
 
+    @property
+    def quiet(self) -> float:
+        """Seconds for which nothing waited, ran or was let in; negative while something does."""
+        return self._queue.quiet
+
+    def fill(self, task: Task) -> asyncio.Future[End] | None:
+        """Have a task made while nothing else is to be done: it is cancelled as soon as anything is let in.
+
+        It has no place at the door and no owner, nothing is learned from it, and it stands in no figure. A server that
+        ends does not wait for it.
+
+        Args:
+            task: as a worker is given it.
+
+        Returns:
+            Its end, or None if something else is to be done, another one is made, or no worker takes it, which has to
+            have the weights of its model at hand: its last run was of that model.
+        """
+        return None if self.draining or self.quiet < 0 else self._queue.spare.begin(task)
+
     async def drain(self, seconds: float) -> int:
         """Let nobody in any more, wait some seconds for what is there, cancel the rest, and return their number."""
         self._desk.door.closed = True
+        self._queue.stir()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._queue.empty.wait(), seconds)
         left = [*self._queue.waiting, *self._queue.running]

@@ -19,12 +19,14 @@ class Seat:
         cards: its models, by name.
         open: most tasks that it is given at a time.
         runs: what it has, by the id that the worker knows it by.
+        latest: the model of the run that it was given last, whose weights it has in memory.
     """
 
     worker: Worker
     cards: Mapping[str, ModelCard]
     open: int
     runs: dict[str, Run] = field(default_factory=dict)
+    latest: str = ""
 
     @property
     def full(self) -> bool:

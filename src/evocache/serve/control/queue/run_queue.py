@@ -14,6 +14,7 @@ from ...workers.worker import Tell, Worker
 from ..desk import Desk
 from ..run import End, Run
 from .bench import Bench, Seat
+from .spare import Spare
 
 LIVES = 2
 """Workers that may die with a run: after so many it is taken to be its fault."""
@@ -25,15 +26,18 @@ class RunQueue:
     Args:
         desk: decides who goes next, and at which point.
         clock: seconds that only grow.
+        made: is told what runs gave; it raises nothing.
 
     Attributes:
         ends: counts of ends of runs by their kind, and of runs whose worker was lost.
         empty: set while no run is there.
+        spare: what a worker has while no run is there.
     """
 
-    def __init__(self, desk: Desk, clock: Callable[[], float]) -> None:
-        self._desk, self._clock = desk, clock
+    def __init__(self, desk: Desk, clock: Callable[[], float], made: Callable[[Run, Made], None]) -> None:
+        self._desk, self._clock, self._made = desk, clock, made
         self._bench = Bench()
+        self.spare, self._stirred = Spare(self._bench), clock()
         self._waiting: set[Run] = set()
         self._pumping = False
         self.ends: Counter[str] = Counter()
@@ -85,6 +89,7 @@ class RunQueue:
         """Take away a worker that is gone; what it had goes back, or fails."""
         self.tick()
         held = self._bench.remove(worker)
+        self.spare.lose(worker)
         self._count_workers()
         for run in held:
             self._lose(run, Failed("worker", "the process that computed it is gone"))
@@ -101,6 +106,7 @@ class RunQueue:
 
     def add(self, run: Run) -> None:
         """Have a run wait until it is its turn."""
+        self.stir()
         self._waiting.add(run)
         self.empty.clear()
         if not self._pumping:  # what comes at once is looked at together: its points are chosen by all of it
@@ -125,6 +131,17 @@ class RunQueue:
         found = self._bench.find(run)
         if found is not None:
             found[0].worker.preview(found[1])
+
+    @property
+    def quiet(self) -> float:
+        """Seconds for which no run was there, and nothing was let in; negative while there is."""
+        busy = self._waiting or self._bench.running() or len(self._desk.backlog)
+        return -1.0 if busy else self._clock() - self._stirred
+
+    def stir(self) -> None:
+        """Note that it is not quiet; the spare task ends."""
+        self._stirred = self._clock()
+        self.spare.stop()
 
     def _count_workers(self) -> None:
         self._desk.capacity.workers = len(self._bench.seats)
@@ -155,7 +172,7 @@ class RunQueue:
         self._waiting.discard(run)
         task = self._desk.begin(run, now)
         run.beside = float(len(seat.runs))
-        seat.runs[task.id] = run
+        seat.runs[task.id], seat.latest = run, task.model
         try:
             seat.worker.submit(task)
         except GenerationError:  # it has just gone, of which nothing that it was not given is guilty
@@ -172,6 +189,7 @@ class RunQueue:
         """Take what a worker tells; of what it does not have any more it may tell what it likes."""
         seat = self._bench.holder(id)
         if seat is None:
+            self.spare.tell(id, update)
             return
         run = seat.runs[id]
         now = self.tick()
@@ -205,5 +223,8 @@ class RunQueue:
         run.ended = now
         self.ends[type(end).__name__.lower()] += 1
         run.tell(end)
+        self._stirred = now
+        if isinstance(end, Made):
+            self._made(run, end)
         if not self._waiting and not self._bench.running():
             self.empty.set()
