@@ -12,6 +12,7 @@ In: requests. Out: what pipelines make of them.
 - `jobs`: requests that are durable before they are acknowledged, and their results
 - `background`: has these made
 - `reuse`: what is stored or being made is not made again
+- `audit`: measures the quality of what was made, while nothing else is to be done
 - `service`, `settings`, `start`, `crew`: all of it together
 - `api`, `run`: HTTP, as OpenAI's clients speak it
 - `ray_app`: servers on many machines, by Ray Serve

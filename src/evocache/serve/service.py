@@ -16,6 +16,7 @@ from ..errors import Error
 from .access.key_ring import KeyRing
 from .access.key_store import KeyStore
 from .access.links import Links
+from .audit.audit import Audit
 from .background.attempt import Begin
 from .background.background import Background
 from .control.dispatch import Dispatcher
@@ -64,6 +65,7 @@ class Service:
         observer: is told how requests ended.
         links: signs addresses of results.
         reuse: what is stored, and what is being made.
+        audit: measures the quality of points on what is asked for.
         unstartable: why none of the workers could be started; None if one could, or it is not known yet.
         when_unstartable: called in the loop when it is known.
     """
@@ -76,7 +78,12 @@ class Service:
         self.observer = Observer()
         self.links = Links(self.settings.secret or secrets.token_bytes(32))
         self.transitions: deque[Transition] = deque(maxlen=TRANSITIONS)
-        self._dispatcher = Dispatcher(quota=lambda owner: self.keys.quota(owner), tell=self._note)
+        self._dispatcher = Dispatcher(
+            quota=lambda owner: self.keys.quota(owner),
+            tell=self._note,
+            made=lambda run, made: self.audit.take(run, made),
+        )
+        self.audit = Audit(self._dispatcher, settings.measure)
         self.reuse = Reuse(
             settings.reuse,
             account_of,
@@ -120,9 +127,10 @@ class Service:
         return self.unready()
 
     def figures(self) -> dict[str, Any]:
-        """Return counts and gauges of the dispatcher, of each worker in `engines`, and of `reuse` across requests."""
+        """Return counts and gauges of the dispatcher, of each worker in `engines`, of `reuse` and `audit`."""
         engines = [dict(one) for one in self._crew.figures().values()]
-        return {**self._dispatcher.figures(), "engines": engines, "reuse": self.reuse.figures()}
+        own = {"reuse": self.reuse.figures(), "audit": self.audit.figures()}
+        return {**self._dispatcher.figures(), "engines": engines, **own}
 
     def _note(self, change: Transition) -> None:
         self.transitions.append(change)
@@ -162,7 +170,7 @@ class Service:
             self._tell(asked, who, came, "left")
             raise
         self._tell(asked, who, came, "made", answers)
-        return answers
+        return self.audit.add_measured(answers, who, asked.model)
 
     def _tell(
         self,
@@ -220,7 +228,7 @@ class Service:
                 self._tell(asked, who, came, "failed", reason=error.reason)
             raise
         self._tell(asked, who, came, "made", answers)
-        return answers
+        return self.audit.add_measured(answers, who, asked.model)
 
     def _draw_seed(self, asked: GenerationRequest, who: Identity) -> int:
         return self.reuse.draw_seed(asked, who, self.cards[asked.model])
@@ -243,6 +251,7 @@ class Service:
         self.keys = KeyRing(KeyStore(database))
         self.observer.open(database)
         await self._background.start()
+        self.audit.start()
         self._starting = asyncio.create_task(self._start())
         return self
 
@@ -272,5 +281,6 @@ class Service:
             steps.push_async_callback(self.observer.close)
             steps.push_async_callback(self.background.stop)  # of which the observer is told
             steps.push_async_callback(self.drain)
+            steps.push_async_callback(self.audit.close)
             if self._starting is not None:
                 self._starting.cancel()

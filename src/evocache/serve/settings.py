@@ -46,9 +46,11 @@ class Settings:
         drain: seconds that what runs may take to end when the server is told to.
         reuse: what is shared across requests, and how much is kept.
         loras: that requests may name, by the names of models, and their own.
+        measure: share of what is made at points of fronts that is made once more uncached, while nothing else is to be
+            done, to measure their quality.
 
     Raises:
-        ServeError: if there is a database, and no folder: its jobs would outlive their results.
+        ServeError: if there is a database, and no folder: its jobs would outlive their results; or the share is none.
     """
 
     models: Mapping[str, str]
@@ -77,11 +79,14 @@ class Settings:
     drain: float = 30.0
     reuse: ReuseSettings = field(default_factory=ReuseSettings)
     loras: Mapping[str, Mapping[str, LoraSource]] = field(default_factory=dict)
+    measure: float = 0.01
 
     def __post_init__(self) -> None:
         if self.database is not None and self.folder is None:
             given, expected = "a database without a folder", "a folder for results, which last as long as its jobs"
             raise ServeError(given, expected, "give --folder too; servers of one database share it")
+        if not 0 <= self.measure <= 1:
+            raise ServeError(f"measure {self.measure:g}", "a share, from 0 to 1", "try 0.01; 0 measures nothing")
 
     @property
     def exposure(self) -> Exposure:

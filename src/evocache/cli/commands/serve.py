@@ -67,6 +67,14 @@ def serve(
     keep_days: KeepDays = 1.0,
     results: ResultsRoom = "10GB",
     drain: Annotated[float, typer.Option(min=0, max=3600, help="Seconds that what runs may take at the end.")] = 30.0,
+    measure: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of cached generations made once more uncached when idle, to measure quality.",
+        ),
+    ] = 0.01,
     ray: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Serve on a Ray cluster: host:port, auto, or local for a new one."),
@@ -108,6 +116,7 @@ def serve(
         log=log_format.value,
         drain=drain,
         loras=loras,
+        measure=measure,
         reuse=ReuseSettings(
             in_bytes(cache), tenants=tenants, unseeded=reuse_unseeded, within_tenant=share_within_tenant
         ),

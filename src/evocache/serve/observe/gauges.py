@@ -27,6 +27,12 @@ _COUNTS = (
     ("requests_refused", "refused", "reason", "Requests that were not let in."),
 )
 
+_AUDIT = (
+    ("measured_quality_db", "Quality of a point on what was asked for, the mean of its samples."),
+    ("worst_quality_db", "The lowest quality of its last samples."),
+    ("predicted_minus_measured_quality_db", "Decibels by which a point is worse than its front says."),
+)
+
 _ENGINE = (
     "done",
     "failed",
@@ -50,7 +56,8 @@ def families(core: Any, prefix: str, figures: Mapping[str, Any]) -> list[Any]:
     Args:
         core: `prometheus_client.core`.
         prefix: of all names.
-        figures: of `Dispatcher.figures()`, with `engines` besides: a mapping of each worker, `Worker.figures()`.
+        figures: of `Dispatcher.figures()`, with `engines` besides: a mapping of each worker, `Worker.figures()`; and
+            `audit`, of `Audit.figures()`.
     """
     found = []
     models: Mapping[str, Mapping[str, Any]] = figures.get("models", {})
@@ -72,7 +79,8 @@ def families(core: Any, prefix: str, figures: Mapping[str, Any]) -> list[Any]:
         for value, count in figures.get(key, {}).items():
             counter.add_metric((value,), count)
         found.append(counter)
-    return [*found, *_engines(core, prefix, figures.get("engines", ()))]
+    found += _engines(core, prefix, figures.get("engines", ()))
+    return [*found, *_audit(core, prefix, figures.get("audit", {}))]
 
 
 def _engines(core: Any, prefix: str, engines: Any) -> list[Any]:
@@ -93,3 +101,23 @@ def _engines(core: Any, prefix: str, engines: Any) -> list[Any]:
             if event in of:
                 counts.add_metric((worker, event), of[event])
     return [batch, memory, counts]
+
+
+def _audit(core: Any, prefix: str, audit: Mapping[str, Any]) -> list[Any]:
+    labels = ("model", "lora", "point")
+    mean, worst, short = (core.GaugeMetricFamily(prefix + name, help, labels=labels) for name, help in _AUDIT)
+    help = "Generations whose quality was measured."
+    samples = core.CounterMetricFamily(prefix + "quality_samples", help, labels=labels)
+    for row in audit.get("points", ()):
+        of = row["model"], row["lora"], row["label"]
+        mean.add_metric(of, row["mean"])
+        worst.add_metric(of, row["worst"])
+        samples.add_metric(of, row["samples"])
+        if row["predicted"] is not None:
+            short.add_metric(of, row["predicted"] - row["mean"])
+    runs = core.CounterMetricFamily(
+        prefix + "audit_runs", "Generations that were made to measure quality, by how they ended.", labels=("end",)
+    )
+    for end, count in audit.get("ends", {}).items():
+        runs.add_metric((end,), count)
+    return [mean, worst, short, samples, runs]

@@ -25,6 +25,7 @@ class Account:
         seconds: by stage: `queue`, `compute` and others.
         notes: what else is to be said, such as that the front promises nothing for this call.
         loras: LoRAs that acted, with their weights.
+        measured: of its point: mean `quality` in dB of so many `samples` of the same key; empty while there are none.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Account:
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     loras: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as values of JSON, seconds in thousandths, without what is unknown."""

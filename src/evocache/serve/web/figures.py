@@ -37,11 +37,13 @@ class Overview:
             self._looked, self._jobs = now, dict(await service.background.count())
         figures = service.figures()
         engines = [only_numbers(engine) for engine in figures.pop("engines")]
+        measured = figures.pop("audit")["points"]
         return {
             "uptime": round(time.time() - service.began, 1),
             "unready": service.unready(),
             **only_numbers(figures),
-            "models": {card.name: _model(card.points, figures["models"].get(card.name, {}), card.seconds)
+            "models": {card.name: {**_model(card.points, figures["models"].get(card.name, {}), card.seconds),
+                                   "measured": measured_of(card.name, measured)}
                        for card in service.cards.values()},
             "engines": engines,
             "jobs": self._jobs,
@@ -67,6 +69,18 @@ def drift_of(points: Sequence[DriftPoint]) -> dict[str, list[dict[str, float]]]:
         change = {"ago": ago, "before": round(point.before, 4), "after": round(point.after, 4)}
         found.setdefault(point.of.replace(" ", "_"), []).append(change)
     return found
+
+
+def measured_of(model: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what was measured of the points of a model, by their labels; of a LoRA's front with its name before."""
+    return {
+        f"{row['lora']} {row['label']}".strip(): {
+            name: row[name] if row[name] is None else round(row[name], 2)
+            for name in ("predicted", "mean", "worst", "samples")
+        }
+        for row in rows
+        if row["model"] == model
+    }
 
 
 def _model(points: Any, figures: Mapping[str, Any], seconds: float) -> dict[str, Any]:

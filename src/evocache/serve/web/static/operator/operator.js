@@ -1,7 +1,7 @@
 // The operator's page: figures of the server, each second, and lines of the last minutes.
 
 import {read} from "../common/api.js";
-import {byId, bytes, make, number, seconds, whole} from "../common/dom.js";
+import {byId, bytes, decibels, make, number, seconds, whole} from "../common/dom.js";
 import {askForKey} from "../common/key_form.js";
 import {ProblemBox} from "../common/problem.js";
 import {Chart} from "./chart.js";
@@ -114,11 +114,20 @@ function showLists(state, models) {
   const refused = count(state.refused).map(([name, value]) => [`refused: ${name}`, value]);
   byId("ends").replaceChildren(bars([...count(state.ends), ...refused], "none yet"));
   byId("jobs").replaceChildren(bars(count(state.jobs), "none"));
+  showQuality(models);
   showReuse(state.reuse);
   showDrift(state.drift);
   fillTable(byId("workers"), ["worker", "open", "turns", "calls", "done", "failed", "cancelled", "memory"],
     state.engines.map((engine, at) => [`no. ${at + 1}`, ...["open", "turns", "calls", "done", "failed", "cancelled"]
       .map((name) => (name in engine ? whole(engine[name]) : "–")), "bytes" in engine ? bytes(engine.bytes) : "–"]));
+}
+
+// What points were predicted to give and what they gave, side by side.
+function showQuality(models) {
+  const rows = models.flatMap(([name, {measured}]) => Object.entries(measured ?? {}).map(([label, of]) => [`${name} ${label}`,
+    of.predicted === null ? "–" : decibels(of.predicted), decibels(of.mean), decibels(of.worst), whole(of.samples)]));
+  byId("quality-section").hidden = !rows.length;
+  fillTable(byId("quality"), ["point", "predicted", "measured", "worst of late", "samples"], rows);
 }
 
 const ANSWERS = {hit: "a stored result", joined: "joined one in flight", miss: "made", skipped: "made, reuse not wanted",

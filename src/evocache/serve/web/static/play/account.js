@@ -15,7 +15,9 @@ export function describePoint(account) {
 export function accountOf({title, account, took}) {
   const rows = [["Point", describePoint(account)]];
   if (account.quality !== undefined) rows.push(["Predicted quality", `${decibels(account.quality)} to uncached`]);
-  if (account.measured !== undefined) rows.push(["Measured quality", `${decibels(account.measured)} to uncached`]);
+  if (account.measured !== undefined) {
+    rows.push(["Measured quality", `${decibels(account.measured.quality)} to uncached, mean of ${account.measured.samples}`]);
+  }
   rows.push(["Reuse", REUSE[account.reuse] ?? account.reuse ?? "–"], ["Seed", String(account.seed ?? "–")]);
   if (took !== undefined) rows.push(["Time, seen from here", seconds(took)]);
   const {predicted, ...stages} = account.seconds ?? {};
