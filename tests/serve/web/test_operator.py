@@ -7,7 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from evocache.serve.service import Service
+from evocache.serve.settings import Settings
+from tests.serve.running_server import running
 from tests.serve.stub_worker import StubWorker
+from tests.serve.web.conftest import ROUTERS
 from tests.serve.web.looking import until, until_text
 
 
@@ -37,6 +41,24 @@ def test_it_shows_what_the_server_does(opened: Any, address: str, worker: StubWo
     text = opened.inner_text("body")
     assert "secret" not in text
     assert "somebody" not in text
+
+
+def test_it_shows_predicted_and_measured_quality(opened: Any):
+    worker = StubWorker()
+    service = Service(Settings({"stub": "stub"}, measure=1.0), [worker])
+    service.audit.idle, service.audit.pause = 0.0, 0.01
+    with running(service, routers=ROUTERS) as address:
+        opened.goto(f"{address}/operator")
+        opened.wait_for_selector("main:not([hidden])")
+        assert not opened.is_visible("#quality-section")
+        asked = {"prompt": "a fox", "speedup": 2.5, "quality": 38}
+        httpx.post(f"{address}/v1/images/generations", json=asked, timeout=60).raise_for_status()
+        until_text(opened, "#quality", "stub fast")
+        name, predicted, measured, worst, samples = opened.inner_text("#quality tbody tr").split("\t")
+        (row,) = service.audit.figures()["points"]
+        assert (name, predicted, samples) == ("stub fast", "38 dB", "1")
+        assert measured == worst
+        assert float(measured.removesuffix(" dB")) == pytest.approx(row["mean"], abs=0.06)
 
 
 def test_lines_go_on_after_a_visit_to_the_other_page(opened: Any, address: str):
