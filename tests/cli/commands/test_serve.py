@@ -19,6 +19,7 @@ def home(tmp_path, monkeypatch):
     [
         (("--replicas", "2"), "without --ray"),
         (("--gpus", "1"), "without --ray"),
+        (("--measure", "nan"), "a share, from 0 to 1"),
         (("--database", "postgresql://nobody@127.0.0.1:1/none"), "a database without a folder"),
     ],
 )

@@ -22,9 +22,10 @@ from .inexact import STEP_1, Audited, audited
 
 def test_it_measures_once_nothing_is_to_be_done():
     async def main(found: Audited) -> None:
+        found.audit.pause = 0.1
         run = found.submit(prompt="a fox")
         assert isinstance(await run, Made)
-        await asyncio.sleep(4.0)
+        await asyncio.sleep(4.8)
         assert found.worker.audited == []
         await found.until(lambda: found.rows)
         (asked,) = found.worker.audited
@@ -229,6 +230,13 @@ def sample(size: int, time: float = 0.0, given: int = 0) -> Sample:
     """A sample of so many bytes."""
     asked = replace(task(), pictures={"image": Picture(bytes(given), given, 1, 1, 1)})
     return Sample(asked, POINTS[0], ("local", ""), Picture(bytes(size), size, 1, 1, 1), time)
+
+
+def test_the_uncached_one_is_nobodys_and_takes_its_time():
+    one = sample(10)
+    one.task = replace(one.task, point=2, user="ann", deadline=1.0)
+    again = one.uncached("audit_1")
+    assert again == replace(one.task, id="audit_1", point=None, user="", deadline=None)
 
 
 def test_samples_are_few_small_and_soon_gone():
