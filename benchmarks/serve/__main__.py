@@ -1,6 +1,6 @@
 """Measure the server through HTTP, and write `results/serve.json`.
 
-    python -m benchmarks.serve [--rounds 5] [--only alone together overload loadgen] [--seconds 300]
+    python -m benchmarks.serve [--rounds 5] [--only alone together overload loadgen tenants peer] [--seconds 300]
 
 Processor seconds are those of the server and its workers, read from the system, interleaved with what they are held
 against; the client's are not counted. The model is zoo:emoji, on one thread a worker.
@@ -8,9 +8,12 @@ against; the client's are not counted. The model is zoo:emoji, on one thread a w
 - *alone*: one request at a time, uncached, against the plain pipeline in this process; and a stored result.
 - *together*: eight clients at once against one, and the same server with one generation at a time.
 - *overload*: twice and ten times what eight clients get done, arrivals at random, for `--seconds` each; then six times,
-  of which one user sends nine tenths.
+  of which one user sends nine tenths. *Static*: ten times for those who take nothing less than the front's best point,
+  so that the server can only turn them away.
 - *loadgen*: MLPerf's LoadGen, where it is installed, a minute each: SingleStream, and Server at .7 of what eight
   clients get done, without and with stored results. MLPerf-style, and not compliant.
+- *tenants*: whether a tenant can tell by an answer's time what another has asked for.
+- *peer*: another server that makes the same pictures, such as the example server of diffusers, if `--peer` starts one.
 """
 
 from __future__ import annotations
@@ -24,10 +27,10 @@ import httpx
 import torch
 
 from benchmarks.environment import RESULTS, write
-from benchmarks.serve import alone, overload, together
+from benchmarks.serve import alone, overload, peer, tenants, together
 from benchmarks.serve.server import Server, serving
 
-PARTS = ("alone", "together", "overload", "loadgen")
+PARTS = ("alone", "together", "overload", "loadgen", "tenants", "peer")
 
 
 def measure_capacity(server: Server) -> dict[str, float]:
@@ -47,15 +50,23 @@ def overloaded(seconds: float) -> dict[str, Any]:
     with serving() as server:
         capacity = found["capacity"] = measure_capacity(server)
         generation, rate = capacity["seconds of a generation"], capacity["requests a second"]
-        for name, times, users in (("2 times", 2, even), ("10 times", 10, even), ("6 times, one user", 6, greedy)):
+        best = httpx.get(f"{server.address}/v1/models").json()["data"][0]["evocache"]["points"][0]["quality"]
+        loads: list[tuple[str, float, dict[str, float], dict[str, Any]]] = [
+            ("2 times", 2, even, {}),
+            ("10 times", 10, even, {}),
+            ("10 times, static", 10, even, {"quality": best}),
+            ("6 times, one user", 6, greedy, {}),
+        ]
+        for name, times, users, body in loads:
             before = server.resident()
-            sent = overload.load(server, times * rate, seconds, users)
+            sent = overload.load(server, times * rate, seconds, users, **body)
             found[name] = overload.describe(sent, generation)
             found[name]["megabytes grown"] = round((server.resident() - before) / 1e6, 1)
             after = overload.load(server, 0.25 * rate, 20, even)
             late = [one for one in after if one.at > 10]
             found[name]["qualities from ten seconds after"] = sorted({str(one.quality) for one in late})
             print(name, json.dumps(found[name]), flush=True)
+    found["served at 10 times, by static"] = round(found["10 times"]["served"] / found["10 times, static"]["served"], 2)
     return found
 
 
@@ -83,6 +94,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=300.0, help="of each overload")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--peer", help="command that starts another server")
     parser.add_argument("--name", default="serve")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -110,6 +122,13 @@ def main() -> None:
     if "loadgen" in args.only:
         result["loadgen"] = loaded(min(60.0, args.seconds))
         print(json.dumps(result["loadgen"]), flush=True)
+    if "tenants" in args.only:
+        result["tenants"] = tenants.compare(args.rounds)
+        print(json.dumps(result["tenants"]), flush=True)
+    if "peer" in args.only:
+        skipped = {"skipped": "no --peer was given"}
+        result["peer"] = skipped if args.peer is None else peer.compare(args.peer, args.rounds)
+        print(json.dumps(result["peer"]), flush=True)
     write(args.name, result)
 
 

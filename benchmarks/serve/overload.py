@@ -39,7 +39,13 @@ class Sent:
 
 
 def load(
-    server: Server, rate: float, seconds: float, users: Mapping[str, float], *, keys: Mapping[str, str] | None = None
+    server: Server,
+    rate: float,
+    seconds: float,
+    users: Mapping[str, float],
+    *,
+    keys: Mapping[str, str] | None = None,
+    **body: Any,
 ) -> list[Sent]:
     """Send requests at random times, as many as a rate says on average, and wait for all answers.
 
@@ -49,12 +55,18 @@ def load(
         seconds: for which requests are sent.
         users: parts of the requests by user.
         keys: API keys of users; users are named in the body without.
+        body: of each request besides.
     """
-    return asyncio.run(_load(server, rate, seconds, users, keys or {}))
+    return asyncio.run(_load(server, rate, seconds, users, keys or {}, body))
 
 
 async def _load(
-    server: Server, rate: float, seconds: float, users: Mapping[str, float], keys: Mapping[str, str]
+    server: Server,
+    rate: float,
+    seconds: float,
+    users: Mapping[str, float],
+    keys: Mapping[str, str],
+    besides: Mapping[str, Any],
 ) -> list[Sent]:
     draw = random.Random(0)
     prompts = zoo.find("zoo:emoji").demo_prompts
@@ -64,7 +76,7 @@ async def _load(
 
         async def send(number: int) -> Sent:
             at, user = perf_counter() - began, draw.choices(list(users), list(users.values()))[0]
-            body = {"prompt": prompts[number % len(prompts)], "seed": number, "cache": "off"}
+            body = {"prompt": prompts[number % len(prompts)], "seed": number, "cache": "off", **besides}
             headers = {"authorization": f"Bearer {keys[user]}"} if user in keys else {}
             given = body if user in keys else {**body, "user": user}
             try:

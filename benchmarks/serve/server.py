@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,19 @@ class Server:
         return account
 
 
-@contextmanager
-def serving(*options: str, threads: int = 1) -> Iterator[Server]:
+def serving(*options: str, threads: int = 1) -> AbstractContextManager[Server]:
     """Run `evocache serve` with options, ready for requests, and end it."""
+    return running([sys.executable, "-m", "evocache.cli", "serve", "--port", "0", "--threads", str(threads), *options])
+
+
+@contextmanager
+def running(command: Sequence[str], ready: str = "/readyz") -> Iterator[Server]:
+    """Run a server that writes its address, until its path `ready` answers, and end it."""
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
-        command = [sys.executable, "-m", "evocache.cli", "serve", "--port", "0", "--threads", str(threads), *options]
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
-            yield Server(process, _ready(process, Path(log.name)))
+            yield Server(process, _ready(process, Path(log.name), ready))
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -83,13 +87,13 @@ def serving(*options: str, threads: int = 1) -> Iterator[Server]:
                 process.wait()
 
 
-def _ready(process: subprocess.Popen[bytes], log: Path) -> str:
+def _ready(process: subprocess.Popen[bytes], log: Path, ready: str) -> str:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         found = re.search(r"http://[\w.\[\]:]+:\d+", log.read_text(errors="replace"))
         if found is not None:
             try:
-                if httpx.get(f"{found[0]}/readyz", timeout=5).status_code == 200:
+                if httpx.get(f"{found[0]}{ready}", timeout=5).status_code == 200:
                     return found[0]
             except httpx.TransportError:
                 pass
