@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from benchmarks.tables import engine, full_size, policies, small, usage
+from benchmarks.tables import engine, full_size, policies, serve, small, usage
 
 RESULTS = ("README.md", "README.ko.md", "docs/benchmarks.md")
 """Pages whose tables are made of results."""
@@ -38,6 +38,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "usage-server": usage.server,
     "usage-ahead": usage.ahead,
     "engine": engine.throughput,
+    "serve": serve.throughput,
+    "serve-overload": serve.overload,
     "policies-static": policies.static,
     "policies-calibrated": policies.calibrated,
     "policies-gates": policies.gates,
