@@ -1,4 +1,4 @@
-"""Tables of the server through HTTP: what it adds and gains, what becomes of too many requests, and LoadGen's figures."""
+"""Tables of the server through HTTP: what it adds and gains, and what becomes of too many requests."""
 
 from __future__ import annotations
 
