@@ -8,7 +8,8 @@ quartiles of rounds. Kinds of calls are proved before the first round.
 
 - *equal*: eight requests of one schedule. *different*: of 12 to 28 steps, under four points of the front.
 - *40 dB*: eight requests under the fastest point of the front of at least 40 dB, against uncached ones.
-- *alone*: one request through the engine, against the plain call.
+- *alone*: requests through the engine, each when the one before is over, against plain calls; in an engine that has
+  done nothing else, and in one that has done all the rest.
 - *cancel*: seconds from a job's cancellation to the end of the next turn of another, in seconds of a step.
 - *video*: seconds of pictures' requests, one after the other, while a video of 16 frames is made, and without; the
   video is another user's, or the same one's.
@@ -22,7 +23,6 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,17 +71,29 @@ def at_once(engine: Engine, requests: Sequence[Request]) -> None:
         job.result()
 
 
+def in_turn(engine: Engine, requests: Sequence[Request]) -> None:
+    """Make requests through an engine, each when the one before is over."""
+    for what, arguments in requests:
+        engine.submit(what=what, **arguments).result()
+
+
 Ask = Callable[[], Sequence[Request]]
 """Makes requests anew: their generators are drawn from once."""
 
 
-def compare(pipe: Any, engine: Engine, plainly: Ask, asked: Ask, rounds: int) -> dict[str, Any]:
+Through = Callable[[Engine, Sequence[Request]], None]
+"""Makes requests through an engine."""
+
+
+def compare(
+    pipe: Any, engine: Engine, plainly: Ask, asked: Ask, rounds: int, through: Through = at_once
+) -> dict[str, Any]:
     """Return how many times the processor seconds of the engine the plain pipeline takes."""
-    at_once(engine, asked())
+    through(engine, asked())
     serially(pipe, plainly())
     runs: Mapping[str, Callable[[], None]] = {
         "serial": lambda: serially(pipe, plainly()),
-        "engine": lambda: at_once(engine, asked()),
+        "engine": lambda: through(engine, asked()),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     draw = random.Random(0)
@@ -103,13 +115,18 @@ def throughput(model: str, rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with Engine({model: pipe}) as engine:
 
-        def run(name: str, plainly: Ask, asked: Ask) -> None:
-            found[name] = compare(pipe, engine, plainly, asked, rounds)
+        def run(name: str, plainly: Ask, asked: Ask, through: Through = at_once) -> None:
+            found[name] = compare(pipe, engine, plainly, asked, rounds, through)
             print(model, name, found[name]["times the throughput"], flush=True)
 
         def equal(what: str) -> Ask:
             return lambda: [(what, call(model, seed, **STEPS.get(model, {}))) for seed in range(CLIENTS)]
 
+        def alone(when: str) -> None:
+            for what in ("none", CACHED[model]):
+                run(f"{when}, {'uncached' if what == 'none' else what}", equal(what), equal(what), in_turn)
+
+        alone("alone")
         run("equal, uncached", equal("none"), equal("none"))
         run(f"equal, {CACHED[model]}", equal(CACHED[model]), equal(CACHED[model]))
         if front.is_file():
@@ -131,15 +148,9 @@ def throughput(model: str, rounds: int) -> dict[str, Any]:
                 return [(best.schedule, call(model, seed)) for seed in range(CLIENTS)]
 
             run("40 dB, against uncached", equal("none"), floored)
-        for what in ("none", CACHED[model]):
-            one = partial(_first, equal(what))
-            run(f"alone, {'uncached' if what == 'none' else what}", one, one)
+        alone("alone, after all others")
         found["figures"] = {"turns": engine.figures.turns, "calls": engine.figures.calls, **engine.figures.alone}
     return found
-
-
-def _first(asked: Ask) -> Sequence[Request]:
-    return asked()[:1]
 
 
 def cancelled(rounds: int) -> dict[str, Any]:
