@@ -19,12 +19,18 @@ def home(tmp_path, monkeypatch):
     [
         (("--replicas", "2"), "without --ray"),
         (("--gpus", "1"), "without --ray"),
-        (("--measure", "nan"), "a share, from 0 to 1"),
         (("--database", "postgresql://nobody@127.0.0.1:1/none"), "a database without a folder"),
     ],
 )
 def test_what_cannot_be_served_is_refused(refused, options, said):
     assert said in refused("serve", *options)
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "nan"])
+def test_a_share_that_is_none_is_refused(run, share):
+    result = run("serve", "--measure", share)
+    assert result.exit_code == 2
+    assert "Invalid value for '--measure'" in result.stderr
 
 
 @pytest.mark.parametrize(
