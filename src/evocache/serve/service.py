@@ -112,9 +112,14 @@ class Service:
         assert self._background is not None, "it has begun"
         return self._background
 
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to end."""
+        return self._dispatcher.draining
+
     def unready(self) -> str:
         """Return why no requests are taken; empty if they are."""
-        if self._dispatcher.draining:
+        if self.draining:
             return "the server is about to end"
         if self.unstartable is not None:
             return str(self.unstartable)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
+from ..background.threads import to_its_end
 from ..jobs.calls import Call
 from ..jobs.record import JobRecord
 from ..requests.identity import Identity
@@ -68,14 +70,16 @@ async def link(
     Raises:
         ApiError: if they are to be streamed, in another format than PNG, or in a time; if they cannot be made; 503 if
             the server ends before they are, or has no worker left: they stay promised.
-        ClientLeftError: if the client left; they are deleted then.
+        ClientLeftError: if the client left; they are deleted then, as when this is cancelled, which Ray's proxies do
+            when a client leaves. Of a server that is about to end, what is cancelled stays promised.
     """
     _check(body, "behind links")
     async with service.background.hold(service.check(asked), who, "picture") as job:
         try:
             over = await while_there(request, service.background.wait(job.id, who))
-        except ClientLeftError:
-            await service.background.delete(job.id, who)
+        except (ClientLeftError, asyncio.CancelledError) as left:
+            if isinstance(left, ClientLeftError) or not service.draining:
+                await to_its_end(service.background.delete(job.id, who))
             raise
     if over is None or over.result is None:
         raise _unlinked(job.id, over, lasting=service.settings.folder is not None, why=service.unready())

@@ -31,6 +31,7 @@ from .attempt import AnswerJob
 from .new_records import new_record
 from .request_text import read_request, write_pictures
 from .runner import JobRunner
+from .threads import in_thread, to_its_end
 from .tombstones import Tombstones
 from .waiting import WaitingClients, wait_for
 
@@ -181,6 +182,7 @@ class Background:
     async def _keep(
         self, id: str, asked: GenerationRequest, who: Identity, kind: Kind, remixed_from: str | None = None
     ) -> JobRecord:
+        """Write a job down; if it is cancelled, nothing of the job is left."""
         card, seed = self._dispatcher.cards[asked.model], self._draw_seed(asked, who)
 
         def keep() -> JobRecord:
@@ -189,7 +191,11 @@ class Background:
             self._retention.add(record, pictures)
             return record
 
-        return await asyncio.to_thread(keep)
+        try:
+            return await in_thread(keep)
+        except asyncio.CancelledError:  # who asked left, and was never told of it
+            await to_its_end(self.delete(id, who))
+            raise
 
     async def get(self, id: str, who: Identity) -> JobRecord | None:
         """Return a job; None if who asks has no such one."""

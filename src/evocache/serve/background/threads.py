@@ -1,10 +1,10 @@
-"""Work of threads that is never left half done."""
+"""Work that is never left half done, by threads and by coroutines."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -16,7 +16,12 @@ async def in_thread(work: Callable[Given, Found], /, *arguments: Given.args, **n
     Who is cancelled meanwhile is so once the work is over: a thread cannot be stopped, and what it still writes would
     come after what is written next.
     """
-    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    return await to_its_end(asyncio.to_thread(work, *arguments, **named))
+
+
+async def to_its_end(work: Coroutine[Any, Any, Found]) -> Found:
+    """Do work to its end, and return what it returns; who is cancelled meanwhile is so once the work is over."""
+    working = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not working.done():
         try:
@@ -24,6 +29,7 @@ async def in_thread(work: Callable[Given, Found], /, *arguments: Given.args, **n
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        working.exception()  # it is of no use to anybody
+        if not working.cancelled():
+            working.exception()  # it is of no use to anybody
         raise cancelled
     return working.result()
