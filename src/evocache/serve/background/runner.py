@@ -21,7 +21,8 @@ from .waiting import WaitingClients, wait_for
 log = logging.getLogger("evocache.serve")
 
 AHEAD = 32
-"""Jobs that a server has begun and are not over; others are left to other servers on the database."""
+"""Jobs that a server has begun, are not over, and no client waits for; others are left to other servers on the database.
+"""
 
 QUEUE_POLL = 2.0
 """Seconds after which it is looked whether another server left something to do."""
@@ -49,7 +50,7 @@ class JobRunner:
         files: of results.
         answer: answers what was promised.
         waiting: clients that wait for jobs.
-        ahead: most jobs that are begun at a time.
+        ahead: most jobs that are begun at a time beside those that clients of this server wait for.
     """
 
     def __init__(
@@ -119,18 +120,32 @@ class JobRunner:
             await wait_for(self._wake, QUEUE_POLL)
 
     async def _begin_waiting(self) -> None:
-        if not self._may_begin():
+        await self._begin_awaited()
+        if not self._may_begin() or self._full:
             return
         served = frozenset(self._dispatcher.cards)
         for job in self._in_turn(await asyncio.to_thread(self._store.waiting, self._ahead, served)):
-            if not self._may_begin():
+            if not self._may_begin() or self._full:
                 return
-            if job.id not in self._making and job.id not in self._moving:
+            if not self.makes(job.id):
+                await self._begin(job)
+
+    async def _begin_awaited(self) -> None:
+        """Begin jobs that clients wait for: they have places at the door, as plain calls do."""
+        ids = [id for id in self._waiting.ids() if not self.makes(id)]
+        if not ids or not self._may_begin():
+            return
+        for job in await asyncio.to_thread(self._store.waiting, len(ids), ids=ids):
+            if self._may_begin() and not self.makes(job.id):
                 await self._begin(job)
 
     def _may_begin(self) -> bool:
-        rested = asyncio.get_running_loop().time() >= self._resting
-        return rested and self._dispatcher.ready and len(self._making) < self._ahead
+        return asyncio.get_running_loop().time() >= self._resting and self._dispatcher.ready
+
+    @property
+    def _full(self) -> bool:
+        """Whether it has begun as many jobs that nobody waits for as it may."""
+        return sum(self._waiting.place(id) is None for id in self._making) >= self._ahead
 
     def _in_turn(self, jobs: Iterable[QueuedJob]) -> list[QueuedJob]:
         """Return jobs in the order in which they are begun: who has fewer that were begun goes first."""

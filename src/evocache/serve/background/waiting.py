@@ -51,6 +51,10 @@ class WaitingClients:
         """Return the place that is held for a job; None if no client of this server waits for it."""
         return self._places.get(id)
 
+    def ids(self) -> list[str]:
+        """Return the ids of all jobs that places are held for, who came first before others."""
+        return [*self._places]
+
     def leave(self, id: str) -> None:
         """Give the place of a job back that was deleted, and what it was charged for and did not get."""
         place = self._places.pop(id, None)

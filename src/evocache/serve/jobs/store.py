@@ -134,7 +134,9 @@ class JobStore:
                 connection.execute(self._pictures.delete().where(self._pictures.c.id == id))
             return record
 
-    def waiting(self, most: int = 1000, models: Collection[str] | None = None) -> tuple[QueuedJob, ...]:
+    def waiting(
+        self, most: int = 1000, models: Collection[str] | None = None, *, ids: Collection[str] | None = None
+    ) -> tuple[QueuedJob, ...]:
         """Return queued jobs, for servers, to be begun by `JobRuns.begin`.
 
         The oldest of each owner comes first, the oldest of these before the others, then the second of each.
@@ -142,11 +144,14 @@ class JobStore:
         Args:
             most: how many.
             models: that are meant; None for all.
+            ids: that are meant; None for all.
         """
         sa, columns = self._sa, self._jobs.c
         meant = columns.state == "queued"
         if models is not None:
             meant = sa.and_(meant, columns.model.in_([*models]))
+        if ids is not None:
+            meant = sa.and_(meant, columns.id.in_([*ids]))
         ages = columns.created, columns.id
         place = sa.func.row_number().over(partition_by=(columns.tenant, columns.owner), order_by=ages).label("place")
         names = ("id", "tenant", "owner", "created")
