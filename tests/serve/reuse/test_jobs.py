@@ -123,3 +123,24 @@ def test_the_text_of_a_job_is_recorded_only_where_its_owner_agrees(folder: Path)
 
     serve(main, folder=folder)
     assert [event.text for event in events(folder)] == [None, "a fox"]
+
+
+def test_a_plain_call_does_not_wait_in_the_line_of_what_nobody_waits_for(folder: Path):
+    worker = StubWorker()
+    worker.gate.clear()
+
+    async def main(served: Served) -> None:
+        served.service._dispatcher._queue._bench.seats[0].open = 4
+        jobs = [await promise(served, seed=seed) for seed in range(4)]
+        await served.until(lambda: len(served.service._dispatcher._queue.waiting) == 2)
+        (begun, waits) = (worker.tasks[0].seed, next(iter(served.service._dispatcher._queue.waiting)).task.seed)
+        running = asyncio.create_task(served.ask(seed=begun))
+        waiting = asyncio.create_task(served.ask(seed=waits))
+        await served.until(lambda: len(worker.tasks) == 3)
+        assert worker.tasks[-1].seed == waits
+        worker.gate.set()
+        assert [(await one)[0].account.reuse for one in (running, waiting)] == ["joined", "none"]
+        for job in jobs:
+            await over(served, job)
+
+    serve(main, worker, folder=folder)

@@ -138,7 +138,8 @@ class Asking:
     def _join(self) -> None:
         asked = self._asked
         for at in self._missing:
-            flight = self._flights.find(self._questions[at], asked.outlook, asked.hurries, asked.durable)
+            question, patient = self._questions[at], asked.durable and asked.deadline is None
+            flight = self._flights.find(question, asked.outlook, asked.hurries, asked.durable, patient)
             if flight is not None:
                 watch, kept = self._watch(at), partial(self._note, at)
                 self._waiters[at] = flight.join(watch, asked.previews, kept, deadline=asked.deadline)

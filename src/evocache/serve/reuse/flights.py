@@ -104,7 +104,7 @@ class Flight:
         self.left = False
         """Whether all who waited have left, so that it ends."""
 
-    def fits(self, outlook: Outlook, hurries: bool, durable: bool = False) -> bool:
+    def fits(self, outlook: Outlook, hurries: bool, durable: bool = False, patient: bool = False) -> bool:
         """Return whether it is what a request would get.
 
         Its point is none below what is asked for; if that has to be fast, it is none that is slower either. What is
@@ -114,8 +114,12 @@ class Flight:
             outlook: what the request would be given now.
             hurries: whether it asks for a speed-up, or has a deadline.
             durable: whether the request was promised: a plain call's run may end with its worker.
+            patient: whether nobody waits for the request: somebody does not wait in the line of those for whom nobody
+                does.
         """
         run, ladder = self.run, outlook.ladder
+        if run.begun is None and run.entry.group.patient and not patient:
+            return False
         if durable and not run.wishes.durable and self._answer is None:
             return False
         if self.left or (run.over and self._answer is None):
@@ -241,10 +245,12 @@ class Flights:
     def __len__(self) -> int:
         return sum(map(len, self._flights.values()))
 
-    def find(self, question: Question, outlook: Outlook, hurries: bool, durable: bool = False) -> Flight | None:
-        """Return what is being made for a question, if it fits."""
+    def find(
+        self, question: Question, outlook: Outlook, hurries: bool, durable: bool = False, patient: bool = False
+    ) -> Flight | None:
+        """Return what is being made for a question, if it fits (`Flight.fits`)."""
         flights: Sequence[Flight] = self._flights.get(question.name, ())
-        return next((flight for flight in flights if flight.fits(outlook, hurries, durable)), None)
+        return next((flight for flight in flights if flight.fits(outlook, hurries, durable, patient)), None)
 
     def begin(self, question: Question, run: Run, keep: Keep | None, *, open: bool) -> Flight:
         """Follow a run.
