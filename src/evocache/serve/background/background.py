@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ...errors import StoreError
 from ..control.dispatch import Dispatcher
 from ..control.shares import Owner
 from ..control.ticket import Ticket
@@ -28,6 +27,7 @@ from ..jobs.store import JobStore
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from .attempt import AnswerJob
+from .loops import going_on
 from .new_records import new_record
 from .request_text import read_request, write_pictures
 from .runner import JobRunner
@@ -284,8 +284,6 @@ class Background:
 
     async def _sweep(self) -> None:
         while True:
-            try:
+            with going_on("old results cannot be deleted now"):
                 await asyncio.to_thread(self._retention.sweep)
-            except StoreError as error:
-                log.error("old results cannot be deleted now: %s", error)
             await asyncio.sleep(SWEEP)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Iterable
 
-from ...errors import StoreError
 from ..control.dispatch import Dispatcher
 from ..jobs.files import ResultFiles
 from ..jobs.record import JobRecord
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore, QueuedJob
 from .attempt import AnswerJob
+from .loops import going_on
 from .making import JobMaker
 from .threads import in_thread
 from .waiting import WaitingClients, wait_for
-
-log = logging.getLogger("evocache.serve")
 
 AHEAD = 32
 """Jobs that a server has begun, are not over, and no client waits for; others are left to other servers on the database.
@@ -113,10 +110,8 @@ class JobRunner:
     async def _run(self) -> None:
         while True:
             self._wake.clear()
-            try:
+            with going_on("jobs cannot be begun now"):
                 await self._begin_waiting()
-            except StoreError as error:
-                log.error("jobs cannot be read now: %s", error)
             await wait_for(self._wake, QUEUE_POLL)
 
     async def _begin_waiting(self) -> None:
@@ -184,17 +179,13 @@ class JobRunner:
         while True:
             await asyncio.sleep(self._runs.lease / 3)
             making, moving = {**self._making}, {*self._moving}
-            try:
+            with going_on("the database cannot be told that this server lives"):
                 mine = await asyncio.to_thread(self._runs.heartbeat)
                 for id in making.keys() - mine:
                     making[id].cancel()
                 await self._give_back(mine - making.keys() - moving - self._making.keys() - self._moving)
-                recovered = await asyncio.to_thread(self._runs.recover)
-            except StoreError as error:
-                log.error("the database cannot be told that this server lives: %s", error)
-                continue
-            if recovered.queued:
-                self._wake.set()
+                if (await asyncio.to_thread(self._runs.recover)).queued:
+                    self._wake.set()
 
     async def _give_back(self, ids: frozenset[str]) -> None:
         """Put jobs back into the queue that nobody makes, since what became of them could not be kept."""
@@ -217,10 +208,5 @@ class JobRunner:
             for id, (job, percent) in now.items():
                 if percent > told.get(id, 0):
                     told[id] = percent
-                    await self._keep_progress(job, percent)
-
-    async def _keep_progress(self, job: JobRecord, percent: int) -> None:
-        try:
-            await asyncio.to_thread(self._runs.progress, job, min(99, percent))
-        except StoreError as error:
-            log.error("how far a job is could not be kept: %s", error)
+                    with going_on("how far a job is could not be kept"):
+                        await asyncio.to_thread(self._runs.progress, job, min(99, percent))

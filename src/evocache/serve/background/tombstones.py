@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from ...errors import StoreError
 from ..jobs.calls import Call, Calls
 from ..jobs.record import new_id
 from ..requests.identity import Identity
-
-log = logging.getLogger("evocache.serve")
+from .loops import going_on
 
 PAUSE = 0.5
 """Seconds between two times that calls are written: of a server that dies, later ones are forgotten."""
@@ -83,11 +80,8 @@ class Tombstones:
         calls = list(self._waiting.values())
         if not calls:
             return
-        try:
+        with going_on("what is left of calls cannot be kept now"):
             await asyncio.to_thread(self._calls.note, calls)
-        except StoreError as error:
-            log.error("what is left of calls cannot be kept now: %s", error)
-            return
-        for call in calls:
-            if self._waiting.get(call.id) is call:
-                del self._waiting[call.id]
+            for call in calls:
+                if self._waiting.get(call.id) is call:
+                    del self._waiting[call.id]

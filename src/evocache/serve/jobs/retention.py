@@ -56,8 +56,16 @@ class Swept:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the bytes that are free on the disk of a folder."""
-    return shutil.disk_usage(folder).free
+    """Return the bytes that are free on the disk of a folder.
+
+    Raises:
+        StoreError: if the folder is not there, or its disk does not answer.
+    """
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        given = f"{folder}, whose disk cannot be asked for its room ({type(error).__name__}: {error.strerror})"
+        raise StoreError(given, "a folder on a disk that is there", "try again once it is") from error
 
 
 class Retention:
