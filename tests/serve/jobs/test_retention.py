@@ -102,6 +102,27 @@ def test_who_does_not_fit_is_refused_and_nothing_is_deleted_for_it(store, runs, 
     assert store.get(running.id, *MINE).state == "running"
 
 
+def test_pictures_that_were_given_count_as_long_as_they_are_kept(store, runs, files, keeper, clock):
+    retention, given = keeper(bytes=400), "x" * 100
+    done, failed, queued, crashed = [record(bytes=100) for _ in range(4)]
+    for job in (done, failed, queued, crashed):
+        retention.add(job, given)
+    begun = runs.begin(done.id)
+    assert runs.finish(begun, Result((files.keep(begun, "video", "video/mp4", b"x" * 40),)))
+    assert runs.fail(runs.begin(failed.id), Failure("invalid_value", "a fault"))
+    assert runs.fail(store.get(queued.id, *MINE), Failure("invalid_value", "a fault"))
+    begun, runs.crashes = runs.begin(crashed.id), 1
+    with runs._database.writing() as connection:
+        runs._crash(connection, runs._mine(begun))
+    clock.now += 1.0
+    assert [store.get(job.id, *MINE).bytes for job in (done, failed, queued, crashed)] == [140, 100, 100, 100]
+    with pytest.raises(QuotaError):
+        retention.add(record(bytes=401))
+    retention.add(record(bytes=400))
+    assert [store.get(job.id, *MINE) for job in (done, failed, queued, crashed)] == [None] * 4
+    assert store.pictures(failed.id) is None
+
+
 def test_a_young_result_stays(store, files, keeper, made, clock):
     jobs = [made(40), made(40)]
     retention = keeper(bytes=100, young=10.0)

@@ -69,7 +69,9 @@ class EndedJobs:
         return self._delete(old)
 
     def delete_oldest(self, bytes: int, young: float, tenant: str | None = None) -> tuple[JobRecord, ...]:
-        """Delete jobs with results, the one that ended first before others, and return what they were.
+        """Delete jobs that hold bytes, the one that ended first before others, and return what they were.
+
+        These are jobs with results, and failed ones that pictures were given for.
 
         Args:
             bytes: that are to be had at the least; fewer where `BATCH` jobs have not so many.

@@ -114,7 +114,8 @@ class JobRecord:
         expires: when it is deleted; None as long as it is open.
         error: why it failed.
         result: what it gave, once it is done.
-        bytes: room on the disk that its result takes, or, as long as it is open, is expected to take.
+        bytes: room on the disk that its result takes, or, as long as it is open, is expected to take, with the
+            pictures that were given for it.
         remixed_from: id of the job that it was made from.
 
     Raises:

@@ -60,6 +60,7 @@ class JobRuns:
     def __init__(self, store: JobStore, database: Database, *, lease: float = LEASE, crashes: int = CRASHES) -> None:
         self._store, self._database, self._sa = store, database, database.sa
         self._jobs, self._calls, self._servers = (database.tables[name] for name in ("jobs", "calls", "servers"))
+        self._pictures = database.tables["job_pictures"]
         self.lease, self.crashes = lease, crashes
         self.server = f"server_{secrets.token_hex(8)}"
         self._presence = Presence(database.path)
@@ -125,7 +126,8 @@ class JobRuns:
         Returns:
             Whether it was still this server's; if not, the files are to be deleted.
         """
-        values = {"progress": 100, "result": result_text(result), "bytes": result.bytes, **self._end("done")}
+        room = result.bytes + self._pictures_bytes
+        values = {**self._end("done"), "progress": 100, "result": result_text(result), "bytes": room}
         return self._change(self._mine(job), values)
 
     def fail(self, job: JobRecord, failure: Failure) -> bool:
@@ -135,7 +137,7 @@ class JobRuns:
             Whether it was still this server's, or still queued.
         """
         meant = self._queued(job.id) if job.state == "queued" else self._mine(job)
-        return self._change(meant, {"error": failure_text(failure), "bytes": 0, **self._end("failed")})
+        return self._change(meant, {"error": failure_text(failure), **self._end("failed")})
 
     def release(self, job: JobRecord) -> bool:
         """Put a job back into the queue that was stopped in good order, as by a server that drains."""
@@ -214,7 +216,15 @@ class JobRuns:
 
     def _end(self, state: State) -> Mapping[str, Any]:
         now = self._store.clock()
-        return {"state": state, "server": None, "ended": now, "expires": expiry(now, self._store.keep)}
+        ended = {"ended": now, "expires": expiry(now, self._store.keep), "bytes": self._pictures_bytes}
+        return {"state": state, "server": None, **ended}
+
+    @property
+    def _pictures_bytes(self) -> Any:
+        """Bytes of the pictures that were given with a job, which stay as long as it does; their text is ASCII."""
+        sa, kept = self._sa, self._pictures.c
+        found = sa.select(sa.func.length(kept.pictures)).where(kept.id == self._jobs.c.id)
+        return sa.func.coalesce(found.correlate(self._jobs).scalar_subquery(), 0)
 
     def _change(self, meant: Any, values: Mapping[str, Any]) -> bool:
         with self._database.writing() as connection:
@@ -228,7 +238,7 @@ class JobRuns:
         times = {1: "", 2: " twice"}.get(self.crashes, f" {self.crashes} times")
         text = failure_text(Failure("crashed", f"the server that made it died{times}"))
         failed = change.where(columns.crashes + 1 >= self.crashes)
-        failed = failed.values({**crashed, **self._end("failed"), "error": text, "bytes": 0})
+        failed = failed.values({**crashed, **self._end("failed"), "error": text})
         ended = tuple(connection.execute(failed).scalars())
         queued = change.values({**crashed, "state": "queued", "progress": 0})
         return tuple(connection.execute(queued).scalars()), ended
