@@ -18,8 +18,7 @@ from .threads import in_thread
 from .waiting import WaitingClients, wait_for
 
 AHEAD = 32
-"""Jobs that a server has begun, are not over, and no client waits for; others are left to other servers on the database.
-"""
+"""Jobs that a server has begun, are not over, and no client waits for; others are left to the database's servers."""
 
 QUEUE_POLL = 2.0
 """Seconds after which it is looked whether another server left something to do."""
