@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ def ink(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_equal_choices_have_one_form() -> None:
     assert order_loras({"b": 1, "a": 0.5}) == order_loras({"a": 0.5, "c": 0.0, "b": 1.0}) == (("a", 0.5), ("b", 1.0))
     assert order_loras(["b", "a"]) == order_loras({"a": 1, "b": 1})
-    assert order_loras({}) == order_loras([]) == order_loras({"a": -0.0}) == ()
-    for wrong in ("ink", 3, {"ink": "1"}, {"ink": float("inf")}, {"": 1.0}, {"ink": False}):
+    assert (
+        order_loras({}) == order_loras([]) == order_loras({"a": -0.0}) == order_loras({"a": Fraction(1, 10**400)}) == ()
+    )
+    for wrong in ("ink", 3, {"ink": "1"}, {"ink": float("inf")}, {"": 1.0}, {"ink": False}, {"ink": 10**400}):
         with pytest.raises(InputError):
             order_loras(wrong)  # type: ignore[arg-type]
 

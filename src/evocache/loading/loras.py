@@ -27,12 +27,22 @@ def order_loras(given: Mapping[str, float] | Iterable[str]) -> Loras:
     if isinstance(given, str) or not isinstance(given, (Mapping, Iterable)):
         raise _refusal(given)
     weights = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, 1.0)
-    for name, weight in weights.items():
+    for name in weights:
         if not isinstance(name, str) or not name:
             raise _refusal(given)
-        if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight):
-            raise InputError(f"LoRA {short(name)} with weight {short(weight)}", "a finite number", "try 1.0")
-    return tuple((name, float(weights[name])) for name in sorted(weights) if weights[name])
+    ordered = ((name, _read_weight(name, weights[name])) for name in sorted(weights))
+    return tuple((name, weight) for name, weight in ordered if weight)
+
+
+def _read_weight(name: str, given: object) -> float:
+    """Return a weight as a float, which some whole numbers and fractions are too large for."""
+    try:
+        weight = math.nan if isinstance(given, bool) or not isinstance(given, Real) else float(given)
+    except OverflowError:
+        weight = math.inf
+    if not math.isfinite(weight):
+        raise InputError(f"LoRA {short(name)} with weight {short(given)}", "a finite number", "try 1.0")
+    return weight
 
 
 def _refusal(given: object) -> InputError:
