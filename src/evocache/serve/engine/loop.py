@@ -125,13 +125,13 @@ class Loop:
     def _wait(self) -> bool:
         """Wait until there is something to do; whether there is."""
         with self.change:
-            while not (self._is_begun() or self._cancelled or self._closing or self.conductor.busy):
-                if self._dropped:
+            while not (self._may_begin() or self._cancelled or self._closing or self.conductor.busy):
+                if self._dropped and not self._queue:
                     return False
                 self.change.wait()
         return True
 
-    def _is_begun(self) -> bool:
+    def _may_begin(self) -> bool:
         """Whether a queued job may begin: all have been looked at, if weights are on their way that they wait for."""
         return bool(self._queue) and (self._asked or not self.conductor.budget.awaits)
 

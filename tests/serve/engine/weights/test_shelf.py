@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -230,3 +231,24 @@ def test_an_engine_ends_while_weights_come(pipes: Any, away: Shelf, monkeypatch:
         assert comes.wait(60)
     assert waits.state == "cancelled"
     may.set()
+
+
+def test_jobs_of_an_engine_that_was_let_go_wait_for_their_weights(
+    pipes: Any, away: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may, comes, whole = threading.Event(), threading.Event(), Unit.bring_back
+
+    def slowly(unit: Unit) -> None:
+        comes.set()
+        assert may.wait(300)
+        whole(unit)
+
+    monkeypatch.setattr(Unit, "bring_back", slowly)
+    job = Engine(pipes, shelf=away).submit(**ask(pipes, "unet", 0))  # nobody else has the engine
+    assert comes.wait(60)
+    time.sleep(0.5)  # its thread has time to end, if it would
+    may.set()
+    job.result(60)
+    for thread in engine_threads():
+        if thread.name == "evocache engine":
+            thread.join(60)
