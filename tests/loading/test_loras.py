@@ -27,9 +27,8 @@ def ink(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_equal_choices_have_one_form() -> None:
     assert order_loras({"b": 1, "a": 0.5}) == order_loras({"a": 0.5, "c": 0.0, "b": 1.0}) == (("a", 0.5), ("b", 1.0))
     assert order_loras(["b", "a"]) == order_loras({"a": 1, "b": 1})
-    assert (
-        order_loras({}) == order_loras([]) == order_loras({"a": -0.0}) == order_loras({"a": Fraction(1, 10**400)}) == ()
-    )
+    assert order_loras({}) == order_loras([]) == order_loras({"a": -0.0}) == ()
+    assert order_loras({"a": Fraction(1, 10**400)}) == ()  # which no float is
     for wrong in ("ink", 3, {"ink": "1"}, {"ink": float("inf")}, {"": 1.0}, {"ink": False}, {"ink": 10**400}):
         with pytest.raises(InputError):
             order_loras(wrong)  # type: ignore[arg-type]
