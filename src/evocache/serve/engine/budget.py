@@ -57,16 +57,16 @@ class Budget:
         """Bytes of all weights that are there together; those of each pipeline are kept."""
         if self._shelf is not None:
             self._shelf.add(self._pipelines)
-            self._weights = {name: self._shelf.bytes_of([name]) for name in self._pipelines}
+            self._weights = {name: self._shelf.own_bytes_of(name) for name in self._pipelines}
             return self._shelf.least
         self._weights = {name: sum(weights(pipe).values()) for name, pipe in self._pipelines.items()}
         counted: set[int] = set()
         return sum(sum(weights(pipe, counted).values()) for pipe in self._pipelines.values())
 
     def _beside(self, names: Collection[str]) -> Room:
-        """The room beside the weights of some pipelines; beside those of all, if all are there."""
+        """The room beside weights of some pipelines, and those that cannot leave; beside all, if all are there."""
         if self._shelf is not None:
-            self._room.weigh(self._shelf.bytes_of(names))
+            self._room.weigh(self._shelf.least_with(names))
         return self._room
 
     def settle(self, job: Job) -> Reservation:

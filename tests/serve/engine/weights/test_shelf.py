@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,30 +15,8 @@ from evocache.runtime.estimate.residency import weights as weights_of
 from evocache.serve.engine import Engine, Shelf
 from evocache.serve.engine.weights.unit import Unit
 from tests.serve.calls import PIXART, difference, engine_threads
+from tests.serve.engine.weights.stand_ins import come, model
 from tests.tiny import FAMILIES
-
-
-def model(kilobytes: int, *shared: nn.Module) -> Any:
-    """What looks like a pipeline, of modules of some size."""
-    own = nn.Linear(256, kilobytes, bias=False)
-    parts = {"own": own, **{f"shared{at}": part for at, part in enumerate(shared)}}
-    return SimpleNamespace(components=parts, **parts)
-
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    """A shelf, of which nothing is left."""
-    with Shelf() as made:
-        yield made
-    assert not engine_threads()
-
-
-def come(shelf: Shelf, name: str) -> None:
-    """Wait until weights are here."""
-    came = threading.Event()
-    shelf.bring(name, came.set)
-    assert came.wait(10)
-    assert shelf.has(name)
 
 
 def test_those_leave_that_save_the_least_seconds_per_byte(shelf: Shelf) -> None:
@@ -94,7 +70,7 @@ def test_pipelines_that_share_weights_go_together(shelf: Shelf) -> None:
 def test_components_that_were_exchanged_are_looked_at_anew(shelf: Shelf) -> None:
     pipe = model(10)
     shelf.add({"pipe": pipe})
-    shelf.put_all()
+    shelf.make_room(0, ())
     old = pipe.own
     pipe.own = pipe.components["own"] = nn.Linear(256, 20, bias=False)
     shelf.add({"pipe": pipe})
@@ -107,7 +83,7 @@ def test_after_its_end_all_are_here(shelf: Shelf) -> None:
     pipe = model(10)
     before = pipe.own.weight.clone()
     shelf.add({"pipe": pipe})
-    shelf.put_all()
+    shelf.make_room(0, ())
     assert pipe.own.weight.untyped_storage().nbytes() == 0
     shelf.close()
     assert torch.equal(pipe.own.weight, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -25,6 +25,21 @@ class Group(NamedTuple):
     modules: tuple[nn.Module, ...]
 
 
+def memory_of(modules: Iterable[nn.Module]) -> frozenset[int]:
+    """Return what stands for the memory of modules' weights; tensors without numbers have none.
+
+    Args:
+        modules: whose weights may be here or aside.
+    """
+    tensors = (tensor for module in modules for tensor in weights_of(module) if tensor.numel())
+    return frozenset(tensor.untyped_storage()._cdata for tensor in tensors)
+
+
+def list_modules(pipe: Any) -> list[nn.Module]:
+    """Return the components of a pipeline that are modules, each once."""
+    return list(dict.fromkeys(part for part in list_components(pipe).values() if isinstance(part, nn.Module)))
+
+
 def group_by_memory(pipelines: Mapping[str, Any]) -> list[Group]:
     """Return pipelines in groups by the weights that they share.
 
@@ -33,9 +48,8 @@ def group_by_memory(pipelines: Mapping[str, Any]) -> list[Group]:
     """
     groups: list[Group] = []
     for name, pipe in pipelines.items():
-        parts = list_components(pipe).values()
-        modules = dict.fromkeys(part for part in parts if isinstance(part, nn.Module))
-        memory = frozenset(tensor.untyped_storage()._cdata for part in modules for tensor in weights_of(part))
+        modules = dict.fromkeys(list_modules(pipe))
+        memory = memory_of(modules)
         names = frozenset({name})
         for other in [group for group in groups if group.memory & memory]:
             groups.remove(other)

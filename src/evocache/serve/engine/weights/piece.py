@@ -23,6 +23,7 @@ class Piece:
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
         self._tensors = tensors
         self.bytes = tensors[0].untyped_storage().nbytes()
+        self._device = tensors[0].device
         self._parked: Parked | None = None
         self._sum: int | None = None
 
@@ -31,6 +32,13 @@ class Piece:
         """What stands for the memory, as long as it is the tensors'."""
         found: int = self._tensors[0].untyped_storage()._cdata
         return found
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether the memory that is here is as large as it was, on the same device, and that of all tensors."""
+        first = self._tensors[0].untyped_storage()
+        together = all(tensor.untyped_storage()._cdata == first._cdata for tensor in self._tensors)
+        return together and first.nbytes() == self.bytes and self._tensors[0].device == self._device
 
     def put_aside(self, tier: Tier) -> None:
         """Have it wait in a tier, and give the memory back; what is there unchanged already is not copied.

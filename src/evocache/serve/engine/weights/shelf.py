@@ -16,7 +16,7 @@ from ....memory.tiers.host import HostTier
 from ....memory.tiers.tier import Tier
 from ....usage.policies.policy import Item
 from ....usage.policies.ranked.gdsf import GDSF
-from .groups import group_by_memory
+from .groups import group_by_memory, list_modules, memory_of
 from .unit import Unit
 
 PACE = 1e9
@@ -43,6 +43,7 @@ class Shelf:
         self._folder = folder
         self._pipelines: dict[str, Any] = {}
         self._of: dict[str, Unit] = {}
+        self._own_bytes: dict[str, int] = {}
         self._tiers: dict[torch.device, Tier] = {}
         self._worth = GDSF(1 << 62)  # it says who leaves; how many bytes may stay is asked of it from outside
         self._uses = 0
@@ -54,32 +55,57 @@ class Shelf:
     def add(self, pipelines: Mapping[str, Any]) -> None:
         """Take pipelines in, whose weights are here; those that it knows are looked at anew.
 
+        Where components of one were exchanged, or were given other weights, what it had comes back first.
+
         Args:
             pipelines: by name.
+
+        Raises:
+            DeviceError: if what comes back was lost.
         """
         self._pipelines.update(pipelines)
-        known = {unit.memory: unit for unit in self._units}
+        groups = group_by_memory(self._pipelines)
+        known = {unit.memory: unit for unit in self._units if unit.is_as_it_was}
+        kept = {group.memory for group in groups} & known.keys()
+        for left in [unit for unit in self._units if unit.memory not in kept]:
+            self._let_go(left)  # before others are made of what may wait in it
         self._of = {}
-        for group in group_by_memory(self._pipelines):
-            unit = known.pop(group.memory, None) or Unit(group.modules)
+        for group in groups:
+            unit = known[group.memory] if group.memory in kept else Unit(group.modules)
             self._of.update(dict.fromkeys(group.names, unit))
-        for left in known.values():  # somebody has exchanged components
-            if self._coming is not None and self._coming[0] is left:
-                self._coming[1].exception()  # waits
-                self._coming = None
-            left.bring_back()
-            left.forget()
-            self._worth.remove(id(left))
+        self._own_bytes = {
+            name: self._of[name].bytes_in(memory_of(list_modules(pipe))) for name, pipe in self._pipelines.items()
+        }
+
+    def _let_go(self, unit: Unit) -> None:
+        """Bring weights back that are somebody else's now."""
+        if self._coming is not None and self._coming[0] is unit:
+            self._coming[1].exception()  # waits
+            self._coming = None
+        unit.bring_back()
+        unit.forget()
+        self._worth.remove(id(unit))
 
     def bytes_of(self, names: Collection[str]) -> int:
-        """Return the bytes of the weights of some pipelines, wherever they are; what they share counts once."""
+        """Return the bytes of what comes and goes with some pipelines, wherever it is; what they share counts once.
+
+        That is their weights, and those of all pipelines that share some with them.
+        """
         return sum(unit.bytes for unit in {self._of[name] for name in names})
+
+    def own_bytes_of(self, name: str) -> int:
+        """Return the bytes of the weights of a pipeline alone, wherever they are."""
+        return self._own_bytes[name]
+
+    def least_with(self, names: Collection[str]) -> int:
+        """Return the bytes that are here while those of some pipelines are: with them, those that cannot leave."""
+        wanted = {self._of[name] for name in names}
+        return sum(unit.bytes for unit in self._units if unit in wanted or not unit.movable)
 
     @property
     def least(self) -> int:
         """Bytes within which each pipeline's weights can be here: those that cannot leave, and the largest others."""
-        stay = sum(unit.bytes for unit in self._units if not unit.movable)
-        return stay + max((unit.bytes for unit in self._units if unit.movable), default=0)
+        return max((self.least_with([name]) for name in self._of), default=0)
 
     @property
     def held(self) -> int:
@@ -154,14 +180,6 @@ class Shelf:
     def awaits(self) -> bool:
         """Whether weights are on their way."""
         return self._coming is not None and not self._coming[1].done()
-
-    def put_all(self) -> None:
-        """Put all weights aside that can be.
-
-        Raises:
-            DeviceError: if there is no room for them elsewhere.
-        """
-        self.make_room(sum(unit.bytes for unit in self._units if not unit.movable), ())
 
     def close(self) -> None:
         """Bring all weights back, and let go of what they waited in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import nn
@@ -37,10 +37,9 @@ class Unit:
         self.here = True
         self.seconds: float | None = None
         by_memory: dict[int, list[torch.Tensor]] = {}
-        for tensor in tensors:
+        for tensor in (tensor for tensor in tensors if tensor.numel()):
             by_memory.setdefault(tensor.untyped_storage()._cdata, []).append(tensor)
-        pieces = map(Piece, by_memory.values())
-        self._pieces = [piece for piece in pieces if piece.bytes]
+        self._pieces = [Piece(looking) for looking in by_memory.values()]
         self.bytes = sum(piece.bytes for piece in self._pieces)
         self.device = next((tensor.device for tensor in tensors), torch.device("cpu"))
 
@@ -48,6 +47,15 @@ class Unit:
     def memory(self) -> frozenset[int]:
         """What stands for all the memory that they are in."""
         return frozenset(piece.storage for piece in self._pieces)
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether no tensor was given other memory, of another size or on another device, where that can be told."""
+        return not self.here or all(piece.is_as_it_was for piece in self._pieces)
+
+    def bytes_in(self, memory: Collection[int]) -> int:
+        """Return the bytes of the weights that are in some memory, wherever they are."""
+        return sum(piece.bytes for piece in self._pieces if piece.storage in memory)
 
     def put_aside(self, tier: Tier) -> None:
         """Have the weights wait in a tier; nothing happens if they do.
