@@ -220,20 +220,20 @@ class Service:
         return self._dispatcher.quota_left(owner)
 
     async def _answer_job(
-        self, asked: GenerationRequest, who: Identity, seed: int, begin: Begin, watch: PictureListener
+        self, asked: GenerationRequest, who: Identity, seed: int, attempt: int, begin: Begin, watch: PictureListener
     ) -> list[Answer]:
-        """Answer what was promised; it is told of where it is made or fails, since else it is made another time."""
-        came, wishes = time.monotonic(), replace(asked.point_wishes, deadline=None, durable=True)
+        """Answer what was promised."""
+        wishes = replace(asked.point_wishes, deadline=None, durable=True)
         outlook = self._dispatcher.outlook(asked.task(), wishes)
         card = self.cards[asked.model]
-        try:
-            answers = await self.reuse.answer(asked, who, card, outlook, begin, watch=watch, seed=seed, durable=True)
-        except UnmadeError as error:
-            if error.reason != "cancelled":
-                self._tell(asked, who, came, "failed", reason=error.reason)
-            raise
-        self._tell(asked, who, came, "made", answers)
+        answers = await self.reuse.answer(asked, who, card, outlook, begin, watch=watch, seed=seed, attempt=attempt)
         return self.audit.add_measured(answers, who, asked.model)
+
+    def _tell_job(
+        self, asked: GenerationRequest, who: Identity, seconds: float, answers: Sequence[Answer], reason: str
+    ) -> None:
+        """Tell of what was promised, once it is over."""
+        self._tell(asked, who, time.monotonic() - seconds, "failed" if reason else "made", answers, reason)
 
     def _draw_seed(self, asked: GenerationRequest, who: Identity) -> int:
         return self.reuse.draw_seed(asked, who, self.cards[asked.model])
@@ -245,6 +245,7 @@ class Service:
             Background,
             self._dispatcher,
             self._answer_job,
+            self._tell_job,
             self._draw_seed,
             settings.folder,
             settings.database,

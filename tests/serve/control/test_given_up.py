@@ -8,7 +8,7 @@ import pytest
 
 from evocache.serve.control.points import PointWishes
 from evocache.serve.control.refusal import Refused
-from evocache.serve.workers.updates import Cancelled, Failed, Made
+from evocache.serve.workers.updates import Failed, Made
 
 from .stub import StubWorker, dispatcher_with, task
 from .virtual import run
@@ -28,11 +28,10 @@ def test_where_no_worker_is_left_and_none_will_come_what_waits_ends_and_nobody_c
             dispatcher.give_up("worker 0: it dies")
             late = dispatcher.submit(task(), ticket=ticket)
             await asyncio.sleep(0)
-        for one in (plain, late):
+        for one in (plain, promised, late):
             assert isinstance(one.result, Failed)
-            assert one.result.reason == "worker"
+            assert (one.result.reason, one.result.goes_back) == ("worker", True)
             assert "worker 0: it dies" in one.result.text
-        assert isinstance(promised.result, Cancelled)
         for refused in (dispatcher.enter, dispatcher.submit, lambda _: dispatcher.read()):
             with pytest.raises(Refused, match=r"worker 0: it dies.*try again in 60 s") as caught:
                 refused(task())

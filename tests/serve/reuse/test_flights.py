@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -200,3 +201,56 @@ def test_a_deadline_of_who_joins_counts_for_what_waits():
         assert [one[0].account.reuse for one in answers] == ["none", "none", "joined", "joined"]
 
     serve(main, held())
+
+
+def test_a_fault_while_a_run_is_followed_is_told_to_all_who_wait(caplog: pytest.LogCaptureFixture):
+    def broken(*given):
+        raise ZeroDivisionError
+
+    async def main(served: Served) -> None:
+        served.service.reuse._flights._account = broken
+        asking = [asyncio.create_task(served.ask(seed=7)) for _ in range(2)]
+        await served.until(lambda: bool(served.worker.tasks))
+        served.worker.gate.set()
+        found = await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 60)
+        assert [(type(one), one.reason) for one in found] == [(UnmadeError, "pipeline")] * 2
+
+    assert serve(main, held()).reuse.figures()["counts"] == {"failed": 2}
+    assert "could not be followed" in caplog.text
+
+
+def test_who_comes_as_a_flight_ends_is_recorded():
+    async def main(served: Served) -> None:
+        flights, seen = served.service.reuse._flights, list[bool]()
+        over = flights._over
+
+        def late(flight, task):
+            seen.append(flight.fits(served.service._dispatcher.outlook(flight.question.task), hurries=False))
+            over(flight, task)
+
+        flights._over = late
+        await served.ask(seed=7)
+        await served.until(lambda: bool(seen))
+        assert seen == [False], "nobody would note the answer any more"
+
+    serve(main)
+
+
+def test_notes_of_a_run_are_not_told_with_what_is_stored_of_it():
+    class Noting(StubWorker):
+        def _end(self, id, update):
+            super()._end(id, replace(update, notes=("memory was short",)))
+
+    async def main(served: Served) -> None:
+        first = asyncio.create_task(served.ask(seed=7, guidance_scale=9.0))
+        joined = asyncio.create_task(served.ask(seed=7, guidance_scale=9.0))
+        accounts = [(await one)[0].account for one in (first, joined)]
+        await served.until(lambda: not served.service.reuse.figures()["flights"])
+        accounts.append((await served.ask(seed=7, guidance_scale=9.0))[0].account)
+        notes = [account.as_json()["notes"] for account in accounts]
+        assert [account.reuse for account in accounts] == ["none", "joined", "exact"]
+        assert [len(each) for each in notes] == [2, 2, 1]
+        assert notes[0][1] == notes[1][1] == "memory was short"
+        assert notes[0][0] == notes[2][0]
+
+    serve(main, Noting())

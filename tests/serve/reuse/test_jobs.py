@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from evocache.errors import StoreError
+from evocache.serve.background import making, runner
+from evocache.serve.background.request_text import read_request, write_request
 from evocache.serve.jobs.record import JobRecord
+from evocache.serve.requests.failures import UnmadeError
 from evocache.serve.requests.identity import Identity
 from evocache.serve.requests.request import GenerationRequest, Wishes
 from evocache.usage.records.event import Event
@@ -142,5 +147,111 @@ def test_a_plain_call_does_not_wait_in_the_line_of_what_nobody_waits_for(folder:
         assert [(await one)[0].account.reuse for one in (running, waiting)] == ["joined", "none"]
         for job in jobs:
             await over(served, job)
+
+    serve(main, worker, folder=folder)
+
+
+def test_a_job_is_recorded_once_however_often_it_is_begun(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(making, "PAUSES", (0.01,))
+    monkeypatch.setattr(runner, "REST", 0.05)
+    worker, told = StubWorker(), list[str]()
+    worker.gate.clear()
+
+    async def ends(served: Served) -> None:
+        await promise(served, seed=5)
+        await served.until(lambda: len(worker.tasks) == 1)
+        object.__setattr__(served.service.settings, "drain", 0.0)
+
+    async def main(served: Served) -> None:
+        served.service.observer.told = lambda outcome, *_: told.append(outcome.end)  # type: ignore[method-assign]
+        runs, failing = served.service.background._runs, [True]
+        finish = runs.finish
+
+        def finished(*given: Any) -> bool:
+            if failing:
+                raise StoreError("a database", "one that is there", "try again")
+            return finish(*given)
+
+        runs.finish = finished  # type: ignore[method-assign]
+        await served.until(lambda: served.service.reuse.records.counts["miss"] == 1)
+        await served.until(lambda: not served.service.background._runner._making)
+        failing.clear()
+        served.service.background._runner.wake()
+        (job,) = (await served.service.background.list(ADA, "picture", None, 10, "asc")).records
+        found = await over(served, job)
+        assert found.attempts > 2
+        assert reuse_of(found) == ["exact"]
+
+    serve(ends, worker, folder=folder)
+    assert events(folder) == []
+    serve(main, folder=folder)
+    assert [event.kind for event in events(folder)] == ["miss"]
+    assert told == ["made"]
+
+
+def test_a_job_that_fails_is_recorded_and_told_once(folder: Path):
+    told = list[tuple[str, str]]()
+
+    async def main(served: Served) -> None:
+        served.service.observer.told = lambda outcome, *_: told.append((outcome.end, outcome.reason))  # type: ignore[method-assign]
+        asked = GenerationRequest("stub", {"prompt": "fail memory"}, seed=1)
+        job = await served.service.background.add(asked, ADA, "picture")
+        found = await served.service.background.wait(job.id, ADA)
+        assert found is not None
+        assert found.state == "failed"
+        await served.until(lambda: bool(told))
+
+    serve(main, folder=folder)
+    assert [event.kind for event in events(folder)] == ["failed"]
+    assert told == [("failed", "memory")]
+
+
+def test_a_plain_call_that_joined_a_job_is_told_that_the_workers_were_given_up(folder: Path):
+    worker = StubWorker()
+    worker.gate.clear()
+
+    async def main(served: Served) -> None:
+        job = await promise(served, seed=5)
+        await served.until(lambda: len(worker.tasks) == 1)
+        plain = asyncio.create_task(served.ask(seed=5))
+        await asyncio.sleep(0.05)
+        served.service._dispatcher.remove(worker)
+        served.service._dispatcher.give_up("it died")
+        with pytest.raises(UnmadeError, match="given up") as caught:
+            await plain
+        assert caught.value.reason == "worker"
+        await served.until(lambda: not served.service.background._runner._making)
+        found = await served.service.background.get(job.id, ADA)
+        assert found is not None
+        assert found.state == "queued"
+
+    serve(main, worker, folder=folder)
+    assert [event.kind for event in events(folder)] == ["failed"], "the job itself is not over"
+
+
+def test_the_deadline_of_who_waits_is_that_of_the_clock_and_ends_with_them(folder: Path):
+    worker = StubWorker()
+    worker.gate.clear()
+    link = GenerationRequest("stub", FOX, seed=5, wishes=Wishes(deadline=100.0))
+    text = write_request(link)
+    assert "deadline" not in text
+    assert read_request(text).wishes.deadline is None
+
+    async def main(served: Served) -> None:
+        found, answer = list[float | None](), served.service.reuse.answer
+
+        async def noted(asked: GenerationRequest, *given: Any, **named: Any) -> Any:
+            found.append(asked.wishes.deadline)
+            return await answer(asked, *given, **named)
+
+        served.service.reuse.answer = noted  # type: ignore[method-assign]
+        async with served.service.background.hold(link, ADA, "picture"):
+            await served.until(lambda: len(found) == 1)
+        await promise(served, seed=6)
+        await served.until(lambda: len(found) == 2)
+        assert found[0] is not None
+        assert 0 < found[0] < 100.0
+        assert found[1] is None
+        worker.gate.set()
 
     serve(main, worker, folder=folder)

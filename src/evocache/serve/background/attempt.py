@@ -25,7 +25,13 @@ class AnswerJob(Protocol):
     """Answers what was promised, from what is stored, from what is being made, or by having it made."""
 
     async def __call__(
-        self, asked: GenerationRequest, who: Identity, seed: int, begin: Begin, watch: Callable[[int, Update], None]
+        self,
+        asked: GenerationRequest,
+        who: Identity,
+        seed: int,
+        attempt: int,
+        begin: Begin,
+        watch: Callable[[int, Update], None],
     ) -> list[Answer]:
         """Return the answers.
 
@@ -33,6 +39,7 @@ class AnswerJob(Protocol):
             asked: what is asked for.
             who: who asks.
             seed: of the first picture, drawn when it was promised.
+            attempt: at the job, from 1.
             begin: has what is missing made.
             watch: is told what becomes of each picture.
 
@@ -40,6 +47,11 @@ class AnswerJob(Protocol):
             Refused: if the server begins nothing any more.
             UnmadeError: if one of them failed; the others end.
         """
+
+
+TellJob = Callable[[GenerationRequest, Identity, float, Sequence[Answer], str], None]
+"""Is told of a job that is over, once that is kept: what was asked for, by whom, the seconds of its last attempt, the
+answers, and in a word why it failed."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -83,13 +95,13 @@ class Attempt:
         """
         job = self._job
         who = Identity(job.tenant, job.owner, job.user)
-        work = answer(self._asked, who, job.seed, self._begin, self._watch)
+        work = answer(self._asked, who, job.seed, job.attempts, self._begin, self._watch)
         self._answering = asyncio.ensure_future(work)
         try:
             answers = await self._answering
             await asyncio.gather(*self._keeping)
         except UnmadeError as error:
-            if error.reason == "cancelled":
+            if error.goes_back:
                 raise Stopped from None
             raise
         except asyncio.CancelledError:

@@ -26,7 +26,7 @@ from ..jobs.runs import LEASE, JobRuns
 from ..jobs.store import JobStore
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
-from .attempt import AnswerJob
+from .attempt import AnswerJob, TellJob
 from .loops import going_on
 from .new_records import new_record
 from .request_text import read_request, write_pictures
@@ -52,6 +52,7 @@ class Background:
     Args:
         dispatcher: who has tasks made.
         answer: answers what was promised.
+        tell: is told of jobs that are over.
         draw_seed: returns the seed of a request's first picture.
         folder: for the database and results; None keeps both in a folder that goes at the end.
         url: of a Postgres database in place of a file of SQLite in the folder.
@@ -71,6 +72,7 @@ class Background:
         self,
         dispatcher: Dispatcher,
         answer: AnswerJob,
+        tell: TellJob,
         draw_seed: Callable[[GenerationRequest, Identity], int],
         folder: Path | None,
         url: str | None = None,
@@ -94,7 +96,7 @@ class Background:
         self.tombstones = Tombstones(calls)
         self._waiting = WaitingClients()
         self._draw_seed = draw_seed
-        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, answer, self._waiting)
+        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, answer, tell, self._waiting)
         self._sweeping: asyncio.Task[None] | None = None
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,10 +22,11 @@ from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore
 from ..requests.answer import Answer
 from ..requests.failures import CODES, UnmadeError
+from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..workers.card import ModelCard
 from ..workers.task import Picture, Task
-from .attempt import AnswerJob, Attempt, Stopped
+from .attempt import AnswerJob, Attempt, Stopped, TellJob
 from .request_text import read_request
 from .results import keep_film, keep_pictures
 from .threads import in_thread
@@ -51,6 +53,7 @@ class JobMaker:
         runs: of this server.
         files: of results.
         answer: answers what was promised.
+        tell: is told of jobs that are over, once that is kept.
         note: is told which share of a job is done.
         place: returns the place that a client holds who waits for a job.
     """
@@ -62,11 +65,12 @@ class JobMaker:
         runs: JobRuns,
         files: ResultFiles,
         answer: AnswerJob,
+        tell: TellJob,
         note: Callable[[JobRecord, float], None],
         place: Callable[[str], Place | None],
     ) -> None:
         self._dispatcher, self._store, self._runs, self._files = dispatcher, store, runs, files
-        self._answer, self._note, self._place = answer, note, place
+        self._answer, self._told, self._note, self._place = answer, tell, note, place
 
     async def make(self, job: JobRecord) -> bool:
         """Make a job, and tell the store how it ended; its files stay only if it is done.
@@ -77,7 +81,8 @@ class JobMaker:
         Returns:
             Whether the database and the disk took it; if not, the job went back to the queue.
         """
-        written, lost, done = False, True, list[bool]()
+        written, lost, done, reason, began = False, True, list[bool](), "", time.monotonic()
+        asked, made = None, list[Answer]()
         try:
             asked = await self._patiently(self._read, job)
             made = await self._make(job, asked)
@@ -91,10 +96,15 @@ class JobMaker:
             lost = bool(await self._tell(self._runs.release, job))  # if not, it may be done after all
             return False
         except Exception as error:
-            await self._tell(self._runs.fail, job, _failure_of(error, written))
+            failure = _failure_of(error, written)
+            if await self._tell(self._runs.fail, job, failure):
+                reason = error.reason if isinstance(error, UnmadeError) else failure.code
         finally:
             if written and lost and not any(done):
                 await self._tell(self._files.discard, job)
+        if asked is not None and (reason or any(done)):
+            who = Identity(job.tenant, job.owner, job.user)
+            self._told(asked, who, time.monotonic() - began, () if reason else made, reason)
         return True
 
     async def _patiently(self, change: Callable[Given, Kept], /, *arguments: Given.args, **named: Given.kwargs) -> Kept:
@@ -130,6 +140,8 @@ class JobMaker:
         """Have all pictures of a job found or made; if one fails the others end."""
         refuse_missing_loras(asked, self._dispatcher.cards[job.model])
         owner, place = Owner(job.tenant, job.owner, job.user), self._place(job.id)
+        left = None if place is None else place.left
+        asked = replace(asked, wishes=replace(asked.wishes, deadline=left))  # of who waits now, not of when it was kept
 
         def submit(task: Task, before: str | None) -> Run:
             left, ticket = (None, None) if place is None else (place.left, place.ticket)

@@ -21,14 +21,15 @@ VERSION = 1
 
 
 def write_request(asked: GenerationRequest) -> str:
-    """Return a request as JSON, of its pictures the names alone.
+    """Return a request as JSON, of its pictures the names alone, without its deadline: that ends with who waits.
 
     >>> read_request(write_request(GenerationRequest("emoji", {"prompt": "fox"}, seed=7))).arguments
     {'prompt': 'fox'}
     """
     said = {"model": asked.model, "arguments": dict(asked.arguments), "seed": asked.seed, "count": asked.count}
     loras = {"loras": dict(asked.loras)} if asked.loras else {}
-    return json.dumps({"v": VERSION, **said, **loras, "pictures": [*asked.pictures], "wishes": asdict(asked.wishes)})
+    wishes = {name: value for name, value in asdict(asked.wishes).items() if name != "deadline"}
+    return json.dumps({"v": VERSION, **said, **loras, "pictures": [*asked.pictures], "wishes": wishes})
 
 
 def write_pictures(pictures: Mapping[str, Picture]) -> str | None:

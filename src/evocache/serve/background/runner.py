@@ -11,7 +11,7 @@ from ..jobs.files import ResultFiles
 from ..jobs.record import JobRecord
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore, QueuedJob
-from .attempt import AnswerJob
+from .attempt import AnswerJob, TellJob
 from .loops import going_on
 from .making import JobMaker
 from .threads import in_thread
@@ -45,6 +45,7 @@ class JobRunner:
         runs: of this server.
         files: of results.
         answer: answers what was promised.
+        tell: is told of jobs that are over.
         waiting: clients that wait for jobs.
         ahead: most jobs that are begun at a time beside those that clients of this server wait for.
     """
@@ -56,12 +57,13 @@ class JobRunner:
         runs: JobRuns,
         files: ResultFiles,
         answer: AnswerJob,
+        tell: TellJob,
         waiting: WaitingClients,
         *,
         ahead: int = AHEAD,
     ) -> None:
         self._dispatcher, self._store, self._runs, self._ahead = dispatcher, store, runs, ahead
-        self._maker = JobMaker(dispatcher, store, runs, files, answer, self._step, waiting.place)
+        self._maker = JobMaker(dispatcher, store, runs, files, answer, tell, self._step, waiting.place)
         self._waiting = waiting
         self._making: dict[str, asyncio.Task[None]] = {}
         self._owners: dict[str, tuple[str, str]] = {}

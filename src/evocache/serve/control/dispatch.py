@@ -97,8 +97,8 @@ class Dispatcher:
     def give_up(self, why: str) -> None:
         """Take no more requests, and end what waits, once no worker is left: none will come.
 
-        What was promised ends as cancelled, to be made by another server; the rest fails. A worker that joins after all
-        ends this.
+        All of it fails, and says that what was promised goes back, to be made by another server. A worker that joins
+        after all ends this.
 
         Args:
             why: in words that whoever asks may read.

@@ -23,7 +23,8 @@ class Account:
         quality: that the point is predicted to have, in the front's measure; None if unknown.
         reuse: `exact` from a stored result, `joined` with an equal request in flight, else `none`.
         seconds: by stage: `queue`, `compute` and others.
-        notes: what else is to be said, such as that the front promises nothing for this call.
+        notes: what else is to be said of it, such as that the front promises nothing for this call.
+        run_notes: what is said of how it ran, such as that memory was short; it is not true of who gets it later.
         loras: LoRAs that acted, with their weights.
         measured: of its point: mean `quality` in dB of so many `samples` of the same key; empty while there are none.
     """
@@ -36,12 +37,15 @@ class Account:
     reuse: Reuse = "none"
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    run_notes: tuple[str, ...] = ()
     loras: Mapping[str, float] = field(default_factory=dict)
     measured: Mapping[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as values of JSON, seconds in thousandths, without what is unknown."""
-        known = {name: value for name, value in asdict(self).items() if value not in (None, (), {})}
+        """Return it as values of JSON, seconds in thousandths, all notes as `notes`, without what is unknown."""
+        values = {**asdict(self), "notes": self.notes + self.run_notes}
+        del values["run_notes"]
+        known = {name: value for name, value in values.items() if value not in (None, (), {})}
         return {**known, "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}}
 
 

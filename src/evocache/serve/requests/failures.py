@@ -21,8 +21,15 @@ class UnmadeError(Exception):
     Args:
         reason: whose fault it was, as `workers.updates.Failed` has it.
         text: what happened.
+        goes_back: whether it was not tried, or ended on its way by nobody's fault: what was promised is made later.
     """
 
-    def __init__(self, reason: Literal["input", "memory", "worker", "pipeline", "cancelled"], text: str) -> None:
-        self.reason, self.text = reason, text
+    def __init__(
+        self,
+        reason: Literal["input", "memory", "worker", "pipeline", "cancelled"],
+        text: str,
+        *,
+        goes_back: bool = False,
+    ) -> None:
+        self.reason, self.text, self.goes_back = reason, text, goes_back
         super().__init__(text)

@@ -25,6 +25,7 @@ def account_of(run: Run, made: Made) -> Account:
         None if point is None else point.speedup,
         None if point is None else point.quality,
         seconds={"queue": begun - run.came, **made.seconds, "predicted": run.predicted},
-        notes=(*((outside,) if run.ladder.outside else ()), *made.notes),
+        notes=(outside,) if run.ladder.outside else (),
+        run_notes=made.notes,
         loras=run.task.loras,
     )

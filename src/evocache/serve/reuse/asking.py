@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from ..control.desk import Outlook
 from ..control.points import UNCACHED
 from ..control.refusal import Refused
 from ..control.run import Run
 from ..requests.answer import Account, Answer
+from ..requests.failures import UnmadeError
 from ..workers.task import Task
 from ..workers.updates import Update
 from .flights import Flights, Waiter
@@ -40,7 +41,7 @@ class Asked:
         hurries: whether it has a deadline, or asks for a speed-up.
         watch: is told what becomes of it.
         previews: most that are told of each picture.
-        durable: whether it was promised.
+        attempt: at what was promised, from 1; 0 of a plain call.
     """
 
     outlook: Outlook
@@ -50,7 +51,17 @@ class Asked:
     hurries: bool
     watch: PictureListener | None
     previews: int
-    durable: bool = False
+    attempt: int = 0
+
+    @property
+    def durable(self) -> bool:
+        """Whether it was promised."""
+        return self.attempt > 0
+
+    @property
+    def patient(self) -> bool:
+        """Whether nobody waits for it."""
+        return self.durable and self.deadline is None
 
 
 class Asking:
@@ -100,10 +111,15 @@ class Asking:
         except Refused:
             ended = "shed"
             raise
+        except (UnmadeError, asyncio.CancelledError) as error:
+            if self._asked.durable and getattr(error, "goes_back", True):
+                ended = "later"
+            raise
         finally:
             for waiter in self._waiters.values():
                 waiter.leave()
-            self._note_unanswered(ended)
+            if ended != "later" and not (ended == "shed" and self._asked.durable):  # else another attempt notes it
+                self._note_unanswered(ended)
 
     @property
     def _missing(self) -> list[int]:
@@ -124,12 +140,18 @@ class Asking:
                 continue
             stored, task = found.stored, self._questions[at].task
             said = stored.point, stored.speedup, stored.quality, "exact", {"load": found.seconds}, stored.notes
-            account = Account(task.id, task.seed, *said, task.loras)  # type: ignore[arg-type]
+            account = Account(task.id, task.seed, *said, loras=task.loras)  # type: ignore[arg-type]
             self._stored[at] = Answer(found.picture, account, stored.files)
             size, saved = len(stored.file), stored.seconds
             took = {"load": found.seconds}
-            self._notes[at].end("hit", took, size=size, saved=saved, tier=found.tier, point=stored.point)
+            self._note_hit(at, took, size=size, saved=saved, tier=found.tier, point=stored.point)
         self._join()  # what was begun while others were looked for
+
+    def _note_hit(self, at: int, seconds: Mapping[str, float], **figures: Any) -> None:
+        """Note a picture that was there; one that is looked for again may be what an earlier attempt made and noted."""
+        if self._asked.attempt > 1:
+            self._notes[at].ended = True
+        self._notes[at].end("hit", seconds, **figures)
 
     def _is_good(self, label: str, worst: int) -> bool:
         labels = [UNCACHED if point is None else point.label for point in self._asked.outlook.ladder.points]
@@ -138,8 +160,8 @@ class Asking:
     def _join(self) -> None:
         asked = self._asked
         for at in self._missing:
-            question, patient = self._questions[at], asked.durable and asked.deadline is None
-            flight = self._flights.find(question, asked.outlook, asked.hurries, asked.durable, patient)
+            question = self._questions[at]
+            flight = self._flights.find(question, asked.outlook, asked.hurries, asked.durable, asked.patient)
             if flight is not None:
                 watch, kept = self._watch(at), partial(self._note, at)
                 self._waiters[at] = flight.join(watch, asked.previews, kept, deadline=asked.deadline)
@@ -172,7 +194,7 @@ class Asking:
             stages = {stage: took for stage, took in account.seconds.items() if stage != "predicted"}
             note.end("skipped" if self._asked.cache == "off" else "miss", stages, size=bytes, point=account.point)
         elif account.reuse == "exact":
-            note.end("hit", {"wait": waiter.waited}, size=bytes, saved=seconds, tier="memory", point=account.point)
+            self._note_hit(at, {"wait": waiter.waited}, size=bytes, saved=seconds, tier="memory", point=account.point)
         else:
             note.end("joined", {"wait": waiter.waited}, size=bytes, saved=seconds, point=account.point)
 

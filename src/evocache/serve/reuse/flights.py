@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from ..control.desk import Outlook
@@ -103,6 +102,8 @@ class Flight:
         self._answer: Answer | None = None
         self.left = False
         """Whether all who waited have left, so that it ends."""
+        self._told = False
+        """Whether all who waited have been told all: who comes later finds what was stored."""
 
     def fits(self, outlook: Outlook, hurries: bool, durable: bool = False, patient: bool = False) -> bool:
         """Return whether it is what a request would get.
@@ -122,7 +123,7 @@ class Flight:
             return False
         if durable and not run.wishes.durable and self._answer is None:
             return False
-        if self.left or (run.over and self._answer is None):
+        if self.left or self._told or (run.over and self._answer is None):
             return False
         first, last = run.ladder.first, run.ladder.last
         if run.begun is not None:
@@ -172,30 +173,38 @@ class Flight:
         """Tell all who wait what becomes of the run, and have its result stored."""
         end = await self._pass_on()
         if not isinstance(end, Made):
-            for waiter in self._waiting():
-                waiter.answer.set_exception(_failure(end))
-                waiter.answer.exception()  # seen: who left does not ask
+            self._fail(lambda: _failure(end))
             return
         answer = self._answer = Answer(end.picture, self._account(self.run, end))
         for waiter in self._waiting():
             self._give(waiter)
-        bytes = len(end.picture.pixels)
-        if keep is not None:
-            with suppress(Exception):
-                bytes = await self._store(keep, answer) or bytes
+        bytes = len(end.picture.pixels) if keep is None else await self._store(keep, answer)
         for waiter in self._waiters:
             if not waiter.answer.cancelled():
                 waiter.kept(waiter.answer.result(), bytes, answer.account.seconds.get("compute", 0.0))
+        self._told = True
+
+    def fail(self) -> None:
+        """Answer all who wait still that it cannot be followed any more, by a fault of the server, and end it."""
+        self.left = True
+        self._fail(lambda: UnmadeError("pipeline", "a fault of the server; it is logged there"))
+        self.run.cancel()
+
+    def _fail(self, failure: Callable[[], UnmadeError]) -> None:
+        for waiter in self._waiting():
+            waiter.answer.set_exception(failure())
+            waiter.answer.exception()  # seen: who left does not ask
 
     def _waiting(self) -> list[Waiter]:
         return [waiter for waiter in self._waiters if not waiter.answer.done()]
 
     async def _store(self, keep: Keep, answer: Answer) -> int:
+        """Have a result stored; returns the bytes that it takes, those of its pixels where it is not."""
         try:
-            return await keep(self.question, answer)
+            return await keep(self.question, answer) or len(answer.picture.pixels)
         except Exception:
             log.exception("a result could not be stored")
-            raise
+            return len(answer.picture.pixels)
 
     async def _pass_on(self) -> End:
         async for update in self.run:
@@ -223,10 +232,9 @@ class Flight:
         over = run.ended is not None and waiter.came >= run.ended
         begun = run.came if run.begun is None else run.begun
         seconds = {**account.seconds, "queue": max(0.0, begun - waiter.came)}
-        told = (
-            replace(account, reuse="exact", seconds={}) if over else replace(account, reuse="joined", seconds=seconds)
-        )
-        return Answer(self._answer.picture, told)
+        if over:
+            return Answer(self._answer.picture, replace(account, reuse="exact", seconds={}, run_notes=()))
+        return Answer(self._answer.picture, replace(account, reuse="joined", seconds=seconds))
 
 
 class Flights:
@@ -278,6 +286,7 @@ class Flights:
                 del self._flights[flight.question.name]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a generation could not be followed", exc_info=error)
+            flight.fail()
 
     async def close(self) -> None:
         """Wait until all is over, runs that were cancelled and results that are being stored."""
@@ -287,5 +296,5 @@ class Flights:
 
 def _failure(end: End) -> UnmadeError:
     if isinstance(end, Failed):
-        return UnmadeError(end.reason, end.text)
-    return UnmadeError("cancelled", "it was cancelled")
+        return UnmadeError(end.reason, end.text, goes_back=end.goes_back)
+    return UnmadeError("cancelled", "it was cancelled", goes_back=True)

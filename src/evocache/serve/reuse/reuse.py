@@ -76,7 +76,7 @@ class Reuse:
         watch: PictureListener | None = None,
         previews: int = 0,
         seed: int | None = None,
-        durable: bool = False,
+        attempt: int = 0,
     ) -> list[Answer]:
         """Answer a request; if this is cancelled, what nobody else waits for ends within a step.
 
@@ -89,7 +89,8 @@ class Reuse:
             watch: is told what becomes of each picture.
             previews: most that are told of each.
             seed: of the first picture, as `draw_seed` returned it when it was promised; None draws it now.
-            durable: whether it was promised: then it waits for nothing that ends with its client.
+            attempt: at what was promised, from 1: that waits for nothing which ends with its client, and is recorded
+                once; 0 of a plain call.
 
         Raises:
             Refused: if something has to be made, and there is no room for it now.
@@ -109,7 +110,7 @@ class Reuse:
             wishes.speedup is not None or wishes.deadline is not None,
             watch,
             previews,
-            durable,
+            attempt,
         )
         notes = [self.records.note(question, learn=wishes.learn) for question in questions]
         return await Asking(asked, questions, notes, self._results, self._flights).answer(begin)

@@ -43,7 +43,7 @@ class StoredResult:
         speedup: of the point.
         quality: of the point.
         seconds: that making it took.
-        notes: what else is to be said.
+        notes: what else is to be said of it, but not of how it ran.
     """
 
     file: bytes = field(repr=False)

@@ -49,10 +49,12 @@ class Failed:
         reason: whose fault it was: `input` of what was asked for, `memory` of too little, `worker` of the process that
             computed it, which is gone, `pipeline` of anything else.
         text: what happened, in words that its owner may read.
+        goes_back: whether it was not tried at all, so that what was promised goes back to its queue.
     """
 
     reason: Literal["input", "memory", "worker", "pipeline"]
     text: str
+    goes_back: bool = False
 
 
 @dataclass(frozen=True)

@@ -162,11 +162,11 @@ class RunQueue:
             self._abandon(self._desk.door.forsaken, now)
 
     def _abandon(self, why: str, now: float) -> None:
-        """End all that waits: what was promised is given back, for others to make."""
-        failed = Failed("worker", f"it was not computed: all workers have been given up ({why})")
+        """End all that waits; what was promised goes back, for others to make."""
+        failed = Failed("worker", f"it was not computed: all workers have been given up ({why})", goes_back=True)
         for run in [*self._waiting]:
             self._waiting.discard(run)
-            self._end(run, Cancelled() if run.wishes.durable else failed, now)
+            self._end(run, failed, now)
 
     def _hand_over(self, run: Run, seat: Seat, now: float) -> None:
         self._waiting.discard(run)
