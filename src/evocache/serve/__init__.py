@@ -13,6 +13,7 @@ In: requests. Out: what pipelines make of them.
 - `background`: has these made
 - `reuse`: what is stored or being made is not made again
 - `audit`: measures the quality of what was made, while nothing else is to be done
+- `bounds`: what numbers of settings may be
 - `service`, `settings`, `start`, `crew`: all of it together
 - `api`, `run`: HTTP, as OpenAI's clients speak it
 - `ray_app`: servers on many machines, by Ray Serve

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ServeError
+from ..units import in_bytes
 from .access.exposure import Exposure, exposure_of
+from .bounds import check_bounds
 from .requests.fit import Limits
 from .reuse.settings import ReuseSettings
 from .workers.worker import LoraSource
@@ -50,7 +52,9 @@ class Settings:
             done, to measure their quality.
 
     Raises:
-        ServeError: if there is a database, and no folder: its jobs would outlive their results; or the share is none.
+        ServeError: if there are no models; if there is a database, and no folder: its jobs would outlive their results;
+            or if a number makes no sense.
+        AmountError: if the memory is no amount.
     """
 
     models: Mapping[str, str]
@@ -82,11 +86,19 @@ class Settings:
     measure: float = 0.01
 
     def __post_init__(self) -> None:
+        if not self.models:
+            raise ServeError("no models", "at least one", 'name one, such as models={"emoji": "zoo:emoji"}')
         if self.database is not None and self.folder is None:
             given, expected = "a database without a folder", "a folder for results, which last as long as its jobs"
             raise ServeError(given, expected, "give --folder too; servers of one database share it")
         if not 0 <= self.measure <= 1:
             raise ServeError(f"measure {self.measure:g}", "a share, from 0 to 1", "try 0.01; 0 measures nothing")
+        check_bounds(self, "port", least=0, most=65535)
+        check_bounds(self, "workers", "drain", "disk_bytes", least=0)
+        check_bounds(self, "open", "threads", "body", least=1)
+        check_bounds(self, "lease", "keep")
+        if self.memory is not None:
+            in_bytes(self.memory)
 
     @property
     def exposure(self) -> Exposure:

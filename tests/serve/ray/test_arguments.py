@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evocache.errors import ServeError
+from evocache.errors import AmountError, ServeError
 from evocache.serve.ray_app.arguments import read_arguments
 from evocache.serve.ray_app.replica_settings import ReplicaSettings
 from evocache.usage.keys.secret import installation_secret
@@ -55,13 +55,36 @@ def test_the_secret_is_that_of_the_folder_that_is_named(
         ({"port": 80}, "the argument 'port'"),
         ({"workers": "many"}, "workers='many'.*integer"),
         ({"models": "{zoo"}, "models=.*zoo.*JSON"),
-        ({"replicas": 0}, "0 replicas"),
-        ({"gpus": -1}, "gpus of -1"),
+        ({"replicas": 0}, "replicas of 0.*from 1"),
+        ({"gpus": -1}, "gpus of -1.*from 0"),
         ({"folder": None}, "a database without a folder"),
+        ({"folder": ""}, "an empty folder"),
+        ({"models": {"emoji": ""}}, r"an empty models\.emoji"),
+        ({"models": {}}, "no models.*at least one"),
+        ({"loras": {"emoji": {"ink": {"path": "x", "wieght": 0.5}}}}, r"did you mean loras\.emoji\.ink\.weight"),
+        ({"loras": '{"emoji": {"ink": {"wieght": 0.5}}}'}, r"did you mean loras\.emoji\.ink\.weight"),
+        ({"loras": {"emoji": {"ink": {"weight": 0.5}}}}, r"no loras\.emoji\.ink\.path"),
+        ({"loras": {"emoji": {"ink": "ink.safetensors"}}}, r"loras\.emoji\.ink='ink\.safetensors'"),
+        ({"drain": -5}, "drain of -5.*from 0"),
+        ({"drain": "nan"}, "drain of nan.*finite"),
+        ({"keep": 0}, "keep of 0.*above 0"),
+        ({"lease": "inf"}, "lease of inf.*finite"),
+        ({"workers": -1}, "workers of -1"),
+        ({"open": 0}, "open of 0.*from 1"),
+        ({"threads": 0}, "threads of 0"),
+        ({"disk_bytes": -1}, "disk_bytes of -1"),
+        ({"limits": {"steps": 0}}, "steps of 0.*from 1"),
+        ({"reuse": {"tenants": 0}}, "tenants of 0.*from 1"),
     ],
 )
 def test_what_is_wrong_is_named(given: dict[str, Any], wrong: dict[str, Any], said: str):
     with pytest.raises(ServeError, match=said):
+        read_arguments({**given, **wrong})
+
+
+@pytest.mark.parametrize("wrong", [{"memory": "much"}, {"reuse": {"memory": "8"}}, {"reuse": {"disk": "-1GB"}}])
+def test_amounts_are_checked_before_anything_starts(given: dict[str, Any], wrong: dict[str, Any]):
+    with pytest.raises(AmountError):
         read_arguments({**given, **wrong})
 
 

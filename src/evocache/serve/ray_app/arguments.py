@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ...errors import ServeError, short
 from ...usage.keys.secret import installation_secret
@@ -55,7 +55,7 @@ def _read_fields(
             raise ServeError(f"the argument {short(where + str(name))}", "a setting of the server", mend)
     for name, one in known.items():
         if name not in given and one.default is MISSING and one.default_factory is MISSING:
-            mend = 'give it, such as models={"emoji": "zoo:emoji"}'
+            mend = "give it" if where else 'give it, such as models={"emoji": "zoo:emoji"}'
             raise ServeError(f"no {where}{name}", "one, as the server cannot do without", mend)
     values = {name: _read(hints[name], value, f"{where}{name}") for name, value in given.items()}
     return kind(**values, **beside)
@@ -65,6 +65,8 @@ def _read(kind: Any, value: Any, name: str) -> Any:
     """A value as a field takes it."""
     from pydantic import TypeAdapter, ValidationError  # it is there where FastAPI is
 
+    if value == "":
+        raise ServeError(f"an empty {name}", "a value", "leave it out, or say what it is to be")
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             value = json.loads(value)
@@ -72,6 +74,9 @@ def _read(kind: Any, value: Any, name: str) -> Any:
             raise ServeError(f"{name}={short(value)}", "JSON", "check its quotes and brackets") from None
     if is_dataclass(kind) and isinstance(value, Mapping):
         return _read_fields(kind, value, f"{name}.")
+    if get_origin(kind) is Mapping and isinstance(value, Mapping):
+        _, inner = get_args(kind)
+        return {str(key): _read(inner, one, f"{name}.{key}") for key, one in value.items()}
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import ServeError
+from ..bounds import check_bounds
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,5 @@ class ReplicaSettings:
     patience: float = 120.0
 
     def __post_init__(self) -> None:
-        if self.replicas < 1:
-            raise ServeError(f"{self.replicas} replicas", "at least one", "leave --replicas out, or ask for one")
-        for name in ("cpus", "gpus", "patience"):
-            value = getattr(self, name)
-            if not 0 <= value < float("inf"):
-                raise ServeError(f"{name} of {value}", "a number from 0", "give what each replica takes of its machine")
+        check_bounds(self, "replicas", least=1)
+        check_bounds(self, "cpus", "gpus", "patience", least=0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ...errors import InputError, short
 from ...loading.loras import order_loras
+from ..bounds import check_bounds
 from ..workers.card import ModelCard
 from .request import GenerationRequest
 
@@ -25,12 +26,18 @@ class Limits:
         steps: of denoising.
         count: of pictures.
         prompt: characters of a prompt.
+
+    Raises:
+        ServeError: if one of them is less than 1.
     """
 
     pixels: int = 4096 * 4096
     steps: int = 200
     count: int = 10
     prompt: int = 32_000
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "pixels", "steps", "count", "prompt", least=1)
 
 
 class UnfitError(Exception):

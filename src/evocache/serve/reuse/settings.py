@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...units import in_bytes
+from ..bounds import check_bounds
+
 LEAST = 4
 """Tenants that have room where fewer have keys, or none has."""
 
@@ -21,6 +24,10 @@ class ReuseSettings:
             picture each time, which is what most who repeat themselves want.
         within_tenant: whether owners of one tenant share results. Off, since the time that an answer takes would tell
             one of them what another has asked for.
+
+    Raises:
+        AmountError: if one of the amounts is none.
+        ServeError: if room is for no tenant.
     """
 
     memory: int | str = "256MB"
@@ -28,3 +35,8 @@ class ReuseSettings:
     tenants: int | None = None
     unseeded: bool = False
     within_tenant: bool = False
+
+    def __post_init__(self) -> None:
+        in_bytes(self.memory)
+        in_bytes(self.disk)
+        check_bounds(self, "tenants", least=1)
