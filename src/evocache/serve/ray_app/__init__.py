@@ -7,6 +7,7 @@ In: settings as values, the address of a cluster. Out: an application of Ray Ser
 - `replica`: a server as Ray runs it
 - `application`: what is deployed; `app` builds it from words
 - `arguments`: settings from these words
+- `deployed`: it is on a cluster, for as long as a process wants it there
 - `deploy`: put it on a cluster until told to end
 
 Imports all of the server.

@@ -17,7 +17,7 @@ from .replica_settings import ReplicaSettings
 from .spread import check_spread, mark_folder
 
 NAME = "evocache"
-"""Of the application and of its deployment."""
+"""Of the application, and of its deployment where it is built by Ray's commands."""
 
 ONGOING = 4096
 """Requests that Ray passes on to a replica at a time: more than its door lets in, so that the door refuses."""
@@ -50,13 +50,16 @@ def app(args: Mapping[str, Any]) -> Any:
     return build_application(prepare(check_spread(settings)), replicas)
 
 
-def build_application(settings: Settings, replicas: ReplicaSettings, make: Make = create_service) -> Any:
+def build_application(
+    settings: Settings, replicas: ReplicaSettings, make: Make = create_service, name: str = NAME
+) -> Any:
     """Build the application of Ray Serve that settings describe; nothing is started.
 
     Args:
         settings: of each server.
         replicas: how many there are, and what they take.
         make: makes the service of a replica, in its process.
+        name: of the deployment.
 
     Raises:
         ServeError: if several servers cannot share these settings.
@@ -69,7 +72,7 @@ def build_application(settings: Settings, replicas: ReplicaSettings, make: Make 
     assert settings.folder is not None, "check_spread saw to it"
     deployment = serve.deployment(
         serve.ingress()(Replica),
-        name=NAME,
+        name=name,
         num_replicas=replicas.replicas,
         ray_actor_options={"num_cpus": replicas.cpus, "num_gpus": replicas.gpus},
         max_ongoing_requests=ONGOING,

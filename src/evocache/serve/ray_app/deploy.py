@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..start import create_service
 from .application import NAME, build_application
 from .arguments import BEYOND
+from .deployed import deployed
 from .replica import Make
 from .replica_settings import ReplicaSettings
 from .spread import check_spread
@@ -48,7 +49,7 @@ def serve_on_ray(
     Raises:
         ServeError: if several servers cannot share the settings; if others than this machine reach them, there are no
             keys, and `settings.insecure` is not set; if a new cluster's address is taken; if the cluster cannot be
-            reached or lacks what replicas take; if they do not start.
+            reached, lacks what replicas take, or has such servers already; if they do not start.
         StoreError: if the database cannot be opened.
         DependencyError: if the extra `[serve]` or `[ray]` is not installed.
     """
@@ -62,16 +63,15 @@ def serve_on_ray(
         listen(host, settings.port).close()  # Ray would wait for ever
         _close_cluster()
     ray, serve = optional("ray"), optional("ray.serve")
-    settings = prepare(settings)
+    application = build_application(prepare(settings), replicas, make, f"{NAME}-{secrets.token_hex(4)}")
     with end_on_sigterm(), _connected(ray, address, replicas):
         quiet = {"log_level": "WARNING", "enable_access_log": False}
         serve.start(http_options={"host": host, "port": settings.port}, logging_config=quiet)
         try:
-            _deploy(serve, build_application(settings, replicas, make))
-            told(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
-            threading.Event().wait()
+            with deployed(serve, application, NAME):
+                told(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
+                threading.Event().wait()
         finally:
-            serve.delete(NAME)
             if own:
                 serve.shutdown()
 
@@ -101,24 +101,3 @@ def _connected(ray: Any, address: str, replicas: ReplicaSettings) -> Iterator[No
         yield
     finally:
         disconnect(ray)
-
-
-def _deploy(serve: Any, application: Any) -> None:
-    """Start replicas, and wait until all take requests.
-
-    Raises:
-        ServeError: if they do not start.
-    """
-    try:
-        serve.run(application, name=NAME)
-    except RuntimeError as error:
-        deployments = serve.status().applications[NAME].deployments.values()
-        said = _last_words([str(error), *(one.message for one in deployments)])
-        raise ServeError(f"replicas that do not start ({said})", "ones that do", "see Ray's logs") from None
-
-
-def _last_words(messages: Sequence[str]) -> str:
-    """What was wrong, of messages that hold tracebacks: the last error of evocache, else the last line."""
-    lines = [line.strip() for message in messages for line in message.splitlines() if line.strip()]
-    ours = [line for line in lines if line.startswith("evocache.errors.")]
-    return (ours or lines)[-1][:500]
