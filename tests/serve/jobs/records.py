@@ -31,3 +31,10 @@ def record(**values: Any) -> JobRecord:
 def result(job: JobRecord, size: int = 10) -> Result:
     """A result of one file, which is not there."""
     return Result((ResultFile(f"{job.id}.{job.attempts}.video.mp4", "video", size, "video/mp4"),), '{"point": 2}')
+
+
+def added(store, **values):
+    """Add a job to a store, and return it."""
+    job = record(**values)
+    store.add(job)
+    return job
