@@ -1,6 +1,6 @@
 // What was asked for, as a command and as Python, for those who want it from a program.
 
-import {bodyOf} from "./settings.js";
+import {bodyOf, fieldsOf} from "./settings.js";
 
 const KNOWN = ["model", "prompt", "size", "quality"];
 
@@ -9,7 +9,7 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 export function commandOf(asked) {
   const path = asked.kind === "video" ? "videos" : "images/generations";
   if (asked.files?.image) {
-    const fields = Object.entries(bodyOf(asked)).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
+    const fields = fieldsOf(asked).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
     return `curl ${location.origin}/v1/images/edits -F image=@picture.png ${fields.join(" ")}`;
   }
   return `curl ${location.origin}/v1/${path} -H 'content-type: application/json' -d ${quoted(JSON.stringify(bodyOf(asked)))}`;

@@ -1,7 +1,7 @@
 // One picture, as a stream: progress and previews on the way, the picture and its account at the end.
 
 import {ask, events, Problem} from "../common/api.js";
-import {bodyOf} from "./settings.js";
+import {bodyOf, fieldsOf} from "./settings.js";
 
 const STEP = /^picture \d+ step (\d+)\/(\d+)$/;
 const PREVIEWS = 3;
@@ -28,10 +28,11 @@ export async function generate(asked, signal, told) {
 }
 
 function begin(asked, signal) {
-  const body = {...bodyOf(asked), stream: true, partial_images: PREVIEWS};
-  if (!asked.files?.image) return ask("/v1/images/generations", {method: "POST", json: body, signal});
+  const streamed = {stream: true, partial_images: PREVIEWS};
+  if (!asked.files?.image)
+    return ask("/v1/images/generations", {method: "POST", json: {...bodyOf(asked), ...streamed}, signal});
   const form = new FormData();
-  for (const [name, value] of Object.entries(body)) form.append(name, String(value));
+  for (const [name, value] of [...fieldsOf(asked), ...Object.entries(streamed)]) form.append(name, String(value));
   form.append("image", asked.files.image);
   if (asked.files.mask) form.append("mask", asked.files.mask);
   return ask("/v1/images/edits", {method: "POST", form, signal});

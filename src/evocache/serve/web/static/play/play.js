@@ -162,7 +162,8 @@ async function showAgain({asked, shots}) {
   if (running) return;
   box.clear();
   const there = settings.restore(asked);
-  if (!there) box.show(new Problem(`The model ${asked.model} is served no more; the picture is still here.`, 404));
+  const names = Object.keys(asked.loras ?? {}), what = names.length ? `${asked.model} with ${names.join(" and ")}` : asked.model;
+  if (!there) box.show(new Problem(`The model ${what} is served no more; the picture is still here.`, 404));
   byId("beside").checked = shots.length > 1;
   byId("pictures").hidden = false;
   pictures.begin(shots.map((shot) => shot.title));
@@ -177,7 +178,7 @@ function beginRemix(video) {
   remixOf = video;
   byId("remix").querySelector("span").textContent = `A remix: seed and settings stay as in “${video.prompt ?? video.id}”.`;
   byId("remix").hidden = false;
-  byId("front").hidden = byId("more").hidden = true;
+  byId("front").hidden = byId("loras").hidden = byId("more").hidden = true;
   byId("prompt").value = video.prompt ?? "";
   byId("prompt").focus();
   byId("prompt").select();
@@ -189,6 +190,7 @@ function leaveRemix() {
   byId("remix").hidden = true;
   byId("more").hidden = false;
   byId("front").hidden = !settings.card.points.length;
+  byId("loras").hidden = !settings.card.loras.length;
 }
 
 byId("go").disabled = true;
