@@ -50,6 +50,7 @@ class Settings:
         loras: that requests may name, by the names of models, and their own.
         measure: share of what is made at points of fronts that is made once more uncached, while nothing else is to be
             done, to measure their quality.
+        conditioning: most bytes of outputs of encoders that each worker holds; None as `WorkerSettings` says.
 
     Raises:
         ServeError: if there are no models; if there is a database, and no folder: its jobs would outlive their results;
@@ -84,6 +85,7 @@ class Settings:
     reuse: ReuseSettings = field(default_factory=ReuseSettings)
     loras: Mapping[str, Mapping[str, LoraSource]] = field(default_factory=dict)
     measure: float = 0.01
+    conditioning: str | None = None
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -20,6 +20,7 @@ def create_service(settings: Settings) -> Service:
         settings.open,
         settings.threads,
         loras=settings.loras,
+        conditioning=settings.conditioning,
     )
     if settings.workers == 0:
         return Service(settings, [LocalWorker(wanted)])

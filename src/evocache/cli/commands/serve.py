@@ -50,6 +50,10 @@ def serve(
     insecure: Annotated[bool, typer.Option("--insecure", help="Let others than this machine in without keys.")] = False,
     log_format: Annotated[LogFormat, typer.Option(help="Form of the log's lines.")] = LogFormat.text,
     cache: Annotated[str, typer.Option(help="Memory for results, so that none is made twice; 0 keeps none.")] = "256MB",
+    conditioning: Annotated[
+        str | None,
+        typer.Option(help="Memory of a worker for outputs of encoders; 64MB, or a 32nd of --memory; 0 keeps none."),
+    ] = None,
     reuse_unseeded: Annotated[
         bool, typer.Option("--reuse-unseeded", help="Give who names no seed what was made before, not another picture.")
     ] = False,
@@ -117,6 +121,7 @@ def serve(
         drain=drain,
         loras=loras,
         measure=measure,
+        conditioning=conditioning,
         reuse=ReuseSettings(
             in_bytes(cache), tenants=tenants, unseeded=reuse_unseeded, within_tenant=share_within_tenant
         ),

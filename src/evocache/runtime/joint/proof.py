@@ -119,14 +119,14 @@ class _Trial:
 @contextmanager
 def _draws_kept(given: Sequence[Flat]) -> Iterator[Callable[[], bool]]:
     """Within the context nothing is drawn from random states or generators; yields what tells whether any was."""
-    before = _random_states()
+    before = random_states()
     python, numpy, torch_s, cuda = before
     leaves = [entry for flat in given for leaf in flat.leaves for entry in (leaf if isinstance(leaf, list) else [leaf])]
     generators = [(leaf, leaf.get_state()) for leaf in leaves if isinstance(leaf, torch.Generator)]
 
     def drawn() -> bool:
         own = any(not torch.equal(generator.get_state(), state) for generator, state in generators)
-        return own or not all(map(_equal, before, _random_states()))
+        return own or not all(map(same_states, before, random_states()))
 
     try:
         yield drawn
@@ -140,15 +140,17 @@ def _draws_kept(given: Sequence[Flat]) -> Iterator[Callable[[], bool]]:
             torch.cuda.set_rng_state(state, device)
 
 
-def _random_states() -> tuple[Any, Any, torch.Tensor, list[torch.Tensor]]:
+def random_states() -> tuple[Any, Any, torch.Tensor, list[torch.Tensor]]:
+    """Return the states of the generators of `random`, numpy, torch and its CUDA devices."""
     devices: Any = torch.cuda
     cuda = devices.get_rng_state_all() if devices.is_initialized() else []
     return random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda
 
 
-def _equal(one: Any, other: Any) -> bool:
+def same_states(one: Any, other: Any) -> bool:
+    """Return whether two states of generators are the same."""
     if isinstance(one, (tuple, list)):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all(map(same_states, one, other))
     if isinstance(one, torch.Tensor):
         return torch.equal(one, other)
     return bool(np.array_equal(one, other))

@@ -6,6 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from torch import nn
+
+from ...errors import BudgetError
+from ...model.pipeline_components import list_components
 from ...runtime.estimate.residency import weights
 from .job import Job
 from .prepared import Prepared
@@ -22,11 +26,13 @@ class Memory(NamedTuple):
         most: bytes; None if there is no limit.
         shelf: where weights wait that do not fit beside others; None if all are there at the same time.
         told: called, in any thread, when weights have come that jobs wait for.
+        conditioning: bytes that outputs of encoders may take; of these, where they are not beside those of a GPU.
     """
 
     most: int | None
     shelf: Shelf | None = None
     told: Callable[[], None] = lambda: None
+    conditioning: int = 0
 
 
 class Budget:
@@ -39,12 +45,14 @@ class Budget:
         own: returns a copy of a pipeline, on whose components some LoRAs act.
 
     Raises:
-        BudgetError: if the weights alone are more; with a shelf, those of one pipeline.
+        BudgetError: if the weights alone, beside what is to be kept of encoders, are more; with a shelf, those of one
+            pipeline.
     """
 
     def __init__(self, pipelines: Mapping[str, Any], prepared: Prepared, memory: Memory, own: Own) -> None:
         self._pipelines, self._prepared = pipelines, prepared
-        self._most, self._shelf, self._told = memory
+        self._shelf, self._told = memory.shelf, memory.told
+        self._most = _most_of(memory, pipelines)
         self._known = KnownPlans(own)
         self._weights: dict[str, int] = {}
         self._room = Room(self._most, self._weighed())
@@ -138,3 +146,16 @@ class Budget:
     def tighten(self, job: Job) -> bool:
         """Have a job run under a plan that holds less; whether there is one."""
         return job.means.tighten(self._pipelines[job.request.model], self._known)
+
+
+def _most_of(memory: Memory, pipelines: Mapping[str, Any]) -> int | None:
+    """Bytes beside what is kept of encoders: that is on the host, so beside what is on a GPU."""
+    if memory.most is None or not memory.conditioning:
+        return memory.most
+    parts = [part for pipe in pipelines.values() for part in list_components(pipe).values()]
+    places = {weight.device.type for part in parts if isinstance(part, nn.Module) for weight in part.parameters()}
+    if places == {"cuda"}:
+        return memory.most
+    if memory.conditioning >= memory.most:
+        raise BudgetError(memory.most, {"what is kept of encoders": memory.conditioning})
+    return memory.most - memory.conditioning

@@ -17,6 +17,7 @@ from ...units import format_bytes
 from .adapters.switch import Adapters
 from .budget import Budget, Memory
 from .computing import Computing, make_anew
+from .conditioning.conditioning import Conditioning
 from .figures import Figures
 from .isolation.generation_thread import Answer, Cancelled
 from .isolation.global_state import StateSwap
@@ -43,6 +44,7 @@ class Conductor:
     Attributes:
         figures: what was done.
         budget: what is held of the memory.
+        kept: outputs of encoders.
     """
 
     def __init__(
@@ -55,19 +57,17 @@ class Conductor:
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self.figures = Figures()
-        self._sharing = Sharing(pipelines, Adapters(self.figures))
+        self.kept = Conditioning(memory.conditioning, self.figures)
+        self._sharing = Sharing(pipelines, Adapters(self.figures), self.kept.forget)
         self._pipelines, self._prepared = pipelines, Prepared(pipelines, fronts)
         self.budget = Budget(pipelines, self._prepared, memory, self._sharing.own_pipeline)
         self._usual: dict[str, float] = {}
-        self._shares = Shares()
+        self._shares, self._swap = Shares(), StateSwap()
         self._computing = Computing(rows, self.figures, self._spend, self._go_on, self._pauses)
         self._served: defaultdict[str, float] = defaultdict(float)
-        self._swap = StateSwap()
-        self._open, self._wanted = open, wanted
+        self._open, self._wanted, self._number, self._noted = open, wanted, 0, 0.0
         self._previewer = Previewer(pipelines, self._sharing, self._swap, self._spend)
         self._running: list[Running] = []
-        self._number = 0
-        self._noted = 0.0
 
     @property
     def busy(self) -> bool:
@@ -101,7 +101,7 @@ class Conductor:
                 self._prepared.forget()
                 self.budget.weigh()
             self.budget.begin(job)
-            one = Running(job, self._sharing, self._prepared, self._number, self._swap, self._keep_turn)
+            one = Running(job, self._sharing, self._prepared, self.kept, self._number, self._swap, self._keep_turn)
         except Exception as error:  # the request's own fault: no other's
             self.end(job, error)
             return

@@ -37,13 +37,15 @@ class Engine:
         open: most requests that have begun and are not over.
         shelf: where weights of pipelines that are idle wait when others need the memory; the engine's own until it is
             closed. Without one all weights are there together.
+        conditioning: most bytes of outputs of encoders, such as `"64MB"`, that are held and given to requests of the
+            same `user` that ask for the same; within the memory, but on a GPU. 0 holds none, and calls all encoders.
 
     Raises:
         GenerationError: if `rows` or `open` is no number of at least 1.
         PipelineError: if there is no pipeline, or one without a name, a front for one that there is not, or a pipeline
             whose components its user has offloaded.
         BudgetError: if the weights alone take more than the memory; with a shelf, those of one pipeline.
-        AmountError: if the memory is no number of bytes.
+        AmountError: if the memory, or that for outputs of encoders, is no number of bytes.
 
     >>> with Engine({"tiny": pipe}) as engine:
     ...     jobs = [engine.submit(prompt, num_inference_steps=4) for prompt in ("a red fox", "a blue hen")]
@@ -61,6 +63,7 @@ class Engine:
         rows: int = 32,
         open: int = 16,
         shelf: Shelf | None = None,
+        conditioning: int | float | str = 0,
     ) -> None:
         if not isinstance(pipelines, Mapping) or not pipelines:
             raise PipelineError("an engine without a pipeline", "one or more, by name", 'Engine({"emoji": pipe})')
@@ -72,7 +75,8 @@ class Engine:
         for name in set(fronts) - set(pipelines):
             raise PipelineError(f"a front for {name!r}", f"one for {', '.join(self._names)}", "name the pipeline")
         most = None if memory is None else in_bytes(memory)
-        self._loop = Loop(partial(_conduct, dict(pipelines), fronts, partial(Memory, most, shelf), rows, open))
+        has = partial(Memory, most, shelf, conditioning=in_bytes(conditioning))
+        self._loop = Loop(partial(_conduct, dict(pipelines), fronts, has, rows, open))
         weakref.finalize(self, self._loop.drop)  # who forgets to close it keeps no pipelines
 
     def submit(
@@ -129,6 +133,13 @@ class Engine:
     def figures(self) -> Figures:
         """What it has done so far."""
         return self._loop.conductor.figures
+
+    def forget(self) -> None:
+        """Forget what is held of encoders: after weights were written by way of `weight.data`, which torch counts not.
+
+        All other changes of a pipeline between requests are seen.
+        """
+        self._loop.conductor.kept.forget()
 
     def close(self) -> None:
         """Cancel what is queued or runs, and end all threads; the pipelines are what they were.

@@ -21,6 +21,10 @@ class Figures:
         paused: times that a call of an encoder or decoder paused on its way, since others waited.
         overlong: turns of these that took longer than they should while others waited.
         switches: times that a turn began with other LoRAs than those that acted before.
+        conditioning_hits: calls of encoders that were not made, since what they return was held.
+        conditioning_misses: those that were looked for, and made.
+        conditioning_bytes: of what is held of encoders.
+        conditioning_seconds: that the calls took which were not made, when they were.
         alone: calls that were computed by themselves although others waited, by why.
         done: jobs that returned.
         failed: jobs that raised.
@@ -37,6 +41,10 @@ class Figures:
     paused: int = 0
     overlong: int = 0
     switches: int = 0
+    conditioning_hits: int = 0
+    conditioning_misses: int = 0
+    conditioning_bytes: int = 0
+    conditioning_seconds: float = 0.0
     alone: Counter[str] = field(default_factory=Counter)
     done: int = 0
     failed: int = 0

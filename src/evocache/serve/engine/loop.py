@@ -107,6 +107,7 @@ class Loop:
             self.conductor.abandon(error)
             raise
         finally:
+            self.conductor.kept.forget()
             baton.give(self)
             _running.discard(self)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from torch import nn
 
 from ...runtime.joint.lane import Lane
 from ...runtime.joint.proof import is_out_of_memory
 from ...runtime.joint.work import work_left
+from .conditioning.conditioning import Asked, Conditioning
 from .isolation.generation_thread import Answer, GenerationThread
 from .isolation.global_state import StateSwap
 from .isolation.own_pipeline import own_pipeline
 from .isolation.sharing import Sharing
+from .isolation.thread_state import thread_state
 from .job import Job
 from .prepared import Prepared
 from .preview.trace import Trace
@@ -34,6 +39,7 @@ class Running:
         job: the job.
         sharing: has the pipeline that it shares modules with, and its LoRAs act on these.
         prepared: applies what it asks for.
+        conditioning: what is held of encoders.
         number: of the job, in the order of arrival.
         swap: who has the process's state.
         keeps: computes its calls at once, as long as nobody else wants a turn.
@@ -52,7 +58,14 @@ class Running:
     """
 
     def __init__(
-        self, job: Job, sharing: Sharing, prepared: Prepared, number: int, swap: StateSwap, keeps: Keeps
+        self,
+        job: Job,
+        sharing: Sharing,
+        prepared: Prepared,
+        conditioning: Conditioning,
+        number: int,
+        swap: StateSwap,
+        keeps: Keeps,
     ) -> None:
         self.job = job
         self.number = number
@@ -60,6 +73,7 @@ class Running:
         self.exclusive = self.short = False
         self.held: Any = None
         self._swap, self._sharing, self._prepared, self._keeps = swap, sharing, prepared, keeps
+        self._conditioning = conditioning
         self._shared = sharing.pipelines[job.request.model]
         sharing.check(job.request.model, job.request.loras)
         self._arguments = job.request.arguments
@@ -150,9 +164,18 @@ class Running:
         return self._seen if follower is None else (follower.clock.step + 1, follower.clock.total)
 
     def _meet(self, lane: Lane) -> Answer | None:
-        """Note the step where its call calls a component, in the thread of that; compute it if the turn is kept."""
+        """Note the step where its call calls a component, in the thread of that; answer it if it needs no turn.
+
+        That is an encoder's call whose output is held, and one whose turn is kept.
+        """
         self._seen = self.look()
-        return self._keeps(self, lane)
+        return self._conditioning.meet(lane, partial(self._ask, lane.module)) or self._keeps(self, lane)
+
+    def _ask(self, encoder: nn.Module) -> Asked:
+        request = self.job.request
+        acting = self._sharing.acting_on(encoder, request.loras)
+        as_it_was = partial(self._sharing.is_as_it_was, request.model, encoder)
+        return Asked((request.user, acting, thread_state()), as_it_was, partial(getattr, self.job, "seconds"))
 
     def resume(self, answer: Any = None) -> None:
         """Let it go on until it waits again or is over."""

@@ -46,6 +46,8 @@ _ENGINE = (
     "switches",
     "brought",
     "put_aside",
+    "conditioning_hits",
+    "conditioning_misses",
 )
 """What engines count that is a metric of its own."""
 
@@ -88,6 +90,12 @@ def _engines(core: Any, prefix: str, engines: Any) -> list[Any]:
         prefix + "generation_batch_size", "Calls that were computed in one turn.", labels=("worker",)
     )
     memory = core.GaugeMetricFamily(prefix + "worker_memory_bytes", "Bytes that a worker holds.", labels=("worker",))
+    held = core.GaugeMetricFamily(
+        prefix + "conditioning_bytes", "Bytes of outputs of encoders that a worker holds.", labels=("worker",)
+    )
+    saved = core.CounterMetricFamily(
+        prefix + "conditioning_saved_seconds", "Seconds that calls took which were not made again.", labels=("worker",)
+    )
     counts = core.CounterMetricFamily(
         prefix + "engine_events", "What happened to jobs and calls in engines.", labels=("worker", "event")
     )
@@ -97,10 +105,13 @@ def _engines(core: Any, prefix: str, engines: Any) -> list[Any]:
             batch.add_metric((worker,), of["turns"], of["calls"])
         if "bytes" in of:
             memory.add_metric((worker,), of["bytes"])
+        if "conditioning_bytes" in of:
+            held.add_metric((worker,), of["conditioning_bytes"])
+            saved.add_metric((worker,), of["conditioning_seconds"])
         for event in _ENGINE:
             if event in of:
                 counts.add_metric((worker, event), of[event])
-    return [batch, memory, counts]
+    return [batch, memory, held, saved, counts]
 
 
 def _audit(core: Any, prefix: str, audit: Mapping[str, Any]) -> list[Any]:

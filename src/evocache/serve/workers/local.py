@@ -84,7 +84,8 @@ class LocalWorker:
             models = load_all(settings, shelf, choose_device(settings.device, settings.slot))
             pipelines = {name: pipe for parts in models for name, pipe in parts.pipelines.items()}
             self._device = str(next(iter(pipelines.values())).device)
-            engine = Engine(pipelines, memory=settings.memory, open=settings.open, shelf=shelf)
+            held = f"{settings.conditioning_bytes}B"
+            engine = Engine(pipelines, memory=settings.memory, open=settings.open, shelf=shelf, conditioning=held)
             ends.callback(engine.close)
             self._models = {parts.name: _call_first(engine, parts) for parts in models}
             self._engine_ends = ends.pop_all()

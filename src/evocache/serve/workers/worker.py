@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ...units import in_bytes
 from .card import ModelCard
 from .task import Task
 from .updates import Update
+
+CONDITIONING = 64_000_000
+"""Bytes of outputs of encoders that a worker holds at most: of zoo:emoji four thousand, of T5-XXL fifteen."""
 
 Tell = Callable[[str, Update], None]
 """Takes the id of a task and what became of it. It is called in a thread of the worker, and must return soon."""
@@ -42,6 +46,8 @@ class WorkerSettings:
         threads: of torch on the CPU; as many as torch takes without.
         slot: which of the GPUs is taken, where the device is `auto` or `cuda`: of two GPUs, slot 2 takes the first.
         loras: that requests may name, by the names of models, and their own.
+        conditioning: most bytes of outputs of encoders that are held; None for 64 MB, or a 32nd of the memory where
+            that is less.
     """
 
     models: Mapping[str, str]
@@ -53,6 +59,14 @@ class WorkerSettings:
     threads: int | None = None
     slot: int = 0
     loras: Mapping[str, Mapping[str, LoraSource]] = field(default_factory=dict)
+    conditioning: str | None = None
+
+    @property
+    def conditioning_bytes(self) -> int:
+        """Most bytes of outputs of encoders that are held."""
+        if self.conditioning is not None:
+            return in_bytes(self.conditioning)
+        return CONDITIONING if self.memory is None else min(CONDITIONING, in_bytes(self.memory) // 32)
 
 
 class Worker(Protocol):

@@ -78,7 +78,7 @@ class KeptObject:
         if key == "_buffers" and self._passed:
             return {name: value for name, value in container.items() if name not in self._passed}
         if key in HOOKS:
-            return {name: hook for name, hook in container.items() if not _is_host_s(hook)}
+            return {name: hook for name, hook in container.items() if not is_host_s(hook)}
         return dict(container)
 
     def differences(self) -> Iterator[str]:
@@ -129,7 +129,8 @@ def equal(one: Any, other: Any) -> bool:
         return False
 
 
-def _is_host_s(hook: Any) -> bool:
+def is_host_s(hook: Any) -> bool:
+    """Return whether a hook is one that a library puts on its own modules."""
     return str(getattr(hook, "__module__", "")).startswith(_HOST_S)
 
 

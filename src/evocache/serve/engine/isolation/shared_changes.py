@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from ....model.pipeline_components import list_components
 from ....runtime.attach.interception import attaching
+from ..adapters.layers import AdapterLayers
 from ..adapters.switch import Adapters
 from .kept_object import CONTAINERS, MERGED, KeptObject, equal
-from .kept_tensors import kept_tensors
+from .kept_tensors import KeptTensor, kept_tensors
 from .quick_look import PartLook, QuickLook
 
 TURNS = 8
@@ -21,6 +22,14 @@ TURNS = 8
 
 KNOWN = 4
 """How many looks are remembered that were found to show no change: with and without what is ours on the modules."""
+
+
+class _PartState(NamedTuple):
+    """What was kept of one component."""
+
+    objects: Sequence[KeptObject]
+    tensors: Sequence[KeptTensor]
+    adapters: AdapterLayers
 
 
 class SharedState:
@@ -59,6 +68,7 @@ class SharedState:
         self._looks = [PartLook(self._objects[at::TURNS]) for at in range(TURNS)]
         self._turn = 0
         self._same: list[Any] = []
+        self._of: dict[int, _PartState | None] = {}
         self._accept(self._quick())
 
     def _accept(self, now: Any) -> None:
@@ -104,6 +114,32 @@ class SharedState:
         yield from (kept.name for kept in self._tensors if kept.written or kept.moved)
         for name, each in self.adapters.items():
             yield from (f"{name}.{path}" for path in each.differences())
+
+    def is_as_it_was(self, part: nn.Module) -> bool:
+        """Return whether a thorough look at one component finds no change; of one that is new, it cannot be told."""
+        if id(part) not in self._of:
+            self._of[id(part)] = self._part_state(part)
+        state = self._of[id(part)]
+        if state is None or state.adapters.changed:
+            return False
+        if any(next(kept.differences(), None) is not None for kept in state.objects):
+            return False
+        return not any(kept.written or kept.moved for kept in state.tensors)
+
+    def _part_state(self, part: nn.Module) -> _PartState | None:
+        """What was kept of a component; None if not all of it was."""
+        adapters = [self.adapters[name] for name, each in list_components(self._pipe).items() if each is part]
+        things = {id(kept.thing): kept for kept in self._objects}
+        held = {id(kept.tensor): kept for kept in self._tensors}
+        objects = [things.get(id(module)) for module in part.modules()]
+        objects += [
+            things[id(value)] for module in part.modules() for value in vars(module).values() if id(value) in things
+        ]
+        tensors = [held.get(id(tensor)) for tensor in (*part.parameters(), *part.buffers())]
+        found = [kept for kept in objects if kept is not None], [kept for kept in tensors if kept is not None]
+        if not adapters or len(found[0]) < len(objects) or len(found[1]) < len(tensors):
+            return None
+        return _PartState(*found, adapters[0])
 
     @property
     def exchanged(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from torch import nn
@@ -21,6 +21,7 @@ class Sharing:
     Args:
         pipelines: by name.
         adapters: on their components.
+        changed: called where a pipeline may be another than it was: what is kept of its modules is stale.
 
     Attributes:
         pipelines: by name.
@@ -29,8 +30,10 @@ class Sharing:
         PipelineError: if there is one whose components its user has offloaded.
     """
 
-    def __init__(self, pipelines: Mapping[str, Any], adapters: Adapters) -> None:
-        self.pipelines, self._adapters = pipelines, adapters
+    def __init__(
+        self, pipelines: Mapping[str, Any], adapters: Adapters, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.pipelines, self._adapters, self._changed = pipelines, adapters, changed
         self._states: dict[str, SharedState] = {}
         for name, pipe in pipelines.items():
             _refuse_offloading(name, pipe)
@@ -50,12 +53,18 @@ class Sharing:
         if state is None:
             _refuse_offloading(name, pipe)
             self._states[name] = SharedState(pipe, self._adapters)
+            self._changed()
             return True
-        if not others and (state.exchanged or state.changed):
+        if not others and (state.exchanged or state.left_changed):
             _refuse_offloading(name, pipe)
             state.refresh()
+            self._changed()
             return True
         return False
+
+    def is_as_it_was(self, name: str, part: nn.Module) -> bool:
+        """Return whether a component of a pipeline is what it was before its requests, by a thorough look at it."""
+        return self._states[name].is_as_it_was(part)
 
     def check(self, name: str, loras: Loras | None) -> None:
         """Refuse LoRAs that are not loaded into a pipeline.
@@ -107,6 +116,7 @@ class Sharing:
         concerned = [other for other, each in self._states.items() if each.has_differences()]
         for other in concerned:
             self._states[other].refresh()
+        self._changed()
         return left, concerned
 
 
