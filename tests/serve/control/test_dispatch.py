@@ -247,6 +247,7 @@ def test_a_task_is_handed_over_with_its_point_its_owner_and_a_deadline_of_those_
         await asyncio.sleep(0)
         assert worker.given[0].point == hurried.point.index == CARD.points[1].index
         assert worker.given[0].user == Owner("t", "k").name
+        assert worker.given[0].owner == Owner("t", "k", "u").whole_name
         assert worker.given[0].deadline == 3.0
         plain = dispatcher.submit(task(guidance_scale=7.0))
         await asyncio.sleep(0)

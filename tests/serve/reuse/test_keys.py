@@ -69,7 +69,7 @@ def test_loras_are_part_of_it_by_their_weights_and_files():
 
 
 def test_who_asks_and_how_it_is_made_is_no_part_of_it():
-    assert name(replace(TASK, id="gen_2", point=None, user="ada", deadline=3.0)) == name()
+    assert name(replace(TASK, id="gen_2", point=None, user="ada", owner="ada", deadline=3.0)) == name()
     own = {each.name for each in fields(Task)} - APART
     assert own == {
         "model",

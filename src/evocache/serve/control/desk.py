@@ -219,7 +219,8 @@ class Desk:
         self.shares.spend(run.owner, seconds)
         index = None if point is None else point.index
         id = f"{run.id}~{run.deaths}" if run.deaths else run.id  # what a worker that died still says is not of this one
-        return replace(run.task, id=id, point=index, user=run.owner.name, deadline=left if hurries else None)
+        user, owner, deadline = run.owner.name, run.owner.whole_name, left if hurries else None
+        return replace(run.task, id=id, point=index, user=user, owner=owner, deadline=deadline)
 
     def choose(self, run: Run, now: float) -> Choice:
         """Return the point of a run: its model's level, or the best after it that meets its deadline."""

@@ -29,6 +29,11 @@ class Owner(NamedTuple):
         """The account as one text, which no other account has."""
         return f"{len(self.tenant)}:{self.tenant}/{self.key}"
 
+    @property
+    def whole_name(self) -> str:
+        """The user of the account as one text, which no other owner has."""
+        return f"{len(self.name)}:{self.name}/{self.user}"
+
 
 class Shares:
     """Virtual times of accounts, and of the users of each: predicted seconds that they had.

@@ -38,7 +38,7 @@ class Engine:
         shelf: where weights of pipelines that are idle wait when others need the memory; the engine's own until it is
             closed. Without one all weights are there together.
         conditioning: most bytes of outputs of encoders, such as `"64MB"`, that are held and given to requests of the
-            same `user` that ask for the same; within the memory, but on a GPU. 0 holds none, and calls all encoders.
+            same `owner` that ask for the same; within the memory, but on a GPU. 0 holds none, and calls all encoders.
 
     Raises:
         GenerationError: if `rows` or `open` is no number of at least 1.
@@ -92,6 +92,7 @@ class Engine:
         deadline: float | None = None,
         memory: Any = None,
         loras: Mapping[str, float] | Iterable[str] | None = None,
+        owner: str | None = None,
         **arguments: Any,
     ) -> Job:
         """Ask for a generation.
@@ -110,21 +111,23 @@ class Engine:
                 takes it; components stay on their device. Without it, it is planned where the engine has a limit.
             loras: LoRAs that act in this request, and no others: weights by the names that they were loaded into the
                 pipeline by. Names alone have weight 1. Without it, those that the pipeline's user has set.
+            owner: whose what is held of encoders is: no request of another owner is given it; the user, if not given.
             arguments: further arguments of the pipeline's call.
 
         Raises:
             PipelineError: if there is no such pipeline.
-            GenerationError: if the engine is closed; if the seed, the user or the deadline is none.
+            GenerationError: if the engine is closed; if the seed, the user, the owner or the deadline is none.
             InputError: if the LoRAs are no names with finite weights.
         """
         name = self._names[0] if model is None else model
         if name not in self._names:
             raise PipelineError(f"model {name!r}", f"one of {', '.join(self._names)}", "name one of them")
-        _refuse_odd(seed, user, deadline)
+        owner = user if owner is None else owner
+        _refuse_odd(seed, user, deadline, owner)
         given = arguments if prompt is None else {"prompt": prompt, **arguments}
         drawn = secrets.randbits(48) if seed is None else int(seed)
         acting = None if loras is None else order_loras(loras)
-        request = Request(name, given, what, speedup, quality, drawn, user, deadline, memory, acting)
+        request = Request(name, given, what, speedup, quality, drawn, user, deadline, memory, acting, owner)
         job = Job(request, cancel=self._loop.cancel)
         self._loop.submit(job)
         return job
@@ -167,12 +170,13 @@ def _conduct(
     return Conductor(pipelines, fronts, memory(told), rows, open, wanted)
 
 
-def _refuse_odd(seed: Any, user: Any, deadline: Any) -> None:
+def _refuse_odd(seed: Any, user: Any, deadline: Any, owner: Any) -> None:
     """Refuse at the door what the engine's own thread would fail at, and all jobs with it."""
     if seed is not None and not (_is_a(Integral, seed) and -(1 << 63) <= seed < 1 << 64):
         raise GenerationError(f"seed {short(seed)}", "a whole number of at most 64 bits", "give one, or none")
-    if not isinstance(user, str):
-        raise GenerationError(f"user {short(user)}", "a text", "name the user")
+    for what, name in (("user", user), ("owner", owner)):
+        if not isinstance(name, str):
+            raise GenerationError(f"{what} {short(name)}", "a text", f"name the {what}")
     if deadline is not None and not (_is_a(Real, deadline) and not math.isnan(deadline)):
         raise GenerationError(f"deadline {short(deadline)}", "seconds", "give a number, or none")
 

@@ -35,6 +35,7 @@ class Request:
         deadline: seconds from its arrival until it should have ended; None if it may take any.
         memory: bytes that it may hold, or a memory plan, as `evocache.apply` takes it; None if that is open.
         loras: LoRAs that act, and no others; None for what the pipeline's user has set.
+        owner: whose what is held of encoders is.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Request:
     deadline: float | None = None
     memory: Any = None
     loras: Loras | None = None
+    owner: str = ""
 
     def means(self) -> Means:
         """Return how it is to be run."""

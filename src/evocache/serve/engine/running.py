@@ -175,7 +175,7 @@ class Running:
         request = self.job.request
         acting = self._sharing.acting_on(encoder, request.loras)
         as_it_was = partial(self._sharing.is_as_it_was, request.model, encoder)
-        return Asked((request.user, acting, thread_state()), as_it_was, partial(getattr, self.job, "seconds"))
+        return Asked((request.owner, acting, thread_state()), as_it_was, partial(getattr, self.job, "seconds"))
 
     def resume(self, answer: Any = None) -> None:
         """Let it go on until it waits again or is over."""

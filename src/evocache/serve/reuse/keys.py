@@ -16,7 +16,7 @@ from ..requests.identity import Identity
 from ..workers.card import ModelCard
 from ..workers.task import Picture, Task
 
-APART = frozenset({"id", "seed", "point", "user", "deadline", "loras"})
+APART = frozenset({"id", "seed", "point", "user", "owner", "deadline", "loras"})
 """Fields of tasks that say who asks and how it is made; the seed and LoRAs stand by themselves. All others are in every
 key."""
 

@@ -163,6 +163,7 @@ class LocalWorker:
             raise InputError(f"model {task.model!r}", f"one of {', '.join(self._models)}", "name one of them")
         pipeline, what, arguments, loras = model.make_call(task)
         own: dict[str, Any] = {"seed": task.seed, "user": task.user, "deadline": task.deadline, "loras": loras}
+        own["owner"] = f"{len(task.user)}:{task.user}/{task.owner}"
         return engine.submit(model=pipeline, what=what, **own, **arguments)
 
     def _over(self, one: _Begun) -> None:

@@ -41,6 +41,7 @@ class Task:
         user: whose it is: users have even shares of a worker.
         deadline: seconds from now until it should have ended; None if it may take any.
         loras: LoRAs of the model that act, by name, with their weights.
+        owner: whose what is held of encoders is, which no other owner's task is given: an account, or a user of one.
     """
 
     id: str
@@ -52,3 +53,4 @@ class Task:
     user: str = ""
     deadline: float | None = None
     loras: Mapping[str, float] = field(default_factory=dict)
+    owner: str = ""

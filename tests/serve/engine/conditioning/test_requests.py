@@ -30,7 +30,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         pipe.set_progress_bar_config(disable=True)
         made: list[str] = []
         names = {id(p): name for name, p in list_components(pipe).items() if name.startswith("text_encoder")}
-        for cls in {plain(getattr(pipe, name)) for name in names.values()}:
+        classes: set[Any] = {plain(getattr(pipe, name)) for name in names.values()}
+        for cls in classes:
             monkeypatch.setattr(cls, "forward", counted(cls.forward, names, made))
         return made
 
@@ -102,6 +103,8 @@ def test_others_and_other_words_are_not_answered(calls: Calls) -> None:
         assert new() == 0
         assert new(user="bob") == 2
         assert new(user="bob") == 0
+        assert new(user="bob", owner="ann") == 0
+        assert new(user="ann", owner="ann's other") == 2
         assert new(prompt="a blue hen") == 1
         assert new(negative_prompt="bright") == 1
         assert new(num_inference_steps=3, guidance_scale=2.0) == 0
