@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import prometheus_client.core
 import pytest
 
+from evocache.serve.observe.gauges import families
 from evocache.serve.workers.local import LocalWorker
 from evocache.serve.workers.task import Task
 from evocache.serve.workers.worker import CONDITIONING, WorkerSettings
@@ -15,6 +17,7 @@ from tests.tiny import KNOWN_WARNINGS
 pytestmark = [pytest.mark.filterwarnings(f"ignore:{pattern}") for pattern in KNOWN_WARNINGS]
 
 FOX = {"prompt": "a red fox"}
+COUNTS = "conditioning_hits", "conditioning_misses"
 OWNERS = [("ann", ""), ("ann", ""), ("bob", ""), ("ann", ""), ("ann", "x"), ("x", "ann")]
 
 
@@ -31,9 +34,12 @@ def test_what_a_user_asked_before_is_held_for_that_user(loading: None, pipelines
             now = worker.figures()
         finally:
             worker.close()
-        found[conditioning] = [
-            now[f"conditioning_{name}"] - before[f"conditioning_{name}"] for name in ("hits", "misses")
-        ]
+        found[conditioning] = [now[name] - before[name] for name in COUNTS]
+        gauges = {each.name: each.samples for each in families(prometheus_client.core, "", {"engines": [now]})}
+        assert gauges["conditioning_bytes"][0].value == now["conditioning_bytes"]
+        assert gauges["conditioning_saved_seconds"][0].value == now["conditioning_seconds"]
+        events = {each.labels["event"]: each.value for each in gauges["engine_events"]}
+        assert [events[name] for name in COUNTS] == [now[name] for name in COUNTS]
         assert bool(now["conditioning_bytes"]) is (conditioning is None)
     assert found == {None: [4, 8], "0": [0, 0]}  # of two calls each, with guidance
 

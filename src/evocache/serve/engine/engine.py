@@ -138,9 +138,10 @@ class Engine:
         return self._loop.conductor.figures
 
     def forget(self) -> None:
-        """Forget what is held of encoders: after weights were written by way of `weight.data`, which torch counts not.
+        """Forget what is held of encoders.
 
-        All other changes of a pipeline between requests are seen.
+        After weights were written by way of `weight.data`, which torch does not count, or a class was patched: other
+        changes of modules and weights between requests are seen.
         """
         self._loop.conductor.kept.forget()
 
