@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from evocache.errors import BudgetError
 from evocache.loading.lora_files import load_loras
@@ -185,6 +186,26 @@ def test_what_its_user_changes_between_requests_is_seen(calls: Calls) -> None:
             assert len(made) == before + 2, change
         exchange()
         assert same(pipe(**asked("sd15", pipe)), engine.submit(**asked("sd15", pipe)).result(60))
+
+
+def test_whoever_watches_calls_by_a_mode_of_torch_sees_them(calls: Calls) -> None:
+    pipe = FAMILIES["sd15"].build()
+    made = calls(pipe)
+
+    class Watched(type(pipe)):  # type: ignore[misc]
+        def encode_prompt(self, *args: Any, **kwargs: Any) -> Any:
+            with FlopCounterMode(display=False):
+                return super().encode_prompt(*args, **kwargs)
+
+    watched = Watched(**pipe.components, requires_safety_checker=False)
+    with Engine({"plain": pipe, "watched": watched}, conditioning="8MB") as engine:
+        for model in ("plain", "plain", "watched", "watched"):
+            engine.submit(model=model, **asked("sd15", pipe)).result(60)
+        assert len(made) == 6
+        with torch.device("cpu"):
+            for _ in range(2):
+                engine.submit(model="plain", **asked("sd15", pipe)).result(60)
+        assert len(made) == 8
 
 
 @pytest.mark.parametrize("odd", ["training", "hook", "draws", "keeps"])

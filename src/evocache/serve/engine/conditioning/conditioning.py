@@ -16,7 +16,7 @@ from ....usage.policies.ranked.gdsf import GDSF
 from ..figures import Figures
 from .call_keys import key_of
 from .kept_output import KeptOutput
-from .purity import is_pure
+from .purity import is_pure, sees_calls
 from .watch import Watch
 
 KEPT = "what it returns is kept"
@@ -91,7 +91,7 @@ class Conditioning:
         encoder = lane.module
         if not self._most or lane.stage != "encode" or lane.alone or not isinstance(encoder, nn.Module):
             return None
-        if self._pure.get(encoder) is False:
+        if self._pure.get(encoder) is False or sees_calls():
             return None
         asked = ask()
         if not asked.as_it_was() or not self._is_pure(encoder):

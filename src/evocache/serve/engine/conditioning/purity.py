@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
+from torch.utils._device import DeviceContext
 
 from ....runtime.attach.subclasses import plain
 from ....runtime.estimate.restored_attributes import is_ours
@@ -14,6 +16,15 @@ from ..isolation.own_caches import own_caches
 
 EVERYWHERE = ("_global_forward_hooks", "_global_forward_pre_hooks")
 """Where torch keeps hooks on all modules there are."""
+
+
+_core: Any = torch._C
+
+
+def sees_calls() -> bool:
+    """Return whether a mode of torch that somebody has entered in this thread would miss a call; a device is none."""
+    functions = [_core._get_function_stack_at(at) for at in range(_core._len_torch_function_stack())]
+    return bool(_core._len_torch_dispatch_stack()) or not all(isinstance(mode, DeviceContext) for mode in functions)
 
 
 def is_pure(encoder: nn.Module) -> bool:
