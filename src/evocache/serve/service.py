@@ -235,6 +235,11 @@ class Service:
         """Tell of what was promised, once it is over."""
         self._tell(asked, who, time.monotonic() - seconds, "failed" if reason else "made", answers, reason)
 
+    async def _forget(self, asked: GenerationRequest, who: Identity, seed: int) -> None:
+        """Forget what is stored of what was promised, and deleted; of a model that is not served none is found."""
+        if asked.model in self.cards:
+            await self.reuse.forget(asked, who, self.cards[asked.model], seed)
+
     def _draw_seed(self, asked: GenerationRequest, who: Identity) -> int:
         return self.reuse.draw_seed(asked, who, self.cards[asked.model])
 
@@ -247,6 +252,7 @@ class Service:
             self._answer_job,
             self._tell_job,
             self._draw_seed,
+            self._forget,
             settings.folder,
             settings.database,
             keep=settings.keep,

@@ -16,6 +16,7 @@ from evocache.serve.jobs.record import JobRecord
 from evocache.serve.requests.failures import UnmadeError
 from evocache.serve.requests.identity import Identity
 from evocache.serve.requests.request import GenerationRequest, Wishes
+from evocache.serve.workers.task import Picture
 from evocache.usage.records.event import Event
 from evocache.usage.records.open_store import open_store
 from tests.serve.reuse.served import ADA, BEN, Served, serve
@@ -255,3 +256,30 @@ def test_the_deadline_of_who_waits_is_that_of_the_clock_and_ends_with_them(folde
         worker.gate.set()
 
     serve(main, worker, folder=folder)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_a_deleted_job_made_is_not_stored_any_more(folder: Path, again: bool):
+    picture = Picture(bytes(range(192)), 8, 8)
+
+    async def main(served: Served) -> None:
+        background = served.service.background
+        asked = GenerationRequest("stub", FOX, seed=7, count=2, pictures={"image": picture})
+        job = await background.add(asked, ADA, "picture")
+        await background.wait(job.id, ADA)  # what it made may be stored yet
+        other = await over(served, await promise(served, BEN, seed=7))
+        assert await background.delete(job.id, BEN) is None
+        assert await background.delete(job.id, ADA) is not None
+        if not again:
+            assert await served.reuse_of(ADA, seed=7, pictures={"image": picture}) == ["none"]
+            assert await served.reuse_of(ADA, seed=8, pictures={"image": picture}) == ["none"]
+            assert await served.reuse_of(BEN, seed=7) == ["exact"]
+        assert other.state == "done"
+
+    async def later(served: Served) -> None:
+        assert await served.reuse_of(ADA, seed=7, pictures={"image": picture}) == ["none"]
+        assert await served.reuse_of(BEN, seed=7) == ["exact"]
+
+    serve(main, folder=folder)
+    if again:
+        serve(later, folder=folder)

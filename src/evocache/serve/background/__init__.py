@@ -9,6 +9,7 @@ In: jobs of the store. Out: results as files, and jobs that have ended.
 - `runner`: begins jobs in their turn; `making`: has one made, and tells the store what became of it; `attempt`: one
   attempt at its pictures, by what is given it to answer with
 - `waiting`: clients that wait for jobs, and their places at the door
+- `reader`: jobs as they are read; `background`: all of this together
 - `threads`: work that is never left half done; `loops`: what goes on whatever fails
 
 Imports jobs, control and requests; no web.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ...errors import JobError
 from ..control.dispatch import Dispatcher
 from ..control.shares import Owner
 from ..control.ticket import Ticket
@@ -19,7 +19,6 @@ from ..database.database import Database
 from ..database.place import url_of
 from ..jobs.calls import Calls
 from ..jobs.files import ResultFiles
-from ..jobs.listing import Order, Page
 from ..jobs.record import JobRecord, Kind, new_id
 from ..jobs.retention import HOUR, Retention, RoomLimits
 from ..jobs.runs import LEASE, JobRuns
@@ -29,7 +28,8 @@ from ..requests.request import GenerationRequest
 from .attempt import AnswerJob, TellJob
 from .loops import going_on
 from .new_records import new_record
-from .request_text import read_request, write_pictures
+from .reader import JobReader
+from .request_text import write_pictures
 from .runner import JobRunner
 from .threads import in_thread, to_its_end
 from .tombstones import Tombstones
@@ -44,7 +44,7 @@ JOB_POLL = 1.0
 """Seconds after which a client that waits looks again whether its job is over, which another server may run."""
 
 
-class Background:
+class Background(JobReader):
     """Jobs of a server, as those see them who ask for them.
 
     Its methods that touch the disk are coroutines, whose work is done by threads.
@@ -54,6 +54,7 @@ class Background:
         answer: answers what was promised.
         tell: is told of jobs that are over.
         draw_seed: returns the seed of a request's first picture.
+        forget: forgets what is stored of a request, by the seed of its first picture.
         folder: for the database and results; None keeps both in a folder that goes at the end.
         url: of a Postgres database in place of a file of SQLite in the folder.
         keep: seconds that a result is kept.
@@ -74,6 +75,7 @@ class Background:
         answer: AnswerJob,
         tell: TellJob,
         draw_seed: Callable[[GenerationRequest, Identity], int],
+        forget: Callable[[GenerationRequest, Identity, int], Awaitable[None]],
         folder: Path | None,
         url: str | None = None,
         *,
@@ -88,14 +90,13 @@ class Background:
         self._began = time.time()
         self._dispatcher = dispatcher
         self._database = Database(url_of(place, url))
-        self._store = JobStore(self._database, keep=keep)
+        super().__init__(JobStore(self._database, keep=keep), ResultFiles(place / "results"))
         self._runs = JobRuns(self._store, self._database, lease=lease)
-        self._files = ResultFiles(place / "results")
         calls = Calls(self._database, self._runs)
         self._retention = Retention(self._store, self._database, self._files, calls, room)
         self.tombstones = Tombstones(calls)
         self._waiting = WaitingClients()
-        self._draw_seed = draw_seed
+        self._draw_seed, self._forget = draw_seed, forget
         self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, answer, tell, self._waiting)
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -199,14 +200,6 @@ class Background:
             await to_its_end(self.delete(id, who))
             raise
 
-    async def get(self, id: str, who: Identity) -> JobRecord | None:
-        """Return a job; None if who asks has no such one."""
-        return await asyncio.to_thread(self._store.get, id, who.tenant, who.key)
-
-    async def find(self, id: str) -> JobRecord | None:
-        """Return a job of whoever; for links, which were signed for its owner."""
-        return await asyncio.to_thread(self._store.find, id)
-
     async def wait(self, id: str, who: Identity) -> JobRecord | None:
         """Wait until a job is over, whichever server runs it.
 
@@ -230,59 +223,29 @@ class Background:
         """Return how far a job is, of 100."""
         return self._runner.progress(job)
 
-    async def list(self, who: Identity, kind: Kind, after: str | None, limit: int, order: Order) -> Page:
-        """Return a page of jobs.
-
-        Raises:
-            JobError: if the limit is none, or `after` no job of who asks.
-        """
-        return await asyncio.to_thread(
-            self._store.list, who.tenant, who.key, kind, after=after, limit=limit, order=order
-        )
-
     async def delete(self, id: str, who: Identity) -> JobRecord | None:
-        """Delete a job and what it made; one that runs is ended. None if who asks has no such one."""
+        """Delete a job and what it made, in the cache of results too; one that runs is ended.
+
+        Returns:
+            The job as it was; None if who asks has no such one.
+        """
+        asked = await self._begun(id, who)
         record = await asyncio.to_thread(self._retention.delete, id, who.tenant, who.key)
         if record is not None:
             self._runner.stop(id)
             self._waiting.leave(id)
             self._waiting.tell(id)
+            if asked is not None:
+                with going_on("what is stored of a job that was deleted could not be forgotten"):
+                    await self._forget(asked, Identity(record.tenant, record.owner, record.user), record.seed)
         return record
 
-    async def count(self) -> dict[str, int]:
-        """Return how many jobs of all owners there are, by state."""
-        return await asyncio.to_thread(self._store.count)
-
-    async def request(self, job: JobRecord) -> GenerationRequest:
-        """Return what was asked for, with its pictures.
-
-        Raises:
-            JobError: if this evocache cannot read it.
-        """
-        return await asyncio.to_thread(lambda: read_request(job.request, self._store.pictures(job.id)))
-
-    async def file(self, job: JobRecord, variant: str) -> tuple[Path, os.stat_result]:
-        """Return the file of a part of a job's result, and what the disk says of it.
-
-        Raises:
-            JobError: if it has no such part.
-            StoreError, FileNotFoundError: if the file is gone.
-        """
-
-        def find() -> tuple[Path, os.stat_result]:
-            path = self._files.path(job, variant)
-            return path, path.stat()
-
-        return await asyncio.to_thread(find)
-
-    async def contents(self, job: JobRecord) -> tuple[bytes, ...]:
-        """Return the bytes of each file of a job's result.
-
-        Raises:
-            StoreError: if one is gone.
-        """
-        files = () if job.result is None else job.result.files
-        return await asyncio.to_thread(lambda: tuple(self._files.read(job, file.variant) for file in files))
+    async def _begun(self, id: str, who: Identity) -> GenerationRequest | None:
+        """What a job asks for of which something may be stored; None if there is none."""
+        job = await self.get(id, who)
+        with suppress(JobError):
+            return None if job is None or not (job.points or job.result) else await self.request(job)
+        return None
 
     async def _sweep(self) -> None:
         while True:

@@ -17,10 +17,11 @@ from ..requests.answer import Account, Answer
 from ..requests.failures import UnmadeError
 from ..workers.task import Task
 from ..workers.updates import Update
-from .flights import Flights, Waiter
+from .flights import Flights
 from .keys import Question
 from .records import Note
 from .results import Results
+from .waiter import Waiter
 
 Begin = Callable[[Sequence[Task]], AbstractContextManager[Sequence[Run]]]
 """Lets tasks in at the door and has them begun, or raises `Refused`; what it gives back is left when they are over."""

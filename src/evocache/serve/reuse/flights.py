@@ -12,75 +12,14 @@ from ..control.desk import Outlook
 from ..control.run import End, Run
 from ..requests.answer import Account, Answer
 from ..requests.failures import UnmadeError
-from ..workers.updates import Failed, Made, Previewed, Progressed, Update
+from ..workers.updates import Failed, Made, Progressed
 from .keys import Question
+from .waiter import Kept, Listener, Waiter
 
 log = logging.getLogger("evocache.serve")
 
-Listener = Callable[[Update], None]
-"""Takes what becomes of one picture."""
-
-Kept = Callable[[Answer, int, float], None]
-"""Is told an answer, the bytes that it takes where it is stored, and the seconds that computing it took."""
-
 Keep = Callable[[Question, Answer], Awaitable[int]]
 """Stores a result, and returns its bytes."""
-
-
-class Waiter:
-    """The place of one who waits for a flight.
-
-    Args:
-        flight: what is waited for.
-        watch: is told what becomes of it.
-        previews: most that are told.
-        joined: whether it was being made for somebody else.
-        came: when, by the flight's clock.
-        kept: is told of the answer, if there is one.
-
-    Attributes:
-        waited: seconds until the answer was there.
-    """
-
-    def __init__(
-        self,
-        flight: Flight,
-        watch: Listener,
-        previews: int,
-        joined: bool,
-        came: float,
-        kept: Kept,
-    ) -> None:
-        self._flight, self._watch = flight, watch
-        self.joined, self.came, self.kept = joined, came, kept
-        self._previews, self._asked, self._told = previews, 0, 0
-        self.waited = 0.0
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-    def tell(self, update: Update) -> None:
-        """Take an update; previews as long as some are wished for. What it raises reaches nobody else."""
-        if isinstance(update, Previewed):
-            if self._told >= self._previews:
-                return
-            self._told += 1
-        try:
-            self._watch(update)
-        except Exception:
-            log.exception("who watches a generation failed")
-
-    def wants_preview(self, progress: Progressed) -> bool:
-        """Return whether a preview is due, of those that lie evenly between first and last step; each is due once."""
-        due = progress.step * (self._previews + 1) >= (self._asked + 1) * progress.steps
-        if self._asked >= self._previews or not due:
-            return False
-        self._asked += 1
-        return True
-
-    def leave(self) -> None:
-        """Wait no more; who is the last to leave ends what is made, within a step."""
-        if not self.answer.done() or self.answer.cancelled():
-            self.answer.cancel()
-            self._flight.leave(self)
 
 
 class Flight:
@@ -151,7 +90,7 @@ class Flight:
             joined: whether it is made for somebody else.
         """
         now = self._clock()
-        waiter = Waiter(self, watch, previews, joined, now, kept)
+        waiter = Waiter(self.leave, watch, previews, joined, now, kept)
         self._waiters.append(waiter)
         if deadline is not None:
             self.run.hasten(now + deadline)
@@ -248,7 +187,7 @@ class Flights:
     def __init__(self, account: Callable[[Run, Made], Account], clock: Callable[[], float] = time.monotonic) -> None:
         self._account, self._clock = account, clock
         self._flights: dict[str, list[Flight]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[Flight, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._flights.values()))
@@ -273,12 +212,12 @@ class Flights:
         if open:
             self._flights.setdefault(question.name, []).append(flight)
         task = asyncio.ensure_future(flight.fly(keep))
-        self._tasks.add(task)
+        self._tasks[flight] = task
         task.add_done_callback(lambda done: self._over(flight, done))
         return flight
 
     def _over(self, flight: Flight, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(flight, None)
         flights = self._flights.get(flight.question.name, [])
         if flight in flights:
             flights.remove(flight)
@@ -288,10 +227,16 @@ class Flights:
             log.error("a generation could not be followed", exc_info=error)
             flight.fail()
 
+    async def settle(self, name: str) -> None:
+        """Wait until what was made by a name is stored; what is being made yet is not waited for."""
+        storing = [task for flight, task in self._tasks.items() if flight.question.name == name and flight.run.over]
+        if storing:
+            await asyncio.wait(storing)
+
     async def close(self) -> None:
         """Wait until all is over, runs that were cancelled and results that are being stored."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait([*self._tasks.values()])
 
 
 def _failure(end: End) -> UnmadeError:

@@ -92,6 +92,10 @@ class Results:
             return 0
         return await asyncio.to_thread(_keep, cache, question, answer)
 
+    async def forget(self, question: Question) -> None:
+        """Forget what is stored of a question, in all tiers."""
+        await asyncio.to_thread(self._tenants.invalidate, question.tenant, question.name)
+
     async def _cache(self, tenant: str) -> LearningCache | None:
         if tenant in self._tenants:
             return self._tenants[tenant]

@@ -21,7 +21,7 @@ from ..workers.card import ModelCard
 from ..workers.updates import Made
 from .asking import Asked, Asking, Begin, PictureListener
 from .flights import Flights
-from .keys import Keys
+from .keys import Keys, Question
 from .records import FILE, Records
 from .results import Results
 from .settings import ReuseSettings
@@ -96,12 +96,8 @@ class Reuse:
             Refused: if something has to be made, and there is no room for it now.
             UnmadeError: if one of them failed; the others end, unless somebody else waits for them.
         """
-        wishes, seeded, base = request.wishes, request.seed is not None, request.task()
-        first = self.draw_seed(request, who, card) if seed is None else seed
-        questions = []
-        for at in range(request.count):
-            task = replace(base, id=f"gen_{secrets.token_hex(16)}", seed=first + at)
-            questions.append(self._keys.question(task, card, who, seeded=seeded, at=at))
+        wishes, first = request.wishes, self.draw_seed(request, who, card) if seed is None else seed
+        questions = self._questions(request, who, card, first)
         asked = Asked(
             outlook,
             wishes.cache,
@@ -114,6 +110,27 @@ class Reuse:
         )
         notes = [self.records.note(question, learn=wishes.learn) for question in questions]
         return await Asking(asked, questions, notes, self._results, self._flights).answer(begin)
+
+    def _questions(self, request: GenerationRequest, who: Identity, card: ModelCard, first: int) -> list[Question]:
+        """What is asked for, picture by picture, with a new id for each."""
+        base, seeded, found = request.task(), request.seed is not None, list[Question]()
+        for at in range(request.count):
+            task = replace(base, id=f"gen_{secrets.token_hex(16)}", seed=first + at)
+            found.append(self._keys.question(task, card, who, seeded=seeded, at=at))
+        return found
+
+    async def forget(self, request: GenerationRequest, who: Identity, card: ModelCard, seed: int) -> None:
+        """Forget what is stored of a request, in all tiers; records of it stay.
+
+        Args:
+            request: what was asked for.
+            who: who asked.
+            card: of its model.
+            seed: of the first picture.
+        """
+        for question in self._questions(request, who, card, seed):
+            await self._flights.settle(question.name)
+            await self._results.forget(question)
 
     def draw_seed(self, request: GenerationRequest, who: Identity, card: ModelCard) -> int:
         """Return the seed of a request's first picture: its own, that of all equal requests where these are answered
