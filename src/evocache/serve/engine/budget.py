@@ -119,7 +119,8 @@ class Budget:
         name = job.request.model
         if shelf.has(name):
             return True
-        if not shelf.awaits and shelf.make_room(self._room_for(open) - shelf.bytes_of([name]), names):
+        needs = shelf.coming_bytes_of(name) if open else shelf.bytes_of([name])  # nothing else is held that is reserved
+        if not shelf.awaits and shelf.make_room(self._room_for(open) - needs, names):
             shelf.bring(name, self._told)
         return False
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
 from evocache.serve.engine import Shelf
 from evocache.serve.engine.budget import Budget, Memory
 from evocache.serve.engine.prepared import Prepared
+from evocache.serve.engine.weights.unit import Unit
 from tests.serve.engine.weights.stand_ins import Coded, come, model
 
 
@@ -34,6 +38,27 @@ def test_what_became_smaller_is_looked_at_anew(shelf: Shelf) -> None:
     pipe.own.to(torch.bfloat16)
     shelf.add({"pipe": pipe})
     assert shelf.held == shelf.own_bytes_of("pipe") == 50 * 1024
+
+
+def test_weights_on_their_way_count_with_what_they_pass_through(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    may, whole = threading.Event(), Unit.bring_back
+
+    def slowly(unit: Unit) -> None:
+        assert may.wait(60)
+        whole(unit)
+
+    monkeypatch.setattr(Unit, "bring_back", slowly)
+    monkeypatch.setattr("evocache.serve.engine.weights.slice.SLICE", 20 * 1024)
+    shelf.add({"pipe": model(100)})
+    shelf.make_room(0, ())
+    assert shelf.held == 0
+    assert shelf.coming_bytes_of("pipe") == 140 * 1024
+    shelf.bring("pipe", lambda: None)
+    assert shelf.held == 140 * 1024
+    may.set()
+    while not shelf.has("pipe"):
+        time.sleep(0.01)
+    assert shelf.held == 100 * 1024
 
 
 def test_a_tensor_without_numbers_changes_nothing(shelf: Shelf) -> None:

@@ -83,6 +83,27 @@ def test_what_did_not_change_is_written_once(tier: DiskTier, monkeypatch: pytest
     assert sum(written) == unit.bytes + module.first.weight.nbytes
 
 
+def test_of_a_large_weight_what_changed_is_written_by_the_slice(
+    tier: DiskTier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evocache.serve.engine.weights.slice.SLICE", 1000)
+    parked: list[int] = []
+    park = tier.park
+    monkeypatch.setattr(tier, "park", lambda tensors: (parked.append(sum(t.nbytes for t in tensors)), park(tensors))[1])
+    module = nn.Linear(64, 10, bias=False)
+    unit = Unit([module])
+    assert (unit.bytes, unit.passing) == (2560, 2000)
+    unit.put_aside(tier)
+    assert parked == [1000, 1000, 560]
+    unit.bring_back()
+    module.weight.data[5] = 0.5
+    before = numbers(module)
+    unit.put_aside(tier)
+    assert parked == [1000, 1000, 560, 1000]
+    unit.bring_back()
+    assert same(module, before)
+
+
 def test_weights_in_a_mapped_file_get_memory_of_their_own(tier: DiskTier, tmp_path: Path) -> None:
     module = Tied()
     save_file({"weight": module.second.weight.detach().clone()}, tmp_path / "one.safetensors")

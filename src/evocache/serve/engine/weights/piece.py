@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import torch
 
-from ....memory.tiers.tier import Parked, Tier
+from ....memory.tiers.tier import Tier
+from .slice import Slice, cut
 
 
 class Piece:
@@ -18,14 +18,14 @@ class Piece:
 
     Attributes:
         bytes: of the memory, when it is here.
+        slices: in which it leaves and comes back.
     """
 
     def __init__(self, tensors: Sequence[torch.Tensor]) -> None:
         self._tensors = tensors
         self.bytes = tensors[0].untyped_storage().nbytes()
         self._device = tensors[0].device
-        self._parked: Parked | None = None
-        self._sum: int | None = None
+        self.slices = cut(self.bytes)
 
     @property
     def storage(self) -> int:
@@ -47,32 +47,22 @@ class Piece:
             DeviceError: if the tier has no room; it stays where it is then.
         """
         self._own()
-        flat = self._flat().clone()  # memory that numpy has looked at cannot be given back
-        now = zlib.crc32(memoryview(flat.numpy())) if flat.device.type == "cpu" else None  # type: ignore[arg-type]
-        if self._parked is not None and (now is None or now != self._sum):
-            self.forget()
-        if self._parked is None:
-            parked = tier.park([flat])
-            parked.settle()
-            self._parked, self._sum = parked, now
+        data = self._flat()
+        for part in self.slices:
+            part.put_aside(tier, data)
         self.let_go()
 
-    def fetch(self) -> None:
-        """Start bringing it back."""
-        if self._parked is not None:
-            self._parked.fetch()
+    def take_memory(self) -> None:
+        """Have memory beneath its tensors again, for its slices to be brought back into."""
+        self._tensors[0].untyped_storage().resize_(self.bytes)
 
-    def bring_back(self) -> None:
-        """Bring it back into memory beneath its tensors.
+    def bring_back(self, part: Slice) -> None:
+        """Bring a slice of it back.
 
         Raises:
             DeviceError: if the tier lost it.
         """
-        if self._parked is None:
-            return
-        (came,), _ = self._parked.take()
-        self._tensors[0].untyped_storage().resize_(self.bytes)
-        self._flat().copy_(came)
+        part.bring_back(self._flat())
 
     def let_go(self) -> None:
         """Give the memory back."""
@@ -80,9 +70,8 @@ class Piece:
 
     def forget(self) -> None:
         """Let go of what is in the tier."""
-        if self._parked is not None:
-            self._parked.drop()
-            self._parked = None
+        for part in self.slices:
+            part.forget()
 
     def _own(self) -> None:
         """Have the tensors look at memory that can be given back: that of a file which is mapped cannot."""

@@ -31,8 +31,12 @@ class Shelf:
     the least seconds per byte, by how often they were asked for (GreedyDual-Size with Frequency; Cherkasova, HP
     Laboratories HPL-98-69R1, 1998). Pipelines that share weights go and come together. At its end all are here again.
 
+    Until then nobody else may touch them: weights that are put aside have no memory, and torch ends the process where it
+    reads them.
+
     Args:
-        folder: where the file is; the system's folder for temporary files, if it is not given.
+        folder: where the file is; if it is not given, the system's for temporary files, or `/var/tmp` where that one is
+            memory.
 
     Attributes:
         brought: how many times weights came back.
@@ -97,6 +101,10 @@ class Shelf:
         """Return the bytes of the weights of a pipeline alone, wherever they are."""
         return self._own_bytes[name]
 
+    def coming_bytes_of(self, name: str) -> int:
+        """Return the bytes that the weights of a pipeline take while they come."""
+        return self._of[name].bytes + self._of[name].passing
+
     def least_with(self, names: Collection[str]) -> int:
         """Return the bytes that are here while those of some pipelines are: with them, those that cannot leave."""
         wanted = {self._of[name] for name in names}
@@ -109,9 +117,10 @@ class Shelf:
 
     @property
     def held(self) -> int:
-        """Bytes of the weights that are here, or on their way."""
-        on_its_way = None if self._coming is None else self._coming[0]
-        return sum(unit.bytes for unit in self._units if unit.here or unit is on_its_way)
+        """Bytes of the weights that are here, or on their way with what these pass through."""
+        coming = None if self._coming is None else self._coming[0]
+        passing = 0 if coming is None else coming.passing
+        return passing + sum(unit.bytes for unit in self._units if unit.here or unit is coming)
 
     def has(self, name: str) -> bool:
         """Return whether the weights of a pipeline are here.
@@ -205,7 +214,7 @@ class Shelf:
         tier = self._tiers.get(unit.device)
         if tier is None:
             cuda = unit.device.type == "cuda"
-            tier = self._tiers[unit.device] = HostTier(unit.device) if cuda else DiskTier(self._folder)
+            tier = self._tiers[unit.device] = HostTier(unit.device) if cuda else DiskTier(self._folder, "weights")
         unit.put_aside(tier)
         self._worth.evict(id(unit))
         self.put += 1

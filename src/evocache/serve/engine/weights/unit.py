@@ -11,14 +11,15 @@ from torch import nn
 from ....memory.offload.packed_weights import packable, weights_of
 from ....memory.tiers.tier import Tier
 from .piece import Piece
+from .slice import Slice
 
 
 class Unit:
     """The weights and buffers of some modules, which are on their device, or wait in a tier.
 
     Memory is given back, and taken again, beneath the tensors: they stay the objects that they are, and those that look
-    at the same memory do so afterwards. What has once been in the tier stays there, so that it leaves at once the next
-    time, unless it was written into: a checksum tells.
+    at the same memory do so afterwards. What has once been in the tier stays there, so that it is not copied the next
+    time, unless it was written into: a checksum tells, for which all is read where it is.
 
     Args:
         modules: whose weights they are.
@@ -53,6 +54,16 @@ class Unit:
         """Whether no tensor was given other memory, of another size or on another device, where that can be told."""
         return not self.here or all(piece.is_as_it_was for piece in self._pieces)
 
+    @property
+    def passing(self) -> int:
+        """Bytes that they take beside their own while they come: of two slices, one that came and the next."""
+        sizes = [part.bytes for _, part in self._slices]
+        return max((sum(sizes[at : at + 2]) for at in range(len(sizes))), default=0)
+
+    @property
+    def _slices(self) -> list[tuple[Piece, Slice]]:
+        return [(piece, part) for piece in self._pieces for part in piece.slices]
+
     def bytes_in(self, memory: Collection[int]) -> int:
         """Return the bytes of the weights that are in some memory, wherever they are."""
         return sum(piece.bytes for piece in self._pieces if piece.storage in memory)
@@ -72,7 +83,9 @@ class Unit:
                 gone.append(piece)
         except BaseException:
             for piece in gone:
-                piece.bring_back()
+                piece.take_memory()
+                for part in piece.slices:
+                    piece.bring_back(part)
             raise
         self.here = False
 
@@ -85,13 +98,16 @@ class Unit:
         if self.here:
             return
         began = time.perf_counter()
-        came: list[Piece] = []
+        came: dict[Piece, None] = {}
+        slices = self._slices
         try:
-            for at, piece in enumerate(self._pieces):
-                for soon in self._pieces[at : at + 2]:  # the next is read while this one is copied
+            for at, (piece, part) in enumerate(slices):
+                for _, soon in slices[at : at + 2]:  # the next is read while this one is copied
                     soon.fetch()
-                came.append(piece)
-                piece.bring_back()
+                if piece not in came:
+                    came[piece] = None
+                    piece.take_memory()
+                piece.bring_back(part)
         except BaseException:
             for piece in came:
                 piece.let_go()
