@@ -95,10 +95,10 @@ def test_a_damaged_file_is_an_error_not_an_image(tier):
     parked = tier.park([torch.ones(100)])
     parked.settle()
     os.pwrite(tier._file.fileno(), b"x", 40)
-    with pytest.raises(GenerationError, match="other than it went"):
+    with pytest.raises(GenerationError, match="other than they went"):
         parked.take()
     os.ftruncate(tier._file.fileno(), 10)
-    with pytest.raises(GenerationError, match="other than it went"):
+    with pytest.raises(GenerationError, match="other than they went"):
         parked.take()
 
 
@@ -108,9 +108,28 @@ def test_a_full_disk_is_said(tier, monkeypatch):
 
     monkeypatch.setattr(os, "pwrite", full)
     parked = tier.park([torch.ones(100)])
-    with pytest.raises(GenerationError, match=r"No space left.*400 bytes.*TMPDIR"):
+    with pytest.raises(GenerationError, match=r"No space left.*400 bytes of features.*choose another one"):
         parked.settle()
     parked.drop()
+
+
+def test_messages_name_the_folder_and_what_is_in_it(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    tier = DiskTier(tmp_path / "new", "weights")
+    monkeypatch.setattr(os, "pwrite", full)
+    parked = tier.park([torch.ones(100)])
+    with pytest.raises(GenerationError, match=r"400 bytes of weights were written to .*new.*choose another one"):
+        parked.settle()
+    tier.close()
+    tier = DiskTier()
+    with pytest.raises(GenerationError, match="set TMPDIR to another one"):
+        tier.park([torch.ones(100)]).settle()
+    tier.close()
+    (tmp_path / "file").touch()
+    with pytest.raises(GenerationError, match=r"file .*, where features were to wait"):
+        DiskTier(tmp_path / "file")
 
 
 def test_a_killed_process_leaves_nothing(tmp_path):

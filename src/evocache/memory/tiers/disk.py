@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ...errors import DeviceError
+from .folders import choose_folder
 from .tier import Parked, strides
 
 
@@ -23,13 +24,25 @@ class DiskTier:
     One thread writes and reads, in the order in which it is asked. Room that a dropped feature leaves is used again.
 
     Args:
-        folder: where the file is; the system's folder for temporary files when not given.
+        folder: where the file is; made if there is none. One for temporary files (`choose_folder`) when not given.
+        holds: what it holds, as messages say it.
+
+    Raises:
+        DeviceError: if no file can be made there.
     """
 
     name = "disk"
 
-    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder, prefix="evocache-")  # noqa: SIM115  (closed by `close`)
+    def __init__(self, folder: str | os.PathLike[str] | None = None, holds: str = "features") -> None:
+        self._folder = choose_folder() if folder is None else os.fspath(folder)
+        self._other = "set TMPDIR to another one" if folder is None else "choose another one"
+        self._holds = holds
+        try:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            self._file = tempfile.TemporaryFile(dir=self._folder, prefix="evocache-")  # noqa: SIM115  (`close` does)
+        except OSError as error:
+            given = f"the folder {self._folder} ({error.strerror}), where {holds} were to wait"
+            raise DeviceError(given, "one that can be written", self._other) from error
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="evocache-disk")
         self._lock = threading.Lock()
         self._free: dict[int, list[int]] = {}
@@ -72,11 +85,10 @@ class DiskTier:
             while done < len(data):
                 done += os.pwrite(self._file.fileno(), data[done:], offset + done)
         except OSError as error:
-            folder = tempfile.gettempdir()
             raise DeviceError(
-                f"{error.strerror} while {len(data)} bytes of features were swapped to disk",
+                f"{error.strerror} while {len(data)} bytes of {self._holds} were written to {self._folder}",
                 "a disk with room for what does not fit the memory",
-                f"free some, or set TMPDIR to another folder than {folder}",
+                f"free some of its disk, or {self._other}",
             ) from error
 
     def read(self, offset: int, into: memoryview) -> None:
@@ -85,8 +97,16 @@ class DiskTier:
         while done < len(into):
             count = os.preadv(self._file.fileno(), [into[done:]], offset + done)
             if not count:
-                raise _damaged()
+                raise self.damaged()
             done += count
+
+    def damaged(self) -> DeviceError:
+        """Return the error that what was read is not what was written."""
+        return DeviceError(
+            f"{self._holds} that came back from {self._folder} other than they went there",
+            "a disk that keeps what is written to it",
+            f"check its disk; for another folder, {self._other}",
+        )
 
 
 class _OnDisk:
@@ -114,7 +134,7 @@ class _OnDisk:
             data = _bytes(tensor)
             self._tier.read(offset, data)
             if zlib.crc32(data) != sum_:
-                raise _damaged()
+                raise self._tier.damaged()
             out.append(tensor)
         return out
 
@@ -163,11 +183,3 @@ def _waited(job: Future[Any]) -> float:
     began = time.perf_counter()
     job.result()
     return time.perf_counter() - began
-
-
-def _damaged() -> DeviceError:
-    return DeviceError(
-        "a feature that came back from disk other than it went there",
-        "a disk that keeps what is written to it",
-        "check the disk, or set TMPDIR to a folder on another one",
-    )

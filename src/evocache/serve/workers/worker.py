@@ -48,6 +48,7 @@ class WorkerSettings:
         loras: that requests may name, by the names of models, and their own.
         conditioning: most bytes of outputs of encoders that are held; None for 64 MB, or a 32nd of the memory where
             that is less.
+        folder: on a disk of its machine, where weights wait that have no room; one for temporary files without.
     """
 
     models: Mapping[str, str]
@@ -60,6 +61,7 @@ class WorkerSettings:
     slot: int = 0
     loras: Mapping[str, Mapping[str, LoraSource]] = field(default_factory=dict)
     conditioning: str | None = None
+    folder: str | None = None
 
     @property
     def conditioning_bytes(self) -> int:

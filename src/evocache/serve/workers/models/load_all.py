@@ -10,7 +10,7 @@ from .loaded import Parts, load_parts
 
 def open_shelf(settings: WorkerSettings) -> Shelf | None:
     """Return where weights wait when others need the memory; None where that is not bounded, or one model has it."""
-    return Shelf() if settings.memory is not None and len(settings.models) > 1 else None
+    return Shelf(settings.folder) if settings.memory is not None and len(settings.models) > 1 else None
 
 
 def load_all(settings: WorkerSettings, shelf: Shelf | None, device: str) -> list[Parts]:
