@@ -36,7 +36,8 @@ class Engine:
         rows: most rows of a batch, guidance's included.
         open: most requests that have begun and are not over.
         shelf: where weights of pipelines that are idle wait when others need the memory; the engine's own until it is
-            closed. Without one all weights are there together.
+            closed. Without one all weights are there together; with one nobody else may touch the pipelines until the
+            shelf is closed, between requests neither.
         conditioning: most bytes of outputs of encoders, such as `"64MB"`, that are held and given to requests of the
             same `owner` that ask for the same; within the memory, but on a GPU. 0 holds none, and calls all encoders.
 

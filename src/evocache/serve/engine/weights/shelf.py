@@ -31,8 +31,8 @@ class Shelf:
     the least seconds per byte, by how often they were asked for (GreedyDual-Size with Frequency; Cherkasova, HP
     Laboratories HPL-98-69R1, 1998). Pipelines that share weights go and come together. At its end all are here again.
 
-    Until then nobody else may touch them: weights that are put aside have no memory, and torch ends the process where it
-    reads them.
+    Until then nobody else may touch them: weights that are put aside have no memory, and torch ends the process where
+    it reads them.
 
     Args:
         folder: where the file is; if it is not given, the system's for temporary files, or `/var/tmp` where that one is
