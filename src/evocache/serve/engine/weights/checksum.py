@@ -24,7 +24,8 @@ def checksum(data: torch.Tensor) -> tuple[int, ...]:
     whole = data.numel() // 4 * 4
     words = data[:whole].view(torch.int32)
     factors = _factors(min(words.numel(), STEP), data.device)
-    sums = [part.long().mul_(factors[: part.numel()]).sum() for part in words.split(STEP)]
+    parts = [words[start : start + STEP] for start in range(0, max(1, words.numel()), STEP)]
+    sums = [part.long().mul_(factors[: part.numel()]).sum() for part in parts]
     return (*torch.stack(sums).tolist(), *data[whole:].tolist())
 
 
