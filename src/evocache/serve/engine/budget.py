@@ -115,13 +115,20 @@ class Budget:
         return self._room.fits(needs, open)
 
     def _bring(self, shelf: Shelf, job: Job, names: Collection[str], open: Sequence[Reservation]) -> bool:
-        """Whether the weights of a job are there; if there is room for them they are brought meanwhile."""
+        """Whether the weights of a job are there; if there is room for them they are brought meanwhile.
+
+        Raises:
+            BudgetError: if there is none, and nobody else who would leave some.
+        """
         name = job.request.model
         if shelf.has(name):
             return True
         needs = shelf.coming_bytes_of(name) if open else shelf.bytes_of([name])  # nothing else is held that is reserved
-        if not shelf.awaits and shelf.make_room(self._room_for(open) - needs, names):
-            shelf.bring(name, self._told)
+        if not shelf.awaits:
+            if shelf.make_room(self._room_for(open) - needs, names):
+                shelf.bring(name, self._told)
+            elif not open:  # they have grown since they were weighed at first
+                raise BudgetError(self._room_for(open), {"weights": shelf.least_with([name])})
         return False
 
     def _room_for(self, jobs: Sequence[Reservation]) -> int:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from evocache.errors import BudgetError
 from evocache.serve.engine import Shelf
 from evocache.serve.engine.budget import Budget, Memory
 from evocache.serve.engine.prepared import Prepared
@@ -106,3 +107,16 @@ def test_a_plan_does_not_have_the_room_of_weights_that_stay(shelf: Shelf) -> Non
     stays.own.weight = Coded(stays.own.weight.data)
     pipes = {"stays": stays, "other": model(50)}
     assert room_beside(pipes, "other", 200 * kilobyte, shelf) == (50 * kilobyte, 100 * kilobyte)
+
+
+def test_a_pipeline_that_has_outgrown_the_memory_is_refused_and_not_waited_for(shelf: Shelf) -> None:
+    pipe = model(100)
+    pipes = {"pipe": pipe, "other": model(100)}
+    budget = Budget(pipes, Prepared(pipes, {}), Memory(150 * 1024, shelf), lambda pipe, loras: pipe)
+    pipe.own.add_module("more", nn.Linear(256, 100, bias=False))
+    budget.weigh()
+    shelf.make_room(0, ())
+    refused: list[Exception] = []
+    job: Any = SimpleNamespace(request=SimpleNamespace(model="pipe"), means=SimpleNamespace(refuse=refused.append))
+    assert budget.has_room(job, [])  # it begins, and is told
+    assert isinstance(refused[0], BudgetError)
