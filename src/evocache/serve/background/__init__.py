@@ -8,7 +8,7 @@ In: jobs of the store. Out: results as files, and jobs that have ended.
 - `tombstones`: what is left of plain calls
 - `runner`: begins jobs in their turn; `making`: has one made, and tells the store what became of it; `attempt`: one
   attempt at its pictures, by what is given it to answer with
-- `waiting`: clients that wait for jobs, and their places at the door
+- `waiting`: clients that wait for jobs, and their places at the door; `charges`: what was charged there
 - `reader`: jobs as they are read; `background`: all of this together
 - `threads`: work that is never left half done; `loops`: what goes on whatever fails
 

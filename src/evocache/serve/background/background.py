@@ -26,6 +26,7 @@ from ..jobs.store import JobStore
 from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from .attempt import AnswerJob, TellJob
+from .charges import Charges
 from .loops import going_on
 from .new_records import new_record
 from .reader import JobReader
@@ -95,9 +96,11 @@ class Background(JobReader):
         calls = Calls(self._database, self._runs)
         self._retention = Retention(self._store, self._database, self._files, calls, room)
         self.tombstones = Tombstones(calls)
-        self._waiting = WaitingClients()
+        self._waiting, self._charges = WaitingClients(), Charges()
         self._draw_seed, self._forget = draw_seed, forget
-        self._runner = JobRunner(dispatcher, self._store, self._runs, self._files, answer, tell, self._waiting)
+        self._runner = JobRunner(
+            dispatcher, self._store, self._runs, self._files, answer, tell, self._waiting, self._charges
+        )
         self._sweeping: asyncio.Task[None] | None = None
 
     @property
@@ -149,8 +152,10 @@ class Background(JobReader):
             FrontError: if no point of the model's front meets its wishes.
             StoreError: if the database is away, locked or full.
         """
+        id = new_id(kind)
         with self._enter(asked, who) as ticket:
-            record = await self._keep(new_id(kind), asked, who, kind, remixed_from)
+            self._charges.add(id, ticket.demand)  # before another look at the queue finds it
+            record = await self._keep(id, asked, who, kind, remixed_from)
             ticket.keep()
         self._runner.wake()
         return record
@@ -169,6 +174,7 @@ class Background(JobReader):
         """
         id = new_id(kind)
         with self._enter(asked, who) as ticket, self._waiting.hold(id, ticket):
+            self._charges.add(id, ticket.demand)
             record = await self._keep(id, asked, who, kind)
             self._runner.wake()
             try:
@@ -233,6 +239,7 @@ class Background(JobReader):
         record = await asyncio.to_thread(self._retention.delete, id, who.tenant, who.key)
         if record is not None:
             self._runner.stop(id)
+            self._charges.close(id)
             self._waiting.leave(id)
             self._waiting.tell(id)
             if asked is not None:

@@ -27,6 +27,7 @@ from ..requests.request import GenerationRequest
 from ..workers.card import ModelCard
 from ..workers.task import Picture, Task
 from .attempt import AnswerJob, Attempt, Stopped, TellJob
+from .charges import Charges
 from .request_text import read_request
 from .results import keep_film, keep_pictures
 from .threads import in_thread
@@ -56,6 +57,7 @@ class JobMaker:
         tell: is told of jobs that are over, once that is kept.
         note: is told which share of a job is done.
         place: returns the place that a client holds who waits for a job.
+        charges: what was charged for jobs.
     """
 
     def __init__(
@@ -68,9 +70,11 @@ class JobMaker:
         tell: TellJob,
         note: Callable[[JobRecord, float], None],
         place: Callable[[str], Place | None],
+        charges: Charges,
     ) -> None:
         self._dispatcher, self._store, self._runs, self._files = dispatcher, store, runs, files
         self._answer, self._told, self._note, self._place = answer, tell, note, place
+        self._charges = charges
 
     async def make(self, job: JobRecord) -> bool:
         """Make a job, and tell the store how it ended; its files stay only if it is done.
@@ -104,6 +108,7 @@ class JobMaker:
                 await self._tell(self._files.discard, job)
         if asked is not None and (reason or any(done)):
             who = Identity(job.tenant, job.owner, job.user)
+            self._dispatcher.refund(Owner(who.tenant, who.key, who.user), self._charges.close(job.id))
             self._told(asked, who, time.monotonic() - began, () if reason else made, reason)
         return True
 
@@ -146,7 +151,7 @@ class JobMaker:
         def submit(task: Task, before: str | None) -> Run:
             left, ticket = (None, None) if place is None else (place.left, place.ticket)
             wished = replace(asked.point_wishes, deadline=left, durable=True, point=before)
-            return self._dispatcher.submit(task, wished, owner, ticket)
+            return self._dispatcher.submit(task, wished, owner, ticket, charged=self._charges.take(job.id))
 
         def choose(point: Point, at: int) -> Awaitable[Point | None]:
             return self._patiently(self._runs.choose, job, point, at)

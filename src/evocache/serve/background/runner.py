@@ -12,6 +12,7 @@ from ..jobs.record import JobRecord
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore, QueuedJob
 from .attempt import AnswerJob, TellJob
+from .charges import Charges
 from .loops import going_on
 from .making import JobMaker
 from .threads import in_thread
@@ -47,6 +48,7 @@ class JobRunner:
         answer: answers what was promised.
         tell: is told of jobs that are over.
         waiting: clients that wait for jobs.
+        charges: what was charged for jobs.
         ahead: most jobs that are begun at a time beside those that clients of this server wait for.
     """
 
@@ -59,11 +61,12 @@ class JobRunner:
         answer: AnswerJob,
         tell: TellJob,
         waiting: WaitingClients,
+        charges: Charges,
         *,
         ahead: int = AHEAD,
     ) -> None:
         self._dispatcher, self._store, self._runs, self._ahead = dispatcher, store, runs, ahead
-        self._maker = JobMaker(dispatcher, store, runs, files, answer, tell, self._step, waiting.place)
+        self._maker = JobMaker(dispatcher, store, runs, files, answer, tell, self._step, waiting.place, charges)
         self._waiting = waiting
         self._making: dict[str, asyncio.Task[None]] = {}
         self._owners: dict[str, tuple[str, str]] = {}

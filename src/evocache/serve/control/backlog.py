@@ -32,6 +32,7 @@ class Entry:
         levels: predicted seconds at each level of its model's controller, from the best to the floor.
         running: predicted seconds at the point that it runs at; None while it waits.
         left: share of its work that is left.
+        charged: whether its seconds were charged to the quota of its owner's key by this server.
     """
 
     group: Group
@@ -39,6 +40,7 @@ class Entry:
     levels: tuple[float, ...]
     running: float | None = None
     left: float = 1.0
+    charged: bool = True
 
     @property
     def least(self) -> float:

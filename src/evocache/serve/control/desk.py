@@ -191,10 +191,18 @@ class Desk:
         alone = self._predictor.predict(self.cards[task.model], task, ladder.points[ladder.last], alone=True)
         return self.door.enter(Demand(owner, group, levels, count, bytes, wishes.deadline, alone), now)
 
-    def admit(self, task: Task, wishes: PointWishes, owner: Owner, ladder: Ladder) -> Entry:
-        """Let a task in without asking at the door: it was promised before."""
+    def admit(self, task: Task, wishes: PointWishes, owner: Owner, ladder: Ladder, *, charged: bool) -> Entry:
+        """Let a task in without asking at the door: it was promised before.
+
+        Args:
+            task: the task.
+            wishes: what is asked of it.
+            owner: whose it is.
+            ladder: points that it may be given.
+            charged: whether this server charged for it when it was promised.
+        """
         group, levels = self.price(task, wishes, ladder)
-        entry = Entry(group, owner, levels)
+        entry = Entry(group, owner, levels, charged=charged)
         self.backlog.add(entry)
         return entry
 
@@ -258,8 +266,9 @@ class Desk:
             if seconds is not None:
                 self._predictor.learn(run.card, run.task, run.point, seconds, run.beside, room)
                 self._follow(run.card)
-                self.door.rates.correct(now, run.owner.account, seconds - run.entry.least)
-        else:
+                if run.entry.charged:
+                    self.door.rates.correct(now, run.owner.account, seconds - run.entry.least)
+        elif run.entry.charged:
             self.door.rates.refund(run.owner.account, run.entry.least * run.entry.left)
         self.backlog.remove(run.entry)
 

@@ -182,8 +182,18 @@ class Dispatcher:
         """Return what is left of each part of the quota of an owner's account; nothing where it has none."""
         return self._desk.door.rates.left(self._clock(), owner.account, self._quota(owner))
 
+    def refund(self, owner: Owner, seconds: float) -> None:
+        """Give predicted seconds back to the quota of an owner's account: of what was answered without being made."""
+        self._desk.door.rates.refund(owner.account, seconds)
+
     def submit(
-        self, task: Task, wishes: PointWishes | None = None, owner: Owner | None = None, ticket: Ticket | None = None
+        self,
+        task: Task,
+        wishes: PointWishes | None = None,
+        owner: Owner | None = None,
+        ticket: Ticket | None = None,
+        *,
+        charged: bool = False,
     ) -> Run:
         """Have a task made as soon as it is its turn.
 
@@ -192,6 +202,7 @@ class Dispatcher:
             wishes: as they were at the door.
             owner: as it was at the door.
             ticket: that it was let in with; what was promised before, as a job that is run again, needs none.
+            charged: whether its owner was charged here for what needs none.
 
         Raises:
             Refused: if the server ends, or has no workers any more, and it has no ticket.
@@ -203,7 +214,7 @@ class Dispatcher:
         entry = None if ticket is None else ticket.take()
         if entry is None:
             self._desk.door.check_open()
-            entry = self._desk.admit(task, wishes, owner, ladder)
+            entry = self._desk.admit(task, wishes, owner, ladder, charged=charged)
         self._submitted += 1
         run = Run(self._submitted, task, wishes, owner, self._desk.cards[task.model], ladder, entry, now)
         run.stop, run.show = partial(self._queue.cancel, run), partial(self._queue.preview, run)
