@@ -17,12 +17,11 @@ from .access.key_ring import KeyRing
 from .access.key_store import KeyStore
 from .access.links import Links
 from .audit.audit import Audit
-from .background.attempt import Begin
 from .background.background import Background
 from .control.dispatch import Dispatcher
 from .control.front_control import Transition, log_transition
 from .control.rates import Left
-from .control.run import Run
+from .control.run import Begin, Run
 from .control.shares import Owner
 from .control.ticket import Ticket
 from .crew import LOADING, Crew, PlainCrew, SupervisedCrew

@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_a_job_that_another_server_makes_is_seen(tmp_path: Path, monkeypatch: py
     idle = Service(serving(tmp_path), [StubWorker()])
     with running(idle) as url, running(Service(serving(tmp_path), [worker])):
         until(lambda: not idle.unready())
-        idle.background._runner._ahead = 0
+        idle.background._runner._resting = inf  # it begins none
         assert httpx.post(f"{url}/v1/images/generations", json=FOX, timeout=60).status_code == 200
     assert len(worker.tasks) == 1
 
@@ -156,10 +157,10 @@ def test_a_client_that_waits_has_its_place_at_the_door(service: Service, ask: As
         return service.figures()["open"]
 
     worker.gate.clear()
-    service.background._runner._ahead = 0
+    service.background._runner._resting = inf  # it begins none
     answer = ask({**FOX, "n": 3})
     until(lambda: bool(opened() == 3))
-    service.background._runner._ahead = 32
+    service.background._runner._resting = 0.0
     service.background._runner.wake()
     until(lambda: len(worker.tasks) == 3)
     assert opened() == 3  # runs have the places of their client, and no further ones
@@ -169,7 +170,7 @@ def test_a_client_that_waits_has_its_place_at_the_door(service: Service, ask: As
 
 
 def test_a_client_that_leaves_before_its_turn_frees_its_place(service: Service, url: str):
-    service.background._runner._ahead = 0
+    service.background._runner._resting = inf  # it begins none
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{url}/generations", json=FOX, timeout=0.5)
     until(lambda: bool(service.figures()["open"] == 0))
@@ -207,7 +208,7 @@ def test_a_server_that_ends_answers_what_it_makes_and_keeps_the_rest(
     worker.gate.clear()
     made = ask()
     until(lambda: len(worker.tasks) == 1)
-    service.background._runner._ahead = 0
+    service.background._runner._resting = inf  # it begins none
     waiting = ask()
     until(lambda: bool(service.figures()["open"] == 2))
     draining = drain(service, 60.0)

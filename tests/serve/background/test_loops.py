@@ -27,7 +27,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JobRuns, "__init__", lambda self, *given, **_: made(self, *given, lease=0.3))
     monkeypatch.setattr(background_of, "SWEEP", 0.05)
     monkeypatch.setattr(runner, "QUEUE_POLL", 0.05)
-    monkeypatch.setattr(runner, "NOTE", 0.05)
+    monkeypatch.setattr(runner, "PROGRESS", 0.05)
     monkeypatch.setattr(tombstones, "PAUSE", 0.05)
 
 

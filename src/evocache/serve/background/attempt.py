@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Protocol
 
 from ..control.points import UNCACHED
-from ..control.run import Run
+from ..control.run import Begin, Run
 from ..jobs.record import JobRecord, Point
 from ..requests.answer import Answer
 from ..requests.failures import UnmadeError
@@ -16,9 +16,6 @@ from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..workers.task import Task
 from ..workers.updates import Progressed, Update
-
-Begin = Callable[[Sequence[Task]], AbstractContextManager[Sequence[Run]]]
-"""Has tasks begun, which were let in at the door when their job was promised."""
 
 
 class AnswerJob(Protocol):
@@ -40,7 +37,7 @@ class AnswerJob(Protocol):
             who: who asks.
             seed: of the first picture, drawn when it was promised.
             attempt: at the job, from 1.
-            begin: has what is missing made.
+            begin: has what is missing made, which was let in when it was promised.
             watch: is told what becomes of each picture.
 
         Raises:

@@ -31,7 +31,7 @@ from .charges import Charges
 from .request_text import read_request
 from .results import keep_film, keep_pictures
 from .threads import in_thread
-from .waiting import Place
+from .waiting import ClientPlace
 
 log = logging.getLogger("evocache.serve")
 
@@ -69,7 +69,7 @@ class JobMaker:
         answer: AnswerJob,
         tell: TellJob,
         note: Callable[[JobRecord, float], None],
-        place: Callable[[str], Place | None],
+        place: Callable[[str], ClientPlace | None],
         charges: Charges,
     ) -> None:
         self._dispatcher, self._store, self._runs, self._files = dispatcher, store, runs, files

@@ -27,7 +27,7 @@ QUEUE_POLL = 2.0
 REST = 15.0
 """Seconds for which no job is begun after one could not be kept."""
 
-NOTE = 2.0
+PROGRESS = 2.0
 """Seconds between two times that progress is kept."""
 
 WRITING = 10.0
@@ -79,7 +79,7 @@ class JobRunner:
 
     def start(self) -> None:
         """Begin to run jobs."""
-        self._tasks = [asyncio.create_task(loop()) for loop in (self._run, self._beat, self._note)]
+        self._tasks = [asyncio.create_task(loop()) for loop in (self._run, self._beat, self._keep_progress)]
 
     def wake(self) -> None:
         """Look for jobs now: one was added."""
@@ -202,11 +202,11 @@ class JobRunner:
             self._moving -= ids
         self._wake.set()
 
-    async def _note(self) -> None:
+    async def _keep_progress(self) -> None:
         """Keep how far jobs are, now and then, for other servers and for who asks after this one has died."""
         told: dict[str, int] = {}
         while True:
-            await asyncio.sleep(NOTE)
+            await asyncio.sleep(PROGRESS)
             now = {id: (job, int(100 * share)) for id, (job, share) in self._steps.items()}
             told = {id: percent for id, percent in told.items() if id in now}
             for id, (job, percent) in now.items():

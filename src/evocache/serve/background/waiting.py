@@ -12,7 +12,7 @@ from ..control.ticket import Ticket
 
 
 @dataclass(frozen=True)
-class Place:
+class ClientPlace:
     """A place at the door that a client holds while it waits for a job.
 
     Attributes:
@@ -34,20 +34,20 @@ class WaitingClients:
 
     def __init__(self) -> None:
         self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, ClientPlace] = {}
 
     @contextmanager
     def hold(self, id: str, ticket: Ticket) -> Iterator[None]:
         """Hold the place of a job's client while the block runs."""
         deadline = ticket.demand.deadline
         due = None if deadline is None else asyncio.get_running_loop().time() + deadline
-        self._places[id] = Place(ticket, due)
+        self._places[id] = ClientPlace(ticket, due)
         try:
             yield
         finally:
             self._places.pop(id, None)
 
-    def place(self, id: str) -> Place | None:
+    def place(self, id: str) -> ClientPlace | None:
         """Return the place that is held for a job; None if no client of this server waits for it."""
         return self._places.get(id)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from ..workers.card import ModelCard, PointCard
@@ -145,3 +146,8 @@ class Run:
         if isinstance(update, End):
             self._end.set_result(update)
         self._fresh.set()
+
+
+Begin = Callable[[Sequence[Task]], AbstractContextManager[Sequence[Run]]]
+"""Has tasks begun, let in at the door unless they were promised, or raises `Refused`; what it gives back is left when
+they are over."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -12,19 +11,15 @@ from typing import Any, Literal
 from ..control.desk import Outlook
 from ..control.points import UNCACHED
 from ..control.refusal import Refused
-from ..control.run import Run
+from ..control.run import Begin
 from ..requests.answer import Account, Answer
 from ..requests.failures import UnmadeError
-from ..workers.task import Task
 from ..workers.updates import Update
 from .flights import Flights
 from .keys import Question
 from .records import Note
 from .results import Results
 from .waiter import Waiter
-
-Begin = Callable[[Sequence[Task]], AbstractContextManager[Sequence[Run]]]
-"""Lets tasks in at the door and has them begun, or raises `Refused`; what it gives back is left when they are over."""
 
 PictureListener = Callable[[int, Update], None]
 """Takes the number of a picture among those asked for, and what became of it."""

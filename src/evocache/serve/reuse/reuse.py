@@ -13,13 +13,13 @@ from typing import Any
 
 from ...usage.keys.secret import installation_secret
 from ..control.desk import Outlook
-from ..control.run import Run
+from ..control.run import Begin, Run
 from ..requests.answer import Account, Answer
 from ..requests.identity import Identity
 from ..requests.request import SEEDS, GenerationRequest
 from ..workers.card import ModelCard
 from ..workers.updates import Made
-from .asking import Asked, Asking, Begin, PictureListener
+from .asking import Asked, Asking, PictureListener
 from .flights import Flights
 from .keys import Keys, Question
 from .records import FILE, Records
