@@ -39,7 +39,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "usage-ahead": usage.ahead,
     "engine": engine.throughput,
     "serve": serve.throughput,
-    "serve-overload": serve.overload,
     "policies-static": policies.static,
     "policies-calibrated": policies.calibrated,
     "policies-gates": policies.gates,

@@ -1,4 +1,4 @@
-"""Tables of the server through HTTP: what it adds and gains, and what becomes of too many requests."""
+"""The table of what a server gains through HTTP."""
 
 from __future__ import annotations
 
@@ -20,31 +20,6 @@ def throughput() -> str:
         if name != "skipped":
             rows.append([name, *_row(case, "times the peer's throughput, one client"), "the peer, one client"])
     return markdown_table(["requests", "processor s", "times the throughput", "of"], rows)
-
-
-def overload() -> str:
-    """Return who is served where more is asked for than can be done."""
-    rows = []
-    for name, case in results("serve")["overload"].items():
-        if not isinstance(case, dict) or "served" not in case:
-            continue
-        shares = case["share served by user"]
-        others = [share for user, share in shares.items() if user != "greedy"]
-        rows.append(
-            [
-                name,
-                f"{case['served']} of {case['sent']}",
-                f"{min(others):.0%}",
-                case["seconds"]["p50"],
-                case["seconds"]["p99"],
-                case["p99, generations"],
-                case["predicted quality, dB"],
-                case["longest Retry-After"] or "",
-                case["megabytes grown"],
-            ]
-        )
-    heads = ["load", "served", "least of a user", "p50, s", "p99, s", "p99, generations", "dB", "longest Retry-After"]
-    return markdown_table([*heads, "MB grown"], rows)
 
 
 def _row(case: Mapping[str, Any], ratio: str) -> list[str]:

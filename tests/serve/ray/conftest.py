@@ -61,12 +61,12 @@ def cluster() -> Iterator[str]:
             logging_level=logging.ERROR,
             _node_ip_address="127.0.0.1",
         )
-        port, begun = free_port(), set[int]()
+        roots, port, begun = below(os.getpid()) - there, free_port(), set[int]()
         try:
             serve.start(http_options={"host": "127.0.0.1", "port": port})
             yield f"http://127.0.0.1:{port}"
         finally:
-            begun = below(os.getpid()) - there
+            begun = roots.union(*map(below, roots))  # not what other fixtures began meanwhile, as a database
             serve.shutdown()
             ray.shutdown()
     restore_sigterm(before)
