@@ -5,6 +5,7 @@ read, counted in bytes; a plan.
 
 - `store`, `quantization`, `latest_tensor`: features from birth to last read, in which type they are stored
 - `ledger`, `cudnn_workspace`, `hardware`: bytes alive; what cuDNN holds while it convolves; what moves cost here
+- `storage_views`: tensors over memory that others look at as well
 - `device_streams`: what is made in one stream of a GPU and used in another
 - `rehearsal`: what a call would hold
 - `slicing`, `swapping`, `tiers`, `offload`: the means to hold less

@@ -22,6 +22,11 @@ def list_components(pipe: Any) -> dict[str, Any]:
     return found
 
 
+def list_modules(pipe: Any) -> dict[str, nn.Module]:
+    """Return those of a pipeline's components by name that are modules."""
+    return {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}
+
+
 def is_autoencoder(thing: Any) -> bool:
     """Return whether a component of a pipeline is an autoencoder."""
     return isinstance(thing, nn.Module) and callable(getattr(thing, "decode", None))

@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
-from torch import nn
 
 from ..memory import cudnn_workspace
 from ..memory.hardware import machine
 from ..memory.planner.planner import MemoryPlan
-from ..model.pipeline_components import list_components
+from ..model.pipeline_components import list_modules
 from .call_key import call_key, state
 from .compiled import Compiled
 from .estimate.dry_run import dry_run
@@ -82,6 +81,5 @@ class CallMemory:
         """Say why the memory budget may be exceeded; None where nothing tells against it."""
         if self._state.budget is None:
             return None
-        modules = [part for part in list_components(self._pipe).values() if isinstance(part, nn.Module)]
-        reason = cudnn_workspace.unforeseen(self.device.type, modules)
+        reason = cudnn_workspace.unforeseen(self.device.type, [*list_modules(self._pipe).values()])
         return None if reason is None else f"the memory budget may be exceeded: {reason}"

@@ -16,7 +16,7 @@ from ..memory.planner.planner import Machine, MemoryPlan
 from ..memory.tiers.tier_lending import TierLending
 from ..model import Model
 from ..model.discover import unwrap
-from ..model.pipeline_components import list_components
+from ..model.pipeline_components import list_modules
 from .attach.snapshot import snapshot
 from .attach.subclasses import plain
 from .compiled import Compiled
@@ -144,8 +144,7 @@ class State:
 
 def modules_of(pipe: Any) -> dict[str, weakref.ref[nn.Module]]:
     """Return the modules that a pipeline has as components, by name; unwrapped, if they were compiled."""
-    held = {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}
-    return {name: weakref.ref(unwrap(part)) for name, part in held.items()}
+    return {name: weakref.ref(unwrap(part)) for name, part in list_modules(pipe).items()}
 
 
 class StateAttribute(Generic[Value]):

@@ -194,7 +194,7 @@ class Service:
         self, asked: GenerationRequest, who: Identity, watch: PictureListener | None, previews: int
     ) -> list[Answer]:
         wishes = asked.point_wishes
-        owner = Owner(who.tenant, who.key, who.user)
+        owner = who.as_owner()
 
         @contextmanager
         def begin(tasks: Sequence[Task]) -> Iterator[Sequence[Run]]:

@@ -93,11 +93,9 @@ def plan(
 
 def _count_modules(pipe: Any) -> int:
     """Count the modules in a pipeline, at any depth."""
-    from torch import nn
+    from ...model.pipeline_components import list_modules
 
-    from ...model.pipeline_components import list_components
-
-    return sum(len(list(part.modules())) for part in list_components(pipe).values() if isinstance(part, nn.Module))
+    return sum(len(list(part.modules())) for part in list_modules(pipe).values())
 
 
 def _draw(planned: Planned, path: Path) -> None:

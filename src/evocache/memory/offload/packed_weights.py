@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ..device_streams import DeviceStreams, streams_of
+from ..storage_views import bytes_of, view_storage
 
 PIECE = 64 << 20
 """Bytes of memory that weights are packed into: one copy moves many of them. Larger ones have a piece of their own."""
@@ -150,7 +151,7 @@ class Packed:
 
     def _pack(self, place: _Place) -> None:
         """Copy weights to the host, and have them look there."""
-        self._bytes(place).copy_(_bytes_of(place.tensors[0][0]))
+        self._bytes(place).copy_(bytes_of(place.tensors[0][0]))
         _look(place, self._pieces[place.piece].host)
 
     def _bytes(self, place: _Place) -> torch.Tensor:
@@ -206,12 +207,6 @@ def _layout(module: nn.Module) -> tuple[list[int], list[_Place]]:
     return sizes, places
 
 
-def _bytes_of(tensor: torch.Tensor) -> torch.Tensor:
-    """The whole storage behind a tensor."""
-    storage = tensor.untyped_storage()
-    return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(storage, 0, (storage.nbytes(),), (1,))
-
-
 def _fits(place: _Place) -> bool:
     """Whether weights that were given other memory would fill the place that they had."""
     if len(place.tensors) > 1:
@@ -230,6 +225,5 @@ def _move(place: _Place, device: torch.device) -> None:
 def _look(place: _Place, memory: torch.Tensor, start: int | None = None) -> None:
     """Have the tensors of a place look at memory in which their storage begins at a byte; at their place's if None."""
     for tensor, offset, dtype in place.tensors:
-        view = torch.empty(0, dtype=dtype, device=memory.device)
         first = (place.start if start is None else start) // dtype.itemsize + offset
-        tensor.data = view.set_(memory.untyped_storage(), first, tensor.size(), tensor.stride())
+        tensor.data = view_storage(memory.untyped_storage(), dtype, first, tensor.size(), tensor.stride())

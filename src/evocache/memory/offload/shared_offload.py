@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ...errors import GenerationError, PipelineError
-from ...model.pipeline_components import list_components
+from ...model.pipeline_components import list_modules
 from .stage_offload import ComponentUse, Offload, Summons, find_offloadable, is_any_away, offload_lock
 
 _open: list[ComponentUse] = []
@@ -28,7 +28,7 @@ _kept: weakref.WeakSet[Offload] = weakref.WeakSet()
 
 def offloads_of(pipe: Any) -> list[Offload]:
     """Return what keeps components of a pipeline off its device at the moment; nothing if all are there."""
-    return _offloads_on(_modules(pipe)) if is_any_away() else []
+    return _offloads_on(list_modules(pipe)) if is_any_away() else []
 
 
 def _offloads_on(modules: Mapping[str, nn.Module]) -> list[Offload]:
@@ -66,7 +66,7 @@ def begin_use(
         GenerationError: if calls that use the same components are open under another offloading.
         PipelineError: if one that is to leave is not there, or cannot.
     """
-    modules = _modules(pipe)
+    modules = list_modules(pipe)
     with offload_lock:
         found = _offloads_on(modules)
         kept = [one for one in _kept if keeper in one.keepers]
@@ -177,7 +177,3 @@ def _refusal(found: Sequence[Offload], stages: Mapping[str, Sequence[str]]) -> G
 def _describe(stages: Mapping[str, Sequence[str]]) -> str:
     parts = (f"{name} ({', '.join(found) or 'no stage'})" for name, found in stages.items())
     return f"have components on the device in some stages only: {', '.join(parts)}"
-
-
-def _modules(pipe: Any) -> dict[str, nn.Module]:
-    return {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}

@@ -12,7 +12,7 @@ import torch
 from accelerate.hooks import ModelHook, add_hook_to_module, remove_hook_from_module
 from torch import nn
 
-from ...model.pipeline_components import list_components
+from ...model.pipeline_components import list_modules
 from .packed_weights import Packed, find_shared_storages, packable, weights_of
 
 offload_lock = threading.RLock()
@@ -206,7 +206,7 @@ def find_offloadable(pipe: Any) -> dict[str, nn.Module]:
 
     Not those that it excludes, whose weights are of special kinds or shared with others, nor empty ones.
     """
-    modules = {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}
+    modules = list_modules(pipe)
     common = find_shared_storages(modules.values())
     kept = set(getattr(pipe, "_exclude_from_cpu_offload", ()))
     return {

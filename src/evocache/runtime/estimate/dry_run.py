@@ -27,7 +27,7 @@ from ...memory.rehearsal.rehearsal import outline, rehearse, shadow, signature
 from ...model import Model
 from ...model.discover import unwrap
 from ...model.outputs import list_tensors
-from ...model.pipeline_components import find_called_denoiser, is_autoencoder, list_components
+from ...model.pipeline_components import find_called_denoiser, is_autoencoder, list_components, list_modules
 from ..attach.call_scope import Scope, outside
 from ..attach.interception import Way, attach, attaching, detach, intercept_entry
 from ..attach.scheduler_listener import CODING, autoencoder_call_shadowing, is_scheduler, listen, scheduler_shadowing
@@ -118,7 +118,9 @@ class _Run:
             self._scope.enter()
             stack.callback(self._scope.leave)
             stack.enter_context(self._ledger)
-            stack.enter_context(self._ledger.owing(t for module in _modules(self._pipe) for t in weights_of(module)))
+            stack.enter_context(
+                self._ledger.owing(t for module in list_modules(self._pipe).values() for t in weights_of(module))
+            )
             self._turn("encode")
             self._exit = stack.pop_all()
         return self
@@ -230,7 +232,7 @@ def _restore(pipe: Any, given: Any) -> Iterator[Any]:
     generators = [(g, g.get_state()) for g in tree_iter(given) if isinstance(g, torch.Generator)]
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     with restore_attributes(_changeable(pipe)), restore_random_numbers(devices):
-        weightless = any(weight.is_meta for module in _modules(pipe) for weight in module.parameters())
+        weightless = any(weight.is_meta for module in list_modules(pipe).values() for weight in module.parameters())
         called = prepare_on_cpu(pipe) if weightless else pipe
         try:
             called.set_progress_bar_config(disable=True)
@@ -244,12 +246,8 @@ def _changeable(pipe: Any) -> Iterator[Any]:
     """What a call may change: the pipeline, its schedulers, and all modules."""
     yield pipe
     yield from filter(is_scheduler, list_components(pipe).values())
-    for module in _modules(pipe):
+    for module in list_modules(pipe).values():
         yield from module.modules()
-
-
-def _modules(pipe: Any) -> list[nn.Module]:
-    return [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
 
 
 def prepare_on_cpu(pipe: Any) -> Any:

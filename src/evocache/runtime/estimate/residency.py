@@ -10,7 +10,7 @@ from torch import nn
 
 from ...memory.offload.packed_weights import align, weights_of
 from ...memory.offload.stage_offload import Summons
-from ...model.pipeline_components import list_components
+from ...model.pipeline_components import list_modules
 from .acts import Act
 
 
@@ -23,7 +23,7 @@ def weights(pipe: Any, known: set[int] | None = None) -> dict[str, int]:
     """
     known = set() if known is None else known
     out: dict[str, int] = {}
-    for name, module in _modules(pipe).items():
+    for name, module in list_modules(pipe).items():
         if isinstance(hook := getattr(module, "_hf_hook", None), Summons):  # packed, and shared with none
             out[name] = hook.offload.size(name)
             continue
@@ -40,14 +40,14 @@ def weights(pipe: Any, known: set[int] | None = None) -> dict[str, int]:
 
 def resident(pipe: Any, device: torch.device) -> int:
     """Return bytes that an allocator gave to a pipeline's weights and buffers, as far as they are on a device now."""
-    held = [t for module in _modules(pipe).values() for t in weights_of(module) if _is(t.device, device)]
+    held = [t for module in list_modules(pipe).values() for t in weights_of(module) if _is(t.device, device)]
     storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in held}
     return sum(map(align, storages.values()))
 
 
 def offloaded(pipe: Any) -> bool:
     """Return whether a pipeline's components are on its device only in the stages that need them."""
-    return "CpuOffload" in map(_hooked, _modules(pipe).values())
+    return "CpuOffload" in map(_hooked, list_modules(pipe).values())
 
 
 def movable(pipe: Any) -> bool:
@@ -55,7 +55,7 @@ def movable(pipe: Any) -> bool:
     if offloaded(pipe):
         return True
     theirs = any(
-        _hooked(module) not in (None, Summons.__name__) or _has_hooks(module) for module in _modules(pipe).values()
+        _hooked(module) not in (None, Summons.__name__) or _has_hooks(module) for module in list_modules(pipe).values()
     )
     return not theirs and torch.device(getattr(pipe, "_execution_device", "cpu")).type != "cpu"
 
@@ -66,7 +66,7 @@ def there_while(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple
     Each stays from its first call until the one after it in the pipeline's sequence is called: so the autoencoder that
     an image was encoded with is there while that is animated.
     """
-    modules = _modules(pipe)
+    modules = list_modules(pipe)
     sequence = [name for name in (getattr(pipe, "model_cpu_offload_seq", None) or "").split("->") if name in modules]
     before = dict(zip(sequence[1:], sequence, strict=False))
     here = dict.fromkeys(name for name in getattr(pipe, "_exclude_from_cpu_offload", ()) if name in modules)
@@ -79,10 +79,6 @@ def there_while(pipe: Any, acts: Mapping[str, Sequence[Act]]) -> dict[str, tuple
             there |= here
         found[stage] = tuple(there)
     return found
-
-
-def _modules(pipe: Any) -> dict[str, nn.Module]:
-    return {name: part for name, part in list_components(pipe).items() if isinstance(part, nn.Module)}
 
 
 def _hooked(module: nn.Module) -> str | None:

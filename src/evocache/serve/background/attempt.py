@@ -91,8 +91,7 @@ class Attempt:
             UnmadeError: if a picture failed.
         """
         job = self._job
-        who = Identity(job.tenant, job.owner, job.user)
-        work = answer(self._asked, who, job.seed, job.attempts, self._begin, self._watch)
+        work = answer(self._asked, job.who, job.seed, job.attempts, self._begin, self._watch)
         self._answering = asyncio.ensure_future(work)
         try:
             answers = await self._answering

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ...errors import JobError
 from ..control.dispatch import Dispatcher
-from ..control.shares import Owner
 from ..control.ticket import Ticket
 from ..database.database import Database
 from ..database.place import url_of
@@ -185,7 +184,7 @@ class Background(JobReader):
     def _enter(self, asked: GenerationRequest, who: Identity) -> Ticket:
         wishes = replace(asked.point_wishes, durable=True)
         task = asked.task(seed=asked.seed or 0)
-        owner = Owner(who.tenant, who.key, who.user)
+        owner = who.as_owner()
         return self._dispatcher.enter(task, wishes, owner, count=asked.count, bytes=asked.bytes)
 
     async def _keep(
@@ -244,7 +243,7 @@ class Background(JobReader):
             self._waiting.tell(id)
             if asked is not None:
                 with going_on("what is stored of a job that was deleted could not be forgotten"):
-                    await self._forget(asked, Identity(record.tenant, record.owner, record.user), record.seed)
+                    await self._forget(asked, record.who, record.seed)
         return record
 
     async def _begun(self, id: str, who: Identity) -> GenerationRequest | None:

@@ -15,14 +15,12 @@ from ...errors import Error, InputError, QuotaError, StoreError
 from ..control.dispatch import Dispatcher
 from ..control.refusal import Refused
 from ..control.run import Run
-from ..control.shares import Owner
 from ..jobs.files import ResultFiles
 from ..jobs.record import Failure, JobRecord, Point, Result
 from ..jobs.runs import JobRuns
 from ..jobs.store import JobStore
 from ..requests.answer import Answer
 from ..requests.failures import CODES, UnmadeError
-from ..requests.identity import Identity
 from ..requests.request import GenerationRequest
 from ..workers.card import ModelCard
 from ..workers.task import Picture, Task
@@ -107,8 +105,8 @@ class JobMaker:
             if written and lost and not any(done):
                 await self._tell(self._files.discard, job)
         if asked is not None and (reason or any(done)):
-            who = Identity(job.tenant, job.owner, job.user)
-            self._dispatcher.refund(Owner(who.tenant, who.key, who.user), self._charges.close(job.id))
+            who = job.who
+            self._dispatcher.refund(who.as_owner(), self._charges.close(job.id))
             self._told(asked, who, time.monotonic() - began, () if reason else made, reason)
         return True
 
@@ -144,7 +142,7 @@ class JobMaker:
     async def _make(self, job: JobRecord, asked: GenerationRequest) -> list[Answer]:
         """Have all pictures of a job found or made; if one fails the others end."""
         refuse_missing_loras(asked, self._dispatcher.cards[job.model])
-        owner, place = Owner(job.tenant, job.owner, job.user), self._place(job.id)
+        owner, place = job.who.as_owner(), self._place(job.id)
         left = None if place is None else place.left
         asked = replace(asked, wishes=replace(asked.wishes, deadline=left))  # of who waits now, not of when it was kept
 

@@ -6,10 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from torch import nn
-
 from ...errors import BudgetError
-from ...model.pipeline_components import list_components
+from ...model.pipeline_components import list_modules
 from ...runtime.estimate.residency import weights
 from .job import Job
 from .prepared import Prepared
@@ -160,8 +158,8 @@ def _most_of(memory: Memory, pipelines: Mapping[str, Any]) -> int | None:
     """Bytes beside what is kept of encoders: that is on the host, so beside what is on a GPU."""
     if memory.most is None or not memory.conditioning:
         return memory.most
-    parts = [part for pipe in pipelines.values() for part in list_components(pipe).values()]
-    places = {weight.device.type for part in parts if isinstance(part, nn.Module) for weight in part.parameters()}
+    parts = [part for pipe in pipelines.values() for part in list_modules(pipe).values()]
+    places = {weight.device.type for part in parts for weight in part.parameters()}
     if places == {"cuda"}:
         return memory.most
     if memory.conditioning >= memory.most:

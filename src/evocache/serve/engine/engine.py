@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -76,8 +75,10 @@ class Engine:
         for name in set(fronts) - set(pipelines):
             raise PipelineError(f"a front for {name!r}", f"one for {', '.join(self._names)}", "name the pipeline")
         most = None if memory is None else in_bytes(memory)
-        has = partial(Memory, most, shelf, conditioning=in_bytes(conditioning))
-        self._loop = Loop(partial(_conduct, dict(pipelines), fronts, has, rows, open))
+        own, kept = dict(pipelines), in_bytes(conditioning)
+        self._loop = Loop(
+            lambda wanted, told: Conductor(own, fronts, Memory(most, shelf, told, kept), rows, open, wanted)
+        )
         weakref.finalize(self, self._loop.drop)  # who forgets to close it keeps no pipelines
 
     def submit(
@@ -158,18 +159,6 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _conduct(
-    pipelines: Mapping[str, Any],
-    fronts: Mapping[str, Any],
-    memory: Callable[[Callable[[], None]], Memory],
-    rows: int,
-    open: int,
-    wanted: Callable[[], bool],
-    told: Callable[[], None],
-) -> Conductor:
-    return Conductor(pipelines, fronts, memory(told), rows, open, wanted)
 
 
 def _refuse_odd(seed: Any, user: Any, deadline: Any, owner: Any) -> None:

@@ -10,5 +10,5 @@ In: requests. Out: records of them, and results as files.
 - `retention`: when results leave, and who is refused where there is no room
 - `rows`, `listing`: records as rows, and pages of them
 
-Imports `errors` and `serve.database`; nothing of engines or of the web.
+Imports `errors`, `serve.database` and who asks, of `serve.requests`; nothing of engines or of the web.
 """

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ...errors import JobError, short
+from ..requests.identity import Identity
 from .states import OPEN, State
 
 Kind = Literal["video", "picture"]
@@ -156,6 +157,11 @@ class JobRecord:
                     "a text without the character of number 0 and without half characters",
                     "leave those characters out, or write them as JSON does",
                 )
+
+    @property
+    def who(self) -> Identity:
+        """Who asked for it."""
+        return Identity(self.tenant, self.owner, self.user)
 
     @property
     def open(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..control.shares import Owner
+
 INFERENCE, ADMIN = "inference", "admin"
 
 
@@ -22,6 +24,10 @@ class Identity:
     key: str = ""
     user: str = ""
     scopes: frozenset[str] = frozenset({INFERENCE, ADMIN})
+
+    def as_owner(self) -> Owner:
+        """Return whose its requests are, as shares and quotas are counted."""
+        return Owner(self.tenant, self.key, self.user)
 
     @property
     def owner(self) -> str:

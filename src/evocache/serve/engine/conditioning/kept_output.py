@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ....memory.storage_views import bytes_of, view_storage
 from ....runtime.ops.stored_output import Packing, packed, repacked
 from .call_keys import is_plain_tensor
 
@@ -53,9 +54,7 @@ class KeptOutput(NamedTuple):
         """
         own = [memory.to(device, copy=True) for memory, device in zip(self.memories, self.devices, strict=True)]
         tensors = [
-            torch.empty(0, dtype=view.dtype, device=own[view.memory].device).set_(
-                own[view.memory].untyped_storage(), view.offset, view.shape, view.stride
-            )
+            view_storage(own[view.memory].untyped_storage(), view.dtype, view.offset, view.shape, view.stride)
             for view in self.views
         ]
         return repacked([tensors[place] for place in self.places], self.packing)
@@ -81,7 +80,7 @@ def copy_output(output: Any, but: Collection[int]) -> KeptOutput | None:
     at = {address: number for number, address in enumerate(storages)}
     numbers = {id_: number for number, id_ in enumerate(unique)}
     return KeptOutput(
-        [_bytes_of(tensor).to("cpu", copy=True) for tensor in storages.values()],
+        [bytes_of(tensor).to("cpu", copy=True) for tensor in storages.values()],
         [tensor.device for tensor in storages.values()],
         [
             _View(at[address_of(each)], each.dtype, int(each.storage_offset()), each.shape, each.stride())
@@ -95,8 +94,3 @@ def copy_output(output: Any, but: Collection[int]) -> KeptOutput | None:
 def address_of(tensor: torch.Tensor) -> int:
     """Return the address of the memory that a tensor is in, which others may be in as well."""
     return tensor.untyped_storage().data_ptr()
-
-
-def _bytes_of(tensor: torch.Tensor) -> torch.Tensor:
-    """All memory that a tensor is in, as bytes."""
-    return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage())

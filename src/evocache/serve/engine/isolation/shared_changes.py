@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ....model.pipeline_components import list_components
+from ....model.pipeline_components import list_modules
 from ....runtime.attach.interception import attaching
 from ..adapters.layers import AdapterLayers
 from ..adapters.switch import Adapters
@@ -59,7 +59,7 @@ class SharedState:
 
     def refresh(self) -> None:
         """Take what modules are now for what they should be."""
-        parts = {name: part for name, part in list_components(self._pipe).items() if isinstance(part, nn.Module)}
+        parts = list_modules(self._pipe)
         self._parts = _modules(self._pipe)
         self.adapters = {name: self._known_adapters.find(part) for name, part in parts.items()}
         self._objects = list(_objects(parts))
@@ -128,7 +128,7 @@ class SharedState:
 
     def _part_state(self, part: nn.Module) -> _PartState | None:
         """What was kept of a component; None if not all of it was."""
-        adapters = [self.adapters[name] for name, each in list_components(self._pipe).items() if each is part]
+        adapters = [self.adapters[name] for name, each in list_modules(self._pipe).items() if each is part]
         things = {id(kept.thing): kept for kept in self._objects}
         held = {id(kept.tensor): kept for kept in self._tensors}
         objects = [things.get(id(module)) for module in part.modules()]

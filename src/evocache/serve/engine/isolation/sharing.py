@@ -9,7 +9,7 @@ from torch import nn
 
 from ....errors import PipelineError, nearest
 from ....loading.loras import Loras
-from ....model.pipeline_components import list_components
+from ....model.pipeline_components import list_modules
 from ..adapters.switch import Adapters, names_of
 from .own_pipeline import own_pipeline
 from .shared_changes import SharedState
@@ -85,8 +85,7 @@ class Sharing:
 
     def own_pipeline(self, pipe: Any, loras: Loras | None) -> Any:
         """Return a copy of a pipeline, on whose components some LoRAs act until others do."""
-        parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
-        self._adapters.enter([self._adapters.find(part) for part in parts], loras)
+        self._adapters.enter([self._adapters.find(part) for part in list_modules(pipe).values()], loras)
         return own_pipeline(pipe)
 
     def leave(self) -> None:
@@ -121,7 +120,7 @@ class Sharing:
 
 
 def _refuse_offloading(name: str, pipe: Any) -> None:
-    parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
+    parts = list_modules(pipe).values()
     hooks = [getattr(module, "_hf_hook", None) for part in parts for module in part.modules()]
     if any(type(hook).__name__ == "CpuOffload" or getattr(hook, "offload", None) is True for hook in hooks):
         raise PipelineError(

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ....errors import GenerationError
-from ....model.pipeline_components import is_autoencoder, list_components
+from ....model.pipeline_components import is_autoencoder, list_components, list_modules
 from ....runtime.attach.call_scope import Scope
 from ....runtime.attach.interception import attach, detach, intercept_entry
 from ....runtime.attach.method_shadows import Shadowing
@@ -177,7 +177,7 @@ def own_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _unchanged(pipe: Any, guarded: bool) -> Iterator[None]:
     """After the context, autoencoders have the types that they had; if guarded, modules the attributes."""
-    parts = [part for part in list_components(pipe).values() if isinstance(part, nn.Module)]
+    parts = list_modules(pipe).values()
     types: list[tuple[Any, Any]] = [(part, part.dtype) for part in parts if is_autoencoder(part)]
     with restore_attributes([module for part in parts for module in part.modules()] if guarded else []):
         try:

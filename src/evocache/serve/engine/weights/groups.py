@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from ....memory.offload.packed_weights import weights_of
-from ....model.pipeline_components import list_components
+from ....model.pipeline_components import list_modules
 
 
 class Group(NamedTuple):
@@ -35,11 +35,6 @@ def memory_of(modules: Iterable[nn.Module]) -> frozenset[int]:
     return frozenset(tensor.untyped_storage()._cdata for tensor in tensors)
 
 
-def list_modules(pipe: Any) -> list[nn.Module]:
-    """Return the components of a pipeline that are modules, each once."""
-    return list(dict.fromkeys(part for part in list_components(pipe).values() if isinstance(part, nn.Module)))
-
-
 def group_by_memory(pipelines: Mapping[str, Any]) -> list[Group]:
     """Return pipelines in groups by the weights that they share.
 
@@ -48,7 +43,7 @@ def group_by_memory(pipelines: Mapping[str, Any]) -> list[Group]:
     """
     groups: list[Group] = []
     for name, pipe in pipelines.items():
-        modules = dict.fromkeys(list_modules(pipe))
+        modules = dict.fromkeys(list_modules(pipe).values())
         memory = memory_of(modules)
         names = frozenset({name})
         for other in [group for group in groups if group.memory & memory]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ....memory.storage_views import bytes_of, view_storage
 from ....memory.tiers.tier import Tier
 from .slice import Slice, cut
 
@@ -47,7 +48,7 @@ class Piece:
             DeviceError: if the tier has no room; it stays where it is then.
         """
         self._own()
-        data = self._flat()
+        data = bytes_of(self._tensors[0])
         for part in self.slices:
             part.put_aside(tier, data)
         self.let_go()
@@ -62,7 +63,7 @@ class Piece:
         Raises:
             DeviceError: if the tier lost it.
         """
-        part.bring_back(self._flat())
+        part.bring_back(bytes_of(self._tensors[0]))
 
     def let_go(self) -> None:
         """Give the memory back."""
@@ -78,13 +79,7 @@ class Piece:
         storage = self._tensors[0].untyped_storage()
         if storage.resizable():
             return
-        own = self._flat().clone().untyped_storage()
+        own = bytes_of(self._tensors[0]).clone().untyped_storage()
         for tensor in self._tensors:
-            place = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
-            tensor.data = place.set_(own, tensor.storage_offset(), tensor.size(), tensor.stride())
-
-    def _flat(self) -> torch.Tensor:
-        """All bytes, whichever tensors look at them; written by way of it, none of them counts as written."""
-        first = self._tensors[0]
-        place = torch.empty(0, dtype=torch.uint8, device=first.device)
-        return place.set_(first.untyped_storage(), 0, (self.bytes,), (1,))
+            offset = int(tensor.storage_offset())
+            tensor.data = view_storage(own, tensor.dtype, offset, tensor.size(), tensor.stride())

@@ -14,9 +14,10 @@ import torch
 from ....memory.tiers.disk import DiskTier
 from ....memory.tiers.host import HostTier
 from ....memory.tiers.tier import Tier
+from ....model.pipeline_components import list_modules
 from ....usage.policies.policy import Item
 from ....usage.policies.ranked.gdsf import GDSF
-from .groups import group_by_memory, list_modules, memory_of
+from .groups import group_by_memory, memory_of
 from .unit import Unit
 
 PACE = 1e9
@@ -77,9 +78,8 @@ class Shelf:
         for group in groups:
             unit = known[group.memory] if group.memory in kept else Unit(group.modules)
             self._of.update(dict.fromkeys(group.names, unit))
-        self._own_bytes = {
-            name: self._of[name].bytes_in(memory_of(list_modules(pipe))) for name, pipe in self._pipelines.items()
-        }
+        memory = {name: memory_of(list_modules(pipe).values()) for name, pipe in self._pipelines.items()}
+        self._own_bytes = {name: self._of[name].bytes_in(own) for name, own in memory.items()}
 
     def _let_go(self, unit: Unit) -> None:
         """Bring weights back that are somebody else's now."""
